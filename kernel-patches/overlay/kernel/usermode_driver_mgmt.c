@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Management library for user mode drivers.
+ *
+ * Whatever may block for as long as user space likes (modprobe, the exec of
+ * the handler, its pipes) runs as a job on a workqueue, and the caller waits
+ * for it until a deadline. A job past the deadline is abandoned: it owns all
+ * that it touches and cleans up after itself, whenever that may be. The hop
+ * also keeps the caller's signals, rlimits and cgroups out of the transfer.
+ *
+ * The deadline is a build-time constant. Were it writable at run time, setting
+ * it to a millisecond would stop every handler.
+ */
+#define pr_fmt(fmt) "umd: " fmt
+
+#include <linux/completion.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/kmod.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pipe_fs_i.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/usermode_driver_mgmt.h>
+#include <linux/workqueue.h>
+
+#define UMD_DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
+
+static struct workqueue_struct *umd_wq __ro_after_init;
+
+/* A piece of work with two owners: the worker, and the caller that waits. */
+struct umd_job {
+	struct work_struct work;
+	struct completion done;
+	struct kref kref;
+	int ret;
+	int (*run)(struct umd_job *job);
+	void (*free)(struct umd_job *job);
+};
+
+static void umd_job_release(struct kref *kref)
+{
+	struct umd_job *job = container_of(kref, struct umd_job, kref);
+
+	job->free(job);
+}
+
+static void umd_job_put(struct umd_job *job)
+{
+	kref_put(&job->kref, umd_job_release);
+}
+
+static void umd_job_work(struct work_struct *work)
+{
+	struct umd_job *job = container_of(work, struct umd_job, work);
+
+	job->ret = job->run(job);
+	complete_all(&job->done);
+	umd_job_put(job);
+}
+
+static void umd_job_queue(struct umd_job *job, int (*run)(struct umd_job *job),
+			  void (*free)(struct umd_job *job))
+{
+	INIT_WORK(&job->work, umd_job_work);
+	init_completion(&job->done);
+	kref_init(&job->kref);
+	job->run = run;
+	job->free = free;
+
+	kref_get(&job->kref);
+	queue_work(umd_wq, &job->work);
+}
+
+/* Returns what the job returned, or -ETIMEDOUT if it is still not done. */
+static int umd_job_wait(struct umd_job *job, unsigned long timeout)
+{
+	if (!wait_for_completion_timeout(&job->done, timeout))
+		return -ETIMEDOUT;
+
+	return job->ret;
+}
+
+/* Loading: one modprobe per loader at a time, shared by all who wait for it. */
+struct umd_load {
+	struct umd_job job;
+	struct list_head list;
+	char kmod[MODULE_NAME_LEN];
+};
+
+static LIST_HEAD(umd_loads);
+static DEFINE_MUTEX(umd_loads_lock);
+
+static int umd_load_run(struct umd_job *job)
+{
+	struct umd_load *load = container_of(job, struct umd_load, job);
+	int ret = request_module("%s", load->kmod);
+
+	mutex_lock(&umd_loads_lock);
+	list_del(&load->list);
+	mutex_unlock(&umd_loads_lock);
+	return ret;
+}
+
+static void umd_load_free(struct umd_job *job)
+{
+	kfree(container_of(job, struct umd_load, job));
+}
+
+static struct umd_load *umd_load_get(const char *kmod)
+{
+	struct umd_load *load;
+
+	list_for_each_entry(load, &umd_loads, list) {
+		if (!strcmp(load->kmod, kmod)) {
+			kref_get(&load->job.kref);
+			return load;
+		}
+	}
+
+	load = kzalloc(sizeof(*load), GFP_KERNEL);
+	if (!load)
+		return NULL;
+
+	strscpy(load->kmod, kmod);
+	list_add(&load->list, &umd_loads);
+	umd_job_queue(&load->job, umd_load_run, umd_load_free);
+	return load;
+}
+
+static int umd_request_loader(const char *kmod)
+{
+	struct umd_load *load;
+	int ret;
+
+	mutex_lock(&umd_loads_lock);
+	load = umd_load_get(kmod);
+	mutex_unlock(&umd_loads_lock);
+	if (!load)
+		return -ENOMEM;
+
+	ret = umd_job_wait(&load->job, UMD_DEADLINE);
+	umd_job_put(&load->job);
+	return ret;
+}
+
+/* Transfers. */
+struct umd_transfer {
+	struct umd_job job;
+	struct file *to_umh;
+	struct file *from_umh;
+	void *in;
+	void *out;
+	size_t in_len;
+	size_t out_len;
+	unsigned long expires;
+};
+
+/*
+ * Only the kernel's pipe ends are non-blocking, so that every wait is here and
+ * has a deadline. A worker takes no signals; should its sleep be cut short all
+ * the same, it looks again.
+ */
+static int umd_wait_pipe(struct file *file, wait_queue_head_t *wait,
+			 __poll_t events, unsigned long expires)
+{
+	while (!(vfs_poll(file, NULL) & (events | EPOLLERR | EPOLLHUP))) {
+		long left = expires - jiffies;
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		wait_event_interruptible_timeout(*wait, vfs_poll(file, NULL) &
+						 (events | EPOLLERR | EPOLLHUP),
+						 left);
+	}
+	return 0;
+}
+
+/*
+ * The double underscore calls leave out the file_permission hook: no policy
+ * and no BPF program on it gets between the kernel and its own pipes.
+ */
+static int umd_write(struct umd_transfer *transfer)
+{
+	struct pipe_inode_info *pipe = get_pipe_info(transfer->to_umh, false);
+	size_t sent = 0;
+	ssize_t n;
+	int ret;
+
+	while (sent < transfer->in_len) {
+		n = __kernel_write(transfer->to_umh, transfer->in + sent,
+				   transfer->in_len - sent, NULL);
+		if (n > 0) {
+			sent += n;
+			continue;
+		}
+		if (n != -EAGAIN && n != -ERESTARTSYS)
+			return -EFAULT;
+		ret = umd_wait_pipe(transfer->to_umh, &pipe->wr_wait, EPOLLOUT,
+				    transfer->expires);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int umd_read(struct umd_transfer *transfer)
+{
+	struct pipe_inode_info *pipe = get_pipe_info(transfer->from_umh, false);
+	size_t received = 0;
+	ssize_t n;
+	int ret;
+
+	while (received < transfer->out_len) {
+		n = __kernel_read(transfer->from_umh, transfer->out + received,
+				  transfer->out_len - received, NULL);
+		if (n > 0) {
+			received += n;
+			continue;
+		}
+		if (n != -EAGAIN && n != -ERESTARTSYS)
+			return -EFAULT;
+		ret = umd_wait_pipe(transfer->from_umh, &pipe->rd_wait, EPOLLIN,
+				    transfer->expires);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int umd_transfer_run(struct umd_job *job)
+{
+	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
+
+	return umd_write(transfer) ?: umd_read(transfer);
+}
+
+static void umd_transfer_free(struct umd_job *job)
+{
+	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
+
+	fput(transfer->to_umh);
+	fput(transfer->from_umh);
+	kvfree_sensitive(transfer->in, transfer->in_len);
+	kvfree_sensitive(transfer->out, transfer->out_len);
+	kfree(transfer);
+}
+
+/**
+ * umd_send_recv - send a message to a user mode driver and receive its reply
+ * @info: the user mode driver, which must not go away meanwhile
+ * @in: message to send
+ * @in_len: its length in bytes, as both sides agreed
+ * @out: where the reply goes; untouched unless all of it arrived
+ * @out_len: its length in bytes, as both sides agreed
+ *
+ * Both may be longer than a pipe holds. The caller's signals play no part.
+ *
+ * Return: 0, -EFAULT if there is no handler or the transfer ended short,
+ * -ETIMEDOUT if it did not end in time, -ENOMEM.
+ */
+int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
+		  size_t out_len)
+{
+	struct umd_transfer *transfer;
+	int ret;
+
+	if (!info->tgid)
+		return -EFAULT;
+
+	transfer = kzalloc(sizeof(*transfer), GFP_KERNEL);
+	if (!transfer)
+		return -ENOMEM;
+
+	transfer->in = kvmemdup(in, in_len, GFP_KERNEL);
+	transfer->out = kvzalloc(out_len, GFP_KERNEL);
+	if (!transfer->in || !transfer->out) {
+		kvfree(transfer->in);
+		kvfree(transfer->out);
+		kfree(transfer);
+		return -ENOMEM;
+	}
+
+	transfer->to_umh = get_file(info->pipe_to_umh);
+	transfer->from_umh = get_file(info->pipe_from_umh);
+	transfer->in_len = in_len;
+	transfer->out_len = out_len;
+	transfer->expires = jiffies + UMD_DEADLINE;
+	umd_job_queue(&transfer->job, umd_transfer_run, umd_transfer_free);
+
+	/*
+	 * The worker's own waits end at the deadline. Not so the pipe's mutex,
+	 * for whoever else holds the pipe open; hence one more second, and out.
+	 */
+	ret = umd_job_wait(&transfer->job, UMD_DEADLINE + HZ);
+	if (!ret)
+		memcpy(out, transfer->out, out_len);
+	umd_job_put(&transfer->job);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(umd_send_recv);
+
+static bool umd_exited(struct pid *tgid)
+{
+	struct task_struct *task;
+	bool exited;
+
+	rcu_read_lock();
+	task = pid_task(tgid, PIDTYPE_PID);
+	exited = !task || (READ_ONCE(task->exit_state) && thread_group_empty(task));
+	rcu_read_unlock();
+	return exited;
+}
+
+/* A handler that does not die in time is left to itself, without its pipes. */
+static void umd_shutdown(struct umd_info *info)
+{
+	kill_pid(info->tgid, SIGKILL, 1);
+	if (!wait_event_timeout(info->tgid->wait_pidfd, umd_exited(info->tgid),
+				UMD_DEADLINE))
+		pr_warn("%s (pid %d) does not die, abandoned\n",
+			info->driver_name, pid_nr(info->tgid));
+	umd_cleanup_helper(info);
+}
+
+/* Starting: the job has a copy of the driver's info until the start is done. */
+struct umd_start {
+	struct umd_job job;
+	struct umd_info info;
+};
+
+static int umd_start_run(struct umd_job *job)
+{
+	struct umd_start *start = container_of(job, struct umd_start, job);
+
+	return fork_usermode_driver(&start->info);
+}
+
+static void umd_start_free(struct umd_job *job)
+{
+	struct umd_start *start = container_of(job, struct umd_start, job);
+
+	if (start->info.tgid)
+		umd_shutdown(&start->info);
+	path_put(&start->info.wd);
+	kfree(start->info.driver_name);
+	kfree(start);
+}
+
+static int umd_start(struct umd_info *info)
+{
+	struct umd_start *start;
+	int ret;
+
+	start = kzalloc(sizeof(*start), GFP_KERNEL);
+	if (!start)
+		return -ENOMEM;
+
+	start->info.driver_name = kstrdup(info->driver_name, GFP_KERNEL);
+	if (!start->info.driver_name) {
+		kfree(start);
+		return -ENOMEM;
+	}
+	start->info.wd = info->wd;
+	path_get(&start->info.wd);
+	umd_job_queue(&start->job, umd_start_run, umd_start_free);
+
+	ret = umd_job_wait(&start->job, UMD_DEADLINE);
+	if (!ret) {
+		info->pipe_to_umh = start->info.pipe_to_umh;
+		info->pipe_from_umh = start->info.pipe_from_umh;
+		info->tgid = start->info.tgid;
+		start->info.tgid = NULL;
+	}
+	umd_job_put(&start->job);
+	return ret;
+}
+
+static int umd_mgmt_start(struct umd_mgmt *mgmt)
+{
+	struct umd_info *info = &mgmt->info;
+	int ret;
+
+	ret = umd_start(info);
+	if (ret)
+		return ret;
+
+	pr_info("%s started, pid %d\n", info->driver_name, pid_nr(info->tgid));
+	if (!mgmt->post_start)
+		return 0;
+
+	ret = mgmt->post_start(mgmt);
+	if (ret)
+		umd_shutdown(info);
+	return ret;
+}
+
+/* With the lock held, but dropped while the loader module is fetched. */
+static int umd_mgmt_ready(struct umd_mgmt *mgmt)
+{
+	struct umd_info *info = &mgmt->info;
+	int ret = 0;
+
+	if (!mgmt->kmod_loaded) {
+		mutex_unlock(&mgmt->lock);
+		ret = umd_request_loader(mgmt->kmod);
+		mutex_lock(&mgmt->lock);
+	}
+	if (!mgmt->kmod_loaded)
+		return ret == -ETIMEDOUT ? ret : -ENOPROTOOPT;
+
+	if (info->tgid && umd_exited(info->tgid))
+		umd_cleanup_helper(info);
+	return info->tgid ? 0 : umd_mgmt_start(mgmt);
+}
+
+/**
+ * umd_mgmt_send_recv - one transaction with a user mode driver
+ * @mgmt: the user mode driver
+ * @in: message to send
+ * @in_len: its length in bytes
+ * @out: where the reply goes
+ * @out_len: its length in bytes
+ *
+ * Loads the loader module and starts the handler if need be. After an error the
+ * handler is shut down and the next transaction starts another one, since the
+ * two sides may disagree on where in the stream they are.
+ *
+ * Return: 0, -ENOPROTOOPT without a loader module, -ETIMEDOUT if a step did not
+ * end in time, or what starting or umd_send_recv() returned.
+ */
+int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,
+		       void *out, size_t out_len)
+{
+	int ret;
+
+	mutex_lock(&mgmt->lock);
+	ret = umd_mgmt_ready(mgmt);
+	if (!ret) {
+		ret = umd_send_recv(&mgmt->info, in, in_len, out, out_len);
+		if (ret)
+			umd_shutdown(&mgmt->info);
+	}
+	mutex_unlock(&mgmt->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(umd_mgmt_send_recv);
+
+/**
+ * umd_mgmt_load - put a loader module's blob in place and start the handler
+ * @mgmt: the user mode driver
+ * @start: the blob's first byte
+ * @end: the byte behind its last
+ *
+ * For the loader module's init function.
+ *
+ * Return: 0, or a negative errno with nothing left loaded.
+ */
+int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
+{
+	int ret;
+
+	mutex_lock(&mgmt->lock);
+	ret = umd_load_blob(&mgmt->info, start, end - start);
+	if (ret)
+		goto out;
+
+	ret = umd_mgmt_start(mgmt);
+	if (ret)
+		umd_unload_blob(&mgmt->info);
+	else
+		mgmt->kmod_loaded = true;
+out:
+	mutex_unlock(&mgmt->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(umd_mgmt_load);
+
+/**
+ * umd_mgmt_unload - shut the handler down and take the blob away
+ * @mgmt: the user mode driver
+ *
+ * For the loader module's exit function.
+ */
+void umd_mgmt_unload(struct umd_mgmt *mgmt)
+{
+	mutex_lock(&mgmt->lock);
+	if (mgmt->info.tgid)
+		umd_shutdown(&mgmt->info);
+	mgmt->kmod_loaded = false;
+	umd_unload_blob(&mgmt->info);
+	mutex_unlock(&mgmt->lock);
+}
+EXPORT_SYMBOL_GPL(umd_mgmt_unload);
+
+static int __init umd_mgmt_init(void)
+{
+	umd_wq = alloc_workqueue("umd_mgmt", WQ_UNBOUND, 0);
+	if (!umd_wq)
+		panic("umd: no workqueue\n");
+	return 0;
+}
+subsys_initcall(umd_mgmt_init);
