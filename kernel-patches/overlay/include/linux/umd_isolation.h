@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __LINUX_UMD_ISOLATION_H__
+#define __LINUX_UMD_ISOLATION_H__
+
+#ifdef CONFIG_SECURITY_UMD
+void umd_isolate_current(void);
+#else
+static inline void umd_isolate_current(void) { }
+#endif
+
+#endif /* __LINUX_UMD_ISOLATION_H__ */
