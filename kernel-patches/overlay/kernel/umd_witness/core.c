@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The witness: asks the handler what nobody can predict, works out each reply
+ * itself, and keeps a tally that the host reads from outside.
+ *
+ * Nothing that user space can write decides what the tally says. The thread
+ * keeps its priority and its CPU, the heartbeat comes from a timer, and no
+ * request leaves a machine that was just restored before it has got random
+ * numbers of its own.
+ */
+#include <crypto/sha2.h>
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/kmod.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/mount.h>
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/timekeeping.h>
+
+#include "witness.h"
+
+#define DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
+#define HEARTBEAT	max(1, HZ / 100)
+#define PAUSE_US	4000	/* between requests, so that attackers get a turn */
+#define GIVE_UP		3	/* failures in a row that end a phase early */
+#define STARTS		4	/* starts whose chains are remembered */
+
+/* Both have a page of their own: the host finds them by symbol. */
+struct umd_witness_tally umd_witness_tally __page_aligned_data = {
+	.magic = WITNESS_MAGIC,
+	.version = WITNESS_VERSION,
+	.size = sizeof(struct umd_witness_tally),
+};
+
+struct umd_witness_command umd_witness_command __page_aligned_data;
+
+#define tally umd_witness_tally
+
+static bool use_kthread;
+module_param_named(kthread, use_kthread, bool, 0);
+MODULE_PARM_DESC(kthread, "the handler is a kernel thread");
+
+static const struct witness_handler *handler;
+static DECLARE_WAIT_QUEUE_HEAD(vmfork_wait);
+
+/*
+ * Starts happen in whatever task loads the module, the rest in the witness's
+ * thread. A reply may belong to any start between the request's departure and
+ * its return, so the latest chains are all kept.
+ */
+static DEFINE_SPINLOCK(tally_lock);
+static u8 chains[STARTS][WITNESS_HASH_SIZE];
+static u32 next_number;
+
+static void tally_begin(void)
+{
+	spin_lock(&tally_lock);
+	WRITE_ONCE(tally.sequence, tally.sequence + 1);
+	smp_wmb();	/* odd before anything changes */
+}
+
+static void tally_end(void)
+{
+	smp_wmb();	/* even after everything has changed */
+	WRITE_ONCE(tally.sequence, tally.sequence + 1);
+	spin_unlock(&tally_lock);
+}
+
+static void chain_next(u8 chain[WITNESS_HASH_SIZE], const struct witness_message *request)
+{
+	struct sha256_state state;
+
+	sha256_init(&state);
+	sha256_update(&state, chain, WITNESS_HASH_SIZE);
+	sha256_update(&state, (const u8 *)request, sizeof(*request));
+	sha256_final(&state, chain);
+}
+
+static bool is_right(const struct witness_message *request,
+		     const struct witness_message *reply, const u8 *chain)
+{
+	return !memcmp(reply, request, offsetof(struct witness_message, body)) &&
+	       !memcmp(reply->body, chain, WITNESS_HASH_SIZE);
+}
+
+static void make_request(struct witness_message *request, u32 kind)
+{
+	request->kind = kind;
+	request->number = ++next_number;
+	get_random_bytes(request->nonce, sizeof(request->nonce));
+	get_random_bytes(request->body, sizeof(request->body));
+}
+
+/**
+ * witness_born - hand a handler that was just started its secret
+ * @birth: the handler
+ *
+ * A wrong reply is counted but does not undo the start: what an impostor says
+ * next is worth hearing too. Of the secret, its hash alone is kept.
+ *
+ * Return: 0, or what the exchange returned.
+ */
+int witness_born(const struct witness_birth *birth)
+{
+	struct witness_message request, reply;
+	u8 hash[WITNESS_HASH_SIZE];
+	int ret;
+
+	make_request(&request, WITNESS_START);
+	sha256(request.body, WITNESS_HASH_SIZE, hash);
+
+	tally_begin();
+	tally.generation++;
+	tally.count.starts++;
+	tally.pid = task_tgid_nr(birth->task);
+	tally.page_table = birth->page_table;
+	tally.chain = birth->chain;
+	memcpy(tally.secret_sha256, hash, WITNESS_HASH_SIZE);
+	memcpy(chains[tally.generation % STARTS], hash, WITNESS_HASH_SIZE);
+	tally_end();
+	witness_reach_watch(birth->task);
+
+	ret = birth->exchange(&request, &reply);
+	if (!ret && !is_right(&request, &reply, hash)) {
+		tally_begin();
+		tally.count.wrong++;
+		tally_end();
+	}
+	memzero_explicit(&request, sizeof(request));
+	return ret;
+}
+
+/* The handler as a user mode driver. */
+static int umd_exchange(struct witness_message *request, struct witness_message *reply)
+{
+	return umd_send_recv(&umd_witness_mgmt.info, request, sizeof(*request),
+			     reply, sizeof(*reply));
+}
+
+static int umd_post_start(struct umd_mgmt *mgmt)
+{
+	struct witness_birth birth = { .exchange = umd_exchange };
+	struct mm_struct *mm;
+	int ret;
+
+	birth.task = get_pid_task(mgmt->info.tgid, PIDTYPE_TGID);
+	if (!birth.task)
+		return -ESRCH;
+
+	mm = get_task_mm(birth.task);
+	if (mm) {
+		birth.page_table = __pa(mm->pgd);
+		mmput(mm);
+	}
+	ret = witness_born(&birth);
+	put_task_struct(birth.task);
+	return ret;
+}
+
+struct umd_mgmt umd_witness_mgmt = {
+	.info.driver_name = "umd_witness_umh",
+	.lock = __MUTEX_INITIALIZER(umd_witness_mgmt.lock),
+	.post_start = umd_post_start,
+	.kmod = "umd_witness_loader",
+};
+EXPORT_SYMBOL_GPL(umd_witness_mgmt);
+
+static int umd_transact(struct witness_message *request, struct witness_message *reply)
+{
+	return umd_mgmt_send_recv(&umd_witness_mgmt, request, sizeof(*request),
+				  reply, sizeof(*reply));
+}
+
+/* The handler's task and, since they go together, its blob's mount. */
+static struct task_struct *umd_task_get(struct vfsmount **mnt)
+{
+	struct task_struct *task = NULL;
+
+	mutex_lock(&umd_witness_mgmt.lock);
+	if (umd_witness_mgmt.info.tgid)
+		task = get_pid_task(umd_witness_mgmt.info.tgid, PIDTYPE_TGID);
+	*mnt = umd_witness_mgmt.info.wd.mnt;
+	mutex_unlock(&umd_witness_mgmt.lock);
+	return task;
+}
+
+/* The library starts a new one when it finds this one dead. */
+static void umd_stop(void)
+{
+	unsigned long expires = jiffies + DEADLINE;
+	struct task_struct *task;
+	struct vfsmount *mnt;
+
+	task = umd_task_get(&mnt);
+	if (!task)
+		return;
+
+	send_sig(SIGKILL, task, 1);
+	while (!READ_ONCE(task->exit_state) && time_before(jiffies, expires))
+		usleep_range(200, 500);
+	put_task_struct(task);
+}
+
+static bool umd_loaded(void)
+{
+	return READ_ONCE(umd_witness_mgmt.kmod_loaded);
+}
+
+static const struct witness_handler umd_handler = {
+	.kmod = "umd_witness_loader",
+	.transact = umd_transact,
+	.stop = umd_stop,
+	.loaded = umd_loaded,
+};
+
+/* What must be true of a user mode driver as long as it lives. */
+static u32 find_violations(void)
+{
+	struct task_struct *task;
+	struct vfsmount *mnt;
+	struct file *exe;
+	u32 found = 0;
+
+	task = use_kthread ? NULL : umd_task_get(&mnt);
+	if (!task)
+		return 0;
+
+	if (READ_ONCE(task->ptrace))
+		found |= WITNESS_TRACED;
+	rcu_read_lock();
+	if (!READ_ONCE(task->exit_state) &&
+	    !(rcu_dereference(task->real_parent)->flags & PF_KTHREAD))
+		found |= WITNESS_ADOPTED;
+	rcu_read_unlock();
+
+	exe = get_task_exe_file(task);
+	if (exe) {
+		if (exe->f_path.mnt != mnt)
+			found |= WITNESS_FOREIGN_EXE;
+		fput(exe);
+	}
+	put_task_struct(task);
+	return found;
+}
+
+/* Right if any start that may have answered would have answered so. */
+static bool judge(const struct witness_message *request,
+		  const struct witness_message *reply, u32 first)
+{
+	u32 last = tally.generation, generation;
+	u8 expected[WITNESS_HASH_SIZE];
+
+	if (last - first >= STARTS)
+		first = last - STARTS + 1;
+	for (generation = first; generation != last + 1; generation++) {
+		memcpy(expected, chains[generation % STARTS], WITNESS_HASH_SIZE);
+		chain_next(expected, request);
+		if (is_right(request, reply, expected)) {
+			memcpy(chains[generation % STARTS], expected, WITNESS_HASH_SIZE);
+			return true;
+		}
+	}
+	chain_next(chains[last % STARTS], request);
+	return false;
+}
+
+/* One request; returns whether it was answered at all. */
+static bool transact(void)
+{
+	u32 first = READ_ONCE(tally.generation);
+	struct witness_message request, reply;
+	struct witness_record *record;
+	u32 violations;
+	u64 begin;
+	int ret;
+
+	make_request(&request, WITNESS_ASK);
+	begin = ktime_get_ns();
+	ret = handler->transact(&request, &reply);
+	begin = ktime_get_ns() - begin;
+	violations = find_violations();
+
+	tally_begin();
+	tally.count.sent++;
+	record = &tally.records[tally.count.sent % WITNESS_RECORDS];
+	record->number = request.number;
+	record->generation = tally.generation;
+	record->error = ret;
+	record->wrong = 0;
+	record->nanoseconds = begin;
+	tally.violations |= violations;
+	if (ret) {
+		tally.count.failed++;
+		tally.count.error = ret;
+	} else if (judge(&request, &reply, first)) {
+		tally.count.right++;
+		if (begin > tally.slowest && first == tally.generation)
+			tally.slowest = begin;
+	} else {
+		record->wrong = 1;
+		tally.count.wrong++;
+	}
+	tally_end();
+	return !ret;
+}
+
+static void set_state(u32 state, u32 phase)
+{
+	tally_begin();
+	tally.state = state;
+	tally.phase = phase;
+	tally_end();
+}
+
+/* The loader is removed the way an administrator would; whether it went is seen. */
+static void unload(void)
+{
+	const char *argv[4] = { "/sbin/modprobe", "-r", handler->kmod, NULL };
+	unsigned long expires = jiffies + DEADLINE;
+
+	if (!handler->loaded())
+		return;
+
+	call_usermodehelper(argv[0], (char **)argv, NULL, UMH_NO_WAIT);
+	while (handler->loaded() && time_before(jiffies, expires))
+		usleep_range(200, 500);
+}
+
+static void run_phase(u32 phase, u32 transactions)
+{
+	struct witness_count before = tally.count, *count = &tally.phases[phase - 1];
+	u32 i, failures = 0;
+
+	tally.count.error = 0;
+	set_state(WITNESS_AFTERMATH, phase);
+	if (phase == 2)
+		handler->stop();
+	if (phase == 3)
+		unload();
+	for (i = 0; i < transactions && failures < GIVE_UP; i++)
+		failures = transact() ? 0 : failures + 1;
+
+	tally_begin();
+	*count = tally.count;
+	count->sent -= before.sent;
+	count->right -= before.right;
+	count->wrong -= before.wrong;
+	count->failed -= before.failed;
+	count->starts -= before.starts;
+	tally_end();
+}
+
+/*
+ * Damage may show only later: in this handler, in the next start, or in the
+ * next load. So go on, then restart, then reload.
+ */
+static void aftermath(u32 transactions)
+{
+	u32 phase;
+
+	for (phase = 1; phase <= WITNESS_PHASES; phase++)
+		run_phase(phase, transactions);
+	set_state(WITNESS_DONE, WITNESS_PHASES);
+}
+
+static void obey(u32 kind, u32 transactions)
+{
+	u32 seen = tally.vmforks;
+
+	switch (kind) {
+	case WITNESS_PARK:
+		set_state(WITNESS_PARKED, 0);
+		wait_event_idle(vmfork_wait, READ_ONCE(tally.vmforks) != seen);
+		set_state(WITNESS_RUNNING, 0);
+		break;
+	case WITNESS_RUN_AFTERMATH:
+		aftermath(transactions);
+		break;
+	}
+}
+
+static int witness_thread(void *unused)
+{
+	struct umd_witness_command command;
+
+	set_state(WITNESS_RUNNING, 0);
+	for (;;) {
+		command = umd_witness_command;
+		if (command.sequence != tally.command) {
+			tally_begin();
+			tally.command = command.sequence;
+			tally_end();
+			obey(command.kind, command.transactions);
+		}
+		transact();
+		usleep_range(PAUSE_US, 2 * PAUSE_US);
+	}
+	return 0;
+}
+
+static void heartbeat(struct timer_list *timer)
+{
+	WRITE_ONCE(tally.heartbeat, tally.heartbeat + 1);
+	mod_timer(timer, jiffies + HEARTBEAT);
+}
+
+static DEFINE_TIMER(heartbeat_timer, heartbeat);
+
+static int vmfork(struct notifier_block *block, unsigned long action, void *data)
+{
+	tally_begin();
+	WRITE_ONCE(tally.vmforks, tally.vmforks + 1);
+	tally_end();
+	wake_up_all(&vmfork_wait);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block vmfork_block = { .notifier_call = vmfork };
+
+static int __init witness_init(void)
+{
+	struct task_struct *task;
+
+	handler = use_kthread ? &witness_kthread_handler : &umd_handler;
+	witness_reach_init();
+	register_random_vmfork_notifier(&vmfork_block);
+	mod_timer(&heartbeat_timer, jiffies + HEARTBEAT);
+
+	task = kthread_create(witness_thread, NULL, "umd_witness");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, 0);
+	sched_set_fifo(task);
+	wake_up_process(task);
+	return 0;
+}
+late_initcall(witness_init);

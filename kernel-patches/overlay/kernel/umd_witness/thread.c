@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The handler as a kernel thread, managed like a user mode driver: loaded by
+ * request_module(), started when it is needed, one transaction at a time under
+ * a lock and within the same deadline, stopped after an error.
+ */
+#include <linux/kmod.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+
+#include "witness.h"
+
+#define DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
+
+enum exchange_state { IDLE, ASKED, ANSWERED };
+
+static DEFINE_MUTEX(lock);
+static const struct witness_code *loaded_code;
+static struct task_struct *thread;
+
+static DECLARE_WAIT_QUEUE_HEAD(exchange_wait);
+static enum exchange_state exchange_state;
+static struct witness_message exchange_request;
+static struct witness_message exchange_reply;
+
+static bool exchange_reached(enum exchange_state state)
+{
+	/* pairs with the release in exchange_advance() */
+	return smp_load_acquire(&exchange_state) == state;
+}
+
+static void exchange_advance(enum exchange_state state)
+{
+	/* the message is complete before its state says so */
+	smp_store_release(&exchange_state, state);
+	wake_up_all(&exchange_wait);
+}
+
+/* For the thread: the next request, or -EINTR when it is to end. */
+int umd_witness_receive(struct witness_message *request)
+{
+	wait_event_interruptible(exchange_wait,
+				 exchange_reached(ASKED) || kthread_should_stop());
+	if (kthread_should_stop())
+		return -EINTR;
+
+	*request = exchange_request;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(umd_witness_receive);
+
+void umd_witness_send(const struct witness_message *reply)
+{
+	exchange_reply = *reply;
+	exchange_advance(ANSWERED);
+}
+EXPORT_SYMBOL_GPL(umd_witness_send);
+
+static int exchange(struct witness_message *request, struct witness_message *reply)
+{
+	exchange_request = *request;
+	exchange_advance(ASKED);
+	if (!wait_event_timeout(exchange_wait, exchange_reached(ANSWERED), DEADLINE))
+		return -ETIMEDOUT;
+
+	*reply = exchange_reply;
+	return 0;
+}
+
+static void stop_locked(void)
+{
+	if (!thread)
+		return;
+
+	witness_reach_watch(NULL);
+	kthread_stop(thread);
+	put_task_struct(thread);
+	thread = NULL;
+}
+
+static int start_locked(void)
+{
+	struct witness_birth birth = {
+		.page_table = __pa_symbol(swapper_pg_dir),
+		.chain = (unsigned long)loaded_code->chain,
+		.exchange = exchange,
+	};
+	int ret;
+
+	exchange_state = IDLE;
+	thread = kthread_run(loaded_code->run, NULL, "umd_witness_umh");
+	if (IS_ERR(thread)) {
+		ret = PTR_ERR(thread);
+		thread = NULL;
+		return ret;
+	}
+
+	birth.task = get_task_struct(thread);
+	ret = witness_born(&birth);
+	if (ret)
+		stop_locked();
+	return ret;
+}
+
+int umd_witness_kthread_load(const struct witness_code *code)
+{
+	int ret;
+
+	mutex_lock(&lock);
+	loaded_code = code;
+	ret = start_locked();
+	if (ret)
+		loaded_code = NULL;
+	mutex_unlock(&lock);
+	wake_up_all(&exchange_wait);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(umd_witness_kthread_load);
+
+void umd_witness_kthread_unload(void)
+{
+	mutex_lock(&lock);
+	stop_locked();
+	loaded_code = NULL;
+	mutex_unlock(&lock);
+}
+EXPORT_SYMBOL_GPL(umd_witness_kthread_unload);
+
+static int transact(struct witness_message *request, struct witness_message *reply)
+{
+	int ret = 0;
+
+	if (!READ_ONCE(loaded_code)) {
+		request_module_nowait("%s", witness_kthread_handler.kmod);
+		wait_event_timeout(exchange_wait, READ_ONCE(loaded_code) && READ_ONCE(thread),
+				   DEADLINE);
+	}
+
+	mutex_lock(&lock);
+	if (!loaded_code)
+		ret = -ENOPROTOOPT;
+	else if (!thread)
+		ret = start_locked();
+	if (!ret) {
+		ret = exchange(request, reply);
+		if (ret)
+			stop_locked();
+	}
+	mutex_unlock(&lock);
+	return ret;
+}
+
+static void stop(void)
+{
+	mutex_lock(&lock);
+	stop_locked();
+	mutex_unlock(&lock);
+}
+
+static bool is_loaded(void)
+{
+	return READ_ONCE(loaded_code);
+}
+
+const struct witness_handler witness_kthread_handler = {
+	.kmod = "umd_witness_kthread",
+	.transact = transact,
+	.stop = stop,
+	.loaded = is_loaded,
+};

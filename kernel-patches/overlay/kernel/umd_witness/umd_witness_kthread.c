@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The handler's code and secret as a kernel thread: the reference for parity. */
+#include <linux/kthread.h>
+#include <linux/module.h>
+
+#include "answer.h"
+#include "witness.h"
+
+static u8 secret[WITNESS_HASH_SIZE];
+static u8 chain[WITNESS_HASH_SIZE];
+static struct witness_message request;
+static struct witness_message reply;
+
+static int umd_witness_kthread(void *unused)
+{
+	while (!umd_witness_receive(&request)) {
+		witness_answer(chain, secret, &request, &reply);
+		umd_witness_send(&reply);
+	}
+	return 0;
+}
+
+static const struct witness_code code = {
+	.run = umd_witness_kthread,
+	.chain = chain,
+};
+
+static int __init umd_witness_kthread_init(void)
+{
+	return umd_witness_kthread_load(&code);
+}
+
+static void __exit umd_witness_kthread_exit(void)
+{
+	umd_witness_kthread_unload();
+}
+
+module_init(umd_witness_kthread_init);
+module_exit(umd_witness_kthread_exit);
+MODULE_DESCRIPTION("Handler of the UMD witness, as a kernel thread");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef UMD_WITNESS_H
+#define UMD_WITNESS_H
+
+#include <linux/usermode_driver_mgmt.h>
+
+#include "message.h"
+#include "tally.h"
+
+extern struct umd_mgmt umd_witness_mgmt;
+extern struct umd_witness_tally umd_witness_tally;
+
+/* The user mode driver's blob, in its loader module. */
+extern char umd_witness_blob_start[];
+extern char umd_witness_blob_end[];
+
+/* What the kernel thread's module brings. */
+struct witness_code {
+	int (*run)(void *unused);
+	const void *chain;
+};
+
+int umd_witness_kthread_load(const struct witness_code *code);
+void umd_witness_kthread_unload(void);
+int umd_witness_receive(struct witness_message *request);
+void umd_witness_send(const struct witness_message *reply);
+
+/* The two kinds of handler, seen from the witness. */
+struct witness_handler {
+	const char *kmod;
+	int (*transact)(struct witness_message *request, struct witness_message *reply);
+	void (*stop)(void);
+	bool (*loaded)(void);
+};
+
+extern const struct witness_handler witness_kthread_handler;
+
+/* A start as the handler's kind reports it, with its lock held. */
+struct witness_birth {
+	struct task_struct *task;
+	u64 page_table;
+	u64 chain;
+	int (*exchange)(struct witness_message *request, struct witness_message *reply);
+};
+
+int witness_born(const struct witness_birth *birth);
+
+void witness_reach_init(void);
+void witness_reach_watch(const struct task_struct *task);
+
+#endif
