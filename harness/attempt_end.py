@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How an attack ended, by the attacker's own account: a reason to doubt, never a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from harness.attacker.errors import GuestError, SetupFailed, ShortTransfer
+from harness.errors import VmLost
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+    from harness.scenarios.registry import Scenario
+
+
+class End(Enum):
+    """The ways an attack can end."""
+
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    NO_TARGET = "no target"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class AttemptEnd:
+    """How it ended and the particulars, such as `EPERM at openat`."""
+
+    end: End
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.end.value}: {self.detail}" if self.detail else self.end.value
+
+
+def _classify(scenario: Scenario, error: GuestError, *, is_thread: bool) -> AttemptEnd:
+    if error.call == scenario.call:
+        if is_thread and error.errno in scenario.no_target:
+            return AttemptEnd(End.NO_TARGET, str(error))
+        if error.errno in scenario.refused:
+            return AttemptEnd(End.REFUSED, str(error))
+    return AttemptEnd(End.BROKEN, f"unexpected {error}")
+
+
+def attempt(
+    scenario: Scenario, attacker: Attacker, handler: Handler, *, is_thread: bool
+) -> AttemptEnd:
+    """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
+
+    Raises VmLost if the machine is gone; whatever else goes wrong is a broken attempt.
+    """
+    try:
+        scenario.attack(attacker, handler)
+    except VmLost:
+        raise
+    except GuestError as error:
+        return _classify(scenario, error, is_thread=is_thread)
+    except SetupFailed as error:
+        return AttemptEnd(End.BROKEN, f"set-up: {error}")
+    except ShortTransfer as error:
+        return AttemptEnd(End.BROKEN, str(error))
+    except Exception as error:
+        return AttemptEnd(End.BROKEN, f"{type(error).__name__}: {error}")
+    return AttemptEnd(End.COMPLETED)

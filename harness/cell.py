@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One cell of the matrix: what it is called and what came out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.witness.verdict import Axes, Verdict
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One scenario on one variant of one kernel line."""
+
+    line: str
+    variant: str
+    scenario: str
+
+    @property
+    def id(self) -> str:
+        """The name used by pytest, in results and in folder names."""
+        return f"{self.line}-{self.variant}-{self.scenario}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one cell gave, before its control and reference cells are looked at.
+
+    `seconds` is wall time from the machine's start to its end; `witness` and `attempt` are
+    JSON-able; `console` is escaped and capped; `image` is the kernel image's key.
+    """
+
+    verdict: Verdict
+    axes: Axes
+    detail: str
+    seconds: float
+    image: str
+    attempt_end: str
+    witness: dict[str, Any] = field(default_factory=dict)
+    attempt: list[dict[str, Any]] = field(default_factory=list)
+    console: str = ""

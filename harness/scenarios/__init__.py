@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The corpus: one file per attack class, one function per attack."""
+
+from harness.scenarios import (  # noqa: F401 - importing them registers them
+    direct,
+    reference,
+    signals,
+    startup,
+)
+from harness.scenarios.registry import REFERENCES, SCENARIOS, Hole, Scenario, scenario
+from harness.witness.verdict import Effect
+
+__all__ = ["REFERENCES", "SCENARIOS", "Effect", "Hole", "Scenario", "scenario"]

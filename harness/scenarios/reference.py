@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The two reference cells of every variant: without them no other verdict counts (rule 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.scenarios.registry import scenario
+from harness.witness.verdict import Effect
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+
+@scenario(effect=Effect.NONE, surface="reference", answers=("R14",))
+def nothing(attacker: Attacker, handler: Handler) -> None:
+    """Attack nothing: a handler left alone must hold."""
+    attacker.getpid()
+
+
+@scenario(effect=Effect.INTEGRITY, surface="reference", answers=("R14",), from_host=True)
+def host_tamper(attacker: Attacker, handler: Handler) -> None:
+    """Flip one byte of the handler's state from outside: the witness must see it."""
+    handler.flip_byte()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The corpus's registry: what a scenario declares, and how one is found by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+    Attack = Callable[[Attacker, Handler], None]
+
+REFERENCES = ("nothing", "host_tamper")
+"""The cells that show a variant's evidence can be trusted at all (architecture.md, rule 3)."""
+
+
+@dataclass(frozen=True)
+class Hole:
+    """An attack that a variant does not stop yet: the verdict to expect, and why."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One attack, run as root in the guest against the handler.
+
+    `call` and `refused`: the attacking system call and the errnos that count as its refusal;
+    `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
+    `reach`: the kernel function that must be seen with the handler as an argument before
+    `held` is believed; `from_host`: the host itself acts, from outside the guest.
+    """
+
+    name: str
+    summary: str
+    attack: Attack
+    effect: Effect
+    surface: str
+    answers: tuple[str, ...]
+    control: str = "baseline"
+    call: str | None = None
+    refused: tuple[int, ...] = ()
+    no_target: tuple[int, ...] = ()
+    reach: str | None = None
+    from_host: bool = False
+    holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
+
+    def expected(self, variant: str) -> Verdict:
+        """The verdict that `variant` should give: its control loses, a known hole loses, the rest hold."""
+        if variant in self.holes:
+            return self.holes[variant].verdict
+        if variant == self.control or self.from_host:
+            return self.effect.wins
+        return Verdict.HELD
+
+    def reason(self, variant: str) -> str | None:
+        """Why `variant` is expected not to hold, if that is a known hole."""
+        hole = self.holes.get(variant)
+        return hole.reason if hole else None
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(
+    *,
+    effect: Effect,
+    surface: str,
+    answers: tuple[str, ...],
+    control: str = "baseline",
+    call: str | None = None,
+    refused: tuple[int, ...] = (),
+    no_target: tuple[int, ...] = (),
+    reach: str | None = None,
+    from_host: bool = False,
+    holes: Mapping[str, Hole] | None = None,
+) -> Callable[[Attack], Attack]:
+    """Register the decorated function as a scenario under its own name.
+
+    Raises ValueError for a name taken twice or a function without a docstring:
+    the name is what `-k` selects and the docstring is what the matrix prints.
+    """
+
+    def register(attack: Attack) -> Attack:
+        name = attack.__name__
+        if name in SCENARIOS:
+            raise ValueError(f"scenario {name} is registered twice")
+        if not attack.__doc__:
+            raise ValueError(f"scenario {name} needs a docstring: the matrix prints it")
+        SCENARIOS[name] = Scenario(
+            name=name,
+            summary=attack.__doc__.splitlines()[0].strip(),
+            attack=attack,
+            effect=effect,
+            surface=surface,
+            answers=answers,
+            control=control,
+            call=call,
+            refused=refused,
+            no_target=no_target,
+            reach=reach,
+            from_host=from_host,
+            holes=MappingProxyType(dict(holes or {})),
+        )
+        return attack
+
+    return register

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which accelerator works: a /dev/kvm that opens is not KVM that runs guests (rule 5)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.paths import CHECKOUT, cache_dir
+from harness.vm.demotion import demotion
+
+SECONDS = 10
+SOURCE = CHECKOUT / "guest-images" / "probe" / "probe.S"
+KVM = Path("/dev/kvm")
+
+SUCCESS = 0x15 << 1 | 1
+"""What isa-debug-exit makes of the byte that the probe writes: no failure exits with this."""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """`name` is QEMU's, `kvm` or `tcg`; `reason` says how it was chosen."""
+
+    name: str
+    reason: str
+
+    def open(self, stack: ExitStack) -> tuple[list[str], list[int]]:
+        """QEMU's arguments, and the descriptors it must inherit: the device is root's, QEMU not."""
+        if self.name != "kvm":
+            return ["-accel", self.name], []
+        fd = os.open(KVM, os.O_RDWR)
+        stack.callback(os.close, fd)
+        return ["-add-fd", f"fd={fd},set=1", "-accel", "kvm,device=/dev/fdset/1"], [fd]
+
+
+def _build(rom: Path) -> None:
+    command = ["gcc", "-nostdlib", "-static", "-Wl,-Ttext=0,--oformat=binary,--build-id=none"]
+    try:
+        done = subprocess.run(
+            [*command, "-o", rom, SOURCE], capture_output=True, text=True, timeout=60, check=False
+        )
+    except FileNotFoundError as error:
+        raise UserError("gcc is not installed", hint="run ./run, which installs it") from error
+    if done.returncode:
+        raise UserError(f"gcc cannot assemble {SOURCE}: {done.stderr}", hint="see its message")
+
+
+def _time(name: str, rom: Path) -> tuple[float, str]:
+    """Run the probe's guest: its seconds, and what went wrong (empty if it ended as it should)."""
+    with ExitStack() as stack:
+        accel, inherited = Accelerator(name, "").open(stack)
+        bios = stack.enter_context(rom.open("rb")).fileno()
+        command = [
+            *(*demotion(), "qemu-system-x86_64", *accel, "-machine", "q35", "-cpu", "max"),
+            *("-m", "64M", "-nodefaults", "-no-user-config", "-display", "none"),
+            *("-bios", f"/proc/self/fd/{bios}"),
+            *("-device", "isa-debug-exit,iobase=0xf4,iosize=1"),
+        ]
+        start = time.monotonic()
+        try:
+            done = subprocess.run(
+                command,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                pass_fds=[*inherited, bios],
+                timeout=SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return SECONDS, f"the guest did not end within {SECONDS} s"
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{error.filename} is not installed", hint="run ./run, which installs it"
+            ) from error
+    words = done.stderr.decode(errors="replace").strip().splitlines()
+    failure = words[0] if words else f"QEMU ended with {done.returncode}"
+    return time.monotonic() - start, "" if done.returncode == SUCCESS else failure
+
+
+def measure() -> Accelerator:
+    """Run a guest under both and choose. Raises UserError if neither works."""
+    with tempfile.TemporaryDirectory() as directory:
+        rom = Path(directory) / "rom"
+        _build(rom)
+        tcg, failure = _time("tcg", rom)
+        if failure:
+            raise UserError(f"QEMU cannot run a guest: {failure}", hint="reinstall qemu-system-x86")
+        if not os.access(KVM, os.R_OK | os.W_OK):
+            return Accelerator("tcg", f"{KVM} is not there, or not ours to open")
+        kvm, failure = _time("kvm", rom)
+    if failure:
+        return Accelerator("tcg", f"{KVM} opens but does not work: {failure}")
+    if kvm > tcg:
+        return Accelerator("tcg", f"{KVM} opens but is {kvm / tcg:.0f} times slower than TCG")
+    return Accelerator("kvm", "a guest ran under it, faster than under TCG")
+
+
+@cache
+def accelerator() -> Accelerator:
+    """What `measure` found, remembered until the machine boots again or QEMU or access changes."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    qemu = Path("/usr/bin/qemu-system-x86_64")
+    changed = qemu.stat().st_mtime_ns if qemu.exists() else 0
+    circumstances = [boot, changed, os.access(KVM, os.R_OK | os.W_OK), SOURCE.stat().st_mtime_ns]
+    memory = cache_dir() / "accelerator.json"
+    try:
+        remembered = json.loads(memory.read_text())
+        if remembered["circumstances"] == circumstances:
+            return Accelerator(**remembered["accelerator"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing remembered, or nothing usable: measure
+    found = measure()
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_text(json.dumps({"circumstances": circumstances, "accelerator": asdict(found)}))
+    return found

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a machine is made of, and the QEMU command line that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CMDLINE = "console=ttyS0 nokaslr panic=-1 quiet"
+"""nokaslr: the host finds symbols by their linked address. panic=-1: a panic ends QEMU."""
+
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+MACHINE = (
+    *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+    *("-sandbox", SANDBOX),
+    *("-machine", "q35,memory-backend=ram,usb=off,vmport=off,graphics=off"),
+    *("-cpu", "max", "-nic", "none"),
+    *("-device", "vmgenid,guid=auto"),
+    *("-device", "virtio-serial-pci"),
+    *("-device", "virtserialport,chardev=agent,name=umd.agent"),
+    *("-mon", "chardev=qmp,mode=control", "-gdb", "chardev:gdb"),
+    *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
+)
+"""q35, not microvm: only q35 comes back from a saved state (measured with QEMU 10.0)."""
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """One machine. `kernel_key` and `guest_key` stand for what the files contain."""
+
+    name: str
+    kernel: Path
+    kernel_key: str
+    initramfs: Path
+    guest_key: str
+    cmdline: str
+    memory_mib: int = 256
+    cpus: int = 1
+
+    def arguments(self) -> list[str]:
+        """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""
+        size = ["-m", f"{self.memory_mib}M", "-smp", str(self.cpus)]
+        return ["qemu-system-x86_64", *MACHINE, *size]
+
+    @property
+    def append(self) -> str:
+        """The kernel's command line."""
+        return f"{CMDLINE} {self.cmdline}"

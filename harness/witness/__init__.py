@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The witness: its tally in guest memory, and the verdict the host draws from it."""

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reads the tally from a paused machine's memory and commands the witness from outside (rule 1)."""
+
+from __future__ import annotations
+
+import struct
+import time
+from typing import TYPE_CHECKING
+
+from harness.errors import VmLost
+from harness.witness import tally
+from harness.witness.tally import Command, State, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.kernel.images import KernelImage
+    from harness.vm.machine import Machine
+
+TORN_TRIES = 100
+POLL_FIRST, POLL_LAST = 0.002, 0.05
+
+TRANSACTIONS = 16
+"""Requests in each phase of the aftermath: a pipe has 16 buffers (PIPE_DEF_BUFFERS in
+include/linux/pipe_fs_i.h), so whatever an attacker left queued in one has come out by then."""
+
+
+class Silent(VmLost):
+    """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
+
+    def __init__(self, message: str, *, alive: bool) -> None:
+        super().__init__(message)
+        self.alive = alive
+
+
+class Witness:
+    """The witness of one machine. Every wait has a deadline in seconds."""
+
+    def __init__(self, machine: Machine, image: KernelImage) -> None:
+        self._machine = machine
+        self._tally = image.physical("umd_witness_tally")
+        self._command = image.physical("umd_witness_command")
+        self._tainted = image.physical("tainted_mask")
+        self.secrets: set[bytes] = set()
+
+    def read(self) -> Tally:
+        """The tally now. Raises VmLost if it is none, or never at rest."""
+        for _ in range(TORN_TRIES):
+            with self._machine.paused():
+                data = self._machine.read(self._tally, tally.SIZE)
+            parsed = tally.parse(data)
+            if parsed:
+                self.secrets.add(parsed.secret_sha256)
+                return parsed
+        raise VmLost("the tally is never at rest: the witness was stopped while writing it")
+
+    def appear(self, *, seconds: float) -> None:
+        """Wait until the booting kernel has put its tally in place. Raises VmLost."""
+        deadline = time.monotonic() + seconds
+        magic = tally.MAGIC.to_bytes(8, "little")
+        while True:
+            with self._machine.paused():
+                if self._machine.read(self._tally, 8) == magic:
+                    return
+            if time.monotonic() > deadline:
+                raise VmLost(f"no tally in the guest's memory {seconds:g} s after its start")
+            time.sleep(POLL_LAST)
+
+    def taint(self) -> int:
+        """The kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst)."""
+        with self._machine.paused():
+            return int.from_bytes(self._machine.read(self._tainted, 8), "little")
+
+    def wait(self, done: Callable[[Tally], bool], *, seconds: float, what: str) -> Tally:
+        """Poll until `done`. Raises Silent after `seconds`, naming `what` did not happen."""
+        deadline = time.monotonic() + seconds
+        first = last = self.read()
+        pause = POLL_FIRST
+        while not done(last):
+            if time.monotonic() > deadline:
+                raise Silent(
+                    f"no {what} within {seconds:g} s", alive=last.heartbeat != first.heartbeat
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, POLL_LAST)
+            last = self.read()
+        return last
+
+    def command(self, command: Command, *, transactions: int = 0) -> None:
+        """Leave a command in the guest's memory; the witness looks there between requests."""
+        sequence = self.read().command + 1
+        with self._machine.paused():
+            self._machine.write(
+                self._command, struct.pack("<IIII", sequence, command, transactions, 0)
+            )
+
+    def park(self, *, seconds: float = 10) -> Tally:
+        """Have it stop asking until the machine gets a new identity (rule 4)."""
+        self.command(Command.PARK)
+        return self.wait(lambda t: t.state is State.PARKED, seconds=seconds, what="parked witness")
+
+    def aftermath(self, *, seconds: float = 45) -> Tally:
+        """Go on, restart, reload, each with TRANSACTIONS requests; the tally after that (rule 2)."""
+        self.command(Command.AFTERMATH, transactions=TRANSACTIONS)
+        return self.wait(
+            lambda t: t.state is State.DONE, seconds=seconds, what="end of the aftermath"
+        )

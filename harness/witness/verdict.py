@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The words for what an attack did to the handler, worst last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class Verdict(StrEnum):
+    """What the host concludes about one cell (architecture.md, «Words»)."""
+
+    HELD = "held"
+    LEAKED = "leaked"
+    DISRUPTED = "disrupted"
+    TAMPERED = "tampered"
+    NOT_APPLICABLE = "n/a"
+    ERROR = "error"
+
+
+class Effect(Enum):
+    """What a scenario sets out to do; its value is the verdict it wins with on its control."""
+
+    NONE = Verdict.HELD
+    CONFIDENTIALITY = Verdict.LEAKED
+    AVAILABILITY = Verdict.DISRUPTED
+    INTEGRITY = Verdict.TAMPERED
+
+    @property
+    def wins(self) -> Verdict:
+        """The verdict that shows this effect took place."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What was lost, axis by axis (R16); the verdict prints the worst of them."""
+
+    integrity: bool = False
+    availability: bool = False
+    confidentiality: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst axis lost, in the order held < leaked < disrupted < tampered."""
+        if self.integrity:
+            return Verdict.TAMPERED
+        if self.availability:
+            return Verdict.DISRUPTED
+        return Verdict.LEAKED if self.confidentiality else Verdict.HELD
