@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from errno import errorcode
 from hashlib import sha256
 
+from harness.attacker.errors import errno_name
 from harness.attempt_end import AttemptEnd, End
 from harness.witness.tally import Tally, Violation
 from harness.witness.verdict import Axes, Verdict
@@ -59,7 +59,7 @@ def _missing(evidence: Evidence) -> str:
     before, after = evidence.before.count, evidence.after.count
     found = []
     if failed := after.failed - before.failed:
-        found.append(f"{failed} failed ({errorcode.get(-_last_error(evidence), 'unknown')})")
+        found.append(f"{failed} failed ({errno_name(-after.error)})")
     forced = sum(
         min(phase.starts, starts)
         for phase, starts in zip(evidence.after.phases, FORCED_STARTS, strict=True)
@@ -71,11 +71,6 @@ def _missing(evidence: Evidence) -> str:
     if not evidence.aftermath_ended:
         found.append("the aftermath did not end")
     return ", ".join(found)
-
-
-def _last_error(evidence: Evidence) -> int:
-    errors = [record.error for record in evidence.after.records if record.error]
-    return errors[-1] if errors else evidence.after.count.error
 
 
 def _unproven(evidence: Evidence, end: AttemptEnd) -> str:

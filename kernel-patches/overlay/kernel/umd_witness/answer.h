@@ -78,7 +78,7 @@ static inline void sha_hash(const __u8 *data, unsigned int len,
 		padded[i] = i < len ? data[i] : 0;
 	padded[len] = 0x80;
 	padded[size - 2] = len * 8 >> 8;
-	padded[size - 1] = len * 8;
+	padded[size - 1] = len * 8 & 0xff;
 
 	for (i = 0; i < size; i += 64)
 		sha_block(state, padded + i);

@@ -62,6 +62,7 @@ static u8 chains[STARTS][WITNESS_HASH_SIZE];
 static u32 next_number;
 
 static void tally_begin(void)
+	__acquires(&tally_lock)
 {
 	spin_lock(&tally_lock);
 	WRITE_ONCE(tally.sequence, tally.sequence + 1);
@@ -69,6 +70,7 @@ static void tally_begin(void)
 }
 
 static void tally_end(void)
+	__releases(&tally_lock)
 {
 	smp_wmb();	/* even after everything has changed */
 	WRITE_ONCE(tally.sequence, tally.sequence + 1);
@@ -340,7 +342,6 @@ static void run_phase(u32 phase, u32 transactions)
 	struct witness_count before = tally.count, *count = &tally.phases[phase - 1];
 	u32 i, failures = 0;
 
-	tally.count.error = 0;
 	set_state(WITNESS_AFTERMATH, phase);
 	if (phase == 2)
 		handler->stop();
@@ -356,6 +357,8 @@ static void run_phase(u32 phase, u32 transactions)
 	count->wrong -= before.wrong;
 	count->failed -= before.failed;
 	count->starts -= before.starts;
+	if (!count->failed)
+		count->error = 0;
 	tally_end();
 }
 

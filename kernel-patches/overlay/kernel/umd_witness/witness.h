@@ -9,6 +9,7 @@
 
 extern struct umd_mgmt umd_witness_mgmt;
 extern struct umd_witness_tally umd_witness_tally;
+extern struct umd_witness_command umd_witness_command;
 
 /* The user mode driver's blob, in its loader module. */
 extern char umd_witness_blob_start[];

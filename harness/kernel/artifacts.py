@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is taken out of a finished build tree into a kernel image."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.command import output_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.kernel.tree import BuildTree
+
+_WITNESS = "kernel/umd_witness/built-in.a"
+_INJECTABLE = re.compile(r"ALLOW_ERROR_INJECTION\((\w+),")
+_INJECTABLE_IN = ("arch/x86", "block", "fs", "io_uring", "kernel", "lib", "mm", "net", "security")
+
+
+def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
+    """Copy the image, its symbols, configuration, modules and handlers into `folder`.
+
+    `witness-undefined.txt` and `error-injection.txt` are for the check that the witness calls
+    nothing that root may make fail (architecture, rule 1).
+    """
+    objects = tree.objects
+    shutil.copyfile(objects / "arch/x86/boot/bzImage", folder / "bzImage")
+    shutil.copyfile(objects / "System.map", folder / "System.map")
+    shutil.copyfile(objects / ".config", folder / "config")
+    for module in _modules(objects):
+        shutil.copyfile(module, folder / module.name)
+    (folder / "handlers").mkdir()
+    for handler in handlers:
+        path = objects / handler
+        if not path.is_file():
+            raise UserError(
+                f"the build made no handler {handler}",
+                hint=f"is its option on? see {tree.log} and `handlers` in series.toml",
+            )
+        shutil.copyfile(path, folder / "handlers" / path.name)
+        shutil.copymode(path, folder / "handlers" / path.name)
+    if (objects / _WITNESS).is_file():
+        _write_names(folder / "witness-undefined.txt", _undefined(objects / _WITNESS))
+    _write_names(folder / "error-injection.txt", _injectable(tree.source))
+    shutil.copyfile(tree.log, folder / "build.log")
+
+
+def _modules(objects: Path) -> list[Path]:
+    """Return the modules of this build; a stale .ko of a former series is not among them."""
+    order = objects / "modules.order"
+    names = order.read_text().split() if order.is_file() else []
+    return [(objects / name).with_suffix(".ko") for name in names]
+
+
+def _write_names(path: Path, names: set[str]) -> None:
+    path.write_text("".join(f"{name}\n" for name in sorted(names)))
+
+
+def _undefined(archive: Path) -> set[str]:
+    """Return the symbols that the archive's objects take from the rest of the kernel."""
+    status, output = output_of(["nm", str(archive)])
+    if status != 0:
+        raise UserError(f"nm could not read {archive}", hint="run it by hand to see why")
+    undefined: set[str] = set()
+    defined: set[str] = set()
+    for line in output.splitlines():
+        fields = line.split()
+        if len(fields) == 2 and fields[0] in "Uwv":
+            undefined.add(fields[1])
+        elif len(fields) == 3:
+            defined.add(fields[2])
+    return undefined - defined
+
+
+def _injectable(source: Path) -> set[str]:
+    """Return the functions that the source lets root make fail (CONFIG_FAIL_FUNCTION)."""
+    folders = [name for name in _INJECTABLE_IN if (source / name).is_dir()]
+    argv = ["grep", "-rhoE", "--include=*.[ch]", r"ALLOW_ERROR_INJECTION\(\w+,", *folders]
+    _, output = output_of(argv, cwd=source)
+    return set(_INJECTABLE.findall(output))

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a kernel line to its image: found in the cache, or built in the line's kept tree."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from harness.errors import UserError
+from harness.kernel.artifacts import collect
+from harness.kernel.config import configure
+from harness.kernel.images import KernelImage, find_image, publish
+from harness.kernel.make import RECIPE, Step, make
+from harness.kernel.series import Series, load_series
+from harness.kernel.source import SOURCE_DIR, Source, find_source, read_json, write_json
+from harness.kernel.toolchain import toolchain
+from harness.kernel.tree import BuildTree, prepare
+from harness.paths import KERNEL_PATCHES, cache_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+_FRAGMENTS = ("base.config", "witness.config")
+_TARGETS = ("bzImage", "modules")
+_GIB = 1 << 30
+FRESH_SPACE = 6 * _GIB
+"""Bytes a build from nothing needs: 1.5 GiB of source, 3 GiB of objects with DWARF, slack."""
+_KEPT_SPACE = 1 * _GIB
+_LOCK_DEADLINE = 2 * 3600.0  # seconds; a build takes under 15 minutes on two cores
+_PROGRESS_EVERY = 0.1  # seconds
+_FIRST_GUESS = 1330  # objects of 6.12 with our fragments, until a build has counted them
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that decides an image, and the key that names it."""
+
+    source: Source
+    series: Series
+    fragments: tuple[Path, ...]
+    key: str
+    meta: dict[str, str]
+
+    def config_inputs(self) -> str:
+        """Return a hash of all that the configuration is made from."""
+        named = [(name, self.meta[name].encode()) for name in ("source", "config", "tools")]
+        return _digest([*named, *self.series.kconfig_content()])
+
+
+def kernel_image(
+    line: str = "6.12",
+    *,
+    progress: Callable[[str], None],
+    patches: Path = KERNEL_PATCHES,
+    cache: Path | None = None,
+    sources: Path = SOURCE_DIR,
+    free_space: int | None = None,
+) -> KernelImage:
+    """Return the image of `line` as it is patched and configured now; build it if need be.
+
+    `progress` gets one short line at a time. `free_space` (bytes) overrides what must be free
+    on the cache's disk. Raises UserError for all that the user can mend.
+    """
+    cache = cache_dir() if cache is None else cache
+    cache.mkdir(parents=True, exist_ok=True)
+    job = _plan(line, patches=patches, cache=cache, sources=sources)
+    image = find_image(line, job.key, cache=cache)
+    if image is not None:
+        return image
+    tree = BuildTree(cache / "build" / line)
+    with _locked(tree, progress=progress):
+        # Again: the wait may have been long, and the other build may have made this image.
+        job = _plan(line, patches=patches, cache=cache, sources=sources)
+        image = find_image(line, job.key, cache=cache)
+        if image is not None:
+            return image
+        fresh = tree.digest() != job.source.digest or not tree.objects.is_dir()
+        needed = free_space if free_space is not None else FRESH_SPACE if fresh else _KEPT_SPACE
+        _check_place(tree.root, needed)
+        return _build(job, tree, cache=cache, progress=progress)
+
+
+def _plan(line: str, *, patches: Path, cache: Path, sources: Path) -> _Job:
+    series = load_series(line, patches=patches)
+    source = find_source(line, cache=cache, where=sources)
+    fragments = tuple(patches / "config" / name for name in _FRAGMENTS)
+    for fragment in fragments:
+        if not fragment.is_file():
+            raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
+    config = [(fragment.name, fragment.read_bytes()) for fragment in fragments]
+    tools = [(name, version.encode()) for name, version in toolchain()]
+    recipe = [("recipe", text.encode()) for text in (*RECIPE, *_TARGETS)]
+    meta = {
+        "source": source.digest,
+        "series": _digest(series.content()),
+        "config": _digest(config),
+        "tools": _digest([*tools, *recipe]),
+    }
+    key = _digest([(line, b""), *((name, value.encode()) for name, value in meta.items())])
+    return _Job(source, series, fragments, key, meta)
+
+
+def _digest(parts: Iterable[tuple[str, bytes]]) -> str:
+    """Hash named parts so that no shift between neighbours gives the same hash."""
+    total = hashlib.sha256()
+    for name, content in parts:
+        for piece in (name.encode(), content):
+            total.update(len(piece).to_bytes(8, "little") + piece)
+    return total.hexdigest()
+
+
+@contextmanager
+def _locked(tree: BuildTree, *, progress: Callable[[str], None]) -> Iterator[None]:
+    """Hold the line's build tree; while another process has it, say so."""
+    tree.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{tree.root}.lock")
+    start = time.monotonic()
+    while True:
+        try:
+            lock.acquire(timeout=1.0)
+            break
+        except Timeout as error:
+            waited = time.monotonic() - start
+            if waited > _LOCK_DEADLINE:
+                raise UserError(
+                    f"another process has held {lock.lock_file} for {waited / 60:.0f} minutes",
+                    hint="end that process, then try again",
+                ) from error
+            progress(f"kernel: another process builds this line; waited {waited:.0f} s")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_place(root: Path, needed: int) -> None:
+    if re.search(r"[\s:]", str(root)):
+        raise UserError(
+            f"the kernel cannot be built in {root}: its Makefile takes no space or colon",
+            hint="set XDG_CACHE_HOME to another folder",
+        )
+    free = shutil.disk_usage(root).free
+    if free < needed:
+        raise UserError(
+            f"building the kernel needs {needed / _GIB:.1f} GiB free at {root}, "
+            f"and there are {free / _GIB:.1f}",
+            hint="free some (`umd-harness clean` empties the cache) or set XDG_CACHE_HOME",
+        )
+
+
+def _build(
+    job: _Job, tree: BuildTree, *, cache: Path, progress: Callable[[str], None]
+) -> KernelImage:
+    tree.log.write_text("")
+    prepare(tree, source=job.source, series=job.series, progress=progress)
+    progress("configuration: tinyconfig and fragments")
+    configure(tree, job.fragments, inputs=job.config_inputs())
+    if _digest(job.series.content()) != job.meta["series"]:
+        raise UserError(
+            "the overlay or a patch changed while it was applied",
+            hint="run the same command again",
+        )
+    counter = _Counter(tree, progress)
+    make(tree, _TARGETS, follow=counter.follow)
+    counter.finish()
+    progress("kernel: collecting the image")
+    return publish(
+        job.series.line,
+        job.key,
+        cache=cache,
+        meta=job.meta,
+        fill=lambda folder: collect(tree, folder, handlers=job.series.handlers),
+    )
+
+
+class _Counter:
+    """Counts objects as make compiles them; a build from nothing says how many to expect."""
+
+    def __init__(self, tree: BuildTree, progress: Callable[[str], None]) -> None:
+        self._note = tree.root.with_name(f"{tree.root.name}-objects.json")
+        self._progress = progress
+        self._fresh = not (tree.objects / "vmlinux.o").is_file()
+        expected = read_json(self._note)
+        self._expected = expected if isinstance(expected, int) else _FIRST_GUESS
+        self._done = 0
+        self._last = 0.0
+
+    def follow(self, step: Step) -> None:
+        """Take one of make's lines; tell the caller a few times a second."""
+        self._done += step.compiles
+        now = time.monotonic()
+        if not step.compiles or now - self._last >= _PROGRESS_EVERY:
+            self._last = now
+            total = f"/{max(self._expected, self._done)}" if self._fresh else ""
+            self._progress(f"kernel: {self._done}{total} objects, {step.kind} {step.target}")
+
+    def finish(self) -> None:
+        """Remember the count of a whole build for the next one.
+
+        A build that goes on after a Ctrl-C counts fewer, so the highest count stays.
+        """
+        remembered = read_json(self._note)
+        if not isinstance(remembered, int) or self._done > remembered:
+            write_json(self._note, self._done)

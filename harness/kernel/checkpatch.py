@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lint for kernel code: the kernel's own checkpatch.pl over the overlay and the patches.
+
+`python -m harness.kernel.checkpatch` exits 0 when every file and patch is clean, 1 when not.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.command import output_of
+from harness.kernel.source import SOURCE_DIR, checks_tree, find_source
+from harness.paths import KERNEL_PATCHES, cache_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_DEADLINE = 300.0
+# Messages and sign-offs are in series.toml: `export` writes them above the hook patches.
+_BARE_PATCH = ("--no-signoff", "--ignore", "COMMIT_MESSAGE,FILE_PATH_CHANGES")
+
+
+def checkpatch(*, patches: Path, line: str, cache: Path, sources: Path = SOURCE_DIR) -> list[str]:
+    """Return checkpatch.pl's complaints about the overlay's C files and `line`'s patches."""
+    tree = checks_tree(find_source(line, cache=cache, where=sources), cache=cache)
+    overlay = patches / "overlay"
+    files = sorted(
+        str(path.relative_to(overlay)) for path in overlay.rglob("*.[ch]") if path.is_file()
+    )
+    hooks = sorted(str(path) for path in (patches / line).glob("*.patch"))
+    complaints = []
+    if files:
+        complaints += _run(tree, ["--file", *files], cwd=overlay)
+    if hooks:
+        complaints += _run(tree, [*_BARE_PATCH, *hooks], cwd=overlay)
+    return complaints
+
+
+def _run(tree: Path, arguments: Sequence[str], *, cwd: Path) -> list[str]:
+    script = tree / "scripts/checkpatch.pl"
+    options = ["--strict", "--quiet", "--no-summary", "--show-types", "--color=never"]
+    argv = ["perl", str(script), f"--root={tree}", *options, *arguments]
+    status, output = output_of(argv, cwd=cwd, deadline=_DEADLINE)
+    found = [block.strip() for block in output.split("\n\n") if block.strip()]
+    if status != 0 and not found:
+        raise UserError("checkpatch.pl failed and said nothing", hint=" ".join(argv))
+    return found if status != 0 or found else []
+
+
+def main() -> int:
+    """Check every kernel line that we ship; print what is not clean."""
+    complaints: dict[str, None] = {}
+    try:
+        for series in sorted(KERNEL_PATCHES.glob("*/series.toml")):
+            found = checkpatch(patches=KERNEL_PATCHES, line=series.parent.name, cache=cache_dir())
+            complaints.update(dict.fromkeys(found))
+    except UserError as error:
+        sys.stderr.write(f"checkpatch: {error}\n")
+        return 2
+    for complaint in complaints:
+        sys.stdout.write(f"{complaint}\n\n")
+    sys.stdout.write(f"checkpatch: {len(complaints)} complaint(s)\n")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

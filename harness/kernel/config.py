@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The configuration: tinyconfig plus fragments, and a check that each option survived."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.command import clean_environment, output_of
+from harness.kernel.make import make
+from harness.kernel.source import read_json, write_json
+from harness.kernel.unmet import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.kernel.tree import BuildTree
+
+_ASSIGNED = re.compile(r"CONFIG_(\w+)=(.*)")
+_UNSET = re.compile(r"# CONFIG_(\w+) is not set")
+
+
+def parse_config(text: str, *, where: str) -> dict[str, str]:
+    """Return option → value from a fragment or a `.config`; an unset option is `n`.
+
+    Anything but an assignment, `# CONFIG_… is not set`, a comment or an empty line is an
+    error: Kconfig would ignore it in silence.
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _ASSIGNED.fullmatch(line.rstrip()):
+            values[match[1]] = match[2]
+        elif match := _UNSET.fullmatch(line.rstrip()):
+            values[match[1]] = "n"
+        elif line.strip() and not line.startswith("#"):
+            raise UserError(
+                f"{where}, line {number} is not a configuration line: {line.strip()}",
+                hint="write CONFIG_NAME=value, with nothing after it",
+            )
+    return values
+
+
+def requested_options(fragments: Sequence[Path]) -> dict[str, str]:
+    """Return what the fragments ask for together; a later fragment wins."""
+    requested: dict[str, str] = {}
+    for fragment in fragments:
+        requested |= parse_config(fragment.read_text(), where=str(fragment))
+    return requested
+
+
+def configure(tree: BuildTree, fragments: Sequence[Path], *, inputs: str = "") -> bool:
+    """Bring `objects/.config` to tinyconfig plus the fragments; return whether it changed.
+
+    It is written only when its content changes: make rebuilds by its time. `inputs` is a hash
+    of all that decides the result; where it is the last call's, Kconfig is not run again.
+    """
+    done = [inputs, _hash(tree.objects / ".config")]
+    if inputs and read_json(tree.root / "config.json") == done:
+        return False
+    changed = _configure(tree, fragments)
+    write_json(tree.root / "config.json", [inputs, _hash(tree.objects / ".config")])
+    return changed
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _configure(tree: BuildTree, fragments: Sequence[Path]) -> bool:
+    scratch = tree.root / "config"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    config = scratch / ".config"
+    variables = {"KCONFIG_CONFIG": str(config)}
+    make(tree, ["tinyconfig"], variables=variables)
+    _merge(tree, config, fragments)
+    make(tree, ["olddefconfig"], variables=variables)
+    check_options(tree.source, config, requested_options(fragments))
+    target = tree.objects / ".config"
+    if target.is_file() and target.read_bytes() == config.read_bytes():
+        return False
+    config.replace(target)
+    return True
+
+
+def _merge(tree: BuildTree, config: Path, fragments: Sequence[Path]) -> None:
+    script = tree.source / "scripts/kconfig/merge_config.sh"
+    argv = ["sh", str(script), "-m", str(config), *map(str, fragments)]
+    env = {**clean_environment(), "KCONFIG_CONFIG": str(config)}
+    status, output = output_of(argv, cwd=config.parent, env=env)
+    with tree.log.open("a", encoding="utf-8") as log:
+        log.write(output)
+    if status != 0:
+        raise UserError(
+            f"merge_config.sh failed: {output.strip().splitlines()[-1:]}", hint=f"see {tree.log}"
+        )
+
+
+def check_options(source: Path, config: Path, requested: Mapping[str, str]) -> None:
+    """Raise a UserError that names the first options that did not survive, and why."""
+    actual = parse_config(config.read_text(), where=str(config))
+    lost = {name: value for name, value in requested.items() if actual.get(name, "n") != value}
+    if lost:
+        reasons = explain(source, config, lost)
+        raise UserError(
+            f"{len(lost)} configuration option(s) did not survive olddefconfig: "
+            + "; ".join(f"CONFIG_{name}={lost[name]} ({reasons[name]})" for name in lost),
+            hint="add what they need to the fragment in kernel-patches/config, or drop them",
+        )

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One run of make: logged, followed line by line, ended as a whole group."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.command import clean_environment, process_group
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from harness.kernel.tree import BuildTree
+
+# Fixed, so that one input gives one image and ccache is not missed for a date.
+_REPRODUCIBLE = {
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "umd",
+    "KBUILD_BUILD_HOST": "harness",
+    "KBUILD_BUILD_VERSION": "1",
+}
+# An empty LOCALVERSION keeps a git checkout around the cache out of the kernel's version.
+VARIABLES = ("ARCH=x86", "LOCALVERSION=")
+RECIPE = (*VARIABLES, *(f"{name}={value}" for name, value in _REPRODUCIBLE.items()))
+
+_QUIET_LIMIT = 900.0  # seconds without a line; linking with BTF takes under 120 on two cores
+_STEP = re.compile(r"\s+(CC|AS|LD|AR|HOSTCC|[A-Z]{2,})\s+(?:\[M\]\s+)?(\S+)")
+_COMPILED = frozenset({"CC", "AS"})
+_CAUSES = (
+    re.compile(r":\s(fatal )?error:|undefined reference|: No such file or directory"),
+    re.compile(r"^(ERROR|FAILED|BTF)\b.*|^make.*\*\*\*"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line that make printed about a target it makes: kind (CC, LD, …) and target."""
+
+    kind: str
+    target: str
+
+    @property
+    def compiles(self) -> bool:
+        """Whether it makes one of the kernel's objects."""
+        return self.kind in _COMPILED
+
+
+def make(
+    tree: BuildTree,
+    targets: Sequence[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+    follow: Callable[[Step], None] | None = None,
+) -> None:
+    """Run make in `tree` with its output appended to `tree.log`.
+
+    `variables` go into the environment, where Kconfig looks for its own. Raises UserError
+    with the first error line and the log's path.
+    """
+    compiler = "CC=ccache gcc" if shutil.which("ccache") else "CC=gcc"
+    argv = ["make", "--no-print-directory", f"-j{(os.cpu_count() or 1) + 1}"]
+    argv += ["-C", str(tree.source), f"O={tree.objects}", compiler, *VARIABLES, *targets]
+    env = {**clean_environment(), **_REPRODUCIBLE, **(variables or {})}
+    tree.objects.mkdir(parents=True, exist_ok=True)
+    causes: list[str] = []
+    with (
+        tree.log.open("a", encoding="utf-8") as log,
+        process_group(argv, cwd=tree.root, env=env) as process,
+    ):
+        log.write("$ " + " ".join(argv) + "\n")
+        for text in _lines(process):
+            log.write(text + "\n")
+            match = _STEP.match(text)
+            if match and follow is not None:
+                follow(Step(match[1], match[2]))
+            causes.append(text)
+            del causes[:-400]
+        status = process.wait(timeout=_QUIET_LIMIT)
+    if status != 0:
+        raise UserError(
+            f"make {' '.join(targets)} failed: {_cause(causes)}", hint=f"see {tree.log}"
+        )
+
+
+def _cause(lines: Sequence[str]) -> str:
+    """Return the line that tells most: the first compiler error before make's own summary."""
+    for pattern in _CAUSES:
+        for text in lines:
+            if pattern.search(text):
+                return text.strip()
+    return lines[-1].strip() if lines else "it printed nothing"
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """Yield make's output line by line; a silence beyond the limit is an error."""
+    assert process.stdout is not None  # noqa: S101 - process_group always gives a pipe
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        deadline = time.monotonic() + _QUIET_LIMIT
+        while True:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise UserError(
+                    f"make printed nothing for {_QUIET_LIMIT:.0f} s and was ended",
+                    hint="run the same command again; look at the load of the machine",
+                )
+            chunk = os.read(process.stdout.fileno(), 65536)
+            deadline = time.monotonic() + _QUIET_LIMIT
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line.decode(errors="replace")
+            if not chunk:
+                break
+    if rest:
+        yield rest.decode(errors="replace")

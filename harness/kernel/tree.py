@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kept build tree: unpacked once, then brought to what a series says by touching little.
+
+make decides by modification times. So a file is written only when its content differs, and
+what a former series changed is put back from pristine copies.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.command import clean_environment, output_of
+from harness.kernel.source import read_json, unpack, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.kernel.series import Commit, Series
+    from harness.kernel.source import Source
+
+FRAMEWORK = "kernel/usermode_driver.c"
+"""Mainline's user mode driver framework, which the library stands on (gone since 6.17)."""
+
+
+@dataclass(frozen=True)
+class BuildTree:
+    """The folders of one kernel line's build; its lock is the caller's to hold."""
+
+    root: Path
+
+    @property
+    def source(self) -> Path:
+        """The patched source."""
+        return self.root / "source"
+
+    @property
+    def objects(self) -> Path:
+        """make's output folder (`O=`)."""
+        return self.root / "objects"
+
+    @property
+    def pristine(self) -> Path:
+        """Copies of the files that patches change, as they were in the tarball."""
+        return self.root / "pristine"
+
+    @property
+    def log(self) -> Path:
+        """The output of the last build's tools."""
+        return self.root / "build.log"
+
+    @property
+    def note(self) -> Path:
+        """Which tarball was unpacked and which files did not come from it."""
+        return self.root / "tree.json"
+
+    def added(self) -> set[str]:
+        """Return the files in the source that came from a series and not from the tarball."""
+        note = read_json(self.note)
+        return set(note["added"]) if isinstance(note, dict) else set()
+
+    def digest(self) -> str:
+        """Return the hash of the tarball that is unpacked here, empty if none is."""
+        note = read_json(self.note)
+        return str(note["digest"]) if isinstance(note, dict) else ""
+
+
+def prepare(
+    tree: BuildTree, *, source: Source, series: Series, progress: Callable[[str], None]
+) -> None:
+    """Make `tree.source` the tarball plus the series, whatever it held before."""
+    if tree.digest() != source.digest:
+        progress(f"source: unpacking {source.tarball.name}")
+        # Objects too: the tarball's times are older than theirs, so make would keep them.
+        for stale in (tree.note, tree.pristine, tree.objects):
+            _remove(stale)
+        unpack(source, tree.source)
+        write_json(tree.note, {"digest": source.digest, "added": []})
+    progress(f"source: applying {len(series.commits)} commits")
+    stage = tree.root / "stage"
+    _remove(stage)
+    stage.mkdir()
+    for commit in series.commits:
+        _stage_commit(tree, stage, commit=commit, series=series)
+    _check_framework(tree, stage, line=series.line)
+    _sync(tree, stage, digest=source.digest)
+    _remove(stage)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy content and mode, not the time: make must see the target as new."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    shutil.copymode(source, target)
+
+
+def _original(tree: BuildTree, name: str) -> Path | None:
+    """Return the file as the tarball has it, or None when the tarball has no such file."""
+    if (tree.pristine / name).is_file():
+        return tree.pristine / name
+    if name not in tree.added() and (tree.source / name).is_file():
+        return tree.source / name
+    return None
+
+
+def _stage_commit(tree: BuildTree, stage: Path, *, commit: Commit, series: Series) -> None:
+    for name in commit.overlay:
+        if _original(tree, name) is not None:
+            raise UserError(
+                f"the overlay file {name} exists in the kernel source already",
+                hint="change it by a patch; the overlay holds whole new files",
+            )
+        _copy(series.overlay / name, stage / name)
+    if commit.patch is None:
+        return
+    for name in _patched_files(commit.patch, stage=stage):
+        original = _original(tree, name)
+        if original is not None and not (stage / name).exists():
+            _copy(original, stage / name)
+    _apply(commit.patch, stage=stage, line=series.line)
+
+
+def _patched_files(patch: Path, *, stage: Path) -> list[str]:
+    # A cache inside some git checkout must not make git take the stage for its subfolder.
+    env = {**clean_environment(), "GIT_CEILING_DIRECTORIES": str(stage.parent)}
+    argv = ["git", "apply", "--numstat", "-z", str(patch)]
+    status, output = output_of(argv, cwd=stage, env=env)
+    if status != 0:
+        raise UserError(f"{patch} is not a patch: {output.strip()}", hint="make it again")
+    return [entry.split("\t")[2] for entry in output.split("\0") if entry.count("\t") == 2]
+
+
+def _apply(patch: Path, *, stage: Path, line: str) -> None:
+    argv = ["patch", "-p1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch"]
+    status, output = output_of([*argv, "--reject-file=-", "--input", str(patch)], cwd=stage)
+    if status != 0:
+        raise UserError(
+            f"{patch.name} does not apply to Linux {line}: {_failed_hunk(output)}",
+            hint=f"make {patch} again against that source",
+        )
+
+
+def _failed_hunk(output: str) -> str:
+    """Name the file and hunk in patch's own words, or quote its last line."""
+    file = ""
+    for text in output.splitlines():
+        if match := re.match(r"(?:patching|checking) file '?([^']+)'?", text):
+            file = match[1]
+        if match := re.match(r"Hunk #(\d+) (?:FAILED|ignored) at (\d+)", text):
+            return f"hunk {match[1]} of {file}, at line {match[2]}"
+        if text.startswith("|+++ "):
+            return f"it changes {text[5:].split()[0]}, which is not there"
+    return (output.strip().splitlines() or ["patch gave no reason"])[-1]
+
+
+def _check_framework(tree: BuildTree, stage: Path, *, line: str) -> None:
+    if not (stage / FRAMEWORK).is_file() and _original(tree, FRAMEWORK) is None:
+        raise UserError(
+            f"the source of {line} has no user mode driver framework ({FRAMEWORK})",
+            hint="mainline removed it in 6.17: take an older line or add it to the series",
+        )
+
+
+def _sync(tree: BuildTree, stage: Path, *, digest: str) -> None:
+    """Bring the source to the stage's content, remembering enough to take it back."""
+    wanted = {str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file()}
+    new = {name for name in wanted if _original(tree, name) is None}
+    former = tree.added()
+    # Written first: a crash half way must not make our files look like the tarball's.
+    write_json(tree.note, {"digest": digest, "added": sorted(former | new)})
+    for name in former - new:
+        _drop(tree, name)
+    for name in sorted(wanted - new):
+        if not (tree.pristine / name).is_file():
+            _keep_pristine(tree, name)
+    for path in sorted(tree.pristine.rglob("*")) if tree.pristine.is_dir() else ():
+        name = str(path.relative_to(tree.pristine))
+        if path.is_file() and name not in wanted:
+            _write_if_different(path, tree.source / name)
+    for name in sorted(wanted):
+        _write_if_different(stage / name, tree.source / name)
+    write_json(tree.note, {"digest": digest, "added": sorted(new)})
+
+
+def _keep_pristine(tree: BuildTree, name: str) -> None:
+    scratch = tree.root / "pristine.new"
+    _copy(tree.source / name, scratch)
+    (tree.pristine / name).parent.mkdir(parents=True, exist_ok=True)
+    scratch.rename(tree.pristine / name)
+
+
+def _write_if_different(wanted: Path, target: Path) -> None:
+    if not target.is_file() or not filecmp.cmp(wanted, target, shallow=False):
+        _copy(wanted, target)
+
+
+def _drop(tree: BuildTree, name: str) -> None:
+    path = tree.source / name
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder == tree.source or any(folder.iterdir()):
+            return
+        folder.rmdir()
