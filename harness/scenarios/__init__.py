@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The corpus: one file per attack class, one function per attack."""
 
-from harness.scenarios import (  # noqa: F401 - importing them registers them
-    direct,
-    reference,
-    signals,
-    startup,
-)
+from harness.scenarios import reference  # noqa: F401 - importing registers; these come first
+
+# isort: split
+from harness.scenarios import direct, signals, startup  # noqa: F401
 from harness.scenarios.registry import REFERENCES, SCENARIOS, Hole, Scenario, scenario
 from harness.witness.verdict import Effect
 

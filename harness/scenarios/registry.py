@@ -54,7 +54,7 @@ class Scenario:
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
 
     def expected(self, variant: str) -> Verdict:
-        """The verdict that `variant` should give: its control loses, a known hole loses, the rest hold."""
+        """The verdict `variant` should give: a control or known hole loses, the rest hold."""
         if variant in self.holes:
             return self.holes[variant].verdict
         if variant == self.control or self.from_host:
