@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From the outcomes of a run to results: no cell counts without its control and references.
+
+Architecture, rules 2 and 3. Nothing here has a default verdict: whatever is missing, doubtful or
+contradicts itself is an `error` that says what was missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.cell import Cell, Outcome
+from harness.scenarios import REFERENCES, SCENARIOS
+from harness.witness.verdict import Axes, Verdict
+
+Outcomes = Mapping[Cell, Outcome]
+
+NO_VERDICT = (Verdict.ERROR, Verdict.NOT_APPLICABLE)
+"""The two words that say nothing about the handler."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cell as it is reported: final, judged against its control, references and expectation.
+
+    `axes` is None when nothing was concluded: "not lost" would be a claim of its own.
+    `seconds` is the cell's wall time. `hole` is the reason of the expectation, if a known hole.
+    """
+
+    cell: Cell
+    verdict: Verdict
+    axes: Axes | None
+    detail: str
+    control: str
+    control_verdict: Verdict
+    seconds: float
+    image: str
+    attempt_end: str
+
+    @property
+    def expected(self) -> Verdict:
+        """What the scenario says this variant should give."""
+        return SCENARIOS[self.cell.scenario].expected(self.cell.variant)
+
+    @property
+    def hole(self) -> str | None:
+        """Why this variant is expected to lose, if that is a known hole."""
+        return SCENARIOS[self.cell.scenario].reason(self.cell.variant)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it came out as expected; an error never does."""
+        return self.verdict is not Verdict.ERROR and self.verdict == self.expected
+
+
+def control_of(cell: Cell) -> Cell:
+    """Return the cell in which the same attack must win; a reference cell needs no other."""
+    if cell.scenario in REFERENCES:
+        return cell
+    return Cell(cell.line, SCENARIOS[cell.scenario].control, cell.scenario)
+
+
+def references_of(cell: Cell) -> tuple[Cell, ...]:
+    """Return the reference cells of the same variant and line."""
+    return tuple(Cell(cell.line, cell.variant, name) for name in REFERENCES)
+
+
+def rests_on(cell: Cell) -> tuple[Cell, ...]:
+    """Return every other cell whose outcome must be known before this one's result is final."""
+    control = control_of(cell)
+    every = (*references_of(cell), *references_of(control), control)
+    return tuple(dict.fromkeys(other for other in every if other != cell))
+
+
+def is_final(cell: Cell, outcomes: Outcomes) -> bool:
+    """Say whether everything that this cell's result rests on has run."""
+    return cell in outcomes and all(other in outcomes for other in rests_on(cell))
+
+
+def conclude(cell: Cell, outcomes: Outcomes) -> Result:
+    """Judge a cell that has run; whatever it rests on and has not run makes it an `error`."""
+    outcome = outcomes[cell]
+    verdict, detail = _judge(cell, outcomes)
+    control = control_of(cell)
+    return Result(
+        cell=cell,
+        verdict=verdict,
+        axes=None if verdict in NO_VERDICT else outcome.axes,
+        detail=detail,
+        control=control.variant,
+        control_verdict=_judge(control, outcomes)[0],
+        seconds=outcome.seconds,
+        image=outcome.image,
+        attempt_end=outcome.attempt_end,
+    )
+
+
+def _judge(cell: Cell, outcomes: Outcomes) -> tuple[Verdict, str]:
+    """Return the verdict that may be reported, and its detail."""
+    verdict, detail = _sound(cell, outcomes)
+    if verdict is Verdict.ERROR:
+        return verdict, detail
+    doubt = _broken_reference(cell, outcomes) or _lost_control(cell, verdict, outcomes)
+    if doubt:
+        gave = f"; this cell gave {verdict}" + (f" ({detail})" if detail else "")
+        return Verdict.ERROR, doubt + gave
+    return verdict, detail
+
+
+def _sound(cell: Cell, outcomes: Outcomes) -> tuple[Verdict, str]:
+    """Return what a cell gave by itself, if the outcome agrees with itself."""
+    outcome = outcomes.get(cell)
+    if outcome is None:
+        return Verdict.ERROR, f"{cell.id} was not run"
+    verdict = outcome.verdict
+    if verdict is Verdict.ERROR:
+        return verdict, outcome.detail or "an error without a word about it"
+    if verdict is Verdict.NOT_APPLICABLE:
+        if outcome.detail.strip():
+            return verdict, outcome.detail
+        return Verdict.ERROR, "n/a without a reason"
+    if verdict is not outcome.axes.verdict:
+        return Verdict.ERROR, f"verdict {verdict}, but its axes say {outcome.axes.verdict}"
+    if not outcome.witness:
+        return Verdict.ERROR, f"verdict {verdict} without a witness"
+    return verdict, outcome.detail
+
+
+def _broken_reference(cell: Cell, outcomes: Outcomes) -> str:
+    """Say which reference cell of the variant went wrong, if one did."""
+    for reference in references_of(cell):
+        due = SCENARIOS[reference.scenario].effect.wins
+        verdict, detail = _sound(reference, outcomes)
+        if verdict is not due:
+            said = f": {detail}" if detail else ""
+            return (
+                f"reference {reference.scenario} of {cell.variant} gave {verdict}, not {due}{said}"
+            )
+    return ""
+
+
+def _lost_control(cell: Cell, verdict: Verdict, outcomes: Outcomes) -> str:
+    """Say how the control failed to win, if it did: a scenario that wins nowhere proves nothing.
+
+    An `n/a` stands without one: what the attack needs is missing for the control as well.
+    """
+    control = control_of(cell)
+    if control == cell or verdict is Verdict.NOT_APPLICABLE:
+        return ""
+    due = SCENARIOS[cell.scenario].effect.wins
+    won, detail = _judge(control, outcomes)
+    if won is due:
+        return ""
+    said = f": {detail}" if detail else ""
+    return f"control {control.variant} did not win: {won}, not {due}{said}"

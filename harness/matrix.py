@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The matrix: which cells there are, what each needs beside it, in which order, on which worker."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.cell import Cell, Outcome
+from harness.children import kill_children
+from harness.conclusion import control_of, rests_on
+from harness.errors import UserError
+from harness.scenarios import REFERENCES, SCENARIOS
+from harness.variants import VARIANTS
+from harness.witness.verdict import Axes, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+DEFAULT_LINE = "6.12"
+
+_IMPOSSIBLE_HOLES = (Verdict.HELD, Verdict.ERROR)
+_ABANDONED = 5.0  # seconds for cells whose machine was killed to remove what they made
+_SILENCE = 900.0  # seconds without any cell starting or ending; each has far shorter deadlines
+
+
+class Lab(Protocol):
+    """What runs a cell: `harness.lab.Lab`, or a test's script of outcomes."""
+
+    def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+        """Run one cell, from the saved state or (`fresh`) from a boot of its own. Thread-safe."""
+
+
+def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Cell]:
+    """Return every scenario on every variant, or on those named; raises UserError."""
+    check_corpus()
+    for name in variants:
+        if name not in VARIANTS:
+            known = ", ".join(VARIANTS)
+            raise UserError(f"there is no variant {name!r}", hint=f"take one of: {known}")
+    chosen = [name for name in VARIANTS if not variants or name in variants]
+    return [Cell(line, variant, name) for variant in chosen for name in SCENARIOS]
+
+
+def check_corpus() -> None:
+    """Raise UserError for a scenario that names a variant that is not there."""
+    for scenario in SCENARIOS.values():
+        for variant in (scenario.control, *scenario.holes):
+            if variant not in VARIANTS:
+                known = ", ".join(VARIANTS)
+                raise UserError(
+                    f"scenario {scenario.name} names the variant {variant!r}, which is not there",
+                    hint=f"take one of: {known}",
+                )
+        for variant, hole in scenario.holes.items():
+            if hole.verdict in _IMPOSSIBLE_HOLES or not hole.reason.strip():
+                raise UserError(
+                    f"scenario {scenario.name} has a hole on {variant} that is none",
+                    hint="a hole is a verdict that was lost, and the reason",
+                )
+
+
+def closure(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells and all they rest on, each once: references, controls, then the rest.
+
+    Within those the order goes scenario by scenario, so that the variants' states, which take a
+    boot each, are made at the same time.
+    """
+    needed = dict.fromkeys(other for cell in cells for other in (*rests_on(cell), cell))
+    scenarios = list(SCENARIOS)
+
+    def place(cell: Cell) -> tuple[int, int]:
+        if cell.scenario in REFERENCES:
+            return 0, REFERENCES.index(cell.scenario)
+        return 1 if control_of(cell) == cell else 2, scenarios.index(cell.scenario)
+
+    return sorted(needed, key=place)
+
+
+def default_jobs() -> int:
+    """Return how many cells to run at once: the processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def run_guarded(lab: Lab, cell: Cell) -> Outcome:
+    """Run a cell; a defect of the harness is an `error` of that cell, not the end of the rest.
+
+    UserError passes: what stopped this cell would stop every other.
+    """
+    try:
+        return lab.run(cell)
+    except UserError:
+        raise
+    except Exception as defect:
+        what = f"the harness itself failed: {type(defect).__name__}: {defect}"
+        return no_outcome(what, witness={"traceback": traceback.format_exc()})
+
+
+def no_outcome(detail: str, *, witness: dict[str, Any] | None = None) -> Outcome:
+    """Return the `error` of a cell from which nothing came."""
+    return Outcome(
+        verdict=Verdict.ERROR,
+        axes=Axes(),
+        detail=detail,
+        seconds=0.0,
+        image="",
+        attempt_end="",
+        witness=witness or {},
+    )
+
+
+@dataclass(frozen=True)
+class Started:
+    """A cell runs now."""
+
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A cell has run."""
+
+    cell: Cell
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What stopped this cell would stop every other: no further one is started."""
+
+    cell: Cell
+    error: UserError
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """No further cell is started; those that run come to their end."""
+
+
+Event = Started | Ended | Failed | Stopping
+
+
+class Pool:
+    """Runs cells in order on a few threads; `events` tells what happens, in the caller's thread.
+
+    The threads are daemons: a caller that gives up is not held back by a guest, and QEMU dies
+    with the thread that started it.
+    """
+
+    def __init__(self, cells: Sequence[Cell], *, lab: Lab, jobs: int) -> None:
+        """Take the work; nothing starts before `events` is asked for."""
+        self._waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._lab = lab
+        for cell in cells:
+            self._waiting.put(cell)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"cells-{number}", daemon=True)
+            for number in range(max(1, min(jobs, len(cells))))
+        ]
+
+    def stop(self) -> None:
+        """Start no further cell. May be called from a signal handler: put() is reentrant."""
+        self._stopped.set()
+        self._events.put(Stopping())
+
+    def abandon(self) -> None:
+        """End the running cells now: their machines are killed, and they tidy up after them.
+
+        A cell without a machine gets a few seconds, and is left behind if that is not enough.
+        """
+        self._stopped.set()
+        deadline = time.monotonic() + _ABANDONED
+        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < deadline:
+            kill_children()
+            time.sleep(0.05)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether cells may have been left out."""
+        return self._stopped.is_set()
+
+    def events(self) -> Iterator[Event]:
+        """Start the threads and yield each event, until every thread has ended."""
+        for thread in self._threads:
+            thread.start()
+        threads = len(self._threads)
+        running: set[Cell] = set()
+        while threads:
+            try:
+                event = self._events.get(timeout=_SILENCE)
+            except queue.Empty:
+                self._stopped.set()
+                for cell in running:
+                    yield Ended(cell, no_outcome(f"nothing came from it for {_SILENCE:.0f} s"))
+                return
+            if event is None:
+                threads -= 1
+                continue
+            if isinstance(event, Started):
+                running.add(event.cell)
+            elif not isinstance(event, Stopping):
+                running.discard(event.cell)
+            yield event
+
+    def _work(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    cell = self._waiting.get_nowait()
+                except queue.Empty:
+                    return
+                self._events.put(Started(cell))
+                self._events.put(self._run(cell))
+        finally:
+            self._events.put(None)
+
+    def _run(self, cell: Cell) -> Event:
+        try:
+            return Ended(cell, run_guarded(self._lab, cell))
+        except UserError as error:
+            self._stopped.set()
+            return Failed(cell, error)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run was made of: the lab, opened, and the facts of it that run.json keeps."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.paths import CHECKOUT
+
+if TYPE_CHECKING:
+    from harness.matrix import Lab
+
+_DEADLINE = 10.0  # seconds for git or QEMU to say its version
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class OpenLab:
+    """A lab that is ready to run cells, and what it is made of."""
+
+    lab: Lab
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+LabOpener = Callable[[str, Progress], AbstractContextManager[OpenLab]]
+"""From a kernel line to its lab; unit tests bring their own."""
+
+
+@contextmanager
+def open_lab(line: str, progress: Progress) -> Iterator[OpenLab]:
+    """Build or find all that the line's cells need; raises UserError."""
+    from harness.lab import Lab as RealLab
+    from harness.vm.workdir import sweep
+
+    with suppress(OSError):  # another worker's machine may go while it is looked at
+        sweep()
+    lab = RealLab.open(line, progress=progress)
+    image = lab.image
+    facts = {
+        "image": image.key,
+        "source": image.meta.get("source", ""),
+        "config": image.meta.get("config", ""),
+        "series": image.meta.get("series", ""),
+        "guest_image": lab.guest.key,
+        "qemu": version_of("qemu-system-x86_64", "--version"),
+        "accelerator": lab.accelerator.name,
+        "accelerator_reason": lab.accelerator.reason,
+        "commit": commit(),
+        "host": f"{platform.machine()}, Linux {platform.release()}",
+    }
+    yield OpenLab(lab, facts)
+
+
+def commit() -> str:
+    """Return which commit of the harness this is, as git names it, or `unknown`."""
+    return version_of("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty") or "unknown"
+
+
+def version_of(*argv: str) -> str:
+    """Return the first line that the command prints; empty if it fails or is not there."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=True, timeout=_DEADLINE, errors="replace"
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.partition("\n")[0].strip()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pytest plugin: `pytest -k scenario` is the same machinery as `umd-harness run`.
+
+pytest loads this in every session of the environment, so it imports nothing of weight and does
+nothing until a test asks for the fixture `scenario_cell`. What it does then is in
+`pytest_session`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.pytest_session import ScenarioSession
+
+_RUN = pytest.StashKey[str]()
+_SESSION = pytest.StashKey["ScenarioSession"]()
+_RELAY = pytest.StashKey[Any]()
+_WORKER_KEY = "umd_harness_run"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--scenarios`."""
+    parser.getgroup("umd-harness").addoption(
+        "--scenarios",
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="a file with more scenarios for test_scenario (it is executed); may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the marker, and load the user's scenario files if there are any."""
+    config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
+    files = config.getoption("scenarios")
+    if files:
+        from harness.scenario_files import load_scenario_files
+
+        here = config.invocation_params.dir
+        try:
+            load_scenario_files(here / Path(file) for file in files)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of every cell, for a test that takes `scenario_cell`."""
+    if "scenario_cell" not in metafunc.fixturenames:
+        return
+    from harness.matrix import all_cells
+    from harness.pytest_session import Gate, ScenarioSession
+
+    try:
+        cells = all_cells()
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
+    metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
+    config = metafunc.config
+    if _SESSION not in config.stash:
+        session = ScenarioSession(config, _run_directory(config))
+        config.stash[_SESSION] = session
+        config.pluginmanager.register(session, "umd-harness-session")
+        config.pluginmanager.register(Gate(session), "umd-harness-gate")
+
+
+@pytest.fixture(scope="session")
+def scenario_results(pytestconfig: pytest.Config) -> ScenarioSession:
+    """The session's run: `check(cell, session)` runs what is missing, once."""
+    return pytestconfig.stash[_SESSION]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker which run it shares with the others."""
+    node.workerinput[_WORKER_KEY] = _run_directory(node.config).name
+    if _RELAY not in node.config.stash:
+        from harness.pytest_relay import ProgressRelay
+
+        reporter = node.config.pluginmanager.getplugin("terminalreporter")
+        node.config.stash[_RELAY] = ProgressRelay(_run_directory(node.config), reporter)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Complete the run's header, once every worker is done."""
+    config = session.config
+    if _is_worker(config):
+        return
+    relay = config.stash.get(_RELAY, None)
+    if relay is not None:
+        relay.stop()
+    if _was_run(config):
+        from harness.pytest_session import finish_run
+
+        finish_run(_run_directory(config), int(exitstatus))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the cells and name the results' folder."""
+    config = terminalreporter.config
+    if not _is_worker(config) and _was_run(config):
+        from harness.pytest_session import summary
+
+        for line in summary(_run_directory(config)):
+            terminalreporter.write_line(line)
+
+
+def _run_directory(config: pytest.Config) -> Path:
+    """Return the folder of this session's run, which may not exist yet."""
+    if _RUN not in config.stash:
+        from harness.run_name import new_run_name
+
+        given = getattr(config, "workerinput", {}).get(_WORKER_KEY)
+        config.stash[_RUN] = given or new_run_name()
+    return config.rootpath / "results" / config.stash[_RUN]
+
+
+def _was_run(config: pytest.Config) -> bool:
+    return _RUN in config.stash and _run_directory(config).is_dir()
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""junit.xml of a run: one suite per kernel line and variant, one case per cell."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from harness.report.text import explain, rerun_line, visible
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from harness.conclusion import Result
+
+
+def write_junit(path: Path, results: Iterable[Result], *, scenario_files: Sequence[Path]) -> None:
+    """Write the file whole. Raises OSError."""
+    root = ElementTree.Element("testsuites", name="umd-harness")
+    by_suite = sorted(results, key=_suite_name)
+    for name, members in groupby(by_suite, key=_suite_name):
+        root.append(_suite(name, list(members), scenario_files))
+    ElementTree.indent(root)
+    scratch = path.with_name(f".{path.name}")
+    try:
+        ElementTree.ElementTree(root).write(scratch, encoding="utf-8", xml_declaration=True)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _suite_name(result: Result) -> str:
+    return f"{result.cell.line}.{result.cell.variant}"
+
+
+def _suite(name: str, results: list[Result], scenario_files: Sequence[Path]) -> ElementTree.Element:
+    errors = sum(result.verdict is Verdict.ERROR for result in results)
+    skipped = sum(_is_skipped(result) for result in results)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=name,
+        tests=str(len(results)),
+        errors=str(errors),
+        failures=str(sum(not result.ok for result in results) - errors),
+        skipped=str(skipped),
+        time=f"{sum(result.seconds for result in results):.3f}",
+    )
+    for result in results:
+        suite.append(_case(name, result, scenario_files))
+    return suite
+
+
+def _case(suite: str, result: Result, scenario_files: Sequence[Path]) -> ElementTree.Element:
+    case = ElementTree.Element(
+        "testcase",
+        classname=f"umd-harness.{suite}",
+        name=result.cell.scenario,
+        time=f"{result.seconds:.3f}",
+    )
+    if not result.ok:
+        kind = "error" if result.verdict is Verdict.ERROR else "failure"
+        problem = ElementTree.SubElement(case, kind, type=str(result.verdict))
+        problem.set("message", explain(result))
+        problem.text = rerun_line(result.cell, scenario_files)
+    elif _is_skipped(result):
+        ElementTree.SubElement(case, "skipped", message=visible(result.detail))
+    out = ElementTree.SubElement(case, "system-out")
+    out.text = f"{result.verdict}: {visible(result.detail)}" if result.detail else result.verdict
+    if result.ok and result.hole is not None:
+        out.text += f"\nknown hole: {visible(result.hole)}"
+    return case
+
+
+def _is_skipped(result: Result) -> bool:
+    """An expected n/a: reported as skipped, with its reason."""
+    return result.ok and result.verdict is Verdict.NOT_APPLICABLE

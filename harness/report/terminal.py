@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The run on the terminal: live while it goes on, in full at its end."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from harness.report.progress import PlainProgress
+from harness.report.table import live_table, matrix_table, verdict_text
+from harness.report.text import explain, plural, rerun_line, summary_line, visible
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from harness.cell import Cell
+    from harness.conclusion import Result
+
+_PLAIN_WIDTH = 120  # columns, where the output is no terminal
+
+
+def console(file: TextIO | None = None) -> Console:
+    """Return a console that takes text as it is: no markup, no emoji names, no highlighting."""
+    out = sys.stdout if file is None else file
+    width = None if out.isatty() else _PLAIN_WIDTH
+    return _Console(file=out, width=width, markup=False, emoji=False, highlight=False)
+
+
+class _Console(Console):
+    """A console whose reader may leave (`| head`): the run goes on and is kept on disk."""
+
+    def on_broken_pipe(self) -> None:
+        """Print no more, and keep Python from complaining at its own exit."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+class Screen:
+    """Shows a run as it goes on: a live matrix, or plain lines where there is no terminal.
+
+    A context manager; `progress` may be called from any thread.
+    """
+
+    def __init__(self, cells: Sequence[Cell], out: Console) -> None:
+        """Take the cells that are going to run and where to draw them."""
+        self._cells = cells
+        self._out = out
+        self._started: dict[Cell, float] = {}
+        self._ended: set[Cell] = set()
+        self._results: dict[Cell, Result] = {}
+        self._progress = Spinner("dots")
+        self._plain = PlainProgress(self.say)
+        self._live = Live(
+            get_renderable=self._draw, console=out, transient=True, refresh_per_second=8
+        )
+
+    def __enter__(self) -> Screen:
+        """Begin to draw."""
+        if self._out.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was."""
+        if self._out.is_terminal:
+            self._live.stop()
+
+    def progress(self, text: str) -> None:
+        """Say what is being done before, or beside, the cells."""
+        if self._out.is_terminal:
+            self._progress = Spinner("dots", Text(visible(text), style="dim", no_wrap=True))
+        else:
+            self._plain(text)
+
+    def say(self, text: str) -> None:
+        """Print one line that stays."""
+        self._out.print(visible(text), soft_wrap=True)
+
+    def started(self, cell: Cell) -> None:
+        """Note that a cell runs now."""
+        self._started[cell] = time.monotonic()
+
+    def ended(self, cell: Cell) -> None:
+        """Note that a cell has run, though its result may still wait for others."""
+        self._ended.add(cell)
+
+    def final(self, result: Result) -> None:
+        """Note a result; without a terminal, print its line."""
+        self._results[result.cell] = result
+        if self._out.is_terminal:
+            return
+        done = f"[{len(self._results)}/{len(self._cells)}]"
+        outcome = f"{result.verdict} ({result.detail})" if result.detail else result.verdict
+        if not result.ok:
+            outcome = "! " + explain(result)
+        self.say(f"{done} {result.cell.id} {outcome} {result.seconds:.2f} s")
+
+    def _draw(self) -> Group:
+        done = Text(f"{len(self._results)}/{len(self._cells)} cells", style="bold")
+        return Group(live_table(self._cells, self._state), done, self._progress)
+
+    def _state(self, cell: Cell) -> Text:
+        if cell in self._results:
+            return verdict_text(self._results[cell], detail=False)
+        if cell in self._ended:
+            return Text("waits for its control", style="dim")
+        if cell in self._started:
+            return Text(f"running {time.monotonic() - self._started[cell]:.1f} s", style="blue")
+        return Text("·", style="dim")
+
+
+def print_report(
+    out: Console,
+    results: Sequence[Result],
+    *,
+    cells: Sequence[Cell],
+    seconds: float,
+    scenario_files: Sequence[Path],
+    where: Path,
+) -> None:
+    """Print the matrix, failures with their rerun lines, known holes, timings and the counts."""
+    by_cell = {result.cell: result for result in results}
+    out.print(matrix_table(cells, by_cell))
+    ordered = [by_cell[cell] for cell in cells if cell in by_cell]
+    _print_failures(out, ordered, scenario_files)
+    _print_holes(out, ordered)
+    ran = [result.seconds for result in ordered if result.verdict is not Verdict.ERROR]
+    if ran:
+        median = statistics.median(ran)
+        out.print(f"median cell {median:.2f} s, slowest {max(ran):.2f} s; {seconds:.1f} s in all")
+    out.print(f"results: {visible(str(where))}", soft_wrap=True)
+    not_run = len(cells) - len(ordered)
+    failed = not all(result.ok for result in ordered) or not_run or not ordered
+    out.print(summary_line(ordered, not_run=not_run), style="bold red" if failed else "bold green")
+
+
+def _print_failures(out: Console, results: list[Result], scenario_files: Sequence[Path]) -> None:
+    failed = [result for result in results if not result.ok]
+    if not failed:
+        return
+    out.print("Not as expected:", style="bold")
+    for result in failed:
+        out.print(f"  {result.cell.id}: {explain(result)}", soft_wrap=True)
+        out.print(f"    {rerun_line(result.cell, scenario_files)}", soft_wrap=True)
+
+
+def _print_holes(out: Console, results: list[Result]) -> None:
+    holes = [result for result in results if result.ok and result.hole is not None]
+    if not holes:
+        return
+    out.print(f"{plural(len(holes), 'known hole').capitalize()}:", style="bold")
+    for result in holes:
+        out.print(
+            f"  {result.cell.id}: {result.verdict}: {visible(result.hole or '')}", soft_wrap=True
+        )
+
+
+@contextmanager
+def progress_line(out: Console) -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what is being done: one changing line, or plain ones."""
+    if not out.is_terminal:
+        yield PlainProgress(lambda text: out.print(text, soft_wrap=True))
+        return
+    with out.status("") as status:
+        yield lambda text: status.update(Text(visible(text), no_wrap=True))

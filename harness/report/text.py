@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The sentences about results that every report shares."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.ledger import counts
+from harness.matrix import DEFAULT_LINE
+from harness.scenarios import SCENARIOS
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.cell import Cell
+    from harness.conclusion import Result
+
+
+def visible(text: str) -> str:
+    """Escape all that is not printable: details may quote what a guest has sent.
+
+    Unicode's own classes decide, so terminal controls, line breaks, right-to-left overrides and
+    lone surrogates are all spelt out.
+    """
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def rerun_line(cell: Cell, scenario_files: Sequence[Path] = ()) -> str:
+    """Return the command that runs exactly this cell (and what it rests on) again."""
+    words = ["--variant", cell.variant, "-k", cell.scenario]
+    if cell.line != DEFAULT_LINE:
+        words = ["--line", cell.line, *words]
+    for path in scenario_files:
+        words += ["--scenarios", str(path)]
+    script = os.access("run", os.X_OK) and Path("run").is_file()
+    return ("./run scenarios " if script else "umd-harness run ") + shlex.join(words)
+
+
+def explain(result: Result) -> str:
+    """Say in one line why a result is not as expected."""
+    said = f": {visible(result.detail)}" if result.detail else ""
+    if result.verdict is Verdict.ERROR:
+        return f"error{said}"
+    if result.hole is not None and result.verdict is Verdict.HELD:
+        return (
+            f"held{said}; the hole declared for {result.cell.variant} "
+            f"(expected {result.expected}: {result.hole}) is no longer there: remove it"
+        )
+    return f"{result.verdict}, expected {result.expected}{said}"
+
+
+def summary_line(results: Iterable[Result], *, not_run: int = 0) -> str:
+    """Return the last line of a run: what there was, counted."""
+    count = counts(results)
+    parts = [
+        f"{count['expected']} as expected",
+        f"{count['unexpected']} unexpected",
+        plural(count["errors"], "error"),
+        plural(count["known_holes"], "known hole"),
+    ]
+    if not_run:
+        parts.append(f"{not_run} not run")
+    return f"{plural(count['cells'], 'cell')}: " + ", ".join(parts)
+
+
+def plan_line(chosen: Sequence[Cell], needed: Sequence[Cell], *, jobs: int) -> str:
+    """Return the first line of a run: what is going to be done."""
+    scenarios = plural(len({cell.scenario for cell in chosen}), "scenario")
+    variants = plural(len({cell.variant for cell in chosen}), "variant")
+    lines = ", ".join(dict.fromkeys(cell.line for cell in chosen))
+    more = len(needed) - len(chosen)
+    rest = f" and {more} more that they rest on (controls, references)" if more else ""
+    cells = f"{plural(len(chosen), 'cell')} ({scenarios} on {variants} of {lines})"
+    return f"{cells}{rest}, {jobs} at a time"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return `1 cell`, `2 cells`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def summary_of(scenario: str) -> str:
+    """Return what the matrix prints beside a scenario's name."""
+    return visible(SCENARIOS[scenario].summary)

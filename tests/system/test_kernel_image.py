@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The real kernel line: built from the shipped series, found again at once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.kernel.build import kernel_image
+
+if TYPE_CHECKING:
+    from harness.kernel.images import KernelImage
+
+
+@pytest.fixture(scope="module")
+def image() -> KernelImage:
+    return kernel_image("6.12", progress=lambda _: None)
+
+
+# A first build takes under 15 minutes on two cores; the machine may be busy.
+@pytest.mark.timeout(3000)
+def test_the_image_is_whole(image: KernelImage) -> None:
+    assert image.bzimage.stat().st_size > 1 << 20
+    assert image.physical("umd_witness_tally") < 256 << 20
+    assert image.handler_symbol("umd_witness_umh", "main") > 0
+    assert "umd_witness_loader.ko" in {module.name for module in image.modules}
+
+
+def test_nothing_changed_is_found_without_a_build(image: KernelImage) -> None:
+    said: list[str] = []
+    start = time.monotonic()
+    assert kernel_image("6.12", progress=said.append) == image
+    assert time.monotonic() - start < 2
+    assert said == []
+
+
+def test_the_witness_calls_nothing_that_root_may_make_fail(image: KernelImage) -> None:
+    """Rule 1 of the architecture: neither the error-injection list nor `security_*`."""
+    called = set((image.directory / "witness-undefined.txt").read_text().split())
+    injectable = set((image.directory / "error-injection.txt").read_text().split())
+    assert called
+    assert "should_failslab" in injectable
+    assert not called & injectable
+    assert not [name for name in called if name.startswith("security_")]

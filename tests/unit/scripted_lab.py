@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A lab that gives outcomes from a script: what stands above it is tested without machines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.cell import Cell, Outcome
+from harness.provenance import LabOpener, OpenLab, Progress
+from harness.scenarios import SCENARIOS
+from harness.witness.verdict import Axes, Verdict
+
+AXES = {
+    Verdict.HELD: Axes(),
+    Verdict.LEAKED: Axes(confidentiality=True),
+    Verdict.DISRUPTED: Axes(availability=True),
+    Verdict.TAMPERED: Axes(integrity=True),
+    Verdict.ERROR: Axes(),
+    Verdict.NOT_APPLICABLE: Axes(),
+}
+
+Script = Mapping[tuple[str, str], Outcome | Exception]
+
+
+def outcome(verdict: Verdict, detail: str = "", *, seconds: float = 0.25) -> Outcome:
+    """An outcome that agrees with itself and has its evidence."""
+    return Outcome(
+        verdict=verdict,
+        axes=AXES[verdict],
+        detail=detail,
+        seconds=seconds,
+        image="0123abcd",
+        attempt_end="completed",
+        witness={"right": 48},
+        attempt=[{"name": "getpid", "result": 1}],
+        console="booted\n",
+    )
+
+
+@dataclass
+class ScriptedLab:
+    """Gives what the script says for (variant, scenario), else what the scenario expects.
+
+    `log` is a file that gets the id of each cell that is run, from whatever process. With
+    `machines` a cell owns a process, which ends only when it is killed, and a folder in `work`.
+    """
+
+    script: Script = field(default_factory=dict)
+    takes: float = 0.0
+    log: Path | None = None
+    machines: bool = False
+    ran: list[Cell] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+        with self._lock:
+            self.ran.append(cell)
+        if self.log is not None:
+            file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(file, f"{cell.id}\n".encode())
+            os.close(file)
+        if self.machines:
+            run_machine(Path("work"))
+        time.sleep(self.takes)
+        found = self.script.get((cell.variant, cell.scenario))
+        if isinstance(found, Exception):
+            raise found
+        expected = SCENARIOS[cell.scenario].expected(cell.variant)
+        return found or outcome(expected, seconds=2.0 if fresh else 0.25)
+
+
+def run_machine(work: Path) -> None:
+    """What a cell's machine is to a signal: a child in a session of its own, and a folder."""
+    with (
+        tempfile.TemporaryDirectory(dir=work) as folder,
+        subprocess.Popen(["sleep", "60"], start_new_session=True) as process,
+    ):
+        (Path(folder) / "pid").write_text(str(process.pid))
+        process.wait()
+
+
+def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) -> LabOpener:
+    """What `harness.provenance.open_lab` is to the real lab."""
+
+    @contextmanager
+    def open_lab(line: str, progress: Progress) -> Iterator[OpenLab]:
+        for text in says:
+            progress(text)
+        time.sleep(takes)
+        yield OpenLab(lab, {"image": "0123abcd", "guest_image": "4567", "qemu": f"none for {line}"})
+
+    return open_lab

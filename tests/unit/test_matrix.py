@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Selection, what a selected cell drags along, and the pool that runs them."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_lab import ScriptedLab, outcome
+
+from harness.cell import Cell, Outcome
+from harness.conclusion import is_final, rests_on
+from harness.errors import UserError
+from harness.matrix import Ended, Failed, Pool, Started, Stopping, all_cells, closure
+from harness.scenarios import REFERENCES, SCENARIOS, Effect, Hole, scenario
+from harness.selection import select
+from harness.variants import VARIANTS
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def cell(variant: str, name: str) -> Cell:
+    return Cell("6.12", variant, name)
+
+
+@pytest.fixture
+def registry() -> Iterator[None]:
+    """Give the registry back as it was."""
+    before = dict(SCENARIOS)
+    yield
+    SCENARIOS.clear()
+    SCENARIOS.update(before)
+
+
+def chosen(expression: str, *variants: str) -> set[str]:
+    return {found.id for found in select(all_cells("6.12", variants), expression)}
+
+
+def test_every_attack_on_every_variant() -> None:
+    cells = all_cells()
+    assert len(cells) == len(set(cells)) == len(SCENARIOS) * len(VARIANTS)
+
+
+def test_an_unknown_variant_is_named_with_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"'isolatd'.*baseline, isolated, kthread"):
+        all_cells("6.12", ["isolatd"])
+
+
+@pytest.mark.usefixtures("registry")
+def test_an_exact_name_wins_over_its_namesakes() -> None:
+    @scenario(effect=Effect.INTEGRITY, surface="proc-mem-write", answers=("C2",))
+    def proc_mem_write_twice(attacker: object, handler: object) -> None:
+        """Do it again."""
+
+    assert chosen("proc_mem_write", "isolated") == {"6.12-isolated-proc_mem_write"}
+    assert len(chosen("proc_mem", "isolated")) == 2
+
+
+def test_every_rerun_line_selects_its_cell_alone() -> None:
+    for one in all_cells():
+        assert chosen(one.scenario, one.variant) == {one.id}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("isolated and ptrace_seize", {"6.12-isolated-ptrace_seize"}),
+        ("PTRACE and not (kthread or baseline)", {"6.12-isolated-ptrace_seize"}),
+        ("ptrace_seize and not not kthread", {"6.12-kthread-ptrace_seize"}),
+        ("6.12-kthread-nothing", {"6.12-kthread-nothing"}),
+        ("process-vm-writev and kthread", {"6.12-kthread-process_vm_readv"}),  # a surface id
+    ],
+)
+def test_expressions(expression: str, expected: set[str]) -> None:
+    assert chosen(expression) == expected
+
+
+def test_and_binds_tighter_than_or() -> None:
+    assert chosen("nothing or ptrace_seize and kthread") == {
+        *(f"6.12-{variant}-nothing" for variant in VARIANTS),
+        "6.12-kthread-ptrace_seize",
+    }
+
+
+@pytest.mark.parametrize("expression", ["", "(", "nothing and", "or", "nothing )", "()", "not"])
+def test_an_expression_that_cannot_be_read_says_so(expression: str) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        chosen(expression)
+
+
+def test_nothing_selected_is_an_error_and_names_what_is_near() -> None:
+    with pytest.raises(UserError, match="did you mean proc_mem_write"):
+        chosen("proc_mem_wirte")
+
+
+@given(st.text(alphabet="()abn ordt", max_size=20))
+def test_any_text_selects_or_is_a_user_error(text: str) -> None:
+    with suppress(UserError):
+        assert select(all_cells(), text)
+
+
+def test_a_cell_brings_its_control_and_both_variants_references() -> None:
+    assert {one.id for one in closure([cell("isolated", "kill_family")])} == {
+        *(f"6.12-{v}-{r}" for v in ("isolated", "baseline") for r in REFERENCES),
+        "6.12-baseline-kill_family",
+        "6.12-isolated-kill_family",
+    }
+
+
+def test_closure_is_complete_and_in_order() -> None:
+    for one in all_cells():
+        needed = closure([one])
+        assert all(is_final(any_, dict.fromkeys(needed, outcome(Verdict.HELD))) for any_ in needed)
+    order = closure(all_cells())
+    references = [one.scenario in REFERENCES for one in order]
+    assert references == sorted(references, reverse=True)
+    for place, one in enumerate(order):
+        if one.scenario not in REFERENCES:
+            assert set(rests_on(one)) <= set(order[:place])
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_control_that_is_no_variant_is_told_before_anything_runs() -> None:
+    @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), control="bare")
+    def lost(attacker: object, handler: object) -> None:
+        """Have no control."""
+
+    with pytest.raises(UserError, match="lost names the variant 'bare'"):
+        all_cells()
+
+
+@pytest.mark.parametrize(
+    "hole", [Hole(Verdict.HELD, "why"), Hole(Verdict.ERROR, "why"), Hole(Verdict.LEAKED, " ")]
+)
+@pytest.mark.usefixtures("registry")
+def test_a_hole_is_something_lost_with_a_reason(hole: Hole) -> None:
+    @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), holes={"isolated": hole})
+    def odd(attacker: object, handler: object) -> None:
+        """Expect what cannot be."""
+
+    with pytest.raises(UserError, match="odd has a hole on isolated that is none"):
+        all_cells()
+
+
+def test_the_pool_runs_each_cell_once_on_several_threads() -> None:
+    together = threading.Barrier(2, timeout=10)
+
+    class Both(ScriptedLab):
+        def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+            together.wait()
+            return super().run(cell, fresh=fresh)
+
+    cells = closure(all_cells())[:6]
+    lab = Both()
+    events = list(Pool(cells, lab=lab, jobs=2).events())
+    assert [event.cell for event in events if isinstance(event, Started)] == cells
+    assert {event.cell for event in events if isinstance(event, Ended)} == set(cells)
+    assert sorted(lab.ran, key=cells.index) == cells
+
+
+def test_a_defect_in_one_cell_is_that_cells_error() -> None:
+    lab = ScriptedLab({("isolated", "kill_family"): ZeroDivisionError("of all things")})
+    ended = [e for e in Pool(all_cells(), lab=lab, jobs=2).events() if isinstance(e, Ended)]
+    assert len(ended) == len(all_cells())
+    bad = next(e.outcome for e in ended if e.cell == cell("isolated", "kill_family"))
+    assert bad.verdict is Verdict.ERROR
+    assert "ZeroDivisionError: of all things" in bad.detail
+    assert "scripted_lab.py" in bad.witness["traceback"]
+
+
+def test_a_user_error_ends_the_pool_and_keeps_what_was_found() -> None:
+    cells = closure(all_cells())
+    broken = cells[4]
+    lab = ScriptedLab({(broken.variant, broken.scenario): UserError("no room", hint="free some")})
+    events = list(Pool(cells, lab=lab, jobs=1).events())
+    assert [e.cell for e in events if isinstance(e, Ended)] == cells[:4]
+    assert [str(e.error) for e in events if isinstance(e, Failed)] == ["no room; free some"]
+
+
+def test_stop_lets_running_cells_end_and_starts_no_other() -> None:
+    pool = Pool(closure(all_cells()), lab=ScriptedLab(takes=0.05), jobs=2)
+    started, ended, told = [], [], False
+    for event in pool.events():
+        if isinstance(event, Started):
+            started.append(event.cell)
+            if len(started) == 3:
+                pool.stop()
+        elif isinstance(event, Ended):
+            ended.append(event.cell)
+        told |= isinstance(event, Stopping)
+    assert told
+    assert pool.stopped
+    assert set(started) == set(ended)
+    assert len(ended) < 6
