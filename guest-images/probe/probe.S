@@ -12,7 +12,7 @@
 #define PD		0x12000
 #define EXIT_PORT	0xf4
 #define EXIT_VALUE	0x15
-#define ROUNDS		100000
+#define ROUNDS		500000		/* enough to tell an emulating KVM from TCG */
 
 	.code16
 	.globl _start

@@ -13,7 +13,7 @@ CAP = 256 * 1024
 def escape(data: bytes) -> str:
     """Printable text: a guest's control sequences must not reach a terminal or a report."""
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-    return "".join(c if c == "\n" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return "".join(c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class Console:

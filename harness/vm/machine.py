@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import signal
 import socket
-import subprocess
+import stat
 import time
 from contextlib import ExitStack, contextmanager
-from typing import IO, TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
-from harness.errors import UserError, VmLost
-from harness.vm.console import Console, escape
-from harness.vm.demotion import demotion, unprivileged
+from harness.errors import VmLost
+from harness.vm.demotion import give_to_qemu
 from harness.vm.gdbstub import Gdbstub
 from harness.vm.monitor import Monitor
 from harness.vm.paging import walk
+from harness.vm.process import Process, signal_name
 from harness.vm.workdir import work_directory
 
 if TYPE_CHECKING:
@@ -28,24 +28,40 @@ if TYPE_CHECKING:
     from harness.vm.spec import MachineSpec
     from harness.vm.states import SavedState
 
-SOCKETS = ("qmp", "gdb", "agent")
+KERNEL = "kernel"
+INITRD = "initrd"
 RAM = "ram"
 DEVICE = "device"
-DUMP = "dump"
 SAVE_SECONDS = 60
-EXIT_SECONDS = 10
+POLL_SECONDS = 0.001
+
+ENDING_SECONDS = 0.5
+"""How long QEMU may take to end after the first sign of it, a socket that hung up."""
+
+_CAUSES = {"guest-reset": "the guest reset itself", "guest-shutdown": "the guest powered off"}
+_PANIC = re.compile(r"Kernel panic - not syncing.{0,200}")
 
 
 class Machine:
-    """A running QEMU, made by `boot` or `restore`; one thread at a time.
+    """A running QEMU, made by `boot` or `restore`. One thread at a time may use it.
 
     Both are context managers: at their end QEMU is killed, reaped, and its directory removed.
+    A VmLost that leaves their `with` block says how QEMU ended, if it did.
     """
 
-    def __init__(self, spec: MachineSpec, directory: Path, stack: ExitStack) -> None:
-        self._spec = spec
-        self._directory = directory
-        self._stack = stack
+    def __init__(
+        self,
+        spec: MachineSpec,
+        process: Process,
+        monitor: Monitor,
+        gdbstub: Gdbstub,
+        agent: socket.socket,
+    ) -> None:
+        self._size = spec.memory_mib << 20
+        self._process = process
+        self._monitor = monitor
+        self._gdbstub = gdbstub
+        self._agent = agent
         self._paused = True
 
     @classmethod
@@ -53,9 +69,18 @@ class Machine:
     def boot(cls, spec: MachineSpec, accelerator: Accelerator) -> Iterator[Self]:
         """Boot the spec's kernel and let it run. Its RAM is a file, so that it can be saved."""
         ram = f"memory-backend-file,id=ram,size={spec.memory_mib}M,mem-path={RAM},share=on"
-        with cls._start(spec, accelerator, ram, files=[]) as machine:
-            machine.resume()
-            yield machine
+        arguments = ["-object", ram, "-kernel", KERNEL, "-initrd", INITRD, "-append", spec.append]
+        with ExitStack() as stack:
+            with _starting():
+                directory = stack.enter_context(work_directory())
+                # Copies: QEMU's user may have no right to read ours.
+                for source, name in ((spec.kernel, KERNEL), (spec.initramfs, INITRD)):
+                    give_to_qemu(shutil.copyfile(source, directory / name))
+                machine = cls._start(stack, spec, accelerator, directory, arguments)
+            with machine._explained():
+                machine._connect()
+                machine.resume()
+                yield machine
 
     @classmethod
     @contextmanager
@@ -64,108 +89,70 @@ class Machine:
     ) -> Iterator[Self]:
         """Go on from a saved state, copy-on-write, under a new identity (rule 4)."""
         with ExitStack() as stack:
-            files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
-            ram, device = (f"/proc/self/fd/{file.fileno()}" for file in files)
-            backend = (
-                f"memory-backend-file,id=ram,size={spec.memory_mib}M,mem-path={ram},"
-                "share=off,readonly=on,rom=off"
-            )
-            machine = stack.enter_context(
-                cls._start(spec, accelerator, backend, files=files, incoming="defer")
-            )
-            machine._load(f"file:{device}")
-            machine.resume()
-            yield machine
+            with _starting():
+                files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
+                ram, device = (file.fileno() for file in files)
+                backend = (
+                    f"memory-backend-file,id=ram,size={spec.memory_mib}M,"
+                    f"mem-path=/proc/self/fd/{ram},share=off,readonly=on,rom=off"
+                )
+                # No kernel: it is in the RAM already, and a guest that resets itself is lost.
+                arguments = ["-object", backend, "-incoming", "defer"]
+                directory = stack.enter_context(work_directory())
+                machine = cls._start(
+                    stack, spec, accelerator, directory, arguments, readable=(ram, device)
+                )
+            with machine._explained():
+                machine._connect()
+                machine._load(f"file:/proc/self/fd/{device}")
+                machine.resume()
+                yield machine
 
     @classmethod
-    @contextmanager
     def _start(
         cls,
+        stack: ExitStack,
         spec: MachineSpec,
         accelerator: Accelerator,
-        ram: str,
+        directory: Path,
+        arguments: Sequence[str],
         *,
-        files: Sequence[IO[bytes]],
-        incoming: str | None = None,
-    ) -> Iterator[Self]:
-        with ExitStack() as stack:
-            directory = stack.enter_context(work_directory())
-            machine = cls(spec, directory, stack)
-            boot_files = [stack.enter_context(p.open("rb")) for p in (spec.kernel, spec.initramfs)]
-            accel, inherited = accelerator.open(stack)
-            kernel, initrd = (f"/proc/self/fd/{file.fileno()}" for file in boot_files)
-            arguments = [
-                *spec.arguments(),
-                *accel,
-                *("-object", ram, "-S"),
-                *("-kernel", kernel, "-initrd", initrd, "-append", spec.append),
-                *(("-incoming", incoming) if incoming else ()),
-            ]
-            inherited += [file.fileno() for file in (*files, *boot_files)]
-            machine._launch(arguments, inherited)
-            yield machine
-
-    def _launch(self, arguments: list[str], inherited: list[int]) -> None:
-        pairs = {name: socket.socketpair() for name in SOCKETS}
-        for name, (_, theirs) in pairs.items():
-            arguments += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
-        self._stderr = self._stack.enter_context((self._directory / "stderr").open("w+b"))
-        try:
-            self._process = subprocess.Popen(
-                [*demotion(), *arguments],
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                pass_fds=[*inherited, *(theirs.fileno() for _, theirs in pairs.values())],
-                # Ctrl-C is for us; QEMU ends when its context does.
-                start_new_session=True,
+        readable: Sequence[int] = (),
+    ) -> Self:
+        ours = {}
+        accelerated, inherited = accelerator.open(stack)
+        arguments = [*spec.arguments(), *accelerated, "-S", *arguments]
+        with ExitStack() as until_started:
+            for name in ("qmp", "gdb", "agent"):
+                ours[name], theirs = socket.socketpair()
+                stack.enter_context(ours[name])
+                until_started.enter_context(theirs)
+                arguments += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
+                inherited.append(theirs.fileno())
+            monitor = stack.enter_context(Monitor(ours["qmp"]))
+            process = stack.enter_context(
+                Process(arguments, directory=directory, readable=readable, inherited=inherited)
             )
-        except FileNotFoundError as error:
-            raise UserError(
-                f"{error.filename} is not installed", hint="run ./run, which installs it"
-            ) from error
-        finally:
-            for _, theirs in pairs.values():
-                theirs.close()
-        self._stack.callback(self._end)
-        self._console = Console(cast("IO[bytes]", self._process.stdout))
-        self._connect({name: ours for name, (ours, _) in pairs.items()})
+        return cls(spec, process, monitor, Gdbstub(ours["gdb"]), ours["agent"])
 
-    def _connect(self, sockets: dict[str, socket.socket]) -> None:
-        for ours in sockets.values():
-            self._stack.callback(ours.close)
-        self._agent = sockets["agent"]
-        self._monitor = Monitor(sockets["qmp"])
-        self._gdbstub = Gdbstub(sockets["gdb"])
-        self._stack.callback(self._monitor.close)
-        with self._explained():
-            self._monitor.connect()
-            self._gdbstub.connect()
-
-    def _end(self) -> None:
-        self._process.kill()
-        self._process.wait(EXIT_SECONDS)
-        self._console.close()
+    def _connect(self) -> None:
+        self._monitor.connect()
+        self._gdbstub.connect()
 
     def _ignore_shared(self) -> None:
         """RAM is a file already: neither saving nor loading copies it."""
         capability = {"capability": "x-ignore-shared", "state": True}
-        self._execute("migrate-set-capabilities", capabilities=[capability])
+        self._monitor.execute("migrate-set-capabilities", capabilities=[capability])
 
     def _load(self, uri: str) -> None:
         """Load the saved state's devices. Raises VmLost if they cannot be."""
         self._ignore_shared()
-        self._execute("migrate-incoming", uri=uri)
+        self._monitor.execute("migrate-incoming", uri=uri)
         deadline = time.monotonic() + SAVE_SECONDS
-        while self._execute("query-status")["status"] == "inmigrate":
+        while self._monitor.execute("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:
                 raise VmLost("the saved state does not load")
-            time.sleep(0.002)
-
-    def _execute(self, command: str, **arguments: object) -> Any:
-        with self._explained():
-            return self._monitor.execute(command, **arguments)
+            time.sleep(POLL_SECONDS)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -173,25 +160,24 @@ class Machine:
         try:
             yield
         except VmLost as lost:
-            raise VmLost(self._epitaph() or str(lost)) from lost
+            if how := self._epitaph():
+                raise VmLost(how) from lost
+            raise
 
     def _epitaph(self) -> str:
         """How QEMU ended; empty if it did not."""
-        try:
-            # A monitor that hung up is the first sign of an end that is under way.
-            status = self._process.wait(1)
-        except subprocess.TimeoutExpired:
+        status = self._process.status(seconds=ENDING_SECONDS)
+        if status is None:
             return ""
         if status < 0:
-            return f"QEMU was killed by {signal.Signals(-status).name}"
-        reasons = [
-            str(event["data"]["reason"])
-            for event in self._monitor.events()
-            if event["event"] == "SHUTDOWN"
-        ]
-        self._stderr.seek(0)
-        words = escape(self._stderr.read()[-2000:]).strip()
-        return ": ".join(filter(None, (f"QEMU ended with {status}", *reasons[:1], words)))
+            return f"QEMU was killed by {signal_name(status)}"
+        reason = self._monitor.shutdown_reason()
+        if status == 0 and reason in _CAUSES:
+            # The guest's word, but no verdict hangs on it.
+            panic = _PANIC.findall(self.console())
+            return ": ".join([_CAUSES[reason], *panic[-1:]])
+        words = self._process.last_words()
+        return ": ".join(filter(None, (f"QEMU ended with {status}", reason, words)))
 
     @property
     def pid(self) -> int:
@@ -204,16 +190,19 @@ class Machine:
 
     def console(self) -> str:
         """What the guest printed, escaped and capped."""
-        return self._console.text()
+        return self._process.console()
 
     def pause(self) -> None:
-        """Stop the guest's CPUs. Raises VmLost if the guest itself has ended."""
-        self._execute("stop")
+        """Stop the guest's CPUs. Raises VmLost if they do not run: nothing else may stop them."""
+        self._monitor.execute("stop")
+        status = self._monitor.execute("query-status")["status"]
+        if status != "paused":
+            raise VmLost(f"the guest's CPUs stopped by themselves: {status}")
         self._paused = True
 
     def resume(self) -> None:
         """Let the guest's CPUs run."""
-        self._execute("cont")
+        self._monitor.execute("cont")
         self._paused = False
 
     @contextmanager
@@ -223,41 +212,61 @@ class Machine:
             yield
             return
         self.pause()
-        yield
-        self.resume()
+        try:
+            yield
+        finally:
+            self.resume()
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes of guest-physical memory while it is paused. Raises VmLost."""
-        self._execute("pmemsave", val=address, size=size, filename=DUMP)
-        fd = os.open(self._directory / DUMP, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(fd, "rb") as dump:
-            data = dump.read(size)
-        if len(data) != size:
-            raise VmLost(f"QEMU gave {len(data)} of {size} bytes of the guest's memory")
-        return data
+        self._check(address, size)
+        return self._gdbstub.read(address, size)
 
     def write(self, address: int, data: bytes) -> None:
         """Write to guest-physical memory while it is paused. Raises VmLost."""
-        with self._explained():
-            self._gdbstub.write(address, data)
+        self._check(address, len(data))
+        self._gdbstub.write(address, data)
 
     def walk(self, table: int, virtual: int) -> int:
         """The physical address of a virtual one, under the page table at physical `table`."""
         return walk(self.read, table, virtual)
 
+    def _check(self, address: int, size: int) -> None:
+        """Refuse what a guest that was tampered with may lead to: device registers, or nothing."""
+        if not self._paused:
+            raise ValueError("the machine must be paused")
+        if not 0 <= address <= address + size <= self._size:
+            raise VmLost(f"the guest has no memory at {address:#x}")
+
     def save(self, directory: Path) -> None:
-        """Save the paused machine as files `ram` and `device`, and end it."""
+        """Save the paused machine as files `ram` and `device` in `directory`, and end it."""
         self._ignore_shared()
-        self._execute("migrate", uri=f"file:{DEVICE}")
+        self._monitor.execute("migrate", uri=f"file:{DEVICE}")
         deadline = time.monotonic() + SAVE_SECONDS
-        while (status := self._execute("query-migrate")["status"]) != "completed":
+        while (status := self._monitor.execute("query-migrate")["status"]) != "completed":
             if status in ("failed", "cancelled") or time.monotonic() > deadline:
                 raise VmLost(f"QEMU cannot save the machine: {status}")
-            time.sleep(0.002)
-        self._end()
+            time.sleep(POLL_SECONDS)
+        self._process.end()
         for name in (RAM, DEVICE):
-            target = directory / name
-            shutil.move(self._directory / name, target)
-            target.chmod(0o644)
-            if unprivileged():
-                os.chown(target, 0, 0)
+            _take_over(self._process.directory / name, directory / name)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """A machine that cannot be started, for want of memory or disk, is a lost one."""
+    try:
+        yield
+    except OSError as error:
+        raise VmLost(f"the machine cannot be started: {error}") from error
+
+
+def _take_over(source: Path, target: Path) -> None:
+    """Move a file that QEMU wrote, as ours and for QEMU to read only. Follows no link."""
+    source.rename(target)
+    fd = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(fd) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise VmLost(f"QEMU left no file {target.name}")
+        os.fchown(file.fileno(), os.geteuid(), os.getegid())
+        os.fchmod(file.fileno(), 0o444)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Walks x86-64 page tables from outside the guest (four levels: the kernels have no fifth)."""
+"""Walks x86-64 page tables from outside the guest.
+
+Four levels: the machine has no fifth to offer (spec.py).
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.paths import CHECKOUT, cache_dir
 from harness.vm.demotion import demotion
+from harness.vm.qemu import QEMU, qemu_identity
 
 SECONDS = 10
 SOURCE = CHECKOUT / "guest-images" / "probe" / "probe.S"
@@ -54,12 +55,23 @@ def _build(rom: Path) -> None:
 
 
 def _time(name: str, rom: Path) -> tuple[float, str]:
-    """Run the probe's guest: its seconds, and what went wrong (empty if it ended as it should)."""
+    """Run the probe's guest twice, for the machine may be busy: the better seconds of the two.
+
+    And what went wrong; empty if it ended as it should.
+    """
+    seconds, failure = _run(name, rom)
+    if not failure:
+        again, failure = _run(name, rom)
+        seconds = min(seconds, again)
+    return seconds, failure
+
+
+def _run(name: str, rom: Path) -> tuple[float, str]:
     with ExitStack() as stack:
         accel, inherited = Accelerator(name, "").open(stack)
         bios = stack.enter_context(rom.open("rb")).fileno()
         command = [
-            *(*demotion(), "qemu-system-x86_64", *accel, "-machine", "q35", "-cpu", "max"),
+            *(*demotion(), QEMU, *accel, "-machine", "q35", "-cpu", "max"),
             *("-m", "64M", "-nodefaults", "-no-user-config", "-display", "none"),
             *("-bios", f"/proc/self/fd/{bios}"),
             *("-device", "isa-debug-exit,iobase=0xf4,iosize=1"),
@@ -108,9 +120,8 @@ def measure() -> Accelerator:
 def accelerator() -> Accelerator:
     """What `measure` found, remembered until the machine boots again or QEMU or access changes."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    qemu = Path("/usr/bin/qemu-system-x86_64")
-    changed = qemu.stat().st_mtime_ns if qemu.exists() else 0
-    circumstances = [boot, changed, os.access(KVM, os.R_OK | os.W_OK), SOURCE.stat().st_mtime_ns]
+    openable = os.access(KVM, os.R_OK | os.W_OK)
+    circumstances = [boot, *qemu_identity(), openable, SOURCE.stat().st_mtime_ns]
     memory = cache_dir() / "accelerator.json"
     try:
         remembered = json.loads(memory.read_text())

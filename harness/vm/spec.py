@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.vm.qemu import QEMU
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,8 +19,9 @@ SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=de
 MACHINE = (
     *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
     *("-sandbox", SANDBOX),
-    *("-machine", "q35,memory-backend=ram,usb=off,vmport=off,graphics=off"),
-    *("-cpu", "max", "-nic", "none"),
+    *("-machine", "q35,memory-backend=ram,usb=off,vmport=off,graphics=off,smm=off"),
+    # No fifth level of page tables: the host walks four (paging.py).
+    *("-cpu", "max,la57=off", "-nic", "none"),
     *("-device", "vmgenid,guid=auto"),
     *("-device", "virtio-serial-pci"),
     *("-device", "virtserialport,chardev=agent,name=umd.agent"),
@@ -44,7 +47,7 @@ class MachineSpec:
     def arguments(self) -> list[str]:
         """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""
         size = ["-m", f"{self.memory_mib}M", "-smp", str(self.cpus)]
-        return ["qemu-system-x86_64", *MACHINE, *size]
+        return [QEMU, *MACHINE, *size]
 
     @property
     def append(self) -> str:

@@ -5,24 +5,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from harness.errors import VmLost
 from harness.paths import cache_dir
 from harness.vm.machine import DEVICE, RAM, Machine
+from harness.vm.qemu import qemu_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.vm.probe import Accelerator
     from harness.vm.spec import MachineSpec
+
+
+KEPT = 2
+"""States kept of one name: someone who goes back and forth between two trees boots once in each."""
+MAKING_SECONDS = 600
+_UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True)
@@ -33,18 +40,10 @@ class SavedState:
     device: Path
 
 
-@cache
-def qemu_version() -> str:
-    """The first line of `qemu-system-x86_64 --version`."""
-    command = ["qemu-system-x86_64", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.partition("\n")[0]
-
-
 def state_key(spec: MachineSpec, accelerator: Accelerator) -> str:
     """A hash of all that decides what a saved state holds and who can load it."""
     parts = [
-        qemu_version(),
+        *qemu_identity(),
         spec.kernel_key,
         spec.guest_key,
         spec.append,
@@ -59,21 +58,42 @@ def saved_state(
 ) -> SavedState:
     """The state of `spec`, made now if it is not there: by one worker, the others wait.
 
-    `ready` is given the booting machine and returns when it may be saved. States of the same
-    name made from something else are removed. Raises VmLost if the machine does not get there.
+    `ready` is given the booting machine and returns when it may be saved. Of the states of the
+    same name that were made from something else the last used ones are kept. Raises VmLost if
+    the machine does not get there.
     """
     base = cache_dir() / "states" / spec.name
     directory = base / state_key(spec, accelerator)
     state = SavedState(directory / RAM, directory / DEVICE)
-    if directory.is_dir():
+    if _is_there(directory):
         return state
     base.mkdir(parents=True, exist_ok=True)
-    with FileLock(base.parent / f"{spec.name}.lock"):
-        if not directory.is_dir():
-            for stale in base.iterdir():
-                shutil.rmtree(stale, ignore_errors=True)
-            _make(spec, accelerator, directory, ready)
+    try:
+        with FileLock(base.parent / f"{spec.name}.lock", timeout=MAKING_SECONDS):
+            if not _is_there(directory):
+                _prune(base)
+                _make(spec, accelerator, directory, ready)
+    except Timeout as error:
+        raise VmLost(f"another worker did not make the state of {spec.name}") from error
     return state
+
+
+def _is_there(directory: Path) -> bool:
+    """Whether the state was made; it counts as used now."""
+    try:
+        os.utime(directory)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _prune(base: Path) -> None:
+    """Leave room for a new state, and nothing of those that were never finished."""
+    for unfinished in base.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    last_used = sorted(base.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    for stale in last_used[: 1 - KEPT]:
+        shutil.rmtree(stale, ignore_errors=True)
 
 
 def _make(
@@ -82,10 +102,11 @@ def _make(
     directory: Path,
     ready: Callable[[Machine], None],
 ) -> None:
-    with tempfile.TemporaryDirectory(dir=directory.parent, ignore_cleanup_errors=True) as made:
+    with tempfile.TemporaryDirectory(
+        dir=directory.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True
+    ) as made:
         with Machine.boot(spec, accelerator) as machine:
             ready(machine)
             machine.pause()
             machine.save(Path(made))
         Path(made).rename(directory)
-        directory.chmod(0o755)

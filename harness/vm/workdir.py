@@ -7,21 +7,20 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from harness.paths import cache_dir
-from harness.vm.demotion import QEMU_USER, unprivileged
+from harness.vm.demotion import give_to_qemu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCK = "lock"
-
-SETTLED_SECONDS = 60
-"""A younger directory may not have its lock yet."""
+_SECONDS = 30
 
 
 @contextmanager
@@ -29,22 +28,44 @@ def work_directory() -> Iterator[Path]:
     """A directory that QEMU may write to; removed at the end."""
     base = cache_dir() / "machines"
     base.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=base))
+    # Between a directory's making and its locking nobody may take it for a dead run's.
+    with FileLock(base / ".lock", timeout=_SECONDS):
+        _sweep(base)
+        path = Path(tempfile.mkdtemp(dir=base))
+        lock = _lock(path, os.O_CREAT | os.O_EXCL)
     try:
-        with (path / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if unprivileged():
-                os.chown(path, QEMU_USER, QEMU_USER)
-            yield path
+        give_to_qemu(path)
+        yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+        os.close(lock)
 
 
 def sweep() -> None:
     """Remove the directories of machines whose process died without doing so."""
-    for path in (cache_dir() / "machines").glob("*"):
-        if time.time() - path.stat().st_mtime < SETTLED_SECONDS:
-            continue
-        with suppress(OSError), (path / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
+    base = cache_dir() / "machines"
+    base.mkdir(parents=True, exist_ok=True)
+    with FileLock(base / ".lock", timeout=_SECONDS):
+        _sweep(base)
+
+
+def _lock(path: Path, flags: int) -> int:
+    """Lock a directory's lock file. It lies in QEMU's reach, so no link is followed."""
+    fd = os.open(path / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _sweep(base: Path) -> None:
+    for path in base.glob("*/"):
+        try:
+            os.close(_lock(path, 0))
+        except BlockingIOError:
+            continue  # the machine lives
+        except OSError:
+            pass  # half removed, or QEMU meddled with its lock: nothing to keep
+        shutil.rmtree(path, ignore_errors=True)

@@ -18,13 +18,17 @@ SLOW_NS = 1_000_000_000
 """A reply later than this is a disruption: half the test configuration's deadline, and over a
 hundred times what a reply takes without KVM."""
 
+STALL_SECONDS = 0.5
+"""A machine that stood still for longer may owe its late or missing replies to that."""
+
 
 @dataclass(frozen=True)
 class Evidence:
     """All that a verdict may rest on.
 
     `reached` counts calls of the function that the scenario names, None if it names none;
-    `shown` is what the attacker says the secret is, `secrets` the hashes the witness kept.
+    `shown` is what the attacker says the secret is, `secrets` the hashes the witness kept;
+    `stalled` is the longest that the whole machine stood still by itself, in seconds.
     """
 
     before: Tally
@@ -34,6 +38,7 @@ class Evidence:
     shown: tuple[bytes, ...]
     secrets: frozenset[bytes]
     aftermath_ended: bool
+    stalled: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,10 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
     if evidence.taint:
         return Conclusion(
             Verdict.ERROR, axes, f"the kernel complained of itself: taint {evidence.taint:#x}"
+        )
+    if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
+        return Conclusion(
+            Verdict.ERROR, axes, f"the machine stood still for {evidence.stalled:.1f} s: {missing}"
         )
     if axes.verdict is not Verdict.HELD:
         shown = "the secret was shown" if leaked else ""

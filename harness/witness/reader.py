@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import VmLost
 from harness.witness import tally
+from harness.witness.pulse import Pulse
 from harness.witness.tally import Command, State, Tally
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 TORN_TRIES = 100
-POLL_FIRST, POLL_LAST = 0.002, 0.05
+POLL_FIRST, POLL_LAST = 0.005, 0.02
+
+DEAD_SECONDS = 5
+"""A heart that has not beaten for so long has stopped: 500 beats are missing."""
 
 TRANSACTIONS = 16
 """Requests in each phase of the aftermath: a pipe has 16 buffers (PIPE_DEF_BUFFERS in
@@ -42,13 +46,16 @@ class Witness:
         self._command = image.physical("umd_witness_command")
         self._tainted = image.physical("tainted_mask")
         self.secrets: set[bytes] = set()
+        self.pulse = Pulse()
 
     def read(self) -> Tally:
         """The tally now. Raises VmLost if it is none, or never at rest."""
         for _ in range(TORN_TRIES):
             with self._machine.paused():
+                stopped = time.monotonic()
                 data = self._machine.read(self._tally, tally.SIZE)
             parsed = tally.parse(data)
+            self.pulse.note(tally.heartbeat(data), stopped=stopped, resumed=time.monotonic())
             if parsed:
                 self.secrets.add(parsed.secret_sha256)
                 return parsed
@@ -74,13 +81,13 @@ class Witness:
     def wait(self, done: Callable[[Tally], bool], *, seconds: float, what: str) -> Tally:
         """Poll until `done`. Raises Silent after `seconds`, naming `what` did not happen."""
         deadline = time.monotonic() + seconds
-        first = last = self.read()
+        last = self.read()
         pause = POLL_FIRST
         while not done(last):
+            if self.pulse.still > DEAD_SECONDS:
+                raise Silent(f"no {what}: the guest's heart has stopped", alive=False)
             if time.monotonic() > deadline:
-                raise Silent(
-                    f"no {what} within {seconds:g} s", alive=last.heartbeat != first.heartbeat
-                )
+                raise Silent(f"no {what} within {seconds:g} s", alive=True)
             time.sleep(pause)
             pause = min(pause * 1.5, POLL_LAST)
             last = self.read()
@@ -100,7 +107,7 @@ class Witness:
         return self.wait(lambda t: t.state is State.PARKED, seconds=seconds, what="parked witness")
 
     def aftermath(self, *, seconds: float = 45) -> Tally:
-        """Go on, restart, reload, each with TRANSACTIONS requests; the tally after that (rule 2)."""
+        """Go on, restart, reload, TRANSACTIONS requests each; the tally after that (rule 2)."""
         self.command(Command.AFTERMATH, transactions=TRANSACTIONS)
         return self.wait(
             lambda t: t.state is State.DONE, seconds=seconds, what="end of the aftermath"

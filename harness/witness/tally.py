@@ -157,6 +157,11 @@ def _count(raw: _Count) -> Count:
     return Count(raw.sent, raw.right, raw.wrong, raw.failed, raw.starts, raw.error)
 
 
+def heartbeat(data: bytes) -> int:
+    """The heartbeat's count, which is whole even while the rest is being written."""
+    return int(_Layout.from_buffer_copy(data).heartbeat)
+
+
 def parse(data: bytes) -> Tally | None:
     """The tally in `data`, or None if it was being written when the machine was paused.
 

@@ -21,8 +21,6 @@ BUILT_WITHOUT_WITNESS = [
 PARAMETER = re.compile(
     r"\b(early_param|__setup|core_param|(?:proc|register)\w*sysctl|module_param)"
 )
-    r"\b(early_param|__setup|core_param|(?:proc|register)\w*sysctl|module_param)"
-)
 
 
 def preprocessed(source: Path, *options: str) -> str:

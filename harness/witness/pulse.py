@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether the guest's heart beats, by the host's clock: a machine that stands still proves nothing.
+
+A host that is busy, or a QEMU that was stopped, makes replies late without any attack.
+"""
+
+from __future__ import annotations
+
+BEAT_SECONDS = 0.011
+"""A heartbeat's period: 10 ms from a tick that has begun (heartbeat() of the witness)."""
+
+LATENESS = 0.2
+"""The share of beats that may be missing: ten machines on two cores without KVM lost 0.1."""
+
+
+class Pulse:
+    """Takes the heartbeat's count each time that the host stops the machine to look.
+
+    `stalled` is the longest that the machine ran without beats that were due, in seconds;
+    `still` is how long it has been running since the last beat that was seen.
+    """
+
+    def __init__(self) -> None:
+        self.stalled = 0.0
+        self.still = 0.0
+        self._seen: tuple[int, float] | None = None
+
+    def note(self, count: int, *, stopped: float, resumed: float) -> None:
+        """Note the count, and when the machine was stopped and resumed (monotonic seconds)."""
+        if self._seen is not None:
+            before, since = self._seen
+            ran = stopped - since
+            late = ran * (1 - LATENESS) - (count - before) * BEAT_SECONDS
+            self.still = self.still + ran if count == before else 0.0
+            self.stalled = max(self.stalled, late, self.still)
+        self._seen = count, resumed

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which saved state is whose, and which are kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.vm.probe import Accelerator
+from harness.vm.spec import MachineSpec
+from harness.vm.states import KEPT, _prune, state_key
+
+TCG = Accelerator("tcg", "for a test")
+SPEC = MachineSpec(
+    name="6.12-isolated",
+    kernel=Path("bzImage"),
+    kernel_key="k",
+    initramfs=Path("initramfs.cpio"),
+    guest_key="g",
+    cmdline="umd_isolation=on",
+)
+
+
+def test_the_same_machine_has_the_same_key() -> None:
+    """Where its files lie and why the accelerator was chosen do not matter."""
+    elsewhere = replace(SPEC, kernel=Path("/b/bzImage"), initramfs=Path("/c"))
+    assert state_key(SPEC, TCG) == state_key(elsewhere, replace(TCG, reason="another"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SPEC, kernel_key="k2"),
+        replace(SPEC, guest_key="g2"),
+        replace(SPEC, kernel_key="kg", guest_key=""),
+        replace(SPEC, cmdline="umd_isolation=off"),
+        replace(SPEC, memory_mib=512),
+        replace(SPEC, cpus=2),
+    ],
+)
+def test_another_machine_has_another(other: MachineSpec) -> None:
+    assert state_key(SPEC, TCG) != state_key(other, TCG)
+
+
+def test_another_accelerator_has_another() -> None:
+    assert state_key(SPEC, TCG) != state_key(SPEC, Accelerator("kvm", TCG.reason))
+
+
+def test_the_last_used_states_are_kept_and_unfinished_ones_are_not(tmp_path: Path) -> None:
+    for age, name in enumerate(("newest", ".unfinished-x", "newer", "old", "oldest")):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    _prune(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "newest"][-(KEPT - 1) :]
