@@ -169,16 +169,15 @@ struct umd_transfer {
 static int umd_wait_pipe(struct file *file, wait_queue_head_t *wait,
 			 __poll_t events, unsigned long expires)
 {
-	while (!(vfs_poll(file, NULL) & (events | EPOLLERR | EPOLLHUP))) {
-		long left = expires - jiffies;
+	long left;
 
-		if (left <= 0)
-			return -ETIMEDOUT;
-		wait_event_interruptible_timeout(*wait, vfs_poll(file, NULL) &
-						 (events | EPOLLERR | EPOLLHUP),
-						 left);
+	events |= EPOLLERR | EPOLLHUP;
+	while ((left = expires - jiffies) > 0) {
+		if (wait_event_interruptible_timeout(*wait, vfs_poll(file, NULL) & events,
+						     left) > 0)
+			return 0;
 	}
-	return 0;
+	return -ETIMEDOUT;
 }
 
 /*
@@ -236,16 +235,18 @@ static int umd_read(struct umd_transfer *transfer)
 static int umd_transfer_run(struct umd_job *job)
 {
 	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
+	int ret = umd_write(transfer) ?: umd_read(transfer);
 
-	return umd_write(transfer) ?: umd_read(transfer);
+	/* By the worker in any case, see umd_drop_pipes(). */
+	__fput_sync(transfer->to_umh);
+	__fput_sync(transfer->from_umh);
+	return ret;
 }
 
 static void umd_transfer_free(struct umd_job *job)
 {
 	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
 
-	fput(transfer->to_umh);
-	fput(transfer->from_umh);
 	kvfree_sensitive(transfer->in, transfer->in_len);
 	kvfree_sensitive(transfer->out, transfer->out_len);
 	kfree(transfer);
@@ -305,6 +306,46 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 }
 EXPORT_SYMBOL_GPL(umd_send_recv);
 
+struct umd_drop {
+	struct work_struct work;
+	struct file *to_umh;
+	struct file *from_umh;
+};
+
+static void umd_drop_work(struct work_struct *work)
+{
+	struct umd_drop *drop = container_of(work, struct umd_drop, work);
+
+	__fput_sync(drop->to_umh);
+	__fput_sync(drop->from_umh);
+	kfree(drop);
+}
+
+/*
+ * The last fput() of a pipe takes its mutex, which whoever else has the pipe
+ * open can hold for ever: splice() from a silent terminal does. The caller
+ * would wait for it on its way out of the system call. A worker of our own
+ * waits instead, and synchronously: what a kernel thread leaves to the delayed
+ * fput() holds up all others of the system.
+ */
+static void umd_drop_pipes(struct umd_info *info)
+{
+	struct umd_drop *drop = kmalloc(sizeof(*drop), GFP_KERNEL);
+
+	if (!drop) {
+		umd_cleanup_helper(info);
+		return;
+	}
+
+	drop->to_umh = info->pipe_to_umh;
+	drop->from_umh = info->pipe_from_umh;
+	INIT_WORK(&drop->work, umd_drop_work);
+	queue_work(umd_wq, &drop->work);
+
+	put_pid(info->tgid);
+	info->tgid = NULL;
+}
+
 static bool umd_exited(struct pid *tgid)
 {
 	struct task_struct *task;
@@ -325,7 +366,7 @@ static void umd_shutdown(struct umd_info *info)
 				UMD_DEADLINE))
 		pr_warn("%s (pid %d) does not die, abandoned\n",
 			info->driver_name, pid_nr(info->tgid));
-	umd_cleanup_helper(info);
+	umd_drop_pipes(info);
 }
 
 /* Starting: the job has a copy of the driver's info until the start is done. */
@@ -415,7 +456,7 @@ static int umd_mgmt_ready(struct umd_mgmt *mgmt)
 		return ret == -ETIMEDOUT ? ret : -ENOPROTOOPT;
 
 	if (info->tgid && umd_exited(info->tgid))
-		umd_cleanup_helper(info);
+		umd_drop_pipes(info);
 	return info->tgid ? 0 : umd_mgmt_start(mgmt);
 }
 
