@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The sample user mode driver in a guest: its manager loaded, its file to write offsets to."""
+
+from __future__ import annotations
+
+import re
+import time
+from os import O_WRONLY
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+
+FILE = "/sys/kernel/security/sample_umd"
+LOADER = "sample_loader_kmod"
+HANDLER = "sample_umh"
+
+_SYSLOG_READ_ALL = 3
+_LOG_BYTES = 256 << 10
+
+
+class Sample:
+    """Drives the sample with the attacker's system calls; `fd` is for one other process to use."""
+
+    def __init__(self, attacker: Attacker) -> None:
+        self._attacker = attacker
+        self.modprobe("sample_mgr")
+        self._own_fd = attacker.open(FILE, O_WRONLY).fd
+        # A second open file: writes to one and the same queue for its position (fdget_pos).
+        self.fd = attacker.open(FILE, O_WRONLY).fd
+
+    def write(self, text: str) -> None:
+        """Ask for an offset. Raises GuestError with what the library returned."""
+        assert self._attacker.write(self._own_fd, text.encode()) == len(text)
+
+    def refused(self, text: str) -> tuple[int, float]:
+        """Ask for an offset that is refused; the errno, and after how many seconds."""
+        start = time.monotonic()
+        try:
+            self._attacker.write(self._own_fd, text.encode())
+        except OSError as error:
+            return error.errno or 0, time.monotonic() - start
+        raise AssertionError(f"the write of {text!r} went well")
+
+    def modprobe(self, *args: str) -> None:
+        """Run modprobe to its success."""
+        child = self._attacker.spawn("/sbin/modprobe", *args)
+        assert self._attacker.waitpid(child)[1] == 0, args
+
+    def unload(self) -> None:
+        """Remove the loader."""
+        self.modprobe("-r", LOADER)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the loader is there."""
+        return f"{LOADER} ".encode() in self._attacker.read_file("/proc/modules")
+
+    @property
+    def log(self) -> str:
+        """The kernel's log."""
+        text = bytearray(_LOG_BYTES)
+        size = self._attacker.syscall("syslog", _SYSLOG_READ_ALL, text, len(text))
+        return bytes(text[:size]).decode(errors="replace")
+
+    @property
+    def started(self) -> list[int]:
+        """The pids of all handlers so far, in order."""
+        return [int(pid) for pid in re.findall(f"umd: {HANDLER} started, pid (\\d+)", self.log)]
+
+    @property
+    def pid(self) -> int:
+        """The handler's pid."""
+        return self.started[-1]
+
+    def is_there(self, pid: int) -> bool:
+        """Whether a process is there, dying or not, but no zombie."""
+        try:
+            status = self._attacker.read_file(f"/proc/{pid}/status")
+        except OSError:
+            return False
+        return b"State:\tZ" not in status and b"State:\tX" not in status
+
+    def wait_gone(self, pid: int, *, seconds: float = 5) -> None:
+        """Wait until a process is no more."""
+        deadline = time.monotonic() + seconds
+        while self.is_there(pid):
+            assert time.monotonic() < deadline, f"process {pid} is still there"
+            time.sleep(0.01)

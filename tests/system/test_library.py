@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The management library through its sample: a handler's life, and its callers' signals."""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+from errno import EACCES, EAGAIN, EFAULT, EINVAL, ENOPROTOOPT
+from fcntl import F_SETPIPE_SZ
+from os import O_NONBLOCK, O_RDWR, O_WRONLY, WTERMSIG
+from signal import (
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_IGN,
+    SIGALRM,
+    SIGCONT,
+    SIGKILL,
+    SIGSTOP,
+    SIGUSR1,
+)
+from typing import TYPE_CHECKING
+
+import pytest
+from caller import Caller
+from sample import FILE, HANDLER, LOADER, Sample
+
+from harness.attacker.syscalls import NUMBERS
+from harness.attacker.tracee import PTRACE_SYSCALL
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+
+# The life of a handler
+
+
+def test_the_first_write_loads_the_loader(sample: Sample) -> None:
+    assert not sample.loaded
+    assert sample.started == []
+    sample.write("0")
+    assert sample.loaded
+    assert len(sample.started) == 1
+
+
+@pytest.mark.parametrize("remove", [False, True], ids=["by-write", "by-modprobe"])
+def test_the_loader_comes_and_goes(sample: Sample, *, remove: bool) -> None:
+    """As the published self-test has it, but with the loader's end in both ways."""
+    for offset in range(0, 131072, 1024 * 16):
+        sample.write(str(offset))
+        sample.unload()
+        assert not sample.loaded
+        if remove:
+            sample.modprobe(LOADER)
+            sample.unload()
+    assert len(sample.started) == (16 if remove else 8)
+
+
+def test_edges_and_many_offsets(sample: Sample) -> None:
+    """Each reply is 128 KiB, twice what a pipe takes at once."""
+    edges = [0, 1, 4095, 4096, 65535, 65536, 65537, 131070, 131071]
+    for offset in (*edges, *range(0, 131072, 977)):
+        sample.write(str(offset))
+    sample.write("7\n")
+    assert len(sample.started) == 1
+
+
+@pytest.mark.parametrize("text", ["131072", "9999999", "-1", "0x", "12345678", "0000000\n"])
+def test_what_is_no_offset_is_refused(sample: Sample, text: str) -> None:
+    assert sample.refused(text)[0] == EINVAL
+    assert not sample.loaded
+    sample.write("1")
+
+
+def test_a_killed_handler_is_started_again(sample: Sample, attacker: Attacker) -> None:
+    sample.write("1")
+    for offset in range(3):
+        killed = sample.pid
+        attacker.kill(killed, SIGKILL)
+        sample.wait_gone(killed)
+        sample.write(str(offset))
+        assert sample.pid != killed
+    assert len(sample.started) == 4
+
+
+def test_callers_at_once(sample: Sample, attacker: Attacker) -> None:
+    """All of them find no loader, and one handler serves them in turn."""
+    callers = []
+    for _ in range(8):
+        fd = attacker.open(FILE, O_WRONLY).fd
+        callers.append((Caller(attacker), fd))
+    for caller, fd in callers:
+        caller.start("write", fd, b"65536", 5)
+    assert [caller.finish() for caller, _ in callers] == [5] * len(callers)
+    assert len(sample.started) == 1
+
+
+@pytest.mark.parametrize("end", [0, 1], ids=["request", "reply"])
+def test_a_shrunk_pipe(sample: Sample, attacker: Attacker, end: int) -> None:
+    """Root makes a pipe one page long: more turns, the same reply."""
+    sample.write("1")
+    pipe = attacker.open(f"/proc/{sample.pid}/fd/{end}", O_RDWR | O_NONBLOCK)
+    assert attacker.syscall("fcntl", pipe.fd, F_SETPIPE_SZ, 4096) == 4096
+    sample.write("131071")
+    assert len(sample.started) == 1
+
+
+def test_without_a_loader(sample: Sample, attacker: Attacker) -> None:
+    path = f"/lib/modules/{LOADER}.ko"
+    sample.write("1")
+    sample.unload()
+    attacker.rename(path, "/away.ko")
+    assert sample.refused("1")[0] == ENOPROTOOPT
+    attacker.rename("/away.ko", path)
+    sample.write("1")
+
+
+def test_only_the_kernels_pipe_ends_are_non_blocking(sample: Sample, attacker: Attacker) -> None:
+    """The handler's reads block, or it would take an empty pipe for its end."""
+    sample.write("1")
+    for fd in (0, 1):
+        info = attacker.read_file(f"/proc/{sample.pid}/fdinfo/{fd}").decode()
+        flags = re.search(r"^flags:\s+(\d+)", info, re.MULTILINE)
+        assert flags and not int(flags[1], 8) & O_NONBLOCK
+    with pytest.raises(OSError, match="ENOENT"):
+        attacker.read_file(f"/proc/{sample.pid}/fdinfo/2")
+
+
+def test_a_handler_that_cannot_be_forked(sample: Sample, attacker: Attacker) -> None:
+    """A start that fails before there are pipes: umd_cleanup() must not put what it has not got."""
+    limit = "/proc/sys/kernel/threads-max"
+    sample.write("1")
+    killed, before = sample.pid, attacker.read_file(limit)
+    attacker.kill(killed, SIGKILL)
+    sample.wait_gone(killed)
+    attacker.write_file(limit, b"20")
+    assert sample.refused("2")[0] == EAGAIN
+    attacker.write_file(limit, before)
+    sample.write("3")
+
+
+def test_a_handler_that_cannot_be_executed(sample: Sample, attacker: Attacker) -> None:
+    sample.write("1")
+    killed = sample.pid
+    path = f"/proc/{killed}/cwd/{HANDLER}"
+    attacker.chmod(path, 0)
+    attacker.kill(killed, SIGKILL)
+    sample.wait_gone(killed)
+    assert sample.refused("2")[0] == EACCES
+    sample.unload()
+    sample.write("3")
+
+
+# The caller's signals
+
+
+def mask(*signals: int) -> bytes:
+    return struct.pack("<Q", sum(1 << (signal - 1) for signal in signals))
+
+
+def act(caller: Caller, signal: int, handler: int) -> None:
+    action = struct.pack("<4Q", handler, 0, 0, 0)
+    assert caller.call("rt_sigaction", signal, action, 0, 8) == 0
+
+
+def block(caller: Caller, *signals: int) -> None:
+    assert caller.call("rt_sigprocmask", SIG_BLOCK, mask(*signals), 0, 8) == 0
+
+
+@pytest.mark.parametrize(
+    "handler", [SIG_DFL, SIG_IGN, 0x400000], ids=["default", "ignored", "handled"]
+)
+@pytest.mark.parametrize("blocked", [False, True], ids=["", "blocked"])
+def test_a_signal_does_not_cut_a_transfer(
+    sample: Sample, attacker: Attacker, handler: int, *, blocked: bool
+) -> None:
+    """It is pending while the handler is stopped halfway, and delivered when all is done."""
+    sample.write("1")
+    pid, caller = sample.pid, Caller(attacker)
+    act(caller, SIGUSR1, handler)
+    if blocked:
+        block(caller, SIGUSR1)
+    attacker.kill(pid, SIGSTOP)
+    caller.start("write", sample.fd, b"2", 1)
+    attacker.kill(caller.pid, SIGUSR1)
+    time.sleep(0.2)
+    assert caller.is_busy()
+    attacker.kill(pid, SIGCONT)
+    assert caller.finish() == 1
+    assert caller.signals == ([] if blocked else [SIGUSR1])
+    assert sample.started == [pid]
+
+
+def test_a_timer_and_the_lazy_load(sample: Sample, attacker: Attacker) -> None:
+    """A timer that fires every few milliseconds, through load, start and transfers."""
+    caller = Caller(attacker)
+    every = 5000
+    timer = struct.pack("<4q", 0, every, 0, every)
+    assert caller.call("setitimer", 0, timer, 0) == 0
+    for offset in b"123":
+        assert caller.call("write", sample.fd, bytes([offset]), 1) == 1
+        sample.unload()
+    assert set(caller.signals) == {SIGALRM}
+
+
+def test_a_killed_caller(sample: Sample, attacker: Attacker) -> None:
+    sample.write("1")
+    pid, caller = sample.pid, Caller(attacker)
+    attacker.kill(pid, SIGSTOP)
+    caller.start("write", sample.fd, b"2", 1)
+    attacker.kill(caller.pid, SIGKILL)
+    time.sleep(0.2)
+    attacker.kill(pid, SIGCONT)
+    assert WTERMSIG(caller.status()) == SIGKILL
+    sample.write("3")
+    assert sample.started == [pid]
+
+
+def test_a_handler_killed_during_the_transfer(sample: Sample, attacker: Attacker) -> None:
+    sample.write("1")
+    pid, caller = sample.pid, Caller(attacker)
+    attacker.kill(pid, SIGSTOP)
+    caller.start("write", sample.fd, b"2", 1)
+    time.sleep(0.1)
+    attacker.kill(pid, SIGKILL)
+    assert caller.finish() == -EFAULT
+    assert caller.signals == []
+    sample.write("3")
+
+
+def test_a_handler_that_closed_its_input(sample: Sample, attacker: Attacker) -> None:
+    """The request meets a pipe without a reader: EPIPE and SIGPIPE, were it the caller's write."""
+    sample.write("1")
+    caller = Caller(attacker)
+    pid = sample.pid
+    with attacker.seize(pid) as handler:
+        handler.run_to_entry("read")
+        registers = handler.registers()
+        handler.set_registers({**registers, "orig_rax": NUMBERS["close"], "rdi": 0})
+        attacker.ptrace(PTRACE_SYSCALL, pid)
+        handler.wait()
+        # It would read next, find its input closed, and end.
+        attacker.kill(pid, SIGSTOP)
+    caller.start("write", sample.fd, b"2", 1)
+    # At once, before any deadline.
+    assert caller.finish(seconds=1) == -EFAULT
+    assert caller.signals == []
+    assert not sample.is_there(pid)
+    sample.write("3")

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The management library's deadline, against all that makes its steps block."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from errno import ETIMEDOUT
+from fcntl import F_SETLEASE, F_WRLCK
+from os import O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+from signal import (
+    SIGKILL,
+    SIGSTOP,
+)
+from typing import TYPE_CHECKING
+
+import pytest
+from caller import Caller
+from sample import HANDLER, LOADER, Sample
+
+from harness.attacker.tracee import PTRACE_INTERRUPT, PTRACE_SEIZE
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.lab import Lab
+    from harness.witness.reader import Witness
+
+DEADLINE = 2.0
+"""CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS of kernel-patches/config/witness.config, in seconds."""
+BACKSTOP = 1.0
+"""What the library adds for a worker that cannot look at the time (umd_send_recv)."""
+SLACK = 1.5
+"""For a slow and busy machine; a wait without a deadline exceeds it in any case."""
+EARLY = 0.05
+
+PTRACE_SETOPTIONS = 0x4200
+PTRACE_O_TRACEEXIT = 0x40
+
+
+def within_deadline(seconds: float, *, more: float = 0) -> bool:
+    """Whether a step took its deadline, and no longer than that and `more`."""
+    return DEADLINE - EARLY <= seconds < DEADLINE + more + SLACK
+
+
+def test_the_configuration_has_the_deadline_that_is_tested(lab: Lab) -> None:
+    option = f"CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS={DEADLINE * 1000:.0f}"
+    assert option in lab.image.config.read_text().splitlines()
+
+
+def test_a_stopped_handler(sample: Sample, attacker: Attacker, witness: Witness) -> None:
+    sample.write("1")
+    stopped = sample.pid
+    attacker.kill(stopped, SIGSTOP)
+    right = witness.read().count.right
+    errno, seconds = sample.refused("2")
+    assert errno == ETIMEDOUT
+    assert within_deadline(seconds)
+    assert witness.read().count.right > right
+    assert not sample.is_there(stopped)
+    sample.write("3")
+    assert sample.pid != stopped
+
+
+def test_a_modprobe_that_never_returns(
+    sample: Sample, attacker: Attacker, witness: Witness
+) -> None:
+    attacker.write_file(
+        "/slow", b"#!/bin/busybox sh\necho $$ >/slow.pid\nexec /bin/busybox sleep 600\n", 0o755
+    )
+    before = attacker.read_file("/proc/sys/kernel/modprobe")
+    attacker.write_file("/proc/sys/kernel/modprobe", b"/slow\n")
+    other = Caller(attacker)
+    right = witness.read().count.right
+
+    start = time.monotonic()
+    other.start("write", sample.fd, b"4", 1)
+    errno, seconds = sample.refused("2")
+    assert errno == ETIMEDOUT
+    assert within_deadline(seconds)
+    # Callers do not queue for a deadline each.
+    assert other.finish() == -ETIMEDOUT
+    assert within_deadline(time.monotonic() - start)
+    assert witness.read().count.right > right
+
+    attacker.write_file("/proc/sys/kernel/modprobe", before)
+    # The one modprobe that runs is waited for again, rather than another started beside it.
+    assert sample.refused("2")[0] == ETIMEDOUT
+    slow = int(attacker.read_file("/slow.pid"))
+    attacker.kill(slow, SIGKILL)
+    sample.wait_gone(slow)
+    sample.write("3")
+
+
+def test_a_handler_that_does_not_die(sample: Sample, attacker: Attacker) -> None:
+    """A tracer may hold a process that was killed at the door, PTRACE_EVENT_EXIT."""
+    sample.write("1")
+    stuck, caller = sample.pid, Caller(attacker)
+    with attacker.seize(stuck):
+        attacker.ptrace(PTRACE_SETOPTIONS, stuck, 0, PTRACE_O_TRACEEXIT)
+        start = time.monotonic()
+        caller.start("write", sample.fd, b"2", 1)
+        assert caller.finish() == -ETIMEDOUT
+        assert within_deadline(time.monotonic() - start, more=DEADLINE)
+        assert sample.is_there(stuck)
+        assert f"(pid {stuck}) does not die, abandoned" in sample.log
+        sample.write("3")
+        assert sample.pid != stuck
+        sample.unload()
+        sample.write("4")
+    sample.wait_gone(stuck)
+
+
+def test_a_traced_handler_that_dies_as_a_zombie(sample: Sample, attacker: Attacker) -> None:
+    """Its tracer never waits for it; dead it is all the same, and nothing waits for more."""
+    sample.write("1")
+    traced, caller = sample.pid, Caller(attacker)
+    attacker.ptrace(PTRACE_SEIZE, traced)
+    attacker.ptrace(PTRACE_INTERRUPT, traced)
+    start = time.monotonic()
+    caller.start("write", sample.fd, b"2", 1)
+    assert caller.finish() == -ETIMEDOUT
+    assert within_deadline(time.monotonic() - start)
+    sample.write("3")
+    assert b"State:\tZ" in attacker.read_file(f"/proc/{traced}/status")
+
+
+@pytest.mark.parametrize("unload", [False, True], ids=["", "unloaded"])
+def test_a_start_that_hangs(sample: Sample, attacker: Attacker, *, unload: bool) -> None:
+    """A lease on the handler's file holds up its exec; the start is abandoned, then undone."""
+    sample.write("1")
+    killed = sample.pid
+    root = attacker.open(f"/proc/{killed}/cwd", O_RDONLY | O_DIRECTORY).fd
+    attacker.kill(killed, SIGKILL)
+    sample.wait_gone(killed)
+    blob = attacker.open(f"/proc/self/fd/{root}/{HANDLER}", O_RDWR)
+    attacker.syscall("fcntl", blob.fd, F_SETLEASE, F_WRLCK)
+    errno, seconds = sample.refused("2")
+    assert errno == ETIMEDOUT
+    assert within_deadline(seconds)
+    if unload:
+        sample.unload()
+    blob.close()
+    attacker.close(root)
+    sample.write("3")
+    survivors = {pid for pid in handlers(attacker) if sample.is_there(pid)}
+    deadline = time.monotonic() + DEADLINE
+    while survivors != {sample.pid} and time.monotonic() < deadline:
+        survivors = {pid for pid in handlers(attacker) if sample.is_there(pid)}
+    assert survivors == {sample.pid}
+    assert len(sample.started) == 2
+
+
+def handlers(attacker: Attacker) -> list[int]:
+    """The pids of all processes that run the handler's program."""
+    last = int(attacker.read_file("/proc/loadavg").split()[-1])
+    names = {}
+    for pid in range(2, last + 1):
+        with suppress(OSError):
+            names[pid] = attacker.read_file(f"/proc/{pid}/comm")
+    return [pid for pid, name in names.items() if name.strip() == HANDLER.encode()]
+
+
+def pipe_holder(attacker: Attacker, fd: int) -> Caller:
+    """A process that holds a pipe's mutex for as long as it lives.
+
+    splice(2) into a pipe reads its source with the pipe locked (splice_file_to_pipe in
+    fs/splice.c), and a terminal without input is a source that never ends.
+    """
+    attacker.mkdir("/pts")
+    attacker.mount("devpts", "/pts", "devpts")
+    terminal = attacker.open("/pts/ptmx", O_RDWR).fd
+    holder = Caller(attacker)
+    holder.start("splice", terminal, 0, fd, 0, 4096, 0)
+    time.sleep(0.1)
+    assert holder.is_busy()
+    return holder
+
+
+@pytest.mark.parametrize("end", [0, 1], ids=["request", "reply"])
+def test_a_pipe_whose_mutex_is_held(sample: Sample, attacker: Attacker, end: int) -> None:
+    """No deadline of the pipe's own ends a wait for its mutex; the transfer is abandoned."""
+    sample.write("1")
+    victim = sample.pid
+    fd = attacker.open(f"/proc/{victim}/fd/{end}", O_RDWR).fd
+    holder, caller = pipe_holder(attacker, fd), Caller(attacker)
+    start = time.monotonic()
+    caller.start("write", sample.fd, b"2", 1)
+    assert caller.finish() == -ETIMEDOUT
+    assert within_deadline(time.monotonic() - start, more=BACKSTOP + DEADLINE)
+    assert holder.is_busy()
+    sample.write("3")
+    assert sample.pid != victim
+    attacker.kill(holder.pid, SIGKILL)
+    attacker.close(fd)
+    sample.wait_gone(victim)
+    sample.write("4")
+
+
+@pytest.mark.parametrize("end", [0, 1], ids=["request", "reply"])
+def test_a_dead_handlers_pipe_whose_mutex_is_held(
+    sample: Sample, attacker: Attacker, end: int
+) -> None:
+    """The last fput() of a pipe takes its mutex: that must not be the caller's to wait for."""
+    sample.write("1")
+    victim = sample.pid
+    fd = attacker.open(f"/proc/{victim}/fd/{end}", O_RDWR).fd
+    attacker.kill(victim, SIGKILL)
+    sample.wait_gone(victim)
+    holder, caller = pipe_holder(attacker, fd), Caller(attacker)
+    caller.start("write", sample.fd, b"2", 1)
+    assert caller.finish() == 1
+    assert holder.is_busy()
+    sample.write("3")
+
+
+def test_the_loader_goes_while_a_pipes_mutex_is_held(sample: Sample, attacker: Attacker) -> None:
+    sample.write("1")
+    fd = attacker.open(f"/proc/{sample.pid}/fd/0", O_RDWR).fd
+    holder, caller = pipe_holder(attacker, fd), Caller(attacker)
+    caller.start("delete_module", LOADER.encode() + b"\0", O_NONBLOCK)
+    assert caller.finish() == 0
+    assert holder.is_busy()
+    sample.write("3")
+
+
+def test_the_deadline_cannot_be_set(sample: Sample, attacker: Attacker) -> None:
+    """No file that root can write names it, and none of the tunable ones has its value."""
+    sample.write("1")
+    named = output(
+        attacker,
+        *("find", "/sys", "/proc/sys", "("),
+        *("-iname", "*umd*", "-o", "-iname", "*deadline*", "-o", "-path", "*usermode*"),
+        *(")", "-type", "f", "-perm", "/222"),
+    )
+    assert "/sys/kernel/security/sample_umd" in named
+    assert set(named) - WRITABLE == set()
+    probe = attacker.read_file("/proc/sys/kernel/threads-max").decode().strip()
+    assert "/proc/sys/kernel/threads-max" in files_that_say(attacker, probe)
+    assert files_that_say(attacker, f"{DEADLINE * 1000:.0f}") == []
+
+
+def files_that_say(attacker: Attacker, value: str) -> list[str]:
+    return output(attacker, "grep", "-rlsx", value, "/proc/sys", "/sys/module")
+
+
+def output(attacker: Attacker, *command: str) -> list[str]:
+    """The words that a busybox applet writes."""
+    attacker.write_file("/output", b"", 0o600)
+    with attacker.open("/output", O_WRONLY) as out:
+        applet = attacker.spawn("/bin/busybox", *command, stdout=out.fd)
+        attacker.waitpid(applet)
+    return attacker.read_file("/output").decode().split()
+
+
+WRITABLE = {
+    "/sys/kernel/security/sample_umd",
+    # The deadline scheduler's.
+    "/proc/sys/kernel/sched_deadline_period_max_us",
+    "/proc/sys/kernel/sched_deadline_period_min_us",
+    # Which capabilities a usermode helper may have.
+    "/proc/sys/kernel/usermodehelper/bset",
+    "/proc/sys/kernel/usermodehelper/inheritable",
+}
