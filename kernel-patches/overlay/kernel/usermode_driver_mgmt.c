@@ -281,7 +281,7 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 	transfer->in = kvmemdup(in, in_len, GFP_KERNEL);
 	transfer->out = kvzalloc(out_len, GFP_KERNEL);
 	if (!transfer->in || !transfer->out) {
-		kvfree(transfer->in);
+		kvfree_sensitive(transfer->in, in_len);
 		kvfree(transfer->out);
 		kfree(transfer);
 		return -ENOMEM;
@@ -308,16 +308,14 @@ EXPORT_SYMBOL_GPL(umd_send_recv);
 
 struct umd_drop {
 	struct work_struct work;
-	struct file *to_umh;
-	struct file *from_umh;
+	struct file *file;
 };
 
 static void umd_drop_work(struct work_struct *work)
 {
 	struct umd_drop *drop = container_of(work, struct umd_drop, work);
 
-	__fput_sync(drop->to_umh);
-	__fput_sync(drop->from_umh);
+	__fput_sync(drop->file);
 	kfree(drop);
 }
 
@@ -328,20 +326,24 @@ static void umd_drop_work(struct work_struct *work)
  * waits instead, and synchronously: what a kernel thread leaves to the delayed
  * fput() holds up all others of the system.
  */
-static void umd_drop_pipes(struct umd_info *info)
+static void umd_drop(struct file *file)
 {
 	struct umd_drop *drop = kmalloc(sizeof(*drop), GFP_KERNEL);
 
 	if (!drop) {
-		umd_cleanup_helper(info);
+		fput(file);
 		return;
 	}
 
-	drop->to_umh = info->pipe_to_umh;
-	drop->from_umh = info->pipe_from_umh;
+	drop->file = file;
 	INIT_WORK(&drop->work, umd_drop_work);
 	queue_work(umd_wq, &drop->work);
+}
 
+static void umd_drop_pipes(struct umd_info *info)
+{
+	umd_drop(info->pipe_to_umh);
+	umd_drop(info->pipe_from_umh);
 	put_pid(info->tgid);
 	info->tgid = NULL;
 }

@@ -3,9 +3,9 @@
 #define __LINUX_UMD_ISOLATION_H__
 
 #ifdef CONFIG_SECURITY_UMD
-void umd_isolate_current(void);
+int umd_isolate_current(void);
 #else
-static inline void umd_isolate_current(void) { }
+static inline int umd_isolate_current(void) { return 0; }
 #endif
 
 #endif /* __LINUX_UMD_ISOLATION_H__ */

@@ -9,6 +9,7 @@
  * numbers of its own.
  */
 #include <crypto/sha2.h>
+#include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -25,6 +26,7 @@
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/timekeeping.h>
+#include <linux/workqueue.h>
 
 #include "witness.h"
 
@@ -59,7 +61,7 @@ static DECLARE_WAIT_QUEUE_HEAD(vmfork_wait);
  */
 static DEFINE_SPINLOCK(tally_lock);
 static u8 chains[STARTS][WITNESS_HASH_SIZE];
-static u32 next_number;
+static atomic_t next_number;
 
 static void tally_begin(void)
 	__acquires(&tally_lock)
@@ -97,7 +99,7 @@ static bool is_right(const struct witness_message *request,
 static void make_request(struct witness_message *request, u32 kind)
 {
 	request->kind = kind;
-	request->number = ++next_number;
+	request->number = atomic_inc_return(&next_number);
 	get_random_bytes(request->nonce, sizeof(request->nonce));
 	get_random_bytes(request->body, sizeof(request->body));
 }
@@ -123,6 +125,7 @@ int witness_born(const struct witness_birth *birth)
 	tally_begin();
 	tally.generation++;
 	tally.count.starts++;
+	tally.count.loads += birth->load;
 	tally.pid = task_tgid_nr(birth->task);
 	tally.page_table = birth->page_table;
 	tally.chain = birth->chain;
@@ -150,7 +153,11 @@ static int umd_exchange(struct witness_message *request, struct witness_message 
 
 static int umd_post_start(struct umd_mgmt *mgmt)
 {
-	struct witness_birth birth = { .exchange = umd_exchange };
+	struct witness_birth birth = {
+		.exchange = umd_exchange,
+		/* set only once the handler has started */
+		.load = !mgmt->kmod_loaded,
+	};
 	struct mm_struct *mm;
 	int ret;
 
@@ -256,9 +263,9 @@ static u32 find_violations(void)
 
 /* Right if any start that may have answered would have answered so. */
 static bool judge(const struct witness_message *request,
-		  const struct witness_message *reply, u32 first)
+		  const struct witness_message *reply, u32 first, u32 last)
 {
-	u32 last = tally.generation, generation;
+	u32 generation;
 	u8 expected[WITNESS_HASH_SIZE];
 
 	if (last - first >= STARTS)
@@ -281,7 +288,7 @@ static bool transact(void)
 	u32 first = READ_ONCE(tally.generation);
 	struct witness_message request, reply;
 	struct witness_record *record;
-	u32 violations;
+	u32 violations, last;
 	u64 begin;
 	int ret;
 
@@ -289,6 +296,7 @@ static bool transact(void)
 	begin = ktime_get_ns();
 	ret = handler->transact(&request, &reply);
 	begin = ktime_get_ns() - begin;
+	last = READ_ONCE(tally.generation);
 	violations = find_violations();
 
 	tally_begin();
@@ -300,10 +308,13 @@ static bool transact(void)
 	record->wrong = 0;
 	record->nanoseconds = begin;
 	tally.violations |= violations;
+	/* So many starts since that the chain to compare with is gone. */
+	if (!ret && tally.generation - last >= STARTS)
+		ret = -ESTALE;
 	if (ret) {
 		tally.count.failed++;
 		tally.count.error = ret;
-	} else if (judge(&request, &reply, first)) {
+	} else if (judge(&request, &reply, first, last)) {
 		tally.count.right++;
 		if (begin > tally.slowest && first == tally.generation)
 			tally.slowest = begin;
@@ -323,25 +334,39 @@ static void set_state(u32 state, u32 phase)
 	tally_end();
 }
 
-/* The loader is removed the way an administrator would; whether it went is seen. */
-static void unload(void)
+static void run_unload(struct work_struct *work)
 {
 	const char *argv[4] = { "/sbin/modprobe", "-r", handler->kmod, NULL };
+
+	call_usermodehelper(argv[0], (char **)argv, NULL, UMH_WAIT_PROC);
+}
+
+static DECLARE_WORK(unload_work, run_unload);
+
+/*
+ * The loader is removed the way an administrator would, to the end: until then
+ * it cannot be loaded again. Whether it went, the next load shows.
+ */
+static void unload(void)
+{
 	unsigned long expires = jiffies + DEADLINE;
 
 	if (!handler->loaded())
 		return;
 
-	call_usermodehelper(argv[0], (char **)argv, NULL, UMH_NO_WAIT);
-	while (handler->loaded() && time_before(jiffies, expires))
+	queue_work(system_unbound_wq, &unload_work);
+	while (work_busy(&unload_work) && time_before(jiffies, expires))
 		usleep_range(200, 500);
 }
 
 static void run_phase(u32 phase, u32 transactions)
 {
-	struct witness_count before = tally.count, *count = &tally.phases[phase - 1];
+	struct witness_count before, *count = &tally.phases[phase - 1];
 	u32 i, failures = 0;
 
+	tally_begin();
+	before = tally.count;
+	tally_end();
 	set_state(WITNESS_AFTERMATH, phase);
 	if (phase == 2)
 		handler->stop();
@@ -357,6 +382,7 @@ static void run_phase(u32 phase, u32 transactions)
 	count->wrong -= before.wrong;
 	count->failed -= before.failed;
 	count->starts -= before.starts;
+	count->loads -= before.loads;
 	if (!count->failed)
 		count->error = 0;
 	tally_end();

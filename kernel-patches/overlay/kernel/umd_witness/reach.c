@@ -7,7 +7,7 @@
 #include <linux/kprobes.h>
 #include <linux/moduleparam.h>
 #include <linux/ptrace.h>
-#include <linux/sched.h>
+#include <linux/sched/task.h>
 
 #include "witness.h"
 
@@ -19,7 +19,7 @@ module_param_array(reach, charp, &reach_count, 0);
 MODULE_PARM_DESC(reach, "functions to watch for calls on the handler");
 
 static struct kprobe probes[WITNESS_REACH];
-static const struct task_struct *watched;
+static struct task_struct *watched;
 
 static int reach_hit(struct kprobe *probe, struct pt_regs *regs);
 NOKPROBE_SYMBOL(reach_hit);
@@ -42,9 +42,13 @@ static int reach_hit(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-void witness_reach_watch(const struct task_struct *task)
+/* Holds a reference: a task that comes to lie at the same address is another. */
+void witness_reach_watch(struct task_struct *task)
 {
-	WRITE_ONCE(watched, task);
+	struct task_struct *before = xchg(&watched, task ? get_task_struct(task) : NULL);
+
+	if (before)
+		put_task_struct(before);
 }
 
 void witness_reach_init(void)

@@ -12,7 +12,7 @@
 #include "message.h"
 
 #define WITNESS_MAGIC		0x5353454e54495755ULL	/* "UWITNESS" */
-#define WITNESS_VERSION		1
+#define WITNESS_VERSION		2
 #define WITNESS_PHASES		3
 #define WITNESS_RECORDS		16
 #define WITNESS_REACH		16
@@ -36,7 +36,9 @@ struct witness_count {
 	__u32 wrong;
 	__u32 failed;
 	__u32 starts;
+	__u32 loads;		/* starts that were part of a load */
 	__s32 error;		/* the last errno of a failed one */
+	__u32 unused;
 };
 
 struct witness_record {

@@ -4,11 +4,14 @@
  * request_module(), started when it is needed, one transaction at a time under
  * a lock and within the same deadline, stopped after an error.
  */
+#include <linux/completion.h>
 #include <linux/kmod.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/string.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "witness.h"
 
@@ -19,6 +22,8 @@ enum exchange_state { IDLE, ASKED, ANSWERED };
 static DEFINE_MUTEX(lock);
 static const struct witness_code *loaded_code;
 static struct task_struct *thread;
+static DECLARE_COMPLETION(thread_left);
+static bool thread_quit;
 
 static DECLARE_WAIT_QUEUE_HEAD(exchange_wait);
 static enum exchange_state exchange_state;
@@ -42,9 +47,12 @@ static void exchange_advance(enum exchange_state state)
 int umd_witness_receive(struct witness_message *request)
 {
 	wait_event_interruptible(exchange_wait,
-				 exchange_reached(ASKED) || kthread_should_stop());
-	if (kthread_should_stop())
+				 exchange_reached(ASKED) || READ_ONCE(thread_quit) ||
+				 kthread_should_stop());
+	if (READ_ONCE(thread_quit) || kthread_should_stop()) {
+		complete(&thread_left);
 		return -EINTR;
+	}
 
 	*request = exchange_request;
 	return 0;
@@ -66,30 +74,41 @@ static int exchange(struct witness_message *request, struct witness_message *rep
 		return -ETIMEDOUT;
 
 	*reply = exchange_reply;
+	memzero_explicit(&exchange_request, sizeof(exchange_request));
 	return 0;
 }
 
-static void stop_locked(void)
+/* Like a user process, a thread that does not go in time is not waited for. */
+static int stop_locked(unsigned long timeout)
 {
 	if (!thread)
-		return;
+		return 0;
+
+	WRITE_ONCE(thread_quit, true);
+	wake_up_all(&exchange_wait);
+	if (!wait_for_completion_timeout(&thread_left, timeout))
+		return -ETIMEDOUT;
 
 	witness_reach_watch(NULL);
 	kthread_stop(thread);
 	put_task_struct(thread);
 	thread = NULL;
+	return 0;
 }
 
-static int start_locked(void)
+static int start_locked(bool load)
 {
 	struct witness_birth birth = {
 		.page_table = __pa_symbol(swapper_pg_dir),
 		.chain = (unsigned long)loaded_code->chain,
+		.load = load,
 		.exchange = exchange,
 	};
 	int ret;
 
 	exchange_state = IDLE;
+	thread_quit = false;
+	reinit_completion(&thread_left);
 	thread = kthread_run(loaded_code->run, NULL, "umd_witness_umh");
 	if (IS_ERR(thread)) {
 		ret = PTR_ERR(thread);
@@ -100,7 +119,7 @@ static int start_locked(void)
 	birth.task = get_task_struct(thread);
 	ret = witness_born(&birth);
 	if (ret)
-		stop_locked();
+		stop_locked(DEADLINE);
 	return ret;
 }
 
@@ -110,9 +129,12 @@ int umd_witness_kthread_load(const struct witness_code *code)
 
 	mutex_lock(&lock);
 	loaded_code = code;
-	ret = start_locked();
-	if (ret)
+	ret = start_locked(true);
+	if (ret) {
+		/* the module is about to go, and the thread's code with it */
+		stop_locked(MAX_SCHEDULE_TIMEOUT);
 		loaded_code = NULL;
+	}
 	mutex_unlock(&lock);
 	wake_up_all(&exchange_wait);
 	return ret;
@@ -122,18 +144,25 @@ EXPORT_SYMBOL_GPL(umd_witness_kthread_load);
 void umd_witness_kthread_unload(void)
 {
 	mutex_lock(&lock);
-	stop_locked();
+	stop_locked(MAX_SCHEDULE_TIMEOUT);
 	loaded_code = NULL;
 	mutex_unlock(&lock);
 }
 EXPORT_SYMBOL_GPL(umd_witness_kthread_unload);
+
+static void run_load(struct work_struct *work)
+{
+	request_module("%s", witness_kthread_handler.kmod);
+}
+
+static DECLARE_WORK(load_work, run_load);
 
 static int transact(struct witness_message *request, struct witness_message *reply)
 {
 	int ret = 0;
 
 	if (!READ_ONCE(loaded_code)) {
-		request_module_nowait("%s", witness_kthread_handler.kmod);
+		queue_work(system_unbound_wq, &load_work);
 		wait_event_timeout(exchange_wait, READ_ONCE(loaded_code) && READ_ONCE(thread),
 				   DEADLINE);
 	}
@@ -141,12 +170,14 @@ static int transact(struct witness_message *request, struct witness_message *rep
 	mutex_lock(&lock);
 	if (!loaded_code)
 		ret = -ENOPROTOOPT;
-	else if (!thread)
-		ret = start_locked();
+	else if (thread && thread_quit)
+		ret = stop_locked(DEADLINE);
+	if (!ret && !thread)
+		ret = start_locked(false);
 	if (!ret) {
 		ret = exchange(request, reply);
 		if (ret)
-			stop_locked();
+			stop_locked(DEADLINE);
 	}
 	mutex_unlock(&lock);
 	return ret;
@@ -155,7 +186,7 @@ static int transact(struct witness_message *request, struct witness_message *rep
 static void stop(void)
 {
 	mutex_lock(&lock);
-	stop_locked();
+	stop_locked(DEADLINE);
 	mutex_unlock(&lock);
 }
 

@@ -41,12 +41,13 @@ struct witness_birth {
 	struct task_struct *task;
 	u64 page_table;
 	u64 chain;
+	bool load;
 	int (*exchange)(struct witness_message *request, struct witness_message *reply);
 };
 
 int witness_born(const struct witness_birth *birth);
 
 void witness_reach_init(void);
-void witness_reach_watch(const struct task_struct *task);
+void witness_reach_watch(struct task_struct *task);
 
 #endif

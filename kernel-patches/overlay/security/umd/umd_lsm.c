@@ -8,7 +8,8 @@
  */
 #include <linux/init.h>
 #include <linux/lsm_hooks.h>
-#include <linux/sched.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/umd_isolation.h>
 #include <uapi/linux/lsm.h>
 
@@ -41,10 +42,24 @@ static struct umd_task *umd_task(const struct task_struct *task)
  *
  * For the task that is about to become one, before its first pipe exists. There
  * is no way back.
+ *
+ * Return: 0, or -EPERM if somebody traces the task already: the hook is not
+ * asked again about what an attached tracer does.
  */
-void umd_isolate_current(void)
+int umd_isolate_current(void)
 {
-	umd_task(current)->isolated = umd_isolation;
+	int ret = 0;
+
+	if (!umd_isolation)
+		return 0;
+
+	/* An attach has either happened by now or will see the mark. */
+	mutex_lock(&current->signal->cred_guard_mutex);
+	umd_task(current)->isolated = true;
+	if (current->ptrace)
+		ret = -EPERM;
+	mutex_unlock(&current->signal->cred_guard_mutex);
+	return ret;
 }
 
 static int umd_task_alloc(struct task_struct *task, unsigned long clone_flags)
