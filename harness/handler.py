@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The handler as a scenario sees it. What it says comes from the kernel's memory, not the guest's word."""
+"""The handler as a scenario sees it: what it says comes from kernel memory, not the guest."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.attacker import Attacker, Channel
 from harness.attempt_end import attempt
@@ -24,7 +24,7 @@ from harness.vm.states import saved_state
 from harness.witness.conclude import Evidence, conclude
 from harness.witness.reader import Silent, Witness
 from harness.witness.tally import REACH, Tally
-from harness.witness.verdict import Axes, Verdict
+from harness.witness.verdict import Axes, Effect, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,11 +71,12 @@ class Lab:
         Whatever goes wrong with the machine is an `error` with its reason.
         """
         console = ""
+        tried: list[dict[str, Any]] = []
         start = time.monotonic()
         try:
             with self._machine(cell.variant, fresh=fresh) as machine:
                 try:
-                    return self._attack(cell, machine, start)
+                    return self._attack(cell, machine, start, tried)
                 finally:
                     console = machine.console()
         except VmLost as lost:
@@ -86,6 +87,7 @@ class Lab:
                 seconds=time.monotonic() - start,
                 image=self.image.key,
                 attempt_end="lost",
+                attempt=tried,
                 console=console,
             )
 
@@ -115,19 +117,25 @@ class Lab:
             Attacker(channel, self.guest).getpid()
         Witness(machine, self.image).park()
 
-    def _attack(self, cell: Cell, machine: Machine, start: float) -> Outcome:
+    def _attack(
+        self, cell: Cell, machine: Machine, start: float, tried: list[dict[str, Any]]
+    ) -> Outcome:
+        """Attack, and conclude. What was tried is left in `tried` even if the machine is lost."""
         scenario, variant = SCENARIOS[cell.scenario], VARIANTS[cell.variant]
         witness = Witness(machine, self.image)
         taint = witness.taint()
         before = _first_request(witness)
         with Channel(machine.agent_socket()) as channel:
             attacker = Attacker(channel, self.guest)
-            end = attempt(
-                scenario,
-                attacker,
-                Handler(machine, self.image, witness),
-                is_thread=not variant.handler,
-            )
+            try:
+                end = attempt(
+                    scenario,
+                    attacker,
+                    Handler(machine, self.image, witness),
+                    is_thread=not variant.handler,
+                )
+            finally:
+                tried += attacker.attempt.as_json()
             reached = _reached(scenario, before, witness.read())
             after, ended = _aftermath(witness)
         evidence = Evidence(
@@ -138,14 +146,15 @@ class Lab:
             shown=tuple(attacker.shown),
             secrets=frozenset(witness.secrets),
             aftermath_ended=ended,
+            stalled=witness.pulse.stalled,
         )
-        return self._outcome(evidence, end, attacker, machine, start)
+        return self._outcome(evidence, end, tried, machine, start)
 
     def _outcome(
         self,
         evidence: Evidence,
         end: AttemptEnd,
-        attacker: Attacker,
+        tried: list[dict[str, Any]],
         machine: Machine,
         start: float,
     ) -> Outcome:
@@ -162,8 +171,9 @@ class Lab:
                 "after": evidence.after.as_json(),
                 "reached": evidence.reached,
                 "taint": evidence.taint,
+                "stalled_seconds": round(evidence.stalled, 3),
             },
-            attempt=attacker.attempt.as_json(),
+            attempt=tried,
             console=machine.console(),
         )
 
@@ -178,7 +188,8 @@ def watched_functions() -> list[str]:
 
 def _reached(scenario: Scenario, before: Tally, now: Tally) -> int | None:
     if scenario.reach is None:
-        return None
+        # Who attacks from inside and names no function cannot show that it arrived (rule 3).
+        return None if scenario.from_host or scenario.effect is Effect.NONE else 0
     place = watched_functions().index(scenario.reach)
     if now.reach[place] < 0:
         raise VmLost(f"this kernel has no function {scenario.reach} to watch")

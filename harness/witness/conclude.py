@@ -11,9 +11,6 @@ from harness.attempt_end import AttemptEnd, End
 from harness.witness.tally import Tally, Violation
 from harness.witness.verdict import Axes, Verdict
 
-FORCED_STARTS = (0, 1, 1)
-"""Starts that the aftermath itself causes, phase by phase."""
-
 SLOW_NS = 1_000_000_000
 """A reply later than this is a disruption: half the test configuration's deadline, and over a
 hundred times what a reply takes without KVM."""
@@ -50,6 +47,12 @@ class Conclusion:
     detail: str
 
 
+def _forced(after: Tally) -> tuple[bool, bool]:
+    """Whether the aftermath's own restart and its own reload took place: one start each."""
+    _, restart, reload = after.phases
+    return restart.starts > 0, reload.loads > 0
+
+
 def _wrong(evidence: Evidence) -> str:
     """What was wrong with the handler's answers or state; empty if nothing was."""
     wrong = evidence.after.count.wrong - evidence.before.count.wrong
@@ -65,11 +68,7 @@ def _missing(evidence: Evidence) -> str:
     found = []
     if failed := after.failed - before.failed:
         found.append(f"{failed} failed ({errno_name(-after.error)})")
-    forced = sum(
-        min(phase.starts, starts)
-        for phase, starts in zip(evidence.after.phases, FORCED_STARTS, strict=True)
-    )
-    if restarts := after.starts - before.starts - forced:
+    if restarts := after.starts - before.starts - sum(_forced(evidence.after)):
         found.append(f"restarted {restarts} x")
     if evidence.after.slowest > max(SLOW_NS, evidence.before.slowest):
         found.append(f"slowed to {evidence.after.slowest / 1e9:.1f} s")
@@ -84,10 +83,9 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return f"the attack was not carried through: {end.detail}"
     if evidence.reached == 0 and end.end is not End.NO_TARGET:
         return "the attack never reached the handler in the kernel"
-    for number, (phase, starts) in enumerate(
-        zip(evidence.after.phases, FORCED_STARTS, strict=True), start=1
-    ):
-        if phase.right == 0 or phase.starts < starts:
+    forced = (True, *_forced(evidence.after))
+    for number, phase in enumerate(evidence.after.phases, start=1):
+        if phase.right == 0 or not forced[number - 1]:
             return f"phase {number} of the aftermath did not take place"
     return ""
 

@@ -30,7 +30,8 @@ class Pulse:
         if self._seen is not None:
             before, since = self._seen
             ran = stopped - since
-            late = ran * (1 - LATENESS) - (count - before) * BEAT_SECONDS
+            late = ran - (count - before) * BEAT_SECONDS
             self.still = self.still + ran if count == before else 0.0
-            self.stalled = max(self.stalled, late, self.still)
+            if late > ran * LATENESS:
+                self.stalled = max(self.stalled, late, self.still)
         self._seen = count, resumed

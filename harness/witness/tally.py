@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import VmLost
 
 MAGIC = 0x5353454E54495755
-VERSION = 1
+VERSION = 2
 PHASES = 3
 RECORDS = 16
 REACH = 16
@@ -49,7 +49,9 @@ class _Count(ctypes.LittleEndianStructure):
         ("wrong", ctypes.c_uint32),
         ("failed", ctypes.c_uint32),
         ("starts", ctypes.c_uint32),
+        ("loads", ctypes.c_uint32),
         ("error", ctypes.c_int32),
+        ("unused", ctypes.c_uint32),
     ]
 
 
@@ -93,13 +95,15 @@ SIZE = ctypes.sizeof(_Layout)
 
 @dataclass(frozen=True)
 class Count:
-    """Requests sent, answered right or wrong, failed; starts; the last failure's -errno or 0."""
+    """Requests sent, answered right or wrong, failed; starts, and those that were part of a load;
+    the last failure's -errno or 0."""
 
     sent: int
     right: int
     wrong: int
     failed: int
     starts: int
+    loads: int
     error: int
 
 
@@ -154,7 +158,7 @@ class Tally:
 
 
 def _count(raw: _Count) -> Count:
-    return Count(raw.sent, raw.right, raw.wrong, raw.failed, raw.starts, raw.error)
+    return Count(raw.sent, raw.right, raw.wrong, raw.failed, raw.starts, raw.loads, raw.error)
 
 
 def heartbeat(data: bytes) -> int:

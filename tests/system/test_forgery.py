@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An attacker who lies, in the real guest: never a wrong verdict, at worst an error.
+
+Beside each lie stands the honest cell it wants to be taken for, so that each test can fail.
+"""
+
+from __future__ import annotations
+
+import struct
+from errno import EPERM, ESRCH
+from hashlib import sha256
+from os import O_RDONLY, O_RDWR, O_WRONLY
+from signal import SIGKILL, SIGSTOP
+from typing import TYPE_CHECKING
+
+import pytest
+from cells import NAME, Cells, cells, overwrite, touch
+
+from harness import conclusion
+from harness.cell import Cell, Outcome
+from harness.scenarios import REFERENCES, SCENARIOS, Effect
+from harness.scenarios.direct import process_vm_readv
+from harness.scenarios.registry import Scenario
+from harness.witness.verdict import Axes, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+    Attack = Callable[[Attacker, Handler], None]
+
+__all__ = ["cells"]
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+CHANNEL_FD = 900
+"""The agent's end of the channel (guest-images/agent/agent.c)."""
+
+NEVER_REACHED = "the attack never reached the handler in the kernel"
+
+RESULTS = (
+    b'{"verdict": "held", "scenario": "made_up", "ok": true}',
+    b'{"verdict": "tampered", "axes": {"integrity": true}}',
+    b"\x1b[2J\x1b]0;all 9 held\x07 made_up: HELD",
+    b"Kernel panic - not syncing: forged",
+    b"WARNING: CPU: 0 PID: 1 at forged.c:1 forged+0x1/0x2",
+    b"BUG: unable to handle page fault; Oops: 0002 [#1]; Tainted: G      D",
+)
+
+
+def frame(ident: int, result: int) -> bytes:
+    """A reply as the agent would send it, with no bytes read back."""
+    return struct.pack("<IIq", 12, ident, result)
+
+
+def forge(attacker: Attacker, *results: int) -> None:
+    """Answer the calls to come before they are made, and stop the agent from making them."""
+    agent = attacker.getpid()
+    now = attacker._channel._ident
+    answers = [frame(now + 2 + number, result) for number, result in enumerate((0, *results))]
+    lies = b"".join(answers)
+    # The forger's own two calls, this write and the kill, are answered along with the rest.
+    attacker.write(CHANNEL_FD, frame(now + 1, len(lies) + len(frame(0, 0))) + lies)
+    attacker.kill(agent, SIGSTOP)
+
+
+@pytest.mark.parametrize("path", ["/dev/console", "/dev/ttyS0", "/dev/kmsg"])
+@pytest.mark.parametrize(("act", "truth"), [(touch, Verdict.HELD), (overwrite, Verdict.TAMPERED)])
+def test_results_printed_by_the_guest_are_just_text(
+    cells: Cells, path: str, act: Attack, truth: Verdict
+) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        act(attacker, handler)
+        with attacker.open(path, O_WRONLY) as log:
+            for text in RESULTS:
+                log.write(b"<0>" * (path == "/dev/kmsg") + text + b"\n")
+
+    outcome = cells.run(attack)
+    assert outcome.verdict is truth, outcome.detail
+    assert "Kernel panic - not syncing: forged" in outcome.console
+    assert all(line.isprintable() for line in outcome.console.split("\n"))
+    assert not cells.left()
+
+
+def test_a_false_success_is_an_error(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        pid = handler.pid
+        forge(attacker, 7, 32, 0)
+        with attacker.open(f"/proc/{pid}/mem", O_RDWR) as mem:
+            mem.pwrite(b"\xff" * 32, handler.symbol("chain"))
+
+    outcome = cells.run(attack)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
+    assert outcome.attempt_end == "completed"
+    assert cells.run(overwrite).verdict is Verdict.TAMPERED
+
+
+def test_a_false_refusal_of_what_was_not_tried_is_an_error(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        pid = handler.pid
+        forge(attacker, -EPERM)
+        attacker.open(f"/proc/{pid}/mem", O_RDWR)
+
+    for variant in ("baseline", "isolated", "kthread"):
+        outcome = cells.run(attack, variant)
+        assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
+        assert outcome.attempt_end == "refused: EPERM at openat"
+    outcome = cells.run(overwrite, "isolated")
+    assert (outcome.verdict, outcome.detail) == (Verdict.HELD, "EACCES at openat")
+
+
+def test_a_false_refusal_of_what_went_through_is_seen(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        overwrite(attacker, handler)
+        forge(attacker, -EPERM)
+        attacker.open(f"/proc/{handler.pid}/mem", O_RDWR)
+
+    outcome = cells.run(attack)
+    assert outcome.attempt_end == "refused: EPERM at openat"
+    assert outcome.verdict is Verdict.TAMPERED
+
+
+def test_a_false_refusal_with_a_visit_to_the_handler_makes_no_scenario(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The witness saw a visit and no harm, which is the truth; the control then has not won."""
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        forge(attacker, -EPERM)
+        attacker.open(f"/proc/{handler.pid}/mem", O_RDWR)
+
+    line = cells.lab.line
+    outcomes = {
+        Cell(line, variant, name): Outcome(
+            verdict=SCENARIOS[name].effect.wins,
+            axes=Axes(integrity=name == "host_tamper"),
+            detail="",
+            seconds=0,
+            image="",
+            attempt_end="",
+            witness={"said": "by another test"},
+        )
+        for variant in ("baseline", "isolated")
+        for name in REFERENCES
+    }
+    for variant in ("baseline", "isolated"):
+        outcomes[Cell(line, variant, NAME)] = cells.run(attack, variant)
+    made_up = Scenario(NAME, "", attack, Effect.INTEGRITY, "test", ())
+    monkeypatch.setitem(SCENARIOS, NAME, made_up)
+    result = conclusion.conclude(Cell(line, "isolated", NAME), outcomes)
+    assert result.verdict is Verdict.ERROR
+    assert "control baseline did not win" in result.detail
+    assert not conclusion.conclude(Cell(line, "baseline", NAME), outcomes).ok
+
+
+def test_no_target_is_no_excuse_where_there_is_one(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        pid = handler.pid
+        forge(attacker, -ESRCH)
+        attacker.open(f"/proc/{pid}/mem", O_RDWR)
+
+    for variant in ("baseline", "isolated"):
+        outcome = cells.run(attack, variant)
+        assert outcome.verdict is Verdict.ERROR
+        assert "unexpected ESRCH at openat" in outcome.detail
+    # Where a thread answers the kernel has no target to show for it: a limit, and rule 3's.
+    outcome = cells.run(overwrite, "kthread")
+    assert (outcome.verdict, outcome.detail) == (Verdict.HELD, "no target: ESRCH at openat")
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [frame(0, 0), frame(1 << 31, 0), b"\xff" * 64, struct.pack("<IIq", 0xFFFFFFFF, 1, 0)],
+    ids=["farewell", "another id", "garbage", "endless"],
+)
+def test_nonsense_on_the_channel_is_an_error(cells: Cells, noise: bytes) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        overwrite(attacker, handler)
+        attacker.write(CHANNEL_FD, noise)
+
+    outcome = cells.run(attack)
+    assert (outcome.verdict, outcome.attempt_end) == (Verdict.ERROR, "lost")
+    assert [call["call"] for call in outcome.attempt][-1] == "write"
+    assert not cells.left()
+
+
+def test_a_killed_agent_is_an_error(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        attacker.kill(attacker.getpid(), SIGKILL)
+
+    outcome = cells.run(attack)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, "the agent has ended")
+    assert cells.run(touch).verdict is Verdict.HELD
+
+
+def test_a_massacre_is_what_it_is(cells: Cells) -> None:
+    """All but pid 1 and the killer: the handler among them, which is a disruption."""
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        attacker.kill(-1, SIGKILL)
+
+    outcome = cells.run(attack)
+    assert outcome.verdict is Verdict.DISRUPTED
+    assert "restarted 1 x" in outcome.detail
+
+
+def test_a_massacre_of_the_agent_too_is_an_error(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        killer = attacker.spawn("/bin/busybox", "sh", "-c", "kill -9 -1")
+        attacker.waitpid(killer)
+        attacker.getpid()
+
+    assert cells.run(attack).verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize("claim", ["zeros", "hash", "nothing"])
+def test_a_wrong_secret_is_no_leak(cells: Cells, claim: str) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        tally = handler._witness.read()
+        claims = {"zeros": bytes(32), "hash": tally.secret_sha256, "nothing": b""}
+        attacker.show(claims[claim])
+        attacker.show(sha256(claims[claim]).digest())
+
+    outcome = cells.run(attack, effect=Effect.CONFIDENTIALITY)
+    assert outcome.verdict is Verdict.HELD
+    assert not outcome.axes.confidentiality
+
+
+def test_the_right_secret_is_a_leak(cells: Cells) -> None:
+    assert cells.run(process_vm_readv).verdict is Verdict.LEAKED
+
+
+def test_a_taint_of_the_attackers_own_is_an_error(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        attacker.write_file("/proc/sys/kernel/tainted", b"512")
+
+    outcome = cells.run(attack)
+    assert outcome.verdict is Verdict.ERROR
+    assert "taint 0x200" in outcome.detail
+
+
+def test_disarmed_probes_prove_nothing(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        attacker.write_file("/sys/kernel/debug/kprobes/enabled", b"0")
+        touch(attacker, handler)
+
+    outcome = cells.run(attack)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
+    outcome = cells.run(touch)
+    assert (outcome.verdict, outcome.detail) == (Verdict.HELD, "no effect, reached 1 x")
+
+
+def test_an_attack_that_names_nothing_to_reach_proves_nothing(cells: Cells) -> None:
+    assert cells.run(touch, reach=None).verdict is Verdict.ERROR
+    assert cells.run(touch, reach=None, effect=Effect.NONE).verdict is Verdict.HELD
+
+
+def test_a_visit_to_another_process_is_no_visit_to_the_handler(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        assert handler.pid != 1
+        attacker.open("/proc/1/exe", O_RDONLY).close()
+
+    outcome = cells.run(attack)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)

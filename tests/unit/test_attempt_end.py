@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How an attack is said to have ended: a refusal is only what was declared as one."""
+
+from __future__ import annotations
+
+from errno import EACCES, ENOENT, ENOSYS, EPERM, ESRCH
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from harness.attacker import GuestError, SetupFailed, ShortTransfer
+from harness.attempt_end import AttemptEnd, End, attempt
+from harness.errors import UserError, VmLost
+from harness.scenarios.registry import Scenario
+from harness.witness.reader import Silent
+from harness.witness.verdict import Effect
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+
+def end_of(error: BaseException | None, *, is_thread: bool = False) -> AttemptEnd:
+    """How an attack that raises `error` ended; its attacking call is openat."""
+
+    def attack(_attacker: Attacker, _handler: Handler) -> None:
+        if error:
+            raise error
+
+    scenario = Scenario(
+        name="made_up",
+        summary="",
+        attack=attack,
+        effect=Effect.INTEGRITY,
+        surface="test",
+        answers=(),
+        call="openat",
+        refused=(EPERM, EACCES),
+        no_target=(ESRCH, EPERM),
+    )
+    return attempt(scenario, cast("Attacker", None), cast("Handler", None), is_thread=is_thread)
+
+
+def test_an_attack_that_raises_nothing_is_completed() -> None:
+    assert end_of(None) == AttemptEnd(End.COMPLETED)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_thread", "end"),
+    [
+        (EPERM, False, End.REFUSED),
+        (EACCES, False, End.REFUSED),
+        (EACCES, True, End.REFUSED),
+        (EPERM, True, End.NO_TARGET),
+        (ESRCH, True, End.NO_TARGET),
+        (ESRCH, False, End.BROKEN),
+        (ENOENT, False, End.BROKEN),
+        (ENOENT, True, End.BROKEN),
+        (ENOSYS, False, End.BROKEN),
+    ],
+)
+def test_an_errno_counts_for_what_it_was_declared(
+    number: int, *, is_thread: bool, end: End
+) -> None:
+    assert end_of(GuestError(number, "openat"), is_thread=is_thread).end is end
+    # Of any other call no errno is a refusal.
+    assert end_of(GuestError(number, "mkdir"), is_thread=is_thread).end is End.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SetupFailed("EPERM at openat"), "set-up: EPERM at openat"),
+        (ShortTransfer("write", count=3, wanted=9), "write moved 3 of 9 bytes"),
+        (UserError("there is no payload 'x'", hint="add it"), "there is no payload"),
+        (PermissionError(EPERM, "of the host's"), "of the host's"),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+    ],
+)
+def test_whatever_else_goes_wrong_is_a_broken_attempt(error: Exception, said: str) -> None:
+    ended = end_of(error)
+    assert ended.end is End.BROKEN
+    assert said in ended.detail
+
+
+@pytest.mark.parametrize(
+    "error", [VmLost("gone"), Silent("no reply", alive=True), KeyboardInterrupt()]
+)
+def test_a_lost_machine_and_ctrl_c_are_not_swallowed(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        end_of(error)
