@@ -22,7 +22,7 @@ _GIB = 1 << 30
 _MIB = 1 << 20
 _RUN_SPACE = 600 * _MIB  # saved states of every variant, 256 MiB of sparse RAM each, and results
 _OLDEST_PYTHON = (3, 11)
-_OLDEST_QEMU = (7, 2)
+_OLDEST_QEMU = (9, 0)
 
 _TOOLS = (
     # command, Debian package, what it is for

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.attacker import Attacker, Channel
-from harness.attempt_end import attempt
+from harness.attempt_end import End, attempt
 from harness.cell import Cell, Outcome
 from harness.errors import VmLost
 from harness.guest_image import GuestImage, guest_image
@@ -136,7 +136,7 @@ class Lab:
                 )
             finally:
                 tried += attacker.attempt.as_json()
-            reached = _reached(scenario, before, witness.read())
+            reached = _reached(scenario, end, before, witness.read())
             after, ended = _aftermath(witness)
         evidence = Evidence(
             before=before,
@@ -180,19 +180,24 @@ class Lab:
 
 def watched_functions() -> list[str]:
     """The kernel functions that scenarios must reach, in the order of the witness's counters."""
-    functions = sorted({s.reach for s in SCENARIOS.values() if s.reach})
+    named = {name for s in SCENARIOS.values() for name in (s.reach, s.no_target_at) if name}
+    functions = sorted(named)
     if len(functions) > REACH:
         raise ValueError(f"{len(functions)} functions to watch, the witness has room for {REACH}")
     return functions
 
 
-def _reached(scenario: Scenario, before: Tally, now: Tally) -> int | None:
-    if scenario.reach is None:
-        # Who attacks from inside and names no function cannot show that it arrived (rule 3).
-        return None if scenario.from_host or scenario.effect is Effect.NONE else 0
-    place = watched_functions().index(scenario.reach)
+def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> int | None:
+    """How often the function that proves the attack's arrival was called; None if none can."""
+    function = scenario.no_target_at if end.end is End.NO_TARGET else scenario.reach
+    if function is None:
+        # Who attacks from inside and names no function cannot show that it arrived (rule 3),
+        # unless there is nothing to arrive at.
+        excused = scenario.from_host or scenario.effect is Effect.NONE
+        return None if excused or end.end is End.NO_TARGET else 0
+    place = watched_functions().index(function)
     if now.reach[place] < 0:
-        raise VmLost(f"this kernel has no function {scenario.reach} to watch")
+        raise VmLost(f"this kernel has no function {function} to watch")
     return now.reach[place] - before.reach[place]
 
 

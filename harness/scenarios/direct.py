@@ -38,6 +38,7 @@ def ptrace_seize(attacker: Attacker, handler: Handler) -> None:
     call="openat",
     refused=(EPERM, EACCES),
     no_target=(ESRCH,),
+    no_target_at="mm_access",
     reach="security_ptrace_access_check",
 )
 def proc_mem_write(attacker: Attacker, handler: Handler) -> None:
@@ -53,6 +54,7 @@ def proc_mem_write(attacker: Attacker, handler: Handler) -> None:
     call="openat",
     refused=(EPERM, EACCES),
     no_target=(ENOENT,),
+    no_target_at="task_lookup_fdget_rcu",
     reach="security_ptrace_access_check",
 )
 def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
@@ -68,6 +70,7 @@ def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
     call="process_vm_readv",
     refused=(EPERM, EACCES),
     no_target=(ESRCH,),
+    no_target_at="mm_access",
     reach="security_ptrace_access_check",
 )
 def process_vm_readv(attacker: Attacker, handler: Handler) -> None:

@@ -35,6 +35,7 @@ class Scenario:
 
     `call` and `refused`: the attacking system call and the errnos that count as its refusal;
     `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
+    `no_target_at`: the kernel function that sees the thread on the way there, if one does;
     `reach`: the kernel function that must be seen with the handler as an argument before
     `held` is believed; `from_host`: the host itself acts, from outside the guest.
     """
@@ -49,6 +50,7 @@ class Scenario:
     call: str | None = None
     refused: tuple[int, ...] = ()
     no_target: tuple[int, ...] = ()
+    no_target_at: str | None = None
     reach: str | None = None
     from_host: bool = False
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
@@ -79,6 +81,7 @@ def scenario(
     call: str | None = None,
     refused: tuple[int, ...] = (),
     no_target: tuple[int, ...] = (),
+    no_target_at: str | None = None,
     reach: str | None = None,
     from_host: bool = False,
     holes: Mapping[str, Hole] | None = None,
@@ -106,6 +109,7 @@ def scenario(
             call=call,
             refused=refused,
             no_target=no_target,
+            no_target_at=no_target_at,
             reach=reach,
             from_host=from_host,
             holes=MappingProxyType(dict(holes or {})),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     call="openat",
     refused=(EPERM, EACCES),
     no_target=(ENOENT,),
+    no_target_at="security_ptrace_access_check",
     reach="security_ptrace_access_check",
 )
 def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:

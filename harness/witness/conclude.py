@@ -23,7 +23,7 @@ STALL_SECONDS = 0.5
 class Evidence:
     """All that a verdict may rest on.
 
-    `reached` counts calls of the function that the scenario names, None if it names none;
+    `reached` counts calls of the function that proves the attack's arrival, None if none can;
     `shown` is what the attacker says the secret is, `secrets` the hashes the witness kept;
     `stalled` is the longest that the whole machine stood still by itself, in seconds.
     """
@@ -81,7 +81,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
     """Why `held` may not be believed; empty if it may."""
     if end.end is End.BROKEN:
         return f"the attack was not carried through: {end.detail}"
-    if evidence.reached == 0 and end.end is not End.NO_TARGET:
+    if evidence.reached == 0:
         return "the attack never reached the handler in the kernel"
     forced = (True, *_forced(evidence.after))
     for number, phase in enumerate(evidence.after.phases, start=1):

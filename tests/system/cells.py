@@ -47,6 +47,7 @@ class Cells:
             "call": "openat",
             "refused": (EPERM, EACCES),
             "no_target": (ESRCH,),
+            "no_target_at": "mm_access",
             "reach": "security_ptrace_access_check",
         }
         settled: dict[str, Any] = {

@@ -123,7 +123,7 @@ def test_a_false_refusal_of_what_went_through_is_seen(cells: Cells) -> None:
     assert outcome.verdict is Verdict.TAMPERED
 
 
-def test_a_false_refusal_with_a_visit_to_the_handler_makes_no_scenario(
+def test_a_false_refusal_with_a_visit_to_the_handler_wins_nothing(
     cells: Cells, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The witness saw a visit and no harm, which is the truth; the control then has not won."""
@@ -167,7 +167,10 @@ def test_no_target_is_no_excuse_where_there_is_one(cells: Cells) -> None:
         outcome = cells.run(attack, variant)
         assert outcome.verdict is Verdict.ERROR
         assert "unexpected ESRCH at openat" in outcome.detail
-    # Where a thread answers the kernel has no target to show for it: a limit, and rule 3's.
+    # Where a thread answers, the kernel must have been seen to look at it.
+    outcome = cells.run(attack, "kthread")
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
+    assert outcome.attempt_end == "no target: ESRCH at openat"
     outcome = cells.run(overwrite, "kthread")
     assert (outcome.verdict, outcome.detail) == (Verdict.HELD, "no target: ESRCH at openat")
 

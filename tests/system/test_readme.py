@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_readme_scenario_runs(tmp_path: Path) -> None:
+def test_the_readme_example_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) == 1
     (tmp_path / "mine.py").write_text(blocks[0])

@@ -63,7 +63,7 @@ def test_an_old_qemu_is_not_enough(bare_path: Path) -> None:
     qemu.chmod(0o755)
     finding = doctor._qemu()
     assert not finding.is_fine
-    assert finding.text == "QEMU emulator version 4.2.1: install 7.2 or newer"
+    assert finding.text == "QEMU emulator version 4.2.1: install 9.0 or newer"
 
 
 def test_a_disk_without_room_says_where_to_go(
