@@ -56,6 +56,10 @@ class Series:
         ]
 
 
+def _lines(patches: Path) -> list[str]:
+    return sorted(path.parent.name for path in patches.glob("*/series.toml"))
+
+
 def load_series(line: str, *, patches: Path) -> Series:
     """Read `<patches>/<line>/series.toml`; every overlay file belongs to exactly one commit."""
     path = patches / line / "series.toml"
@@ -64,7 +68,7 @@ def load_series(line: str, *, patches: Path) -> Series:
     except FileNotFoundError as error:
         raise UserError(
             f"there is no kernel line {line}: {path} is missing",
-            hint="`umd-harness list` names the lines there are",
+            hint=f"there is {', '.join(_lines(patches)) or 'none'}",
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not TOML: {error}", hint="mend that line") from error
