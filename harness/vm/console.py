@@ -45,7 +45,11 @@ class Console:
         gap = f"\n[{dropped} bytes dropped]\n" if dropped else ""
         return escape(head) + gap + escape(tail)
 
-    def close(self) -> None:
+    def hear_out(self) -> None:
         """Wait for the end of the stream, which comes with the end of QEMU."""
         self._thread.join(5)
+
+    def close(self) -> None:
+        """Hear it out and let go of it."""
+        self.hear_out()
         self._stream.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -14,7 +16,7 @@ from harness.errors import VmLost
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 SECONDS = 10.0
 LAST_SECONDS = 2.0
@@ -28,17 +30,24 @@ _GONE = (QMPError, OSError, EOFError, TimeoutError)
 
 
 class Monitor:
-    """A connection to QEMU's monitor, in an event loop of its own. Not for two threads at once."""
+    """A connection to QEMU's monitor, for its `with` block. Not for two threads at once.
+
+    Its event loop runs in a thread of its own, so that Ctrl-C interrupts whoever waits for an
+    answer, and never the loop.
+    """
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
-        # Unlike a bare loop, it ends what is under way when Ctrl-C comes.
-        self._runner = asyncio.Runner()
         self._client = QMPClient()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="monitor", daemon=True)
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def _run(self, what: Coroutine[Any, Any, T], seconds: float) -> T:
+    def _run(self, what: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
+        answer: Future[T] = Future()
+        self._loop.call_soon_threadsafe(self._begin, what, seconds, answer)
         try:
-            return self._runner.run(_deadline(what, seconds))
+            return answer.result(seconds + LAST_SECONDS)
         except ExecuteError as error:
             raise VmLost(f"QEMU refused a command: {error}") from error
         except TimeoutError as error:
@@ -46,18 +55,25 @@ class Monitor:
         except _GONE as error:
             raise VmLost(f"QEMU's monitor is gone: {error!r}") from error
 
+    def _begin(
+        self, what: Callable[[], Coroutine[Any, Any, T]], seconds: float, answer: Future[T]
+    ) -> None:
+        task = self._loop.create_task(_answer(what, seconds, answer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def connect(self) -> None:
         """Shake hands. Raises VmLost if QEMU does not."""
-        self._run(self._client.connect(self._stream), SECONDS)
+        self._run(lambda: self._client.connect(self._stream), SECONDS)
 
     def execute(self, command: str, **arguments: object) -> Any:
         """Run a command. Raises VmLost if QEMU refuses it, is gone, or takes SECONDS."""
-        return self._run(self._client.execute(command, arguments or None), SECONDS)
+        return self._run(lambda: self._client.execute(command, arguments or None), SECONDS)
 
     def shutdown_reason(self) -> str:
         """Why a QEMU that has ended did so (QMP's ShutdownCause); empty if it did not say."""
         with suppress(VmLost):
-            self._run(self._hear_out(), LAST_SECONDS)
+            self._run(self._hear_out, LAST_SECONDS)
         for event in self._client.events.clear():
             data = event.get("data")
             if event["event"] == "SHUTDOWN" and isinstance(data, dict):
@@ -69,14 +85,25 @@ class Monitor:
             await self._client.runstate_changed()
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         with suppress(VmLost):
-            self._run(self._client.disconnect(), LAST_SECONDS)
-        self._runner.close()
+            self._run(self._client.disconnect, LAST_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(LAST_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
-async def _deadline(what: Coroutine[Any, Any, T], seconds: float) -> T:
-    async with asyncio.timeout(seconds):
-        return await what
+async def _answer(
+    what: Callable[[], Coroutine[Any, Any, T]], seconds: float, answer: Future[T]
+) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            result = await what()
+    except Exception as error:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)

@@ -84,9 +84,11 @@ class Process:
     def status(self, *, seconds: float) -> int | None:
         """Its exit status, or minus the signal's number; None if it still runs in `seconds`."""
         try:
-            return self._process.wait(seconds)
+            status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        self._console.hear_out()
+        return status
 
     def last_words(self) -> str:
         """The end of what QEMU itself complained of, escaped."""
