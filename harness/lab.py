@@ -70,15 +70,12 @@ class Lab:
 
         Whatever goes wrong with the machine is an `error` with its reason.
         """
-        console = ""
+        machine: Machine | None = None
         tried: list[dict[str, Any]] = []
         start = time.monotonic()
         try:
             with self._machine(cell.variant, fresh=fresh) as machine:
-                try:
-                    return self._attack(cell, machine, start, tried)
-                finally:
-                    console = machine.console()
+                return self._attack(cell, machine, start, tried)
         except VmLost as lost:
             return Outcome(
                 verdict=Verdict.ERROR,
@@ -88,7 +85,8 @@ class Lab:
                 image=self.image.key,
                 attempt_end="lost",
                 attempt=tried,
-                console=console,
+                # Heard to its end, now that the machine is gone.
+                console=machine.console() if machine else "",
             )
 
     @contextmanager
