@@ -112,16 +112,18 @@ static void umd_load_free(struct umd_job *job)
 	kfree(container_of(job, struct umd_load, job));
 }
 
-static struct umd_load *umd_load_get(const char *kmod)
+static struct umd_load *umd_load_get(const char *kmod, bool *joined)
 {
 	struct umd_load *load;
 
+	*joined = true;
 	list_for_each_entry(load, &umd_loads, list) {
 		if (!strcmp(load->kmod, kmod)) {
 			kref_get(&load->job.kref);
 			return load;
 		}
 	}
+	*joined = false;
 
 	load = kzalloc(sizeof(*load), GFP_KERNEL);
 	if (!load)
@@ -133,13 +135,13 @@ static struct umd_load *umd_load_get(const char *kmod)
 	return load;
 }
 
-static int umd_request_loader(const char *kmod)
+static int umd_request_loader(const char *kmod, bool *joined)
 {
 	struct umd_load *load;
 	int ret;
 
 	mutex_lock(&umd_loads_lock);
-	load = umd_load_get(kmod);
+	load = umd_load_get(kmod, joined);
 	mutex_unlock(&umd_loads_lock);
 	if (!load)
 		return -ENOMEM;
@@ -447,11 +449,13 @@ static int umd_mgmt_start(struct umd_mgmt *mgmt)
 static int umd_mgmt_ready(struct umd_mgmt *mgmt)
 {
 	struct umd_info *info = &mgmt->info;
-	int ret = 0;
+	bool joined = true;
+	int ret = 0, tries;
 
-	if (!mgmt->kmod_loaded) {
+	/* A load that was under way may have failed before this one was asked for. */
+	for (tries = 0; tries < 2 && joined && ret != -ETIMEDOUT && !mgmt->kmod_loaded; tries++) {
 		mutex_unlock(&mgmt->lock);
-		ret = umd_request_loader(mgmt->kmod);
+		ret = umd_request_loader(mgmt->kmod, &joined);
 		mutex_lock(&mgmt->lock);
 	}
 	if (!mgmt->kmod_loaded)
