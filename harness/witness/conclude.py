@@ -35,7 +35,7 @@ class Evidence:
     shown: tuple[bytes, ...]
     secrets: frozenset[bytes]
     aftermath_ended: bool
-    stalled: float = 0.0
+    stalled: float
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,11 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return f"the attack was not carried through: {end.detail}"
     if evidence.reached == 0:
         return "the attack never reached the handler in the kernel"
-    forced = (True, *_forced(evidence.after))
-    for number, phase in enumerate(evidence.after.phases, start=1):
-        if phase.right == 0 or not forced[number - 1]:
+    begun = (True, *_forced(evidence.after))
+    for number, (phase, started) in enumerate(
+        zip(evidence.after.phases, begun, strict=True), start=1
+    ):
+        if not (started and phase.right):
             return f"phase {number} of the aftermath did not take place"
     return ""
 
