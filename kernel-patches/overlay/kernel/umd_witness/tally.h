@@ -15,7 +15,7 @@
 #define WITNESS_VERSION		2
 #define WITNESS_PHASES		3
 #define WITNESS_RECORDS		16
-#define WITNESS_REACH		16
+#define WITNESS_REACH		64
 
 enum witness_state {
 	WITNESS_RUNNING = 1,
