@@ -10,13 +10,19 @@ from dataclasses import dataclass
 class Variant:
     """A policy under test: the boot parameters that select it and what they mean.
 
-    `handler` names the handler's program, or is empty where a kernel thread answers.
+    `protects` it from the system (objective 2 of R13), `confines` what it may do itself
+    (objective 1); `debug` opens what ptrace's check guards again (R7). `handler` names the
+    handler's program, or is empty where a kernel thread answers; `loader` is its module.
     """
 
     name: str
     cmdline: str
     summary: str
+    protects: bool = False
+    confines: bool = False
+    debug: bool = False
     handler: str = "umd_witness_umh"
+    loader: str = "umd_witness_loader"
 
 
 VARIANTS = {
@@ -26,13 +32,18 @@ VARIANTS = {
             "baseline", "umd_isolation=off", "the management library, no isolation code active"
         ),
         Variant(
-            "isolated", "umd_isolation=on", "the umd LSM denies ptrace access, READ and ATTACH"
+            "isolated",
+            "umd_isolation=on",
+            "the umd LSM denies ptrace access, READ and ATTACH",
+            protects=True,
         ),
         Variant(
             "kthread",
             "umd_isolation=off umd_witness.kthread=1",
             "the same code answering in a kernel thread: the reference for parity",
+            protects=True,
             handler="",
+            loader="umd_witness_kthread",
         ),
     )
 }

@@ -35,3 +35,7 @@ class ShortTransfer(Exception):
 
 class SetupFailed(Exception):
     """A step that only prepares the attack failed: the attack itself was not tried."""
+
+
+class NoTarget(Exception):
+    """There is nothing that the attack could act on: believed on a kernel thread alone."""

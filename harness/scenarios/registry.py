@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from harness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
+
+Target = Literal["handler", "start"]
+
+PTRACE_CHECK = "security_ptrace_access_check"
 
 REFERENCES = ("nothing", "host_tamper")
 """The cells that show a variant's evidence can be trusted at all (architecture.md, rule 3)."""
@@ -36,8 +41,11 @@ class Scenario:
     `call` and `refused`: the attacking system call and the errnos that count as its refusal;
     `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
-    `reach`: the kernel function that must be seen with the handler as an argument before
-    `held` is believed; `from_host`: the host itself acts, from outside the guest.
+    `reach`: the kernel function that must be seen before `held` is believed, with the handler
+    as an argument or, if `target` is the handler's `start`, with whatever starts it;
+    `from_host`: the host itself acts, from outside the guest; `whole_kernel`: the attack may
+    write kernel memory, so the tally alone proves nothing; `holes`: the variants that lose
+    although they should hold; `not_applicable`: those that lack what the attack needs, and why.
     """
 
     name: str
@@ -52,16 +60,27 @@ class Scenario:
     no_target: tuple[int, ...] = ()
     no_target_at: str | None = None
     reach: str | None = None
+    target: Target = "handler"
     from_host: bool = False
+    whole_kernel: bool = False
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
+    not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def expected(self, variant: str) -> Verdict:
-        """The verdict `variant` should give: a control or known hole loses, the rest hold."""
+        """The verdict `variant` should give: what it does not claim to stop wins there."""
+        if variant in self.not_applicable:
+            return Verdict.NOT_APPLICABLE
         if variant in self.holes:
             return self.holes[variant].verdict
-        if variant == self.control or self.from_host:
-            return self.effect.wins
-        return Verdict.HELD
+        return Verdict.HELD if self._stopped_by(variant) else self.effect.wins
+
+    def _stopped_by(self, variant: str) -> bool:
+        policy = VARIANTS[variant]
+        if self.from_host:
+            return False
+        if self.effect is Effect.ESCAPE:
+            return policy.confines
+        return policy.protects and not (policy.debug and self.reach == PTRACE_CHECK)
 
     def reason(self, variant: str) -> str | None:
         """Why `variant` is expected not to hold, if that is a known hole."""
@@ -83,8 +102,11 @@ def scenario(
     no_target: tuple[int, ...] = (),
     no_target_at: str | None = None,
     reach: str | None = None,
+    target: Target = "handler",
     from_host: bool = False,
+    whole_kernel: bool = False,
     holes: Mapping[str, Hole] | None = None,
+    not_applicable: Mapping[str, str] | None = None,
 ) -> Callable[[Attack], Attack]:
     """Register the decorated function as a scenario under its own name.
 
@@ -111,8 +133,11 @@ def scenario(
             no_target=no_target,
             no_target_at=no_target_at,
             reach=reach,
+            target=target,
             from_host=from_host,
+            whole_kernel=whole_kernel,
             holes=MappingProxyType(dict(holes or {})),
+            not_applicable=MappingProxyType(dict(not_applicable or {})),
         )
         return attack
 

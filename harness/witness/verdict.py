@@ -19,17 +19,30 @@ class Verdict(StrEnum):
 
 
 class Effect(Enum):
-    """What a scenario sets out to do; its value is the verdict it wins with on its control."""
+    """What a scenario sets out to do, and the verdict it wins with on its control.
 
-    NONE = Verdict.HELD
-    CONFIDENTIALITY = Verdict.LEAKED
-    AVAILABILITY = Verdict.DISRUPTED
-    INTEGRITY = Verdict.TAMPERED
+    ESCAPE goes the other way: code that already runs inside the handler tries to get out.
+    """
+
+    NONE = "none"
+    CONFIDENTIALITY = "confidentiality"
+    AVAILABILITY = "availability"
+    INTEGRITY = "integrity"
+    ESCAPE = "escape"
 
     @property
     def wins(self) -> Verdict:
         """The verdict that shows this effect took place."""
-        return self.value
+        return _WINS[self]
+
+
+_WINS = {
+    Effect.NONE: Verdict.HELD,
+    Effect.CONFIDENTIALITY: Verdict.LEAKED,
+    Effect.AVAILABILITY: Verdict.DISRUPTED,
+    Effect.INTEGRITY: Verdict.TAMPERED,
+    Effect.ESCAPE: Verdict.TAMPERED,
+}
 
 
 @dataclass(frozen=True)
