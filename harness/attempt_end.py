@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError, SetupFailed, ShortTransfer
+from harness.attacker.errors import GuestError, NoTarget, SetupFailed, ShortTransfer
 from harness.errors import VmLost
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def attempt(
         raise
     except GuestError as error:
         return _classify(scenario, error, is_thread=is_thread)
+    except NoTarget as nothing:
+        return AttemptEnd(End.NO_TARGET if is_thread else End.BROKEN, str(nothing))
     except SetupFailed as error:
         return AttemptEnd(End.BROKEN, f"set-up: {error}")
     except ShortTransfer as error:

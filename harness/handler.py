@@ -20,10 +20,14 @@ class Handler:
     reply_size = 56
     """Bytes in a reply: struct witness_message (overlay/kernel/umd_witness/message.h)."""
 
-    def __init__(self, machine: Machine, image: KernelImage, witness: Witness) -> None:
+    def __init__(
+        self, machine: Machine, image: KernelImage, witness: Witness, *, loader: str
+    ) -> None:
         self._machine = machine
         self._image = image
         self._witness = witness
+        self.loader = loader
+        """The module that carries the handler."""
 
     @property
     def pid(self) -> int:

@@ -70,6 +70,8 @@ class Lab:
 
         Whatever goes wrong with the machine is an `error` with its reason.
         """
+        if reason := SCENARIOS[cell.scenario].not_applicable.get(cell.variant):
+            return self._without_a_machine(Verdict.NOT_APPLICABLE, reason)
         machine: Machine | None = None
         tried: list[dict[str, Any]] = []
         start = time.monotonic()
@@ -88,6 +90,16 @@ class Lab:
                 # Heard to its end, now that the machine is gone.
                 console=machine.console() if machine else "",
             )
+
+    def _without_a_machine(self, verdict: Verdict, detail: str) -> Outcome:
+        return Outcome(
+            verdict=verdict,
+            axes=Axes(),
+            detail=detail,
+            seconds=0.0,
+            image=self.image.key,
+            attempt_end="not tried",
+        )
 
     @contextmanager
     def _machine(self, variant: str, *, fresh: bool) -> Iterator[Machine]:
@@ -129,7 +141,7 @@ class Lab:
                 end = attempt(
                     scenario,
                     attacker,
-                    Handler(machine, self.image, witness),
+                    Handler(machine, self.image, witness, loader=variant.loader),
                     is_thread=not variant.handler,
                 )
             finally:

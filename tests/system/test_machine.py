@@ -50,7 +50,7 @@ def test_two_machines_from_one_state_do_not_see_each_other(cells: Cells) -> None
         witnesses = [Witness(machine, lab.image) for machine in (one, other)]
         for witness in witnesses:
             answered(witness, more=1)
-        Handler(one, lab.image, witnesses[0]).flip_byte()
+        Handler(one, lab.image, witnesses[0], loader="umd_witness_loader").flip_byte()
         _write_and_read(lab, one, b"one")
         _write_and_read(lab, other, b"other")
         tampered, untouched = (
