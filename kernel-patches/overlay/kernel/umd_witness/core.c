@@ -11,17 +11,13 @@
 #include <crypto/sha2.h>
 #include <linux/atomic.h>
 #include <linux/delay.h>
-#include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/kmod.h>
 #include <linux/kthread.h>
-#include <linux/mm.h>
 #include <linux/moduleparam.h>
-#include <linux/mount.h>
 #include <linux/random.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
@@ -132,7 +128,7 @@ int witness_born(const struct witness_birth *birth)
 	memcpy(tally.secret_sha256, hash, WITNESS_HASH_SIZE);
 	memcpy(chains[tally.generation % STARTS], hash, WITNESS_HASH_SIZE);
 	tally_end();
-	witness_reach_watch(birth->task);
+	witness_see(birth->task, birth->info);
 
 	ret = birth->exchange(&request, &reply);
 	if (!ret && !is_right(&request, &reply, hash)) {
@@ -142,123 +138,6 @@ int witness_born(const struct witness_birth *birth)
 	}
 	memzero_explicit(&request, sizeof(request));
 	return ret;
-}
-
-/* The handler as a user mode driver. */
-static int umd_exchange(struct witness_message *request, struct witness_message *reply)
-{
-	return umd_send_recv(&umd_witness_mgmt.info, request, sizeof(*request),
-			     reply, sizeof(*reply));
-}
-
-static int umd_post_start(struct umd_mgmt *mgmt)
-{
-	struct witness_birth birth = {
-		.exchange = umd_exchange,
-		/* set only once the handler has started */
-		.load = !mgmt->kmod_loaded,
-	};
-	struct mm_struct *mm;
-	int ret;
-
-	birth.task = get_pid_task(mgmt->info.tgid, PIDTYPE_TGID);
-	if (!birth.task)
-		return -ESRCH;
-
-	mm = get_task_mm(birth.task);
-	if (mm) {
-		birth.page_table = __pa(mm->pgd);
-		mmput(mm);
-	}
-	ret = witness_born(&birth);
-	put_task_struct(birth.task);
-	return ret;
-}
-
-struct umd_mgmt umd_witness_mgmt = {
-	.info.driver_name = "umd_witness_umh",
-	.lock = __MUTEX_INITIALIZER(umd_witness_mgmt.lock),
-	.post_start = umd_post_start,
-	.kmod = "umd_witness_loader",
-};
-EXPORT_SYMBOL_GPL(umd_witness_mgmt);
-
-static int umd_transact(struct witness_message *request, struct witness_message *reply)
-{
-	return umd_mgmt_send_recv(&umd_witness_mgmt, request, sizeof(*request),
-				  reply, sizeof(*reply));
-}
-
-/* The handler's task and, since they go together, its blob's mount. */
-static struct task_struct *umd_task_get(struct vfsmount **mnt)
-{
-	struct task_struct *task = NULL;
-
-	mutex_lock(&umd_witness_mgmt.lock);
-	if (umd_witness_mgmt.info.tgid)
-		task = get_pid_task(umd_witness_mgmt.info.tgid, PIDTYPE_TGID);
-	*mnt = umd_witness_mgmt.info.wd.mnt;
-	mutex_unlock(&umd_witness_mgmt.lock);
-	return task;
-}
-
-/* The library starts a new one when it finds this one dead. */
-static void umd_stop(void)
-{
-	unsigned long expires = jiffies + DEADLINE;
-	struct task_struct *task;
-	struct vfsmount *mnt;
-
-	task = umd_task_get(&mnt);
-	if (!task)
-		return;
-
-	send_sig(SIGKILL, task, 1);
-	while (!READ_ONCE(task->exit_state) && time_before(jiffies, expires))
-		usleep_range(200, 500);
-	put_task_struct(task);
-}
-
-static bool umd_loaded(void)
-{
-	return READ_ONCE(umd_witness_mgmt.kmod_loaded);
-}
-
-static const struct witness_handler umd_handler = {
-	.kmod = "umd_witness_loader",
-	.transact = umd_transact,
-	.stop = umd_stop,
-	.loaded = umd_loaded,
-};
-
-/* What must be true of a user mode driver as long as it lives. */
-static u32 find_violations(void)
-{
-	struct task_struct *task;
-	struct vfsmount *mnt;
-	struct file *exe;
-	u32 found = 0;
-
-	task = use_kthread ? NULL : umd_task_get(&mnt);
-	if (!task)
-		return 0;
-
-	if (READ_ONCE(task->ptrace))
-		found |= WITNESS_TRACED;
-	rcu_read_lock();
-	if (!READ_ONCE(task->exit_state) &&
-	    !(rcu_dereference(task->real_parent)->flags & PF_KTHREAD))
-		found |= WITNESS_ADOPTED;
-	rcu_read_unlock();
-
-	exe = get_task_exe_file(task);
-	if (exe) {
-		if (exe->f_path.mnt != mnt)
-			found |= WITNESS_FOREIGN_EXE;
-		fput(exe);
-	}
-	put_task_struct(task);
-	return found;
 }
 
 /* Right if any start that may have answered would have answered so. */
@@ -283,26 +162,25 @@ static bool judge(const struct witness_message *request,
 }
 
 /* One request; returns whether it was answered at all. */
-static bool transact(void)
+static bool transact(const struct witness_message *request)
 {
 	u32 first = READ_ONCE(tally.generation);
-	struct witness_message request, reply;
+	struct witness_message reply;
 	struct witness_record *record;
 	u32 violations, last;
 	u64 begin;
 	int ret;
 
-	make_request(&request, WITNESS_ASK);
 	begin = ktime_get_ns();
-	ret = handler->transact(&request, &reply);
+	ret = handler->transact((struct witness_message *)request, &reply);
 	begin = ktime_get_ns() - begin;
 	last = READ_ONCE(tally.generation);
-	violations = find_violations();
+	violations = ret ? 0 : handler->examine(false);
 
 	tally_begin();
 	tally.count.sent++;
 	record = &tally.records[tally.count.sent % WITNESS_RECORDS];
-	record->number = request.number;
+	record->number = request->number;
 	record->generation = tally.generation;
 	record->error = ret;
 	record->wrong = 0;
@@ -314,7 +192,7 @@ static bool transact(void)
 	if (ret) {
 		tally.count.failed++;
 		tally.count.error = ret;
-	} else if (judge(&request, &reply, first, last)) {
+	} else if (judge(request, &reply, first, last)) {
 		tally.count.right++;
 		if (begin > tally.slowest && first == tally.generation)
 			tally.slowest = begin;
@@ -324,6 +202,26 @@ static bool transact(void)
 	}
 	tally_end();
 	return !ret;
+}
+
+static bool ask(void)
+{
+	struct witness_message request;
+
+	make_request(&request, WITNESS_ASK);
+	return transact(&request);
+}
+
+static void try_escape(u32 way)
+{
+	struct witness_message request;
+
+	make_request(&request, WITNESS_BREAK_OUT);
+	request.body[0] = way;
+	tally_begin();
+	tally.escape.asked++;
+	tally_end();
+	transact(&request);
 }
 
 static void set_state(u32 state, u32 phase)
@@ -336,7 +234,7 @@ static void set_state(u32 state, u32 phase)
 
 static void run_unload(struct work_struct *work)
 {
-	const char *argv[4] = { "/sbin/modprobe", "-r", handler->kmod, NULL };
+	const char *argv[4] = { "/sbin/modprobe", "-r", handler->kmod(), NULL };
 
 	call_usermodehelper(argv[0], (char **)argv, NULL, UMH_WAIT_PROC);
 }
@@ -362,7 +260,7 @@ static void unload(void)
 static void run_phase(u32 phase, u32 transactions)
 {
 	struct witness_count before, *count = &tally.phases[phase - 1];
-	u32 i, failures = 0;
+	u32 i, violations, failures = 0;
 
 	tally_begin();
 	before = tally.count;
@@ -373,9 +271,11 @@ static void run_phase(u32 phase, u32 transactions)
 	if (phase == 3)
 		unload();
 	for (i = 0; i < transactions && failures < GIVE_UP; i++)
-		failures = transact() ? 0 : failures + 1;
+		failures = ask() ? 0 : failures + 1;
+	violations = handler->examine(true);
 
 	tally_begin();
+	tally.violations |= violations;
 	*count = tally.count;
 	count->sent -= before.sent;
 	count->right -= before.right;
@@ -401,18 +301,30 @@ static void aftermath(u32 transactions)
 	set_state(WITNESS_DONE, WITNESS_PHASES);
 }
 
-static void obey(u32 kind, u32 transactions)
+static void obey(const struct umd_witness_command *command)
 {
 	u32 seen = tally.vmforks;
 
-	switch (kind) {
+	switch (command->kind) {
 	case WITNESS_PARK:
 		set_state(WITNESS_PARKED, 0);
 		wait_event_idle(vmfork_wait, READ_ONCE(tally.vmforks) != seen);
 		set_state(WITNESS_RUNNING, 0);
 		break;
 	case WITNESS_RUN_AFTERMATH:
-		aftermath(transactions);
+		aftermath(command->argument);
+		break;
+	case WITNESS_WATCH:
+		witness_watch(command->functions);
+		break;
+	case WITNESS_OPEN_BACKDOOR:
+		if (!handler->open_backdoor)
+			break;
+		unload();
+		handler->open_backdoor();
+		break;
+	case WITNESS_TRY_ESCAPE:
+		try_escape(command->argument);
 		break;
 	}
 }
@@ -425,12 +337,12 @@ static int witness_thread(void *unused)
 	for (;;) {
 		command = umd_witness_command;
 		if (command.sequence != tally.command) {
+			obey(&command);
 			tally_begin();
 			tally.command = command.sequence;
 			tally_end();
-			obey(command.kind, command.transactions);
 		}
-		transact();
+		ask();
 		usleep_range(PAUSE_US, 2 * PAUSE_US);
 	}
 	return 0;
@@ -459,8 +371,9 @@ static int __init witness_init(void)
 {
 	struct task_struct *task;
 
-	handler = use_kthread ? &witness_kthread_handler : &umd_handler;
-	witness_reach_init();
+	handler = use_kthread ? &witness_kthread_handler : &witness_umd_handler;
+	witness_see_init();
+	witness_calls_init();
 	register_random_vmfork_notifier(&vmfork_block);
 	mod_timer(&heartbeat_timer, jiffies + HEARTBEAT);
 

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Loader of the witness's user mode driver: it carries the blob. */
+/*
+ * Loader of the witness's user mode driver: it carries the blob. Built twice, for the
+ * honest handler and for the one with a backdoor.
+ */
 #include <linux/module.h>
 
 #include "witness.h"
 
+#ifndef WITNESS_PROGRAM
+#define WITNESS_PROGRAM	WITNESS_HONEST
+#endif
+
 static int __init umd_witness_loader_init(void)
 {
-	return umd_mgmt_load(&umd_witness_mgmt, umd_witness_blob_start,
-			     umd_witness_blob_end);
+	return umd_witness_load(WITNESS_PROGRAM, umd_witness_blob_start, umd_witness_blob_end);
 }
 
 static void __exit umd_witness_loader_exit(void)

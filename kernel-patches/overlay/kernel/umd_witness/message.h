@@ -10,6 +10,20 @@
 enum witness_kind {
 	WITNESS_START = 1,	/* body: the secret; the chain is then its hash */
 	WITNESS_ASK = 2,	/* body: noise; the chain then covers this request */
+	WITNESS_BREAK_OUT = 3,	/* like ASK; body[0]: a way out to try before replying */
+};
+
+/* What the handler with a backdoor knows to do. The host's names: harness/handler.py. */
+enum witness_way_out {
+	WITNESS_OPENAT = 1,
+	WITNESS_INT80 = 2,
+	WITNESS_X32 = 3,
+	WITNESS_IO_URING = 4,
+	WITNESS_SIGRETURN = 5,
+	WITNESS_STACK = 6,
+	WITNESS_FLOOD = 7,
+	WITNESS_OVERSIZED = 8,
+	WITNESS_LATE = 9,
 };
 
 /* A reply repeats kind, number and nonce, and its body is the chain. */

@@ -12,10 +12,11 @@
 #include "message.h"
 
 #define WITNESS_MAGIC		0x5353454e54495755ULL	/* "UWITNESS" */
-#define WITNESS_VERSION		2
+#define WITNESS_VERSION		3
 #define WITNESS_PHASES		3
 #define WITNESS_RECORDS		16
-#define WITNESS_REACH		64
+#define WITNESS_NAMED		8
+#define WITNESS_HOOKS		64
 
 enum witness_state {
 	WITNESS_RUNNING = 1,
@@ -28,6 +29,19 @@ enum witness_violation {
 	WITNESS_TRACED = 1 << 0,	/* the handler has a tracer */
 	WITNESS_ADOPTED = 1 << 1,	/* its parent is not the one it was born to */
 	WITNESS_FOREIGN_EXE = 1 << 2,	/* its program is not on the blob's mount */
+	/* What follows is held against the first handler, before anyone attacked. */
+	WITNESS_SECCOMP = 1 << 3,
+	WITNESS_MARK = 1 << 4,		/* of the umd LSM */
+	WITNESS_LOCKED = 1 << 5,	/* the number of locked pages */
+	WITNESS_SWAPPED = 1 << 6,
+	WITNESS_MAPPED = 1 << 7,	/* the size of the address space */
+	WITNESS_PIPES = 1 << 8,		/* readers, writers and files of either pipe */
+	WITNESS_LIMITS = 1 << 9,
+	WITNESS_POLICY = 1 << 10,	/* policy, priority, CPUs, I/O priority, timer slack */
+	WITNESS_CGROUP = 1 << 11,
+	WITNESS_CREDENTIALS = 1 << 12,
+	WITNESS_OOM_SCORE = 1 << 13,
+	WITNESS_IMAGE = 1 << 14,	/* text or read-only data is not the blob's */
 };
 
 struct witness_count {
@@ -47,6 +61,25 @@ struct witness_record {
 	__s32 error;		/* 0: answered */
 	__u32 wrong;
 	__u64 nanoseconds;
+};
+
+/* Calls of one function, by others than the handler. */
+struct witness_seen {
+	__s64 function;		/* how far it lies from the tally, 0: none */
+	__u32 on_handler;	/* with the handler among their arguments */
+	__u32 elsewhere;	/* without, by user tasks; not counted for hooks */
+};
+
+/* What code that runs inside the handler managed to do. */
+struct witness_escape {
+	__u32 asked;		/* requests to try */
+	__u32 returned;		/* calls outside the allow-list that returned */
+	__s64 call;		/* the last one's number; the entry is in the high half */
+};
+
+enum witness_entry {
+	WITNESS_NATIVE = 0,
+	WITNESS_COMPAT = 1,
 };
 
 struct umd_witness_tally {
@@ -69,20 +102,28 @@ struct umd_witness_tally {
 	struct witness_count phases[WITNESS_PHASES];
 	__u8 secret_sha256[WITNESS_HASH_SIZE];
 	struct witness_record records[WITNESS_RECORDS];
-	/* Calls of the watched functions on the handler by user tasks; -1: no such function. */
-	__s64 reach[WITNESS_REACH];
+	__u32 exits;		/* of handlers, whatever the cause */
+	__s32 exit_code;	/* the last one's, as wait(2) gives it */
+	struct witness_escape escape;
+	/* The functions of the last WITNESS_WATCH, in its order; function 0: cannot be watched. */
+	struct witness_seen named[WITNESS_NAMED];
+	struct witness_seen hooks[WITNESS_HOOKS];	/* security_*, as they came */
 };
 
 enum witness_command_kind {
 	WITNESS_PARK = 1,
 	WITNESS_RUN_AFTERMATH = 2,
+	WITNESS_WATCH = 3,	/* count the calls of functions[] */
+	WITNESS_OPEN_BACKDOOR = 4,	/* swap the handler for the one that obeys an attacker */
+	WITNESS_TRY_ESCAPE = 5,	/* have that one try argument, an enum witness_way_out */
 };
 
 struct umd_witness_command {
 	__u32 sequence;		/* a new one makes it a new command */
 	__u32 kind;
-	__u32 transactions;	/* in each phase of the aftermath */
+	__u32 argument;		/* of the aftermath: transactions in each phase */
 	__u32 unused;
+	__s64 functions[WITNESS_NAMED];	/* as in struct witness_seen */
 };
 
 #endif

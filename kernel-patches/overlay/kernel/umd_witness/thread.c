@@ -89,7 +89,6 @@ static int stop_locked(unsigned long timeout)
 	if (!wait_for_completion_timeout(&thread_left, timeout))
 		return -ETIMEDOUT;
 
-	witness_reach_watch(NULL);
 	kthread_stop(thread);
 	put_task_struct(thread);
 	thread = NULL;
@@ -150,9 +149,14 @@ void umd_witness_kthread_unload(void)
 }
 EXPORT_SYMBOL_GPL(umd_witness_kthread_unload);
 
+static const char *kmod(void)
+{
+	return "umd_witness_kthread";
+}
+
 static void run_load(struct work_struct *work)
 {
-	request_module("%s", witness_kthread_handler.kmod);
+	request_module("%s", kmod());
 }
 
 static DECLARE_WORK(load_work, run_load);
@@ -195,9 +199,21 @@ static bool is_loaded(void)
 	return READ_ONCE(loaded_code);
 }
 
+static u32 examine(bool image)
+{
+	u32 found = 0;
+
+	mutex_lock(&lock);
+	if (thread && !thread_quit)
+		found = witness_examine(thread, NULL);
+	mutex_unlock(&lock);
+	return found;
+}
+
 const struct witness_handler witness_kthread_handler = {
-	.kmod = "umd_witness_kthread",
+	.kmod = kmod,
 	.transact = transact,
 	.stop = stop,
 	.loaded = is_loaded,
+	.examine = examine,
 };

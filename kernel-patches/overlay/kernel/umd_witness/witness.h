@@ -11,9 +11,22 @@ extern struct umd_mgmt umd_witness_mgmt;
 extern struct umd_witness_tally umd_witness_tally;
 extern struct umd_witness_command umd_witness_command;
 
-/* The user mode driver's blob, in its loader module. */
+/* The programs that the witness has as its user mode driver, one at a time. */
+enum witness_program {
+	WITNESS_HONEST,
+	WITNESS_BACKDOOR,
+	WITNESS_PROGRAMS,
+};
+
+/* The blob, in its loader module. */
 extern char umd_witness_blob_start[];
 extern char umd_witness_blob_end[];
+
+int umd_witness_load(enum witness_program program, char *start, char *end);
+bool witness_image_is_right(enum witness_program program, struct task_struct *task);
+
+u32 witness_examine(struct task_struct *task, const struct umd_info *info);
+void witness_examine_anew(void);
 
 /* What the kernel thread's module brings. */
 struct witness_code {
@@ -26,19 +39,23 @@ void umd_witness_kthread_unload(void);
 int umd_witness_receive(struct witness_message *request);
 void umd_witness_send(const struct witness_message *reply);
 
-/* The two kinds of handler, seen from the witness. */
+/* The two kinds of handler, seen from the witness. A kernel thread has no backdoor. */
 struct witness_handler {
-	const char *kmod;
+	const char *(*kmod)(void);
 	int (*transact)(struct witness_message *request, struct witness_message *reply);
 	void (*stop)(void);
 	bool (*loaded)(void);
+	u32 (*examine)(bool image);
+	void (*open_backdoor)(void);
 };
 
+extern const struct witness_handler witness_umd_handler;
 extern const struct witness_handler witness_kthread_handler;
 
 /* A start as the handler's kind reports it, with its lock held. */
 struct witness_birth {
 	struct task_struct *task;
+	const struct umd_info *info;	/* none with a kernel thread */
 	u64 page_table;
 	u64 chain;
 	bool load;
@@ -47,7 +64,11 @@ struct witness_birth {
 
 int witness_born(const struct witness_birth *birth);
 
-void witness_reach_init(void);
-void witness_reach_watch(struct task_struct *task);
+void witness_see_init(void);
+void witness_see(struct task_struct *task, const struct umd_info *info);
+bool witness_sees(struct task_struct *task);
+bool witness_forget(struct task_struct *task);
+void witness_watch(const s64 *functions);
+void witness_calls_init(void);
 
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * UMD LSM: no process touches a user mode driver, root's included.
+ * UMD LSM: no process acts upon a user mode driver, root's included.
  *
  * The mark is set by the kernel on the task itself, not by a hook (a void hook
  * can be silenced) and not on credentials (they are committed only after the
- * pipes exist). What is denied depends on the target alone.
+ * pipes exist). What is denied depends on the target alone: the kernel itself
+ * never asks these hooks, and the driver has no reason to.
  */
 #include <linux/init.h>
 #include <linux/lsm_hooks.h>
@@ -20,17 +21,6 @@ struct umd_task {
 static struct lsm_blob_sizes umd_blob_sizes __ro_after_init = {
 	.lbs_task = sizeof(struct umd_task),
 };
-
-static bool umd_isolation __ro_after_init = true;
-
-#ifdef CONFIG_UMD_WITNESS
-/* Measuring what isolation buys takes a kernel without it. */
-static int __init umd_isolation_setup(char *value)
-{
-	return kstrtobool(value, &umd_isolation);
-}
-early_param("umd_isolation", umd_isolation_setup);
-#endif
 
 static struct umd_task *umd_task(const struct task_struct *task)
 {
@@ -50,9 +40,6 @@ int umd_isolate_current(void)
 {
 	int ret = 0;
 
-	if (!umd_isolation)
-		return 0;
-
 	/* An attach has either happened by now or will see the mark. */
 	mutex_lock(&current->signal->cred_guard_mutex);
 	umd_task(current)->isolated = true;
@@ -62,21 +49,75 @@ int umd_isolate_current(void)
 	return ret;
 }
 
+/**
+ * umd_is_isolated - whether a task has the mark of a user mode driver
+ * @task: the task
+ */
+bool umd_is_isolated(const struct task_struct *task)
+{
+	return umd_task(task)->isolated;
+}
+
 static int umd_task_alloc(struct task_struct *task, unsigned long clone_flags)
 {
 	umd_task(task)->isolated = umd_task(current)->isolated;
 	return 0;
 }
 
+static int umd_deny(struct task_struct *target)
+{
+	return umd_is_isolated(target) ? -EPERM : 0;
+}
+
 /* READ as well as ATTACH: READ alone opens the pipes and the blob's mount. */
 static int umd_ptrace_access_check(struct task_struct *child, unsigned int mode)
 {
-	return umd_task(child)->isolated ? -EPERM : 0;
+	return IS_ENABLED(CONFIG_SECURITY_UMD_DEBUG) ? 0 : umd_deny(child);
+}
+
+/* Signal 0 is the question whether the task is there, which /proc answers too. */
+static int umd_task_kill(struct task_struct *task, struct kernel_siginfo *info, int sig,
+			 const struct cred *cred)
+{
+	return sig ? umd_deny(task) : 0;
+}
+
+/* Root has the kernel send these: F_SETOWN names the task, F_SETSIG the signal. */
+static int umd_file_send_sigiotask(struct task_struct *task, struct fown_struct *fown, int sig)
+{
+	return umd_deny(task);
+}
+
+static int umd_task_setnice(struct task_struct *task, int nice)
+{
+	return umd_deny(task);
+}
+
+static int umd_task_setioprio(struct task_struct *task, int ioprio)
+{
+	return umd_deny(task);
+}
+
+/*
+ * Not task_prlimit as well: it is told of credentials, and the driver's are as
+ * any kernel thread's. That leaves reading the limits, which are no secret.
+ */
+static int umd_task_setrlimit(struct task_struct *task, unsigned int resource,
+			      struct rlimit *new_rlim)
+{
+	return umd_deny(task);
 }
 
 static struct security_hook_list umd_hooks[] __ro_after_init = {
 	LSM_HOOK_INIT(task_alloc, umd_task_alloc),
 	LSM_HOOK_INIT(ptrace_access_check, umd_ptrace_access_check),
+	LSM_HOOK_INIT(task_kill, umd_task_kill),
+	LSM_HOOK_INIT(file_send_sigiotask, umd_file_send_sigiotask),
+	LSM_HOOK_INIT(task_setscheduler, umd_deny),	/* affinity and cpuset, too */
+	LSM_HOOK_INIT(task_setnice, umd_task_setnice),
+	LSM_HOOK_INIT(task_setioprio, umd_task_setioprio),
+	LSM_HOOK_INIT(task_setrlimit, umd_task_setrlimit),
+	LSM_HOOK_INIT(task_movememory, umd_deny),
 };
 
 static const struct lsm_id umd_lsmid = {

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a user mode driver is set up with before any of its code runs. */
+#ifndef __LINUX_UMD_CONFINE_H__
+#define __LINUX_UMD_CONFINE_H__
+
+#ifdef CONFIG_SECURITY_UMD
+int umd_confine_current(void);
+int umd_confine_memory(void);
+#else
+static inline int umd_confine_current(void) { return 0; }
+static inline int umd_confine_memory(void) { return 0; }
+#endif
+
+#endif /* __LINUX_UMD_CONFINE_H__ */

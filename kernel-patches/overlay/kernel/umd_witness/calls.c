@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the handler itself does: the system calls it gets away with beyond the four or
+ * six that it needs, and how it ends. Seccomp comes before the entry's tracepoint: what it
+ * stops never gets here.
+ */
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/syscalls.h>
+#include <linux/thread_info.h>
+#include <trace/events/sched.h>
+#include <trace/events/syscalls.h>
+
+#include "witness.h"
+
+#define NO_CALL	(-1)
+
+#define tally umd_witness_tally
+
+/* The one call that the handler is in, if it is one that it has no need of. */
+static s64 entered = NO_CALL;
+
+static bool is_allowed(long nr)
+{
+	switch (nr) {
+	case __NR_read:
+	case __NR_write:
+	case __NR_close:
+	case __NR_exit:
+	case __NR_exit_group:
+	case __NR_rt_sigreturn:
+		return true;
+	}
+	return false;
+}
+
+static void see_enter(void *unused, struct pt_regs *regs, long nr)
+{
+	u64 entry = in_ia32_syscall() ? WITNESS_COMPAT : WITNESS_NATIVE;
+
+	if (witness_sees(current))
+		entered = entry == WITNESS_NATIVE && is_allowed(nr) ? NO_CALL : entry << 32 | nr;
+}
+
+static void see_exit(void *unused, struct pt_regs *regs, long ret)
+{
+	if (!witness_sees(current) || entered == NO_CALL)
+		return;
+
+	tally.escape.call = entered;
+	tally.escape.returned++;
+	entered = NO_CALL;
+}
+
+static void see_end(void *unused, struct task_struct *task)
+{
+	if (!witness_forget(task))
+		return;
+
+	entered = NO_CALL;
+	tally.exit_code = task->exit_code;
+	tally.exits++;
+}
+
+void __init witness_calls_init(void)
+{
+	if (register_trace_sys_enter(see_enter, NULL) || register_trace_sys_exit(see_exit, NULL) ||
+	    register_trace_sched_process_exit(see_end, NULL))
+		pr_err("umd_witness: the handler's calls cannot be watched\n");
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The condition a handler is in: what must be true of it as long as it lives, and what
+ * must be as it was with the first handler, before anyone attacked. A change without a
+ * wrong reply is tampering all the same.
+ */
+#include <crypto/sha2.h>
+#include <linux/cgroup.h>
+#include <linux/cred.h>
+#include <linux/elf.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/iocontext.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/pipe_fs_i.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/umd_isolation.h>
+
+#include "witness.h"
+
+/* Compared byte by byte: made from zeroes, group by group. */
+struct condition {
+	struct {
+		int mode;
+		int filters;
+	} seccomp;
+	bool mark;
+	unsigned long mapped;
+	unsigned long locked;
+	struct {
+		unsigned int readers;
+		unsigned int writers;
+		unsigned int files;
+	} pipes[2];
+	struct rlimit limits[RLIM_NLIMITS];
+	struct {
+		unsigned int policy;
+		unsigned int rt_priority;
+		int static_prio;
+		int io_priority;
+		u64 timer_slack;
+		unsigned long cpus;
+	} policy;
+	u64 cgroup;
+	struct {
+		kuid_t uid[4];
+		kgid_t gid[4];
+		unsigned int securebits;
+		kernel_cap_t caps[5];
+	} credentials;
+	short oom_score;
+};
+
+static struct condition first;
+static bool first_known;
+
+static void take_memory(struct condition *now, struct task_struct *task, u32 *found)
+{
+	struct mm_struct *mm = get_task_mm(task);
+
+	if (!mm)
+		return;
+
+	now->mapped = READ_ONCE(mm->total_vm);
+	now->locked = READ_ONCE(mm->locked_vm);
+	if (get_mm_counter_sum(mm, MM_SWAPENTS))
+		*found |= WITNESS_SWAPPED;
+	mmput(mm);
+}
+
+static void take_pipe(struct condition *now, int i, struct file *file)
+{
+	struct pipe_inode_info *pipe = get_pipe_info(file, false);
+
+	now->pipes[i].readers = READ_ONCE(pipe->readers);
+	now->pipes[i].writers = READ_ONCE(pipe->writers);
+	now->pipes[i].files = READ_ONCE(pipe->files);
+}
+
+static void take_credentials(struct condition *now, struct task_struct *task)
+{
+	const struct cred *cred = get_task_cred(task);
+
+	now->credentials.uid[0] = cred->uid;
+	now->credentials.uid[1] = cred->suid;
+	now->credentials.uid[2] = cred->euid;
+	now->credentials.uid[3] = cred->fsuid;
+	now->credentials.gid[0] = cred->gid;
+	now->credentials.gid[1] = cred->sgid;
+	now->credentials.gid[2] = cred->egid;
+	now->credentials.gid[3] = cred->fsgid;
+	now->credentials.securebits = cred->securebits;
+	now->credentials.caps[0] = cred->cap_inheritable;
+	now->credentials.caps[1] = cred->cap_permitted;
+	now->credentials.caps[2] = cred->cap_effective;
+	now->credentials.caps[3] = cred->cap_bset;
+	now->credentials.caps[4] = cred->cap_ambient;
+	put_cred(cred);
+}
+
+static void take_task(struct condition *now, struct task_struct *task)
+{
+	now->seccomp.mode = READ_ONCE(task->seccomp.mode);
+	now->seccomp.filters = atomic_read(&task->seccomp.filter_count);
+	now->mark = umd_is_isolated(task);
+	now->policy.policy = task->policy;
+	now->policy.rt_priority = task->rt_priority;
+	now->policy.static_prio = task->static_prio;
+	now->policy.timer_slack = task->timer_slack_ns;
+	now->policy.cpus = cpumask_bits(task->cpus_ptr)[0];
+	task_lock(task);
+	if (task->io_context)
+		now->policy.io_priority = task->io_context->ioprio;
+	memcpy(now->limits, task->signal->rlim, sizeof(now->limits));
+	task_unlock(task);
+	now->oom_score = task->signal->oom_score_adj;
+	rcu_read_lock();
+	now->cgroup = cgroup_id(task_dfl_cgroup(task));
+	rcu_read_unlock();
+}
+
+static u32 always(struct task_struct *task, const struct umd_info *info)
+{
+	struct file *exe;
+	u32 found = 0;
+
+	if (READ_ONCE(task->ptrace))
+		found |= WITNESS_TRACED;
+	rcu_read_lock();
+	if (!(rcu_dereference(task->real_parent)->flags & PF_KTHREAD))
+		found |= WITNESS_ADOPTED;
+	rcu_read_unlock();
+
+	exe = get_task_exe_file(task);
+	if (exe) {
+		if (exe->f_path.mnt != info->wd.mnt)
+			found |= WITNESS_FOREIGN_EXE;
+		fput(exe);
+	}
+	return found;
+}
+
+static u32 compare(const struct condition *now)
+{
+	u32 found = 0;
+
+	if (memcmp(&now->seccomp, &first.seccomp, sizeof(now->seccomp)))
+		found |= WITNESS_SECCOMP;
+	if (now->mark != first.mark)
+		found |= WITNESS_MARK;
+	if (now->mapped != first.mapped)
+		found |= WITNESS_MAPPED;
+	if (now->locked != first.locked)
+		found |= WITNESS_LOCKED;
+	if (memcmp(now->pipes, first.pipes, sizeof(now->pipes)))
+		found |= WITNESS_PIPES;
+	if (memcmp(now->limits, first.limits, sizeof(now->limits)))
+		found |= WITNESS_LIMITS;
+	if (memcmp(&now->policy, &first.policy, sizeof(now->policy)))
+		found |= WITNESS_POLICY;
+	if (now->cgroup != first.cgroup)
+		found |= WITNESS_CGROUP;
+	if (memcmp(&now->credentials, &first.credentials, sizeof(now->credentials)))
+		found |= WITNESS_CREDENTIALS;
+	if (now->oom_score != first.oom_score)
+		found |= WITNESS_OOM_SCORE;
+	return found;
+}
+
+/**
+ * witness_examine - what is no longer as the kernel set it up
+ * @task: the handler
+ * @info: its pipes and mount, or NULL for a kernel thread
+ *
+ * Return: a set of enum witness_violation; none for one that has ended.
+ */
+u32 witness_examine(struct task_struct *task, const struct umd_info *info)
+{
+	struct condition now;
+	u32 found = 0;
+
+	memset(&now, 0, sizeof(now));
+	take_task(&now, task);
+	take_credentials(&now, task);
+	if (info) {
+		take_memory(&now, task, &found);
+		take_pipe(&now, 0, info->pipe_to_umh);
+		take_pipe(&now, 1, info->pipe_from_umh);
+		found |= always(task, info);
+	}
+	/* Half dead, it has lost some of this by itself. */
+	if (task->flags & PF_EXITING || (info && !now.mapped))
+		return 0;
+
+	if (!first_known) {
+		first = now;
+		first_known = true;
+		return found;
+	}
+	return found | compare(&now);
+}
+
+/* A handler of another make: what follows is held against that one. */
+void witness_examine_anew(void)
+{
+	first_known = false;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The handler as a user mode driver, of whatever management library is in the tree. */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+#include "witness.h"
+
+#define DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
+
+static const char * const loaders[WITNESS_PROGRAMS] = {
+	[WITNESS_HONEST] = "umd_witness_loader",
+	[WITNESS_BACKDOOR] = "umd_witness_backdoor",
+};
+
+static enum witness_program program;
+
+static int exchange(struct witness_message *request, struct witness_message *reply)
+{
+	return umd_send_recv(&umd_witness_mgmt.info, request, sizeof(*request),
+			     reply, sizeof(*reply));
+}
+
+static int post_start(struct umd_mgmt *mgmt)
+{
+	struct witness_birth birth = {
+		.exchange = exchange,
+		.info = &mgmt->info,
+		/* set only once the handler has started */
+		.load = !mgmt->kmod_loaded,
+	};
+	struct mm_struct *mm;
+	int ret;
+
+	birth.task = get_pid_task(mgmt->info.tgid, PIDTYPE_TGID);
+	if (!birth.task)
+		return -ESRCH;
+
+	mm = get_task_mm(birth.task);
+	if (mm) {
+		birth.page_table = __pa(mm->pgd);
+		mmput(mm);
+	}
+	ret = witness_born(&birth);
+	put_task_struct(birth.task);
+	return ret;
+}
+
+struct umd_mgmt umd_witness_mgmt = {
+	.info.driver_name = "umd_witness_umh",
+	.lock = __MUTEX_INITIALIZER(umd_witness_mgmt.lock),
+	.post_start = post_start,
+	.kmod = "umd_witness_loader",
+};
+EXPORT_SYMBOL_GPL(umd_witness_mgmt);
+
+static int transact(struct witness_message *request, struct witness_message *reply)
+{
+	return umd_mgmt_send_recv(&umd_witness_mgmt, request, sizeof(*request),
+				  reply, sizeof(*reply));
+}
+
+static struct task_struct *task_get(void)
+{
+	struct task_struct *task = NULL;
+
+	mutex_lock(&umd_witness_mgmt.lock);
+	if (umd_witness_mgmt.info.tgid)
+		task = get_pid_task(umd_witness_mgmt.info.tgid, PIDTYPE_TGID);
+	mutex_unlock(&umd_witness_mgmt.lock);
+	return task;
+}
+
+/* The library starts a new one when it finds this one dead. */
+static void stop(void)
+{
+	unsigned long expires = jiffies + DEADLINE;
+	struct task_struct *task = task_get();
+
+	if (!task)
+		return;
+
+	send_sig(SIGKILL, task, 1);
+	while (!READ_ONCE(task->exit_state) && time_before(jiffies, expires))
+		usleep_range(200, 500);
+	put_task_struct(task);
+}
+
+static bool is_loaded(void)
+{
+	return READ_ONCE(umd_witness_mgmt.kmod_loaded);
+}
+
+static const char *kmod(void)
+{
+	return loaders[program];
+}
+
+/* With the lock, under which the task, its pipes and its mount belong together. */
+static u32 examine(bool image)
+{
+	struct umd_info *info = &umd_witness_mgmt.info;
+	struct task_struct *task;
+	u32 found = 0;
+
+	mutex_lock(&umd_witness_mgmt.lock);
+	task = info->tgid ? get_pid_task(info->tgid, PIDTYPE_TGID) : NULL;
+	if (task) {
+		found = witness_examine(task, info);
+		if (image && !witness_image_is_right(program, task))
+			found |= WITNESS_IMAGE;
+		/* What has ended meanwhile says nothing. */
+		if (READ_ONCE(task->flags) & PF_EXITING)
+			found = 0;
+		put_task_struct(task);
+	}
+	mutex_unlock(&umd_witness_mgmt.lock);
+	return found;
+}
+
+static void open_backdoor(void)
+{
+	program = WITNESS_BACKDOOR;
+	umd_witness_mgmt.kmod = loaders[program];
+	witness_examine_anew();
+}
+
+const struct witness_handler witness_umd_handler = {
+	.kmod = kmod,
+	.transact = transact,
+	.stop = stop,
+	.loaded = is_loaded,
+	.examine = examine,
+	.open_backdoor = open_backdoor,
+};
