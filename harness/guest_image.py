@@ -4,38 +4,33 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from filelock import FileLock
 
-from harness.cpio import Entry, archive, device, directory, program, symlink
+from harness.cpio import TRAILER, Entry, archive, device, directory, program, symlink
 from harness.errors import UserError
-from harness.paths import CHECKOUT, cache_dir
+from harness.paths import cache_dir
+from harness.payloads import SOURCES, compile_payloads, compile_program, inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SOURCES = CHECKOUT / "guest-images"
-
 RECIPE = 1
 """Raise it when what goes into an image changes in a way that no hashed input shows."""
 
-_COMPILE = (
-    *("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"),
-    # Without a C library or anything that wants one at run time (include/bare.h says why).
-    *("-ffreestanding", "-nostdlib", "-static", "-no-pie", "-fno-pie", "-fno-stack-protector"),
-    *("-fcf-protection=none", "-fno-asynchronous-unwind-tables"),
-    # The same source gives the same bytes.
-    *("-s", "-Wl,--build-id=none", "-Wl,-z,noexecstack"),
-)
-_COMPILE_SECONDS = 120.0
+_STRIP_SECONDS = 120.0
+_LOCK_SECONDS = 600.0
+_SCRATCH = ".new-"
+_TAIL = 64  # bytes of the archive's end that hold its trailer
 _DIRECTORIES = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "sbin", "sys", "tmp")
 
 
@@ -66,44 +61,37 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
     key = _key(kernel, busybox)
     place = cache_dir() / "guests" / key
     image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
-    if place.is_dir():
+    if _is_whole(image):
         return image
-    progress("guest image: compiling the agent and the payloads")
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as scratch:
-        new = Path(scratch) / "image"
-        _make(new, kernel, busybox)
-        # Two makers of one key make the same: the first to publish wins.
-        with suppress(OSError):
+    with FileLock(f"{place.parent}.lock", timeout=_LOCK_SECONDS):
+        if _is_whole(image):  # another process has made it meanwhile
+            return image
+        for broken in (place, *place.parent.glob(f"{_SCRATCH}*")):
+            shutil.rmtree(broken, ignore_errors=True)
+        progress("guest image: compiling the agent and the payloads")
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
+            new = Path(scratch) / "image"
+            _make(new, kernel, busybox)
             new.rename(place)
-    if not place.is_dir():
-        raise UserError(
-            f"cannot put a guest image into {place.parent}", hint="check the folder's permissions"
-        )
     return image
 
 
-def compile_program(source: Path, target: Path) -> None:
-    """Compile one freestanding guest program. Raises UserError with the compiler's complaint."""
-    command = [*_COMPILE, f"-I{SOURCES / 'include'}", "-o", str(target), str(source)]
+def _is_whole(image: GuestImage) -> bool:
+    """Whether the image is there, to its end: a crash may have cut it."""
     try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False
-        )
-    except FileNotFoundError:
-        raise UserError("gcc is missing", hint="apt-get install gcc libc6-dev") from None
-    if result.returncode:
-        complaint = next(
-            (line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()
-        )
-        raise UserError(f"{source.name} does not compile: {complaint}", hint=f"mend {source}")
+        with image.initramfs.open("rb") as file:
+            file.seek(-_TAIL, os.SEEK_END)
+            ended = TRAILER.encode() in file.read()
+        return ended and all(path.stat().st_size for path in image.payloads.iterdir())
+    except OSError:
+        return False
 
 
 def _make(place: Path, kernel: Kernel, busybox: Path) -> None:
     payloads = place / "payloads"
     payloads.mkdir(parents=True)
-    for source in sorted((SOURCES / "payloads").glob("*.c")):
-        compile_program(source, payloads / source.stem)
+    compile_payloads(payloads)
     agent = place / "agent"
     compile_program(SOURCES / "agent" / "agent.c", agent)
     entries = _entries(agent.read_bytes(), kernel.modules, busybox.read_bytes())
@@ -141,7 +129,7 @@ def _stripped(module: Path) -> bytes:
         command = ["strip", "--strip-debug", "-o", str(target), str(module)]
         try:
             subprocess.run(
-                command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=True
+                command, capture_output=True, text=True, timeout=_STRIP_SECONDS, check=True
             )
         except FileNotFoundError:
             raise UserError("strip is missing", hint="apt-get install binutils") from None
@@ -171,16 +159,7 @@ def _busybox() -> Path:
 
 def _key(kernel: Kernel, busybox: Path) -> str:
     """Hash all that an image is made from."""
-    digest = hashlib.sha256(f"{RECIPE} {kernel.key} {' '.join(_COMPILE)}\n".encode())
-    try:
-        version = subprocess.run(
-            ["gcc", "--version"], capture_output=True, timeout=_COMPILE_SECONDS, check=True
-        )
-    except FileNotFoundError:
-        raise UserError("gcc is missing", hint="apt-get install gcc libc6-dev") from None
-    digest.update(version.stdout)
-    sources = sorted(path for path in SOURCES.rglob("*.[ch]") if path.is_file())
-    for path in (*sources, busybox):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-        digest.update(path.read_bytes())
+    digest = hashlib.sha256(f"{RECIPE} {kernel.key} {busybox.stat().st_size}\n".encode())
+    digest.update(busybox.read_bytes())
+    digest.update(inputs())
     return digest.hexdigest()[:32]

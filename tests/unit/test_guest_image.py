@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import guest_image as module
 from harness.cpio import Entry, archive, directory, program, symlink
 from harness.errors import UserError
-from harness.guest_image import compile_program, guest_image
+from harness.guest_image import guest_image
+from harness.payloads import SOURCES, compile_program
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def test_a_busybox_that_will_not_do(
 def test_no_compiler_is_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="gcc is missing"):
-        compile_program(module.SOURCES / "agent" / "agent.c", tmp_path / "agent")
+        compile_program(SOURCES / "agent" / "agent.c", tmp_path / "agent")
 
 
 def test_an_archive_unpacks_to_its_entries(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Loads a BPF object: loader OBJECT [CONSTANT=HEX]...
+ *
+ * The constants are variables of the object's .rodata, their bytes as they lie in memory. On
+ * standard output come two numbers: first 0 once every program is attached, or -errno; then the
+ * object's `hits`, as soon as it is not 0 or WAIT_MS have passed. The programs stay until the
+ * loader is killed.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WAIT_MS	500
+
+/*
+ * libelf.a of elfutils 0.192 lacks these (sourceware.org bug 32293). They tend a tree of raw
+ * chunks, which libbpf never asks for: an empty tree takes no work.
+ */
+__attribute__((weak)) void eu_search_tree_init(void *tree, void *compare)
+{
+	(void)tree, (void)compare;
+}
+
+__attribute__((weak)) void eu_search_tree_fini(void *tree, void *free_node)
+{
+	(void)tree, (void)free_node;
+}
+
+/* A global variable's place in the memory of its section; NULL if there is none of that name. */
+static void *find(struct bpf_object *object, const char *section, const char *name, size_t *size)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	struct bpf_map *map;
+	const struct btf_var_secinfo *at;
+	const struct btf_type *type;
+	char *memory;
+	size_t all;
+	__s32 id;
+	int i;
+
+	id = btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC);
+	map = bpf_object__find_map_by_name(object, section);
+	if (id < 0 || !map)
+		return NULL;
+	memory = bpf_map__initial_value(map, &all);
+	type = btf__type_by_id(btf, id);
+	at = btf_var_secinfos(type);
+	for (i = 0; memory && i < btf_vlen(type); i++, at++) {
+		const struct btf_type *variable = btf__type_by_id(btf, at->type);
+
+		if (!strcmp(btf__name_by_offset(btf, variable->name_off), name)) {
+			*size = at->size;
+			return memory + at->offset;
+		}
+	}
+	return NULL;
+}
+
+/* NAME=HEX into .rodata, all of the variable or -EINVAL. */
+static int set(struct bpf_object *object, char *assignment)
+{
+	char *hex = strchr(assignment, '=');
+	unsigned char *to;
+	size_t size, i;
+
+	if (!hex)
+		return -EINVAL;
+	*hex++ = '\0';
+	to = find(object, ".rodata", assignment, &size);
+	if (!to || strlen(hex) != 2 * size)
+		return -EINVAL;
+	for (i = 0; i < size; i++, hex += 2) {
+		if (sscanf(hex, "%2hhx", to + i) != 1)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int start(struct bpf_object *object, char **constants)
+{
+	struct bpf_program *program;
+	int ret;
+
+	for (; *constants; constants++) {
+		ret = set(object, *constants);
+		if (ret)
+			return ret;
+	}
+	ret = bpf_object__load(object);
+	if (ret)
+		return ret;
+	bpf_object__for_each_program(program, object) {
+		if (!bpf_program__attach(program))
+			return -errno;
+	}
+	return 0;
+}
+
+static void tell(int number)
+{
+	if (write(STDOUT_FILENO, &number, sizeof(number)) != sizeof(number))
+		_exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	volatile __u32 *hits;
+	struct bpf_object *object;
+	size_t size;
+	int ret, ms;
+
+	if (argc < 2)
+		return 2;
+	object = bpf_object__open(argv[1]);
+	ret = object ? start(object, argv + 2) : -errno;
+	tell(ret);
+	if (ret)
+		return 1;
+
+	hits = find(object, ".bss", "hits", &size);
+	for (ms = 0; hits && !*hits && ms < WAIT_MS; ms++)
+		usleep(1000);
+	tell(hits ? *hits : 0);
+	for (;;)
+		pause();
+}

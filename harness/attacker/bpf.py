@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""BPF programs in the guest: objects built with the image, loaded there by libbpf."""
+
+from __future__ import annotations
+
+from errno import EPROTO
+from os import O_CLOEXEC
+from typing import TYPE_CHECKING
+
+from harness.attacker.errors import GuestError
+from harness.attacker.files import File
+from harness.payloads import BPF_LOADER
+
+if TYPE_CHECKING:
+    from harness.attacker.attacker import Attacker
+
+_NUMBER = 4
+
+
+class BpfObject:
+    """A payload `<name>.bpf.o` whose programs are attached, for as long as the agent lives."""
+
+    def __init__(self, attacker: Attacker, name: str, **constants: bytes) -> None:
+        """Attach them. `constants` are the object's `const volatile` variables, byte by byte.
+
+        Raises GuestError with `bpf` as the call where the kernel, or libbpf for it, refuses.
+        """
+        loader, target = attacker.payload(BPF_LOADER), attacker.payload(f"{name}.bpf.o")
+        values = (f"{key}={value.hex()}" for key, value in constants.items())
+        with attacker.setup():
+            ends = bytearray(8)
+            attacker.syscall("pipe2", ends, O_CLOEXEC)
+            reader, writer = (int.from_bytes(ends[at : at + 4], "little") for at in (0, 4))
+            self._said = File(attacker, reader)
+            with File(attacker, writer):
+                attacker.spawn(loader, target, *values, stdout=writer)
+        if error := self._number():
+            raise GuestError(-error, "bpf")
+
+    def hits(self) -> int:
+        """The object's count of what it did: once there is something, or 0 after half a second."""
+        return self._number()
+
+    def _number(self) -> int:
+        data = self._said.read(_NUMBER)
+        if len(data) < _NUMBER:
+            raise GuestError(EPROTO, "loader")
+        return int.from_bytes(data, "little", signed=True)
