@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 _MADE_AGAIN = ("states", "build", "checks", "machines")
 _IMAGES = ("images", "guests")
-_LOCKS = ("build/*.lock", "checks/*.lock", "states/*.lock", "machines/*/lock")
+_LOCKS = ("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock")
 _MIB = 1 << 20
 _TRASH = ".removed-"
+_LEFT = (f"{_TRASH}*", "guests/.new-*", "images/.*.new")
+"""What removals and builds leave that were killed."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ def clean(*, everything: bool, cache: Path | None = None) -> Iterator[Removed]:
     """
     cache = cache_dir() if cache is None else cache
     _check_unused(cache)
-    for left in cache.glob(f"{_TRASH}*"):  # of a removal that was interrupted
-        yield _remove(left)
+    for pattern in _LEFT:
+        for left in cache.glob(pattern):
+            yield _remove(left)
     for name in (*_MADE_AGAIN, *(_IMAGES if everything else ())):
         path = cache / name
         if path.is_dir():

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAGIC = "070701"
-_TRAILER = "TRAILER!!!"
+TRAILER = "TRAILER!!!"
+"""The name of the entry that ends an archive."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def device(name: str, *, major: int, minor: int) -> Entry:
 def archive(entries: Iterable[Entry]) -> bytes:
     """Return the archive, the same bytes for the same entries. A folder goes before its files."""
     parts = [_record(number, entry) for number, entry in enumerate(entries, 1)]
-    return b"".join([*parts, _record(0, Entry(_TRAILER, 0))])
+    return b"".join([*parts, _record(0, Entry(TRAILER, 0))])
 
 
 def _record(number: int, entry: Entry) -> bytes:

@@ -22,11 +22,11 @@ _GIB = 1 << 30
 _MIB = 1 << 20
 _RUN_SPACE = 600 * _MIB  # saved states of every variant, 256 MiB of sparse RAM each, and results
 _OLDEST_PYTHON = (3, 11)
-_OLDEST_QEMU = (9, 0)
 
 _TOOLS = (
     # command, Debian package, what it is for
     ("gcc", "gcc", "compiler"),
+    ("clang-19", "clang-19", "compiler of BPF payloads"),
     ("make", "make", "build"),
     ("ld", "binutils", "linker"),
     ("flex", "flex", "kernel configuration"),
@@ -66,6 +66,7 @@ def examine(line: str) -> Iterator[Finding]:
         yield _tool(command, package, purpose)
     yield _file("busybox", "busybox-static", Path("/bin/busybox"), "guest image")
     yield _file("libelf", "libelf-dev", Path("/usr/include/gelf.h"), "kernel build")
+    yield _file("libbpf", "libbpf-dev", Path("/usr/include/bpf/libbpf.h"), "BPF payloads")
     yield _ccache()
     yield from _cache(line)
 
@@ -79,12 +80,14 @@ def _python() -> Finding:
 
 
 def _qemu() -> Finding:
-    said = version_of("qemu-system-x86_64", "--version")
+    from harness.vm.qemu import OLDEST, QEMU
+
+    said = version_of(QEMU, "--version")
     if not said:
         return Finding("qemu", False, _install("qemu-system-x86"))
     found = re.search(r"version (\d+)\.(\d+)", said)
-    fine = found is not None and (int(found[1]), int(found[2])) >= _OLDEST_QEMU
-    oldest = ".".join(map(str, _OLDEST_QEMU))
+    fine = found is not None and (int(found[1]), int(found[2])) >= OLDEST
+    oldest = ".".join(map(str, OLDEST))
     return Finding("qemu", fine, said if fine else f"{said}: install {oldest} or newer")
 
 

@@ -3,6 +3,20 @@
 
 from __future__ import annotations
 
+from errno import EACCES, EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EPERM, EROFS
+
+FREE_SPACE = "free some space (`umd-harness clean` empties the cache), then try again"
+
+_FULL = (ENOSPC, EDQUOT)
+_HINTS = {
+    **dict.fromkeys(_FULL, FREE_SPACE),
+    **dict.fromkeys((EACCES, EPERM, EROFS), "make it yours to write, or set XDG_CACHE_HOME"),
+    **dict.fromkeys((EMFILE, ENFILE), "raise the limit of open files (ulimit -n)"),
+    ENOMEM: "free some memory, or take fewer --jobs",
+    EFBIG: "raise the limit of file sizes (ulimit -f)",
+    EIO: "look into the kernel's log (dmesg): the disk may be failing",
+}
+
 
 class UserError(Exception):
     """Something the user can mend: `message` says what happened, `hint` what to do.
@@ -17,6 +31,20 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}"
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or the user's part of it, has no room left."""
+    return error.errno in _FULL
+
+
+def mendable(error: OSError) -> UserError | None:
+    """What the user can do about what the system refused; None if it looks like a defect."""
+    hint = _HINTS.get(error.errno or 0)
+    if hint is None:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return UserError(f"{where}{error.strerror}", hint=hint)
 
 
 class VmLost(Exception):

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where things are: the checkout, and the cache outside it."""
+"""Where things are: what we ship, in a checkout or an installed package, and the cache."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-"""The folder that holds `kernel-patches/`, `guest-images/` and `tests/`."""
+_PACKAGE = Path(__file__).resolve().parent
+_INSTALLED = _PACKAGE / "data"
+"""Where setup.py puts what we ship into a wheel. A checkout has no such folder."""
+
+CHECKOUT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
+"""The folder that holds `kernel-patches/` and `guest-images/`."""
 
 KERNEL_PATCHES = CHECKOUT / "kernel-patches"
 """The overlay, the per-line series and the configuration fragments that we ship."""
+
+GUEST_IMAGES = CHECKOUT / "guest-images"
+"""The sources of what runs in the guests: agent, payloads, the accelerator's probe."""
 
 
 def cache_dir() -> Path:

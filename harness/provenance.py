@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,19 +28,19 @@ class OpenLab:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-LabOpener = Callable[[str, Progress], AbstractContextManager[OpenLab]]
-"""From a kernel line to its lab; unit tests bring their own."""
+LabOpener = Callable[[str, Iterable[str], Progress], AbstractContextManager[OpenLab]]
+"""From a kernel line and the variants to run to a lab; unit tests bring their own."""
 
 
 @contextmanager
-def open_lab(line: str, progress: Progress) -> Iterator[OpenLab]:
-    """Build or find all that the line's cells need; raises UserError."""
+def open_lab(line: str, variants: Iterable[str], progress: Progress) -> Iterator[OpenLab]:
+    """Build or find all that the variants' cells need; raises UserError."""
     from harness.lab import Lab as RealLab
     from harness.vm.workdir import sweep
 
     with suppress(OSError):  # another worker's machine may go while it is looked at
         sweep()
-    lab = RealLab.open(line, progress=progress)
+    lab = RealLab.open(line, variants, progress=progress)
     image = lab.image
     facts = {
         "image": image.key,
@@ -48,6 +48,15 @@ def open_lab(line: str, progress: Progress) -> Iterator[OpenLab]:
         "config": image.meta.get("config", ""),
         "series": image.meta.get("series", ""),
         "guest_image": lab.guest.key,
+        "flavours": {
+            flavour: {
+                "image": images.kernel.key,
+                "config": images.kernel.meta.get("config", ""),
+                "guest_image": images.guest.key,
+            }
+            for flavour, images in lab.flavours.items()
+            if flavour
+        },
         "qemu": version_of("qemu-system-x86_64", "--version"),
         "accelerator": lab.accelerator.name,
         "accelerator_reason": lab.accelerator.reason,

@@ -30,7 +30,7 @@ def run_shell(line: str, variant: str) -> int:
     """
     out = console()
     with progress_line(out) as progress:
-        lab = Lab.open(line, progress=progress)
+        lab = Lab.open(line, [variant], progress=progress)
     spec = lab.spec(variant)
     spec = replace(spec, cmdline=f"{spec.cmdline} umd.shell")
     out.print(f"root shell on {variant} of {line}: leave it with `exit`, or with Ctrl-a x")

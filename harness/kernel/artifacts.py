@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
@@ -25,7 +26,8 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
     """Copy the image, its symbols, configuration, modules and handlers into `folder`.
 
     `witness-undefined.txt` and `error-injection.txt` are for the check that the witness calls
-    nothing that root may make fail (architecture, rule 1).
+    nothing that root may make fail, `witness-functions.txt` for the host to look after its code
+    (architecture, rule 1).
     """
     objects = tree.objects
     shutil.copyfile(objects / "arch/x86/boot/bzImage", folder / "bzImage")
@@ -44,7 +46,10 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
         shutil.copyfile(path, folder / "handlers" / path.name)
         shutil.copymode(path, folder / "handlers" / path.name)
     if (objects / _WITNESS).is_file():
-        _write_names(folder / "witness-undefined.txt", _undefined(objects / _WITNESS))
+        symbols = _symbols(objects / _WITNESS)
+        undefined = symbols.pop("U")
+        _write_names(folder / "witness-undefined.txt", undefined.difference(*symbols.values()))
+        _write_names(folder / "witness-functions.txt", symbols["T"])
     _write_names(folder / "error-injection.txt", _injectable(tree.source))
     shutil.copyfile(tree.log, folder / "build.log")
 
@@ -60,20 +65,18 @@ def _write_names(path: Path, names: set[str]) -> None:
     path.write_text("".join(f"{name}\n" for name in sorted(names)))
 
 
-def _undefined(archive: Path) -> set[str]:
-    """Return the symbols that the archive's objects take from the rest of the kernel."""
-    status, output = output_of(["nm", str(archive)])
+def _symbols(archive: Path) -> dict[str, set[str]]:
+    """Return the names in the archive's objects by kind: U undefined, T global code, and so on."""
+    status, output = output_of(["nm", "--format=posix", str(archive)])
     if status != 0:
         raise UserError(f"nm could not read {archive}", hint="run it by hand to see why")
-    undefined: set[str] = set()
-    defined: set[str] = set()
+    names: defaultdict[str, set[str]] = defaultdict(set)
     for line in output.splitlines():
-        fields = line.split()
-        if len(fields) == 2 and fields[0] in "Uwv":
-            undefined.add(fields[1])
-        elif len(fields) == 3:
-            defined.add(fields[2])
-    return undefined - defined
+        name, kind, *_ = [*line.split(), ""]
+        if not kind:  # the heading of a member
+            continue
+        names["U" if kind in "wv" else kind].add(name)
+    return names
 
 
 def _injectable(source: Path) -> set[str]:

@@ -21,7 +21,7 @@ from harness.kernel.make import RECIPE, Step, make
 from harness.kernel.series import Series, load_series
 from harness.kernel.source import SOURCE_DIR, Source, find_source, read_json, write_json
 from harness.kernel.toolchain import toolchain
-from harness.kernel.tree import BuildTree, prepare
+from harness.kernel.tree import BuildTree, prepare, start_from_own
 from harness.paths import KERNEL_PATCHES, cache_dir
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _TARGETS = ("bzImage", "modules")
 _GIB = 1 << 30
 FRESH_SPACE = 6 * _GIB
 """Bytes a build from nothing needs: 1.5 GiB of source, 3 GiB of objects with DWARF, slack."""
+_COPY_SPACE = 3 * _GIB  # a copy of the objects, and what is built in it
 _KEPT_SPACE = 1 * _GIB
 _LOCK_DEADLINE = 2 * 3600.0  # seconds; a build takes under 15 minutes on two cores
 _PROGRESS_EVERY = 0.1  # seconds
@@ -58,6 +59,7 @@ class _Job:
 def kernel_image(
     line: str = "6.12",
     *,
+    flavour: str = "",
     progress: Callable[[str], None],
     patches: Path = KERNEL_PATCHES,
     cache: Path | None = None,
@@ -66,32 +68,42 @@ def kernel_image(
 ) -> KernelImage:
     """Return the image of `line` as it is patched and configured now; build it if need be.
 
+    A `flavour` is configured by one fragment more, config/<flavour>.config, and its first
+    build starts from a copy of the line's own objects.
     `progress` gets one short line at a time. `free_space` (bytes) overrides what must be free
     on the cache's disk. Raises UserError for all that the user can mend.
     """
     cache = cache_dir() if cache is None else cache
     cache.mkdir(parents=True, exist_ok=True)
-    job = _plan(line, patches=patches, cache=cache, sources=sources)
+    job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
     image = find_image(line, job.key, cache=cache)
     if image is not None:
         return image
-    tree = BuildTree(cache / "build" / line)
+    tree = BuildTree(cache / "build" / line, flavour)
     with _locked(tree, progress=progress):
         # Again: the wait may have been long, and the other build may have made this image.
-        job = _plan(line, patches=patches, cache=cache, sources=sources)
+        job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
         image = find_image(line, job.key, cache=cache)
         if image is not None:
             return image
-        fresh = tree.digest() != job.source.digest or not tree.objects.is_dir()
-        needed = free_space if free_space is not None else FRESH_SPACE if fresh else _KEPT_SPACE
-        _check_place(tree.root, needed)
+        _check_place(tree.root, _needed(tree, job) if free_space is None else free_space)
         return _build(job, tree, cache=cache, progress=progress)
 
 
-def _plan(line: str, *, patches: Path, cache: Path, sources: Path) -> _Job:
+def _needed(tree: BuildTree, job: _Job) -> int:
+    """Return the bytes that must be free for this build."""
+    if tree.digest() != job.source.digest:
+        return FRESH_SPACE
+    if tree.objects.is_dir():
+        return _KEPT_SPACE
+    return _COPY_SPACE if BuildTree(tree.root).objects.is_dir() else FRESH_SPACE
+
+
+def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path) -> _Job:
     series = load_series(line, patches=patches)
     source = find_source(line, cache=cache, where=sources)
-    fragments = tuple(patches / "config" / name for name in _FRAGMENTS)
+    names = (*_FRAGMENTS, f"{flavour}.config") if flavour else _FRAGMENTS
+    fragments = tuple(patches / "config" / name for name in names)
     for fragment in fragments:
         if not fragment.is_file():
             raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
@@ -161,6 +173,7 @@ def _build(
 ) -> KernelImage:
     tree.log.write_text("")
     prepare(tree, source=job.source, series=job.series, progress=progress)
+    start_from_own(tree, progress=progress)
     progress("configuration: tinyconfig and fragments")
     configure(tree, job.fragments, inputs=job.config_inputs())
     if _digest(job.series.content()) != job.meta["series"]:
@@ -177,6 +190,7 @@ def _build(
         job.key,
         cache=cache,
         meta=job.meta,
+        flavour=tree.flavour,
         fill=lambda folder: collect(tree, folder, handlers=job.series.handlers),
     )
 

@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import FREE_SPACE, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 _TERM_GRACE = 5.0  # seconds make gets to remove half-written targets
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "CCACHE_DIR", "CCACHE_DISABLE")
 
 
@@ -36,9 +38,15 @@ def find_tool(name: str) -> str:
     if path is None:
         raise UserError(
             f"the build needs `{name}`, which is not installed",
-            hint="`./run scenarios` installs all that is missing",
+            hint="install it: `umd-harness doctor` names the package",
         )
     return path
+
+
+def check_disk(said: str, *, where: Path | None) -> None:
+    """Raise UserError if a tool failed for want of space: no other hint would help."""
+    if _NO_SPACE in said:
+        raise UserError(f"no space left on the disk of {where or Path.cwd()}", hint=FREE_SPACE)
 
 
 @contextmanager
@@ -118,4 +126,7 @@ def output_of(
             f"`{argv[0]}` did not end within {deadline:.0f} s",
             hint="run it by hand: " + " ".join(argv),
         ) from error
-    return done.returncode, done.stdout.decode(errors="replace")
+    said = done.stdout.decode(errors="replace")
+    if done.returncode != 0:
+        check_disk(said, where=cwd)
+    return done.returncode, said

@@ -59,10 +59,10 @@ def configure(tree: BuildTree, fragments: Sequence[Path], *, inputs: str = "") -
     of all that decides the result; where it is the last call's, Kconfig is not run again.
     """
     done = [inputs, _hash(tree.objects / ".config")]
-    if inputs and read_json(tree.root / "config.json") == done:
+    if inputs and read_json(tree.config_note) == done:
         return False
     changed = _configure(tree, fragments)
-    write_json(tree.root / "config.json", [inputs, _hash(tree.objects / ".config")])
+    write_json(tree.config_note, [inputs, _hash(tree.objects / ".config")])
     return changed
 
 
@@ -71,7 +71,7 @@ def _hash(path: Path) -> str:
 
 
 def _configure(tree: BuildTree, fragments: Sequence[Path]) -> bool:
-    scratch = tree.root / "config"
+    scratch = tree.config_scratch
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     config = scratch / ".config"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START_KERNEL_MAP = 0xFFFFFFFF80000000  # arch/x86/include/asm/page_64_types.h
-_KEPT = 6  # images of one line, about 25 MB each
+_KEPT = 6  # images of one line and flavour, about 25 MB each
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class KernelImage:
         return symbols
 
     def symbol(self, name: str) -> int:
-        """Return a kernel symbol's virtual address (KASLR is off in our guests)."""
+        """Return a kernel symbol's virtual address as linked, which KASLR moves."""
         try:
             return self._symbols[name]
         except KeyError as error:
@@ -81,10 +82,30 @@ class KernelImage:
                 hint=f"look at {self.system_map} and at the witness's configuration",
             ) from error
 
+    @cached_property
+    def _places(self) -> tuple[list[int], list[str]]:
+        ordered = sorted((address, name) for name, address in self._symbols.items())
+        return [address for address, _ in ordered], [name for _, name in ordered]
+
+    def symbol_at(self, address: int) -> str:
+        """Return the name of the symbol that an address of the kernel's lies in."""
+        addresses, names = self._places
+        return names[bisect_right(addresses, address) - 1]
+
+    @cached_property
+    def witness_code(self) -> tuple[int, int]:
+        """Physical address, and size in bytes, of the witness's code: it is in one piece."""
+        names = (self.directory / "witness-functions.txt").read_text().split()
+        addresses, _ = self._places
+        end = self.symbol("_etext")  # beyond it lies what runs at boot and is gone
+        starts = [at for at in map(self.symbol, names) if at < end]
+        first, last = min(starts), max(starts)
+        return first - _START_KERNEL_MAP, addresses[bisect_right(addresses, last)] - first
+
     def physical(self, name: str) -> int:
         """Return the physical address of a symbol in the kernel's own mapping.
 
-        Without KASLR the kernel runs where it was linked to run, so phys_base is 0.
+        It is where the kernel was linked to run: a machine's `load_offset` comes on top.
         """
         address = self.symbol(name)
         if address < _START_KERNEL_MAP:
@@ -134,6 +155,7 @@ def publish(
     cache: Path,
     meta: Mapping[str, str],
     fill: Callable[[Path], None],
+    flavour: str = "",
 ) -> KernelImage:
     """Let `fill` write an image's files, then show them under their key all at once.
 
@@ -145,22 +167,24 @@ def publish(
     scratch.mkdir(parents=True)
     try:
         fill(scratch)
-        write_json(scratch / "meta.json", {"line": line, **meta})
+        write_json(scratch / "meta.json", {"line": line, "flavour": flavour, **meta})
         # Only a half-removed image can be there: find_image() saw none.
         shutil.rmtree(images / key, ignore_errors=True)
         scratch.rename(images / key)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    _prune(images, line)
+    _prune(images, line, flavour)
     return KernelImage(line, key, images / key)
 
 
-def _prune(images: Path, line: str) -> None:
-    """Remove the line's images that were not used for longest."""
+def _prune(images: Path, line: str, flavour: str) -> None:
+    """Remove the images of that line and flavour that were not used for longest."""
     ours = []
     for note in images.glob("*/meta.json"):
         meta = read_json(note)
-        if isinstance(meta, dict) and meta.get("line") == line:
+        if not isinstance(meta, dict):
+            continue
+        if (meta.get("line"), meta.get("flavour", "")) == (line, flavour):
             ours.append(note.parent)
     ours.sort(key=lambda image: image.stat().st_mtime_ns, reverse=True)
     for image in ours[_KEPT:]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.kernel.command import clean_environment, process_group
+from harness.kernel.command import check_disk, clean_environment, process_group
 
 if TYPE_CHECKING:
     import subprocess
@@ -71,6 +71,26 @@ def make(
     env = {**clean_environment(), **_REPRODUCIBLE, **(variables or {})}
     tree.objects.mkdir(parents=True, exist_ok=True)
     causes: list[str] = []
+    try:
+        status = _logged(tree, argv, env, causes, follow)
+    except OSError as error:
+        check_disk(str(error), where=tree.root)
+        raise
+    if status != 0:
+        check_disk("\n".join(causes), where=tree.root)
+        raise UserError(
+            f"make {' '.join(targets)} failed: {_cause(causes)}", hint=f"see {tree.log}"
+        )
+
+
+def _logged(
+    tree: BuildTree,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    causes: list[str],
+    follow: Callable[[Step], None] | None,
+) -> int:
+    """Run the command and return its exit status; the last lines are left in `causes`."""
     with (
         tree.log.open("a", encoding="utf-8") as log,
         process_group(argv, cwd=tree.root, env=env) as process,
@@ -83,11 +103,7 @@ def make(
                 follow(Step(match[1], match[2]))
             causes.append(text)
             del causes[:-400]
-        status = process.wait(timeout=_QUIET_LIMIT)
-    if status != 0:
-        raise UserError(
-            f"make {' '.join(targets)} failed: {_cause(causes)}", hint=f"see {tree.log}"
-        )
+        return process.wait(timeout=_QUIET_LIMIT)
 
 
 def _cause(lines: Sequence[str]) -> str:

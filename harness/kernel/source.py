@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.errors import UserError
-from harness.kernel.command import process_group
+from harness.kernel.command import check_disk, process_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +76,11 @@ def write_json(path: Path, value: object) -> None:
     """Write a note atomically: a reader sees the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(value, indent=1))
-    scratch.replace(path)
+    try:
+        scratch.write_text(json.dumps(value, indent=1))
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def unpack(source: Source, target: Path, *, members: Sequence[str] = ()) -> None:
@@ -96,6 +99,7 @@ def unpack(source: Source, target: Path, *, members: Sequence[str] = ()) -> None
             output, _ = process.communicate(timeout=_LOCK_DEADLINE)
         missed = b"Not found in archive" in output
         if process.returncode != 0 and not (members and missed):
+            check_disk(output.decode(errors="replace"), where=target)
             said = output.decode(errors="replace").strip().splitlines() or ["nothing"]
             raise UserError(
                 f"tar could not unpack {source.tarball}: {said[0]}",

@@ -10,7 +10,9 @@ from __future__ import annotations
 import filecmp
 import re
 import shutil
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
@@ -19,7 +21,6 @@ from harness.kernel.source import read_json, unpack, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from harness.kernel.series import Commit, Series
     from harness.kernel.source import Source
@@ -27,12 +28,21 @@ if TYPE_CHECKING:
 FRAMEWORK = "kernel/usermode_driver.c"
 """Mainline's user mode driver framework, which the library stands on (gone since 6.17)."""
 
+_CLOCK_SLACK = 2.0
+"""Seconds by which a file may be ahead: filesystems keep times of their own."""
+_COPY_SECONDS = 600.0  # 1 GB; 10 s on an idle disk
+
 
 @dataclass(frozen=True)
 class BuildTree:
-    """The folders of one kernel line's build; its lock is the caller's to hold."""
+    """The folders of one kernel line's build; its lock is the caller's to hold.
+
+    The flavours of a line (as in Debian's kernels: the same source, another configuration)
+    share its source, and each has objects of its own.
+    """
 
     root: Path
+    flavour: str = ""
 
     @property
     def source(self) -> Path:
@@ -42,7 +52,7 @@ class BuildTree:
     @property
     def objects(self) -> Path:
         """make's output folder (`O=`)."""
-        return self.root / "objects"
+        return self.root / self._own("objects")
 
     @property
     def pristine(self) -> Path:
@@ -52,7 +62,20 @@ class BuildTree:
     @property
     def log(self) -> Path:
         """The output of the last build's tools."""
-        return self.root / "build.log"
+        return self.root / self._own("build", ".log")
+
+    @property
+    def config_scratch(self) -> Path:
+        """Where a configuration is made, beside the objects."""
+        return self.root / self._own("config")
+
+    @property
+    def config_note(self) -> Path:
+        """What the objects' configuration was made from."""
+        return self.root / self._own("config", ".json")
+
+    def _own(self, name: str, suffix: str = "") -> str:
+        return f"{name}-{self.flavour}{suffix}" if self.flavour else f"{name}{suffix}"
 
     @property
     def note(self) -> Path:
@@ -74,10 +97,14 @@ def prepare(
     tree: BuildTree, *, source: Source, series: Series, progress: Callable[[str], None]
 ) -> None:
     """Make `tree.source` the tarball plus the series, whatever it held before."""
+    if newest := _from_the_future(tree):
+        # make would take what changes now for older than what was built from it.
+        progress(f"source: the clock went back behind {newest}: building from nothing")
+        _remove(tree.note)
     if tree.digest() != source.digest:
         progress(f"source: unpacking {source.tarball.name}")
         # Objects too: the tarball's times are older than theirs, so make would keep them.
-        for stale in (tree.note, tree.pristine, tree.objects):
+        for stale in (tree.note, tree.pristine, *tree.root.glob("objects*")):
             _remove(stale)
         unpack(source, tree.source)
         write_json(tree.note, {"digest": source.digest, "added": []})
@@ -90,6 +117,41 @@ def prepare(
     _check_framework(tree, stage, line=series.line)
     _sync(tree, stage, digest=source.digest)
     _remove(stage)
+
+
+def _from_the_future(tree: BuildTree) -> str:
+    """Name something of a former build that is younger than now; empty if nothing is.
+
+    The folders tell of the files in them: each gets the time at which one was last made.
+    """
+    now = time.time() + _CLOCK_SLACK
+    folders = [tree.source, *tree.root.glob("objects*")]
+    for folder in filter(Path.is_dir, folders):
+        for path in (folder, *folder.iterdir()):
+            if path.lstat().st_mtime > now:
+                return str(path)
+    return ""
+
+
+def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> None:
+    """Let a flavour without objects begin with a copy of the line's own, if there are any.
+
+    With the times kept, make builds only what the other configuration changes.
+    """
+    own = BuildTree(tree.root)
+    scratch = tree.root / "copy"
+    _remove(scratch)  # of a build that was interrupted
+    if tree.objects.is_dir() or not own.objects.is_dir():
+        return
+    progress(f"kernel: copying the objects for the flavour {tree.flavour}")
+    argv = ["cp", "-a", "--reflink=auto", str(own.objects), str(scratch)]
+    status, output = output_of(argv, cwd=tree.root, deadline=_COPY_SECONDS)
+    if status != 0:
+        raise UserError(
+            f"the objects cannot be copied: {(output.strip().splitlines() or [''])[-1]}",
+            hint="run it by hand: " + " ".join(argv),
+        )
+    scratch.rename(tree.objects)  # at once: half a copy is none
 
 
 def _remove(path: Path) -> None:

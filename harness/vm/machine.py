@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from harness.errors import VmLost
 from harness.vm.demotion import give_to_qemu
 from harness.vm.gdbstub import Gdbstub
+from harness.vm.kaslr import find_kernel
 from harness.vm.monitor import Monitor
 from harness.vm.paging import walk
 from harness.vm.process import Process, signal_name
@@ -32,6 +33,7 @@ KERNEL = "kernel"
 INITRD = "initrd"
 RAM = "ram"
 DEVICE = "device"
+DUMP = "dump"
 SAVE_SECONDS = 60
 POLL_SECONDS = 0.001
 
@@ -63,6 +65,8 @@ class Machine:
         self._gdbstub = gdbstub
         self._agent = agent
         self._paused = True
+        self.load_offset = 0
+        """Bytes from a kernel symbol's physical address as linked to where it is (KASLR)."""
 
     @classmethod
     @contextmanager
@@ -80,6 +84,8 @@ class Machine:
             with machine._explained():
                 machine._connect()
                 machine.resume()
+                if spec.kaslr:
+                    machine.load_offset = find_kernel(machine.vmcore, size=machine._size)
                 yield machine
 
     @classmethod
@@ -91,6 +97,7 @@ class Machine:
         with ExitStack() as stack:
             with _starting():
                 files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
+                load_offset = state.load_offset
                 ram, device = (file.fileno() for file in files)
                 backend = (
                     f"memory-backend-file,id=ram,size={spec.memory_mib}M,"
@@ -103,6 +110,7 @@ class Machine:
                     stack, spec, accelerator, directory, arguments, readable=(ram, device)
                 )
             with machine._explained():
+                machine.load_offset = load_offset
                 machine._connect()
                 machine._load(f"file:/proc/self/fd/{device}")
                 machine.resume()
@@ -238,6 +246,17 @@ class Machine:
         if not 0 <= address <= address + size <= self._size:
             raise VmLost(f"the guest has no memory at {address:#x}")
 
+    def vmcore(self) -> bytes:
+        """An ELF core of the guest without its memory: what is in it are the notes."""
+        path = self._process.directory / DUMP
+        path.unlink(missing_ok=True)
+        with self.paused():
+            self._monitor.execute(
+                "dump-guest-memory", paging=False, protocol=f"file:{DUMP}", begin=0, length=4096
+            )
+        with os.fdopen(_open_left(path), "rb") as file:
+            return file.read(1 << 20)
+
     def save(self, directory: Path) -> None:
         """Save the paused machine as files `ram` and `device` in `directory`, and end it."""
         self._ignore_shared()
@@ -264,9 +283,15 @@ def _starting() -> Iterator[None]:
 def _take_over(source: Path, target: Path) -> None:
     """Move a file that QEMU wrote, as ours and for QEMU to read only. Follows no link."""
     source.rename(target)
-    fd = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(fd) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise VmLost(f"QEMU left no file {target.name}")
+    with os.fdopen(_open_left(target)) as file:
         os.fchown(file.fileno(), os.geteuid(), os.getegid())
         os.fchmod(file.fileno(), 0o444)
+
+
+def _open_left(path: Path) -> int:
+    """Open what QEMU wrote to read it: a regular file, and no link. Raises VmLost."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise VmLost(f"QEMU left no file {path.name}")
+    return fd

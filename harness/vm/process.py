@@ -52,7 +52,8 @@ class Process:
             self._errors.close()
             if isinstance(error, FileNotFoundError):
                 raise UserError(
-                    f"{error.filename} is not installed", hint="run ./run, which installs it"
+                    f"{error.filename} is not installed",
+                    hint="install it: `umd-harness doctor` names the package",
                 ) from error
             raise
         self.pid = self._process.pid

@@ -11,8 +11,8 @@ from harness.vm.qemu import QEMU
 if TYPE_CHECKING:
     from pathlib import Path
 
-CMDLINE = "console=ttyS0 nokaslr panic=-1 quiet"
-"""nokaslr: the host finds symbols by their linked address. panic=-1: a panic ends QEMU."""
+CMDLINE = "console=ttyS0 panic=-1 quiet"
+"""panic=-1: a panic ends QEMU."""
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
@@ -33,7 +33,11 @@ MACHINE = (
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """One machine. `kernel_key` and `guest_key` stand for what the files contain."""
+    """One machine. `kernel_key` and `guest_key` stand for what the files contain.
+
+    With `kaslr` the kernel says at boot where it is (vmcoreinfo). Off is the default: a boot is
+    then like any other, and root, who attacks here, could read the addresses anyway.
+    """
 
     name: str
     kernel: Path
@@ -43,13 +47,15 @@ class MachineSpec:
     cmdline: str
     memory_mib: int = 256
     cpus: int = 1
+    kaslr: bool = False
 
     def arguments(self) -> list[str]:
         """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""
         size = ["-m", f"{self.memory_mib}M", "-smp", str(self.cpus)]
-        return [QEMU, *MACHINE, *size]
+        found = ["-device", "vmcoreinfo"] if self.kaslr else []
+        return [QEMU, *MACHINE, *found, *size]
 
     @property
     def append(self) -> str:
         """The kernel's command line."""
-        return f"{CMDLINE} {self.cmdline}"
+        return f"{CMDLINE} {'' if self.kaslr else 'nokaslr '}{self.cmdline}"

@@ -18,6 +18,8 @@ from harness.errors import VmLost
 from harness.paths import cache_dir
 from harness.vm.machine import DEVICE, RAM, Machine
 from harness.vm.qemu import qemu_identity
+from harness.vm.room import check_room, full_disk_told
+from harness.vm.seal import is_sealed, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +36,32 @@ _UNFINISHED = ".unfinished-"
 
 @dataclass(frozen=True)
 class SavedState:
-    """A paused machine on disk: its RAM, mapped copy-on-write, and its devices."""
+    """A paused machine on disk."""
 
-    ram: Path
-    device: Path
+    directory: Path
+
+    @property
+    def ram(self) -> Path:
+        """Its memory, mapped copy-on-write."""
+        return self.directory / RAM
+
+    @property
+    def device(self) -> Path:
+        """Its devices."""
+        return self.directory / DEVICE
+
+    @property
+    def placement(self) -> Path:
+        """What was noted before any attacker's code ran: where its kernel was loaded."""
+        return self.directory / "placement.json"
+
+    @property
+    def load_offset(self) -> int:
+        """Its machine's `load_offset`. Raises VmLost if that was not noted."""
+        try:
+            return int(json.loads(self.placement.read_text())["load_offset"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise VmLost(f"{self.placement} does not say where the kernel is") from error
 
 
 def state_key(spec: MachineSpec, accelerator: Accelerator) -> str:
@@ -59,12 +83,13 @@ def saved_state(
     """The state of `spec`, made now if it is not there: by one worker, the others wait.
 
     `ready` is given the booting machine and returns when it may be saved. Of the states of the
-    same name that were made from something else the last used ones are kept. Raises VmLost if
-    the machine does not get there.
+    same name that were made from something else the last used ones are kept. One that is no
+    longer whole is made again. Raises VmLost if the machine does not get there, UserError if it
+    never could.
     """
     base = cache_dir() / "states" / spec.name
     directory = base / state_key(spec, accelerator)
-    state = SavedState(directory / RAM, directory / DEVICE)
+    state = SavedState(directory)
     if _is_there(directory):
         return state
     base.mkdir(parents=True, exist_ok=True)
@@ -72,6 +97,8 @@ def saved_state(
         with FileLock(base.parent / f"{spec.name}.lock", timeout=MAKING_SECONDS):
             if not _is_there(directory):
                 _prune(base)
+                shutil.rmtree(directory, ignore_errors=True)
+                check_room(spec, base)
                 _make(spec, accelerator, directory, ready)
     except Timeout as error:
         raise VmLost(f"another worker did not make the state of {spec.name}") from error
@@ -79,11 +106,10 @@ def saved_state(
 
 
 def _is_there(directory: Path) -> bool:
-    """Whether the state was made; it counts as used now."""
-    try:
-        os.utime(directory)
-    except FileNotFoundError:
+    """Whether the state was made and is whole; it counts as used now."""
+    if not is_sealed(directory):
         return False
+    os.utime(directory)
     return True
 
 
@@ -105,8 +131,11 @@ def _make(
     with tempfile.TemporaryDirectory(
         dir=directory.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True
     ) as made:
-        with Machine.boot(spec, accelerator) as machine:
+        with Machine.boot(spec, accelerator) as machine, full_disk_told(directory.parent):
             ready(machine)
             machine.pause()
             machine.save(Path(made))
+            placement = {"load_offset": machine.load_offset}
+            SavedState(Path(made)).placement.write_text(json.dumps(placement) + "\n")
+        seal(Path(made))
         Path(made).rename(directory)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from harness.errors import is_full, mendable
 from harness.paths import cache_dir
 from harness.vm.demotion import give_to_qemu
 
@@ -25,20 +26,34 @@ _SECONDS = 30
 
 @contextmanager
 def work_directory() -> Iterator[Path]:
-    """A directory that QEMU may write to; removed at the end."""
-    base = cache_dir() / "machines"
-    base.mkdir(parents=True, exist_ok=True)
-    # Between a directory's making and its locking nobody may take it for a dead run's.
-    with FileLock(base / ".lock", timeout=_SECONDS):
-        _sweep(base)
-        path = Path(tempfile.mkdtemp(dir=base))
-        lock = _lock(path, os.O_CREAT | os.O_EXCL)
+    """A directory that QEMU may write to; removed at the end. Raises UserError on a full disk."""
+    try:
+        path, lock = _new()
+    except OSError as error:
+        if is_full(error) and (told := mendable(error)):
+            raise told from error
+        raise
     try:
         give_to_qemu(path)
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(lock)
+
+
+def _new() -> tuple[Path, int]:
+    """Make a directory and lock it."""
+    base = cache_dir() / "machines"
+    base.mkdir(parents=True, exist_ok=True)
+    # Between a directory's making and its locking nobody may take it for a dead run's.
+    with FileLock(base / ".lock", timeout=_SECONDS):
+        _sweep(base)
+        path = Path(tempfile.mkdtemp(dir=base))
+        try:
+            return path, _lock(path, os.O_CREAT | os.O_EXCL)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
 
 
 def sweep() -> None:

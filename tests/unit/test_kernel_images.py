@@ -80,3 +80,13 @@ def test_the_least_used_images_go(tmp_path: Path) -> None:
     publish("6.12", "k6", cache=tmp_path, meta={}, fill=fill)
     kept = {path.name for path in (tmp_path / "images").iterdir()}
     assert kept == {"other", "k0", "k2", "k3", "k4", "k5", "k6"}
+
+
+def test_a_flavours_images_are_counted_by_themselves(tmp_path: Path) -> None:
+    for flavour in ("", "debug"):
+        for number in range(7):
+            key = f"{flavour}{number}"
+            image = publish("6.12", key, cache=tmp_path, meta={}, fill=fill, flavour=flavour)
+            os.utime(image.directory, (100 + number, 100 + number))
+    kept = {path.name for path in (tmp_path / "images").iterdir()}
+    assert kept == {f"{flavour}{number}" for flavour in ("", "debug") for number in range(1, 7)}

@@ -40,8 +40,8 @@ def test_no_parameter_exists_without_the_witness(source: Path) -> None:
 
 
 def test_the_check_sees_a_parameter_where_there_is_one() -> None:
-    lsm = OVERLAY / "security" / "umd" / "umd_lsm.c"
-    assert PARAMETER.search(preprocessed(lsm, "-DCONFIG_UMD_WITNESS"))
+    confine = OVERLAY / "kernel" / "umd_confine.c"
+    assert PARAMETER.search(preprocessed(confine, "-DCONFIG_UMD_WITNESS"))
 
 
 def test_every_overlay_file_names_its_licence() -> None:

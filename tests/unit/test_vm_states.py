@@ -39,6 +39,7 @@ def test_the_same_machine_has_the_same_key() -> None:
         replace(SPEC, cmdline="umd_isolation=off"),
         replace(SPEC, memory_mib=512),
         replace(SPEC, cpus=2),
+        replace(SPEC, kaslr=True),
     ],
 )
 def test_another_machine_has_another(other: MachineSpec) -> None:

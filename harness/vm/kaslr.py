@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where KASLR put the kernel, as it says itself while it boots (vmcoreinfo).
+
+The note lies in the guest's memory, where root may forge it. So it is asked for once, before
+any attacker's code runs, and never again (rule 1).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from typing import TYPE_CHECKING
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.segments import NoteSegment
+
+from harness.errors import VmLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOTE_SECONDS = 120.0
+"""The driver is there before the first process; a boot takes 2 s under TCG on an idle machine."""
+
+POLL_SECONDS = 0.1
+_NAME = "VMCOREINFO"
+# Both are written by arch/x86/kernel/vmcore_info_64.c.
+_KERNEL_OFFSET = re.compile(rb"^KERNELOFFSET=([0-9a-f]{1,16})$", re.MULTILINE)
+_PHYS_BASE = re.compile(rb"^NUMBER\(phys_base\)=(-?[0-9]{1,20})$", re.MULTILINE)
+
+
+def find_kernel(vmcore: Callable[[], bytes], *, size: int) -> int:
+    """Wait for the booting kernel's note and return its load offset in bytes.
+
+    `vmcore` gives an ELF core, `size` is the guest's memory in bytes. Raises VmLost if there is
+    no note after NOTE_SECONDS, or none that can be true.
+    """
+    deadline = time.monotonic() + NOTE_SECONDS
+    while (note := vmcoreinfo(vmcore())) is None:
+        if time.monotonic() > deadline:
+            raise VmLost(
+                f"the guest gave no vmcoreinfo note in {NOTE_SECONDS:g} s, so its kernel cannot be "
+                "found with KASLR on: it needs CONFIG_FW_CFG_SYSFS and CONFIG_VMCORE_INFO"
+            )
+        time.sleep(POLL_SECONDS)
+    offset = load_offset(note)
+    if not 0 <= offset < size:
+        raise VmLost(f"the guest's vmcoreinfo note places its kernel outside memory: {offset:#x}")
+    return offset
+
+
+def vmcoreinfo(core: bytes) -> bytes | None:
+    """The VMCOREINFO note of an ELF core, None if it has none. Raises VmLost if it is no core."""
+    try:
+        for segment in ELFFile(io.BytesIO(core)).iter_segments():
+            if isinstance(segment, NoteSegment):
+                for note in segment.iter_notes():
+                    if note["n_name"] == _NAME:
+                        return bytes(note["n_descdata"])
+    except ELFError as error:
+        raise VmLost(f"QEMU's dump of the guest is no ELF file: {error}") from error
+    return None
+
+
+def load_offset(note: bytes) -> int:
+    """How far a symbol's physical address is from the linked one: the kernel is moved twice.
+
+    Its virtual addresses move by KERNELOFFSET; what is mapped there moves by phys_base.
+    """
+    virtual, physical = _KERNEL_OFFSET.search(note), _PHYS_BASE.search(note)
+    if not virtual or not physical:
+        raise VmLost("the guest's vmcoreinfo note does not say where its kernel is")
+    return int(virtual[1], 16) + int(physical[1])

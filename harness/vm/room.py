@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether a machine has room: memory for its initramfs, and disk for its state.
+
+What no further try can mend is the user's to mend, and is said before a boot is spent on it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.errors import FREE_SPACE, UserError, VmLost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.vm.spec import MachineSpec
+
+_MIB = 1 << 20
+_KERNEL_MIB = 96
+"""What the kernel and its processes take beside the initramfs."""
+_LAST_MIB = 8
+"""A disk with less than this left is full: the guest's memory is written in larger pieces."""
+
+
+def check_room(spec: MachineSpec, disk: Path) -> None:
+    """Raise UserError if the machine cannot boot, or its state has no place on `disk`."""
+    for path in (spec.kernel, spec.initramfs):
+        if not path.is_file() or not path.stat().st_size:
+            raise UserError(
+                f"{path} is missing or empty: the cache was damaged",
+                hint="`umd-harness clean --all` empties it, the next command builds anew",
+            )
+    # The archive and what is unpacked from it are in memory at the same time.
+    initramfs = spec.initramfs.stat().st_size // _MIB
+    needed = 2 * initramfs + _KERNEL_MIB
+    if needed > spec.memory_mib:
+        raise UserError(
+            f"the initramfs {spec.initramfs} ({initramfs} MiB) is too large for a machine with "
+            f"{spec.memory_mib} MiB: it needs {needed}",
+            hint="make what goes into it smaller, or give the machine more memory",
+        )
+    free = shutil.disk_usage(disk).free // _MIB
+    if free < spec.memory_mib:
+        raise UserError(
+            f"the state of {spec.name} may need {spec.memory_mib} MiB at {disk}, "
+            f"and {free} are free",
+            hint=FREE_SPACE,
+        )
+
+
+@contextmanager
+def full_disk_told(disk: Path) -> Iterator[None]:
+    """Turn the loss of a machine into a UserError if its memory found no place on `disk`.
+
+    QEMU itself only dies of SIGBUS then.
+    """
+    try:
+        yield
+    except VmLost as lost:
+        if shutil.disk_usage(disk).free < _LAST_MIB * _MIB:
+            raise UserError(f"the disk of {disk} is full: {lost}", hint=FREE_SPACE) from lost
+        raise
