@@ -29,7 +29,8 @@ class Outcome:
     """What one cell gave, before its control and reference cells are looked at.
 
     `seconds` is wall time from the machine's start to its end; `witness` and `attempt` are
-    JSON-able; `console` is escaped and capped; `image` is the kernel image's key.
+    JSON-able; `console` is escaped and capped; `image` is the kernel image's key; `hooks` are the
+    `security_*` functions that were called on the handler during the attack (L5).
     """
 
     verdict: Verdict
@@ -38,6 +39,7 @@ class Outcome:
     seconds: float
     image: str
     attempt_end: str
+    hooks: tuple[str, ...] = ()
     witness: dict[str, Any] = field(default_factory=dict)
     attempt: list[dict[str, Any]] = field(default_factory=list)
     console: str = ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: `umd-harness doctor | build | list | run | shell | bench | clean`.
+"""The command line: `umd-harness doctor | build | list | run | shell | bench | repeat | clean`.
 
 Whatever takes time to import is imported by the command that needs it, after its first line is
 out.
@@ -9,15 +9,33 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import UserError, mendable
 from harness.matrix import DEFAULT_LINE, all_cells, closure, default_jobs
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+if TYPE_CHECKING:
+    from types import FrameType
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal that asks the command to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.status = 128 + number  # as shells have it
+        self.message = "stopped"
+        if number != signal.SIGINT:
+            name = signal.Signals(number).name
+            self.message += f" by {name}; what was built stays: the same command goes on from there"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,19 +43,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        status = command(options)
+        with _ended_by_signals():
+            status = command(options)
         sys.stdout.flush()
     except UserError as error:
         sys.stderr.write(f"umd-harness: {error}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("umd-harness: stopped\n")
-        return _INTERRUPTED
+    except _Stopped as stopped:
+        sys.stderr.write(f"umd-harness: {stopped.message}\n")
+        return stopped.status
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; Python would complain again at its own exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except OSError as error:
+        if (told := mendable(error)) is None:
+            raise
+        sys.stderr.write(f"umd-harness: {told}\n")
+        return 2
     return status
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let the first signal that asks for an end raise _Stopped; further ones change nothing.
+
+    What is under way is undone then, and all of it has deadlines: a second Ctrl-C must not
+    interrupt that half way.
+    """
+    stopped = False
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            raise _Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     _line(argument)
     argument = add("bench", _bench, "time cells from the saved state against boot-plus-run")
     argument("-n", type=_positive, default=7, metavar="N", help="of each kind and cell (7)")
+    _line(argument)
+    argument = add("repeat", _repeat, "run cells again and again and count their verdicts")
+    argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
+    argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
+    argument("-n", type=_positive, default=100, metavar="N", help="times each (100)")
+    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     _line(argument)
     argument = add("clean", _clean, "remove build trees and saved states from the cache")
     argument("--all", action="store_true", help="the built images too")
@@ -160,11 +213,21 @@ def _doctor(options: argparse.Namespace) -> int:
 def _build(options: argparse.Namespace) -> int:
     from harness.provenance import open_lab
     from harness.report.terminal import console, progress_line
+    from harness.variants import VARIANTS
 
-    with progress_line(console()) as progress, open_lab(options.line, progress) as opened:
+    with (
+        progress_line(console()) as progress,
+        open_lab(options.line, VARIANTS, progress) as opened,
+    ):
         facts = opened.facts
-    _say(f"kernel image {facts['image'][:12]} of {options.line}, guest {facts['guest_image'][:12]}")
+    _say(_built(facts, options.line))
+    for flavour, built in facts.get("flavours", {}).items():
+        _say(_built(built, f"{options.line}, flavour {flavour}"))
     return 0
+
+
+def _built(facts: Mapping[str, str], what: str) -> str:
+    return f"kernel image {facts['image'][:12]} of {what}, guest {facts['guest_image'][:12]}"
 
 
 def _shell(options: argparse.Namespace) -> int:
@@ -175,16 +238,38 @@ def _shell(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from harness.bench import bench
+    from harness.bench import CELLS, bench
     from harness.provenance import open_lab
     from harness.report.terminal import console, progress_line
 
     out = console()
-    with progress_line(out) as progress, open_lab(options.line, progress) as opened:
+    variants = [variant for variant, _ in CELLS]
+    with progress_line(out) as progress, open_lab(options.line, variants, progress) as opened:
         measured = bench(opened.lab, line=options.line, repeat=options.n, progress=progress)
     for measurement in measured:
         _say(str(measurement))
     return 0
+
+
+def _repeat(options: argparse.Namespace) -> int:
+    from harness.provenance import open_lab
+    from harness.repeat import repeat
+    from harness.report.terminal import console, progress_line
+    from harness.report.text import visible
+    from harness.selection import select
+
+    cells = select(all_cells(options.line, options.variant), options.k)
+    variants = [cell.variant for cell in cells]
+    with (
+        progress_line(console()) as progress,
+        open_lab(options.line, variants, progress) as opened,
+    ):
+        counts = repeat(opened.lab, cells, times=options.n, jobs=options.jobs, progress=progress)
+    for count in counts:
+        _say(visible(str(count)))
+    steady = all(count.steady for count in counts)
+    _say(f"{len(counts)} cells, {options.n} times each: {'all' if steady else 'NOT all'} steady")
+    return 0 if steady else 1
 
 
 def _clean(options: argparse.Namespace) -> int:

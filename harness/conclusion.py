@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.cell import Cell, Outcome
 from harness.scenarios import REFERENCES, SCENARIOS
+from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
 
 Outcomes = Mapping[Cell, Outcome]
@@ -25,7 +26,7 @@ class Result:
     """One cell as it is reported: final, judged against its control, references and expectation.
 
     `axes` is None when nothing was concluded: "not lost" would be a claim of its own.
-    `seconds` is the cell's wall time. `hole` is the reason of the expectation, if a known hole.
+    `seconds` is the cell's wall time; `hooks` saw the handler during the attack.
     """
 
     cell: Cell
@@ -37,6 +38,7 @@ class Result:
     seconds: float
     image: str
     attempt_end: str
+    hooks: tuple[str, ...]
 
     @property
     def expected(self) -> Verdict:
@@ -45,8 +47,17 @@ class Result:
 
     @property
     def hole(self) -> str | None:
-        """Why this variant is expected to lose, if that is a known hole."""
+        """Why this variant loses, if that is a known hole; the reference, a thread, has none."""
+        if not VARIANTS[self.cell.variant].handler:
+            return None
         return SCENARIOS[self.cell.scenario].reason(self.cell.variant)
+
+    @property
+    def unhooked(self) -> bool:
+        """Whether an attack from outside won although no hook was asked about the handler (L5)."""
+        scenario = SCENARIOS[self.cell.scenario]
+        won = self.verdict not in (*NO_VERDICT, Verdict.HELD)
+        return won and not (scenario.inside or scenario.from_host or self.hooks)
 
     @property
     def ok(self) -> bool:
@@ -93,6 +104,7 @@ def conclude(cell: Cell, outcomes: Outcomes) -> Result:
         seconds=outcome.seconds,
         image=outcome.image,
         attempt_end=outcome.attempt_end,
+        hooks=outcome.hooks,
     )
 
 

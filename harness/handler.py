@@ -3,14 +3,34 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from elftools.elf.elffile import ELFFile
+
+from harness.witness.tally import Command
 
 if TYPE_CHECKING:
     from harness.kernel.images import KernelImage
     from harness.vm.machine import Machine
     from harness.witness.reader import Witness
+    from harness.witness.tally import Tally
 
 PROGRAM = "umd_witness_umh"
+
+
+class WayOut(IntEnum):
+    """What the handler with a backdoor can try (overlay/kernel/umd_witness/message.h)."""
+
+    OPENAT = 1
+    INT80 = 2
+    X32 = 3
+    IO_URING = 4
+    SIGRETURN = 5
+    STACK = 6
+    FLOOD = 7
+    OVERSIZED = 8
+    LATE = 9
 
 
 class Handler:
@@ -38,6 +58,20 @@ class Handler:
         """The address of one of the handler's variables: secret, chain, request or reply."""
         return self._image.handler_symbol(PROGRAM, name)
 
+    def offset(self, name: str) -> int:
+        """Where one of the handler's symbols lies in its file."""
+        with (self._image.handlers / PROGRAM).open("rb") as file:
+            return int(next(ELFFile(file).address_offsets(self.symbol(name))))
+
+    def physical(self, name: str) -> int:
+        """The physical address of `chain` or, of a process, of another variable.
+
+        The host walks the page table that the witness names; root would have to search.
+        """
+        tally = self._witness.read()
+        with self._machine.paused():
+            return self._physical(tally, name)
+
     def wait_for_request(self, *, seconds: float = 10) -> None:
         """Return once the handler, restarted if need be, has answered one more request."""
         right = self._witness.read().count.right
@@ -49,6 +83,20 @@ class Handler:
         """Change one byte of the handler's state from outside the guest."""
         tally = self._witness.read()
         with self._machine.paused():
-            address = self._machine.walk(tally.page_table, tally.chain or self.symbol("chain"))
+            address = self._physical(tally, "chain")
             byte = self._machine.read(address, 1)
             self._machine.write(address, bytes([byte[0] ^ 0xFF]))
+
+    def break_out(self, way: WayOut) -> None:
+        """Have code inside the handler try a way out; whether it got away, the witness saw.
+
+        It takes a handler with a backdoor in place of the honest one: the next start's.
+        """
+        self._witness.obey(Command.OPEN_BACKDOOR)
+        self.wait_for_request()
+        self._witness.obey(Command.TRY_ESCAPE, argument=way)
+
+    def _physical(self, tally: Tally, name: str) -> int:
+        # A thread's chain lies in a module, wherever that was loaded: the witness says so.
+        known = tally.chain if name == "chain" else 0
+        return self._machine.walk(tally.page_table, known or self.symbol(name))

@@ -82,6 +82,12 @@ def closure(cells: Iterable[Cell]) -> list[Cell]:
     return sorted(needed, key=place)
 
 
+def variants_needed(cells: Iterable[Cell]) -> list[str]:
+    """Return the variants of the cells and of all they rest on."""
+    needed = {cell.variant for cell in closure(cells)}
+    return [name for name in VARIANTS if name in needed]
+
+
 def default_jobs() -> int:
     """Return how many cells to run at once: the processors this process may use."""
     return len(os.sched_getaffinity(0))

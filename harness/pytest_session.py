@@ -18,14 +18,14 @@ from harness import provenance
 from harness.conclusion import Result, conclude
 from harness.errors import UserError
 from harness.ledger import counts, exit_status
-from harness.matrix import DEFAULT_LINE, closure, run_guarded
+from harness.matrix import DEFAULT_LINE, closure, run_guarded, variants_needed
 from harness.pytest_relay import tell
 from harness.report.progress import PlainProgress
 from harness.report.text import explain, rerun_line, summary_line, visible
 from harness.results import RunDirectory, from_json, now
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from harness.cell import Cell, Outcome
 
@@ -55,7 +55,7 @@ class ScenarioSession:
         is_ours = "scenario_cell" in getattr(item, "fixturenames", ())
         if is_ours and self._opened is None and not self.gave_up:
             try:
-                self._open()
+                self._open(item.session)
             except UserError as error:
                 self._give_up(item.session, error)
         return (yield)
@@ -97,11 +97,12 @@ class ScenarioSession:
         assert self._opened is not None  # noqa: S101 - the hook above has opened it
         return run_guarded(self._opened.lab, cell)
 
-    def _open(self) -> None:
+    def _open(self, session: pytest.Session) -> None:
+        variants = variants_needed(_cells(session))
         run = RunDirectory.create(self._directory.parent, self._directory.name)
         try:
             with run.lock("lab").acquire(timeout=_BUILD_DEADLINE):
-                opened = provenance.open_lab(DEFAULT_LINE, self._tell)
+                opened = provenance.open_lab(DEFAULT_LINE, variants, self._tell)
                 self._opened = self._stack.enter_context(opened)
                 if "started" not in run.header():
                     run.announce()
@@ -133,6 +134,14 @@ class ScenarioSession:
         """End the session with one line: what stopped this cell would stop every other."""
         self.gave_up = True
         session.shouldstop = f"umd-harness: {error}"
+
+
+def _cells(session: pytest.Session) -> Iterator[Cell]:
+    """Yield the cells of the tests that were selected."""
+    for item in session.items:
+        spec = getattr(item, "callspec", None)
+        if spec is not None and "scenario_cell" in spec.params:
+            yield spec.params["scenario_cell"]
 
 
 class Gate:

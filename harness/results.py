@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 """Changes when a field of results.jsonl or run.json changes its meaning."""
 
 _CELL_DEADLINE = 900.0  # seconds to wait for a cell that another process runs
@@ -130,6 +130,7 @@ class RunDirectory:
         return Outcome(
             verdict=Verdict(facts.pop("verdict")),
             axes=Axes(**facts.pop("axes")),
+            hooks=tuple(facts.pop("hooks")),
             witness=json.loads((folder / "witness.json").read_text()),
             attempt=json.loads((folder / "attempt.json").read_text()),
             console=(folder / "console.txt").read_text(),
@@ -207,6 +208,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "detail": result.detail,
         "expected": result.expected,
         "ok": result.ok,
+        "hooks": list(result.hooks),
         "seconds": round(result.seconds, 3),
         "image": result.image,
         "witness": f"cells/{cell.id}/witness.json",
@@ -228,6 +230,7 @@ def from_json(line: dict[str, Any]) -> Result:
         seconds=line["seconds"],
         image=line["image"],
         attempt_end=line["attempt_end"],
+        hooks=tuple(line["hooks"]),
     )
 
 

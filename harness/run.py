@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.ledger import Ledger, counts, exit_status
-from harness.matrix import Ended, Failed, Pool, Started, Stopping
+from harness.matrix import Ended, Failed, Pool, Started, Stopping, variants_needed
 from harness.report.junit import write_junit
 from harness.report.terminal import Screen, print_report
 from harness.results import RunDirectory, now
@@ -48,9 +48,15 @@ def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
     Raises UserError, after all that was found is shown and kept, when the run could not go on.
     """
     run = _Run(plan, out)
-    with Screen(plan.needed, out) as screen, opener(plan.line, screen.progress) as opened:
-        run.go(opened, screen)
-    return run.end()
+    with ExitStack() as until_kept:
+        with (
+            Screen(plan.needed, out) as screen,
+            opener(plan.line, variants_needed(plan.needed), screen.progress) as opened,
+        ):
+            pool = Pool(plan.needed, lab=opened.lab, jobs=plan.jobs)
+            until_kept.enter_context(run.stopped_by_signals(pool))
+            run.go(opened, pool, screen)
+        return run.end()
 
 
 class _Run:
@@ -62,9 +68,10 @@ class _Run:
         self._start = time.monotonic()
         self._started = now()
         self._signal = 0
+        self._running = False
         self._error: UserError | None = None
 
-    def go(self, opened: OpenLab, screen: Screen) -> None:
+    def go(self, opened: OpenLab, pool: Pool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run was told to stop."""
         self._directory = RunDirectory.create(self._plan.root, new_run_name())
         self._directory.announce()
@@ -78,13 +85,13 @@ class _Run:
             scenario_files=[str(path) for path in self._plan.scenario_files],
             **opened.facts,
         )
-        pool = Pool(self._plan.needed, lab=opened.lab, jobs=self._plan.jobs)
-        with self._stopped_by_signals(pool):
-            try:
-                self._follow(pool, screen)
-            except KeyboardInterrupt:
-                screen.say("stopping at once: the running cells are given up")
-                pool.abandon()
+        try:
+            self._running = True
+            self._follow(pool, screen)
+        except KeyboardInterrupt:
+            screen.say("stopping at once: the running cells are given up")
+            pool.abandon()
+        self._running = False
         for result in self._ledger.close():
             screen.final(result)
 
@@ -153,17 +160,20 @@ class _Run:
                     screen.say("stopping when the running cells have ended; again to stop at once")
 
     @contextmanager
-    def _stopped_by_signals(self, pool: Pool) -> Iterator[None]:
-        """Let Ctrl-C and its like stop the pool, and a second one raise KeyboardInterrupt.
+    def stopped_by_signals(self, pool: Pool) -> Iterator[None]:
+        """Let Ctrl-C and its like stop the pool, and a second one give up the running cells.
 
         A handler instead of the exception: it cannot hit between an outcome and its place on disk.
+        A third one changes nothing: what was found is being kept.
         """
 
         def stop(number: int, _frame: FrameType | None) -> None:
-            if self._signal:
+            if not self._signal:
+                self._signal = number
+                pool.stop()
+            elif self._running:
+                self._running = False
                 raise KeyboardInterrupt
-            self._signal = number
-            pool.stop()
 
         before = {number: signal.signal(number, stop) for number in _STOPPING}
         try:

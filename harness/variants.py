@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The variants: one kernel image under different boot parameters is a policy under test."""
+"""The variants: a kernel image under some boot parameters is a policy under test."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class Variant:
     `protects` it from the system (objective 2 of R13), `confines` what it may do itself
     (objective 1); `debug` opens what ptrace's check guards again (R7). `handler` names the
     handler's program, or is empty where a kernel thread answers; `loader` is its module.
+    `flavour` names the kernel's configuration (kernel-patches/config/<flavour>.config on top of
+    the line's own), or is empty where boot parameters are enough.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Variant:
     debug: bool = False
     handler: str = "umd_witness_umh"
     loader: str = "umd_witness_loader"
+    flavour: str = ""
 
 
 VARIANTS = {
@@ -32,10 +35,33 @@ VARIANTS = {
             "baseline", "umd_isolation=off", "the management library, no isolation code active"
         ),
         Variant(
+            "seccomp-strict",
+            "umd_isolation=seccomp-strict",
+            "strict seccomp, set by the kernel before the handler runs, and nothing else",
+            confines=True,
+        ),
+        Variant(
+            "seccomp-filter",
+            "umd_isolation=seccomp-filter",
+            "a seccomp filter that also allows close and exit_group, and nothing else",
+            confines=True,
+        ),
+        Variant(
             "isolated",
             "umd_isolation=on",
-            "the umd LSM denies ptrace access, READ and ATTACH",
+            "strict seccomp; the umd LSM denies ptrace access, signals, scheduling and limits; "
+            "memory locked, spared by the OOM killer, nothing inherited",
             protects=True,
+            confines=True,
+        ),
+        Variant(
+            "isolated-debug",
+            "umd_isolation=on",
+            "as isolated, on a kernel configured to let a handler be debugged (R7)",
+            protects=True,
+            confines=True,
+            debug=True,
+            flavour="debug",
         ),
         Variant(
             "kthread",

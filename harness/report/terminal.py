@@ -143,6 +143,7 @@ def print_report(
     ordered = [by_cell[cell] for cell in cells if cell in by_cell]
     _print_failures(out, ordered, scenario_files)
     _print_holes(out, ordered)
+    _print_unhooked(out, ordered)
     ran = [result.seconds for result in ordered if result.verdict is not Verdict.ERROR]
     if ran:
         median = statistics.median(ran)
@@ -172,6 +173,19 @@ def _print_holes(out: Console, results: list[Result]) -> None:
         out.print(
             f"  {result.cell.id}: {result.verdict}: {visible(result.hole or '')}", soft_wrap=True
         )
+
+
+def _print_unhooked(out: Console, results: list[Result]) -> None:
+    """Print the attacks that no security module could have stopped, for none was asked (L5)."""
+    unhooked: dict[str, list[str]] = {}
+    for result in results:
+        if result.unhooked:
+            unhooked.setdefault(result.cell.scenario, []).append(result.cell.variant)
+    if not unhooked:
+        return
+    out.print(f"{plural(len(unhooked), 'attack')} won and met no hook:", style="bold")
+    for name, variants in unhooked.items():
+        out.print(f"  {name}: {', '.join(variants)}", soft_wrap=True)
 
 
 @contextmanager

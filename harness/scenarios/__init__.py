@@ -4,7 +4,15 @@
 from harness.scenarios import reference  # noqa: F401 - importing registers; these come first
 
 # isort: split
-from harness.scenarios import direct, signals, startup  # noqa: F401
+from harness.scenarios import (  # noqa: F401
+    direct,
+    escape,
+    memory,
+    signals,
+    startup,
+    tracing,
+    whole_kernel,
+)
 from harness.scenarios.registry import REFERENCES, SCENARIOS, Hole, Scenario, scenario
 from harness.witness.verdict import Effect
 

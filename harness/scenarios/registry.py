@@ -43,7 +43,8 @@ class Scenario:
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
     `reach`: the kernel function that must be seen before `held` is believed, with the handler
     as an argument or, if `target` is the handler's `start`, with whatever starts it;
-    `from_host`: the host itself acts, from outside the guest; `whole_kernel`: the attack may
+    `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
+    code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
     write kernel memory, so the tally alone proves nothing; `holes`: the variants that lose
     although they should hold; `not_applicable`: those that lack what the attack needs, and why.
     """
@@ -62,6 +63,7 @@ class Scenario:
     reach: str | None = None
     target: Target = "handler"
     from_host: bool = False
+    inside: bool = False
     whole_kernel: bool = False
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
     not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -78,7 +80,7 @@ class Scenario:
         policy = VARIANTS[variant]
         if self.from_host:
             return False
-        if self.effect is Effect.ESCAPE:
+        if self.inside:
             return policy.confines
         return policy.protects and not (policy.debug and self.reach == PTRACE_CHECK)
 
@@ -104,6 +106,7 @@ def scenario(
     reach: str | None = None,
     target: Target = "handler",
     from_host: bool = False,
+    inside: bool = False,
     whole_kernel: bool = False,
     holes: Mapping[str, Hole] | None = None,
     not_applicable: Mapping[str, str] | None = None,
@@ -135,6 +138,7 @@ def scenario(
             reach=reach,
             target=target,
             from_host=from_host,
+            inside=inside or effect is Effect.ESCAPE,
             whole_kernel=whole_kernel,
             holes=MappingProxyType(dict(holes or {})),
             not_applicable=MappingProxyType(dict(not_applicable or {})),

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from hashlib import sha256
 
 from harness.attacker.errors import errno_name
+from harness.attacker.syscalls import NAMES
 from harness.attempt_end import AttemptEnd, End
-from harness.witness.tally import Tally, Violation
+from harness.vm.process import signal_name
+from harness.witness.tally import Escape, Tally, Violation
 from harness.witness.verdict import Axes, Verdict
 
 SLOW_NS = 1_000_000_000
 """A reply later than this is a disruption: half the test configuration's deadline, and over a
 hundred times what a reply takes without KVM."""
+
+X32_BIT = 0x40000000
+"""__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h."""
 
 STALL_SECONDS = 0.5
 """A machine that stood still for longer may owe its late or missing replies to that."""
@@ -23,12 +29,16 @@ STALL_SECONDS = 0.5
 class Evidence:
     """All that a verdict may rest on.
 
-    `reached` counts calls of the function that proves the attack's arrival, None if none can;
-    `shown` is what the attacker says the secret is, `secrets` the hashes the witness kept;
-    `stalled` is the longest that the whole machine stood still by itself, in seconds.
+    `attacked` is the tally when the attack had ended, before the aftermath; `reached` counts
+    calls of the function that proves the attack's arrival, None if none can; `shown` is what the
+    attacker says the secret is, `secrets` the hashes the witness kept; `inside` tells of an
+    attack that starts in the handler, `whole_kernel` of one that may write kernel memory,
+    `witness_changed` that the witness's code is no longer what it was; `stalled` is the longest
+    that the whole machine stood still by itself, in seconds.
     """
 
     before: Tally
+    attacked: Tally
     after: Tally
     taint: int
     reached: int | None
@@ -36,6 +46,9 @@ class Evidence:
     secrets: frozenset[bytes]
     aftermath_ended: bool
     stalled: float
+    inside: bool
+    whole_kernel: bool
+    witness_changed: bool
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,13 @@ class Conclusion:
     detail: str
 
 
+def _adds_up(after: Tally) -> bool:
+    """Whether the tally agrees with itself: the request of a start counts only if it went wrong."""
+    count = after.count
+    known = count.right + count.wrong + count.failed
+    return count.sent <= known <= count.sent + count.starts
+
+
 def _forced(after: Tally) -> tuple[bool, bool]:
     """Whether the aftermath's own restart and its own reload took place: one start each."""
     _, restart, reload = after.phases
@@ -55,26 +75,54 @@ def _forced(after: Tally) -> tuple[bool, bool]:
 
 def _wrong(evidence: Evidence) -> str:
     """What was wrong with the handler's answers or state; empty if nothing was."""
-    wrong = evidence.after.count.wrong - evidence.before.count.wrong
+    before, after = evidence.before, evidence.after
+    wrong = after.count.wrong - before.count.wrong
     found = [f"{wrong} wrong replies" if wrong > 1 else "1 wrong reply"] if wrong else []
-    violations = evidence.after.violations & ~evidence.before.violations
+    violations = after.violations & ~before.violations
     found += [str(flag.name).lower().replace("_", " ") for flag in Violation if flag in violations]
+    if after.escape.returned > before.escape.returned:
+        found.append(f"{_call_name(after.escape)} returned")
+    if found and evidence.inside:
+        found.insert(0, "escaped")
     return ", ".join(found)
+
+
+def _call_name(escape: Escape) -> str:
+    """The call that was made: x32 calls have a bit of their own, 32-bit ones another table."""
+    if escape.compat:
+        return f"32-bit call {escape.call}"
+    name = NAMES.get(escape.call & ~X32_BIT, f"call {escape.call}")
+    return f"x32 {name}" if escape.call & X32_BIT else name
 
 
 def _missing(evidence: Evidence) -> str:
     """What was missing of the handler's service; empty if nothing was."""
     before, after = evidence.before.count, evidence.after.count
     found = []
-    if failed := after.failed - before.failed:
+    if evidence.inside:
+        # That a handler which misbehaves is ended is no loss; its successor has to serve.
+        _, restart, reload = evidence.after.phases
+        failed, restarts = restart.failed + reload.failed, 0
+    else:
+        failed = after.failed - before.failed
+        restarts = after.starts - before.starts - sum(_forced(evidence.after))
+    if failed:
         found.append(f"{failed} failed ({errno_name(-after.error)})")
-    if restarts := after.starts - before.starts - sum(_forced(evidence.after)):
-        found.append(f"restarted {restarts} x")
-    if evidence.after.slowest > max(SLOW_NS, evidence.before.slowest):
+    if restarts:
+        found.append(f"restarted {restarts} x{_died(evidence)}")
+    if not evidence.inside and evidence.after.slowest > max(SLOW_NS, evidence.before.slowest):
         found.append(f"slowed to {evidence.after.slowest / 1e9:.1f} s")
     if not evidence.aftermath_ended:
         found.append("the aftermath did not end")
     return ", ".join(found)
+
+
+def _died(evidence: Evidence) -> str:
+    """How the handler ended before the aftermath; empty if it did not."""
+    if evidence.attacked.exits == evidence.before.exits:
+        return ""
+    signal = os.WTERMSIG(evidence.attacked.exit_code)
+    return f", died of {signal_name(-signal)}" if signal else ", left by itself"
 
 
 def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
@@ -83,6 +131,10 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return f"the attack was not carried through: {end.detail}"
     if evidence.reached == 0:
         return "the attack never reached the handler in the kernel"
+    if evidence.inside and not evidence.attacked.escape.asked:
+        return "the handler was never asked to try"
+    if evidence.whole_kernel:
+        return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *_forced(evidence.after))
     for number, (phase, started) in enumerate(
         zip(evidence.after.phases, begun, strict=True), start=1
@@ -101,6 +153,8 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
         return Conclusion(
             Verdict.ERROR, axes, f"the kernel complained of itself: taint {evidence.taint:#x}"
         )
+    if evidence.witness_changed or not _adds_up(evidence.after):
+        return Conclusion(Verdict.ERROR, axes, "the witness itself was tampered with")
     if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
         return Conclusion(
             Verdict.ERROR, axes, f"the machine stood still for {evidence.stalled:.1f} s: {missing}"
@@ -118,4 +172,6 @@ def _held_detail(evidence: Evidence, end: AttemptEnd) -> str:
         return end.detail
     if end.end is End.NO_TARGET:
         return f"no target: {end.detail}"
+    if evidence.inside:
+        return f"stopped{_died(evidence)}"
     return f"no effect, reached {evidence.reached} x" if evidence.reached else ""

@@ -13,10 +13,13 @@ from harness.witness.pulse import Pulse
 from harness.witness.tally import Command, State, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.kernel.images import KernelImage
     from harness.vm.machine import Machine
+
+_COMMAND = struct.Struct(f"<III4x{tally.NAMED}q")
+"""struct umd_witness_command (overlay/kernel/umd_witness/tally.h)."""
 
 TORN_TRIES = 100
 POLL_FIRST, POLL_LAST = 0.005, 0.02
@@ -42,9 +45,11 @@ class Witness:
 
     def __init__(self, machine: Machine, image: KernelImage) -> None:
         self._machine = machine
-        self._tally = image.physical("umd_witness_tally")
-        self._command = image.physical("umd_witness_command")
-        self._tainted = image.physical("tainted_mask")
+        self._tally, self._command, self._tainted = (
+            image.physical(name) + machine.load_offset
+            for name in ("umd_witness_tally", "umd_witness_command", "tainted_mask")
+        )
+        self._image = image
         self.secrets: set[bytes] = set()
         self.pulse = Pulse()
 
@@ -78,6 +83,12 @@ class Witness:
         with self._machine.paused():
             return int.from_bytes(self._machine.read(self._tainted, 8), "little")
 
+    def code(self) -> bytes:
+        """The witness's own code, as it is in the guest's memory now."""
+        start, size = self._image.witness_code
+        with self._machine.paused():
+            return self._machine.read(start + self._machine.load_offset, size)
+
     def wait(self, done: Callable[[Tally], bool], *, seconds: float, what: str) -> Tally:
         """Poll until `done`. Raises Silent after `seconds`, naming `what` did not happen."""
         deadline = time.monotonic() + seconds
@@ -93,13 +104,32 @@ class Witness:
             last = self.read()
         return last
 
-    def command(self, command: Command, *, transactions: int = 0) -> None:
-        """Leave a command in the guest's memory; the witness looks there between requests."""
+    def command(self, command: Command, *, argument: int = 0, functions: Sequence[int] = ()) -> int:
+        """Leave a command in the guest's memory, where the witness looks between requests.
+
+        Its sequence number: the tally has it once the command is done.
+        """
         sequence = self.read().command + 1
+        addresses = (*functions, *(0,) * (tally.NAMED - len(functions)))
         with self._machine.paused():
             self._machine.write(
-                self._command, struct.pack("<IIII", sequence, command, transactions, 0)
+                self._command, _COMMAND.pack(sequence, command, argument, *addresses)
             )
+        return sequence
+
+    def obey(
+        self,
+        command: Command,
+        *,
+        argument: int = 0,
+        functions: Sequence[int] = (),
+        seconds: float = 15,
+    ) -> Tally:
+        """Give a command and wait until it is done; the tally then. Raises Silent."""
+        sequence = self.command(command, argument=argument, functions=functions)
+        return self.wait(
+            lambda t: t.command == sequence, seconds=seconds, what=f"end of {command.name}"
+        )
 
     def park(self, *, seconds: float = 10) -> Tally:
         """Have it stop asking until the machine gets a new identity (rule 4)."""
@@ -108,7 +138,7 @@ class Witness:
 
     def aftermath(self, *, seconds: float = 45) -> Tally:
         """Go on, restart, reload, TRANSACTIONS requests each; the tally after that (rule 2)."""
-        self.command(Command.AFTERMATH, transactions=TRANSACTIONS)
+        self.command(Command.AFTERMATH, argument=TRANSACTIONS)
         return self.wait(
             lambda t: t.state is State.DONE, seconds=seconds, what="end of the aftermath"
         )

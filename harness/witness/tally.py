@@ -11,10 +11,11 @@ from typing import Any
 from harness.errors import VmLost
 
 MAGIC = 0x5353454E54495755
-VERSION = 2
+VERSION = 3
 PHASES = 3
 RECORDS = 16
-REACH = 64
+NAMED = 8
+HOOKS = 64
 
 
 class State(IntEnum):
@@ -33,6 +34,18 @@ class Violation(IntFlag):
     TRACED = 1
     ADOPTED = 2
     FOREIGN_EXE = 4
+    SECCOMP = 8
+    MARK = 0x10
+    LOCKED = 0x20
+    SWAPPED = 0x40
+    MAPPED = 0x80
+    PIPES = 0x100
+    LIMITS = 0x200
+    POLICY = 0x400
+    CGROUP = 0x800
+    CREDENTIALS = 0x1000
+    OOM_SCORE = 0x2000
+    IMAGE = 0x4000
 
 
 class Command(IntEnum):
@@ -40,6 +53,9 @@ class Command(IntEnum):
 
     PARK = 1
     AFTERMATH = 2
+    WATCH = 3
+    OPEN_BACKDOOR = 4
+    TRY_ESCAPE = 5
 
 
 class _Count(ctypes.LittleEndianStructure):
@@ -65,6 +81,22 @@ class _Record(ctypes.LittleEndianStructure):
     ]
 
 
+class _Seen(ctypes.LittleEndianStructure):
+    _fields_ = [
+        ("function", ctypes.c_int64),
+        ("on_handler", ctypes.c_uint32),
+        ("elsewhere", ctypes.c_uint32),
+    ]
+
+
+class _Escape(ctypes.LittleEndianStructure):
+    _fields_ = [
+        ("asked", ctypes.c_uint32),
+        ("returned", ctypes.c_uint32),
+        ("call", ctypes.c_int64),
+    ]
+
+
 class _Layout(ctypes.LittleEndianStructure):
     _fields_ = [
         ("magic", ctypes.c_uint64),
@@ -86,7 +118,11 @@ class _Layout(ctypes.LittleEndianStructure):
         ("phases", _Count * PHASES),
         ("secret_sha256", ctypes.c_uint8 * 32),
         ("records", _Record * RECORDS),
-        ("reach", ctypes.c_int64 * REACH),
+        ("exits", ctypes.c_uint32),
+        ("exit_code", ctypes.c_int32),
+        ("escape", _Escape),
+        ("named", _Seen * NAMED),
+        ("hooks", _Seen * HOOKS),
     ]
 
 
@@ -119,6 +155,29 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """Calls of a function, with the handler among the arguments and without.
+
+    `function` is how far it lies from the tally, in bytes, wherever the kernel was loaded to.
+    """
+
+    function: int
+    on_handler: int
+    elsewhere: int
+
+
+@dataclass(frozen=True)
+class Escape:
+    """Ways out that the handler with a backdoor was asked to try; calls outside the allow-list
+    that returned; the last one's number, and whether it was a 32-bit one."""
+
+    asked: int
+    returned: int
+    call: int
+    compat: bool
+
+
+@dataclass(frozen=True)
 class Tally:
     """What the witness saw up to one moment. Addresses are the guest's, times nanoseconds."""
 
@@ -137,7 +196,11 @@ class Tally:
     phases: tuple[Count, ...]
     secret_sha256: bytes
     records: tuple[Record, ...]
-    reach: tuple[int, ...]
+    exits: int
+    exit_code: int
+    escape: Escape
+    named: tuple[Seen, ...]
+    hooks: tuple[Seen, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The tally as it is kept beside the results."""
@@ -153,7 +216,10 @@ class Tally:
             "phases": [vars(phase) for phase in self.phases],
             "secret_sha256": self.secret_sha256.hex(),
             "records": [vars(record) for record in self.records],
-            "reach": list(self.reach),
+            "exits": self.exits,
+            "exit_code": self.exit_code,
+            "escape": vars(self.escape),
+            "named": [vars(seen) for seen in self.named if seen.function],
         }
 
 
@@ -201,5 +267,14 @@ def parse(data: bytes) -> Tally | None:
             Record(r.number, r.generation, r.error, bool(r.wrong), r.nanoseconds)
             for r in raw.records
         ),
-        reach=tuple(raw.reach),
+        exits=raw.exits,
+        exit_code=raw.exit_code,
+        escape=Escape(
+            raw.escape.asked,
+            raw.escape.returned,
+            raw.escape.call & 0xFFFFFFFF,
+            bool(raw.escape.call >> 32),
+        ),
+        named=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.named),
+        hooks=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.hooks if s.function),
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
-from harness.guest_image import SOURCES, GuestImage, compile_program
+from harness.guest_image import GuestImage
+from harness.payloads import SOURCES, compile_payloads, compile_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 def _programs() -> tempfile.TemporaryDirectory[str]:
     """Compile agent and payloads once for the whole test process, which removes them."""
     folder = tempfile.TemporaryDirectory(prefix="umd-agent-")
-    sources = (SOURCES / "agent" / "agent.c", *(SOURCES / "payloads").glob("*.c"))
-    for source in sources:
-        compile_program(source, Path(folder.name) / source.stem)
+    compile_program(SOURCES / "agent" / "agent.c", Path(folder.name) / "agent")
+    compile_payloads(Path(folder.name))
     return folder
 
 

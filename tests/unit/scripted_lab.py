@@ -8,14 +8,16 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.cell import Cell, Outcome
+from harness.matrix import all_cells
 from harness.provenance import LabOpener, OpenLab, Progress
 from harness.scenarios import SCENARIOS
+from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
 
 AXES = {
@@ -26,6 +28,16 @@ AXES = {
     Verdict.ERROR: Axes(),
     Verdict.NOT_APPLICABLE: Axes(),
 }
+
+CELLS = len(all_cells())
+HOLES = sum(
+    SCENARIOS[cell.scenario].reason(cell.variant) is not None
+    and VARIANTS[cell.variant].handler != ""
+    for cell in all_cells()
+)
+"""What a run of the whole corpus counts, grown or not."""
+
+AS_EXPECTED = f"{CELLS} cells: {CELLS} as expected, 0 unexpected, 0 errors, {HOLES} known holes"
 
 Script = Mapping[tuple[str, str], Outcome | Exception]
 
@@ -73,8 +85,11 @@ class ScriptedLab:
         found = self.script.get((cell.variant, cell.scenario))
         if isinstance(found, Exception):
             raise found
-        expected = SCENARIOS[cell.scenario].expected(cell.variant)
-        return found or outcome(expected, seconds=2.0 if fresh else 0.25)
+        scenario = SCENARIOS[cell.scenario]
+        why = scenario.not_applicable.get(cell.variant, "")
+        return found or outcome(
+            scenario.expected(cell.variant), why, seconds=2.0 if fresh else 0.25
+        )
 
 
 def run_machine(work: Path) -> None:
@@ -91,10 +106,11 @@ def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) 
     """What `harness.provenance.open_lab` is to the real lab."""
 
     @contextmanager
-    def open_lab(line: str, progress: Progress) -> Iterator[OpenLab]:
+    def open_lab(line: str, variants: Iterable[str], progress: Progress) -> Iterator[OpenLab]:
         for text in says:
             progress(text)
         time.sleep(takes)
-        yield OpenLab(lab, {"image": "0123abcd", "guest_image": "4567", "qemu": f"none for {line}"})
+        facts = {"image": "0123abcd", "guest_image": "4567", "qemu": f"none for {line}"}
+        yield OpenLab(lab, {**facts, "opened_for": list(variants)})
 
     return open_lab

@@ -10,13 +10,16 @@ from typing import Any
 from harness.attempt_end import AttemptEnd, End
 from harness.witness.conclude import Evidence
 from harness.witness.tally import (
+    HOOKS,
     MAGIC,
+    NAMED,
     PHASES,
-    REACH,
     RECORDS,
     SIZE,
     VERSION,
     Count,
+    Escape,
+    Seen,
     State,
     Tally,
     Violation,
@@ -26,6 +29,7 @@ HEAD = struct.Struct("<QIIQIIIIIiIIQQQ")
 """struct umd_witness_tally up to its counts (overlay/kernel/umd_witness/tally.h)."""
 COUNT = struct.Struct("<6IiI")
 RECORD = struct.Struct("<IIiIQ")
+SEEN = struct.Struct("<qII")
 
 COMPLETED = AttemptEnd(End.COMPLETED)
 REFUSED = AttemptEnd(End.REFUSED, "EPERM at openat")
@@ -55,9 +59,16 @@ def layout(**fields: int) -> bytes:
     assert set(fields) <= set(head)
     counts = [COUNT.pack(*(100 * place + n for n in range(6)), -place, 0) for place in range(4)]
     records = [RECORD.pack(n, 2, -n, n % 2, 1000 * n) for n in range(RECORDS)]
-    reach = struct.pack(f"<{REACH}q", *range(-1, REACH - 1))
+    seen = [SEEN.pack(0x1000 * n, n, 2 * n) for n in range(NAMED + HOOKS)]
     return b"".join(
-        [HEAD.pack(*{**head, **fields}.values()), *counts, bytes(range(32)), *records, reach]
+        [
+            HEAD.pack(*{**head, **fields}.values()),
+            *counts,
+            bytes(range(32)),
+            *records,
+            struct.pack("<IiIIQ", 21, -22, 23, 24, 1 << 32 | 25),
+            *seen,
+        ]
     )
 
 
@@ -89,7 +100,11 @@ BEFORE = Tally(
     phases=(count(),) * PHASES,
     secret_sha256=bytes(32),
     records=(),
-    reach=(0,) * REACH,
+    exits=0,
+    exit_code=0,
+    escape=Escape(asked=0, returned=0, call=0, compat=False),
+    named=(Seen(0, 0, 0),) * NAMED,
+    hooks=(),
 )
 AFTER = replace(
     BEFORE,
@@ -106,6 +121,7 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
     """Evidence of an attack that arrived and did nothing, but for what is said."""
     usual: dict[str, Any] = {
         "before": BEFORE,
+        "attacked": BEFORE,
         "after": after,
         "taint": 0,
         "reached": 1,
@@ -113,5 +129,8 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "secrets": frozenset(),
         "aftermath_ended": True,
         "stalled": 0.0,
+        "inside": False,
+        "whole_kernel": False,
+        "witness_changed": False,
     }
     return Evidence(**{**usual, **other})

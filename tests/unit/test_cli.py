@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scripted_lab import AS_EXPECTED, CELLS
 
 from harness.scenarios import SCENARIOS
 from harness.variants import VARIANTS
@@ -87,10 +88,11 @@ def test_all_as_expected_is_0_and_all_is_kept(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     out = done.stdout.splitlines()
-    assert out[0].startswith("27 cells (9 scenarios on 3 variants of 6.12), ")
-    assert out[-1] == "27 cells: 27 as expected, 0 unexpected, 0 errors, 2 known holes"
+    kinds = f"{len(SCENARIOS)} scenarios on {len(VARIANTS)} variants of 6.12"
+    assert out[0].startswith(f"{CELLS} cells ({kinds}), ")
+    assert out[-1] == AS_EXPECTED
     header, lines = latest(tmp_path)
-    assert len(lines) == 27
+    assert len(lines) == CELLS
     assert sorted((tmp_path / "ran").read_text().split()) == sorted(set(header["selected"]))
     assert (header["exit_status"], header["line"], header["image"]) == (0, "6.12", "0123abcd")
     assert header["started"] <= header["finished"]
@@ -104,6 +106,7 @@ def test_one_cell_is_chosen_and_what_it_rests_on_comes_along(tmp_path: Path) -> 
     assert done.returncode == 0
     header, lines = latest(tmp_path)
     assert header["selected"] == ["6.12-isolated-proc_mem_write"]
+    assert header["opened_for"] == ["baseline", "isolated"]
     assert len(lines) == 6
 
 
@@ -126,7 +129,7 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
     assert done.returncode == 2
     assert done.stderr == "umd-harness: QEMU is gone; install it\n"
     header, lines = latest(tmp_path)
-    assert len(lines) == 4
+    assert 0 < len(lines) < CELLS
     assert header["error"] == "QEMU is gone; install it"
     assert header["exit_status"] == 2
 
@@ -195,10 +198,10 @@ def test_a_signal_stops_cleanly_with_the_results_so_far(
     assert "stopping when the running cells have ended" in out
     header, lines = latest(tmp_path)
     ran = (tmp_path / "ran").read_text().split()
-    assert 7 <= len(ran) == len(lines) < 27
+    assert 7 <= len(ran) == len(lines) < CELLS
     assert header["stopped_by"] == number.name
     assert header["exit_status"] == 128 + number
-    assert f"{27 - len(lines)} not run" in out.splitlines()[-1]
+    assert f"{CELLS - len(lines)} not run" in out.splitlines()[-1]
     assert not (tmp_path / "results/latest/.locks").exists()
 
 
@@ -261,7 +264,7 @@ def test_a_run_whose_reader_leaves_goes_on_and_is_kept(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 3
     assert done.stderr == ""
     header, lines = latest(tmp_path)
-    assert len(lines) == 27
+    assert len(lines) == CELLS
     assert header["exit_status"] == 0
 
 
@@ -306,7 +309,7 @@ def test_a_full_disk_prints_all_and_ends_with_2(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "27 cells: 27 as expected" in done.stdout
+    assert f"{CELLS} cells: {CELLS} as expected" in done.stdout
     assert "not all of the results could be written" in done.stderr
     assert "Traceback" not in done.stderr
 

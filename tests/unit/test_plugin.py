@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree  # what is parsed here was written here
 
 import pytest
+from scripted_lab import CELLS
 
 from harness.matrix import all_cells
 
@@ -30,7 +31,7 @@ from scripted_lab import ScriptedLab, opener, outcome
 here = Path(__file__).parent
 lab = ScriptedLab({script}, takes={takes}, log=here / "ran")
 working = opener(lab, says=("kernel: 1/2 objects",))
-def broken(line, progress):
+def broken(line, variants, progress):
     raise UserError("there is no kernel source", hint="install it")
 provenance.open_lab = {opener}
 """
@@ -98,22 +99,35 @@ def test_in_the_checkout_the_word_selects_the_corpus_alone() -> None:
 
 def test_the_whole_corpus_runs_each_cell_once(session: Session) -> None:
     result = session.run("-k", "scenario")
-    result.assert_outcomes(passed=27, deselected=1)
+    result.assert_outcomes(passed=CELLS, deselected=1)
     assert result.ret == 0
     assert session.ran() == Counter(cell.id for cell in all_cells())
-    assert len(session.lines()) == 27
+    assert len(session.lines()) == CELLS
     header = json.loads((session.latest / "run.json").read_text())
     assert (header["exit_status"], header["image"]) == (0, "0123abcd")
     assert header["finished"]
     assert not list(session.latest.glob(".*"))
     result.stdout.fnmatch_lines(
-        ["kernel: 1/2 objects", "results: *", "27 cells: 27 as expected, 0 unexpected, 0 errors*"]
+        [
+            "kernel: 1/2 objects",
+            "results: *",
+            f"{CELLS} cells: {CELLS} as expected, 0 unexpected, 0 errors*",
+        ]
     )
 
 
 def test_a_cell_brings_its_control_and_references(session: Session) -> None:
-    session.run("-k", "isolated and proc_mem_write").assert_outcomes(passed=1, deselected=27)
+    session.run("-k", "isolated and proc_mem_write").assert_outcomes(passed=1, deselected=CELLS)
     assert len(session.ran()) == len(session.lines()) == 6
+
+
+def test_the_lab_is_opened_for_the_variants_that_are_needed(session: Session) -> None:
+    session.run("-k", "6.12-kthread-nothing").assert_outcomes(passed=1)
+    header = json.loads((session.latest / "run.json").read_text())
+    assert header["opened_for"] == ["kthread"]
+    session.run("-k", "6.12-kthread-kill_family").assert_outcomes(passed=1)
+    header = json.loads((session.latest / "run.json").read_text())
+    assert header["opened_for"] == ["baseline", "kthread"]
 
 
 @pytest.mark.parametrize("workers", ["2", "4"])
@@ -204,9 +218,9 @@ def test_the_build_is_outside_the_tests_time_limit(session: Session) -> None:
         conftest.read_text()
         + """
 import time
-def slow(line, progress):
+def slow(line, variants, progress):
     time.sleep(4)
-    return working(line, progress)
+    return working(line, variants, progress)
 provenance.open_lab = slow
 """
     )

@@ -13,7 +13,7 @@ from xml.etree import ElementTree  # what is parsed here was written here
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from scripted_lab import ScriptedLab, outcome
+from scripted_lab import AS_EXPECTED, CELLS, ScriptedLab, outcome
 
 from harness.cell import Cell, Outcome
 from harness.conclusion import Result, conclude
@@ -66,9 +66,7 @@ def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
     for variant in ("baseline", "isolated", "kthread"):
         assert variant in text.splitlines()[1]
     assert "Overwrite the handler's state through /proc/<pid>/mem." in text
-    assert text.splitlines()[-1] == (
-        "27 cells: 27 as expected, 0 unexpected, 0 errors, 2 known holes"
-    )
+    assert text.splitlines()[-1] == AS_EXPECTED
     assert "Not as expected" not in text
     assert "  6.12-isolated-cgroup_freeze: disrupted: no hook sees it: cgroup v2" in text
     assert "median cell 0.25 s" in text
@@ -86,7 +84,9 @@ def test_a_failure_is_explained_with_its_own_command(
         "    ./run scenarios --variant isolated -k proc_mem_write\n"
     ) in text
     assert "! tampered" in text
-    assert text.splitlines()[-1].startswith("27 cells: 26 as expected, 1 unexpected, 0 errors")
+    assert text.splitlines()[-1].startswith(
+        f"{CELLS} cells: {CELLS - 1} as expected, 1 unexpected, 0 errors"
+    )
 
 
 def test_cells_that_were_not_run_are_told() -> None:
@@ -148,7 +148,7 @@ def test_junit_counts_and_tells(tmp_path: Path) -> None:
     assert list(suites) == ["6.12.baseline", "6.12.isolated", "6.12.kthread"]
     assert suites["6.12.isolated"].attrib["failures"] == "1"
     assert suites["6.12.kthread"].attrib["errors"] == "1"
-    assert sum(int(suite.attrib["tests"]) for suite in suites.values()) == 27
+    assert sum(int(suite.attrib["tests"]) for suite in suites.values()) == CELLS
     (error,) = suites["6.12.kthread"].iter("error")
     assert error.get("message") == "error: QEMU is gone"
     assert (error.text or "").endswith("--variant kthread -k kill_family")
@@ -169,8 +169,8 @@ def test_plain_lines_follow_a_run_without_a_terminal() -> None:
             screen.final(result)
     lines = out.getvalue().splitlines()
     assert lines[:2] == ["kernel: 1 objects", "guest: packing"]
-    assert len(lines) == 2 + 27
-    assert lines[2].startswith("[1/27] 6.12-baseline-")
+    assert len(lines) == 2 + CELLS
+    assert lines[2].startswith(f"[1/{CELLS}] 6.12-baseline-")
     assert sum(" ! " in line for line in lines) == 1
     assert "\x1b" not in out.getvalue()
 
@@ -186,7 +186,7 @@ def test_a_terminal_shows_the_matrix_live_and_leaves_it_clean() -> None:
         screen.final(results()[0])
         screen._live.refresh()
     drawn = out.getvalue()
-    for text in ("running", "waits for its control", "1/27 cells", "7 \\x1b[2Jobjects"):
+    for text in ("running", "waits for its control", f"1/{CELLS} cells", "7 \\x1b[2Jobjects"):
         assert text in drawn
     assert drawn.endswith("\x1b[2K"), "the live matrix is erased: the final one follows"
 

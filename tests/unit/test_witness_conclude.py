@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from errno import ETIMEDOUT
 from hashlib import sha256
+from signal import SIGKILL, SIGSYS
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ from tallies import (
 )
 
 from harness.witness.conclude import SLOW_NS, STALL_SECONDS, conclude
-from harness.witness.tally import Violation
+from harness.witness.tally import Escape, Violation
 from harness.witness.verdict import Axes, Verdict
 
 if TYPE_CHECKING:
@@ -248,3 +249,76 @@ def test_held_is_never_said_lightly(
         assert counts.wrong or violations
     if found.verdict is not Verdict.ERROR:
         assert found.verdict is found.axes.verdict
+
+
+# From inside the handler
+
+ASKED = replace(BEFORE, escape=Escape(asked=1, returned=0, call=0, compat=False))
+KILLED = replace(ASKED, exits=1, exit_code=SIGSYS)
+
+
+def returned(call: int, *, compat: bool = False) -> Tally:
+    """The tally after a call that got away."""
+    return replace(AFTER, escape=Escape(asked=1, returned=1, call=call, compat=compat))
+
+
+@pytest.mark.parametrize(
+    ("call", "compat", "name"),
+    [(257, False, "openat"), (20, True, "32-bit call 20"), (0x40000000 | 39, False, "x32 getpid")],
+)
+def test_a_call_outside_the_list_that_returned_is_an_escape(
+    call: int, compat: bool, name: str
+) -> None:
+    found = conclude(
+        evidence(attacked=ASKED, after=returned(call, compat=compat), inside=True, reached=None),
+        COMPLETED,
+    )
+    assert (found.verdict, found.detail) == (Verdict.TAMPERED, f"escaped, {name} returned")
+
+
+def test_a_handler_that_was_stopped_is_no_loss() -> None:
+    lost = replace(AFTER, count=replace(AFTER.count, failed=1, starts=4), slowest=SLOW_NS + 1)
+    found = conclude(evidence(attacked=KILLED, after=lost, inside=True, reached=None), COMPLETED)
+    assert (found.verdict, found.detail) == (Verdict.HELD, "stopped, died of SIGSYS")
+
+
+def test_the_next_handler_has_to_serve() -> None:
+    broken = phases(2, failed=2)
+    found = conclude(evidence(attacked=KILLED, after=broken, inside=True, reached=None), COMPLETED)
+    assert found.verdict is Verdict.DISRUPTED
+
+
+def test_an_escape_that_nobody_asked_for_proves_nothing() -> None:
+    assert conclude(evidence(inside=True, reached=None), COMPLETED).verdict is Verdict.ERROR
+
+
+# The whole kernel
+
+
+def test_what_may_have_written_the_kernel_never_holds_by_the_tally_alone() -> None:
+    assert conclude(evidence(whole_kernel=True), COMPLETED).verdict is Verdict.ERROR
+    assert conclude(evidence(after=WRONG, whole_kernel=True), COMPLETED).verdict is Verdict.TAMPERED
+
+
+# Invariants
+
+
+@pytest.mark.parametrize("flag", list(Violation))
+def test_a_violated_invariant_is_tampering_without_a_wrong_reply(flag: Violation) -> None:
+    found = conclude(evidence(after=replace(AFTER, violations=flag)), COMPLETED)
+    assert found.verdict is Verdict.TAMPERED
+    assert str(flag.name).lower().replace("_", " ") in found.detail
+
+
+def test_how_the_handler_died_is_told() -> None:
+    died = replace(BEFORE, exits=1, exit_code=SIGKILL)
+    assert "died of SIGKILL" in conclude(evidence(attacked=died, after=RESTARTED), COMPLETED).detail
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"witness_changed": True}, {"after": replace(AFTER, count=replace(AFTER.count, right=9))}],
+)
+def test_a_witness_that_was_tampered_with_says_nothing(other: dict[str, Any]) -> None:
+    found = conclude(evidence(**other), COMPLETED)
+    assert (found.verdict, found.detail) == (Verdict.ERROR, "the witness itself was tampered with")

@@ -12,9 +12,22 @@ from hypothesis import strategies as st
 from tallies import HEAD, layout
 
 from harness.errors import VmLost
+from harness.handler import WayOut
 from harness.paths import KERNEL_PATCHES
 from harness.witness import tally
-from harness.witness.tally import MAGIC, SIZE, VERSION, Command, Count, State, Violation, parse
+from harness.witness.tally import (
+    MAGIC,
+    NAMED,
+    SIZE,
+    VERSION,
+    Command,
+    Count,
+    Escape,
+    Seen,
+    State,
+    Violation,
+    parse,
+)
 
 HEADER = KERNEL_PATCHES / "overlay/kernel/umd_witness/tally.h"
 
@@ -30,7 +43,10 @@ def test_every_field_is_read_from_its_place() -> None:
     assert parsed.secret_sha256 == bytes(range(32))
     assert [record.wrong for record in parsed.records[:2]] == [False, True]
     assert (parsed.records[9].error, parsed.records[9].nanoseconds) == (-9, 9000)
-    assert parsed.reach[:3] == (-1, 0, 1)
+    assert (parsed.exits, parsed.exit_code) == (21, -22)
+    assert parsed.escape == Escape(asked=23, returned=24, call=25, compat=True)
+    assert parsed.named[2] == Seen(0x2000, 2, 4)
+    assert parsed.hooks[0] == Seen(0x1000 * NAMED, NAMED, 2 * NAMED)
     assert json.loads(json.dumps(parsed.as_json()))["state"] == "done"
     assert tally.heartbeat(layout(heartbeat=99, sequence=1)) == 99
 
@@ -99,12 +115,19 @@ def test_the_kernels_header_says_the_same() -> None:
     text = HEADER.read_text()
     defined = dict(re.findall(r"#define WITNESS_(\w+)\s+(\w+)", text))
     assert int(defined["MAGIC"].removesuffix("ULL"), 16) == MAGIC
-    for name in ("VERSION", "PHASES", "RECORDS", "REACH"):
+    for name in ("VERSION", "PHASES", "RECORDS", "NAMED", "HOOKS"):
         assert int(defined[name]) == getattr(tally, name)
     for state in State:
         if state is not State.BOOTING:
             assert f"WITNESS_{state.name} = {state.value}," in text
     for flag in Violation:
         assert f"WITNESS_{flag.name} = 1 << {flag.bit_length() - 1}," in text
-    assert f"WITNESS_PARK = {Command.PARK.value}," in text
-    assert f"WITNESS_RUN_AFTERMATH = {Command.AFTERMATH.value}," in text
+    for command in Command:
+        name = "RUN_AFTERMATH" if command is Command.AFTERMATH else command.name
+        assert f"WITNESS_{name} = {command.value}," in text
+
+
+def test_the_handlers_header_names_the_same_ways_out() -> None:
+    text = HEADER.with_name("message.h").read_text()
+    for way in WayOut:
+        assert f"WITNESS_{way.name} = {way.value}," in text

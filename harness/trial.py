@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One attack on a running machine, and the evidence of what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.attacker import Attacker, Channel
+from harness.attempt_end import AttemptEnd, End, attempt
+from harness.cell import Outcome
+from harness.errors import VmLost
+from harness.handler import Handler
+from harness.witness.conclude import Evidence, conclude
+from harness.witness.reader import Silent, Witness
+from harness.witness.tally import Command, Tally
+from harness.witness.verdict import Effect
+
+if TYPE_CHECKING:
+    from harness.guest_image import GuestImage
+    from harness.kernel.images import KernelImage
+    from harness.scenarios.registry import Scenario
+    from harness.variants import Variant
+    from harness.vm.machine import Machine
+
+TALLY = "umd_witness_tally"
+
+
+@dataclass
+class Trial:
+    """One scenario on one machine. `tried` is the attacker's account, whatever becomes of it."""
+
+    scenario: Scenario
+    variant: Variant
+    machine: Machine
+    kernel: KernelImage
+    guest: GuestImage
+    tried: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> Outcome:
+        """Attack, and conclude. Raises VmLost if the machine is gone."""
+        witness = Witness(self.machine, self.kernel)
+        taint = witness.taint()
+        _first_request(witness)
+        before = self._watch(witness)
+        code = witness.code() if self.scenario.whole_kernel else b""
+        with Channel(self.machine.agent_socket()) as channel:
+            end, shown = self._attack(channel, witness)
+            attacked = witness.read()
+            after, ended = _aftermath(witness)
+        evidence = Evidence(
+            before=before,
+            attacked=attacked,
+            after=after,
+            taint=witness.taint() & ~taint,
+            reached=_reached(self.scenario, end, before, attacked),
+            shown=shown,
+            secrets=frozenset(witness.secrets),
+            aftermath_ended=ended,
+            stalled=witness.pulse.stalled,
+            inside=self.scenario.inside,
+            whole_kernel=self.scenario.whole_kernel,
+            witness_changed=bool(code) and witness.code() != code,
+        )
+        return self._outcome(evidence, end)
+
+    def _watch(self, witness: Witness) -> Tally:
+        """Have the witness count what proves this attack's arrival; the tally before it."""
+        names = _watched(self.scenario)
+        if not names:
+            return witness.read()
+        tally = self.kernel.symbol(TALLY)
+        functions = [self.kernel.symbol(name) - tally for name in names]
+        before = witness.obey(Command.WATCH, functions=functions)
+        for name, seen in zip(names, before.named, strict=False):
+            if not seen.function:
+                raise VmLost(f"the function {name} cannot be watched in this kernel")
+        return before
+
+    def _attack(self, channel: Channel, witness: Witness) -> tuple[AttemptEnd, tuple[bytes, ...]]:
+        """How the attack ended, and what it claims to be the secret."""
+        handler = Handler(self.machine, self.kernel, witness, loader=self.variant.loader)
+        attacker = Attacker(channel, self.guest)
+        try:
+            end = attempt(self.scenario, attacker, handler, is_thread=not self.variant.handler)
+        finally:
+            self.tried += attacker.attempt.as_json()
+        return end, tuple(attacker.shown)
+
+    def _hooks(self, before: Tally, attacked: Tally) -> tuple[str, ...]:
+        """The hooks that saw the handler in between, in the order they first did."""
+        were = {hook.function: hook.on_handler for hook in before.hooks}
+        tally = self.kernel.symbol(TALLY)
+        return tuple(
+            self.kernel.symbol_at(tally + hook.function)
+            for hook in attacked.hooks
+            if hook.on_handler > were.get(hook.function, 0)
+        )
+
+    def _outcome(self, evidence: Evidence, end: AttemptEnd) -> Outcome:
+        conclusion = conclude(evidence, end)
+        return Outcome(
+            verdict=conclusion.verdict,
+            axes=conclusion.axes,
+            detail=conclusion.detail,
+            seconds=0.0,
+            image=self.kernel.key,
+            attempt_end=str(end),
+            hooks=self._hooks(evidence.before, evidence.attacked),
+            witness={
+                "before": evidence.before.as_json(),
+                "attacked": evidence.attacked.as_json(),
+                "after": evidence.after.as_json(),
+                "reached": evidence.reached,
+                "taint": evidence.taint,
+                "stalled_seconds": round(evidence.stalled, 3),
+            },
+            attempt=self.tried,
+            console=self.machine.console(),
+        )
+
+
+def _watched(scenario: Scenario) -> list[str]:
+    """The functions that prove the attack's arrival, in the order of the witness's counters."""
+    names = (scenario.reach, scenario.no_target_at)
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> int | None:
+    """How often the function that proves the attack's arrival was called; None if none can."""
+    function = scenario.no_target_at if end.end is End.NO_TARGET else scenario.reach
+    if function is None:
+        # Who attacks from inside the guest and names no function cannot show that it arrived
+        # (rule 3), unless there is nothing to arrive at, or the witness delivers the attack.
+        excused = scenario.from_host or scenario.inside or scenario.effect is Effect.NONE
+        return None if excused or end.end is End.NO_TARGET else 0
+    place = _watched(scenario).index(function)
+    was, seen = before.named[place], now.named[place]
+    calls = seen.on_handler - was.on_handler
+    if scenario.target == "start":
+        calls += seen.elsewhere - was.elsewhere
+    return calls
+
+
+def _first_request(witness: Witness) -> Tally:
+    """The tally once the restored witness has asked with random numbers of its own (rule 4)."""
+    right = witness.read().count.right
+    return witness.wait(lambda t: t.count.right > right, seconds=15, what="first right reply")
+
+
+def _aftermath(witness: Witness) -> tuple[Tally, bool]:
+    """The tally after the aftermath, and whether it ended.
+
+    A heart that goes on beating while the aftermath does not end is a disruption; one that
+    stopped is no evidence at all (rule 2), so Silent is passed on.
+    """
+    try:
+        return witness.aftermath(), True
+    except Silent as silent:
+        if not silent.alive:
+            raise
+        return witness.read(), False
