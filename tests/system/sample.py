@@ -1,19 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The sample user mode driver in a guest: its manager loaded, its file to write offsets to."""
+"""A user mode driver in a guest: its manager loaded, its file open."""
 
 from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from os import O_WRONLY
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
 
-FILE = "/sys/kernel/security/sample_umd"
-LOADER = "sample_loader_kmod"
-HANDLER = "sample_umh"
+
+@dataclass(frozen=True)
+class Driver:
+    """The names of a user mode driver's parts: modules, process, and the file that drives it."""
+
+    manager: str
+    loader: str
+    handler: str
+    file: str
+
+
+SAMPLE = Driver("sample_mgr", "sample_loader_kmod", "sample_umh", "/sys/kernel/security/sample_umd")
+SELFTEST = Driver(
+    "umd_selftest", "umd_selftest_loader", "umd_selftest_umh", "/sys/kernel/security/umd_selftest"
+)
+
+FILE = SAMPLE.file
+LOADER = SAMPLE.loader
+HANDLER = SAMPLE.handler
 
 _SYSLOG_READ_ALL = 3
 _LOG_BYTES = 256 << 10
@@ -22,19 +39,20 @@ _LOG_BYTES = 256 << 10
 class Sample:
     """Drives the sample with the attacker's system calls; `fd` is for one other process to use."""
 
-    def __init__(self, attacker: Attacker) -> None:
+    def __init__(self, attacker: Attacker, driver: Driver = SAMPLE) -> None:
         self._attacker = attacker
-        self.modprobe("sample_mgr")
-        self._own_fd = attacker.open(FILE, O_WRONLY).fd
+        self._driver = driver
+        self.modprobe(driver.manager)
+        self._own_fd = attacker.open(driver.file, O_WRONLY).fd
         # A second open file: writes to one and the same queue for its position (fdget_pos).
-        self.fd = attacker.open(FILE, O_WRONLY).fd
+        self.fd = attacker.open(driver.file, O_WRONLY).fd
 
     def write(self, text: str) -> None:
-        """Ask for an offset. Raises GuestError with what the library returned."""
+        """Ask for an offset, or what else the driver takes. Raises GuestError with its answer."""
         assert self._attacker.write(self._own_fd, text.encode()) == len(text)
 
     def refused(self, text: str) -> tuple[int, float]:
-        """Ask for an offset that is refused; the errno, and after how many seconds."""
+        """Ask for what is refused; the errno, and after how many seconds."""
         start = time.monotonic()
         try:
             self._attacker.write(self._own_fd, text.encode())
@@ -49,12 +67,12 @@ class Sample:
 
     def unload(self) -> None:
         """Remove the loader."""
-        self.modprobe("-r", LOADER)
+        self.modprobe("-r", self._driver.loader)
 
     @property
     def loaded(self) -> bool:
         """Whether the loader is there."""
-        return f"{LOADER} ".encode() in self._attacker.read_file("/proc/modules")
+        return f"{self._driver.loader} ".encode() in self._attacker.read_file("/proc/modules")
 
     @property
     def log(self) -> str:
@@ -66,7 +84,8 @@ class Sample:
     @property
     def started(self) -> list[int]:
         """The pids of all handlers so far, in order."""
-        return [int(pid) for pid in re.findall(f"umd: {HANDLER} started, pid (\\d+)", self.log)]
+        started = f"umd: {self._driver.handler} started, pid (\\d+)"
+        return [int(pid) for pid in re.findall(started, self.log)]
 
     @property
     def pid(self) -> int:

@@ -10,18 +10,16 @@ import struct
 from errno import EPERM, ESRCH
 from hashlib import sha256
 from os import O_RDONLY, O_RDWR, O_WRONLY
-from signal import SIGKILL, SIGSTOP
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 import pytest
-from cells import NAME, Cells, cells, overwrite, touch
+from cells import Cells, cells, overwrite, touch
+from forger import CHANNEL_FD, NEVER_REACHED, forge, frame, results
 
-from harness import conclusion
-from harness.cell import Cell, Outcome
-from harness.scenarios import REFERENCES, SCENARIOS, Effect
+from harness.scenarios import Effect
 from harness.scenarios.direct import process_vm_readv
-from harness.scenarios.registry import Scenario
-from harness.witness.verdict import Axes, Verdict
+from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +34,6 @@ __all__ = ["cells"]
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
-CHANNEL_FD = 900
-"""The agent's end of the channel (guest-images/agent/agent.c)."""
-
-NEVER_REACHED = "the attack never reached the handler in the kernel"
-
 RESULTS = (
     b'{"verdict": "held", "scenario": "made_up", "ok": true}',
     b'{"verdict": "tampered", "axes": {"integrity": true}}',
@@ -49,22 +42,6 @@ RESULTS = (
     b"WARNING: CPU: 0 PID: 1 at forged.c:1 forged+0x1/0x2",
     b"BUG: unable to handle page fault; Oops: 0002 [#1]; Tainted: G      D",
 )
-
-
-def frame(ident: int, result: int) -> bytes:
-    """A reply as the agent would send it, with no bytes read back."""
-    return struct.pack("<IIq", 12, ident, result)
-
-
-def forge(attacker: Attacker, *results: int) -> None:
-    """Answer the calls to come before they are made, and stop the agent from making them."""
-    agent = attacker.getpid()
-    now = attacker._channel._ident
-    answers = [frame(now + 2 + number, result) for number, result in enumerate((0, *results))]
-    lies = b"".join(answers)
-    # The forger's own two calls, this write and the kill, are answered along with the rest.
-    attacker.write(CHANNEL_FD, frame(now + 1, len(lies) + len(frame(0, 0))) + lies)
-    attacker.kill(agent, SIGSTOP)
 
 
 @pytest.mark.parametrize("path", ["/dev/console", "/dev/ttyS0", "/dev/kmsg"])
@@ -123,9 +100,7 @@ def test_a_false_refusal_of_what_went_through_is_seen(cells: Cells) -> None:
     assert outcome.verdict is Verdict.TAMPERED
 
 
-def test_a_false_refusal_with_a_visit_to_the_handler_wins_nothing(
-    cells: Cells, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_false_refusal_with_a_visit_to_the_handler_wins_nothing(cells: Cells) -> None:
     """The witness saw a visit and no harm, which is the truth; the control then has not won."""
 
     def attack(attacker: Attacker, handler: Handler) -> None:
@@ -133,28 +108,10 @@ def test_a_false_refusal_with_a_visit_to_the_handler_wins_nothing(
         forge(attacker, -EPERM)
         attacker.open(f"/proc/{handler.pid}/mem", O_RDWR)
 
-    line = cells.lab.line
-    outcomes = {
-        Cell(line, variant, name): Outcome(
-            verdict=SCENARIOS[name].effect.wins,
-            axes=Axes(integrity=name == "host_tamper"),
-            detail="",
-            seconds=0,
-            image="",
-            attempt_end="",
-            witness={"said": "by another test"},
-        )
-        for variant in ("baseline", "isolated")
-        for name in REFERENCES
-    }
-    for variant in ("baseline", "isolated"):
-        outcomes[Cell(line, variant, NAME)] = cells.run(attack, variant)
-    made_up = Scenario(NAME, "", attack, Effect.INTEGRITY, "test", ())
-    monkeypatch.setitem(SCENARIOS, NAME, made_up)
-    result = conclusion.conclude(Cell(line, "isolated", NAME), outcomes)
-    assert result.verdict is Verdict.ERROR
-    assert "control baseline did not win" in result.detail
-    assert not conclusion.conclude(Cell(line, "baseline", NAME), outcomes).ok
+    reported = results(cells, attack, "isolated")
+    assert reported["isolated"].verdict is Verdict.ERROR
+    assert "control baseline did not win" in reported["isolated"].detail
+    assert not reported["baseline"].ok
 
 
 def test_no_target_is_no_excuse_where_there_is_one(cells: Cells) -> None:

@@ -120,9 +120,9 @@ from harness.vm.probe import Accelerator
 from harness.vm.spec import MachineSpec
 from harness.vm.states import SavedState
 
-ram, device, name = sys.argv[1:]
+directory, name = sys.argv[1:]
 spec = MachineSpec("test", Path(), "", Path(), "", "")
-state = SavedState(Path(ram), Path(device))
+state = SavedState(Path(directory))
 with Machine.restore(spec, Accelerator(name, ""), state) as machine:
     print(machine.pid, flush=True)
     while True:
@@ -135,7 +135,7 @@ def hold(machines: Machines) -> tuple[subprocess.Popen[str], int]:
     """A process that uses a machine without end, and its QEMU's pid."""
     state = machines.state()
     held = subprocess.Popen(
-        [sys.executable, "-c", HELD, state.ram, state.device, machines.accelerator.name],
+        [sys.executable, "-c", HELD, state.directory, machines.accelerator.name],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

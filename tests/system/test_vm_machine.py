@@ -187,11 +187,11 @@ def test_nothing_is_left_of_a_machine(machines: Machines) -> None:
 @pytest.mark.parametrize("name", ["ram", "device"])
 def test_a_damaged_state_is_a_lost_machine(machines: Machines, tmp_path: Path, name: str) -> None:
     whole = machines.state()
-    for path in (whole.ram, whole.device):
+    for path in (whole.ram, whole.device, whole.placement):
         shutil.copyfile(path, tmp_path / path.name)
     os.truncate(tmp_path / name, 20_000)
     tmp_path.chmod(0o700)
-    damaged = SavedState(tmp_path / "ram", tmp_path / "device")
+    damaged = SavedState(tmp_path)
     with (
         pytest.raises(VmLost, match=r"^QEMU ended with 1: ."),
         Machine.restore(machines.spec, machines.accelerator, damaged),

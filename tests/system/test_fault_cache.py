@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A cache that a crash has cut, emptied or littered: it is mended, or the damage is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from harness_process import Place, make_place, place
+
+from harness.clean import clean
+from harness.paths import cache_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.lab import Lab
+
+__all__ = ["place"]
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+EXPECTED = {"nothing": "held", "host_tamper": "tampered"}
+
+
+@pytest.fixture(scope="module")
+def states(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of whole states, made once."""
+    assert lab.image.bzimage.is_file()
+    place = make_place(tmp_path_factory.mktemp("whole"))
+    place.run().succeeded()
+    return place.cache / "states"
+
+
+def state(place: Place) -> Path:
+    """The one state of the place."""
+    (found,) = (place.cache / "states").glob("*-baseline/*/")
+    return found
+
+
+def test_what_is_whole_is_not_made_again(place: Place, states: Path) -> None:
+    copy_states(states, place)
+    before = (state(place) / "ram").stat().st_ino
+    place.run().succeeded()
+    assert (state(place) / "ram").stat().st_ino == before
+
+
+def copy_states(states: Path, place: Place) -> None:
+    (place.cache / "states").rmdir()
+    command = ["cp", "-a", "--sparse=always", str(states), str(place.cache / "states")]
+    subprocess.run(command, check=True, timeout=120)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def garble(path: Path) -> None:
+    """Keep its size and lose its content."""
+    path.write_bytes(os.urandom(path.stat().st_size))
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("ram", cut),
+        ("ram", Path.unlink),
+        ("device", cut),
+        ("device", garble),
+        ("placement.json", garble),
+        ("seal.json", empty),
+    ],
+)
+def test_a_damaged_state_is_made_again(
+    place: Place, states: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    copy_states(states, place)
+    before = (state(place) / "seal.json").stat().st_ino
+    (state(place) / name).chmod(0o644)
+    damage(state(place) / name)
+    done = place.run()
+    done.succeeded()
+    assert place.kept()[1] == EXPECTED
+    assert (state(place) / "seal.json").stat().st_ino != before
+    assert not place.left()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("initramfs.cpio", cut),
+        ("initramfs.cpio", empty),
+        ("initramfs.cpio", Path.unlink),
+        ("payloads/false_handler", empty),
+    ],
+)
+def test_a_damaged_guest_image_is_made_again(
+    place: Place, lab: Lab, name: str, damage: Callable[[Path], None]
+) -> None:
+    guest = place.own("guests", lab.guest.key)
+    whole = (guest / name).read_bytes()
+    damage(guest / name)
+    done = place.run()
+    done.succeeded()
+    assert "compiling the agent" in done.out
+    assert (guest / name).read_bytes() == whole
+    assert not place.left()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, empty])
+def test_a_kernel_image_without_its_kernel_is_named(
+    place: Place, lab: Lab, damage: Callable[[Path], None]
+) -> None:
+    image = place.own("images", lab.image.key)
+    damage(image / "bzImage")
+    told = place.run().told()
+    assert f"{image / 'bzImage'} is missing or empty" in told
+    assert "`umd-harness clean --all` empties it" in told
+    header, verdicts = place.kept()
+    assert (header["exit_status"], verdicts) == (2, {})
+    assert not place.left()
+
+
+def test_a_kernel_image_whose_note_is_garbage_is_used(place: Place, lab: Lab) -> None:
+    garble(place.own("images", lab.image.key) / "meta.json")
+    place.run().succeeded()
+    assert place.kept()[1] == EXPECTED
+
+
+@pytest.mark.parametrize("name", ["accelerator.json", "qemu.json", "source-6.12.json"])
+def test_a_note_that_is_garbage_is_written_anew(place: Place, states: Path, name: str) -> None:
+    copy_states(states, place)
+    whole = json.loads((cache_dir() / name).read_text())
+    garble(place.cache / name)
+    place.run().succeeded()
+    assert json.loads((place.cache / name).read_text()).keys() == whole.keys()
+
+
+def test_what_killed_runs_left_is_swept(place: Place, lab: Lab) -> None:
+    """With the next thing of its kind that is made."""
+    shutil.rmtree(place.own("guests", lab.guest.key))
+    left = [
+        place.cache / "states/6.12-baseline/.unfinished-x",
+        place.cache / "guests/.new-x",
+        place.cache / "machines/x",
+    ]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "ram").write_bytes(b"left")
+    assert set(place.left()) == set(left)
+    place.run().succeeded()
+    assert not place.left()
+
+
+def test_clean_takes_what_killed_builds_left(tmp_path: Path) -> None:
+    left = ["guests/.new-x", "images/.6.12.new", ".removed-states-1"]
+    for name in (*left, "guests/whole", "images/whole"):
+        (tmp_path / name).mkdir(parents=True)
+    removed = {
+        str(one.path.relative_to(tmp_path)) for one in clean(everything=False, cache=tmp_path)
+    }
+    assert removed == set(left)
+    assert (tmp_path / "guests/whole").is_dir()
+    assert (tmp_path / "images/whole").is_dir()
+    assert not [name for name in left if (tmp_path / name).exists()]

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SIGINT and SIGTERM, once and again, before there are cells: a build, a state being made.
+
+What they do to cells is in test_run_faults.py.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from harness_process import Place, ended, place, wait_for
+from miniature_kernel import FILES, MAKEFILE, Miniature, make_miniature, pack
+
+if TYPE_CHECKING:
+    import subprocess
+
+__all__ = ["place"]
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+BUILD = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from harness import cli, provenance
+from harness.kernel.build import kernel_image
+
+@contextmanager
+def open_lab(*arguments):
+    sources, patches, cache = map(Path, {paths!r})
+    kernel_image("6.12", progress=arguments[-1], patches=patches, cache=cache, sources=sources,
+                 free_space=0)
+    yield
+
+provenance.open_lab = open_lab
+sys.exit(cli.main(["build"]))
+"""
+
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+TIMES = pytest.mark.parametrize("times", [1, 2])
+
+
+def send(process: subprocess.Popen[str], number: signal.Signals, times: int) -> None:
+    for _ in range(times):
+        process.send_signal(number)
+        time.sleep(0.1)
+
+
+def check(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """It ended in time, with one line and the status that shells know."""
+    done = ended(process, seconds=30)
+    assert done.status == 128 + number
+    (line,) = done.errors.splitlines()
+    assert line.startswith("umd-harness: stopped")
+    if number is not signal.SIGINT:  # who pressed Ctrl-C knows
+        assert line.endswith(
+            "by SIGTERM; what was built stays: the same command goes on from there"
+        )
+
+
+def slow_make(mini: Miniature, marker: Path) -> None:
+    """Have make wait for a child that heeds no SIGTERM and leaves its pid in `marker`."""
+    script = marker.with_suffix(".sh")
+    script.write_text(f"trap '' TERM\necho $$ >{marker}\nsleep 300\n")
+    rule = f"\t@echo '  CC      slow.o'\n\t@exec sh {script}\n"
+    makefile = MAKEFILE.replace("bzImage: $(OBJECTS)\n", "bzImage: $(OBJECTS)\n" + rule)
+    pack(mini.sources, {**FILES, "Makefile": makefile})
+
+
+def runs(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@SIGNALS
+@TIMES
+def test_while_the_kernel_is_compiled(
+    place: Place, tmp_path: Path, number: signal.Signals, times: int
+) -> None:
+    mini = make_miniature(tmp_path / "kernel")
+    marker = tmp_path / "pid"
+    slow_make(mini, marker)
+    program = BUILD.format(paths=[str(mini.sources), str(mini.patches), str(mini.cache)])
+    process = place.start(program=program)
+    wait_for(lambda: marker.exists() and marker.read_text().strip(), process)
+    send(process, number, times)
+    check(process, number)
+    assert not runs(int(marker.read_text()))
+    assert not list(mini.cache.glob("images/*"))
+    assert not place.left()
+
+
+@SIGNALS
+@TIMES
+def test_while_the_source_is_unpacked(place: Place, number: signal.Signals, times: int) -> None:
+    """The real source: half of it is none."""
+    (place.cache / "build").unlink()
+    (place.cache / "images").unlink()
+    process = place.start("build")
+    unpacked = place.cache / "build/6.12"
+    wait_for(lambda: list(unpacked.glob(".source.new/*")), process)
+    send(process, number, times)
+    check(process, number)
+    assert not (unpacked / "source").exists()
+    assert not (unpacked / ".source.new").exists()
+    assert not place.left()
+
+
+@SIGNALS
+@TIMES
+def test_while_a_state_is_made(place: Place, number: signal.Signals, times: int) -> None:
+    """Once: it is made, the cell ends and no other starts. Twice: it ends at once."""
+    process = place.start_run("-k", "nothing", "--jobs", "1")
+    wait_for(lambda: list(place.cache.glob("machines/*/ram")), process)
+    send(process, number, times)
+    done = ended(process, seconds=120)
+    assert (done.status, done.errors) == (128 + number, "")
+    header, verdicts = place.kept()
+    assert (header["stopped_by"], header["exit_status"]) == (number.name, 128 + number)
+    made = [path.name for path in (place.cache / "states").glob("*/*")]
+    assert len(made) == (1 if times == 1 else 0)
+    # Cut off from host_tamper it is an error; given up it counts as not run.
+    assert verdicts == ({"nothing": "error"} if times == 1 else {})
+    assert not place.left()

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An attacker who turns the kernel's own knobs: clocks, probes, logs, priorities, sysrq."""
+
+from __future__ import annotations
+
+import struct
+import time
+from contextlib import suppress
+from functools import partial, partialmethod
+from signal import SIGKILL, SIGSTOP
+from typing import TYPE_CHECKING
+
+import pytest
+from cells import Cells, cells, overwrite, touch
+from forger import NEVER_REACHED, hurry, wait_for
+
+from harness.witness.reader import Witness
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+    Attack = Callable[[Attacker, Handler], None]
+    Knob = Callable[[Attacker], None]
+
+__all__ = ["cells"]
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+SCHED_FIFO, SCHED_IDLE = 1, 5
+SYSLOG_CLEAR, SYSLOG_CONSOLE_OFF = 5, 6
+CLOCK_REALTIME = 0
+REBOOT = 0xFEE1DEAD, 0x28121969
+HALT, POWER_OFF = 0xCDEF0123, 0x4321FEDC
+CENTURY = 100 * 365 * 86400
+ADJ_TICK = 0x4000
+
+
+def write(attacker: Attacker, path: str, text: str) -> None:
+    attacker.write_file(path, text.encode())
+
+
+def set_clock(attacker: Attacker, by: int) -> None:
+    """Move the time of day by so many seconds."""
+    now = int(time.time())
+    attacker.syscall("clock_settime", CLOCK_REALTIME, struct.pack("<2q", max(now + by, 60), 0))
+
+
+def set_tick(attacker: Attacker, microseconds: int) -> None:
+    """Make the monotonic clock run as fast or as slow as adjtimex(2) lets it."""
+    timex = bytearray(208)
+    struct.pack_into("<I", timex, 0, ADJ_TICK)
+    struct.pack_into("<q", timex, 88, microseconds)
+    attacker.syscall("adjtimex", timex)
+
+
+def set_clocksource(attacker: Attacker) -> None:
+    """Choose another clock."""
+    base = "/sys/devices/system/clocksource/clocksource0"
+    names = attacker.read_file(f"{base}/available_clocksource").decode().split()
+    now = attacker.read_file(f"{base}/current_clocksource").decode().strip()
+    others = [name for name in names if name != now]
+    assert others, names
+    write(attacker, f"{base}/current_clocksource", others[0])
+
+
+def silence_log(attacker: Attacker) -> None:
+    """Nothing on the console, nothing in the log."""
+    write(attacker, "/proc/sys/kernel/printk", "0 0 0 0")
+    attacker.syscall("syslog", SYSLOG_CONSOLE_OFF, 0, 0)
+    attacker.syscall("syslog", SYSLOG_CLEAR, 0, 0)
+
+
+def calm_panics(attacker: Attacker) -> None:
+    """The kernel shall say nothing of what befalls it, and go on."""
+    for name in ("panic", "panic_on_oops", "panic_on_warn", "panic_print"):
+        write(attacker, f"/proc/sys/kernel/{name}", "0")
+
+
+def switch_tracing_off(attacker: Attacker) -> None:
+    write(attacker, "/sys/kernel/tracing/tracing_on", "0")
+    write(attacker, "/sys/kernel/tracing/events/enable", "0")
+    write(attacker, "/sys/kernel/tracing/set_ftrace_notrace", "*")
+
+
+def sysrq(attacker: Attacker, keys: str) -> None:
+    for key in keys:
+        write(attacker, "/proc/sysrq-trigger", key)
+
+
+def witness_pid(attacker: Attacker) -> int:
+    """The witness's thread, found as anybody finds a process."""
+    last = int(attacker.read_file("/proc/loadavg").split()[-1])
+    for pid in range(2, last + 1):
+        with suppress(OSError):
+            if attacker.read_file(f"/proc/{pid}/comm") == b"umd_witness\n":
+                return pid
+    raise AssertionError("no thread of the witness")
+
+
+def signal_witness(attacker: Attacker) -> None:
+    """Kill it, stop it."""
+    pid = witness_pid(attacker)
+    for signal in (SIGSTOP, SIGKILL):
+        attacker.kill(pid, signal)
+
+
+def demote_witness(attacker: Attacker) -> None:
+    """Take its real-time priority away."""
+    pid = witness_pid(attacker)
+    attacker.sched_setscheduler(pid, SCHED_IDLE, 0)
+    attacker.syscall("setpriority", 0, pid, 19)
+
+
+def move_witness(attacker: Attacker) -> None:
+    """Into a cgroup of no CPU time, or onto other CPUs: the kernel must refuse both."""
+    pid = witness_pid(attacker)
+    attacker.mkdir("/sys/fs/cgroup/cage")
+    for path, text in (("cage/cgroup.procs", str(pid)), ("cage/cgroup.freeze", "1")):
+        with suppress(OSError):
+            write(attacker, f"/sys/fs/cgroup/{path}", text)
+    assert attacker.read_file("/sys/fs/cgroup/cage/cgroup.procs") == b""
+    with pytest.raises(OSError, match="EINVAL"):
+        attacker.sched_setaffinity(pid, {0})
+
+
+KNOBS: dict[str, Knob] = {
+    "a century ahead": partial(set_clock, by=CENTURY),
+    "back to 1970": partial(set_clock, by=-CENTURY),
+    "a slow clock": partial(set_tick, microseconds=9000),
+    "a fast clock": partial(set_tick, microseconds=11000),
+    "another clock": set_clocksource,
+    "a silent log": silence_log,
+    "no panics": calm_panics,
+    "no tracing": switch_tracing_off,
+    "sysrq's reports": partial(sysrq, keys="9lmtwqpd"),
+    "signals to the witness": signal_witness,
+    "a witness without priority": demote_witness,
+    "a witness in a cage": move_witness,
+}
+
+
+@pytest.mark.parametrize(("act", "truth"), [(touch, Verdict.HELD), (overwrite, Verdict.TAMPERED)])
+@pytest.mark.parametrize("knob", KNOBS)
+def test_the_verdict_is_the_truth_whatever_is_turned(
+    cells: Cells, knob: str, act: Attack, truth: Verdict
+) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        KNOBS[knob](attacker)
+        act(attacker, handler)
+
+    outcome = cells.run(attack)
+    assert outcome.verdict is truth, outcome.detail
+
+
+def test_probes_without_ftrace_prove_nothing(cells: Cells) -> None:
+    """Probes at a function's entry hang on ftrace: without it no visit is seen."""
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        write(attacker, "/proc/sys/kernel/ftrace_enabled", "0")
+        touch(attacker, handler)
+
+    outcome = cells.run(attack)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
+
+
+def test_the_witness_has_no_knob(cells: Cells) -> None:
+    """Nothing below /sys or /proc/sys that root may write belongs to it."""
+    found = []
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        named = "-path '*witness*' -type f -perm /222 -print"
+        find = f"find /sys /proc/sys -path '*/tracing' -prune -o {named} >/found; >/whole"
+        attacker.spawn("/bin/busybox", "sh", "-c", find)
+        wait_for(attacker, "/whole")
+        found.extend(attacker.read_file("/found").decode().split())
+
+    assert cells.run(attack).verdict is Verdict.HELD
+    assert found == ["/sys/module/umd_witness_loader/uevent"]
+
+
+# What ends or starves the machine
+
+
+def crash(attacker: Attacker) -> None:
+    """Have the kernel panic."""
+    sysrq(attacker, "c")
+
+
+def crash_and_hang(attacker: Attacker) -> None:
+    """Have the kernel panic, and stand still instead of starting anew."""
+    write(attacker, "/proc/sys/kernel/panic", "0")
+    sysrq(attacker, "c")
+
+
+def restart(attacker: Attacker) -> None:
+    sysrq(attacker, "b")
+
+
+def halt(attacker: Attacker) -> None:
+    attacker.syscall("reboot", *REBOOT, HALT, 0)
+
+
+def power_off(attacker: Attacker) -> None:
+    attacker.syscall("reboot", *REBOOT, POWER_OFF, 0)
+
+
+def kill_all(attacker: Attacker) -> None:
+    """All but pid 1, the agent and the handler among them."""
+    sysrq(attacker, "i")
+    attacker.getpid()
+
+
+def hog(attacker: Attacker) -> None:
+    """Take the only CPU for good, ahead of the witness, without any throttling."""
+    write(attacker, "/proc/sys/kernel/sched_rt_runtime_us", "-1")
+    write(attacker, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0")
+    loop = attacker.spawn("/bin/busybox", "sh", "-c", "while :; do :; done")
+    attacker.sched_setscheduler(loop, SCHED_FIFO, 99)
+    attacker.getpid()
+
+
+@pytest.mark.parametrize("act", [touch, overwrite])
+@pytest.mark.parametrize(
+    "end",
+    [crash, crash_and_hang, restart, halt, power_off, kill_all, hog],
+    ids=lambda e: e.__name__,
+)
+def test_a_machine_that_ends_or_starves_proves_nothing(
+    cells: Cells, end: Knob, act: Attack
+) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        act(attacker, handler)
+        hurry(attacker)
+        end(attacker)
+
+    outcome = cells.run(attack)
+    assert (outcome.verdict, outcome.attempt_end) == (Verdict.ERROR, "lost")
+    assert not cells.left()
+
+
+def test_a_hog_that_comes_later_is_a_disruption(cells: Cells) -> None:
+    """It lets the attack be over, then keeps the aftermath from its end: no held comes of that."""
+    patience = partialmethod(Witness.aftermath, seconds=2)
+    cells.monkeypatch.setattr(Witness, "aftermath", patience)
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        write(attacker, "/proc/sys/kernel/sched_rt_runtime_us", "-1")
+        write(attacker, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0")
+        # It inherits the agent's priority, and gets the CPU when the agent waits.
+        attacker.sched_setscheduler(0, SCHED_FIFO, 99)
+        attacker.spawn("/bin/busybox", "sh", "-c", "sleep 0.03; while :; do :; done")
+
+    outcome = cells.run(attack)
+    assert outcome.verdict in (Verdict.DISRUPTED, Verdict.ERROR), outcome.detail
+
+
+# What keeps the aftermath from taking place
+
+
+def disable_modules(attacker: Attacker) -> None:
+    """No module goes, none comes."""
+    write(attacker, "/proc/sys/kernel/modules_disabled", "1")
+
+
+def misdirect_the_kernel(attacker: Attacker) -> None:
+    """The kernel asks another program than modprobe for modules."""
+    write(attacker, "/proc/sys/kernel/modprobe", "/bin/busybox")
+
+
+def take_all_helpers_rights(attacker: Attacker) -> None:
+    """The kernel's helpers run without any capability."""
+    for name in ("bset", "inheritable"):
+        write(attacker, f"/proc/sys/kernel/usermodehelper/{name}", "0 0")
+
+
+def allow_no_process(attacker: Attacker) -> None:
+    """No further process may start."""
+    write(attacker, "/proc/sys/kernel/threads-max", "20")
+
+
+def remove_the_module(attacker: Attacker) -> None:
+    """There is nothing to load any more."""
+    attacker.unlink("/lib/modules/umd_witness_loader.ko")
+
+
+@pytest.mark.parametrize(
+    "prevent",
+    [
+        disable_modules,
+        misdirect_the_kernel,
+        take_all_helpers_rights,
+        allow_no_process,
+        remove_the_module,
+    ],
+)
+def test_an_aftermath_that_is_prevented_is_never_held(cells: Cells, prevent: Knob) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        prevent(attacker)
+
+    outcome = cells.run(attack)
+    assert outcome.verdict in (Verdict.DISRUPTED, Verdict.ERROR), outcome.detail

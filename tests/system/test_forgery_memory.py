@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An attacker who imitates, rewrites or outwits the witness's own evidence."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
+from os import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+from signal import SIGCONT, SIGKILL, SIGSTOP
+from typing import TYPE_CHECKING
+
+import pytest
+from cells import Cells, cells, overwrite, touch
+from forger import wait_for
+
+from harness.scenarios import Effect
+from harness.scenarios.direct import ptrace_seize
+from harness.witness import tally
+from harness.witness.tally import State
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker
+    from harness.attacker.files import File
+    from harness.handler import Handler
+
+    Attack = Callable[[Attacker, Handler], None]
+
+__all__ = ["cells"]
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+NONCE_END = 24
+"""Where a message's body begins: after kind, number and nonce (message.h)."""
+
+
+def true_tally(handler: Handler) -> tally._Layout:
+    """The tally's bytes at this moment, to be made more attractive."""
+    machine = handler._machine
+    with machine.paused():
+        return tally._Layout.from_buffer_copy(machine.read(handler._witness._tally, tally.SIZE))
+
+
+@pytest.mark.parametrize(
+    ("variant", "act", "truth"),
+    [
+        ("baseline", touch, Verdict.HELD),
+        ("baseline", overwrite, Verdict.TAMPERED),
+        ("kthread", overwrite, Verdict.HELD),
+    ],
+)
+def test_a_spray_of_tallies_is_not_looked_at(
+    cells: Cells, variant: str, act: Attack, truth: Verdict
+) -> None:
+    """104 of 256 MiB full of tallies that say the opposite: the address was fixed before."""
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        forged = true_tally(handler)
+        forged.state = State.DONE
+        forged.heartbeat += 1 << 20
+        forged.count.wrong = 0 if truth is Verdict.TAMPERED else 99
+        attacker.write_file("/tally", bytes(forged), mode=0o600)
+        attacker.spawn(attacker.payload("forge_spray"))
+        wait_for(attacker, "/sprayed")
+        act(attacker, handler)
+
+    outcome = cells.run(attack, variant)
+    assert outcome.verdict is truth, outcome.detail
+
+
+def rewrite_tally(attacker: Attacker, handler: Handler) -> None:
+    """Tamper with one reply, then undo in kernel memory what the witness says of it."""
+    ptrace_seize(attacker, handler)
+    handler.wait_for_request()
+    witness = handler._witness
+    assert witness.read().count.wrong == 1
+    with attacker.open("/dev/mem", O_RDWR) as memory:
+        wrong = tally._Layout.count.offset + tally._Count.wrong.offset
+        for field in (wrong, tally._Layout.violations.offset):
+            memory.pwrite(bytes(4), witness._tally + field)
+    assert witness.read().count.wrong == 0
+
+
+def test_a_tampered_reply_is_seen(cells: Cells) -> None:
+    """What the next test's attack does, but for the tally."""
+    assert cells.run(ptrace_seize).verdict is Verdict.TAMPERED
+
+
+@pytest.mark.xfail(strict=True, reason="nothing but the tally is looked at yet")
+def test_a_rewritten_tally_is_never_held(cells: Cells) -> None:
+    outcome = cells.run(rewrite_tally, whole_kernel=True)
+    assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail
+
+
+def impersonate(attacker: Attacker, handler: Handler) -> None:
+    """Take a request from the handler, answer it rightly in its place, and mend its chain."""
+    pid, chain = handler.pid, handler.symbol("chain")
+    with (
+        attacker.open(f"/proc/{pid}/mem", O_RDWR) as mem,
+        attacker.open(f"/proc/{pid}/fd/0", O_RDONLY | O_NONBLOCK) as requests,
+        attacker.open(f"/proc/{pid}/fd/1", O_WRONLY) as replies,
+    ):
+        request = steal(attacker, pid, requests, size=handler.reply_size)
+        after = sha256(mem.pread(32, chain) + request).digest()
+        replies.write(request[:NONCE_END] + after)
+        mem.pwrite(after, chain)
+        attacker.kill(pid, SIGCONT)
+    handler.wait_for_request()
+
+
+def steal(attacker: Attacker, pid: int, requests: File, *, size: int) -> bytes:
+    """Stop the handler while it waits and take the next request; it stays stopped."""
+    for _ in range(100):
+        attacker.kill(pid, SIGSTOP)
+        deadline = time.monotonic() + 0.1
+        while time.monotonic() < deadline:
+            with suppress(BlockingIOError):
+                return requests.read(size)
+        # It was stopped over a request: it has to answer that one first.
+        attacker.kill(pid, SIGCONT)
+    raise AssertionError("no request came while the handler waited")
+
+
+@pytest.mark.xfail(strict=True, reason="a right reply by somebody else is right to the witness")
+def test_a_right_reply_by_an_impostor_is_not_held(cells: Cells) -> None:
+    """Nothing wrong was said, and yet the handler was not who said it."""
+    outcome = cells.run(impersonate)
+    assert outcome.verdict is Verdict.TAMPERED, outcome.detail
+
+
+def leak(attacker: Attacker, handler: Handler, *, looked: bool) -> None:
+    """Read the secret of a handler that lives from one kill to the next."""
+    first, secret = handler.pid, handler.symbol("secret")
+    attacker.kill(first, SIGKILL)
+    second = next_handler(attacker, first)
+    # Once it has got its secret.
+    deadline, shown = time.monotonic() + 2, bytes(32)
+    while shown == bytes(32) and time.monotonic() < deadline:
+        shown = attacker.process_vm_readv(second, secret, 32)
+    if looked:
+        assert handler.pid == second
+    attacker.kill(second, SIGKILL)
+    next_handler(attacker, second)
+    attacker.show(shown)
+
+
+def next_handler(attacker: Attacker, after: int) -> int:
+    """The pid of the handler that was started after that of `after`, found in the guest."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        last = int(attacker.read_file("/proc/loadavg").split()[-1])
+        for pid in range(after + 1, last + 1):
+            with suppress(OSError):
+                if attacker.read_file(f"/proc/{pid}/comm") == b"umd_witness_umh\n":
+                    return pid
+    raise AssertionError("no other handler was started")
+
+
+UNSEEN = pytest.mark.xfail(strict=True, reason="the tally has the latest start's secret alone")
+
+
+@pytest.mark.parametrize(
+    "looked", [True, pytest.param(False, marks=UNSEEN)], ids=["looked at", "between two looks"]
+)
+def test_the_secret_of_a_handler_that_is_gone_is_a_leak(cells: Cells, *, looked: bool) -> None:
+    outcome = cells.run(partial(leak, looked=looked), effect=Effect.CONFIDENTIALITY)
+    assert outcome.verdict is Verdict.DISRUPTED
+    assert outcome.axes.confidentiality

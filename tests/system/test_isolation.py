@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What isolates a user mode driver, as root in the guest sees it, and that it can be off."""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+from errno import EBADF, EFAULT
+from os import WIFSIGNALED, WNOHANG, WTERMSIG
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGSYS, SIGTERM
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.attacker.syscalls import NUMBERS
+from harness.attacker.tracee import (
+    PTRACE_INTERRUPT,
+    PTRACE_O_TRACESYSGOOD,
+    PTRACE_SEIZE,
+    PTRACE_SYSCALL,
+    Tracee,
+)
+from harness.variants import VARIANTS
+from harness.witness.tally import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sample import Sample
+
+    from harness.attacker import Attacker
+    from harness.lab import Lab
+    from harness.vm.machine import Machine
+    from harness.witness.reader import Witness
+
+PROCESSES = [name for name, variant in VARIANTS.items() if variant.handler]
+SECCOMP = {"baseline": 0, "seccomp-strict": 1, "seccomp-filter": 2, "isolated": 1}
+"""The mode in /proc/<pid>/status: none, SECCOMP_MODE_STRICT, SECCOMP_MODE_FILTER."""
+
+SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE = 0, 3, 5
+IOPRIO_WHO_PROCESS, IOPRIO_BEST_EFFORT_7 = 1, 2 << 13 | 7
+RLIMIT_NOFILE = 7
+KCMP_VM = 1
+F_SETFL, F_SETOWN, F_SETSIG, O_ASYNC = 4, 8, 10, 0x2000
+SI_QUEUE = -1
+X32 = 0x40000000
+INT_80 = b"\xcd\x80"
+NO_FD = 99
+
+
+@pytest.fixture
+def variant() -> str:
+    """The variant under test, unless the test is parametrized with others."""
+    return "isolated"
+
+
+@pytest.fixture
+def machine(lab: Lab, variant: str) -> Iterator[Machine]:
+    """A guest of `variant` from its saved state, running."""
+    with lab._machine(variant, fresh=False) as machine:
+        yield machine
+
+
+def fields(attacker: Attacker, path: str) -> dict[str, str]:
+    """The lines `name: value` of a /proc file."""
+    lines = attacker.read_file(path).decode().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def kib(value: str) -> int:
+    return int(value.removesuffix(" kB"))
+
+
+# What the kernel sets up before the handler's first instruction
+
+
+@pytest.mark.parametrize("variant", PROCESSES)
+def test_the_setup(attacker: Attacker, sample: Sample, witness: Witness, variant: str) -> None:
+    """Of the witness's handler, started at boot, and of the sample's, started just now."""
+    sample.write("1")
+    full = variant == "isolated"
+    for pid in (witness.read().pid, sample.pid):
+        status = fields(attacker, f"/proc/{pid}/status")
+        assert int(status["Seccomp"]) == SECCOMP[variant]
+        assert int(status["Seccomp_filters"]) == (SECCOMP[variant] == 2)
+        lockable = kib(status["VmSize"]) - special_kib(attacker)
+        assert kib(status["VmLck"]) == (lockable if full else 0)
+        # All of it is there, too: nothing is left to be brought in later.
+        assert not full or kib(status["VmRSS"]) >= lockable
+        assert kib(status["VmSwap"]) == 0
+        score = int(attacker.read_file(f"/proc/{pid}/oom_score_adj"))
+        assert score == (-1000 if full else 0)
+
+
+def special_kib(attacker: Attacker) -> int:
+    """The size of the mappings that the kernel gives to every process, which none can lock."""
+    maps = attacker.read_file("/proc/self/maps").decode()
+    found = re.findall(r"^(\w+)-(\w+) .*\[(?:vdso|vvar\w*)\]$", maps, re.MULTILINE)
+    assert found
+    return sum(int(end, 16) - int(start, 16) for start, end in found) // 1024
+
+
+@pytest.mark.parametrize("variant", ["baseline", "isolated"])
+def test_what_is_inherited(attacker: Attacker, sample: Sample, variant: str) -> None:
+    """Root changes what kernel threads pass on to the processes they start."""
+    fresh = attacker.read_file("/proc/1/limits"), SCHED_NORMAL, 50000
+    changed = False
+    # A worker that is new comes from kthreadd, with a policy of its own.
+    deadline = time.monotonic() + 60
+    while not changed and time.monotonic() < deadline:
+        spoil_kernel_threads(attacker)
+        sample.write("1")
+        limits = attacker.read_file(f"/proc/{sample.pid}/limits")
+        policy = attacker.syscall("sched_getscheduler", sample.pid)
+        slack = int(attacker.read_file(f"/proc/{sample.pid}/timerslack_ns"))
+        if variant == "isolated":
+            assert (limits, policy, slack) == fresh
+            return
+        changed = limits != fresh[0] and policy == SCHED_IDLE and slack == 123456
+        sample.unload()
+    assert changed
+
+
+def spoil_kernel_threads(attacker: Attacker) -> None:
+    """Give all workers, and kthreadd, from which new ones come, what nobody wants to have."""
+    last = int(attacker.read_file("/proc/loadavg").split()[-1])
+    for pid in range(2, last + 1):
+        try:
+            name = attacker.read_file(f"/proc/{pid}/comm").decode().strip()
+            if name != "kthreadd" and not name.startswith("kworker/u"):
+                continue
+            attacker.syscall("prlimit64", pid, RLIMIT_NOFILE, struct.pack("<QQ", 60, 60), 0)
+            attacker.write_file(f"/proc/{pid}/timerslack_ns", b"123456")
+            attacker.sched_setscheduler(pid, SCHED_IDLE, 0)
+        except OSError:  # it has ended
+            continue
+
+
+# What other processes are denied
+
+
+def sigqueue(attacker: Attacker, pid: int) -> None:
+    info = struct.pack("<iii", SIGTERM, 0, SI_QUEUE).ljust(128, b"\0")
+    attacker.syscall("rt_sigqueueinfo", pid, SIGTERM, info)
+
+
+def pidfd_kill(attacker: Attacker, pid: int) -> None:
+    with attacker.pidfd_open(pid) as pidfd:
+        attacker.syscall("pidfd_send_signal", pidfd.fd, SIGKILL, 0, 0)
+
+
+def set_timer_slack(attacker: Attacker, pid: int) -> None:
+    attacker.write_file(f"/proc/{pid}/timerslack_ns", b"1000000000")
+
+
+def set_limit(attacker: Attacker, pid: int) -> None:
+    attacker.syscall("prlimit64", pid, RLIMIT_NOFILE, struct.pack("<QQ", 1, 1), 0)
+
+
+DENIED: dict[str, Callable[[Attacker, int], object]] = {
+    "ptrace-attach": lambda a, pid: a.ptrace(PTRACE_SEIZE, pid),
+    "ptrace-read": lambda a, pid: a.syscall("kcmp", a.getpid(), pid, KCMP_VM, 0, 0),
+    "kill": lambda a, pid: a.kill(pid, SIGKILL),
+    "stop": lambda a, pid: a.kill(pid, SIGSTOP),
+    "cont": lambda a, pid: a.kill(pid, SIGCONT),
+    "tgkill": lambda a, pid: a.tgkill(pid, pid, SIGKILL),
+    "sigqueue": sigqueue,
+    "pidfd": pidfd_kill,
+    "setscheduler": lambda a, pid: a.sched_setscheduler(pid, SCHED_BATCH, 0),
+    "setaffinity": lambda a, pid: a.sched_setaffinity(pid, {0}),
+    "timerslack": set_timer_slack,
+    "setpriority": lambda a, pid: a.syscall("setpriority", 0, pid, 19),
+    "ioprio_set": lambda a, pid: a.syscall(
+        "ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_BEST_EFFORT_7
+    ),
+    "prlimit": set_limit,
+}
+
+
+@pytest.mark.parametrize("name", DENIED)
+def test_what_is_denied(attacker: Attacker, witness: Witness, name: str) -> None:
+    act = DENIED[name]
+    handler = witness.read().pid
+    with pytest.raises(OSError, match="EPERM"):
+        act(attacker, handler)
+    act(attacker, attacker.fork())
+    unharmed(witness, handler)
+
+
+def unharmed(witness: Witness, handler: int) -> None:
+    """The handler goes on answering, and nobody had to start it again."""
+    right = witness.read().count.right
+    tally = witness.wait(lambda t: t.count.right > right + 16, seconds=10, what="right replies")
+    assert (tally.pid, tally.generation) == (handler, 1)
+    assert (tally.count.wrong, tally.count.failed) == (0, 0)
+
+
+def test_a_signal_that_the_kernel_sends_for_root(attacker: Attacker, witness: Witness) -> None:
+    handler, child = witness.read().pid, attacker.fork()
+    for pid in (handler, child):
+        send_sigio(attacker, pid)
+    assert WTERMSIG(ended(attacker, child)) == SIGKILL
+    unharmed(witness, handler)
+
+
+@pytest.mark.parametrize("variant", ["baseline"])
+def test_that_signal_without_isolation(attacker: Attacker, witness: Witness) -> None:
+    handler = witness.read().pid
+    send_sigio(attacker, handler)
+    witness.wait(lambda t: t.pid != handler, seconds=10, what="other handler")
+
+
+def send_sigio(attacker: Attacker, pid: int) -> None:
+    """Own a pipe in the name of `pid`, and have something arrive in it."""
+    ends = bytearray(8)
+    attacker.syscall("pipe2", ends, 0)
+    reader, writer = struct.unpack("<ii", ends)
+    attacker.syscall("fcntl", reader, F_SETOWN, pid)
+    attacker.syscall("fcntl", reader, F_SETSIG, SIGKILL)
+    attacker.syscall("fcntl", reader, F_SETFL, O_ASYNC)
+    attacker.write(writer, b"x")
+
+
+def ended(attacker: Attacker, child: int, *, seconds: float = 10) -> int:
+    """The wait status of a child that is about to end."""
+    deadline = time.monotonic() + seconds
+    while True:
+        pid, status = attacker.waitpid(child, WNOHANG)
+        if pid:
+            return status
+        assert time.monotonic() < deadline, f"child {child} did not end"
+        time.sleep(0.01)
+
+
+def test_signal_0_passes(attacker: Attacker, witness: Witness) -> None:
+    attacker.kill(witness.read().pid, 0)
+
+
+# What still works
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_sample(sample: Sample) -> None:
+    """The library starts its handler, talks to it, and kills it to unload it."""
+    for offset in ("0", "65537", "131071"):
+        sample.write(offset)
+        handler = sample.pid
+        sample.unload()
+        sample.wait_gone(handler)
+    assert len(sample.started) == 3
+
+
+def test_the_kernel_restarts_and_reloads(witness: Witness) -> None:
+    handler = witness.read().pid
+    tally = witness.aftermath()
+    assert tally.state is State.DONE
+    assert tally.pid != handler
+    assert (tally.count.wrong, tally.count.failed) == (0, 0)
+    assert tally.count.starts >= 3
+
+
+# What seccomp does about a handler that makes other system calls
+
+
+@pytest.mark.parametrize(
+    ("variant", "number", "end"),
+    [
+        ("baseline", NUMBERS["getpid"], None),
+        ("baseline", X32 | NUMBERS["close"], None),
+        ("seccomp-strict", NUMBERS["getpid"], SIGKILL),
+        ("seccomp-strict", NUMBERS["close"], SIGKILL),
+        ("seccomp-strict", X32 | NUMBERS["read"], SIGKILL),
+        ("seccomp-filter", NUMBERS["close"], None),
+        ("seccomp-filter", NUMBERS["getpid"], SIGSYS),
+        ("seccomp-filter", NUMBERS["rt_sigprocmask"], SIGSYS),
+        ("seccomp-filter", X32 | NUMBERS["close"], SIGSYS),
+    ],
+)
+def test_other_calls(attacker: Attacker, sample: Sample, number: int, end: int | None) -> None:
+    """Of a handler that waits for a request, in which a tracer has another call made instead."""
+    sample.write("1")
+    tracee = stopped(attacker, sample.pid)
+    tracee.run_to_entry("read")
+    tracee.set_registers({**tracee.registers(), "orig_rax": number, "rdi": NO_FD})
+    status = go_on(attacker, tracee)
+    assert (WTERMSIG(status) if WIFSIGNALED(status) else None) == end
+    if end is None:
+        closing = number & ~X32 == NUMBERS["close"]
+        assert tracee.registers()["rax"] == (2**64 - EBADF if closing else sample.pid)
+
+
+@pytest.mark.parametrize(
+    ("variant", "end"), [("baseline", None), ("seccomp-filter", SIGSYS)], ids=str
+)
+def test_the_32_bit_entry(attacker: Attacker, sample: Sample, end: int | None) -> None:
+    """The call that is restarted when the tracer goes on is made through int 0x80 instead."""
+    sample.write("1")
+    tracee = stopped(attacker, sample.pid)
+    tracee.poke(tracee.registers()["rip"] - len(INT_80), INT_80)
+    for _ in ("entry", "exit"):
+        status = go_on(attacker, tracee)
+    assert (WTERMSIG(status) if WIFSIGNALED(status) else None) == end
+
+
+def stopped(attacker: Attacker, pid: int) -> Tracee:
+    """Trace a process, and stop it; it may end without further ado."""
+    attacker.ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD)
+    attacker.ptrace(PTRACE_INTERRUPT, pid)
+    tracee = Tracee(attacker, pid)
+    tracee.wait()
+    return tracee
+
+
+def go_on(attacker: Attacker, tracee: Tracee) -> int:
+    """Let it run to the next entry or exit of a call, or to its end; the wait status."""
+    attacker.ptrace(PTRACE_SYSCALL, tracee.pid)
+    return tracee.wait()
+
+
+# A handler whose memory cannot be locked
+
+
+@pytest.mark.parametrize("variant", ["baseline", "isolated"])
+def test_a_handler_that_cannot_be_locked_does_not_run(
+    attacker: Attacker, sample: Sample, lab: Lab, variant: str
+) -> None:
+    """A program with memory that nobody may access is put in place of the sample's handler."""
+    sample.write("1")
+    kill_by_cgroup(attacker, sample)
+    program = lab.image.handlers / "sample_umh"
+    hijack(attacker, program.read_bytes()[:64])
+    started = len(sample.started)
+    assert sample.refused("1")[0] == EFAULT
+    # Said when exec and all that follows it went well; -EFAULT then comes of the short reply.
+    assert len(sample.started) - started == (variant == "baseline")
+
+
+def kill_by_cgroup(attacker: Attacker, sample: Sample) -> None:
+    """Kill the sample's handler, isolated or not."""
+    pid = sample.pid
+    attacker.mkdir("/sys/fs/cgroup/end")
+    attacker.write_file("/sys/fs/cgroup/end/cgroup.procs", str(pid).encode())
+    attacker.write_file("/sys/fs/cgroup/end/cgroup.kill", b"1")
+    sample.wait_gone(pid)
+
+
+def hijack(attacker: Attacker, header: bytes) -> None:
+    """Have every program that has this ELF header run as another, which cannot be locked."""
+    attacker.write_file("/unlockable", unlockable(), mode=0o755)
+    attacker.mount("none", "/proc/sys/fs/binfmt_misc", "binfmt_misc")
+    magic = "".join(f"\\x{byte:02x}" for byte in header[:32])
+    rule = f":hijack:M::{magic}::/unlockable:"
+    attacker.write_file("/proc/sys/fs/binfmt_misc/register", rule.encode())
+
+
+def unlockable() -> bytes:
+    """A program that leaves at once, and has a page that it may not access."""
+    code = bytes.fromhex("31 ff b8 3c 00 00 00 0f 05")  # xor edi, edi; mov eax, exit; syscall
+    start = 0x400000 + 64 + 2 * 56
+    header = b"\x7fELF" + bytes([2, 1, 1, 3]) + bytes(8)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, start, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    pages = [(5, 0x400000), (0, 0x500000)]
+    size = 64 + 2 * 56 + len(code)
+    loads = [
+        struct.pack("<IIQQQQQQ", 1, access, 0, at, at, size, size, 4096) for access, at in pages
+    ]
+    return header + b"".join(loads) + code

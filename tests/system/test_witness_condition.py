@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The witness sees what is no longer as the kernel set it up, and who came near the handler."""
+
+from __future__ import annotations
+
+import struct
+from errno import EBUSY
+from os import O_RDONLY
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.scenarios.registry import PTRACE_CHECK
+from harness.trial import TALLY
+from harness.witness.tally import Command, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cells import Cells
+
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+    from harness.lab import Lab
+    from harness.witness.reader import Witness
+
+    Change = Callable[[Attacker, int], None]
+
+RLIMIT_NPROC = 6
+SCHED_IDLE, SCHED_BATCH = 5, 3
+IOPRIO_WHO_PROCESS, IOPRIO_IDLE = 1, 3 << 13
+
+
+def limit(attacker: Attacker, pid: int) -> None:
+    attacker.syscall("prlimit64", pid, RLIMIT_NPROC, struct.pack("<QQ", 77, 77), 0)
+
+
+def policy(attacker: Attacker, pid: int) -> None:
+    attacker.sched_setscheduler(pid, SCHED_BATCH, 0)
+
+
+def nice(attacker: Attacker, pid: int) -> None:
+    attacker.syscall("setpriority", 0, pid, 7)
+
+
+def io_priority(attacker: Attacker, pid: int) -> None:
+    attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE)
+
+
+def slack(attacker: Attacker, pid: int) -> None:
+    attacker.write_file(f"/proc/{pid}/timerslack_ns", b"1234567")
+
+
+def oom_score(attacker: Attacker, pid: int) -> None:
+    attacker.write_file(f"/proc/{pid}/oom_score_adj", b"77")
+
+
+def cgroup(attacker: Attacker, pid: int) -> None:
+    attacker.mkdir("/sys/fs/cgroup/other")
+    attacker.write_file("/sys/fs/cgroup/other/cgroup.procs", str(pid).encode())
+
+
+def hold_pipe(attacker: Attacker, pid: int) -> None:
+    attacker.open(f"/proc/{pid}/fd/0", O_RDONLY)
+
+
+def trace(attacker: Attacker, pid: int) -> None:
+    attacker.ptrace(0x4206, pid)  # PTRACE_SEIZE, and no more
+
+
+def stay_away(_attacker: Attacker, _handler: Handler) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "violation"),
+    [
+        (limit, Violation.LIMITS),
+        (policy, Violation.POLICY),
+        (nice, Violation.POLICY),
+        (io_priority, Violation.POLICY),
+        (slack, Violation.POLICY),
+        (oom_score, Violation.OOM_SCORE),
+        (cgroup, Violation.CGROUP),
+        (hold_pipe, Violation.PIPES),
+        (trace, Violation.TRACED),
+    ],
+)
+def test_a_change_is_seen_and_nothing_else(
+    witness: Witness, attacker: Attacker, change: Change, violation: Violation
+) -> None:
+    right = witness.read().count.right
+    quiet = witness.wait(lambda t: t.count.right > right + 3, seconds=10, what="request")
+    assert not quiet.violations
+    change(attacker, quiet.pid)
+    found = witness.wait(lambda t: bool(t.violations), seconds=10, what="violation")
+    assert found.violations == violation
+    assert (found.count.wrong, found.count.failed) == (0, 0)
+
+
+def test_code_that_changed_is_seen_in_the_aftermath(cells: Cells) -> None:
+    """One byte of the handler's text that never runs, so that no reply goes wrong."""
+
+    def patch(attacker: Attacker, handler: Handler) -> None:
+        with attacker.open(f"/proc/{handler.pid}/mem", 2) as mem:
+            mem.pwrite(b"\xcc", handler.symbol("main"))
+
+    outcome = cells.run(patch)
+    assert (str(outcome.verdict), outcome.detail) == ("tampered", "image")
+
+
+def test_a_restart_is_held_against_the_first_handler(cells: Cells) -> None:
+    """What the next start inherits is a change as well."""
+
+    def poison(attacker: Attacker, _: Handler) -> None:
+        limits = struct.pack("<QQ", 1 << 20, 1 << 20)
+        for pid in attacker.read_file("/proc/2/task/2/children").split():
+            name = attacker.read_file(f"/proc/{pid.decode()}/comm")
+            if name.startswith(b"kworker/u"):
+                attacker.syscall("prlimit64", int(pid), RLIMIT_NPROC, limits, 0)
+
+    outcome = cells.run(poison, reach=None, call=None)
+    assert "limits" in outcome.detail
+
+
+def test_hooks_are_named_as_they_were_called(cells: Cells) -> None:
+    def touch(attacker: Attacker, handler: Handler) -> None:
+        attacker.process_vm_readv(handler.pid, handler.symbol("reply"), 8)
+        attacker.syscall("getpriority", 0, handler.pid)
+
+    outcome = cells.run(touch)
+    assert PTRACE_CHECK in outcome.hooks
+    assert all(name.startswith("security_") for name in outcome.hooks)
+
+
+def test_who_stays_away_meets_no_hook(cells: Cells) -> None:
+    outcome = cells.run(stay_away)
+    assert outcome.hooks == ()
+
+
+def test_a_function_that_is_not_called_on_the_handler_counts_elsewhere(
+    lab: Lab, witness: Witness, attacker: Attacker
+) -> None:
+    right = witness.read().count.right
+    pid = witness.wait(lambda t: t.count.right > right, seconds=10, what="request").pid
+    function = lab.image.symbol("security_task_kill") - lab.image.symbol(TALLY)
+    witness.obey(Command.WATCH, functions=[function])
+    other = attacker.fork()
+    for _ in range(3):
+        attacker.kill(other, 0)
+    attacker.kill(pid, 0)
+    seen = witness.read().named[0]
+    assert (seen.function, seen.on_handler, seen.elsewhere) == (function, 1, 3)
+
+
+def test_root_cannot_switch_the_watching_off(attacker: Attacker) -> None:
+    with pytest.raises(OSError) as refused:
+        attacker.write_file("/proc/sys/kernel/ftrace_enabled", b"0")
+    assert refused.value.errno == EBUSY
+
+
+def test_a_function_that_cannot_be_watched_is_an_error(cells: Cells) -> None:
+    outcome = cells.run(stay_away, reach="umd_witness_tally")
+    assert outcome.verdict == "error"
+    assert "cannot be watched" in outcome.detail
