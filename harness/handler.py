@@ -3,20 +3,27 @@
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
 
+from harness.attacker.errors import NoTarget
 from harness.witness.tally import Command
 
 if TYPE_CHECKING:
     from harness.kernel.images import KernelImage
+    from harness.variants import Variant
     from harness.vm.machine import Machine
     from harness.witness.reader import Witness
     from harness.witness.tally import Tally
 
 PROGRAM = "umd_witness_umh"
+
+FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
+"""What a process's and a thread's code have in common: SHA-256's first round constants
+(FIPS 180-4, 4.2.2). With others they compute something else."""
 
 
 class WayOut(IntEnum):
@@ -37,22 +44,31 @@ class Handler:
     """The process (or kernel thread) under attack."""
 
     name = PROGRAM
-    reply_size = 56
-    """Bytes in a reply: struct witness_message (overlay/kernel/umd_witness/message.h)."""
+    request_size = reply_size = 56
+    """Bytes in a message: struct witness_message (overlay/kernel/umd_witness/message.h)."""
 
     def __init__(
-        self, machine: Machine, image: KernelImage, witness: Witness, *, loader: str
+        self, variant: Variant, machine: Machine, image: KernelImage, witness: Witness
     ) -> None:
+        self._variant = variant
         self._machine = machine
         self._image = image
         self._witness = witness
-        self.loader = loader
+
+    @property
+    def loader(self) -> str:
         """The module that carries the handler."""
+        return self._variant.loader
 
     @property
     def pid(self) -> int:
         """The pid of the handler that runs now."""
         return self._witness.read().pid
+
+    def need_blob(self) -> None:
+        """Raise NoTarget where a thread answers: nothing is executed to start one."""
+        if not self._variant.handler:
+            raise NoTarget("a kernel thread has no blob")
 
     def symbol(self, name: str) -> int:
         """The address of one of the handler's variables: secret, chain, request or reply."""

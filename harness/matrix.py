@@ -48,9 +48,9 @@ def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Ce
 
 
 def check_corpus() -> None:
-    """Raise UserError for a scenario that names a variant that is not there."""
+    """Raise UserError for a scenario that names a variant that is not there, or gives no reason."""
     for scenario in SCENARIOS.values():
-        for variant in (scenario.control, *scenario.holes):
+        for variant in (scenario.control, *scenario.holes, *scenario.not_applicable):
             if variant not in VARIANTS:
                 known = ", ".join(VARIANTS)
                 raise UserError(
@@ -62,6 +62,12 @@ def check_corpus() -> None:
                 raise UserError(
                     f"scenario {scenario.name} has a hole on {variant} that is none",
                     hint="a hole is a verdict that was lost, and the reason",
+                )
+        for variant, reason in scenario.not_applicable.items():
+            if not reason.strip():
+                raise UserError(
+                    f"scenario {scenario.name} is n/a on {variant} without a reason",
+                    hint="say what the variant lacks",
                 )
 
 

@@ -67,8 +67,12 @@ def open_lab(line: str, variants: Iterable[str], progress: Progress) -> Iterator
 
 
 def commit() -> str:
-    """Return which commit of the harness this is, as git names it, or `unknown`."""
-    return version_of("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty") or "unknown"
+    """Return which commit of the harness this is, as git names it, or `unknown`.
+
+    Only the checkout's own repository is asked: an installed package may lie in somebody else's.
+    """
+    where = (f"--git-dir={CHECKOUT / '.git'}", f"--work-tree={CHECKOUT}")
+    return version_of("git", *where, "describe", "--always", "--dirty") or "unknown"
 
 
 def version_of(*argv: str) -> str:

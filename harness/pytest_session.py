@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from harness import provenance
 from harness.conclusion import Result, conclude
-from harness.errors import UserError
+from harness.errors import UserError, mendable
 from harness.ledger import counts, exit_status
 from harness.matrix import DEFAULT_LINE, closure, run_guarded, variants_needed
 from harness.pytest_relay import tell
@@ -58,6 +58,10 @@ class ScenarioSession:
                 self._open(item.session)
             except UserError as error:
                 self._give_up(item.session, error)
+            except OSError as error:
+                if (told := mendable(error)) is None:
+                    raise
+                self._give_up(item.session, told)
         return (yield)
 
     def pytest_unconfigure(self) -> None:

@@ -256,5 +256,8 @@ def _write(path: Path, content: str) -> None:
     try:
         scratch.write_text(content, errors="backslashreplace")
         scratch.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a write's error names none
+        raise
     finally:
         scratch.unlink(missing_ok=True)

@@ -79,7 +79,7 @@ class Trial:
 
     def _attack(self, channel: Channel, witness: Witness) -> tuple[AttemptEnd, tuple[bytes, ...]]:
         """How the attack ended, and what it claims to be the secret."""
-        handler = Handler(self.machine, self.kernel, witness, loader=self.variant.loader)
+        handler = Handler(self.variant, self.machine, self.kernel, witness)
         attacker = Attacker(channel, self.guest)
         try:
             end = attempt(self.scenario, attacker, handler, is_thread=not self.variant.handler)

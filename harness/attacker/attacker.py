@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from os import O_CLOEXEC, O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY
+from os import O_CLOEXEC, O_CREAT, O_DIRECTORY, O_RDONLY, O_TRUNC, O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.attacker.calls import SystemCalls
@@ -15,7 +15,7 @@ from harness.attacker.tracee import Tracee
 from harness.errors import UserError, VmLost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from harness.attacker.channel import Channel
     from harness.guest_image import GuestImage
@@ -26,6 +26,9 @@ FILE_MAX = 16 << 20
 _AT_FDCWD = -100
 _IOVEC = struct.Struct("<QQ")
 _STATUS = struct.Struct("<i")
+_PIPE = struct.Struct("<2i")
+_DIRENT = struct.Struct("<QqHB")  # struct linux_dirent64 of include/linux/dirent.h
+_DIRENTS = 4096
 _DEV_NULL = -1
 
 
@@ -100,6 +103,26 @@ class Attacker(SystemCalls):
         with self.open(path, O_WRONLY | O_TRUNC | create, mode or 0) as file:
             file.write_all(data)
 
+    def listdir(self, path: str) -> list[str]:
+        """The names in a directory, without `.` and `..`: getdents64(2) to its end."""
+        names = []
+        with self.open(path, O_RDONLY | O_DIRECTORY) as directory:
+            entries = bytearray(_DIRENTS)
+            while size := self.syscall("getdents64", directory.fd, entries, len(entries)):
+                names += list(_names(bytes(entries[:size])))
+        return [name for name in names if name not in (".", "..")]
+
+    def pipe(self) -> tuple[File, File]:
+        """pipe2(2), close-on-exec: the end to read from, and the end to write to."""
+        ends = bytearray(_PIPE.size)
+        self.syscall("pipe2", ends, O_CLOEXEC)
+        reader, writer = _PIPE.unpack(ends)
+        return File(self, reader), File(self, writer)
+
+    def fcntl(self, fd: int, command: int, argument: int = 0) -> int:
+        """fcntl(2), for the commands whose argument is a number."""
+        return self.syscall("fcntl", fd, command, argument)
+
     def mkdir(self, path: str, mode: int = 0o755) -> None:
         """mkdir(2)."""
         self.syscall("mkdir", path, mode)
@@ -140,6 +163,14 @@ class Attacker(SystemCalls):
         """pidfd_open(2)."""
         return File(self, self.syscall("pidfd_open", pid, flags))
 
+    def pidfd_getfd(self, pidfd: int, fd: int) -> File:
+        """pidfd_getfd(2)."""
+        return File(self, self.syscall("pidfd_getfd", pidfd, fd, 0))
+
+    def pidfd_send_signal(self, pidfd: int, signal: int) -> None:
+        """pidfd_send_signal(2)."""
+        self.syscall("pidfd_send_signal", pidfd, signal, 0, 0)
+
     def waitpid(self, pid: int, options: int = 0) -> tuple[int, int]:
         """Wait as wait4(2) does; the pid and the wait status, which the `os.W*` functions read."""
         status = bytearray(_STATUS.size)
@@ -149,6 +180,10 @@ class Attacker(SystemCalls):
     def prctl(self, option: int, *args: int) -> int:
         """prctl(2)."""
         return self.syscall("prctl", option, *args)
+
+    def prlimit(self, pid: int, resource: int, limits: tuple[int, int]) -> None:
+        """prlimit64(2), to set soft and hard limit."""
+        self.syscall("prlimit64", pid, resource, struct.pack("<2Q", *limits), 0)
 
     def sched_setscheduler(self, pid: int, policy: int, priority: int) -> None:
         """sched_setscheduler(2)."""
@@ -218,6 +253,17 @@ class Attacker(SystemCalls):
         with self.setup():
             self.write_file(path, source.read_bytes(), mode=0o755)
         return path
+
+
+def _names(entries: bytes) -> Iterator[str]:
+    """Yield the names of directory entries; what says it is too short to be one is a lie."""
+    while entries:
+        size = _DIRENT.unpack_from(entries)[2] if len(entries) > _DIRENT.size else 0
+        if not _DIRENT.size < size <= len(entries):
+            raise VmLost("a directory entry of impossible size")
+        name, _, _ = entries[_DIRENT.size : size].partition(b"\0")
+        yield name.decode(errors="surrogateescape")
+        entries = entries[size:]
 
 
 def _vector(memory: Memory, strings: tuple[str, ...] | list[str]) -> int:

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 from errno import EPROTO
-from os import O_CLOEXEC
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError
-from harness.attacker.files import File
 from harness.payloads import BPF_LOADER
 
 if TYPE_CHECKING:
@@ -28,12 +26,9 @@ class BpfObject:
         loader, target = attacker.payload(BPF_LOADER), attacker.payload(f"{name}.bpf.o")
         values = (f"{key}={value.hex()}" for key, value in constants.items())
         with attacker.setup():
-            ends = bytearray(8)
-            attacker.syscall("pipe2", ends, O_CLOEXEC)
-            reader, writer = (int.from_bytes(ends[at : at + 4], "little") for at in (0, 4))
-            self._said = File(attacker, reader)
-            with File(attacker, writer):
-                attacker.spawn(loader, target, *values, stdout=writer)
+            self._said, writer = attacker.pipe()
+            with writer:
+                attacker.spawn(loader, target, *values, stdout=writer.fd)
         if error := self._number():
             raise GuestError(-error, "bpf")
 

@@ -13,7 +13,8 @@ def listing() -> str:
     """Return a paragraph per scenario and a line per variant; raises UserError."""
     check_corpus()
     paragraphs = [_paragraph(scenario) for scenario in SCENARIOS.values()]
-    variants = [f"  {variant.name:<12} {variant.summary}" for variant in VARIANTS.values()]
+    width = _width()
+    variants = [f"  {variant.name:<{width}}  {variant.summary}" for variant in VARIANTS.values()]
     return "\n".join([*paragraphs, "variants:", *variants])
 
 
@@ -22,15 +23,25 @@ def _paragraph(scenario: Scenario) -> str:
     effect = scenario.effect.name.lower()
     head = f"{scenario.name}  (effect {effect}, surface {scenario.surface}, answers {answers})"
     lines = [head, f"    {summary_of(scenario.name)}"]
+    width = _width()
     for variant in VARIANTS:
-        lines.append(f"    {variant:<10} {scenario.expected(variant)}{_note(scenario, variant)}")
+        lines.append(
+            f"    {variant:<{width}}  {scenario.expected(variant)}{_note(scenario, variant)}"
+        )
     return "\n".join(lines) + "\n"
+
+
+def _width() -> int:
+    return max(map(len, VARIANTS))
 
 
 def _note(scenario: Scenario, variant: str) -> str:
     reason = scenario.reason(variant)
     if reason is not None:
-        return f"  known hole: {visible(reason)}"
+        hole = "known hole: " if VARIANTS[variant].handler else ""  # the reference has none
+        return f"  {hole}{visible(reason)}"
+    if variant in scenario.not_applicable:
+        return f"  {visible(scenario.not_applicable[variant])}"
     if scenario.name in REFERENCES:
         return "  reference"
     return "  control" if variant == scenario.control else ""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -16,47 +18,82 @@ from harness.variants import VARIANTS
 from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import OverflowMethod
 
     from harness.conclusion import Result
 
 _DETAIL_WIDTH = 60  # characters; failures are printed in full below the matrix
-_VARIANT_WIDTH = 24  # columns; the rest is for the scenarios
+_SCENARIO_WIDTH = 36  # columns; more if a name takes more, for -k takes it as it is
+_NARROWEST, _WIDEST = 14, 24  # columns of a variant
+_BETWEEN = 3  # columns from one to the next
 _NOT_RUN = "not run"
 
 
-def matrix_table(cells: Sequence[Cell], results: Mapping[Cell, Result]) -> Table:
-    """Return the matrix with summaries and details, to be printed once all is known."""
+def matrix_tables(
+    cells: Sequence[Cell], results: Mapping[Cell, Result], *, width: int
+) -> Iterator[Table]:
+    """Yield the matrix with summaries and details, to be printed once all is known.
+
+    It is one table, or one for every few variants where `width` is not enough for all of them.
+    """
+    names, variants = scenarios_of(cells), _variants_of(cells)
+    first = max(_SCENARIO_WIDTH, *map(len, names))
 
     def entry(cell: Cell) -> Text:
         result = results.get(cell)
         return verdict_text(result) if result else Text(_NOT_RUN, style="dim")
 
-    def row(name: str) -> Text:
-        return Text.assemble((name, "bold"), "\n", (summary_of(name), "dim"))
+    def head(name: str) -> Text:
+        summary = "\n".join(textwrap.wrap(summary_of(name), first))
+        return Text.assemble((name, "bold"), "\n", (summary, "dim"))
 
-    return _table(cells, row=row, entry=entry)
+    rows = {name: head(name) for name in names}
+    fit = max(1, (width - first) // (_NARROWEST + _BETWEEN))
+    tables = math.ceil(len(variants) / fit)
+    each = math.ceil(len(variants) / tables)
+    for start in range(0, len(variants), each):
+        yield _table(cells, variants[start : start + each], rows, entry)
+        rows = {name: Text(name, style="bold") for name in names}  # summaries once are enough
 
 
-def live_table(cells: Sequence[Cell], state: Callable[[Cell], Text]) -> Table:
-    """Return the matrix at one line a scenario, to be drawn while it runs."""
-    return _table(cells, row=Text, entry=state)
+def live_table(
+    cells: Sequence[Cell], state: Callable[[Cell], Text], *, names: Sequence[str]
+) -> Table:
+    """Return the rows `names` of the matrix, a line each, to be drawn while it runs."""
+    rows = {name: Text(name) for name in names}
+    return _table(cells, _variants_of(cells), rows, state, is_live=True)
+
+
+def scenarios_of(cells: Iterable[Cell]) -> list[str]:
+    """Return the scenarios that the cells are of, in the matrix's order."""
+    present = {cell.scenario for cell in cells}
+    return [name for name in SCENARIOS if name in present]
+
+
+def _variants_of(cells: Iterable[Cell]) -> list[str]:
+    present = {cell.variant for cell in cells}
+    return [name for name in VARIANTS if name in present]
 
 
 def _table(
-    cells: Sequence[Cell], *, row: Callable[[str], Text], entry: Callable[[Cell], Text]
+    cells: Sequence[Cell],
+    variants: Sequence[str],
+    rows: Mapping[str, Text],
+    entry: Callable[[Cell], Text],
+    *,
+    is_live: bool = False,
 ) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    present = {cell.variant for cell in cells}
-    variants = [name for name in VARIANTS if name in present]
-    line = cells[0].line
-    table.add_column(f"{line}: scenario")
+    line, known = cells[0].line, set(cells)
+    table.add_column(f"{line}: scenario", no_wrap=True)
     for variant in variants:
-        table.add_column(variant, max_width=_VARIANT_WIDTH)
-    for name in SCENARIOS:
+        overflow: OverflowMethod = "ellipsis" if is_live else "fold"
+        table.add_column(variant, max_width=_WIDEST, no_wrap=is_live, overflow=overflow)
+    for name, head in rows.items():
         own = [Cell(line, variant, name) for variant in variants]
-        if any(cell in cells for cell in own):
-            table.add_row(row(name), *(entry(cell) if cell in cells else Text() for cell in own))
+        table.add_row(head, *(entry(cell) if cell in known else Text() for cell in own))
     return table
 
 

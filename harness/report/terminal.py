@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from harness.report.progress import PlainProgress
-from harness.report.table import live_table, matrix_table, verdict_text
+from harness.report.table import live_table, matrix_tables, scenarios_of, verdict_text
 from harness.report.text import explain, plural, rerun_line, summary_line, visible
 from harness.witness.verdict import Verdict
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from harness.cell import Cell
     from harness.conclusion import Result
 
-_PLAIN_WIDTH = 120  # columns, where the output is no terminal
+_PLAIN_WIDTH = 160  # columns, where the output is no terminal
+_AROUND = 6  # lines of the live matrix that are no rows: title, rule, counts, progress, blanks
 
 
 def console(file: TextIO | None = None) -> Console:
@@ -59,6 +60,7 @@ class Screen:
         """Take the cells that are going to run and where to draw them."""
         self._cells = cells
         self._out = out
+        self._names = scenarios_of(cells)
         self._started: dict[Cell, float] = {}
         self._ended: set[Cell] = set()
         self._results: dict[Cell, Result] = {}
@@ -116,7 +118,16 @@ class Screen:
 
     def _draw(self) -> Group:
         done = Text(f"{len(self._results)}/{len(self._cells)} cells", style="bold")
-        return Group(live_table(self._cells, self._state), done, self._progress)
+        table = live_table(self._cells, self._state, names=self._in_view())
+        return Group(table, done, self._progress)
+
+    def _in_view(self) -> list[str]:
+        """Return as many scenarios as the terminal has lines for, around the one begun last."""
+        room = max(1, self._out.height - _AROUND)
+        latest = next(reversed(self._started), None)
+        place = self._names.index(latest.scenario) if latest else 0
+        first = max(0, min(place - room // 2, len(self._names) - room))
+        return self._names[first : first + room]
 
     def _state(self, cell: Cell) -> Text:
         if cell in self._results:
@@ -139,7 +150,8 @@ def print_report(
 ) -> None:
     """Print the matrix, failures with their rerun lines, known holes, timings and the counts."""
     by_cell = {result.cell: result for result in results}
-    out.print(matrix_table(cells, by_cell))
+    for table in matrix_tables(cells, by_cell, width=out.width):
+        out.print(table)
     ordered = [by_cell[cell] for cell in cells if cell in by_cell]
     _print_failures(out, ordered, scenario_files)
     _print_holes(out, ordered)

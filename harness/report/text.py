@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.ledger import counts
 from harness.matrix import DEFAULT_LINE
+from harness.paths import CHECKOUT
 from harness.scenarios import SCENARIOS
 from harness.witness.verdict import Verdict
 
@@ -38,8 +38,8 @@ def rerun_line(cell: Cell, scenario_files: Sequence[Path] = ()) -> str:
         words = ["--line", cell.line, *words]
     for path in scenario_files:
         words += ["--scenarios", str(path)]
-    script = os.access("run", os.X_OK) and Path("run").is_file()
-    return ("./run scenarios " if script else "umd-harness run ") + shlex.join(words)
+    at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
+    return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)
 
 
 def explain(result: Result) -> str:

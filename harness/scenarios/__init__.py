@@ -7,7 +7,9 @@ from harness.scenarios import reference  # noqa: F401 - importing registers; the
 from harness.scenarios import (  # noqa: F401
     direct,
     escape,
+    limits,
     memory,
+    scheduling,
     signals,
     startup,
     tracing,

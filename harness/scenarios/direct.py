@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from errno import EACCES, ENOENT, EPERM, ESRCH
-from os import O_RDWR, O_WRONLY
+from errno import EACCES, EBADF, ENOENT, EPERM, ESRCH
+from os import O_RDONLY, O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.scenarios.registry import scenario
@@ -61,6 +61,53 @@ def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
     """Put a forged reply into the pipe that the kernel reads, through /proc/<pid>/fd/1."""
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
         pipe.write(b"\xff" * handler.reply_size)
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="proc-fd-reopen-inject",
+    answers=("C2", "R10"),
+    call="openat",
+    refused=(EPERM, EACCES),
+    no_target=(ENOENT,),
+    no_target_at="task_lookup_fdget_rcu",
+    reach="security_ptrace_access_check",
+)
+def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
+    """Take a request out of the handler's pipe before it reads it, through /proc/<pid>/fd/0."""
+    with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY) as pipe:
+        pipe.read(handler.request_size)
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="pidfd-getfd",
+    answers=("C2", "R10"),
+    call="pidfd_getfd",
+    refused=(EPERM,),
+    no_target=(EBADF,),
+    no_target_at="security_ptrace_access_check",
+    reach="security_ptrace_access_check",
+)
+def pidfd_getfd_inject(attacker: Attacker, handler: Handler) -> None:
+    """Take a copy of the handler's own descriptor, and put a forged reply into its pipe."""
+    with attacker.pidfd_open(handler.pid) as pidfd, attacker.pidfd_getfd(pidfd.fd, 1) as pipe:
+        pipe.write(b"\xff" * handler.reply_size)
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="process-vm-writev",
+    answers=("C2", "T10"),
+    call="process_vm_writev",
+    refused=(EPERM, EACCES),
+    no_target=(ESRCH,),
+    no_target_at="mm_access",
+    reach="security_ptrace_access_check",
+)
+def process_vm_writev(attacker: Attacker, handler: Handler) -> None:
+    """Overwrite the handler's state from another process's memory."""
+    attacker.process_vm_writev(handler.pid, handler.symbol("chain"), b"\xff" * 32)
 
 
 @scenario(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Known holes that all variants have alike which protect a process."""
+"""Known holes that several variants have alike."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def on_isolated(verdict: Verdict, reason: str) -> dict[str, Hole]:
     """The same hole on every such variant, debugging allowed (R7) or not."""
     hole = Hole(verdict, reason)
     return {v.name: hole for v in VARIANTS.values() if v.protects and v.handler}
+
+
+def on_kthread(verdict: Verdict, reason: str) -> dict[str, Hole]:
+    """The reference fares no better: parity, and the reason why."""
+    return {v.name: Hole(verdict, f"parity: {reason}") for v in VARIANTS.values() if not v.handler}

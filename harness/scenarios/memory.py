@@ -8,10 +8,10 @@ from errno import EACCES, EINVAL, EPERM, ESRCH
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import NoTarget
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.reload import reload_charged
 from harness.attacker.swap import PAGE, SwapDevice
+from harness.handler import FIRST_ROUNDS
 from harness.scenarios.holes import on_isolated
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 MADV_PAGEOUT = 21
 THREADS_MAX = "/proc/sys/kernel/threads-max"
-
-FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
-"""The first SHA-256 round constants (FIPS 180-4, 4.2.2), which the handler computes with."""
 
 
 @scenario(
@@ -66,8 +63,7 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
 )
 def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     """Have the blob swapped out while no handler runs, and rewrite the code of the next one."""
-    if b"Kthread:\t1" in attacker.read_file(f"/proc/{handler.pid}/status"):
-        raise NoTarget("a kernel thread has no blob")
+    handler.need_blob()
     swap = SwapDevice(attacker, pages=64)
     with attacker.setup():
         reload_charged(attacker, handler.loader, "blob")

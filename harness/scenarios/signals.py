@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on the handler's life: signals, and the cgroup that holds it."""
+"""Attacks on the handler's life by signals, on each path that a signal has to a process."""
 
 from __future__ import annotations
 
 from errno import EPERM
+from fcntl import F_SETFL, F_SETOWN, F_SETSIG
+from os import O_ASYNC
 from signal import SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING
 
-from harness.scenarios.registry import Hole, scenario
-from harness.witness.verdict import Effect, Verdict
+from harness.scenarios.registry import scenario
+from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -22,11 +24,6 @@ if TYPE_CHECKING:
     call="kill",
     refused=(EPERM,),
     reach="security_task_kill",
-    holes={
-        "isolated": Hole(
-            Verdict.DISRUPTED, "the first cut has no task_kill hook: it denies ptrace access only"
-        )
-    },
 )
 def kill_family(attacker: Attacker, handler: Handler) -> None:
     """Kill the handler, then stop the one that replaces it."""
@@ -37,18 +34,46 @@ def kill_family(attacker: Attacker, handler: Handler) -> None:
 
 @scenario(
     effect=Effect.AVAILABILITY,
-    surface="cgroup-freeze",
-    answers=("L5", "T4"),
-    reach="cgroup_attach_task",
-    holes={
-        "isolated": Hole(
-            Verdict.DISRUPTED, "no hook sees it: cgroup v2 asks the mode of its files, never an LSM"
-        )
-    },
+    surface="kill-family",
+    answers=("C10", "L6"),
+    call="tgkill",
+    refused=(EPERM,),
+    reach="security_task_kill",
 )
-def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup and freeze it."""
+def tgkill(attacker: Attacker, handler: Handler) -> None:
+    """Kill the handler by its thread, which has a path of its own to the permission check."""
+    pid = handler.pid
+    attacker.tgkill(pid, pid, SIGKILL)
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="kill-family",
+    answers=("C10", "L6"),
+    call="pidfd_send_signal",
+    refused=(EPERM,),
+    reach="security_task_kill",
+)
+def pidfd_send_signal(attacker: Attacker, handler: Handler) -> None:
+    """Kill the handler through a pidfd, which stays this process's whatever becomes of its pid."""
+    with attacker.pidfd_open(handler.pid) as pidfd:
+        attacker.pidfd_send_signal(pidfd.fd, SIGKILL)
+        handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="sigio-setown",
+    answers=("C10", "L5"),
+    reach="security_file_send_sigiotask",
+)
+def sigio_setown(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel kill the handler: as the owner of a pipe that has become readable."""
     with attacker.setup():
-        attacker.mkdir("/sys/fs/cgroup/cell")
-    attacker.write_file("/sys/fs/cgroup/cell/cgroup.procs", str(handler.pid).encode())
-    attacker.write_file("/sys/fs/cgroup/cell/cgroup.freeze", b"1")
+        reader, writer = attacker.pipe()
+    attacker.fcntl(reader.fd, F_SETOWN, handler.pid)
+    attacker.fcntl(reader.fd, F_SETSIG, SIGKILL)
+    attacker.fcntl(reader.fd, F_SETFL, O_ASYNC)
+    writer.write(b"x")
+    handler.wait_for_request()

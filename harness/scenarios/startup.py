@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from errno import EACCES, ENOENT, EPERM
 from os import O_RDONLY
+from resource import RLIMIT_CPU
 from typing import TYPE_CHECKING
 
+from harness.attacker.errors import NoTarget
+from harness.scenarios.holes import on_isolated, on_kthread
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect
+from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
+
+ELF_ENTRY = 24
+"""Where an ELF header has the address that execution starts at."""
 
 
 @scenario(
@@ -34,3 +40,60 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     with attacker.setup():
         attacker.unlink(blob)
         attacker.write_file(blob, forged, mode=0o700)
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="umh-startup-ptrace-race",
+    answers=("T10", "C2"),
+    reach="security_ptrace_access_check",
+    target="start",
+    holes=on_isolated(
+        Verdict.DISRUPTED, "whoever seizes it before the mark is set has the start refused"
+    ),
+)
+def seize_at_start(attacker: Attacker, handler: Handler) -> None:
+    """Seize the process that the kernel forks for the handler, before it is marked or executed."""
+    with attacker.setup():
+        said, writer = attacker.pipe()
+        seize = attacker.payload("seize_at_start")
+        with writer:
+            attacker.spawn(seize, handler.loader, handler.name, stdout=writer.fd)
+    if said.read(1) == b"-":
+        raise NoTarget("no process was caught before it was executed")
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="binfmt-misc-hijack",
+    answers=("R4", "C2"),
+    reach="load_misc_binary",
+    target="start",
+    holes=on_isolated(
+        Verdict.TAMPERED, "the blob is executed like any file, and no hook says for whom"
+    ),
+)
+def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
+    """Register an interpreter for the blob, which the kernel then executes in its place."""
+    handler.need_blob()
+    entry = "".join(f"\\x{byte:02x}" for byte in handler.symbol("_start").to_bytes(8, "little"))
+    with attacker.setup():
+        forged = attacker.payload("false_handler")
+        attacker.mount("none", "/proc/sys/fs/binfmt_misc", "binfmt_misc")
+    rule = f":cell:M:{ELF_ENTRY}:{entry}::{forged}:"
+    attacker.write_file("/proc/sys/fs/binfmt_misc/register", rule.encode())
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="rlimit-inherit",
+    answers=("C10", "L6"),
+    reach="security_task_setrlimit",
+    target="start",
+    holes=on_kthread(Verdict.TAMPERED, "it inherits as well, though limits do not bind it"),
+)
+def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Give the kernel's threads, of which the next handler is forked, a second of CPU time each."""
+    for pid in filter(str.isdecimal, attacker.listdir("/proc")):
+        if attacker.read_file(f"/proc/{pid}/comm").startswith((b"kthreadd", b"kworker/")):
+            attacker.prlimit(int(pid), RLIMIT_CPU, (1, 1))

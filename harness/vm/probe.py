@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -49,7 +50,7 @@ def _build(rom: Path) -> None:
             [*command, "-o", rom, SOURCE], capture_output=True, text=True, timeout=60, check=False
         )
     except FileNotFoundError as error:
-        raise UserError("gcc is not installed", hint="run ./run, which installs it") from error
+        raise UserError("gcc is not installed", hint="apt-get install gcc") from error
     if done.returncode:
         raise UserError(f"gcc cannot assemble {SOURCE}: {done.stderr}", hint="see its message")
 
@@ -91,7 +92,8 @@ def _run(name: str, rom: Path) -> tuple[float, str]:
             return SECONDS, f"the guest did not end within {SECONDS} s"
         except FileNotFoundError as error:
             raise UserError(
-                f"{error.filename} is not installed", hint="run ./run, which installs it"
+                f"{error.filename} is not installed",
+                hint="install it: `umd-harness doctor` names the package",
             ) from error
     words = done.stderr.decode(errors="replace").strip().splitlines()
     failure = words[0] if words else f"QEMU ended with {done.returncode}"
@@ -118,10 +120,13 @@ def measure() -> Accelerator:
 
 @cache
 def accelerator() -> Accelerator:
-    """What `measure` found, remembered until the machine boots again or QEMU or access changes."""
+    """What `measure` found, remembered until the machine boots again or QEMU, access, or the
+    probe itself change.
+    """
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     openable = os.access(KVM, os.R_OK | os.W_OK)
-    circumstances = [boot, *qemu_identity(), openable, SOURCE.stat().st_mtime_ns]
+    source = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    circumstances = [boot, *qemu_identity(), openable, source]
     memory = cache_dir() / "accelerator.json"
     try:
         remembered = json.loads(memory.read_text())
@@ -130,6 +135,8 @@ def accelerator() -> Accelerator:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing remembered, or nothing usable: measure
     found = measure()
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    memory.write_text(json.dumps({"circumstances": circumstances, "accelerator": asdict(found)}))
+    with suppress(OSError):  # it only saves time
+        memory.write_text(
+            json.dumps({"circumstances": circumstances, "accelerator": asdict(found)})
+        )
     return found

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from harness.witness.reader import Witness
 
 PROCESSES = [name for name, variant in VARIANTS.items() if variant.handler]
-SECCOMP = {"baseline": 0, "seccomp-strict": 1, "seccomp-filter": 2, "isolated": 1}
+SECCOMP = {
+    "baseline": 0,
+    "seccomp-strict": 1,
+    "seccomp-filter": 2,
+    "isolated": 1,
+    "isolated-debug": 1,
+}
 """The mode in /proc/<pid>/status: none, SECCOMP_MODE_STRICT, SECCOMP_MODE_FILTER."""
 
 SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE = 0, 3, 5
@@ -79,7 +85,7 @@ def kib(value: str) -> int:
 def test_the_setup(attacker: Attacker, sample: Sample, witness: Witness, variant: str) -> None:
     """Of the witness's handler, started at boot, and of the sample's, started just now."""
     sample.write("1")
-    full = variant == "isolated"
+    full = VARIANTS[variant].protects
     for pid in (witness.read().pid, sample.pid):
         status = fields(attacker, f"/proc/{pid}/status")
         assert int(status["Seccomp"]) == SECCOMP[variant]

@@ -14,6 +14,7 @@ from cells import Cells, cells
 
 from harness.attacker import Attacker, Channel
 from harness.handler import Handler
+from harness.variants import VARIANTS
 from harness.vm.demotion import QEMU_USER, unprivileged
 from harness.vm.states import saved_state
 from harness.witness.reader import Witness
@@ -52,7 +53,7 @@ def test_two_machines_from_one_state_do_not_see_each_other(cells: Cells) -> None
         witnesses = [Witness(machine, lab.image) for machine in (one, other)]
         for witness in witnesses:
             answered(witness, more=1)
-        Handler(one, lab.image, witnesses[0], loader="umd_witness_loader").flip_byte()
+        Handler(VARIANTS["baseline"], one, lab.image, witnesses[0]).flip_byte()
         _write_and_read(lab, one, b"one")
         _write_and_read(lab, other, b"other")
         tampered, untouched = (

@@ -9,6 +9,7 @@ from os import O_RDONLY
 from typing import TYPE_CHECKING
 
 import pytest
+from cells import Cells, cells
 
 from harness.scenarios.registry import PTRACE_CHECK
 from harness.trial import TALLY
@@ -17,14 +18,14 @@ from harness.witness.tally import Command, Violation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cells import Cells
-
     from harness.attacker import Attacker
     from harness.handler import Handler
     from harness.lab import Lab
     from harness.witness.reader import Witness
 
     Change = Callable[[Attacker, int], None]
+
+__all__ = ["cells"]
 
 RLIMIT_NPROC = 6
 SCHED_IDLE, SCHED_BATCH = 5, 3
@@ -64,6 +65,10 @@ def hold_pipe(attacker: Attacker, pid: int) -> None:
     attacker.open(f"/proc/{pid}/fd/0", O_RDONLY)
 
 
+def affinity(attacker: Attacker, pid: int) -> None:
+    attacker.sched_setaffinity(pid, {0})  # the only one: that it was asked for is seen
+
+
 def trace(attacker: Attacker, pid: int) -> None:
     attacker.ptrace(0x4206, pid)  # PTRACE_SEIZE, and no more
 
@@ -80,6 +85,7 @@ def stay_away(_attacker: Attacker, _handler: Handler) -> None:
         (nice, Violation.POLICY),
         (io_priority, Violation.POLICY),
         (slack, Violation.POLICY),
+        (affinity, Violation.POLICY),
         (oom_score, Violation.OOM_SCORE),
         (cgroup, Violation.CGROUP),
         (hold_pipe, Violation.PIPES),

@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.cell import Cell, Outcome
-from harness.matrix import all_cells
 from harness.provenance import LabOpener, OpenLab, Progress
 from harness.scenarios import SCENARIOS
-from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
 
 AXES = {
@@ -28,16 +26,6 @@ AXES = {
     Verdict.ERROR: Axes(),
     Verdict.NOT_APPLICABLE: Axes(),
 }
-
-CELLS = len(all_cells())
-HOLES = sum(
-    SCENARIOS[cell.scenario].reason(cell.variant) is not None
-    and VARIANTS[cell.variant].handler != ""
-    for cell in all_cells()
-)
-"""What a run of the whole corpus counts, grown or not."""
-
-AS_EXPECTED = f"{CELLS} cells: {CELLS} as expected, 0 unexpected, 0 errors, {HOLES} known holes"
 
 Script = Mapping[tuple[str, str], Outcome | Exception]
 

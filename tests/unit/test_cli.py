@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted_lab import AS_EXPECTED, CELLS
+from small_corpus import AS_EXPECTED, CELLS
 
+from harness.matrix import all_cells
 from harness.scenarios import SCENARIOS
 from harness.variants import VARIANTS
 
@@ -30,10 +31,13 @@ DRIVER = """
 import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
+import small_corpus
 from harness import cli, provenance
 from harness.errors import UserError
 from harness.witness.verdict import Verdict
 from scripted_lab import ScriptedLab, opener, outcome
+if not {whole}:
+    small_corpus.keep()
 lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines})
 provenance.open_lab = opener(lab, says=("kernel: 1/2 objects",), takes={opening})
 sys.exit(cli.main(sys.argv[1:]))
@@ -57,18 +61,25 @@ def command(
     takes: float = 0.0,
     opening: float = 0.0,
     machines: bool = False,
+    whole: bool = False,
 ) -> list[str]:
+    """The command above a scripted lab; its corpus is the small one, but for `whole`."""
     driver = DRIVER.format(
-        here=str(HERE), script=script, takes=takes, opening=opening, machines=machines
+        here=str(HERE),
+        script=script,
+        takes=takes,
+        opening=opening,
+        machines=machines,
+        whole=whole,
     )
     return [sys.executable, "-c", driver, *arguments]
 
 
 def umd_harness(
-    where: Path, *arguments: str, script: str = "{}"
+    where: Path, *arguments: str, script: str = "{}", whole: bool = False
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(arguments, script),
+        command(arguments, script, whole=whole),
         cwd=where,
         capture_output=True,
         text=True,
@@ -88,8 +99,7 @@ def test_all_as_expected_is_0_and_all_is_kept(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     out = done.stdout.splitlines()
-    kinds = f"{len(SCENARIOS)} scenarios on {len(VARIANTS)} variants of 6.12"
-    assert out[0].startswith(f"{CELLS} cells ({kinds}), ")
+    assert out[0].startswith("28 cells (7 scenarios on 4 variants of 6.12), ")
     assert out[-1] == AS_EXPECTED
     header, lines = latest(tmp_path)
     assert len(lines) == CELLS
@@ -99,6 +109,21 @@ def test_all_as_expected_is_0_and_all_is_kept(tmp_path: Path) -> None:
     assert header["counts"]["not_run"] == 0
     names = {path.name for path in (tmp_path / "results/latest").resolve().iterdir()}
     assert names == {"cells", "results.jsonl", "run.json", "junit.xml"}
+
+
+def test_the_whole_corpus_is_as_expected_and_each_cell_runs_once(tmp_path: Path) -> None:
+    done = umd_harness(tmp_path, "run", whole=True)
+    assert done.returncode == 0, done.stderr
+    out, cells = done.stdout.splitlines(), sorted(cell.id for cell in all_cells())
+    assert len(cells) > CELLS
+    kinds = f"{len(SCENARIOS)} scenarios on {len(VARIANTS)} variants of 6.12"
+    assert out[0].startswith(f"{len(cells)} cells ({kinds}), ")
+    counted = f"{len(cells)} cells: {len(cells)} as expected, 0 unexpected, 0 errors, "
+    assert out[-1].startswith(counted)
+    assert sorted((tmp_path / "ran").read_text().split()) == cells
+    header, lines = latest(tmp_path)
+    assert sorted(header["selected"]) == cells
+    assert len(lines) == len(cells)
 
 
 def test_one_cell_is_chosen_and_what_it_rests_on_comes_along(tmp_path: Path) -> None:
@@ -111,7 +136,7 @@ def test_one_cell_is_chosen_and_what_it_rests_on_comes_along(tmp_path: Path) -> 
 
 
 LOST = "('isolated', 'proc_mem_write'): outcome(Verdict.TAMPERED, 'chain')"
-ERROR = "('kthread', 'kill_family'): outcome(Verdict.ERROR, 'gone')"
+ERROR = "('kthread', 'ptrace_seize'): outcome(Verdict.ERROR, 'gone')"
 
 
 @pytest.mark.parametrize(("script", "status"), [(LOST, 1), (ERROR, 2), (f"{LOST}, {ERROR}", 2)])
@@ -333,14 +358,32 @@ def _seconds_to_first_line(where: Path, arguments: list[str]) -> float:
 
 
 def test_list_says_what_each_variant_should_give(tmp_path: Path) -> None:
-    listed = umd_harness(tmp_path, "list").stdout
+    listed = umd_harness(tmp_path, "list", whole=True).stdout
     for name, scenario in SCENARIOS.items():
         assert f"\n{name}  (effect" in f"\n{listed}"
         assert scenario.surface in listed
         assert ", ".join(scenario.answers) in listed
     for variant in VARIANTS.values():
         assert variant.summary in listed
-    assert "isolated   disrupted  known hole: no hook sees it" in listed
+
+
+def test_list_marks_controls_holes_and_what_is_not_applicable(tmp_path: Path) -> None:
+    listed = umd_harness(tmp_path, "list").stdout
+    assert (
+        textwrap.dedent(
+            """
+        escape_openat  (effect escape, surface escape-syscall, answers C1, R13)
+            From inside: open a file.
+            baseline        tampered  control
+            isolated        held
+            isolated-debug  held
+            kthread         n/a  nothing confines kernel code
+        """
+        )
+        in listed
+    )
+    assert "\n    isolated        tampered  known hole: who writes all of memory" in listed
+    assert "\n    kthread         tampered  who writes all of memory" in listed
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
@@ -393,4 +436,4 @@ def test_on_a_terminal_the_matrix_is_live_and_the_last_line_counts(tmp_path: Pat
     assert process.wait(timeout=DEADLINE) == 0
     assert b"running" in drawn
     assert b"1/2 objects" in drawn
-    assert b"6 cells: 6 as expected" in drawn.splitlines()[-1]
+    assert b"8 cells: 8 as expected" in drawn.splitlines()[-1]

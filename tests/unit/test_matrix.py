@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import pytest
+from corpora import registry, small  # noqa: F401 - fixtures
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_lab import ScriptedLab, outcome
@@ -21,21 +22,9 @@ from harness.selection import select
 from harness.variants import VARIANTS
 from harness.witness.verdict import Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 def cell(variant: str, name: str) -> Cell:
     return Cell("6.12", variant, name)
-
-
-@pytest.fixture
-def registry() -> Iterator[None]:
-    """Give the registry back as it was."""
-    before = dict(SCENARIOS)
-    yield
-    SCENARIOS.clear()
-    SCENARIOS.update(before)
 
 
 def chosen(expression: str, *variants: str) -> set[str]:
@@ -47,12 +36,14 @@ def test_every_attack_on_every_variant() -> None:
     assert len(cells) == len(set(cells)) == len(SCENARIOS) * len(VARIANTS)
 
 
+@pytest.mark.usefixtures("small")
 def test_an_unknown_variant_is_named_with_those_there_are() -> None:
-    with pytest.raises(UserError, match=r"'isolatd'.*baseline, isolated, kthread"):
+    there = "take one of: baseline, isolated, isolated-debug, kthread"
+    with pytest.raises(UserError, match=f"'isolatd'.*{there}$"):
         all_cells("6.12", ["isolatd"])
 
 
-@pytest.mark.usefixtures("registry")
+@pytest.mark.usefixtures("small")
 def test_an_exact_name_wins_over_its_namesakes() -> None:
     @scenario(effect=Effect.INTEGRITY, surface="proc-mem-write", answers=("C2",))
     def proc_mem_write_twice(attacker: object, handler: object) -> None:
@@ -71,12 +62,17 @@ def test_every_rerun_line_selects_its_cell_alone() -> None:
     ("expression", "expected"),
     [
         ("isolated and ptrace_seize", {"6.12-isolated-ptrace_seize"}),
-        ("PTRACE and not (kthread or baseline)", {"6.12-isolated-ptrace_seize"}),
+        (
+            "PTRACE and not (kthread or baseline)",
+            {"6.12-isolated-ptrace_seize", "6.12-isolated-debug-ptrace_seize"},
+        ),
+        ("DEBUG and dev", {"6.12-isolated-debug-dev_mem"}),
         ("ptrace_seize and not not kthread", {"6.12-kthread-ptrace_seize"}),
         ("6.12-kthread-nothing", {"6.12-kthread-nothing"}),
         ("process-vm-writev and kthread", {"6.12-kthread-process_vm_readv"}),  # a surface id
     ],
 )
+@pytest.mark.usefixtures("small")
 def test_expressions(expression: str, expected: set[str]) -> None:
     assert chosen(expression) == expected
 
@@ -106,10 +102,10 @@ def test_any_text_selects_or_is_a_user_error(text: str) -> None:
 
 
 def test_a_cell_brings_its_control_and_both_variants_references() -> None:
-    assert {one.id for one in closure([cell("isolated", "kill_family")])} == {
+    assert {one.id for one in closure([cell("isolated", "ptrace_seize")])} == {
         *(f"6.12-{v}-{r}" for v in ("isolated", "baseline") for r in REFERENCES),
-        "6.12-baseline-kill_family",
-        "6.12-isolated-kill_family",
+        "6.12-baseline-ptrace_seize",
+        "6.12-isolated-ptrace_seize",
     }
 
 
@@ -132,6 +128,19 @@ def test_a_control_that_is_no_variant_is_told_before_anything_runs() -> None:
         """Have no control."""
 
     with pytest.raises(UserError, match="lost names the variant 'bare'"):
+        all_cells()
+
+
+@pytest.mark.usefixtures("registry")
+def test_not_applicable_is_a_variant_and_a_reason() -> None:
+    @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), not_applicable={"kthraed": "why"})
+    def odd(attacker: object, handler: object) -> None:
+        """Lack what no variant lacks."""
+
+    with pytest.raises(UserError, match="odd names the variant 'kthraed'"):
+        all_cells()
+    SCENARIOS["odd"] = replace(SCENARIOS["odd"], not_applicable={"kthread": " "})
+    with pytest.raises(UserError, match="odd is n/a on kthread without a reason"):
         all_cells()
 
 
@@ -165,10 +174,10 @@ def test_the_pool_runs_each_cell_once_on_several_threads() -> None:
 
 
 def test_a_defect_in_one_cell_is_that_cells_error() -> None:
-    lab = ScriptedLab({("isolated", "kill_family"): ZeroDivisionError("of all things")})
+    lab = ScriptedLab({("isolated", "ptrace_seize"): ZeroDivisionError("of all things")})
     ended = [e for e in Pool(all_cells(), lab=lab, jobs=2).events() if isinstance(e, Ended)]
     assert len(ended) == len(all_cells())
-    bad = next(e.outcome for e in ended if e.cell == cell("isolated", "kill_family"))
+    bad = next(e.outcome for e in ended if e.cell == cell("isolated", "ptrace_seize"))
     assert bad.verdict is Verdict.ERROR
     assert "ZeroDivisionError: of all things" in bad.detail
     assert "scripted_lab.py" in bad.witness["traceback"]

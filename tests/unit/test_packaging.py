@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -78,3 +79,14 @@ def test_the_command_and_the_plugin_are_announced(wheel: zipfile.ZipFile) -> Non
     announced = wheel.read(name).decode().split("\n")
     assert "umd-harness = harness.cli:main" in announced
     assert "umd-harness = harness.pytest_plugin" in announced
+
+
+def test_nothing_tells_its_user_to_run_what_only_a_checkout_has() -> None:
+    """`./run` is not in the wheel; the one line that may name it looks where it is first."""
+    naming = {
+        str(path.relative_to(CHECKOUT))
+        for path in (CHECKOUT / "harness").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and "./run" in str(node.value)
+    }
+    assert naming == {"harness/report/text.py"}

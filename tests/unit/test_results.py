@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_lab import CELLS, HOLES, ScriptedLab, outcome
+from corpora import small  # noqa: F401 - a fixture
+from scripted_lab import ScriptedLab, outcome
+from small_corpus import HOLES
 
 from harness.cell import Cell, Outcome
 from harness.conclusion import Result, conclude, is_final
@@ -25,6 +27,8 @@ from harness.witness.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("small")
 
 FIELDS = [
     "schema",
@@ -40,6 +44,7 @@ FIELDS = [
     "detail",
     "expected",
     "ok",
+    "hooks",
     "seconds",
     "image",
     "witness",
@@ -67,10 +72,18 @@ def as_expected(**script: Outcome) -> dict[Cell, Outcome]:
 
 
 def test_as_expected_is_ok_everywhere() -> None:
-    results = [conclude(one, as_expected()) for one in all_cells()]
+    outcomes = as_expected()
+    results = [conclude(one, outcomes) for one in all_cells()]
     assert all(result.ok for result in results)
     assert exit_status(results) == 0
-    assert counts(results)["known_holes"] == HOLES
+    assert counts(results) == {
+        "cells": 28,
+        "expected": 28,
+        "unexpected": 0,
+        "errors": 0,
+        "known_holes": 2,
+    }
+    assert tuple(result.cell.id for result in results if result.hole) == HOLES
 
 
 def test_a_cell_that_lost_is_unexpected() -> None:
@@ -90,7 +103,7 @@ def test_a_control_that_did_not_win_with_its_verdict_makes_an_error(won: Verdict
     assert f"control baseline did not win: {won}, not tampered: why not" in result.detail
     assert "this cell gave held" in result.detail
     assert (result.control, result.control_verdict) == ("baseline", won)
-    assert conclude(cell("kthread", "kill_family"), outcomes).ok, "another scenario is untouched"
+    assert conclude(cell("kthread", "ptrace_seize"), outcomes).ok, "another scenario is untouched"
 
 
 def test_the_control_itself_is_reported_as_it_came_out() -> None:
@@ -162,9 +175,15 @@ def test_not_applicable_stands_with_its_reason_but_was_not_expected() -> None:
         assert exit_status([result]) == 1
 
 
+def test_an_n_a_that_was_declared_is_as_expected() -> None:
+    result = conclude(cell("kthread", "escape_openat"), as_expected())
+    assert (result.verdict, result.ok, result.axes) == (Verdict.NOT_APPLICABLE, True, None)
+    assert exit_status([result]) == 0
+
+
 def test_a_hole_that_holds_now_is_not_ok() -> None:
-    outcomes = as_expected(isolated__cgroup_freeze=outcome(Verdict.HELD))
-    result = conclude(cell("isolated", "cgroup_freeze"), outcomes)
+    outcomes = as_expected(isolated__dev_mem=outcome(Verdict.HELD))
+    result = conclude(cell("isolated", "dev_mem"), outcomes)
     assert (result.verdict, result.ok) == (Verdict.HELD, False)
     assert counts([result])["known_holes"] == 0
 
@@ -178,20 +197,21 @@ def test_errors_beat_the_unexpected_and_no_result_is_an_error() -> None:
     assert exit_status(results) == 2
     assert exit_status([]) == 2
     assert counts(results) == {
-        "cells": CELLS,
-        "expected": CELLS - 2,
+        "cells": 28,
+        "expected": 26,
         "unexpected": 1,
         "errors": 1,
-        "known_holes": HOLES,
+        "known_holes": 2,
     }
 
 
 def test_a_line_has_exactly_its_fields() -> None:
-    result = conclude(
-        ISOLATED, as_expected(isolated__proc_mem_write=outcome(Verdict.HELD, "EPERM"))
-    )
+    held = replace(outcome(Verdict.HELD, "EPERM"), hooks=("security_file_open",))
+    result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=held))
     line = json.loads(json.dumps(as_json(result)))
     assert list(line) == FIELDS
+    assert line["schema"] == 2
+    assert line["hooks"] == ["security_file_open"]
     assert line["control"] == {"variant": "baseline", "verdict": "tampered"}
     assert line["axes"] == {"integrity": False, "availability": False, "confidentiality": False}
     assert line["effect"] == "integrity"
@@ -310,7 +330,8 @@ def full_disk(size: int) -> Iterator[None]:
 def test_a_full_disk_loses_nothing(tmp_path: Path, size: int) -> None:
     run = new_run(tmp_path)
     ledger = Ledger(run)
-    outcomes = {one: as_expected()[one] for one in closure(all_cells())}
+    expected = as_expected()
+    outcomes = {one: expected[one] for one in closure(all_cells())}
     with full_disk(size):
         results = fill(ledger, outcomes)
     assert len(results) == len(outcomes), "the results are all there to be shown"
@@ -328,4 +349,4 @@ def test_the_header_is_added_to(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     run.write_header({"started": "now", "finished": None})
     run.write_header({"finished": "later"})
-    assert run.header() == {"schema": 1, "started": "now", "finished": "later"}
+    assert run.header() == {"schema": 2, "started": "now", "finished": "later"}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from harness.paths import cache_dir
 from harness.vm import probe
 from harness.vm.probe import Accelerator, accelerator
+from harness.vm.qemu import qemu_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +43,32 @@ def ask() -> Accelerator:
 def test_it_is_measured_once(measured: list[Accelerator]) -> None:
     assert ask() == ask() == Accelerator("tcg", "measured 0")
     assert len(measured) == 1
+
+
+def test_another_probe_is_measured_anew_and_the_same_one_elsewhere_is_not(
+    measured: list[Accelerator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask()
+    copy = tmp_path / "probe.S"
+    copy.write_bytes(probe.SOURCE.read_bytes())
+    monkeypatch.setattr(probe, "SOURCE", copy)
+    ask()
+    assert len(measured) == 1, "a fresh checkout of the same source says nothing new"
+    copy.write_bytes(copy.read_bytes() + b"\nnop\n")
+    ask()
+    assert len(measured) == 2
+
+
+def test_a_full_disk_only_takes_the_memory(measured: list[Accelerator]) -> None:
+    qemu_identity()  # has a memory of its own
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # the kernel refuses as a full disk does
+    try:
+        assert ask() == Accelerator("tcg", "measured 0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ask() == Accelerator("tcg", "measured 1")
+    assert len(measured) == 2
 
 
 @pytest.mark.parametrize(

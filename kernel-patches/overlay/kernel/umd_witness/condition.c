@@ -43,6 +43,7 @@ struct condition {
 		int io_priority;
 		u64 timer_slack;
 		unsigned long cpus;
+		bool pinned;
 	} policy;
 	u64 cgroup;
 	struct {
@@ -111,6 +112,7 @@ static void take_task(struct condition *now, struct task_struct *task)
 	now->policy.static_prio = task->static_prio;
 	now->policy.timer_slack = task->timer_slack_ns;
 	now->policy.cpus = cpumask_bits(task->cpus_ptr)[0];
+	now->policy.pinned = READ_ONCE(task->user_cpus_ptr);
 	task_lock(task);
 	if (task->io_context)
 		now->policy.io_priority = task->io_context->ioprio;
