@@ -4,11 +4,11 @@
  * Removes the loader module (the first argument) for that, as often as it takes, and guesses
  * the pids of what the kernel starts to get it back.
  *
- * On one CPU the fork and what comes of it never run at the same time as this. But it has a
- * real-time policy and sleeps as shortly as it can, so that it comes in between them.
+ * It has a real-time policy and sleeps as shortly as it can: on a single CPU it then runs in
+ * between the fork and what was forked, if the fork takes long enough (bpf/dawdle.bpf.c).
  *
- * Says one byte: 't' if it traced the handler (the second argument, its name) through exec, as
- * it then goes on to do; 'r' if a process that it had seized was not let exec; '-' if neither.
+ * Says one byte: 't' if it traced the handler (the second argument, its name) through exec, as it
+ * then goes on to do; 'r' if a process that it had seized was not let exec; '-' if neither.
  */
 #include <linux/fcntl.h>
 #include <linux/ptrace.h>
@@ -18,7 +18,7 @@
 
 #include "bare.h"
 
-#define MILLISECONDS 4000
+#define MILLISECONDS 2000
 #define TURN 150
 #define PATIENCE 50
 #define GUESSES 3
@@ -143,7 +143,7 @@ int main(int argc, char **argv, char **envp)
 
 	(void)argc, (void)envp;
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
-	while (came != 't' && now() < end) {
+	while (came == '-' && now() < end) {
 		sys(__NR_delete_module, argv[1], O_NONBLOCK);
 		turn = now() + TURN;
 		came = catch(argv[2], loadavg, turn < end ? turn : end);

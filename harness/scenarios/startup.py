@@ -8,9 +8,11 @@ from os import O_RDONLY
 from resource import RLIMIT_CPU
 from typing import TYPE_CHECKING
 
+from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import NoTarget
+from harness.attacker.tracee import PTRACE_SEIZE
 from harness.scenarios.holes import on_isolated, on_kthread
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import Hole, scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -46,21 +48,27 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.INTEGRITY,
     surface="umh-startup-ptrace-race",
     answers=("T10", "C2"),
+    call="ptrace",
+    refused=(EPERM,),
     reach="security_ptrace_access_check",
     target="start",
-    holes=on_isolated(
-        Verdict.DISRUPTED, "whoever seizes it before the mark is set has the start refused"
-    ),
+    holes={"isolated": Hole(Verdict.DISRUPTED, "whoever seizes it before the mark has it refused")}
+    | on_kthread(Verdict.DISRUPTED, "its loader can be unloaded as well, as often as root likes"),
 )
 def seize_at_start(attacker: Attacker, handler: Handler) -> None:
     """Seize the process that the kernel forks for the handler, before it is marked or executed."""
+    BpfObject(attacker, "dawdle")
     with attacker.setup():
         said, writer = attacker.pipe()
         seize = attacker.payload("seize_at_start")
         with writer:
             attacker.spawn(seize, handler.loader, handler.name, stdout=writer.fd)
-    if said.read(1) == b"-":
+    came = said.read(1)
+    if came == b"-":
         raise NoTarget("no process was caught before it was executed")
+    if came == b"r":  # refused a start, and the next handler is marked in time
+        handler.wait_for_request()
+        attacker.ptrace(PTRACE_SEIZE, handler.pid)
 
 
 @scenario(
