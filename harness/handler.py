@@ -89,10 +89,13 @@ class Handler:
             return self._physical(tally, name)
 
     def wait_for_request(self, *, seconds: float = 10) -> None:
-        """Return once the handler, restarted if need be, has answered one more request."""
+        """Return once the handler, restarted if need be, has answered a request sent after this.
+
+        The next right reply may belong to one that is under way: the one after it does not.
+        """
         right = self._witness.read().count.right
         self._witness.wait(
-            lambda tally: tally.count.right > right, seconds=seconds, what="further right reply"
+            lambda tally: tally.count.right > right + 1, seconds=seconds, what="further right reply"
         )
 
     def flip_byte(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.attacker import Attacker, Channel
 from harness.attempt_end import AttemptEnd, End, attempt
 from harness.cell import Outcome
-from harness.errors import VmLost
+from harness.errors import UserError, VmLost
 from harness.handler import Handler
 from harness.witness.conclude import Evidence, conclude
 from harness.witness.reader import Silent, Witness
@@ -65,17 +65,26 @@ class Trial:
         return self._outcome(evidence, end)
 
     def _watch(self, witness: Witness) -> Tally:
-        """Have the witness count what proves this attack's arrival; the tally before it."""
+        """Have the witness count what proves this attack's arrival; the tally before it.
+
+        Raises VmLost for a function that is not there: another cell's may well be.
+        """
         names = _watched(self.scenario)
         if not names:
             return witness.read()
         tally = self.kernel.symbol(TALLY)
-        functions = [self.kernel.symbol(name) - tally for name in names]
+        functions = [self._function(name) - tally for name in names]
         before = witness.obey(Command.WATCH, functions=functions)
         for name, seen in zip(names, before.named, strict=False):
             if not seen.function:
                 raise VmLost(f"the function {name} cannot be watched in this kernel")
         return before
+
+    def _function(self, name: str) -> int:
+        try:
+            return self.kernel.symbol(name)
+        except UserError as error:
+            raise VmLost(f"the function {name} is not in this kernel") from error
 
     def _attack(self, channel: Channel, witness: Witness) -> tuple[AttemptEnd, tuple[bytes, ...]]:
         """How the attack ended, and what it claims to be the secret."""
@@ -87,15 +96,23 @@ class Trial:
             self.tried += attacker.attempt.as_json()
         return end, tuple(attacker.shown)
 
-    def _hooks(self, before: Tally, attacked: Tally) -> tuple[str, ...]:
-        """The hooks that saw the handler in between, in the order they first did."""
-        were = {hook.function: hook.on_handler for hook in before.hooks}
+    def _hooks(self, evidence: Evidence) -> tuple[str, ...]:
+        """The hooks that saw the handler during the attack, in the order they first did.
+
+        What becomes the handler is not yet known to be it, so of an attack on its start the
+        hook counts by which that arrived, whoever it was asked about.
+        """
+        were = {hook.function: hook.on_handler for hook in evidence.before.hooks}
         tally = self.kernel.symbol(TALLY)
-        return tuple(
+        seen = [
             self.kernel.symbol_at(tally + hook.function)
-            for hook in attacked.hooks
+            for hook in evidence.attacked.hooks
             if hook.on_handler > were.get(hook.function, 0)
-        )
+        ]
+        arrival = self.scenario.reach or ""
+        if self.scenario.target == "start" and evidence.reached and arrival.startswith("security_"):
+            seen.append(arrival)
+        return tuple(dict.fromkeys(seen))
 
     def _outcome(self, evidence: Evidence, end: AttemptEnd) -> Outcome:
         conclusion = conclude(evidence, end)
@@ -106,7 +123,7 @@ class Trial:
             seconds=0.0,
             image=self.kernel.key,
             attempt_end=str(end),
-            hooks=self._hooks(evidence.before, evidence.attacked),
+            hooks=self._hooks(evidence),
             witness={
                 "before": evidence.before.as_json(),
                 "attacked": evidence.attacked.as_json(),

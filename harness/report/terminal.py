@@ -181,23 +181,30 @@ def _print_holes(out: Console, results: list[Result]) -> None:
     if not holes:
         return
     out.print(f"{plural(len(holes), 'known hole').capitalize()}:", style="bold")
-    for result in holes:
-        out.print(
-            f"  {result.cell.id}: {result.verdict}: {visible(result.hole or '')}", soft_wrap=True
-        )
+    for said, variants in _variants_by(holes, lambda r: (r.verdict, r.hole or "")).items():
+        line, name, verdict, why = said
+        out.print(f"  {line} {name}: {verdict} on {variants}: {visible(why)}", soft_wrap=True)
 
 
 def _print_unhooked(out: Console, results: list[Result]) -> None:
     """Print the attacks that no security module could have stopped, for none was asked (L5)."""
-    unhooked: dict[str, list[str]] = {}
-    for result in results:
-        if result.unhooked:
-            unhooked.setdefault(result.cell.scenario, []).append(result.cell.variant)
+    unhooked = _variants_by([r for r in results if r.unhooked], lambda _: ())
     if not unhooked:
         return
     out.print(f"{plural(len(unhooked), 'attack')} won and met no hook:", style="bold")
-    for name, variants in unhooked.items():
-        out.print(f"  {name}: {', '.join(variants)}", soft_wrap=True)
+    for (line, name), variants in unhooked.items():
+        out.print(f"  {line} {name}: {variants}", soft_wrap=True)
+
+
+def _variants_by(
+    results: list[Result], what: Callable[[Result], tuple[str, ...]]
+) -> dict[tuple[str, ...], str]:
+    """Return the variants for which the same is to be said, by line, scenario and `what`."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for result in results:
+        key = (result.cell.line, result.cell.scenario, *what(result))
+        groups.setdefault(key, []).append(result.cell.variant)
+    return {key: ", ".join(variants) for key, variants in groups.items()}
 
 
 @contextmanager

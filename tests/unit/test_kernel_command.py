@@ -64,6 +64,9 @@ def test_a_killed_harness_leaves_no_child(tmp_path: Path) -> None:
 import pathlib, time
 from harness.kernel.command import process_group
 with process_group(["sleep", "300"], cwd=pathlib.Path({str(tmp_path)!r})) as child:
+    name = pathlib.Path(f"/proc/{{child.pid}}/comm")
+    while name.read_text() != "sleep\\n":  # setpriv first, which asks to die with its parent
+        time.sleep(0.01)
     print(child.pid, flush=True)
     time.sleep(60)
 """

@@ -56,13 +56,12 @@ REPORT = """
  physical memory, through /dev/mem.
 
 2 known holes:
-  6.12-isolated-dev_mem: tampered: who writes all of memory writes the handler's too
-  6.12-isolated-debug-dev_mem: tampered: who writes all of memory writes the handler's too
+  6.12 dev_mem: tampered on isolated, isolated-debug: who writes all of memory writes the handler's too
 4 attacks won and met no hook:
-  ptrace_seize: baseline, isolated-debug
-  proc_mem_write: baseline, isolated-debug
-  process_vm_readv: baseline, isolated-debug
-  dev_mem: isolated, isolated-debug, kthread
+  6.12 ptrace_seize: baseline, isolated-debug
+  6.12 proc_mem_write: baseline, isolated-debug
+  6.12 process_vm_readv: baseline, isolated-debug
+  6.12 dev_mem: isolated, isolated-debug, kthread
 median cell 0.25 s, slowest 0.25 s; 12.0 s in all
 results: results/x
 28 cells: 28 as expected, 0 unexpected, 0 errors, 2 known holes
