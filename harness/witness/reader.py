@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 _COMMAND = struct.Struct(f"<III4x{tally.NAMED}q")
-"""struct umd_witness_command (overlay/kernel/umd_witness/tally.h)."""
+"""struct umd_witness_command (overlay/kernel/umd_witness/tally.h): the sequence number first."""
 
 TORN_TRIES = 100
 POLL_FIRST, POLL_LAST = 0.005, 0.02
@@ -107,11 +107,13 @@ class Witness:
     def command(self, command: Command, *, argument: int = 0, functions: Sequence[int] = ()) -> int:
         """Leave a command in the guest's memory, where the witness looks between requests.
 
-        Its sequence number: the tally has it once the command is done.
+        Its sequence number: the tally has it once the command is done. That of a command
+        which is not done yet, such as the one to park, is not used again.
         """
-        sequence = self.read().command + 1
         addresses = (*functions, *(0,) * (tally.NAMED - len(functions)))
         with self._machine.paused():
+            last = int.from_bytes(self._machine.read(self._command, 4), "little")
+            sequence = (last + 1) % (1 << 32)
             self._machine.write(
                 self._command, _COMMAND.pack(sequence, command, argument, *addresses)
             )

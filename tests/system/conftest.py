@@ -10,7 +10,7 @@ import pytest
 from sample import Sample
 
 from harness.attacker import Attacker, Channel
-from harness.lab import Lab
+from harness.lab import Images, Lab
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
@@ -29,23 +29,35 @@ def lab() -> Lab:
 
 
 @pytest.fixture
-def machine(lab: Lab) -> Iterator[Machine]:
-    """A baseline guest from the saved state, running."""
-    with lab._machine("baseline", fresh=False) as machine:
+def variant() -> str:
+    """The variant under test, for a module or a parameter to say otherwise."""
+    return "baseline"
+
+
+@pytest.fixture
+def images(lab: Lab, variant: str) -> Images:
+    """What `machine` boots."""
+    return lab.images(variant)
+
+
+@pytest.fixture
+def machine(lab: Lab, variant: str) -> Iterator[Machine]:
+    """A guest of `variant` from its saved state, running."""
+    with lab._machine(variant, fresh=False) as machine:
         yield machine
 
 
 @pytest.fixture
-def witness(lab: Lab, machine: Machine) -> Witness:
+def witness(images: Images, machine: Machine) -> Witness:
     """The witness of `machine`."""
-    return Witness(machine, lab.image)
+    return Witness(machine, images.kernel)
 
 
 @pytest.fixture
-def attacker(lab: Lab, machine: Machine) -> Iterator[Attacker]:
+def attacker(images: Images, machine: Machine) -> Iterator[Attacker]:
     """Root in `machine`."""
     with Channel(machine.agent_socket(), attempt_seconds=ATTEMPT_SECONDS) as channel:
-        yield Attacker(channel, lab.guest)
+        yield Attacker(channel, images.guest)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_each_boot_has_another_place(moved: Lab) -> None:
     for _ in range(3):
         with moved._machine(VARIANT, fresh=True) as machine:
             offsets.append(place(moved, machine))
-    assert 0 not in offsets
+    # Where it was linked to run is one of the places; about 100 are in the guest's memory.
     assert len(set(offsets)) > 1
 
 
@@ -98,7 +98,7 @@ def test_a_restored_kernel_is_where_it_was_saved(moved: Lab) -> None:
             # What the kernel itself says, which is the host's word for it only at boot.
             note = kaslr.vmcoreinfo(machine.vmcore())
             assert note is not None
-            assert kaslr.load_offset(note) == offset != 0
+            assert kaslr.load_offset(note) == offset
 
 
 def test_a_note_forged_later_changes_nothing(cells: Cells, moved: Lab) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from errno import EBADMSG, EFAULT, EINVAL, ENOPROTOOPT, ETIMEDOUT
-from os import O_CREAT, O_TRUNC, O_WRONLY, WNOHANG
+from os import O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY, WNOHANG
 from signal import SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING
 
@@ -40,11 +40,33 @@ def selftest(sample: Sample, attacker: Attacker) -> Sample:
 
 
 def test_five_hundred_offsets_and_a_reload_every_fifty(sample: Sample) -> None:
+    """As its shell script has it: whole KiB, a newline behind each, the first unload at once."""
     for number in range(500):
-        sample.write(str(number * 1024 % REPLY))
-        if number % 50 == 49:
+        sample.write(f"{number * 1024 % REPLY}\n")
+        if number % 50 == 0:
             sample.unload()
-    assert len(sample.started) == 10
+            assert not sample.loaded
+    assert len(sample.started) == 11
+
+
+def test_a_manager_goes_after_its_loader(sample: Sample, attacker: Attacker) -> None:
+    """It is in use while the loader's module is, and leaves nothing that keeps it from a return."""
+
+    def remove(module: str) -> None:
+        attacker.syscall("delete_module", module, O_NONBLOCK)
+
+    for _ in range(2):
+        sample.modprobe(SELFTEST.manager)
+        with attacker.open(SELFTEST.file, O_WRONLY) as file:
+            file.write(b"1 1")
+            remove(SELFTEST.loader)
+            file.write(b"1 1")
+        with pytest.raises(OSError, match="EAGAIN"):
+            remove(SELFTEST.manager)
+        remove(SELFTEST.loader)
+        remove(SELFTEST.manager)
+        with pytest.raises(OSError, match="ENOENT"):
+            attacker.open(SELFTEST.file, O_WRONLY)
 
 
 # A handler that dies
