@@ -86,6 +86,8 @@ def kernel_image(
         image = find_image(line, job.key, cache=cache)
         if image is not None:
             return image
+        if (cache / "images" / job.key).is_dir():
+            progress(f"kernel: the image {job.key[:12]} is damaged, so it is built again")
         _check_place(tree.root, _needed(tree, job) if free_space is None else free_space)
         return _build(job, tree, cache=cache, progress=progress)
 

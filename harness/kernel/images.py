@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.kernel.source import read_json, write_json
+from harness.seal import is_sealed, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,9 +141,9 @@ class KernelImage:
 
 
 def find_image(line: str, key: str, *, cache: Path) -> KernelImage | None:
-    """Return the image with that key if it was built before, and mark it as used."""
+    """Return the image with that key if it was built before and is whole; mark it as used."""
     directory = cache / "images" / key
-    if not (directory / "meta.json").is_file():
+    if not is_sealed(directory):
         return None
     directory.touch()
     return KernelImage(line, key, directory)
@@ -168,7 +169,8 @@ def publish(
     try:
         fill(scratch)
         write_json(scratch / "meta.json", {"line": line, "flavour": flavour, **meta})
-        # Only a half-removed image can be there: find_image() saw none.
+        seal(scratch)
+        # Only a damaged or half-removed image can be there: find_image() saw none.
         shutil.rmtree(images / key, ignore_errors=True)
         scratch.rename(images / key)
     finally:

@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from harness.errors import VmLost
+from harness.errors import VmLost, mendable
 from harness.vm.demotion import give_to_qemu
 from harness.vm.gdbstub import Gdbstub
 from harness.vm.kaslr import find_kernel
@@ -277,7 +277,8 @@ def _starting() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise VmLost(f"the machine cannot be started: {error}") from error
+        why = mendable(error) or error
+        raise VmLost(f"the machine cannot be started: {why}") from error
 
 
 def _take_over(source: Path, target: Path) -> None:

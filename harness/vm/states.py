@@ -16,10 +16,10 @@ from filelock import FileLock, Timeout
 
 from harness.errors import VmLost
 from harness.paths import cache_dir
+from harness.seal import is_sealed, seal
 from harness.vm.machine import DEVICE, RAM, Machine
 from harness.vm.qemu import qemu_identity
 from harness.vm.room import check_room, full_disk_told
-from harness.vm.seal import is_sealed, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,6 +20,8 @@ from harness.kernel.build import kernel_image
 from harness.kernel.series import load_series
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.kernel.images import KernelImage
 
 
@@ -222,9 +224,13 @@ def start_build(mini: Miniature) -> subprocess.Popen[str]:
     )
 
 
-def slow_make(mini: Miniature, marker: Path) -> None:
-    """Make bzImage wait for a grandchild that writes its pid to `marker`."""
-    rule = f"\t@echo '  CC      slow.o'; sleep 300 & echo $$! > {marker}; wait\n"
+GRANDCHILD = "sleep 300 & echo $$! > {}; wait"
+CHILD = "echo $$$$ > {}; exec sleep 300"
+
+
+def slow_make(mini: Miniature, marker: Path, command: str = GRANDCHILD) -> None:
+    """Make bzImage wait for what writes its pid to `marker`."""
+    rule = f"\t@echo '  CC      slow.o'; {command.format(marker)}\n"
     makefile = MAKEFILE.replace("bzImage: $(OBJECTS)\n", "bzImage: $(OBJECTS)\n" + rule)
     pack(mini.sources, {**FILES, "Makefile": makefile})
 
@@ -234,11 +240,7 @@ def test_ctrl_c_ends_make_and_publishes_nothing(mini: Miniature, tmp_path: Path)
     slow_make(mini, marker)
     with start_build(mini) as harness:
         try:
-            deadline = time.monotonic() + 60
-            while not (marker.is_file() and marker.read_text().strip()):
-                assert time.monotonic() < deadline
-                assert harness.poll() is None
-                time.sleep(0.05)
+            wait_for(lambda: marker.is_file() and marker.read_text().strip(), harness)
             harness.send_signal(signal.SIGINT)
             _, errors = harness.communicate(timeout=20)
         finally:
@@ -263,3 +265,34 @@ def test_two_processes_build_once(mini: Miniature) -> None:
     assert [first.returncode, second.returncode] == [0, 0], outputs
     unpacked = [text for text, _ in outputs if "source: unpacking" in text]
     assert len(unpacked) == 1
+
+
+def test_a_build_takes_over_from_one_that_was_killed(mini: Miniature, tmp_path: Path) -> None:
+    """Its make ends with it, so that two never work in one tree."""
+    marker = tmp_path / "sleeper"
+    slow_make(mini, marker, CHILD)
+    with start_build(mini) as first:
+        wait_for(lambda: marker.is_file() and marker.read_text().strip(), first)
+        with start_build(mini) as second:
+            try:
+                assert second.stdout is not None
+                assert "another process builds this line" in second.stdout.readline()
+                pack(mini.sources, FILES)
+            finally:
+                first.kill()
+            said, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, said + errors
+    deadline = time.monotonic() + 10
+    while _runs(int(marker.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (image,) = images(mini)
+    assert (image / "bzImage").stat().st_size
+
+
+def wait_for(what: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)

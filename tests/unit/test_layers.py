@@ -25,7 +25,7 @@ LAYERS = {
     "attacker": "attacker attempt_end",
     "vm": "vm",
     "kernel": "kernel guest_image payloads",
-    "base": "errors paths variants cell children cpio run_name",
+    "base": "errors paths variants cell children cpio run_name seal",
 }
 HEIGHT = {
     part: height for height, parts in enumerate(reversed(LAYERS.values())) for part in parts.split()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a saved state is whole: sizes and hashes that were noted when it was made."""
+"""Whether what is in the cache is whole: sizes and hashes, noted when it was made."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 SEAL = "seal.json"
 
 _HASHED = 16 << 20
-"""Bytes up to which a file is hashed, at every start: not the RAM, whose reading takes longer than
-a cell. What is wrong in there shows in the reference cells."""
+"""Bytes up to which a file is hashed, at every start: not a state's RAM, whose reading takes longer
+than a cell. What is wrong in there shows in the reference cells."""
 
 
 def seal(directory: Path) -> None:
-    """Note what the directory's files are, as its last file."""
+    """Note what the files in the directory are, as its last one."""
     (directory / SEAL).write_text(json.dumps(_facts(directory)) + "\n")
 
 
@@ -32,8 +32,8 @@ def is_sealed(directory: Path) -> bool:
 
 def _facts(directory: Path) -> dict[str, list[int | str]]:
     """Size in bytes and SHA-256 of each file."""
-    files = sorted(path for path in directory.iterdir() if path.name != SEAL)
-    return {path.name: [path.stat().st_size, _hash(path)] for path in files}
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != SEAL)
+    return {str(path.relative_to(directory)): [path.stat().st_size, _hash(path)] for path in files}
 
 
 def _hash(path: Path) -> str:
