@@ -41,6 +41,9 @@ class _Stopped(KeyboardInterrupt):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 2 for anything that the user has to mend."""
     options = _parser().parse_args(argv)
+    if sys.stdout is None:
+        sys.stderr.write("umd-harness: its output is closed; send it to /dev/null instead\n")
+        return 2
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         with _ended_by_signals():

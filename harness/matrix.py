@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.cell import Cell, Outcome
 from harness.children import kill_children
 from harness.conclusion import control_of, rests_on
-from harness.errors import UserError
+from harness.errors import UserError, mendable
 from harness.scenarios import REFERENCES, SCENARIOS
 from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
@@ -102,13 +102,16 @@ def default_jobs() -> int:
 def run_guarded(lab: Lab, cell: Cell) -> Outcome:
     """Run a cell; a defect of the harness is an `error` of that cell, not the end of the rest.
 
-    UserError passes: what stopped this cell would stop every other.
+    UserError passes, and what the system refused and a user can mend is one: what stopped this
+    cell would stop every other.
     """
     try:
         return lab.run(cell)
     except UserError:
         raise
     except Exception as defect:
+        if isinstance(defect, OSError) and (told := mendable(defect)) is not None:
+            raise told from defect
         what = f"the harness itself failed: {type(defect).__name__}: {defect}"
         return no_outcome(what, witness={"traceback": traceback.format_exc()})
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harness.errors import UserError
+
 _PACKAGE = Path(__file__).resolve().parent
 _INSTALLED = _PACKAGE / "data"
 """Where setup.py puts what we ship into a wheel. A checkout has no such folder."""
@@ -24,10 +26,17 @@ def cache_dir() -> Path:
     """Return `$XDG_CACHE_HOME/umd-harness`, made if missing.
 
     A relative `XDG_CACHE_HOME` is ignored, as the XDG base directory specification demands.
+    Raises UserError where none can be made.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():
         base = Path.home() / ".cache"
     cache = base / "umd-harness"
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the cache cannot be made at {cache}: {error.strerror}",
+            hint="set XDG_CACHE_HOME to a folder that is yours to write",
+        ) from error
     return cache

@@ -116,3 +116,8 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError:
         raise UserError(f"{command[0]} is missing", hint=_HINTS[command[0]]) from None
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{command[0]} did not end within {_SECONDS:.0f} s: {' '.join(command[1:])}",
+            hint="see what keeps the machine busy, then try again",
+        ) from None

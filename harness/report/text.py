@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +21,21 @@ if TYPE_CHECKING:
     from harness.conclusion import Result
 
 
+_ORDERS = re.compile("::|##")
+"""What begins an order to a CI system that reads along: GitHub's `::error::` and `##[error]`,
+Azure's `##vso[`, TeamCity's `##teamcity[`."""
+
+
 def visible(text: str) -> str:
-    """Escape all that is not printable: details may quote what a guest has sent.
+    """Escape what is not printable or an order to a CI system: details may quote a guest.
 
     Unicode's own classes decide, so terminal controls, line breaks, right-to-left overrides and
     lone surrogates are all spelt out.
     """
-    return "".join(
+    printable = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+    return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable)
 
 
 def rerun_line(cell: Cell, scenario_files: Sequence[Path] = ()) -> str:

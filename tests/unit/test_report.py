@@ -11,7 +11,7 @@ from xml.etree import ElementTree  # what is parsed here was written here
 
 import pytest
 from corpora import small  # noqa: F401 - a fixture
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from scripted_lab import ScriptedLab, outcome
@@ -97,6 +97,16 @@ def report(found: list[Result], *, width: int | None = None) -> str:
 def test_what_is_visible_is_printable_and_one_line(text: str) -> None:
     assert visible(text).isprintable()
     visible(text).encode()
+
+
+@given(st.text("#:[] e"))
+@example("::error::held")
+@example("#" * 5 + "[error]held")
+@example("##vso[task.complete]")
+def test_nothing_visible_is_an_order_to_a_ci_system(text: str) -> None:
+    assert "::" not in visible(text)
+    assert "##" not in visible(text)
+    assert visible(text).replace("\\x3a", ":").replace("\\x23", "#") == text
 
 
 def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
