@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from dataclasses import dataclass
 from errno import EACCES, EPERM, ESRCH
 from os import O_RDONLY, O_RDWR
@@ -18,7 +18,7 @@ from harness.scenarios import SCENARIOS, Effect
 from harness.scenarios.registry import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from harness.attacker import Attacker
     from harness.handler import Handler
@@ -75,16 +75,21 @@ class Cells:
 
 
 @pytest.fixture
-def cells(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cells:
-    """Cells on the real lab; all of the cache is shared but the machines' directory."""
-    cache = tmp_path / "cache" / "umd-harness"
-    cache.mkdir(parents=True)
-    for entry in cache_dir().iterdir():
-        if entry.name != "machines":
-            (cache / entry.name).symlink_to(entry)
-    (cache / "machines").mkdir()
-    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(cache.parent))
-    return Cells(lab, monkeypatch, cache / "machines")
+def cells(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cells]:
+    """Cells on the real lab; all of the cache is shared but the machines' directory.
+
+    On the cache's own filesystem, which /tmp need not be: a state is moved out of its machine's.
+    """
+    real = cache_dir()
+    with tempfile.TemporaryDirectory(prefix="umd-tests-", dir=real.parent) as home:
+        cache = Path(home) / "umd-harness"
+        cache.mkdir()
+        for entry in real.iterdir():
+            if entry.name != "machines":
+                (cache / entry.name).symlink_to(entry)
+        (cache / "machines").mkdir()
+        monkeypatch.setenv("XDG_CACHE_HOME", home)
+        yield Cells(lab, monkeypatch, cache / "machines")
 
 
 def touch(attacker: Attacker, handler: Handler) -> None:

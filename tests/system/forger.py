@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from os import O_RDONLY
 from signal import SIGSTOP
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cells import NAME, Cells
 
@@ -70,7 +70,18 @@ def wait_for(attacker: Attacker, path: str) -> None:
     raise AssertionError(f"no {path} in the guest")
 
 
-def results(cells: Cells, attack: Attack, *variants: str) -> dict[str, Result]:
+def write(attacker: Attacker, path: str, text: str) -> None:
+    """Turn one of the kernel's knobs."""
+    attacker.write_file(path, text.encode())
+
+
+def sysrq(attacker: Attacker, keys: str) -> None:
+    """Press keys that the kernel heeds whoever else is alive."""
+    for key in keys:
+        write(attacker, "/proc/sysrq-trigger", key)
+
+
+def results(cells: Cells, attack: Attack, *variants: str, **declared: Any) -> dict[str, Result]:
     """What a run reports of an attack on its control and `variants`, the references being sound."""
     line, chosen = cells.lab.line, ("baseline", *variants)
     outcomes = {
@@ -87,7 +98,7 @@ def results(cells: Cells, attack: Attack, *variants: str) -> dict[str, Result]:
         for name in REFERENCES
     }
     for variant in chosen:
-        outcomes[Cell(line, variant, NAME)] = cells.run(attack, variant)
+        outcomes[Cell(line, variant, NAME)] = cells.run(attack, variant, **declared)
     made_up = Scenario(NAME, "", attack, Effect.INTEGRITY, "test", ())
     cells.monkeypatch.setitem(SCENARIOS, NAME, made_up)
     return {variant: conclusion.conclude(Cell(line, variant, NAME), outcomes) for variant in chosen}

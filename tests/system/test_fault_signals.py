@@ -6,7 +6,10 @@ What they do to cells is in test_run_faults.py.
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +18,12 @@ import pytest
 from harness_process import Place, ended, place, wait_for
 from miniature_kernel import FILES, MAKEFILE, Miniature, make_miniature, pack
 
+from harness.vm.qemu import QEMU
+
 if TYPE_CHECKING:
     import subprocess
+
+    from harness.lab import Lab
 
 __all__ = ["place"]
 
@@ -110,6 +117,43 @@ def test_while_the_source_is_unpacked(place: Place, number: signal.Signals, time
     check(process, number)
     assert not (unpacked / "source").exists()
     assert not (unpacked / ".source.new").exists()
+    assert not place.left()
+
+
+def stand_in(folder: Path, tool: str, case: str, marker: Path) -> str:
+    """A PATH on which `tool`, called with arguments like `case`, leaves its pid and stands still.
+
+    The folder is open to QEMU's user as well.
+    """
+    real = shutil.which(tool)
+    folder.chmod(0o755)
+    (folder / tool).write_text(
+        f'#!/bin/sh\ncase "$*" in {case}) echo $$ >{marker}; exec sleep 300;; esac\n'
+        f'exec {real} "$@"\n'
+    )
+    (folder / tool).chmod(0o755)
+    marker.touch()
+    marker.chmod(0o666)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+@SIGNALS
+@TIMES
+@pytest.mark.parametrize(
+    ("tool", "case"), [("gcc", "*agent.c*"), (QEMU, "*isa-debug-exit*")], ids=["guest", "probe"]
+)
+def test_while_the_guest_image_is_made_or_the_machine_examined(
+    place: Place, lab: Lab, number: signal.Signals, times: int, tool: str, case: str
+) -> None:
+    if tool == "gcc":
+        (place.own("guests", lab.guest.key) / "initramfs.cpio").unlink()
+    with tempfile.TemporaryDirectory() as made:
+        folder, marker = Path(made), Path(made, "pid")
+        process = place.start("build", PATH=stand_in(folder, tool, case, marker))
+        wait_for(lambda: marker.read_text().strip(), process)
+        send(process, number, times)
+        check(process, number)
+        assert not runs(int(marker.read_text()))
     assert not place.left()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cells import Cells, cells, overwrite, touch
-from forger import CHANNEL_FD, NEVER_REACHED, frame, hurry, last_request, results
+from forger import CHANNEL_FD, NEVER_REACHED, frame, hurry, last_request, results, write
 
 from harness.attacker.protocol import ARENA
 from harness.attacker.syscalls import NUMBERS
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 CAP_SYS_PTRACE = 19
 SECCOMP_SET_MODE_FILTER = 1
+COMMUNICATION = b"0x07"  # the PCI class
 
 
 def answer_twice(attacker: Attacker) -> None:
@@ -93,12 +94,38 @@ def freeze_the_agent(attacker: Attacker) -> None:
     attacker.getpid()
 
 
-def flood(attacker: Attacker, *command: str) -> None:
-    """Have another process write to the channel without an end, and speak on until it does."""
-    attacker.spawn("/bin/busybox", *command, stdout=CHANNEL_FD)
+def talk_on(attacker: Attacker) -> None:
+    """Make calls until the host has heard enough, as it must."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         attacker.getpid()
+
+
+def never_come_to_an_end(attacker: Attacker) -> None:
+    """Answer everything, and lead nowhere."""
+    attacker._channel._attempt_end = time.monotonic() + 0.5
+    talk_on(attacker)
+
+
+def unbind_the_channel(attacker: Attacker) -> None:
+    """Take the driver off the device that the channel is."""
+    hurry(attacker)
+    write(attacker, "/sys/bus/virtio/drivers/virtio_console/unbind", "virtio0")
+
+
+def unplug_the_channel(attacker: Attacker) -> None:
+    """Take the device off the bus."""
+    hurry(attacker)
+    for slot in attacker.listdir("/sys/bus/pci/devices"):
+        device = f"/sys/bus/pci/devices/{slot}"
+        if attacker.read_file(f"{device}/class").startswith(COMMUNICATION):
+            write(attacker, f"{device}/remove", "1")
+
+
+def flood(attacker: Attacker, *command: str) -> None:
+    """Have another process write to the channel without an end, and speak on until it does."""
+    attacker.spawn("/bin/busybox", *command, stdout=CHANNEL_FD)
+    talk_on(attacker)
 
 
 def flood_with_text(attacker: Attacker) -> None:
@@ -121,6 +148,9 @@ MEDDLING = (
     close_the_channel,
     close_the_channel_for_good,
     freeze_the_agent,
+    never_come_to_an_end,
+    unbind_the_channel,
+    unplug_the_channel,
     flood_with_text,
     flood_with_zeros,
 )

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who turns the kernel's own knobs: clocks, probes, logs, priorities, sysrq."""
+"""An attacker who turns the kernel's own knobs: clocks, probes, logs, priorities, modules."""
 
 from __future__ import annotations
 
 import struct
 import time
 from contextlib import suppress
-from functools import partial, partialmethod
+from functools import partial
 from signal import SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING
 
 import pytest
 from cells import Cells, cells, overwrite, touch
-from forger import NEVER_REACHED, hurry, wait_for
+from forger import sysrq, wait_for, write
 
-from harness.witness.reader import Witness
 from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -31,17 +30,11 @@ __all__ = ["cells"]
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
-SCHED_FIFO, SCHED_IDLE = 1, 5
+SCHED_IDLE = 5
 SYSLOG_CLEAR, SYSLOG_CONSOLE_OFF = 5, 6
 CLOCK_REALTIME = 0
-REBOOT = 0xFEE1DEAD, 0x28121969
-HALT, POWER_OFF = 0xCDEF0123, 0x4321FEDC
 CENTURY = 100 * 365 * 86400
 ADJ_TICK = 0x4000
-
-
-def write(attacker: Attacker, path: str, text: str) -> None:
-    attacker.write_file(path, text.encode())
 
 
 def set_clock(attacker: Attacker, by: int) -> None:
@@ -87,9 +80,11 @@ def switch_tracing_off(attacker: Attacker) -> None:
     write(attacker, "/sys/kernel/tracing/set_ftrace_notrace", "*")
 
 
-def sysrq(attacker: Attacker, keys: str) -> None:
-    for key in keys:
-        write(attacker, "/proc/sysrq-trigger", key)
+def switch_probes_off(attacker: Attacker) -> None:
+    """The witness watches functions by ftrace, which its kind of user keeps from being stopped."""
+    write(attacker, "/sys/kernel/debug/kprobes/enabled", "0")
+    with pytest.raises(OSError, match="EBUSY"):
+        write(attacker, "/proc/sys/kernel/ftrace_enabled", "0")
 
 
 def witness_pid(attacker: Attacker) -> int:
@@ -137,6 +132,7 @@ KNOBS: dict[str, Knob] = {
     "a silent log": silence_log,
     "no panics": calm_panics,
     "no tracing": switch_tracing_off,
+    "no probes": switch_probes_off,
     "sysrq's reports": partial(sysrq, keys="9lmtwqpd"),
     "signals to the witness": signal_witness,
     "a witness without priority": demote_witness,
@@ -157,17 +153,6 @@ def test_the_verdict_is_the_truth_whatever_is_turned(
     assert outcome.verdict is truth, outcome.detail
 
 
-def test_probes_without_ftrace_prove_nothing(cells: Cells) -> None:
-    """Probes at a function's entry hang on ftrace: without it no visit is seen."""
-
-    def attack(attacker: Attacker, handler: Handler) -> None:
-        write(attacker, "/proc/sys/kernel/ftrace_enabled", "0")
-        touch(attacker, handler)
-
-    outcome = cells.run(attack)
-    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
-
-
 def test_the_witness_has_no_knob(cells: Cells) -> None:
     """Nothing below /sys or /proc/sys that root may write belongs to it."""
     found = []
@@ -182,83 +167,6 @@ def test_the_witness_has_no_knob(cells: Cells) -> None:
 
     assert cells.run(attack).verdict is Verdict.HELD
     assert found == ["/sys/module/umd_witness_loader/uevent"]
-
-
-# What ends or starves the machine
-
-
-def crash(attacker: Attacker) -> None:
-    """Have the kernel panic."""
-    sysrq(attacker, "c")
-
-
-def crash_and_hang(attacker: Attacker) -> None:
-    """Have the kernel panic, and stand still instead of starting anew."""
-    write(attacker, "/proc/sys/kernel/panic", "0")
-    sysrq(attacker, "c")
-
-
-def restart(attacker: Attacker) -> None:
-    sysrq(attacker, "b")
-
-
-def halt(attacker: Attacker) -> None:
-    attacker.syscall("reboot", *REBOOT, HALT, 0)
-
-
-def power_off(attacker: Attacker) -> None:
-    attacker.syscall("reboot", *REBOOT, POWER_OFF, 0)
-
-
-def kill_all(attacker: Attacker) -> None:
-    """All but pid 1, the agent and the handler among them."""
-    sysrq(attacker, "i")
-    attacker.getpid()
-
-
-def hog(attacker: Attacker) -> None:
-    """Take the only CPU for good, ahead of the witness, without any throttling."""
-    write(attacker, "/proc/sys/kernel/sched_rt_runtime_us", "-1")
-    write(attacker, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0")
-    loop = attacker.spawn("/bin/busybox", "sh", "-c", "while :; do :; done")
-    attacker.sched_setscheduler(loop, SCHED_FIFO, 99)
-    attacker.getpid()
-
-
-@pytest.mark.parametrize("act", [touch, overwrite])
-@pytest.mark.parametrize(
-    "end",
-    [crash, crash_and_hang, restart, halt, power_off, kill_all, hog],
-    ids=lambda e: e.__name__,
-)
-def test_a_machine_that_ends_or_starves_proves_nothing(
-    cells: Cells, end: Knob, act: Attack
-) -> None:
-    def attack(attacker: Attacker, handler: Handler) -> None:
-        act(attacker, handler)
-        hurry(attacker)
-        end(attacker)
-
-    outcome = cells.run(attack)
-    assert (outcome.verdict, outcome.attempt_end) == (Verdict.ERROR, "lost")
-    assert not cells.left()
-
-
-def test_a_hog_that_comes_later_is_a_disruption(cells: Cells) -> None:
-    """It lets the attack be over, then keeps the aftermath from its end: no held comes of that."""
-    patience = partialmethod(Witness.aftermath, seconds=2)
-    cells.monkeypatch.setattr(Witness, "aftermath", patience)
-
-    def attack(attacker: Attacker, handler: Handler) -> None:
-        touch(attacker, handler)
-        write(attacker, "/proc/sys/kernel/sched_rt_runtime_us", "-1")
-        write(attacker, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0")
-        # It inherits the agent's priority, and gets the CPU when the agent waits.
-        attacker.sched_setscheduler(0, SCHED_FIFO, 99)
-        attacker.spawn("/bin/busybox", "sh", "-c", "sleep 0.03; while :; do :; done")
-
-    outcome = cells.run(attack)
-    assert outcome.verdict in (Verdict.DISRUPTED, Verdict.ERROR), outcome.detail
 
 
 # What keeps the aftermath from taking place
@@ -290,20 +198,23 @@ def remove_the_module(attacker: Attacker) -> None:
     attacker.unlink("/lib/modules/umd_witness_loader.ko")
 
 
-@pytest.mark.parametrize(
-    "prevent",
-    [
-        disable_modules,
-        misdirect_the_kernel,
-        take_all_helpers_rights,
-        allow_no_process,
-        remove_the_module,
-    ],
-)
+PREVENTED: dict[Knob, tuple[Verdict, str]] = {
+    disable_modules: (Verdict.ERROR, "phase 3 of the aftermath did not take place"),
+    misdirect_the_kernel: (Verdict.DISRUPTED, "failed (ENOPROTOOPT)"),
+    # Nor does the next handler have any, which is not as the kernel sets it up.
+    take_all_helpers_rights: (Verdict.TAMPERED, "credentials"),
+    allow_no_process: (Verdict.DISRUPTED, "failed (EAGAIN)"),
+    remove_the_module: (Verdict.DISRUPTED, "failed (ENOPROTOOPT)"),
+}
+
+
+@pytest.mark.parametrize("prevent", PREVENTED)
 def test_an_aftermath_that_is_prevented_is_never_held(cells: Cells, prevent: Knob) -> None:
     def attack(attacker: Attacker, handler: Handler) -> None:
         touch(attacker, handler)
         prevent(attacker)
 
     outcome = cells.run(attack)
-    assert outcome.verdict in (Verdict.DISRUPTED, Verdict.ERROR), outcome.detail
+    verdict, said = PREVENTED[prevent]
+    assert outcome.verdict is verdict, outcome.detail
+    assert said in outcome.detail

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
-from os import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+from os import O_RDONLY, O_RDWR, O_WRONLY
+from select import POLLIN
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING
 
 import pytest
 from cells import Cells, cells, overwrite, touch
-from forger import wait_for
+from forger import results, wait_for
 
 from harness.scenarios import Effect
 from harness.scenarios.direct import ptrace_seize
@@ -37,6 +39,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 NONCE_END = 24
 """Where a message's body begins: after kind, number and nonce (message.h)."""
+POLL = struct.Struct("<ihh")  # struct pollfd
 
 
 def true_tally(handler: Handler) -> tally._Layout:
@@ -73,16 +76,26 @@ def test_a_spray_of_tallies_is_not_looked_at(
     assert outcome.verdict is truth, outcome.detail
 
 
-def rewrite_tally(attacker: Attacker, handler: Handler) -> None:
+TAMPERED_WITNESS = "the witness itself was tampered with"
+WHOLE_KERNEL = "an attack on the whole kernel could have changed the witness as well"
+
+
+def rewrite_tally(attacker: Attacker, handler: Handler, *, adds_up: bool) -> None:
     """Tamper with one reply, then undo in kernel memory what the witness says of it."""
     ptrace_seize(attacker, handler)
     handler.wait_for_request()
     witness = handler._witness
     assert witness.read().count.wrong == 1
+    count = tally._Layout.count.offset
+    sent, wrong = (count + getattr(tally._Count, name).offset for name in ("sent", "wrong"))
     with attacker.open("/dev/mem", O_RDWR) as memory:
-        wrong = tally._Layout.count.offset + tally._Count.wrong.offset
         for field in (wrong, tally._Layout.violations.offset):
             memory.pwrite(bytes(4), witness._tally + field)
+        if adds_up:  # one less was sent, then
+            attacker.kill(handler.pid, SIGSTOP)
+            less = witness.read().count.right.to_bytes(4, "little")
+            memory.pwrite(less, witness._tally + sent)
+            attacker.kill(handler.pid, SIGCONT)
     assert witness.read().count.wrong == 0
 
 
@@ -91,20 +104,37 @@ def test_a_tampered_reply_is_seen(cells: Cells) -> None:
     assert cells.run(ptrace_seize).verdict is Verdict.TAMPERED
 
 
-@pytest.mark.xfail(strict=True, reason="nothing but the tally is looked at yet")
-def test_a_rewritten_tally_is_never_held(cells: Cells) -> None:
-    outcome = cells.run(rewrite_tally, whole_kernel=True)
-    assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail
+def test_a_rewritten_tally_is_an_error(cells: Cells) -> None:
+    """It does not add up; and if it did, all of the kernel may be somebody else's."""
+    outcome = cells.run(partial(rewrite_tally, adds_up=False), whole_kernel=True)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, TAMPERED_WITNESS)
+    outcome = cells.run(partial(rewrite_tally, adds_up=True), whole_kernel=True)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, WHOLE_KERNEL)
+    outcome = cells.run(touch, whole_kernel=True)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, WHOLE_KERNEL)
 
 
-def impersonate(attacker: Attacker, handler: Handler) -> None:
+def test_a_rewritten_witness_is_an_error(cells: Cells) -> None:
+    """Whatever its code says then; root's way into the kernel's text is not the matter here."""
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        touch(attacker, handler)
+        start, size = handler._image.witness_code
+        machine = handler._machine
+        with machine.paused():
+            machine.write(start + machine.load_offset + size - 1, b"\x90")
+
+    outcome = cells.run(attack, whole_kernel=True)
+    assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, TAMPERED_WITNESS)
+
+
+def impersonate(
+    attacker: Attacker, handler: Handler, *, pipes: Callable[[Attacker, int], Pipes]
+) -> None:
     """Take a request from the handler, answer it rightly in its place, and mend its chain."""
     pid, chain = handler.pid, handler.symbol("chain")
-    with (
-        attacker.open(f"/proc/{pid}/mem", O_RDWR) as mem,
-        attacker.open(f"/proc/{pid}/fd/0", O_RDONLY | O_NONBLOCK) as requests,
-        attacker.open(f"/proc/{pid}/fd/1", O_WRONLY) as replies,
-    ):
+    requests, replies = pipes(attacker, pid)
+    with attacker.open(f"/proc/{pid}/mem", O_RDWR) as mem, requests, replies:
         request = steal(attacker, pid, requests, size=handler.reply_size)
         after = sha256(mem.pread(32, chain) + request).digest()
         replies.write(request[:NONCE_END] + after)
@@ -113,24 +143,48 @@ def impersonate(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
+Pipes = tuple["File", "File"]
+
+
+def opened_pipes(attacker: Attacker, pid: int) -> Pipes:
+    """The handler's pipes, opened anew."""
+    requests = attacker.open(f"/proc/{pid}/fd/0", O_RDONLY)
+    return requests, attacker.open(f"/proc/{pid}/fd/1", O_WRONLY)
+
+
+def own_pipes(attacker: Attacker, pid: int) -> Pipes:
+    """The handler's own open files: no pipe has one more reader or writer for that."""
+    with attacker.pidfd_open(pid) as handler:
+        return attacker.pidfd_getfd(handler.fd, 0), attacker.pidfd_getfd(handler.fd, 1)
+
+
 def steal(attacker: Attacker, pid: int, requests: File, *, size: int) -> bytes:
     """Stop the handler while it waits and take the next request; it stays stopped."""
     for _ in range(100):
         attacker.kill(pid, SIGSTOP)
-        deadline = time.monotonic() + 0.1
-        while time.monotonic() < deadline:
-            with suppress(BlockingIOError):
-                return requests.read(size)
+        polled = bytearray(POLL.pack(requests.fd, POLLIN, 0))
+        if attacker.syscall("poll", polled, 1, 100):
+            return requests.read(size)
         # It was stopped over a request: it has to answer that one first.
         attacker.kill(pid, SIGCONT)
     raise AssertionError("no request came while the handler waited")
 
 
-@pytest.mark.xfail(strict=True, reason="a right reply by somebody else is right to the witness")
-def test_a_right_reply_by_an_impostor_is_not_held(cells: Cells) -> None:
-    """Nothing wrong was said, and yet the handler was not who said it."""
-    outcome = cells.run(impersonate)
-    assert outcome.verdict is Verdict.TAMPERED, outcome.detail
+def test_a_right_reply_by_an_impostor_is_tampering(cells: Cells) -> None:
+    """Nothing wrong was said, and yet the handler was not who said it: its pipes had others."""
+    outcome = cells.run(partial(impersonate, pipes=opened_pipes))
+    assert (outcome.verdict, outcome.detail) == (Verdict.TAMPERED, "pipes")
+
+
+def test_a_right_reply_through_the_handlers_own_files_wins_nothing(cells: Cells) -> None:
+    """Nothing that the witness knows of is wrong then: on no variant does that read as `held`."""
+    attack = partial(impersonate, pipes=own_pipes)
+    reported = results(cells, attack, "isolated", call="pidfd_getfd")
+    assert not reported["baseline"].ok
+    assert reported["isolated"].verdict is Verdict.ERROR
+    said = reported["isolated"].detail
+    assert "control baseline did not win: held" in said
+    assert "this cell gave held (EPERM at pidfd_getfd)" in said
 
 
 def leak(attacker: Attacker, handler: Handler, *, looked: bool) -> None:

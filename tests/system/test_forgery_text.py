@@ -120,6 +120,8 @@ def check(reported: Reported, *, because: str) -> None:
     texts.append(reported.terminal)
     for text in texts:
         assert all(line.isprintable() for line in text.split("\n"))
+    # A CI system reads what a run prints, and obeys.
+    assert not COMMANDS.findall(reported.terminal)
 
 
 VERDICTS = {"nothing": "held", "host_tamper": "tampered", NAME: "error"}
@@ -180,31 +182,3 @@ def test_paths_and_arguments_are_shown_as_text(cells: Cells, tmp_path: Path) -> 
 
     because = "the attack was not carried through: unexpected ENOENT at openat"
     check(report(cells, attack, tmp_path / "results"), because=because)
-
-
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("kind", ["github", "github at a width"])
-def test_nothing_printed_begins_a_command_to_github(
-    cells: Cells, tmp_path: Path, end: Ending, kind: str
-) -> None:
-    """A CI system reads what a run prints, and obeys."""
-    assert not COMMANDS.findall(printed(cells, tmp_path, end, kind))
-
-
-@pytest.mark.xfail(strict=True, reason="visible() leaves ## as it is: a command to a CI system")
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("kind", ["github of old", "azure", "teamcity"])
-def test_nothing_printed_holds_a_command_to_a_ci_system(
-    cells: Cells, tmp_path: Path, end: Ending, kind: str
-) -> None:
-    """Some look for theirs anywhere in a line."""
-    assert not COMMANDS.findall(printed(cells, tmp_path, end, kind))
-
-
-def printed(cells: Cells, tmp_path: Path, end: Ending, kind: str) -> str:
-    """What a run prints of an attack that ends with such a text."""
-
-    def attack(attacker: Attacker, _handler: Handler) -> None:
-        end(attacker, TEXTS[kind])
-
-    return report(cells, attack, tmp_path / "results").terminal
