@@ -29,8 +29,9 @@ class Outcome:
     """What one cell gave, before its control and reference cells are looked at.
 
     `seconds` is wall time from the machine's start to its end; `witness` and `attempt` are
-    JSON-able; `console` is escaped and capped; `image` is the kernel image's key; `hooks` are the
-    `security_*` functions that were called on the handler during the attack (L5).
+    JSON-able; `console` is escaped and capped; `image` is the kernel image's key; `carried_out`
+    tells whether the attack got to its end; `hooks` are the `security_*` functions that were
+    called on the handler during the attack (L5), `refusable` those of them that can say no.
     """
 
     verdict: Verdict
@@ -39,7 +40,9 @@ class Outcome:
     seconds: float
     image: str
     attempt_end: str
+    carried_out: bool = False
     hooks: tuple[str, ...] = ()
+    refusable: tuple[str, ...] = ()
     witness: dict[str, Any] = field(default_factory=dict)
     attempt: list[dict[str, Any]] = field(default_factory=list)
     console: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.cell import Cell, Outcome
-from harness.scenarios import REFERENCES, SCENARIOS
+from harness.scenarios import REFERENCES, SCENARIOS, Scenario
 from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
 
@@ -26,7 +26,8 @@ class Result:
     """One cell as it is reported: final, judged against its control, references and expectation.
 
     `axes` is None when nothing was concluded: "not lost" would be a claim of its own.
-    `seconds` is the cell's wall time; `hooks` saw the handler during the attack.
+    `seconds` is the cell's wall time; `hooks` saw the handler during the attack, `refusable` are
+    those of them that could have said no; `carried_out`: the attack got to its end.
     """
 
     cell: Cell
@@ -38,7 +39,9 @@ class Result:
     seconds: float
     image: str
     attempt_end: str
+    carried_out: bool
     hooks: tuple[str, ...]
+    refusable: tuple[str, ...]
 
     @property
     def expected(self) -> Verdict:
@@ -54,15 +57,30 @@ class Result:
 
     @property
     def unhooked(self) -> bool:
-        """Whether an attack from outside won although no hook was asked about the handler (L5)."""
+        """Whether an attack from outside won and no hook could have said no (L5)."""
         scenario = SCENARIOS[self.cell.scenario]
         won = self.verdict not in (*NO_VERDICT, Verdict.HELD)
-        return won and not (scenario.inside or scenario.from_host or self.hooks)
+        return won and not (scenario.inside or scenario.from_host or self.refusable)
+
+    @property
+    def doubt(self) -> str:
+        """Why a loss is not the one that was expected, though its name is; empty if it is.
+
+        Half an attack confirms nothing, unless the hole is said to let through no more.
+        """
+        scenario = SCENARIOS[self.cell.scenario]
+        hole = scenario.holes.get(self.cell.variant)
+        if self.axes is None or self.verdict is Verdict.HELD or (hole and hole.partly):
+            return ""
+        if self.verdict is not scenario.wins:
+            return ""
+        return _half_done(scenario, self.axes, self.carried_out, self.attempt_end)
 
     @property
     def ok(self) -> bool:
         """Whether it came out as expected; an error never does."""
-        return self.verdict is not Verdict.ERROR and self.verdict == self.expected
+        as_expected = self.verdict is not Verdict.ERROR and self.verdict == self.expected
+        return as_expected and not self.doubt
 
 
 def control_of(cell: Cell) -> Cell:
@@ -104,7 +122,9 @@ def conclude(cell: Cell, outcomes: Outcomes) -> Result:
         seconds=outcome.seconds,
         image=outcome.image,
         attempt_end=outcome.attempt_end,
+        carried_out=outcome.carried_out,
         hooks=outcome.hooks,
+        refusable=outcome.refusable,
     )
 
 
@@ -142,7 +162,7 @@ def _sound(cell: Cell, outcomes: Outcomes) -> tuple[Verdict, str]:
 def _broken_reference(cell: Cell, outcomes: Outcomes) -> str:
     """Say which reference cell of the variant went wrong, if one did."""
     for reference in references_of(cell):
-        due = SCENARIOS[reference.scenario].effect.wins
+        due = SCENARIOS[reference.scenario].wins
         verdict, detail = _sound(reference, outcomes)
         if verdict is not due:
             said = f": {detail}" if detail else ""
@@ -160,9 +180,21 @@ def _lost_control(cell: Cell, verdict: Verdict, outcomes: Outcomes) -> str:
     control = control_of(cell)
     if control == cell or verdict is Verdict.NOT_APPLICABLE:
         return ""
-    due = SCENARIOS[cell.scenario].effect.wins
+    scenario = SCENARIOS[cell.scenario]
     won, detail = _judge(control, outcomes)
-    if won is due:
-        return ""
-    said = f": {detail}" if detail else ""
-    return f"control {control.variant} did not win: {won}, not {due}{said}"
+    if won is not scenario.wins:
+        said = f": {detail}" if detail else ""
+        return f"control {control.variant} did not win: {won}, not {scenario.wins}{said}"
+    outcome = outcomes[control]
+    half = _half_done(scenario, outcome.axes, outcome.carried_out, outcome.attempt_end)
+    return f"control {control.variant} did not win: {half}" if half else ""
+
+
+def _half_done(scenario: Scenario, axes: Axes, carried_out: bool, attempt_end: str) -> str:
+    """Say what is missing of an attack that came to the right verdict; empty if nothing is."""
+    if not carried_out:
+        return f"the attack did not get to its end ({attempt_end})"
+    if not scenario.won(axes):
+        due = " and ".join(effect.name.lower() for effect in (scenario.effect, *scenario.also))
+        return f"not all of {due} was lost"
+    return ""

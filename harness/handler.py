@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
 
-from harness.attacker.errors import NoTarget
 from harness.witness.tally import Command
 
 if TYPE_CHECKING:
@@ -38,10 +37,11 @@ class WayOut(IntEnum):
     FLOOD = 7
     OVERSIZED = 8
     LATE = 9
+    INT80_READ = 10
 
 
 class Handler:
-    """The process (or kernel thread) under attack."""
+    """The process (or kernel thread) under attack. `restarts` counts those that were asked for."""
 
     name = PROGRAM
     request_size = reply_size = 56
@@ -54,6 +54,7 @@ class Handler:
         self._machine = machine
         self._image = image
         self._witness = witness
+        self.restarts = 0
 
     @property
     def loader(self) -> str:
@@ -64,11 +65,6 @@ class Handler:
     def pid(self) -> int:
         """The pid of the handler that runs now."""
         return self._witness.read().pid
-
-    def need_blob(self) -> None:
-        """Raise NoTarget where a thread answers: nothing is executed to start one."""
-        if not self._variant.handler:
-            raise NoTarget("a kernel thread has no blob")
 
     def symbol(self, name: str) -> int:
         """The address of one of the handler's variables: secret, chain, request or reply."""
@@ -97,6 +93,11 @@ class Handler:
         self._witness.wait(
             lambda tally: tally.count.right > right + 1, seconds=seconds, what="further right reply"
         )
+
+    def restart(self) -> None:
+        """Have the kernel end the handler, so that the next request starts another."""
+        self._witness.obey(Command.RESTART)
+        self.restarts += 1
 
     def flip_byte(self) -> None:
         """Change one byte of the handler's state from outside the guest."""

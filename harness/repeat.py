@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """How often a cell gave which verdict, and the first detail of each."""
+    """How often a cell gave which verdict, and the first detail of each.
+
+    `half` counts the times that it lost although the attack did not get to its end.
+    """
 
     cell: Cell
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     details: dict[Verdict, str] = field(default_factory=dict)
+    half: int = 0
 
     @property
     def steady(self) -> bool:
         """Whether it came to one conclusion, and the same one each time."""
-        return len(self.verdicts) == 1 and Verdict.ERROR not in self.verdicts
+        same = len(self.verdicts) == 1 and Verdict.ERROR not in self.verdicts
+        return same and self.half in (0, self.verdicts.total())
 
     def __str__(self) -> str:
         """Return the line that `repeat` prints."""
@@ -39,6 +44,8 @@ class Counts:
             f"{times} x {verdict} ({self.details[verdict]})"
             for verdict, times in self.verdicts.most_common()
         ]
+        if self.half:
+            found.append(f"{self.half} x half an attack")
         return f"{self.cell.id}: NOT STEADY: {', '.join(found)}"
 
 
@@ -57,5 +64,7 @@ def repeat(
             verdict = event.outcome.verdict
             counts[event.cell].verdicts[verdict] += 1
             counts[event.cell].details.setdefault(verdict, event.outcome.detail)
+            lost = verdict in (Verdict.LEAKED, Verdict.DISRUPTED, Verdict.TAMPERED)
+            counts[event.cell].half += lost and not event.outcome.carried_out
             progress(f"{done} of {times * len(cells)}: {event.cell.id} {verdict}")
     return list(counts.values())

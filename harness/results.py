@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SCHEMA = 2
-"""Changes when a field of results.jsonl or run.json changes its meaning."""
+SCHEMA = 3
+"""Changes with the fields of results.jsonl or run.json, and with what they mean."""
 
 _CELL_DEADLINE = 900.0  # seconds to wait for a cell that another process runs
 _LINE_DEADLINE = 60.0  # seconds to wait for another process's line
@@ -131,6 +131,7 @@ class RunDirectory:
             verdict=Verdict(facts.pop("verdict")),
             axes=Axes(**facts.pop("axes")),
             hooks=tuple(facts.pop("hooks")),
+            refusable=tuple(facts.pop("refusable")),
             witness=json.loads((folder / "witness.json").read_text()),
             attempt=json.loads((folder / "attempt.json").read_text()),
             console=(folder / "console.txt").read_text(),
@@ -209,11 +210,13 @@ def as_json(result: Result) -> dict[str, Any]:
         "expected": result.expected,
         "ok": result.ok,
         "hooks": list(result.hooks),
+        "refusable": list(result.refusable),
         "seconds": round(result.seconds, 3),
         "image": result.image,
         "witness": f"cells/{cell.id}/witness.json",
         "attempt": f"cells/{cell.id}/attempt.json",
         "attempt_end": result.attempt_end,
+        "carried_out": result.carried_out,
     }
 
 
@@ -230,7 +233,9 @@ def from_json(line: dict[str, Any]) -> Result:
         seconds=line["seconds"],
         image=line["image"],
         attempt_end=line["attempt_end"],
+        carried_out=line["carried_out"],
         hooks=tuple(line["hooks"]),
+        refusable=tuple(line["refusable"]),
     )
 
 

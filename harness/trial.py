@@ -44,8 +44,9 @@ class Trial:
         _first_request(witness)
         before = self._watch(witness)
         code = witness.code() if self.scenario.whole_kernel else b""
+        handler = Handler(self.variant, self.machine, self.kernel, witness)
         with Channel(self.machine.agent_socket()) as channel:
-            end, shown = self._attack(channel, witness)
+            end, shown = self._attack(channel, handler)
             attacked = witness.read()
             after, ended = _aftermath(witness)
         evidence = Evidence(
@@ -53,11 +54,12 @@ class Trial:
             attacked=attacked,
             after=after,
             taint=witness.taint() & ~taint,
-            reached=_reached(self.scenario, end, before, attacked),
+            reached=_reached(self.scenario, end, before, attacked, after),
             shown=shown,
             secrets=frozenset(witness.secrets),
             aftermath_ended=ended,
             stalled=witness.pulse.stalled,
+            forced=handler.restarts,
             inside=self.scenario.inside,
             whole_kernel=self.scenario.whole_kernel,
             witness_changed=bool(code) and witness.code() != code,
@@ -86,9 +88,8 @@ class Trial:
         except UserError as error:
             raise VmLost(f"the function {name} is not in this kernel") from error
 
-    def _attack(self, channel: Channel, witness: Witness) -> tuple[AttemptEnd, tuple[bytes, ...]]:
+    def _attack(self, channel: Channel, handler: Handler) -> tuple[AttemptEnd, tuple[bytes, ...]]:
         """How the attack ended, and what it claims to be the secret."""
-        handler = Handler(self.variant, self.machine, self.kernel, witness)
         attacker = Attacker(channel, self.guest)
         try:
             end = attempt(self.scenario, attacker, handler, is_thread=not self.variant.handler)
@@ -96,26 +97,27 @@ class Trial:
             self.tried += attacker.attempt.as_json()
         return end, tuple(attacker.shown)
 
-    def _hooks(self, evidence: Evidence) -> tuple[str, ...]:
+    def _hooks(self, evidence: Evidence) -> dict[str, bool]:
         """The hooks that saw the handler during the attack, in the order they first did.
 
-        What becomes the handler is not yet known to be it, so of an attack on its start the
-        hook counts by which that arrived, whoever it was asked about.
+        And whether each can refuse. What becomes the handler is not yet known to be it, so of an
+        attack on its start the hook counts by which that arrived, whoever it was asked about.
         """
         were = {hook.function: hook.on_handler for hook in evidence.before.hooks}
         tally = self.kernel.symbol(TALLY)
-        seen = [
-            self.kernel.symbol_at(tally + hook.function)
+        seen = {
+            self.kernel.symbol_at(tally + hook.function): hook.can_refuse
             for hook in evidence.attacked.hooks
             if hook.on_handler > were.get(hook.function, 0)
-        ]
+        }
         arrival = self.scenario.reach or ""
         if self.scenario.target == "start" and evidence.reached and arrival.startswith("security_"):
-            seen.append(arrival)
-        return tuple(dict.fromkeys(seen))
+            seen[arrival] = True
+        return seen
 
     def _outcome(self, evidence: Evidence, end: AttemptEnd) -> Outcome:
         conclusion = conclude(evidence, end)
+        hooks = self._hooks(evidence)
         return Outcome(
             verdict=conclusion.verdict,
             axes=conclusion.axes,
@@ -123,7 +125,9 @@ class Trial:
             seconds=0.0,
             image=self.kernel.key,
             attempt_end=str(end),
-            hooks=self._hooks(evidence),
+            carried_out=end.end is End.COMPLETED,
+            hooks=tuple(hooks),
+            refusable=tuple(name for name, can_refuse in hooks.items() if can_refuse),
             witness={
                 "before": evidence.before.as_json(),
                 "attacked": evidence.attacked.as_json(),
@@ -143,8 +147,13 @@ def _watched(scenario: Scenario) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> int | None:
-    """How often the function that proves the attack's arrival was called; None if none can."""
+def _reached(
+    scenario: Scenario, end: AttemptEnd, before: Tally, attacked: Tally, after: Tally
+) -> int | None:
+    """How often the function that proves the attack's arrival was called; None if none can.
+
+    What was prepared for a start may arrive only with the starts of the aftermath.
+    """
     function = scenario.no_target_at if end.end is End.NO_TARGET else scenario.reach
     if function is None:
         # Who attacks from inside the guest and names no function cannot show that it arrived
@@ -152,10 +161,10 @@ def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> 
         excused = scenario.from_host or scenario.inside or scenario.effect is Effect.NONE
         return None if excused or end.end is End.NO_TARGET else 0
     place = _watched(scenario).index(function)
-    was, seen = before.named[place], now.named[place]
-    calls = seen.on_handler - was.on_handler
+    was, now = before.named[place], (after if scenario.target == "start" else attacked).named[place]
+    calls = now.on_handler - was.on_handler
     if scenario.target == "start":
-        calls += seen.elsewhere - was.elsewhere
+        calls += now.elsewhere - was.elsewhere
     return calls
 
 

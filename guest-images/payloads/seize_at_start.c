@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Seizes the process that becomes the handler: when it has been forked, before it has the blob.
- * Removes the loader module (the first argument) for that, as often as it takes, and guesses
- * the pids of what the kernel starts to get it back.
+ * Guesses the pids of what the kernel starts.
  *
  * It has a real-time policy and sleeps as shortly as it can: on a single CPU it then runs in
  * between the fork and what was forked, if the fork takes long enough (bpf/dawdle.bpf.c).
  *
- * Says one byte: 't' if it traced the handler (the second argument, its name) through exec, as it
- * then goes on to do; 'r' if a process that it had seized was not let exec; '-' if neither.
+ * Says '-' when it looks out for a start, and once more if there was none to seize. In the end
+ * 't' if it traced the handler (the argument, its name) through exec, as it then goes on to do, or
+ * 'r' if a process that it had seized was not let exec.
  */
 #include <linux/fcntl.h>
 #include <linux/ptrace.h>
@@ -18,8 +18,7 @@
 
 #include "bare.h"
 
-#define MILLISECONDS 2000
-#define TURN 150
+#define TURN 150 /* milliseconds, like all times here */
 #define PATIENCE 50
 #define GUESSES 3
 #define STOPPED 0x7f
@@ -137,17 +136,13 @@ static void go_on_tracing(void)
 int main(int argc, char **argv, char **envp)
 {
 	long loadavg = sys(__NR_open, "/proc/loadavg", O_RDONLY);
-	long end = now() + MILLISECONDS, turn;
 	int priority = 1;
 	char came = '-';
 
 	(void)argc, (void)envp;
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
-	while (came == '-' && now() < end) {
-		sys(__NR_delete_module, argv[1], O_NONBLOCK);
-		turn = now() + TURN;
-		came = catch(argv[2], loadavg, turn < end ? turn : end);
-	}
+	while (came == '-' && sys(__NR_write, 1, &came, 1) == 1)
+		came = catch(argv[1], loadavg, now() + TURN);
 	sys(__NR_write, 1, &came, 1);
 	if (came == 't')
 		go_on_tracing();

@@ -187,11 +187,13 @@ def _print_holes(out: Console, results: list[Result]) -> None:
 
 
 def _print_unhooked(out: Console, results: list[Result]) -> None:
-    """Print the attacks that no security module could have stopped, for none was asked (L5)."""
+    """Print the attacks that met no hook by which a security module could stop them (L5)."""
     unhooked = _variants_by([r for r in results if r.unhooked], lambda _: ())
     if not unhooked:
         return
-    out.print(f"{plural(len(unhooked), 'attack')} won and met no hook:", style="bold")
+    out.print(
+        f"{plural(len(unhooked), 'attack')} won and met no hook that can refuse:", style="bold"
+    )
     for (line, name), variants in unhooked.items():
         out.print(f"  {line} {name}: {variants}", soft_wrap=True)
 

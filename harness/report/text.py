@@ -59,6 +59,8 @@ def explain(result: Result) -> str:
             f"held{said}; the hole declared for {result.cell.variant} "
             f"(expected {result.expected}: {result.hole}) is no longer there: remove it"
         )
+    if result.doubt:
+        return f"{result.verdict} as expected, but {visible(result.doubt)}{said}"
     return f"{result.verdict}, expected {result.expected}{said}"
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from errno import EACCES, EBADF, ENOENT, EPERM, ESRCH
-from os import O_RDONLY, O_RDWR, O_WRONLY
+from os import O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.scenarios.registry import scenario
@@ -74,9 +74,10 @@ def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
 )
 def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
-    """Take a request out of the handler's pipe before it reads it, through /proc/<pid>/fd/0."""
-    with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY) as pipe:
-        pipe.read(handler.request_size)
+    """Take a request out of the handler's pipe, through /proc/<pid>/fd/0, and put in another."""
+    with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDWR) as pipe:
+        request = pipe.read(handler.request_size)
+        pipe.write(request[:-1] + bytes([request[-1] ^ 0xFF]))
 
 
 @scenario(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.handler import WayOut
@@ -18,62 +19,58 @@ _NO_INSIDE = {"kthread": "code inside a kernel thread is kernel code: nothing co
 
 _CONFINED = [name for name, variant in VARIANTS.items() if variant.confines]
 
+_escape = partial(scenario, effect=Effect.ESCAPE, not_applicable=_NO_INSIDE)
+
 
 def _unconfined(reason: str) -> dict[str, Hole]:
     return {variant: Hole(Verdict.TAMPERED, reason) for variant in _CONFINED}
 
 
+_STRICT = _unconfined("strict seccomp lets read, write and exit through int 0x80 as well")
+del _STRICT["seccomp-filter"]
+
 _UNFRAMED = _unconfined("messages have no frame: what is in the pipe counts as the next reply")
 
 
-@scenario(
-    effect=Effect.ESCAPE, surface="escape-syscall", answers=("C1", "R13"), not_applicable=_NO_INSIDE
-)
+@_escape(surface="escape-syscall", answers=("C1", "R13"))
 def escape_openat(attacker: Attacker, handler: Handler) -> None:
     """From inside: open a file."""
     handler.break_out(WayOut.OPENAT)
 
 
-@scenario(
-    effect=Effect.ESCAPE, surface="escape-int80", answers=("C1", "R13"), not_applicable=_NO_INSIDE
-)
+@_escape(surface="escape-int80", answers=("C1", "R13"))
 def escape_int80(attacker: Attacker, handler: Handler) -> None:
     """From inside: make a 32-bit system call with int 0x80, which has other numbers."""
     handler.break_out(WayOut.INT80)
 
 
-@scenario(
-    effect=Effect.ESCAPE, surface="escape-x32", answers=("C1", "R13"), not_applicable=_NO_INSIDE
-)
+@_escape(surface="escape-int80", answers=("C1", "R13"), holes=_STRICT)
+def escape_int80_read(attacker: Attacker, handler: Handler) -> None:
+    """From inside: read with int 0x80, through code that the handler has no need of."""
+    handler.break_out(WayOut.INT80_READ)
+
+
+@_escape(surface="escape-x32", answers=("C1", "R13"))
 def escape_x32(attacker: Attacker, handler: Handler) -> None:
     """From inside: make a system call of the x32 ABI."""
     handler.break_out(WayOut.X32)
 
 
-@scenario(
-    effect=Effect.ESCAPE, surface="escape-io-uring", answers=("T9", "T3"), not_applicable=_NO_INSIDE
-)
+@_escape(surface="escape-io-uring", answers=("T9", "T3"))
 def escape_io_uring(attacker: Attacker, handler: Handler) -> None:
     """From inside: set up an io_uring, which makes calls that no filter sees."""
     handler.break_out(WayOut.IO_URING)
 
 
-@scenario(
-    effect=Effect.ESCAPE,
-    surface="escape-sigreturn",
-    answers=("C1", "R13"),
-    not_applicable=_NO_INSIDE,
-)
+@_escape(surface="escape-sigreturn", answers=("C1", "R13"))
 def escape_sigreturn(attacker: Attacker, handler: Handler) -> None:
     """From inside: forge a signal frame that continues in 32-bit code, and call from there."""
     handler.break_out(WayOut.SIGRETURN)
 
 
-@scenario(
-    effect=Effect.ESCAPE,
+@_escape(
     surface="escape-stack",
     answers=("R13", "C3"),
-    not_applicable=_NO_INSIDE,
     holes=_unconfined("nothing caps the stack below its rlimit of 8 MiB"),
 )
 def escape_stack(attacker: Attacker, handler: Handler) -> None:
@@ -81,37 +78,19 @@ def escape_stack(attacker: Attacker, handler: Handler) -> None:
     handler.break_out(WayOut.STACK)
 
 
-@scenario(
-    effect=Effect.ESCAPE,
-    surface="escape-flood",
-    answers=("T11", "C14"),
-    not_applicable=_NO_INSIDE,
-    holes=_UNFRAMED,
-)
+@_escape(surface="escape-flood", answers=("T11", "C14"), holes=_UNFRAMED)
 def escape_flood(attacker: Attacker, handler: Handler) -> None:
     """From inside: fill the pipe with replies that nobody asked for."""
     handler.break_out(WayOut.FLOOD)
 
 
-@scenario(
-    effect=Effect.ESCAPE,
-    surface="escape-oversized",
-    answers=("T11", "C14"),
-    not_applicable=_NO_INSIDE,
-    holes=_UNFRAMED,
-)
+@_escape(surface="escape-oversized", answers=("T11", "C14"), holes=_UNFRAMED)
 def escape_oversized(attacker: Attacker, handler: Handler) -> None:
     """From inside: append half a reply to one that is right."""
     handler.break_out(WayOut.OVERSIZED)
 
 
-@scenario(
-    effect=Effect.NONE,
-    inside=True,
-    surface="escape-late",
-    answers=("T11", "L6"),
-    not_applicable=_NO_INSIDE,
-)
+@_escape(effect=Effect.NONE, inside=True, surface="escape-late", answers=("T11", "L6"))
 def escape_late(attacker: Attacker, handler: Handler) -> None:
-    """From inside: never reply, so that a later request takes the reply for its own."""
+    """From inside: reply after the deadline, so that a later request takes it for its own."""
     handler.break_out(WayOut.LATE)

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from harness.witness.verdict import Verdict
 
 
-def on_isolated(verdict: Verdict, reason: str) -> dict[str, Hole]:
+def on_isolated(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
     """The same hole on every such variant, debugging allowed (R7) or not."""
-    hole = Hole(verdict, reason)
+    hole = Hole(verdict, reason, partly)
     return {v.name: hole for v in VARIANTS.values() if v.protects and v.handler}
 
 
-def on_kthread(verdict: Verdict, reason: str) -> dict[str, Hole]:
+def on_kthread(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
     """The reference fares no better: parity, and the reason why."""
-    return {v.name: Hole(verdict, f"parity: {reason}") for v in VARIANTS.values() if not v.handler}
+    hole = Hole(verdict, f"parity: {reason}", partly)
+    return {v.name: hole for v in VARIANTS.values() if not v.handler}
+
+
+NO_BLOB = {v.name: "a kernel thread has no blob" for v in VARIANTS.values() if not v.handler}
+"""Where nothing is executed to start a handler: for `not_applicable`."""

@@ -20,11 +20,18 @@ CELL = f"{CGROUPS}/cell"
 
 NO_HOOK = "no hook sees it: cgroup v2 asks the mode of its files, never an LSM"
 MOVED = on_isolated(Verdict.TAMPERED, NO_HOOK) | on_kthread(
-    Verdict.TAMPERED, "it can be moved as well, though what the cgroup then does passes it by"
+    Verdict.TAMPERED,
+    "it can be moved as well, though what the cgroup then does passes it by",
+    partly=True,
+)
+SPARED = MOVED | on_isolated(
+    Verdict.TAMPERED, f"it can be moved ({NO_HOOK}), though the OOM killer spares it", partly=True
 )
 OOM_SCORE = on_isolated(
     Verdict.TAMPERED, "no hook sees it: raising the score takes nothing but the file's mode"
-) | on_kthread(Verdict.TAMPERED, "it has a score as well, though the OOM killer passes it by")
+) | on_kthread(
+    Verdict.TAMPERED, "it has a score as well, though the OOM killer passes it by", partly=True
+)
 
 
 def move_into_cell(attacker: Attacker, handler: Handler) -> None:
@@ -36,7 +43,8 @@ def move_into_cell(attacker: Attacker, handler: Handler) -> None:
 
 
 @scenario(
-    effect=Effect.INTEGRITY,
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
     surface="cgroup-freeze",
     answers=("L5", "T4"),
     reach="cgroup_attach_task",
@@ -49,7 +57,8 @@ def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
 
 
 @scenario(
-    effect=Effect.INTEGRITY,
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
     surface="cgroup-kill",
     answers=("L5", "C10"),
     reach="cgroup_attach_task",
@@ -62,11 +71,12 @@ def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
 
 
 @scenario(
-    effect=Effect.INTEGRITY,
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
     surface="memcg-max-oom",
     answers=("L5", "C10"),
     reach="cgroup_attach_task",
-    holes=MOVED,
+    holes=SPARED,
 )
 def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
     """Move the handler into a cgroup that has used more memory than it then may.
@@ -86,7 +96,8 @@ def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
 
 
 @scenario(
-    effect=Effect.INTEGRITY,
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
     surface="oom-score-adj-sysrq-f",
     answers=("L5", "C10"),
     reach="get_pid_task",

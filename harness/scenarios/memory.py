@@ -12,7 +12,7 @@ from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.reload import reload_charged
 from harness.attacker.swap import PAGE, SwapDevice
 from harness.handler import FIRST_ROUNDS
-from harness.scenarios.holes import on_isolated
+from harness.scenarios.holes import NO_BLOB, on_isolated
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -57,13 +57,13 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     answers=("T2", "T8", "C3"),
     reach="umd_load_blob",
     target="start",
+    not_applicable=NO_BLOB,
     holes=on_isolated(
         Verdict.TAMPERED, "the blob lies in a tmpfs that is swapped: only what runs is locked"
     ),
 )
 def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     """Have the blob swapped out while no handler runs, and rewrite the code of the next one."""
-    handler.need_blob()
     swap = SwapDevice(attacker, pages=64)
     with attacker.setup():
         reload_charged(attacker, handler.loader, "blob")

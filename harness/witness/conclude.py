@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from hashlib import sha256
@@ -31,10 +32,11 @@ class Evidence:
 
     `attacked` is the tally when the attack had ended, before the aftermath; `reached` counts
     calls of the function that proves the attack's arrival, None if none can; `shown` is what the
-    attacker says the secret is, `secrets` the hashes the witness kept; `inside` tells of an
-    attack that starts in the handler, `whole_kernel` of one that may write kernel memory,
-    `witness_changed` that the witness's code is no longer what it was; `stalled` is the longest
-    that the whole machine stood still by itself, in seconds.
+    attacker says the secret is, `secrets` the hashes the witness kept; `forced` counts the
+    restarts that the scenario asked of the witness; `inside` tells of an attack that starts in
+    the handler, `whole_kernel` of one that may write kernel memory, `witness_changed` that the
+    witness's code is no longer what it was; `stalled` is the longest that the whole machine stood
+    still by itself, in seconds.
     """
 
     before: Tally
@@ -46,6 +48,7 @@ class Evidence:
     secrets: frozenset[bytes]
     aftermath_ended: bool
     stalled: float
+    forced: int
     inside: bool
     whole_kernel: bool
     witness_changed: bool
@@ -87,6 +90,12 @@ def _wrong(evidence: Evidence) -> str:
     return ", ".join(found)
 
 
+def _is_unknown_call(evidence: Evidence) -> bool:
+    """Whether the call that got out of the handler is none in this kernel: nothing was tried."""
+    escape = evidence.after.escape
+    return escape.returned > evidence.before.escape.returned and escape.result == -errno.ENOSYS
+
+
 def _call_name(escape: Escape) -> str:
     """The call that was made: x32 calls have a bit of their own, 32-bit ones another table."""
     if escape.compat:
@@ -105,7 +114,8 @@ def _missing(evidence: Evidence) -> str:
         failed, restarts = restart.failed + reload.failed, 0
     else:
         failed = after.failed - before.failed
-        restarts = after.starts - before.starts - sum(_forced(evidence.after))
+        forced = evidence.forced + sum(_forced(evidence.after))
+        restarts = after.starts - before.starts - forced
     if failed:
         found.append(f"{failed} failed ({errno_name(-after.error)})")
     if restarts:
@@ -119,7 +129,7 @@ def _missing(evidence: Evidence) -> str:
 
 def _died(evidence: Evidence) -> str:
     """How the handler ended before the aftermath; empty if it did not."""
-    if evidence.attacked.exits == evidence.before.exits:
+    if evidence.attacked.exits - evidence.before.exits <= evidence.forced:
         return ""
     signal = os.WTERMSIG(evidence.attacked.exit_code)
     return f", died of {signal_name(-signal)}" if signal else ", left by itself"
@@ -155,6 +165,10 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
         )
     if evidence.witness_changed or not _adds_up(evidence.after):
         return Conclusion(Verdict.ERROR, axes, "the witness itself was tampered with")
+    if evidence.after.demoted > evidence.before.demoted:
+        return Conclusion(Verdict.ERROR, axes, "the witness's own priority was taken away")
+    if _is_unknown_call(evidence):
+        return Conclusion(Verdict.ERROR, axes, "the kernel has no such system call (ENOSYS)")
     if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
         return Conclusion(
             Verdict.ERROR, axes, f"the machine stood still for {evidence.stalled:.1f} s: {missing}"

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import VmLost
 
 MAGIC = 0x5353454E54495755
-VERSION = 3
+VERSION = 4
 PHASES = 3
 RECORDS = 16
 NAMED = 8
@@ -56,6 +56,7 @@ class Command(IntEnum):
     WATCH = 3
     OPEN_BACKDOOR = 4
     TRY_ESCAPE = 5
+    RESTART = 6
 
 
 class _Count(ctypes.LittleEndianStructure):
@@ -89,11 +90,20 @@ class _Seen(ctypes.LittleEndianStructure):
     ]
 
 
+class _Hook(ctypes.LittleEndianStructure):
+    _fields_ = [
+        ("function", ctypes.c_int64),
+        ("on_handler", ctypes.c_uint32),
+        ("can_refuse", ctypes.c_uint32),
+    ]
+
+
 class _Escape(ctypes.LittleEndianStructure):
     _fields_ = [
         ("asked", ctypes.c_uint32),
         ("returned", ctypes.c_uint32),
         ("call", ctypes.c_int64),
+        ("result", ctypes.c_int64),
     ]
 
 
@@ -120,9 +130,11 @@ class _Layout(ctypes.LittleEndianStructure):
         ("records", _Record * RECORDS),
         ("exits", ctypes.c_uint32),
         ("exit_code", ctypes.c_int32),
+        ("demoted", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
         ("escape", _Escape),
         ("named", _Seen * NAMED),
-        ("hooks", _Seen * HOOKS),
+        ("hooks", _Hook * HOOKS),
     ]
 
 
@@ -167,14 +179,24 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """Calls of a security module's hook on the handler, and whether it returns anything."""
+
+    function: int
+    on_handler: int
+    can_refuse: bool
+
+
+@dataclass(frozen=True)
 class Escape:
     """Ways out that the handler with a backdoor was asked to try; calls outside the allow-list
-    that returned; the last one's number, and whether it was a 32-bit one."""
+    that returned; the last one's number, whether it was a 32-bit one, and what it returned."""
 
     asked: int
     returned: int
     call: int
     compat: bool
+    result: int
 
 
 @dataclass(frozen=True)
@@ -198,9 +220,10 @@ class Tally:
     records: tuple[Record, ...]
     exits: int
     exit_code: int
+    demoted: int
     escape: Escape
     named: tuple[Seen, ...]
-    hooks: tuple[Seen, ...]
+    hooks: tuple[Hook, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The tally as it is kept beside the results."""
@@ -218,6 +241,7 @@ class Tally:
             "records": [vars(record) for record in self.records],
             "exits": self.exits,
             "exit_code": self.exit_code,
+            "demoted": self.demoted,
             "escape": vars(self.escape),
             "named": [vars(seen) for seen in self.named if seen.function],
         }
@@ -269,12 +293,16 @@ def parse(data: bytes) -> Tally | None:
         ),
         exits=raw.exits,
         exit_code=raw.exit_code,
+        demoted=raw.demoted,
         escape=Escape(
             raw.escape.asked,
             raw.escape.returned,
             raw.escape.call & 0xFFFFFFFF,
             bool(raw.escape.call >> 32),
+            raw.escape.result,
         ),
         named=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.named),
-        hooks=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.hooks if s.function),
+        hooks=tuple(
+            Hook(h.function, h.on_handler, bool(h.can_refuse)) for h in raw.hooks if h.function
+        ),
     )

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Verdict(StrEnum):
@@ -45,6 +49,14 @@ _WINS = {
 }
 
 
+_ORDER = (Verdict.HELD, Verdict.LEAKED, Verdict.DISRUPTED, Verdict.TAMPERED)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of some verdicts that are conclusions, in the order of architecture.md."""
+    return max(verdicts, key=_ORDER.index)
+
+
 @dataclass(frozen=True)
 class Axes:
     """What was lost, axis by axis (R16); the verdict prints the worst of them."""
@@ -52,6 +64,17 @@ class Axes:
     integrity: bool = False
     availability: bool = False
     confidentiality: bool = False
+
+    def show(self, effect: Effect) -> bool:
+        """Whether this is what the effect would look like."""
+        match effect:
+            case Effect.CONFIDENTIALITY:
+                return self.confidentiality
+            case Effect.AVAILABILITY:
+                return self.availability
+            case Effect.INTEGRITY | Effect.ESCAPE:
+                return self.integrity
+        return self == Axes()
 
     @property
     def verdict(self) -> Verdict:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
 from harness.cell import Cell, Outcome
@@ -30,15 +31,18 @@ AXES = {
 Script = Mapping[tuple[str, str], Outcome | Exception]
 
 
-def outcome(verdict: Verdict, detail: str = "", *, seconds: float = 0.25) -> Outcome:
-    """An outcome that agrees with itself and has its evidence."""
+def outcome(
+    verdict: Verdict, detail: str = "", *, seconds: float = 0.25, axes: Axes | None = None
+) -> Outcome:
+    """An outcome that agrees with itself and has its evidence: the attack got to its end."""
     return Outcome(
         verdict=verdict,
-        axes=AXES[verdict],
+        axes=axes or AXES[verdict],
         detail=detail,
         seconds=seconds,
         image="0123abcd",
         attempt_end="completed",
+        carried_out=True,
         witness={"right": 48},
         attempt=[{"name": "getpid", "result": 1}],
         console="booted\n",
@@ -73,11 +77,25 @@ class ScriptedLab:
         found = self.script.get((cell.variant, cell.scenario))
         if isinstance(found, Exception):
             raise found
-        scenario = SCENARIOS[cell.scenario]
-        why = scenario.not_applicable.get(cell.variant, "")
-        return found or outcome(
-            scenario.expected(cell.variant), why, seconds=2.0 if fresh else 0.25
-        )
+        return found or expected_outcome(cell, seconds=2.0 if fresh else 0.25)
+
+
+def expected_outcome(cell: Cell, *, seconds: float = 0.25) -> Outcome:
+    """What the scenario says that the cell gives, with all that it does lost."""
+    scenario = SCENARIOS[cell.scenario]
+    verdict = scenario.expected(cell.variant)
+    lost = (AXES[effect.wins] for effect in (scenario.effect, *scenario.also))
+    axes = reduce(_both, lost) if verdict is scenario.wins else AXES[verdict]
+    why = scenario.not_applicable.get(cell.variant, "")
+    return outcome(verdict, why, seconds=seconds, axes=axes)
+
+
+def _both(one: Axes, other: Axes) -> Axes:
+    return Axes(
+        one.integrity or other.integrity,
+        one.availability or other.availability,
+        one.confidentiality or other.confidentiality,
+    )
 
 
 def run_machine(work: Path) -> None:

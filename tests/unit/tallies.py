@@ -66,7 +66,7 @@ def layout(**fields: int) -> bytes:
             *counts,
             bytes(range(32)),
             *records,
-            struct.pack("<IiIIQ", 21, -22, 23, 24, 1 << 32 | 25),
+            struct.pack("<IiIIIIQq", 21, -22, 26, 0, 23, 24, 1 << 32 | 25, -27),
             *seen,
         ]
     )
@@ -102,7 +102,8 @@ BEFORE = Tally(
     records=(),
     exits=0,
     exit_code=0,
-    escape=Escape(asked=0, returned=0, call=0, compat=False),
+    demoted=0,
+    escape=Escape(asked=0, returned=0, call=0, compat=False, result=0),
     named=(Seen(0, 0, 0),) * NAMED,
     hooks=(),
 )
@@ -129,6 +130,7 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "secrets": frozenset(),
         "aftermath_ended": True,
         "stalled": 0.0,
+        "forced": 0,
         "inside": False,
         "whole_kernel": False,
         "witness_changed": False,

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock
 
 import pytest
@@ -19,22 +20,23 @@ CELLS = [Cell("6.12", "isolated", name) for name in ("proc_mem_write", "ptrace_s
 
 @dataclass
 class Fickle:
-    """Gives another verdict for one cell at the seventh time."""
+    """Gives another outcome for one cell at the seventh time."""
 
-    other: Verdict | Exception
+    other: Outcome | Exception
+    usual: Outcome = field(default_factory=partial(outcome, Verdict.HELD))
     _times: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
         if cell != CELLS[1]:
-            return outcome(Verdict.HELD, seconds=float(fresh))
+            return replace(self.usual, seconds=float(fresh))
         with self._lock:
             self._times += 1
             if self._times != 7:
-                return outcome(Verdict.HELD, seconds=float(fresh))
+                return self.usual
         if isinstance(self.other, Exception):
             raise self.other
-        return outcome(self.other, "for once")
+        return self.other
 
 
 def test_each_cell_is_run_as_often_as_asked() -> None:
@@ -47,10 +49,20 @@ def test_each_cell_is_run_as_often_as_asked() -> None:
 
 @pytest.mark.parametrize("other", [Verdict.TAMPERED, Verdict.ERROR])
 def test_one_other_verdict_is_seen(other: Verdict) -> None:
-    steady, fickle = repeat(Fickle(other), CELLS, times=8, jobs=2, progress=lambda _: None)
+    steady, fickle = repeat(
+        Fickle(outcome(other, "for once")), CELLS, times=8, jobs=2, progress=lambda _: None
+    )
     assert steady.steady
     assert not fickle.steady
     assert str(fickle) == f"{CELLS[1].id}: NOT STEADY: 7 x held (), 1 x {other} (for once)"
+
+
+def test_an_attack_that_was_half_done_for_once_is_seen() -> None:
+    whole, half = outcome(Verdict.TAMPERED), replace(outcome(Verdict.TAMPERED), carried_out=False)
+    lab = Fickle(half, usual=whole)
+    _, fickle = repeat(lab, CELLS, times=8, jobs=2, progress=lambda _: None)
+    assert not fickle.steady
+    assert str(fickle) == f"{CELLS[1].id}: NOT STEADY: 8 x tampered (), 1 x half an attack"
 
 
 def test_errors_every_time_are_not_steady() -> None:

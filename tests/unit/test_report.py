@@ -57,7 +57,7 @@ REPORT = """
 
 2 known holes:
   6.12 dev_mem: tampered on isolated, isolated-debug: who writes all of memory writes the handler's too
-4 attacks won and met no hook:
+4 attacks won and met no hook that can refuse:
   6.12 ptrace_seize: baseline, isolated-debug
   6.12 proc_mem_write: baseline, isolated-debug
   6.12 process_vm_readv: baseline, isolated-debug
@@ -111,7 +111,7 @@ def test_nothing_visible_is_an_order_to_a_ci_system(text: str) -> None:
 
 def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
     found = results(
-        baseline__dev_mem=replace(outcome(Verdict.TAMPERED), hooks=("security_file_open",)),
+        baseline__dev_mem=replace(outcome(Verdict.TAMPERED), refusable=("security_file_open",)),
         isolated__ptrace_seize=outcome(Verdict.HELD, "EPERM at ptrace"),
     )
     assert [line.rstrip() for line in report(found).splitlines()] == REPORT.splitlines()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from errno import ETIMEDOUT
 from hashlib import sha256
@@ -253,13 +254,13 @@ def test_held_is_never_said_lightly(
 
 # From inside the handler
 
-ASKED = replace(BEFORE, escape=Escape(asked=1, returned=0, call=0, compat=False))
+ASKED = replace(BEFORE, escape=replace(BEFORE.escape, asked=1))
 KILLED = replace(ASKED, exits=1, exit_code=SIGSYS)
 
 
-def returned(call: int, *, compat: bool = False) -> Tally:
+def returned(call: int, *, compat: bool = False, result: int = 3) -> Tally:
     """The tally after a call that got away."""
-    return replace(AFTER, escape=Escape(asked=1, returned=1, call=call, compat=compat))
+    return replace(AFTER, escape=Escape(1, 1, call, compat, result))
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,13 @@ def test_a_call_outside_the_list_that_returned_is_an_escape(
         COMPLETED,
     )
     assert (found.verdict, found.detail) == (Verdict.TAMPERED, f"escaped, {name} returned")
+
+
+def test_a_call_that_the_kernel_does_not_have_was_none() -> None:
+    unknown = returned(425, result=-errno.ENOSYS)
+    found = conclude(evidence(attacked=ASKED, after=unknown, inside=True, reached=None), COMPLETED)
+    assert found.verdict is Verdict.ERROR
+    assert "ENOSYS" in found.detail
 
 
 def test_a_handler_that_was_stopped_is_no_loss() -> None:
@@ -313,6 +321,20 @@ def test_a_violated_invariant_is_tampering_without_a_wrong_reply(flag: Violation
 def test_how_the_handler_died_is_told() -> None:
     died = replace(BEFORE, exits=1, exit_code=SIGKILL)
     assert "died of SIGKILL" in conclude(evidence(attacked=died, after=RESTARTED), COMPLETED).detail
+
+
+def test_a_restart_that_was_asked_for_is_no_loss() -> None:
+    restarted = replace(AFTER, count=replace(AFTER.count, starts=4))
+    died = replace(BEFORE, exits=1, exit_code=SIGKILL)
+    asked = conclude(evidence(attacked=died, after=restarted, forced=1), COMPLETED)
+    assert (asked.verdict, asked.detail) == (Verdict.HELD, "no effect, reached 1 x")
+    assert conclude(evidence(after=restarted), COMPLETED).verdict is Verdict.DISRUPTED
+
+
+def test_a_witness_that_was_starved_says_nothing() -> None:
+    found = conclude(evidence(after=replace(WRONG, demoted=1)), COMPLETED)
+    assert (found.verdict, found.axes.integrity) == (Verdict.ERROR, True)
+    assert "priority" in found.detail
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@
 #ifndef UMD_WITNESS_BACKDOOR_H
 #define UMD_WITNESS_BACKDOOR_H
 
+#define READ_32		3
 #define GETPID_32	20
 #define GETPID_X32	(0x40000000 | 39)
 #define IO_URING_SETUP	425
 #define STACK_BYTES	0x100000
-#define FLOOD_REPLIES	32
+#define FLOOD_REPLIES	2000	/* more than a pipe holds */
+#define LATE_STEPS	2000000000UL	/* many times the deadline, on any machine */
 
 static long call(long nr, long a, long b, long c, long d)
 {
@@ -23,11 +25,12 @@ static long call(long nr, long a, long b, long c, long d)
 	return ret;
 }
 
-static void int80(void)
+/* Of no file: that the call is made is all that counts. */
+static void int80(long nr)
 {
 	long ret;
 
-	asm volatile("int $0x80" : "=a" (ret) : "a" (GETPID_32)
+	asm volatile("int $0x80" : "=a" (ret) : "a" (nr), "b" (-1L), "c" (0L), "d" (0L)
 		     : "r8", "r9", "r10", "r11", "memory");
 }
 
@@ -108,6 +111,7 @@ static void send_noise(unsigned int times)
 static void break_out(void)
 {
 	static __u64 ring_parameters[16];
+	unsigned long step;
 
 	if (request.kind != WITNESS_BREAK_OUT)
 		return;
@@ -117,7 +121,10 @@ static void break_out(void)
 		call(__NR_openat, -100, (long)"/", 0, 0);
 		break;
 	case WITNESS_INT80:
-		int80();
+		int80(GETPID_32);
+		break;
+	case WITNESS_INT80_READ:
+		int80(READ_32);
 		break;
 	case WITNESS_X32:
 		call(GETPID_X32, 0, 0, 0, 0);
@@ -135,8 +142,9 @@ static void break_out(void)
 		send_noise(FLOOD_REPLIES);
 		break;
 	case WITNESS_LATE:
-		for (;;)
+		for (step = 0; step < LATE_STEPS; step++)
 			asm volatile("pause");
+		break;
 	}
 }
 

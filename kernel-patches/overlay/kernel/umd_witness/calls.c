@@ -48,6 +48,7 @@ static void see_exit(void *unused, struct pt_regs *regs, long ret)
 		return;
 
 	tally.escape.call = entered;
+	tally.escape.result = ret;
 	tally.escape.returned++;
 	entered = NO_CALL;
 }
@@ -58,8 +59,7 @@ static void see_end(void *unused, struct task_struct *task)
 		return;
 
 	entered = NO_CALL;
-	tally.exit_code = task->exit_code;
-	tally.exits++;
+	witness_note_end(task);
 }
 
 void __init witness_calls_init(void)

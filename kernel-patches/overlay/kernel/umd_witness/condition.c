@@ -8,6 +8,7 @@
 #include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/elf.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/iocontext.h>
@@ -28,12 +29,17 @@ struct condition {
 		int filters;
 	} seccomp;
 	bool mark;
-	unsigned long mapped;
 	unsigned long locked;
+	struct {
+		unsigned long all;
+		unsigned long code;
+		unsigned long data;
+	} mapped;
 	struct {
 		unsigned int readers;
 		unsigned int writers;
 		unsigned int files;
+		unsigned int holders;	/* of the handler's own end */
 	} pipes[2];
 	struct rlimit limits[RLIM_NLIMITS];
 	struct {
@@ -55,6 +61,10 @@ struct condition {
 	short oom_score;
 };
 
+/* What a process keeps to its very end. */
+#define LASTING	(WITNESS_MARK | WITNESS_LIMITS | WITNESS_POLICY | WITNESS_CGROUP | \
+		 WITNESS_CREDENTIALS | WITNESS_OOM_SCORE)
+
 static struct condition first;
 static bool first_known;
 
@@ -65,20 +75,28 @@ static void take_memory(struct condition *now, struct task_struct *task, u32 *fo
 	if (!mm)
 		return;
 
-	now->mapped = READ_ONCE(mm->total_vm);
+	now->mapped.all = READ_ONCE(mm->total_vm);
+	now->mapped.code = READ_ONCE(mm->exec_vm);
+	now->mapped.data = READ_ONCE(mm->data_vm);
 	now->locked = READ_ONCE(mm->locked_vm);
 	if (get_mm_counter_sum(mm, MM_SWAPENTS))
 		*found |= WITNESS_SWAPPED;
 	mmput(mm);
 }
 
-static void take_pipe(struct condition *now, int i, struct file *file)
+/* A copy of the handler's descriptor opens no pipe: it holds the same file. */
+static void take_pipe(struct condition *now, struct task_struct *task, int fd, struct file *kernels)
 {
-	struct pipe_inode_info *pipe = get_pipe_info(file, false);
+	struct pipe_inode_info *pipe = get_pipe_info(kernels, false);
+	struct file *handlers = fget_task(task, fd);
 
-	now->pipes[i].readers = READ_ONCE(pipe->readers);
-	now->pipes[i].writers = READ_ONCE(pipe->writers);
-	now->pipes[i].files = READ_ONCE(pipe->files);
+	now->pipes[fd].readers = READ_ONCE(pipe->readers);
+	now->pipes[fd].writers = READ_ONCE(pipe->writers);
+	now->pipes[fd].files = READ_ONCE(pipe->files);
+	if (handlers) {
+		now->pipes[fd].holders = file_count(handlers);
+		fput(handlers);
+	}
 }
 
 static void take_credentials(struct condition *now, struct task_struct *task)
@@ -153,7 +171,7 @@ static u32 compare(const struct condition *now)
 		found |= WITNESS_SECCOMP;
 	if (now->mark != first.mark)
 		found |= WITNESS_MARK;
-	if (now->mapped != first.mapped)
+	if (memcmp(&now->mapped, &first.mapped, sizeof(now->mapped)))
 		found |= WITNESS_MAPPED;
 	if (now->locked != first.locked)
 		found |= WITNESS_LOCKED;
@@ -189,12 +207,12 @@ u32 witness_examine(struct task_struct *task, const struct umd_info *info)
 	take_credentials(&now, task);
 	if (info) {
 		take_memory(&now, task, &found);
-		take_pipe(&now, 0, info->pipe_to_umh);
-		take_pipe(&now, 1, info->pipe_from_umh);
+		take_pipe(&now, task, 0, info->pipe_to_umh);
+		take_pipe(&now, task, 1, info->pipe_from_umh);
 		found |= always(task, info);
 	}
 	/* Half dead, it has lost some of this by itself. */
-	if (task->flags & PF_EXITING || (info && !now.mapped))
+	if (task->flags & PF_EXITING || (info && !now.mapped.all))
 		return 0;
 
 	if (!first_known) {
@@ -203,6 +221,29 @@ u32 witness_examine(struct task_struct *task, const struct umd_info *info)
 		return found;
 	}
 	return found | compare(&now);
+}
+
+/**
+ * witness_examine_end - what was no longer as the kernel set it up when it ended
+ * @task: the handler, which has lost its memory but little else
+ *
+ * One that no longer answers is ended before anyone can examine it.
+ *
+ * Return: a set of enum witness_violation.
+ */
+u32 witness_examine_end(struct task_struct *task)
+{
+	struct condition now;
+	u32 found = 0;
+
+	memset(&now, 0, sizeof(now));
+	take_task(&now, task);
+	take_credentials(&now, task);
+	if (READ_ONCE(task->ptrace))
+		found |= WITNESS_TRACED;
+	if (first_known)
+		found |= compare(&now) & LASTING;
+	return found;
 }
 
 /* A handler of another make: what follows is held against that one. */

@@ -140,6 +140,18 @@ int witness_born(const struct witness_birth *birth)
 	return ret;
 }
 
+/* The handler has ended, whatever the cause: called in its own context. */
+void witness_note_end(struct task_struct *task)
+{
+	u32 violations = witness_examine_end(task);
+
+	tally_begin();
+	tally.violations |= violations;
+	tally.exit_code = task->exit_code;
+	tally.exits++;
+	tally_end();
+}
+
 /* Right if any start that may have answered would have answered so. */
 static bool judge(const struct witness_message *request,
 		  const struct witness_message *reply, u32 first, u32 last)
@@ -161,6 +173,18 @@ static bool judge(const struct witness_message *request,
 	return false;
 }
 
+/* Whoever starves the witness says nothing about the handler. */
+static void keep_priority(void)
+{
+	if (current->policy == SCHED_FIFO)
+		return;
+
+	sched_set_fifo(current);
+	tally_begin();
+	tally.demoted++;
+	tally_end();
+}
+
 /* One request; returns whether it was answered at all. */
 static bool transact(const struct witness_message *request)
 {
@@ -171,11 +195,14 @@ static bool transact(const struct witness_message *request)
 	u64 begin;
 	int ret;
 
+	keep_priority();
+	violations = handler->examine(false);
 	begin = ktime_get_ns();
 	ret = handler->transact((struct witness_message *)request, &reply);
 	begin = ktime_get_ns() - begin;
 	last = READ_ONCE(tally.generation);
-	violations = ret ? 0 : handler->examine(false);
+	if (!ret)
+		violations |= handler->examine(false);
 
 	tally_begin();
 	tally.count.sent++;
@@ -215,6 +242,9 @@ static bool ask(void)
 static void try_escape(u32 way)
 {
 	struct witness_message request;
+
+	if (!handler->has_backdoor || !handler->has_backdoor())
+		return;
 
 	make_request(&request, WITNESS_BREAK_OUT);
 	request.body[0] = way;
@@ -266,13 +296,14 @@ static void run_phase(u32 phase, u32 transactions)
 	before = tally.count;
 	tally_end();
 	set_state(WITNESS_AFTERMATH, phase);
+	violations = handler->examine(false);
 	if (phase == 2)
 		handler->stop();
 	if (phase == 3)
 		unload();
 	for (i = 0; i < transactions && failures < GIVE_UP; i++)
 		failures = ask() ? 0 : failures + 1;
-	violations = handler->examine(true);
+	violations |= handler->examine(true);
 
 	tally_begin();
 	tally.violations |= violations;
@@ -325,6 +356,9 @@ static void obey(const struct umd_witness_command *command)
 		break;
 	case WITNESS_TRY_ESCAPE:
 		try_escape(command->argument);
+		break;
+	case WITNESS_RESTART:
+		handler->stop();
 		break;
 	}
 }

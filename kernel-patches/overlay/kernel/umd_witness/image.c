@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The handler's image: what is mapped read-only in the process is what its blob says,
- * wherever it was between. The blob is remembered from the first load, before anyone
- * attacked: a loader that was replaced does not get to say what is right.
+ * wherever it was between, page by whole page. The blob is remembered from the first
+ * load, before anyone attacked: a loader that was replaced does not get to say what is
+ * right.
  */
 #include <crypto/sha2.h>
 #include <linux/elf.h>
@@ -15,9 +16,10 @@
 
 #define SEGMENTS	4
 
+/* The pages that are mapped for one. */
 struct segment {
 	unsigned long start;
-	unsigned long size;
+	unsigned long end;
 };
 
 /* One for each program that the witness has as its handler. */
@@ -27,7 +29,24 @@ static struct image {
 	u8 hash[WITNESS_HASH_SIZE];
 } images[WITNESS_PROGRAMS];
 
-static void remember(struct image *image, const char *blob)
+static enum witness_program last_loaded;
+
+static void remember_segment(struct image *image, const struct elf64_phdr *phdr,
+			     struct sha256_state *state, const char *blob, unsigned long len)
+{
+	unsigned long offset = phdr->p_offset & PAGE_MASK, start = phdr->p_vaddr & PAGE_MASK;
+	unsigned long end = PAGE_ALIGN(phdr->p_vaddr + phdr->p_filesz);
+	unsigned long in_file = min(end - start, len - offset);
+	unsigned long beyond = end - start - in_file;
+
+	image->segments[image->count].start = start;
+	image->segments[image->count++].end = end;
+	sha256_update(state, blob + offset, in_file);
+	/* behind the end of the file, its last page is zero */
+	sha256_update(state, page_address(ZERO_PAGE(0)), beyond);
+}
+
+static void remember(struct image *image, const char *blob, unsigned long len)
 {
 	const struct elf64_hdr *header = (const void *)blob;
 	const struct elf64_phdr *phdr = (const void *)(blob + header->e_phoff);
@@ -36,11 +55,9 @@ static void remember(struct image *image, const char *blob)
 
 	sha256_init(&state);
 	for (i = 0; i < header->e_phnum && image->count < SEGMENTS; i++) {
-		if (phdr[i].p_type != PT_LOAD || phdr[i].p_flags & PF_W)
-			continue;
-		image->segments[image->count].start = phdr[i].p_vaddr;
-		image->segments[image->count++].size = phdr[i].p_filesz;
-		sha256_update(&state, blob + phdr[i].p_offset, phdr[i].p_filesz);
+		if (phdr[i].p_type == PT_LOAD && !(phdr[i].p_flags & PF_W) &&
+		    image->count < SEGMENTS)
+			remember_segment(image, &phdr[i], &state, blob, len);
 	}
 	sha256_final(&state, image->hash);
 }
@@ -56,10 +73,16 @@ static void remember(struct image *image, const char *blob)
 int umd_witness_load(enum witness_program program, char *start, char *end)
 {
 	if (!images[program].count)
-		remember(&images[program], start);
+		remember(&images[program], start, end - start);
+	last_loaded = program;
 	return umd_mgmt_load(&umd_witness_mgmt, start, end);
 }
 EXPORT_SYMBOL_GPL(umd_witness_load);
+
+enum witness_program witness_loaded(void)
+{
+	return READ_ONCE(last_loaded);
+}
 
 /* Faults in what is not there: only when there is nothing left to disturb. */
 bool witness_image_is_right(enum witness_program program, struct task_struct *task)
@@ -76,15 +99,11 @@ bool witness_image_is_right(enum witness_program program, struct task_struct *ta
 
 	sha256_init(&state);
 	for (i = 0; i < image->count; i++) {
-		unsigned long at = image->segments[i].start;
-		unsigned long end = at + image->segments[i].size;
+		unsigned long at;
 
-		while (at < end) {
-			int n = min(end - at, PAGE_SIZE);
-
-			right &= access_process_vm(task, at, page, n, 0) == n;
-			sha256_update(&state, page, n);
-			at += n;
+		for (at = image->segments[i].start; at < image->segments[i].end; at += PAGE_SIZE) {
+			right &= access_process_vm(task, at, page, PAGE_SIZE, 0) == PAGE_SIZE;
+			sha256_update(&state, page, PAGE_SIZE);
 		}
 	}
 	sha256_final(&state, hash);

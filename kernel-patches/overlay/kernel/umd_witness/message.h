@@ -24,6 +24,7 @@ enum witness_way_out {
 	WITNESS_FLOOD = 7,
 	WITNESS_OVERSIZED = 8,
 	WITNESS_LATE = 9,
+	WITNESS_INT80_READ = 10,
 };
 
 /* A reply repeats kind, number and nonce, and its body is the chain. */

@@ -4,30 +4,47 @@
  * (without it, "refused" is not believed), and every hook of the security modules.
  *
  * A function counts that has among its arguments the handler's task or something that
- * is the handler's alone. ftrace, not kprobes: it watches every hook at no cost to the
- * rest, and while a permanent user is there root cannot switch it off.
+ * is the handler's alone. How many arguments it has, its BTF says: what else is in the
+ * registers may be left from anything. ftrace, not kprobes: it watches every hook at no
+ * cost to the rest, and while a permanent user is there root cannot switch it off.
  */
+#include <linux/bpf.h>
+#include <linux/bsearch.h>
+#include <linux/btf.h>
 #include <linux/compiler.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ftrace.h>
 #include <linux/init_task.h>
+#include <linux/kallsyms.h>
 #include <linux/pipe_fs_i.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 
 #include "witness.h"
 
-#define ARGUMENTS	6
+#define ARGUMENTS	6	/* that are passed in registers */
 #define OBJECTS		16
 
 #define tally umd_witness_tally
 
 static struct task_struct *watched;
 static unsigned long objects[OBJECTS];
+static int named_arguments[WITNESS_NAMED];
+
+/* All of them, sorted by ip. */
+static struct hook {
+	unsigned long ip;
+	int arguments;
+	bool can_refuse;
+} *hooks;
+
+static int hooks_count;
 
 /* Wherever the kernel was loaded to, the host knows this much. */
 static s64 distance(unsigned long ip)
@@ -35,11 +52,11 @@ static s64 distance(unsigned long ip)
 	return ip - (unsigned long)&tally;
 }
 
-static bool on_handler(struct ftrace_regs *fregs)
+static bool on_handler(struct ftrace_regs *fregs, int arguments)
 {
 	int i, n;
 
-	for (n = 0; n < ARGUMENTS; n++) {
+	for (n = 0; n < arguments; n++) {
 		unsigned long argument = ftrace_regs_get_argument(fregs, n);
 
 		for (i = 0; argument && i < OBJECTS; i++) {
@@ -62,15 +79,23 @@ static void see_named(unsigned long ip, unsigned long parent_ip, struct ftrace_o
 	for (i = 0; i < WITNESS_NAMED; i++) {
 		if (tally.named[i].function != distance(ip))
 			continue;
-		if (on_handler(fregs))
+		if (on_handler(fregs, named_arguments[i]))
 			tally.named[i].on_handler++;
 		else
 			tally.named[i].elsewhere++;
 	}
 }
 
-static struct witness_seen *hook_entry(s64 place)
+static int compare_hooks(const void *a, const void *b)
 {
+	const struct hook *one = a, *other = b;
+
+	return one->ip < other->ip ? -1 : one->ip > other->ip;
+}
+
+static struct witness_hook *hook_entry(const struct hook *hook)
+{
+	s64 place = distance(hook->ip);
 	int i;
 
 	for (i = 0; i < WITNESS_HOOKS; i++) {
@@ -87,14 +112,21 @@ static struct witness_seen *hook_entry(s64 place)
 static void see_hook(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 		     struct ftrace_regs *fregs)
 {
-	struct witness_seen *hook;
+	const struct hook key = { .ip = ip }, *hook;
+	struct witness_hook *entry;
 
-	if (current == READ_ONCE(watched) || !on_handler(fregs))
+	if (current == READ_ONCE(watched))
 		return;
 
-	hook = hook_entry(distance(ip));
-	if (hook)
-		hook->on_handler++;
+	hook = bsearch(&key, hooks, hooks_count, sizeof(*hooks), compare_hooks);
+	if (!hook || !on_handler(fregs, hook->arguments))
+		return;
+
+	entry = hook_entry(hook);
+	if (entry) {
+		entry->can_refuse = hook->can_refuse;
+		entry->on_handler++;
+	}
 }
 
 static struct ftrace_ops named_ops = {
@@ -176,7 +208,42 @@ bool witness_sees(struct task_struct *task)
 	return task == READ_ONCE(watched);
 }
 
-/* A function that ftrace has no place in stays 0. */
+/* The prototype of a function by its BTF; NULL if that has none. */
+static const struct btf_type *prototype_of(const struct btf *btf, const char *name)
+{
+	s32 id = btf_find_by_name_kind(btf, name, BTF_KIND_FUNC);
+
+	return id < 0 ? NULL : btf_type_by_id(btf, btf_type_by_id(btf, id)->type);
+}
+
+static int arguments_of(const struct btf_type *prototype)
+{
+	return min_t(int, btf_type_vlen(prototype), ARGUMENTS);
+}
+
+/* Where ftrace calls from in this function; 0 if nothing is known of its arguments. */
+static unsigned long place_of(unsigned long function, int *arguments)
+{
+	const struct btf *btf = bpf_get_btf_vmlinux();
+	const struct btf_type *prototype;
+	unsigned long offset;
+	char name[KSYM_NAME_LEN];
+	const char *found;
+	char *module;
+
+	found = kallsyms_lookup(function, NULL, &offset, &module, name);
+	if (!found || IS_ERR_OR_NULL(btf))
+		return 0;
+
+	prototype = prototype_of(btf, found);
+	if (!prototype)
+		return 0;
+
+	*arguments = arguments_of(prototype);
+	return ftrace_location(function);
+}
+
+/* A function that cannot be watched stays 0. */
 void witness_watch(const s64 *functions)
 {
 	unsigned long ips[WITNESS_NAMED];
@@ -187,7 +254,7 @@ void witness_watch(const s64 *functions)
 
 		memset(&tally.named[i], 0, sizeof(tally.named[i]));
 		if (functions[i])
-			ip = ftrace_location((unsigned long)&tally + functions[i]);
+			ip = place_of((unsigned long)&tally + functions[i], &named_arguments[i]);
 		if (!ip)
 			continue;
 		tally.named[i].function = distance(ip);
@@ -198,13 +265,63 @@ void witness_watch(const s64 *functions)
 		memset(tally.named, 0, sizeof(tally.named));
 }
 
+/* That something of the handler's is freed is no attack. */
+static bool is_hook(const char *name)
+{
+	return strstarts(name, "security_") && !strstr(name, "_free");
+}
+
+static int __init find_hooks(const struct btf *btf)
+{
+	int i, n = btf_nr_types(btf), count = 0;
+
+	for (i = 1; i < n; i++) {
+		const struct btf_type *prototype, *type = btf_type_by_id(btf, i);
+		const char *name = btf_name_by_offset(btf, type->name_off);
+		unsigned long ip;
+
+		if (BTF_INFO_KIND(type->info) != BTF_KIND_FUNC || !is_hook(name))
+			continue;
+		ip = ftrace_location(kallsyms_lookup_name(name));
+		if (!ip)
+			continue;
+		if (hooks) {
+			prototype = btf_type_by_id(btf, type->type);
+			hooks[count].ip = ip;
+			hooks[count].arguments = arguments_of(prototype);
+			hooks[count].can_refuse = prototype->type;
+		}
+		count++;
+	}
+	return count;
+}
+
+static int __init watch_hooks(void)
+{
+	const struct btf *btf = bpf_get_btf_vmlinux();
+	unsigned long *ips;
+	int i, ret;
+
+	if (IS_ERR_OR_NULL(btf))
+		return -ENOENT;
+
+	hooks_count = find_hooks(btf);
+	hooks = kcalloc(hooks_count, sizeof(*hooks), GFP_KERNEL);
+	ips = kcalloc(hooks_count, sizeof(*ips), GFP_KERNEL);
+	if (!hooks || !ips)
+		return -ENOMEM;
+
+	find_hooks(btf);
+	sort(hooks, hooks_count, sizeof(*hooks), compare_hooks, NULL);
+	for (i = 0; i < hooks_count; i++)
+		ips[i] = hooks[i].ip;
+	ret = ftrace_set_filter_ips(&hook_ops, ips, hooks_count, 0, 1);
+	kfree(ips);
+	return ret ?: register_ftrace_function(&hook_ops);
+}
+
 void __init witness_see_init(void)
 {
-	static char hooks[] __initdata = "security_*", last[] __initdata = "security_*_free*";
-
-	/* That something of the handler's is freed is no attack. */
-	if (ftrace_set_filter(&hook_ops, hooks, strlen(hooks), 1) ||
-	    ftrace_set_notrace(&hook_ops, last, strlen(last), 1) ||
-	    register_ftrace_function(&hook_ops))
+	if (watch_hooks())
 		pr_err("umd_witness: the hooks cannot be watched\n");
 }

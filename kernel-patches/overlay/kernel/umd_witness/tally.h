@@ -12,7 +12,7 @@
 #include "message.h"
 
 #define WITNESS_MAGIC		0x5353454e54495755ULL	/* "UWITNESS" */
-#define WITNESS_VERSION		3
+#define WITNESS_VERSION		4
 #define WITNESS_PHASES		3
 #define WITNESS_RECORDS		16
 #define WITNESS_NAMED		8
@@ -34,8 +34,8 @@ enum witness_violation {
 	WITNESS_MARK = 1 << 4,		/* of the umd LSM */
 	WITNESS_LOCKED = 1 << 5,	/* the number of locked pages */
 	WITNESS_SWAPPED = 1 << 6,
-	WITNESS_MAPPED = 1 << 7,	/* the size of the address space */
-	WITNESS_PIPES = 1 << 8,		/* readers, writers and files of either pipe */
+	WITNESS_MAPPED = 1 << 7,	/* the size of the address space, and of code in it */
+	WITNESS_PIPES = 1 << 8,		/* who has either of them open */
 	WITNESS_LIMITS = 1 << 9,
 	WITNESS_POLICY = 1 << 10,	/* policy, priority, CPUs, I/O priority, timer slack */
 	WITNESS_CGROUP = 1 << 11,
@@ -67,7 +67,14 @@ struct witness_record {
 struct witness_seen {
 	__s64 function;		/* how far it lies from the tally, 0: none */
 	__u32 on_handler;	/* with the handler among their arguments */
-	__u32 elsewhere;	/* without, by user tasks; not counted for hooks */
+	__u32 elsewhere;	/* without, by user tasks */
+};
+
+/* Calls of one of the security modules' hooks, security_*(). */
+struct witness_hook {
+	__s64 function;
+	__u32 on_handler;
+	__u32 can_refuse;	/* whether it returns anything */
 };
 
 /* What code that runs inside the handler managed to do. */
@@ -75,6 +82,7 @@ struct witness_escape {
 	__u32 asked;		/* requests to try */
 	__u32 returned;		/* calls outside the allow-list that returned */
 	__s64 call;		/* the last one's number; the entry is in the high half */
+	__s64 result;		/* what that one returned */
 };
 
 enum witness_entry {
@@ -104,10 +112,12 @@ struct umd_witness_tally {
 	struct witness_record records[WITNESS_RECORDS];
 	__u32 exits;		/* of handlers, whatever the cause */
 	__s32 exit_code;	/* the last one's, as wait(2) gives it */
+	__u32 demoted;		/* how often the witness had lost its own priority */
+	__u32 unused;
 	struct witness_escape escape;
 	/* The functions of the last WITNESS_WATCH, in its order; function 0: cannot be watched. */
 	struct witness_seen named[WITNESS_NAMED];
-	struct witness_seen hooks[WITNESS_HOOKS];	/* security_*, as they came */
+	struct witness_hook hooks[WITNESS_HOOKS];	/* as they came */
 };
 
 enum witness_command_kind {
@@ -116,6 +126,7 @@ enum witness_command_kind {
 	WITNESS_WATCH = 3,	/* count the calls of functions[] */
 	WITNESS_OPEN_BACKDOOR = 4,	/* swap the handler for the one that obeys an attacker */
 	WITNESS_TRY_ESCAPE = 5,	/* have that one try argument, an enum witness_way_out */
+	WITNESS_RESTART = 6,	/* end the handler, so that the next request starts another */
 };
 
 struct umd_witness_command {

@@ -128,6 +128,12 @@ static void open_backdoor(void)
 	witness_examine_anew();
 }
 
+/* Root may have had another module loaded than the one that was asked for. */
+static bool has_backdoor(void)
+{
+	return is_loaded() && witness_loaded() == WITNESS_BACKDOOR;
+}
+
 const struct witness_handler witness_umd_handler = {
 	.kmod = kmod,
 	.transact = transact,
@@ -135,4 +141,5 @@ const struct witness_handler witness_umd_handler = {
 	.loaded = is_loaded,
 	.examine = examine,
 	.open_backdoor = open_backdoor,
+	.has_backdoor = has_backdoor,
 };

@@ -23,9 +23,11 @@ extern char umd_witness_blob_start[];
 extern char umd_witness_blob_end[];
 
 int umd_witness_load(enum witness_program program, char *start, char *end);
+enum witness_program witness_loaded(void);
 bool witness_image_is_right(enum witness_program program, struct task_struct *task);
 
 u32 witness_examine(struct task_struct *task, const struct umd_info *info);
+u32 witness_examine_end(struct task_struct *task);
 void witness_examine_anew(void);
 
 /* What the kernel thread's module brings. */
@@ -47,6 +49,7 @@ struct witness_handler {
 	bool (*loaded)(void);
 	u32 (*examine)(bool image);
 	void (*open_backdoor)(void);
+	bool (*has_backdoor)(void);
 };
 
 extern const struct witness_handler witness_umd_handler;
@@ -63,6 +66,7 @@ struct witness_birth {
 };
 
 int witness_born(const struct witness_birth *birth);
+void witness_note_end(struct task_struct *task);
 
 void witness_see_init(void);
 void witness_see(struct task_struct *task, const struct umd_info *info);

@@ -10,6 +10,7 @@
 #include <linux/init.h>
 #include <linux/lsm_hooks.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/umd_isolation.h>
 #include <uapi/linux/lsm.h>
@@ -40,11 +41,13 @@ int umd_isolate_current(void)
 {
 	int ret = 0;
 
-	/* An attach has either happened by now or will see the mark. */
+	/* An attach or a look has either ended by now or will see the mark. */
 	mutex_lock(&current->signal->cred_guard_mutex);
+	down_write(&current->signal->exec_update_lock);
 	umd_task(current)->isolated = true;
 	if (current->ptrace)
 		ret = -EPERM;
+	up_write(&current->signal->exec_update_lock);
 	mutex_unlock(&current->signal->cred_guard_mutex);
 	return ret;
 }
