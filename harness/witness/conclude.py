@@ -141,8 +141,6 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return f"the attack was not carried through: {end.detail}"
     if evidence.reached == 0:
         return "the attack never reached the handler in the kernel"
-    if evidence.inside and not evidence.attacked.escape.asked:
-        return "the handler was never asked to try"
     if evidence.whole_kernel:
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *_forced(evidence.after))
@@ -167,6 +165,8 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
         return Conclusion(Verdict.ERROR, axes, "the witness itself was tampered with")
     if evidence.after.demoted > evidence.before.demoted:
         return Conclusion(Verdict.ERROR, axes, "the witness's own priority was taken away")
+    if evidence.inside and not evidence.attacked.escape.asked:
+        return Conclusion(Verdict.ERROR, axes, "the handler was never asked to try")
     if _is_unknown_call(evidence):
         return Conclusion(Verdict.ERROR, axes, "the kernel has no such system call (ENOSYS)")
     if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import struct
+import time
 from errno import EBUSY
 from os import O_RDONLY
+from signal import SIGSTOP
 from typing import TYPE_CHECKING
 
 import pytest
 from cells import Cells, cells
 
+from harness.attacker.tracee import PTRACE_SEIZE
+from harness.handler import WayOut
 from harness.scenarios import Effect
 from harness.scenarios.registry import PTRACE_CHECK
 from harness.trial import TALLY
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["cells"]
 
 RLIMIT_NPROC = 6
-SCHED_IDLE, SCHED_BATCH = 5, 3
+SCHED_BATCH = 3
 KILL = "security_task_kill"
 IOPRIO_WHO_PROCESS, IOPRIO_IDLE = 1, 3 << 13
 
@@ -68,12 +72,17 @@ def hold_pipe(attacker: Attacker, pid: int) -> None:
     attacker.open(f"/proc/{pid}/fd/0", O_RDONLY)
 
 
+def borrow_descriptor(attacker: Attacker, pid: int) -> None:
+    with attacker.pidfd_open(pid) as pidfd:
+        attacker.pidfd_getfd(pidfd.fd, 0)
+
+
 def affinity(attacker: Attacker, pid: int) -> None:
     attacker.sched_setaffinity(pid, {0})  # the only one: that it was asked for is seen
 
 
 def trace(attacker: Attacker, pid: int) -> None:
-    attacker.ptrace(0x4206, pid)  # PTRACE_SEIZE, and no more
+    attacker.ptrace(PTRACE_SEIZE, pid)
 
 
 def stay_away(_attacker: Attacker, _handler: Handler) -> None:
@@ -92,6 +101,7 @@ def stay_away(_attacker: Attacker, _handler: Handler) -> None:
         (oom_score, Violation.OOM_SCORE),
         (cgroup, Violation.CGROUP),
         (hold_pipe, Violation.PIPES),
+        (borrow_descriptor, Violation.PIPES),
         (trace, Violation.TRACED),
     ],
 )
@@ -116,6 +126,49 @@ def test_code_that_changed_is_seen_in_the_aftermath(cells: Cells) -> None:
 
     outcome = cells.run(patch)
     assert (str(outcome.verdict), outcome.detail) == ("tampered", "image")
+
+
+def test_what_was_wrong_with_a_handler_that_answers_no_more_is_seen(cells: Cells) -> None:
+    """It is ended, and nobody can examine it any more, before the next request."""
+
+    def stop_then_trace(attacker: Attacker, handler: Handler) -> None:
+        pid = handler.pid
+        attacker.kill(pid, SIGSTOP)
+        time.sleep(0.1)  # a request is under way now
+        attacker.ptrace(PTRACE_SEIZE, pid)
+
+    outcome = cells.run(stop_then_trace, call=None)
+    assert outcome.verdict is Verdict.TAMPERED
+    assert outcome.detail.startswith("traced")
+
+
+def test_a_witness_whose_priority_was_taken_says_nothing(cells: Cells) -> None:
+    def starve(attacker: Attacker, handler: Handler) -> None:
+        for pid in filter(str.isdecimal, attacker.listdir("/proc")):
+            if attacker.read_file(f"/proc/{pid}/comm") == b"umd_witness\n":
+                attacker.sched_setscheduler(int(pid), SCHED_BATCH, 0)
+        handler.wait_for_request()
+
+    outcome = cells.run(starve, reach=None, effect=Effect.NONE)
+    assert (outcome.verdict, outcome.detail) == (
+        Verdict.ERROR,
+        "the witness's own priority was taken away",
+    )
+
+
+def test_a_way_out_takes_the_handler_that_has_one(cells: Cells) -> None:
+    """Root has the honest handler loaded, which tries nothing and so never gets away."""
+
+    def keep_honest(attacker: Attacker, handler: Handler) -> None:
+        honest = attacker.read_file(f"/lib/modules/{handler.loader}.ko")
+        attacker.write_file("/lib/modules/umd_witness_backdoor.ko", honest)
+        handler.break_out(WayOut.OPENAT)
+
+    outcome = cells.run(keep_honest, effect=Effect.ESCAPE, inside=True, reach=None, call=None)
+    assert (outcome.verdict, outcome.detail) == (
+        Verdict.ERROR,
+        "the handler was never asked to try",
+    )
 
 
 def test_a_restart_is_held_against_the_first_handler(cells: Cells) -> None:

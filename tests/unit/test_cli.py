@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line as a process of its own, above a scripted lab."""
+"""The command line as a process of its own: what it runs, keeps, prints and returns."""
 
 from __future__ import annotations
 
-import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from command_line import (
+    DEADLINE,
+    command,
+    latest,
+    umd_harness,
+)
 from small_corpus import AS_EXPECTED, CELLS
 
 from harness.matrix import all_cells
@@ -22,26 +25,7 @@ from harness.scenarios import SCENARIOS
 from harness.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-HERE = Path(__file__).parent
-DEADLINE = 60.0
-
-DRIVER = """
-import sys
-sys.path.insert(0, {here!r})
-from pathlib import Path
-import small_corpus
-from harness import cli, provenance
-from harness.errors import UserError
-from harness.witness.verdict import Verdict
-from scripted_lab import ScriptedLab, opener, outcome
-if not {whole}:
-    small_corpus.keep()
-lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines})
-provenance.open_lab = opener(lab, says=("kernel: 1/2 objects",), takes={opening})
-sys.exit(cli.main(sys.argv[1:]))
-"""
+    from pathlib import Path
 
 USERS_FILE = """
 from errno import EPERM
@@ -52,46 +36,6 @@ def mine(attacker, handler):
     '''Do what I think of.'''
     attacker.kill(handler.pid, 9)
 """
-
-
-def command(
-    arguments: Sequence[str],
-    script: str = "{}",
-    *,
-    takes: float = 0.0,
-    opening: float = 0.0,
-    machines: bool = False,
-    whole: bool = False,
-) -> list[str]:
-    """The command above a scripted lab; its corpus is the small one, but for `whole`."""
-    driver = DRIVER.format(
-        here=str(HERE),
-        script=script,
-        takes=takes,
-        opening=opening,
-        machines=machines,
-        whole=whole,
-    )
-    return [sys.executable, "-c", driver, *arguments]
-
-
-def umd_harness(
-    where: Path, *arguments: str, script: str = "{}", whole: bool = False
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(arguments, script, whole=whole),
-        cwd=where,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
-
-
-def latest(where: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    run = where / "results/latest"
-    lines = (run / "results.jsonl").read_text().splitlines()
-    return json.loads((run / "run.json").read_text()), [json.loads(line) for line in lines]
 
 
 def test_all_as_expected_is_0_and_all_is_kept(tmp_path: Path) -> None:
@@ -210,77 +154,6 @@ def test_a_users_attack_runs_like_ours(tmp_path: Path) -> None:
     assert "mine  (effect integrity, surface mine, answers T1)" in listed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_cleanly_with_the_results_so_far(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    process = start(tmp_path, takes=0.2)
-    wait_for_cells(tmp_path, 7)
-    process.send_signal(number)
-    out, errors = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 128 + number
-    assert errors == ""
-    assert "stopping when the running cells have ended" in out
-    header, lines = latest(tmp_path)
-    ran = (tmp_path / "ran").read_text().split()
-    assert 7 <= len(ran) == len(lines) < CELLS
-    assert header["stopped_by"] == number.name
-    assert header["exit_status"] == 128 + number
-    assert f"{CELLS - len(lines)} not run" in out.splitlines()[-1]
-    assert not (tmp_path / "results/latest/.locks").exists()
-
-
-def test_a_second_signal_does_not_wait_and_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
-    process = start(tmp_path, machines=True)
-    deadline = time.monotonic() + DEADLINE
-    while len(machines := list((tmp_path / "work").glob("*/pid"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    before = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    pids = [int(machine.read_text()) for machine in machines]
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=DEADLINE)
-    assert time.monotonic() - before < 4
-    assert (process.returncode, errors) == (130, "")
-    assert "given up" in out
-    assert header_of(tmp_path)["exit_status"] == 130
-    assert not list((tmp_path / "work").iterdir())
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-
-
-def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
-    process = start(tmp_path, takes=60.0)
-    wait_for_cells(tmp_path, 2)
-    before = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=DEADLINE)
-    assert time.monotonic() - before < 15
-    assert process.returncode == 130
-    assert header_of(tmp_path)["exit_status"] == 130
-
-
-def test_ctrl_c_while_the_kernel_builds_leaves_no_run_behind(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(["run"], opening=30.0),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    while "objects" not in process.stdout.readline():
-        pass
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=DEADLINE)
-    assert (process.returncode, errors) == (130, "umd-harness: stopped\n")
-    assert not (tmp_path / "results").exists()
-
-
 def test_a_run_whose_reader_leaves_goes_on_and_is_kept(tmp_path: Path) -> None:
     piped = ["sh", "-c", '"$@" | head -n 3', "sh", *command(["run"], takes=0.05)]
     done = subprocess.run(
@@ -291,30 +164,6 @@ def test_a_run_whose_reader_leaves_goes_on_and_is_kept(tmp_path: Path) -> None:
     header, lines = latest(tmp_path)
     assert len(lines) == CELLS
     assert header["exit_status"] == 0
-
-
-def start(where: Path, *, takes: float = 0.0, machines: bool = False) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(["run", "--jobs", "2"], takes=takes, machines=machines),
-        cwd=where,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for_cells(where: Path, number: int) -> None:
-    deadline = time.monotonic() + DEADLINE
-    ran = where / "ran"
-    while not ran.exists() or len(ran.read_text().split()) < number:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def header_of(where: Path) -> dict[str, Any]:
-    header = json.loads((where / "results/latest/run.json").read_text())
-    assert isinstance(header, dict)
-    return header
 
 
 def test_a_full_disk_prints_all_and_ends_with_2(tmp_path: Path) -> None:
@@ -355,35 +204,6 @@ def _seconds_to_first_line(where: Path, arguments: list[str]) -> float:
         seconds = time.monotonic() - start_
         process.communicate(timeout=DEADLINE)
     return seconds
-
-
-def test_list_says_what_each_variant_should_give(tmp_path: Path) -> None:
-    listed = umd_harness(tmp_path, "list", whole=True).stdout
-    for name, scenario in SCENARIOS.items():
-        assert f"\n{name}  (effect" in f"\n{listed}"
-        assert scenario.surface in listed
-        assert ", ".join(scenario.answers) in listed
-    for variant in VARIANTS.values():
-        assert variant.summary in listed
-
-
-def test_list_marks_controls_holes_and_what_is_not_applicable(tmp_path: Path) -> None:
-    listed = umd_harness(tmp_path, "list").stdout
-    assert (
-        textwrap.dedent(
-            """
-        escape_openat  (effect escape, surface escape-syscall, answers C1, R13)
-            From inside: open a file.
-            baseline        tampered  control
-            isolated        held
-            isolated-debug  held
-            kthread         n/a  nothing confines kernel code
-        """
-        )
-        in listed
-    )
-    assert "\n    isolated        tampered  known hole: who writes all of memory" in listed
-    assert "\n    kthread         tampered  who writes all of memory" in listed
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What ends a command before its time: signals, once and twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from command_line import (
+    DEADLINE,
+    command,
+    header_of,
+    latest,
+    start,
+    wait_for_cells,
+)
+from small_corpus import CELLS
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_cleanly_with_the_results_so_far(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start(tmp_path, takes=0.2)
+    wait_for_cells(tmp_path, 7)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 128 + number
+    assert errors == ""
+    assert "stopping when the running cells have ended" in out
+    header, lines = latest(tmp_path)
+    ran = (tmp_path / "ran").read_text().split()
+    assert 7 <= len(ran) == len(lines) < CELLS
+    assert header["stopped_by"] == number.name
+    assert header["exit_status"] == 128 + number
+    assert f"{CELLS - len(lines)} not run" in out.splitlines()[-1]
+    assert not (tmp_path / "results/latest/.locks").exists()
+
+
+def test_a_second_signal_does_not_wait_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    process = start(tmp_path, machines=True)
+    deadline = time.monotonic() + DEADLINE
+    while len(machines := list((tmp_path / "work").glob("*/pid"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    before = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    pids = [int(machine.read_text()) for machine in machines]
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=DEADLINE)
+    assert time.monotonic() - before < 4
+    assert (process.returncode, errors) == (130, "")
+    assert "given up" in out
+    assert header_of(tmp_path)["exit_status"] == 130
+    assert not list((tmp_path / "work").iterdir())
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
+    process = start(tmp_path, takes=60.0)
+    wait_for_cells(tmp_path, 2)
+    before = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=DEADLINE)
+    assert time.monotonic() - before < 15
+    assert process.returncode == 130
+    assert header_of(tmp_path)["exit_status"] == 130
+
+
+def test_ctrl_c_while_the_kernel_builds_leaves_no_run_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(["run"], opening=30.0),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while "objects" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, errors) == (130, "umd-harness: stopped\n")
+    assert not (tmp_path / "results").exists()
