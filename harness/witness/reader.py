@@ -62,7 +62,7 @@ class Witness:
             parsed = tally.parse(data)
             self.pulse.note(tally.heartbeat(data), stopped=stopped, resumed=time.monotonic())
             if parsed:
-                self.secrets.add(parsed.secret_sha256)
+                self.secrets.update(parsed.secrets_sha256)
                 return parsed
         raise VmLost("the tally is never at rest: the witness was stopped while writing it")
 

@@ -14,6 +14,7 @@ MAGIC = 0x5353454E54495755
 VERSION = 4
 PHASES = 3
 RECORDS = 16
+SECRETS = 16
 NAMED = 8
 HOOKS = 64
 
@@ -126,7 +127,7 @@ class _Layout(ctypes.LittleEndianStructure):
         ("chain", ctypes.c_uint64),
         ("count", _Count),
         ("phases", _Count * PHASES),
-        ("secret_sha256", ctypes.c_uint8 * 32),
+        ("secrets_sha256", ctypes.c_uint8 * 32 * SECRETS),
         ("records", _Record * RECORDS),
         ("exits", ctypes.c_uint32),
         ("exit_code", ctypes.c_int32),
@@ -216,7 +217,7 @@ class Tally:
     chain: int
     count: Count
     phases: tuple[Count, ...]
-    secret_sha256: bytes
+    secrets_sha256: tuple[bytes, ...]
     records: tuple[Record, ...]
     exits: int
     exit_code: int
@@ -237,7 +238,7 @@ class Tally:
             "slowest_ns": self.slowest,
             "count": vars(self.count),
             "phases": [vars(phase) for phase in self.phases],
-            "secret_sha256": self.secret_sha256.hex(),
+            "secrets_sha256": [secret.hex() for secret in self.secrets_sha256],
             "records": [vars(record) for record in self.records],
             "exits": self.exits,
             "exit_code": self.exit_code,
@@ -286,7 +287,7 @@ def parse(data: bytes) -> Tally | None:
         chain=raw.chain,
         count=_count(raw.count),
         phases=tuple(_count(phase) for phase in raw.phases),
-        secret_sha256=bytes(raw.secret_sha256),
+        secrets_sha256=tuple(filter(any, map(bytes, raw.secrets_sha256))),
         records=tuple(
             Record(r.number, r.generation, r.error, bool(r.wrong), r.nanoseconds)
             for r in raw.records

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.vm.machine import Machine
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A shell has what it runs in the background ignore Ctrl-C, and that is passed on: the tests of
+what Ctrl-C does would wait in vain."""
 
 ATTEMPT_SECONDS = 300.0
 """A test may drive its guest for longer than an attack: it waits for kernel deadlines."""

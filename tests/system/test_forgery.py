@@ -185,7 +185,7 @@ def test_a_wrong_secret_is_no_leak(cells: Cells, claim: str) -> None:
     def attack(attacker: Attacker, handler: Handler) -> None:
         touch(attacker, handler)
         tally = handler._witness.read()
-        claims = {"zeros": bytes(32), "hash": tally.secret_sha256, "nothing": b""}
+        claims = {"zeros": bytes(32), "hash": tally.secrets_sha256[0], "nothing": b""}
         attacker.show(claims[claim])
         attacker.show(sha256(claims[claim]).digest())
 

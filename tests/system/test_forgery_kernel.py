@@ -30,7 +30,6 @@ __all__ = ["cells"]
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
-SCHED_IDLE = 5
 SYSLOG_CLEAR, SYSLOG_CONSOLE_OFF = 5, 6
 CLOCK_REALTIME = 0
 CENTURY = 100 * 365 * 86400
@@ -104,13 +103,6 @@ def signal_witness(attacker: Attacker) -> None:
         attacker.kill(pid, signal)
 
 
-def demote_witness(attacker: Attacker) -> None:
-    """Take its real-time priority away."""
-    pid = witness_pid(attacker)
-    attacker.sched_setscheduler(pid, SCHED_IDLE, 0)
-    attacker.syscall("setpriority", 0, pid, 19)
-
-
 def move_witness(attacker: Attacker) -> None:
     """Into a cgroup of no CPU time, or onto other CPUs: the kernel must refuse both."""
     pid = witness_pid(attacker)
@@ -135,7 +127,6 @@ KNOBS: dict[str, Knob] = {
     "no probes": switch_probes_off,
     "sysrq's reports": partial(sysrq, keys="9lmtwqpd"),
     "signals to the witness": signal_witness,
-    "a witness without priority": demote_witness,
     "a witness in a cage": move_witness,
 }
 

@@ -72,7 +72,6 @@ def test_a_modprobe_that_kills_instead_is_no_reload(cells: Cells) -> None:
     assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED), outcome.detail
 
 
-@pytest.mark.xfail(strict=True, reason="a reply that came with a start has no bound")
 def test_a_modprobe_that_is_slow_is_a_disruption(cells: Cells) -> None:
     """The request that has the loader loaded again is answered after 1.5 s."""
     outcome = cells.run(modprobe(SLOW))

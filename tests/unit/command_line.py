@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 DEADLINE = 60.0
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which the background ignores
 
 DRIVER = """
 import sys

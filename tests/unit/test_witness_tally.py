@@ -41,7 +41,7 @@ def test_every_field_is_read_from_its_place() -> None:
     assert (parsed.slowest, parsed.page_table, parsed.chain) == (16, 17, 18)
     assert parsed.count == Count(sent=0, right=1, wrong=2, failed=3, starts=4, loads=5, error=0)
     assert parsed.phases[2] == Count(300, 301, 302, 303, 304, 305, -3)
-    assert parsed.secret_sha256 == bytes(range(32))
+    assert parsed.secrets_sha256 == (bytes(range(32)),)
     assert [record.wrong for record in parsed.records[:2]] == [False, True]
     assert (parsed.records[9].error, parsed.records[9].nanoseconds) == (-9, 9000)
     assert (parsed.exits, parsed.exit_code, parsed.demoted) == (21, -22, 26)

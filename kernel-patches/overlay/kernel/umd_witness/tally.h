@@ -15,6 +15,7 @@
 #define WITNESS_VERSION		4
 #define WITNESS_PHASES		3
 #define WITNESS_RECORDS		16
+#define WITNESS_SECRETS		16
 #define WITNESS_NAMED		8
 #define WITNESS_HOOKS		64
 
@@ -108,7 +109,8 @@ struct umd_witness_tally {
 	__u64 chain;		/* virtual address of a kernel thread's chain, or 0 */
 	struct witness_count count;
 	struct witness_count phases[WITNESS_PHASES];
-	__u8 secret_sha256[WITNESS_HASH_SIZE];
+	/* Of the latest starts, by generation: what one may still show later. */
+	__u8 secrets_sha256[WITNESS_SECRETS][WITNESS_HASH_SIZE];
 	struct witness_record records[WITNESS_RECORDS];
 	__u32 exits;		/* of handlers, whatever the cause */
 	__s32 exit_code;	/* the last one's, as wait(2) gives it */
