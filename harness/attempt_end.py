@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError, NoTarget, SetupFailed, ShortTransfer
-from harness.errors import VmLost
+from harness.errors import Silent, VmLost
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -50,10 +50,15 @@ def attempt(
 ) -> AttemptEnd:
     """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
 
-    Raises VmLost if the machine is gone; whatever else goes wrong is a broken attempt.
+    Raises VmLost if the machine is gone; whatever else goes wrong is a broken attempt, a handler
+    that does not serve any more too: the aftermath will tell.
     """
     try:
         scenario.attack(attacker, handler)
+    except Silent as silent:
+        if not silent.alive:
+            raise
+        return AttemptEnd(End.BROKEN, str(silent))
     except VmLost:
         raise
     except GuestError as error:

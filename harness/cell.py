@@ -30,8 +30,9 @@ class Outcome:
 
     `seconds` is wall time from the machine's start to its end; `witness` and `attempt` are
     JSON-able; `console` is escaped and capped; `image` is the kernel image's key; `carried_out`
-    tells whether the attack got to its end; `hooks` are the `security_*` functions that were
-    called on the handler during the attack (L5), `refusable` those of them that can say no.
+    tells whether the attack got to its end, `wrongs` what was wrong with the handler; `hooks` are
+    the `security_*` functions that were called on it during the attack (L5), `refusable` those of
+    them that can say no.
     """
 
     verdict: Verdict
@@ -41,6 +42,7 @@ class Outcome:
     image: str
     attempt_end: str
     carried_out: bool = False
+    wrongs: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
     refusable: tuple[str, ...] = ()
     witness: dict[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.cell import Cell, Outcome
-from harness.scenarios import REFERENCES, SCENARIOS, Scenario
+from harness.scenarios import REFERENCES, SCENARIOS
 from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
 
@@ -27,7 +27,7 @@ class Result:
 
     `axes` is None when nothing was concluded: "not lost" would be a claim of its own.
     `seconds` is the cell's wall time; `hooks` saw the handler during the attack, `refusable` are
-    those of them that could have said no; `carried_out`: the attack got to its end.
+    those of them that could have said no; `half` says what is missing of an attack that won.
     """
 
     cell: Cell
@@ -39,7 +39,7 @@ class Result:
     seconds: float
     image: str
     attempt_end: str
-    carried_out: bool
+    half: str
     hooks: tuple[str, ...]
     refusable: tuple[str, ...]
 
@@ -70,11 +70,10 @@ class Result:
         """
         scenario = SCENARIOS[self.cell.scenario]
         hole = scenario.holes.get(self.cell.variant)
-        if self.axes is None or self.verdict is Verdict.HELD or (hole and hole.partly):
+        lost = self.axes is not None and self.verdict is not Verdict.HELD
+        if not lost or self.verdict is not scenario.wins or (hole and hole.partly):
             return ""
-        if self.verdict is not scenario.wins:
-            return ""
-        return _half_done(scenario, self.axes, self.carried_out, self.attempt_end)
+        return self.half
 
     @property
     def ok(self) -> bool:
@@ -122,7 +121,7 @@ def conclude(cell: Cell, outcomes: Outcomes) -> Result:
         seconds=outcome.seconds,
         image=outcome.image,
         attempt_end=outcome.attempt_end,
-        carried_out=outcome.carried_out,
+        half=half_done(cell, outcome),
         hooks=outcome.hooks,
         refusable=outcome.refusable,
     )
@@ -185,16 +184,15 @@ def _lost_control(cell: Cell, verdict: Verdict, outcomes: Outcomes) -> str:
     if won is not scenario.wins:
         said = f": {detail}" if detail else ""
         return f"control {control.variant} did not win: {won}, not {scenario.wins}{said}"
-    outcome = outcomes[control]
-    half = _half_done(scenario, outcome.axes, outcome.carried_out, outcome.attempt_end)
+    half = half_done(control, outcomes[control])
     return f"control {control.variant} did not win: {half}" if half else ""
 
 
-def _half_done(scenario: Scenario, axes: Axes, carried_out: bool, attempt_end: str) -> str:
-    """Say what is missing of an attack that came to the right verdict; empty if nothing is."""
-    if not carried_out:
-        return f"the attack did not get to its end ({attempt_end})"
-    if not scenario.won(axes):
-        due = " and ".join(effect.name.lower() for effect in (scenario.effect, *scenario.also))
-        return f"not all of {due} was lost"
-    return ""
+def half_done(cell: Cell, outcome: Outcome) -> str:
+    """Say what is missing of an attack that did harm; empty if nothing is, or if it did none."""
+    if outcome.axes == Axes() or outcome.verdict in NO_VERDICT:
+        return ""
+    if not outcome.carried_out:
+        return f"the attack did not get to its end ({outcome.attempt_end})"
+    missing = SCENARIOS[cell.scenario].missing(outcome)
+    return f"this was not lost: {missing}" if missing else ""

@@ -49,3 +49,11 @@ def mendable(error: OSError) -> UserError | None:
 
 class VmLost(Exception):
     """The guest or its QEMU is gone, silent or beyond its deadline: no verdict can be drawn."""
+
+
+class Silent(VmLost):
+    """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
+
+    def __init__(self, message: str, *, alive: bool) -> None:
+        super().__init__(message)
+        self.alive = alive

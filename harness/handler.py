@@ -95,9 +95,15 @@ class Handler:
         )
 
     def restart(self) -> None:
-        """Have the kernel end the handler, so that the next request starts another."""
-        self._witness.obey(Command.RESTART)
-        self.restarts += 1
+        """Have the kernel end the handler; return once it has started another, or tried to."""
+        before = self._witness.read()
+        ended = self._witness.obey(Command.RESTART)
+        self.restarts += ended.exits > before.exits
+        self._witness.wait(
+            lambda t: (t.count.starts, t.count.failed) != (ended.count.starts, ended.count.failed),
+            seconds=10,
+            what="start",
+        )
 
     def flip_byte(self) -> None:
         """Change one byte of the handler's state from outside the guest."""

@@ -54,9 +54,9 @@ _HINTS = {
 _SECONDS = 120.0
 
 
-def compile_program(source: Path, target: Path) -> None:
+def compile_program(source: Path, target: Path, *more: str) -> None:
     """Compile one freestanding guest program. Raises UserError with the compiler's complaint."""
-    _compile([*_BARE, f"-I{SOURCES / 'include'}"], source, target)
+    _compile([*_BARE, f"-I{SOURCES / 'include'}", *more], source, target)
 
 
 def compile_bpf(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.conclusion import half_done
 from harness.matrix import Ended, Failed, Pool
 from harness.witness.verdict import Verdict
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Counts:
     """How often a cell gave which verdict, and the first detail of each.
 
-    `half` counts the times that it lost although the attack did not get to its end.
+    `half` counts the times that it lost by half an attack.
     """
 
     cell: Cell
@@ -64,7 +65,6 @@ def repeat(
             verdict = event.outcome.verdict
             counts[event.cell].verdicts[verdict] += 1
             counts[event.cell].details.setdefault(verdict, event.outcome.detail)
-            lost = verdict in (Verdict.LEAKED, Verdict.DISRUPTED, Verdict.TAMPERED)
-            counts[event.cell].half += lost and not event.outcome.carried_out
+            counts[event.cell].half += bool(half_done(event.cell, event.outcome))
             progress(f"{done} of {times * len(cells)}: {event.cell.id} {verdict}")
     return list(counts.values())

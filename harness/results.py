@@ -132,6 +132,7 @@ class RunDirectory:
             axes=Axes(**facts.pop("axes")),
             hooks=tuple(facts.pop("hooks")),
             refusable=tuple(facts.pop("refusable")),
+            wrongs=tuple(facts.pop("wrongs")),
             witness=json.loads((folder / "witness.json").read_text()),
             attempt=json.loads((folder / "attempt.json").read_text()),
             console=(folder / "console.txt").read_text(),
@@ -216,7 +217,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "witness": f"cells/{cell.id}/witness.json",
         "attempt": f"cells/{cell.id}/attempt.json",
         "attempt_end": result.attempt_end,
-        "carried_out": result.carried_out,
+        "half": result.half,
     }
 
 
@@ -233,7 +234,7 @@ def from_json(line: dict[str, Any]) -> Result:
         seconds=line["seconds"],
         image=line["image"],
         attempt_end=line["attempt_end"],
-        carried_out=line["carried_out"],
+        half=line["half"],
         hooks=tuple(line["hooks"]),
         refusable=tuple(line["refusable"]),
     )

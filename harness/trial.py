@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from harness.attacker import Attacker, Channel
 from harness.attempt_end import AttemptEnd, End, attempt
 from harness.cell import Outcome
-from harness.errors import UserError, VmLost
+from harness.errors import Silent, UserError, VmLost
 from harness.handler import Handler
 from harness.witness.conclude import Evidence, conclude
-from harness.witness.reader import Silent, Witness
+from harness.witness.reader import Witness
 from harness.witness.tally import Command, Tally
 from harness.witness.verdict import Effect
 
@@ -54,7 +54,7 @@ class Trial:
             attacked=attacked,
             after=after,
             taint=witness.taint() & ~taint,
-            reached=_reached(self.scenario, end, before, attacked, after),
+            reached=_reached(self.scenario, end, before, attacked),
             shown=shown,
             secrets=frozenset(witness.secrets),
             aftermath_ended=ended,
@@ -126,6 +126,7 @@ class Trial:
             image=self.kernel.key,
             attempt_end=str(end),
             carried_out=end.end is End.COMPLETED,
+            wrongs=tuple(sorted(conclusion.wrongs)),
             hooks=tuple(hooks),
             refusable=tuple(name for name, can_refuse in hooks.items() if can_refuse),
             witness={
@@ -147,13 +148,8 @@ def _watched(scenario: Scenario) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _reached(
-    scenario: Scenario, end: AttemptEnd, before: Tally, attacked: Tally, after: Tally
-) -> int | None:
-    """How often the function that proves the attack's arrival was called; None if none can.
-
-    What was prepared for a start may arrive only with the starts of the aftermath.
-    """
+def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> int | None:
+    """How often the function that proves the attack's arrival was called; None if none can."""
     function = scenario.no_target_at if end.end is End.NO_TARGET else scenario.reach
     if function is None:
         # Who attacks from inside the guest and names no function cannot show that it arrived
@@ -161,10 +157,10 @@ def _reached(
         excused = scenario.from_host or scenario.inside or scenario.effect is Effect.NONE
         return None if excused or end.end is End.NO_TARGET else 0
     place = _watched(scenario).index(function)
-    was, now = before.named[place], (after if scenario.target == "start" else attacked).named[place]
-    calls = now.on_handler - was.on_handler
+    was, seen = before.named[place], now.named[place]
+    calls = seen.on_handler - was.on_handler
     if scenario.target == "start":
-        calls += now.elsewhere - was.elsewhere
+        calls += seen.elsewhere - was.elsewhere
     return calls
 
 

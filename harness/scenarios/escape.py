@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.handler import WayOut
 from harness.scenarios.registry import Hole, scenario
 from harness.variants import VARIANTS
+from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _NO_INSIDE = {"kthread": "code inside a kernel thread is kernel code: nothing co
 
 _CONFINED = [name for name, variant in VARIANTS.items() if variant.confines]
 
-_escape = partial(scenario, effect=Effect.ESCAPE, not_applicable=_NO_INSIDE)
+_escape = partial(scenario, effect=Effect.ESCAPE, shows=CALL_RETURNED, not_applicable=_NO_INSIDE)
 
 
 def _unconfined(reason: str) -> dict[str, Hole]:
@@ -70,6 +71,7 @@ def escape_sigreturn(attacker: Attacker, handler: Handler) -> None:
 
 @_escape(
     surface="escape-stack",
+    shows="mapped",
     answers=("R13", "C3"),
     holes=_unconfined("nothing caps the stack below its rlimit of 8 MiB"),
 )
@@ -78,13 +80,13 @@ def escape_stack(attacker: Attacker, handler: Handler) -> None:
     handler.break_out(WayOut.STACK)
 
 
-@_escape(surface="escape-flood", answers=("T11", "C14"), holes=_UNFRAMED)
+@_escape(surface="escape-flood", shows=WRONG_REPLY, answers=("T11", "C14"), holes=_UNFRAMED)
 def escape_flood(attacker: Attacker, handler: Handler) -> None:
     """From inside: fill the pipe with replies that nobody asked for."""
     handler.break_out(WayOut.FLOOD)
 
 
-@_escape(surface="escape-oversized", answers=("T11", "C14"), holes=_UNFRAMED)
+@_escape(surface="escape-oversized", shows=WRONG_REPLY, answers=("T11", "C14"), holes=_UNFRAMED)
 def escape_oversized(attacker: Attacker, handler: Handler) -> None:
     """From inside: append half a reply to one that is right."""
     handler.break_out(WayOut.OVERSIZED)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CGROUPS = "/sys/fs/cgroup"
 CELL = f"{CGROUPS}/cell"
 
-NO_HOOK = "no hook sees it: cgroup v2 asks the mode of its files, never an LSM"
+NO_HOOK = "no hook is asked about the task: cgroup v2 asks who may write its files"
 MOVED = on_isolated(Verdict.TAMPERED, NO_HOOK) | on_kthread(
     Verdict.TAMPERED,
     "it can be moved as well, though what the cgroup then does passes it by",
@@ -28,7 +28,7 @@ SPARED = MOVED | on_isolated(
     Verdict.TAMPERED, f"it can be moved ({NO_HOOK}), though the OOM killer spares it", partly=True
 )
 OOM_SCORE = on_isolated(
-    Verdict.TAMPERED, "no hook sees it: raising the score takes nothing but the file's mode"
+    Verdict.TAMPERED, "no hook is asked about the task: raising the score takes the file's mode"
 ) | on_kthread(
     Verdict.TAMPERED, "it has a score as well, though the OOM killer passes it by", partly=True
 )
@@ -45,6 +45,7 @@ def move_into_cell(attacker: Attacker, handler: Handler) -> None:
 @scenario(
     effect=Effect.AVAILABILITY,
     also=(Effect.INTEGRITY,),
+    shows="cgroup",
     surface="cgroup-freeze",
     answers=("L5", "T4"),
     reach="cgroup_attach_task",
@@ -59,6 +60,7 @@ def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
 @scenario(
     effect=Effect.AVAILABILITY,
     also=(Effect.INTEGRITY,),
+    shows="cgroup",
     surface="cgroup-kill",
     answers=("L5", "C10"),
     reach="cgroup_attach_task",
@@ -73,6 +75,7 @@ def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
 @scenario(
     effect=Effect.AVAILABILITY,
     also=(Effect.INTEGRITY,),
+    shows="cgroup",
     surface="memcg-max-oom",
     answers=("L5", "C10"),
     reach="cgroup_attach_task",
@@ -98,6 +101,7 @@ def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
 @scenario(
     effect=Effect.AVAILABILITY,
     also=(Effect.INTEGRITY,),
+    shows="oom score",
     surface="oom-score-adj-sysrq-f",
     answers=("L5", "C10"),
     reach="get_pid_task",
@@ -114,6 +118,7 @@ def oom_score_adj_sysrq(attacker: Attacker, handler: Handler) -> None:
 
 @scenario(
     effect=Effect.INTEGRITY,
+    shows="limits",
     surface="rlimit-cpu-kill",
     answers=("C10", "L6"),
     call="prlimit64",

@@ -55,7 +55,7 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.INTEGRITY,
     surface="tmpfs-blob-swap-tamper",
     answers=("T2", "T8", "C3"),
-    reach="umd_load_blob",
+    reach="swap_read_folio",
     target="start",
     not_applicable=NO_BLOB,
     holes=on_isolated(

@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from harness.variants import VARIANTS
-from harness.witness.verdict import Axes, Effect, Verdict, worst
+from harness.witness.conclude import WRONG_REPLY
+from harness.witness.verdict import Effect, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.attacker import Attacker
+    from harness.cell import Outcome
     from harness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
@@ -42,7 +44,8 @@ class Hole:
 class Scenario:
     """One attack, run as root in the guest against the handler.
 
-    `also`: what else it does on its way to its effect;
+    `also`: what else it does on its way to its effect; `shows`: what must be wrong with the handler
+    for its integrity to be lost by this attack, a wrong reply or the name of a violation;
     `call` and `refused`: the attacking system call and the errnos that count as its refusal;
     `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
@@ -61,6 +64,7 @@ class Scenario:
     surface: str
     answers: tuple[str, ...]
     also: tuple[Effect, ...] = ()
+    shows: str = WRONG_REPLY
     control: str = "baseline"
     call: str | None = None
     refused: tuple[int, ...] = ()
@@ -87,9 +91,14 @@ class Scenario:
         """The verdict with which it wins: the worst of all that it does."""
         return worst(effect.wins for effect in (self.effect, *self.also))
 
-    def won(self, axes: Axes) -> bool:
-        """Whether all of what it does shows: the worst alone may be its work half done."""
-        return all(axes.show(effect) for effect in (self.effect, *self.also))
+    def missing(self, outcome: Outcome) -> str:
+        """What its outcome does not show of all it does: the worst alone may be half its work."""
+        effects = (self.effect, *self.also)
+        lacking = [e.name.lower() for e in effects if not outcome.axes.show(e)]
+        is_wrong = Effect.INTEGRITY in effects or Effect.ESCAPE in effects
+        if is_wrong and self.shows not in outcome.wrongs:
+            lacking.append(self.shows)
+        return ", ".join(lacking)
 
     def _stopped_by(self, variant: str) -> bool:
         policy = VARIANTS[variant]
@@ -114,6 +123,7 @@ def scenario(
     surface: str,
     answers: tuple[str, ...],
     also: tuple[Effect, ...] = (),
+    shows: str = WRONG_REPLY,
     control: str = "baseline",
     call: str | None = None,
     refused: tuple[int, ...] = (),
@@ -147,6 +157,7 @@ def scenario(
             surface=surface,
             answers=answers,
             also=also,
+            shows=shows,
             control=control,
             call=call,
             refused=refused,

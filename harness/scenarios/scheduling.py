@@ -20,6 +20,7 @@ SCHEDULED_ALIKE = on_kthread(Verdict.TAMPERED, "it is scheduled like any process
 
 @scenario(
     effect=Effect.INTEGRITY,
+    shows="policy",
     surface="sched-setscheduler-attr-param",
     answers=("L6", "R16"),
     call="sched_setscheduler",
@@ -35,6 +36,7 @@ def sched_idle(attacker: Attacker, handler: Handler) -> None:
 
 @scenario(
     effect=Effect.INTEGRITY,
+    shows="policy",
     surface="sched-setaffinity",
     answers=("L6", "R16"),
     call="sched_setaffinity",
@@ -43,6 +45,6 @@ def sched_idle(attacker: Attacker, handler: Handler) -> None:
     holes=SCHEDULED_ALIKE,
 )
 def sched_affinity(attacker: Attacker, handler: Handler) -> None:
-    """Tie the handler to a single CPU."""
+    """Have the handler run on the CPUs that root says, and on no other."""
     attacker.sched_setaffinity(handler.pid, {0})
     handler.wait_for_request()

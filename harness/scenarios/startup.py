@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import NoTarget
-from harness.attacker.tracee import PTRACE_SEIZE
 from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
-from harness.scenarios.registry import Hole, scenario
+from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
 
 @scenario(
     effect=Effect.INTEGRITY,
+    shows="traced",
     surface="umh-startup-ptrace-race",
     answers=("T10", "C2"),
     call="ptrace",
@@ -56,11 +56,7 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
     target="start",
     not_applicable=NO_BLOB,
-    holes={
-        "isolated": Hole(
-            Verdict.DISRUPTED, "whoever seizes it before the mark has it refused", partly=True
-        )
-    },
+    holes=on_isolated(Verdict.DISRUPTED, "whoever seizes it before the mark has it refused"),
 )
 def seize_at_start(attacker: Attacker, handler: Handler) -> None:
     """Seize the process that the kernel forks for the handler, before it is marked or executed."""
@@ -77,20 +73,18 @@ def seize_at_start(attacker: Attacker, handler: Handler) -> None:
         handler.restart()
     else:
         raise NoTarget("no process was caught before it was executed")
-    if came == b"r":  # refused a start, and the next handler is marked in time
-        handler.wait_for_request()
-        attacker.ptrace(PTRACE_SEIZE, handler.pid)
 
 
 @scenario(
     effect=Effect.INTEGRITY,
     surface="binfmt-misc-hijack",
     answers=("R4", "C2"),
-    reach="load_misc_binary",
+    reach="bprm_change_interp",
     target="start",
     not_applicable=NO_BLOB,
     holes=on_isolated(
-        Verdict.TAMPERED, "the blob is executed like any file, and no hook says for whom"
+        Verdict.TAMPERED,
+        "bprm_check_security sees the interpreter, which our LSM lets pass",
     ),
 )
 def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
@@ -101,10 +95,12 @@ def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
         attacker.mount("none", "/proc/sys/fs/binfmt_misc", "binfmt_misc")
     rule = f":cell:M:{ELF_ENTRY}:{entry}::{forged}:"
     attacker.write_file("/proc/sys/fs/binfmt_misc/register", rule.encode())
+    handler.restart()
 
 
 @scenario(
     effect=Effect.INTEGRITY,
+    shows="limits",
     surface="rlimit-inherit",
     answers=("C10", "L6"),
     reach="security_task_setrlimit",

@@ -23,7 +23,7 @@ SECRET_SIZE = 32
 ALIGNMENT = 8
 LOOKS = 5
 
-PERFMON = "no hook sees it: with CAP_PERFMON, perf does not ask whether the task may be traced"
+PERFMON = "with CAP_PERFMON, perf asks perf_event_alloc alone, which our LSM lets pass"
 
 
 @scenario(
@@ -70,6 +70,7 @@ def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
 
 @scenario(
     effect=Effect.INTEGRITY,
+    shows="image",
     surface="uprobe-on-blob",
     answers=("T1", "C2"),
     call="write",

@@ -56,11 +56,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A verdict with its axes and particulars."""
+    """A verdict with its axes and particulars; `wrongs` names all that was wrong."""
 
     verdict: Verdict
     axes: Axes
     detail: str
+    wrongs: frozenset[str] = frozenset()
 
 
 def _adds_up(after: Tally) -> bool:
@@ -76,18 +77,22 @@ def _forced(after: Tally) -> tuple[bool, bool]:
     return restart.starts > 0, reload.loads > 0
 
 
-def _wrong(evidence: Evidence) -> str:
-    """What was wrong with the handler's answers or state; empty if nothing was."""
+WRONG_REPLY = "wrong reply"
+CALL_RETURNED = "call returned"
+
+
+def _wrongs(evidence: Evidence) -> dict[str, str]:
+    """What was wrong with the handler's answers or state, and how to say it."""
     before, after = evidence.before, evidence.after
-    wrong = after.count.wrong - before.count.wrong
-    found = [f"{wrong} wrong replies" if wrong > 1 else "1 wrong reply"] if wrong else []
-    violations = after.violations & ~before.violations
-    found += [str(flag.name).lower().replace("_", " ") for flag in Violation if flag in violations]
+    found = {}
+    if wrong := after.count.wrong - before.count.wrong:
+        found[WRONG_REPLY] = f"{wrong} wrong replies" if wrong > 1 else "1 wrong reply"
+    for flag in Violation:
+        if flag in after.violations:
+            found[flag.word] = flag.word
     if after.escape.returned > before.escape.returned:
-        found.append(f"{_call_name(after.escape)} returned")
-    if found and evidence.inside:
-        found.insert(0, "escaped")
-    return ", ".join(found)
+        found[CALL_RETURNED] = f"{_call_name(after.escape)} returned"
+    return found
 
 
 def _is_unknown_call(evidence: Evidence) -> bool:
@@ -118,7 +123,7 @@ def _missing(evidence: Evidence) -> str:
         restarts = after.starts - before.starts - forced
     if failed:
         found.append(f"{failed} failed ({errno_name(-after.error)})")
-    if restarts:
+    if restarts > 0:
         found.append(f"restarted {restarts} x{_died(evidence)}")
     if not evidence.inside and evidence.after.slowest > max(SLOW_NS, evidence.before.slowest):
         found.append(f"slowed to {evidence.after.slowest / 1e9:.1f} s")
@@ -129,7 +134,10 @@ def _missing(evidence: Evidence) -> str:
 
 def _died(evidence: Evidence) -> str:
     """How the handler ended before the aftermath; empty if it did not."""
-    if evidence.attacked.exits - evidence.before.exits <= evidence.forced:
+    before, forced = evidence.before.exits, evidence.forced
+    if evidence.inside:
+        before, forced = evidence.attacked.escape.exits, 0
+    if evidence.attacked.exits - before <= forced:
         return ""
     signal = os.WTERMSIG(evidence.attacked.exit_code)
     return f", died of {signal_name(-signal)}" if signal else ", left by itself"
@@ -141,6 +149,8 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return f"the attack was not carried through: {end.detail}"
     if evidence.reached == 0:
         return "the attack never reached the handler in the kernel"
+    if evidence.inside and not (evidence.attacked.escape.failed and _died(evidence)):
+        return "the handler came to no harm by what it was asked to try"
     if evidence.whole_kernel:
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *_forced(evidence.after))
@@ -154,7 +164,8 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
 
 def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
     """The verdict: the worst that the witness saw, and `held` only where all proof is there."""
-    wrong, missing = _wrong(evidence), _missing(evidence)
+    wrongs, missing = _wrongs(evidence), _missing(evidence)
+    wrong = ", ".join([*(["escaped"] if wrongs and evidence.inside else []), *wrongs.values()])
     leaked = any(sha256(data).digest() in evidence.secrets for data in evidence.shown)
     axes = Axes(integrity=bool(wrong), availability=bool(missing), confidentiality=leaked)
     if evidence.taint:
@@ -165,6 +176,8 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
         return Conclusion(Verdict.ERROR, axes, "the witness itself was tampered with")
     if evidence.after.demoted > evidence.before.demoted:
         return Conclusion(Verdict.ERROR, axes, "the witness's own priority was taken away")
+    if evidence.before.violations:
+        return Conclusion(Verdict.ERROR, axes, "the handler was not as it was set up before that")
     if evidence.inside and not evidence.attacked.escape.asked:
         return Conclusion(Verdict.ERROR, axes, "the handler was never asked to try")
     if _is_unknown_call(evidence):
@@ -175,7 +188,8 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
         )
     if axes.verdict is not Verdict.HELD:
         shown = "the secret was shown" if leaked else ""
-        return Conclusion(axes.verdict, axes, ", ".join(filter(None, (wrong, missing, shown))))
+        detail = ", ".join(filter(None, (wrong, missing, shown)))
+        return Conclusion(axes.verdict, axes, detail, frozenset(wrongs))
     if unproven := _unproven(evidence, end):
         return Conclusion(Verdict.ERROR, axes, unproven)
     return Conclusion(Verdict.HELD, axes, _held_detail(evidence, end))

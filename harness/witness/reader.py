@@ -7,7 +7,7 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from harness.errors import VmLost
+from harness.errors import Silent, VmLost
 from harness.witness import tally
 from harness.witness.pulse import Pulse
 from harness.witness.tally import Command, State, Tally
@@ -30,14 +30,6 @@ DEAD_SECONDS = 5
 TRANSACTIONS = 16
 """Requests in each phase of the aftermath: a pipe has 16 buffers (PIPE_DEF_BUFFERS in
 include/linux/pipe_fs_i.h), so whatever an attacker left queued in one has come out by then."""
-
-
-class Silent(VmLost):
-    """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
-
-    def __init__(self, message: str, *, alive: bool) -> None:
-        super().__init__(message)
-        self.alive = alive
 
 
 class Witness:

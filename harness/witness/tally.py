@@ -48,6 +48,11 @@ class Violation(IntFlag):
     OOM_SCORE = 0x2000
     IMAGE = 0x4000
 
+    @property
+    def word(self) -> str:
+        """Its name as it is printed."""
+        return str(self.name).lower().replace("_", " ")
+
 
 class Command(IntEnum):
     """What the host may ask of the witness."""
@@ -105,6 +110,8 @@ class _Escape(ctypes.LittleEndianStructure):
         ("returned", ctypes.c_uint32),
         ("call", ctypes.c_int64),
         ("result", ctypes.c_int64),
+        ("failed", ctypes.c_uint32),
+        ("exits", ctypes.c_uint32),
     ]
 
 
@@ -191,13 +198,16 @@ class Hook:
 @dataclass(frozen=True)
 class Escape:
     """Ways out that the handler with a backdoor was asked to try; calls outside the allow-list
-    that returned; the last one's number, whether it was a 32-bit one, and what it returned."""
+    that returned; the last one's number, whether it was a 32-bit one, and what it returned.
+    `failed` of the requests were not answered in time; `exits` handlers had ended by the last."""
 
     asked: int
     returned: int
     call: int
     compat: bool
     result: int
+    failed: int
+    exits: int
 
 
 @dataclass(frozen=True)
@@ -301,6 +311,8 @@ def parse(data: bytes) -> Tally | None:
             raw.escape.call & 0xFFFFFFFF,
             bool(raw.escape.call >> 32),
             raw.escape.result,
+            raw.escape.failed,
+            raw.escape.exits,
         ),
         named=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.named),
         hooks=tuple(

@@ -40,7 +40,9 @@ SECCOMP = {
 """The mode in /proc/<pid>/status: none, SECCOMP_MODE_STRICT, SECCOMP_MODE_FILTER."""
 
 SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE = 0, 3, 5
-IOPRIO_WHO_PROCESS, IOPRIO_BEST_EFFORT_7 = 1, 2 << 13 | 7
+IOPRIO_WHO_PROCESS, IOPRIO_NONE, IOPRIO_BEST_EFFORT_7 = 1, 0, 2 << 13 | 7
+ALL_BUT_ONE = 0x1FFBFFFFFFF
+"""Of the 41 capabilities: modprobe, which gets the same, needs the most of them."""
 RLIMIT_NOFILE = 7
 KCMP_VM = 1
 F_SETFL, F_SETOWN, F_SETSIG, O_ASYNC = 4, 8, 10, 0x2000
@@ -95,7 +97,8 @@ def special_kib(attacker: Attacker) -> int:
 @pytest.mark.parametrize("variant", ["baseline", *ISOLATED])
 def test_what_is_inherited(attacker: Attacker, sample: Sample, variant: str) -> None:
     """Root changes what kernel threads pass on to the processes they start."""
-    fresh = attacker.read_file("/proc/1/limits"), SCHED_NORMAL, 50000
+    fresh = attacker.read_file("/proc/1/limits"), SCHED_NORMAL, 50000, IOPRIO_NONE, 0
+    passed_on = SCHED_IDLE, 123456, IOPRIO_BEST_EFFORT_7, ALL_BUT_ONE
     changed = False
     # A worker that is new comes from kthreadd, with a policy of its own.
     deadline = time.monotonic() + 60
@@ -105,16 +108,26 @@ def test_what_is_inherited(attacker: Attacker, sample: Sample, variant: str) -> 
         limits = attacker.read_file(f"/proc/{sample.pid}/limits")
         policy = attacker.syscall("sched_getscheduler", sample.pid)
         slack = int(attacker.read_file(f"/proc/{sample.pid}/timerslack_ns"))
+        io_priority = attacker.syscall("ioprio_get", IOPRIO_WHO_PROCESS, sample.pid)
+        capabilities = int(fields(attacker, f"/proc/{sample.pid}/status")["CapBnd"], 16)
+        got = limits, policy, slack, io_priority, capabilities
         if variant in ISOLATED:
-            assert (limits, policy, slack) == fresh
+            assert got == fresh
             return
-        changed = limits != fresh[0] and policy == SCHED_IDLE and slack == 123456
+        changed = limits != fresh[0] and got[1:] == passed_on
         sample.unload()
     assert changed
 
 
 def spoil_kernel_threads(attacker: Attacker) -> None:
-    """Give all workers, and kthreadd, from which new ones come, what nobody wants to have."""
+    """Give all workers, and kthreadd, from which new ones come, what nobody wants to have.
+
+    The capabilities of what they start are in a sysctl of their own.
+    """
+    attacker.write_file(
+        "/proc/sys/kernel/usermodehelper/bset",
+        b"%d %d" % (ALL_BUT_ONE & 0xFFFFFFFF, ALL_BUT_ONE >> 32),
+    )
     last = int(attacker.read_file("/proc/loadavg").split()[-1])
     for pid in range(2, last + 1):
         try:
@@ -123,6 +136,7 @@ def spoil_kernel_threads(attacker: Attacker) -> None:
                 continue
             attacker.syscall("prlimit64", pid, RLIMIT_NOFILE, struct.pack("<QQ", 60, 60), 0)
             attacker.write_file(f"/proc/{pid}/timerslack_ns", b"123456")
+            attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_BEST_EFFORT_7)
             attacker.sched_setscheduler(pid, SCHED_IDLE, 0)
         except OSError:  # it has ended
             continue

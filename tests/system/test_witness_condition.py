@@ -7,16 +7,20 @@ import struct
 import time
 from errno import EBUSY
 from os import O_RDONLY
+from pathlib import Path
 from signal import SIGSTOP
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cells import Cells, cells
 
 from harness.attacker.tracee import PTRACE_SEIZE
 from harness.handler import WayOut
+from harness.paths import KERNEL_PATCHES
+from harness.payloads import compile_program
 from harness.scenarios import Effect
 from harness.scenarios.registry import PTRACE_CHECK
+from harness.scenarios.startup import ELF_ENTRY
 from harness.trial import TALLY
 from harness.witness.tally import Command, Violation
 from harness.witness.verdict import Verdict
@@ -36,6 +40,10 @@ __all__ = ["cells"]
 RLIMIT_NPROC = 6
 SCHED_BATCH = 3
 KILL = "security_task_kill"
+NO_WAY: Any = 99
+"""No WayOut that the handler with a backdoor knows."""
+IMPOSTOR = Path(__file__).with_name("impostor.c")
+ANSWER = KERNEL_PATCHES / "overlay/kernel/umd_witness/answer.h"
 IOPRIO_WHO_PROCESS, IOPRIO_IDLE = 1, 3 << 13
 
 
@@ -66,6 +74,13 @@ def oom_score(attacker: Attacker, pid: int) -> None:
 def cgroup(attacker: Attacker, pid: int) -> None:
     attacker.mkdir("/sys/fs/cgroup/other")
     attacker.write_file("/sys/fs/cgroup/other/cgroup.procs", str(pid).encode())
+
+
+def old_cgroup(attacker: Attacker, pid: int) -> None:
+    attacker.mkdir("/old")
+    attacker.mount("none", "/old", "cgroup", 0, "none,name=old")
+    attacker.mkdir("/old/cell")
+    attacker.write_file("/old/cell/tasks", str(pid).encode())
 
 
 def hold_pipe(attacker: Attacker, pid: int) -> None:
@@ -100,6 +115,7 @@ def stay_away(_attacker: Attacker, _handler: Handler) -> None:
         (affinity, Violation.POLICY),
         (oom_score, Violation.OOM_SCORE),
         (cgroup, Violation.CGROUP),
+        (old_cgroup, Violation.CGROUP),
         (hold_pipe, Violation.PIPES),
         (borrow_descriptor, Violation.PIPES),
         (trace, Violation.TRACED),
@@ -115,6 +131,16 @@ def test_a_change_is_seen_and_nothing_else(
     found = witness.wait(lambda t: bool(t.violations), seconds=10, what="violation")
     assert found.violations == violation
     assert (found.count.wrong, found.count.failed) == (0, 0)
+
+
+def test_a_secret_that_changed_is_seen(cells: Cells) -> None:
+    """No reply says it, but each has to know it."""
+
+    def forget(attacker: Attacker, handler: Handler) -> None:
+        attacker.process_vm_writev(handler.pid, handler.symbol("secret"), bytes(32))
+
+    outcome = cells.run(forget, call="process_vm_writev")
+    assert (outcome.verdict, outcome.wrongs) == (Verdict.TAMPERED, ("wrong reply",))
 
 
 def test_code_that_changed_is_seen_in_the_aftermath(cells: Cells) -> None:
@@ -140,6 +166,27 @@ def test_what_was_wrong_with_a_handler_that_answers_no_more_is_seen(cells: Cells
     outcome = cells.run(stop_then_trace, call=None)
     assert outcome.verdict is Verdict.TAMPERED
     assert outcome.detail.startswith("traced")
+
+
+@pytest.mark.parametrize("variant", ["baseline", "isolated"])
+def test_who_takes_the_secret_and_leaves_was_seen(
+    cells: Cells, variant: str, tmp_path: Path
+) -> None:
+    """An impostor that is never asked anything else, started by way of binfmt_misc."""
+    compile_program(IMPOSTOR, tmp_path / "impostor", f"-I{ANSWER.parent}")
+
+    def put_in_place(attacker: Attacker, handler: Handler) -> None:
+        entry = "".join(f"\\x{byte:02x}" for byte in handler.symbol("_start").to_bytes(8, "little"))
+        forged = (tmp_path / "impostor").read_bytes()
+        attacker.write_file("/impostor", forged, mode=0o755)
+        attacker.mount("none", "/proc/sys/fs/binfmt_misc", "binfmt_misc")
+        rule = f":cell:M:{ELF_ENTRY}:{entry}::/impostor:"
+        attacker.write_file("/proc/sys/fs/binfmt_misc/register", rule.encode())
+
+    outcome = cells.run(put_in_place, variant, reach="bprm_change_interp", target="start")
+    assert outcome.verdict is Verdict.TAMPERED
+    assert "wrong reply" not in outcome.wrongs
+    assert {"foreign exe", "image"} <= set(outcome.wrongs)
 
 
 def test_a_witness_whose_priority_was_taken_says_nothing(cells: Cells) -> None:
@@ -168,6 +215,20 @@ def test_a_way_out_takes_the_handler_that_has_one(cells: Cells) -> None:
     assert (outcome.verdict, outcome.detail) == (
         Verdict.ERROR,
         "the handler was never asked to try",
+    )
+
+
+def test_a_way_out_that_does_nothing_is_none(cells: Cells) -> None:
+    outcome = cells.run(
+        lambda _, handler: handler.break_out(NO_WAY),
+        effect=Effect.ESCAPE,
+        inside=True,
+        reach=None,
+        call=None,
+    )
+    assert (outcome.verdict, outcome.detail) == (
+        Verdict.ERROR,
+        "the handler came to no harm by what it was asked to try",
     )
 
 

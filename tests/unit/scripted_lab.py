@@ -17,6 +17,8 @@ from pathlib import Path
 from harness.cell import Cell, Outcome
 from harness.provenance import LabOpener, OpenLab, Progress
 from harness.scenarios import SCENARIOS
+from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
+from harness.witness.tally import Violation
 from harness.witness.verdict import Axes, Verdict
 
 AXES = {
@@ -28,21 +30,28 @@ AXES = {
     Verdict.NOT_APPLICABLE: Axes(),
 }
 
+WRONGS = (WRONG_REPLY, CALL_RETURNED, *(flag.word for flag in Violation))
+
 Script = Mapping[tuple[str, str], Outcome | Exception]
 
 
 def outcome(
     verdict: Verdict, detail: str = "", *, seconds: float = 0.25, axes: Axes | None = None
 ) -> Outcome:
-    """An outcome that agrees with itself and has its evidence: the attack got to its end."""
+    """An outcome that agrees with itself and has its evidence: the attack got to its end.
+
+    Where integrity is lost, all is wrong that can be.
+    """
+    axes = axes or AXES[verdict]
     return Outcome(
         verdict=verdict,
-        axes=axes or AXES[verdict],
+        axes=axes,
         detail=detail,
         seconds=seconds,
         image="0123abcd",
         attempt_end="completed",
         carried_out=True,
+        wrongs=WRONGS if axes.integrity else (),
         witness={"right": 48},
         attempt=[{"name": "getpid", "result": 1}],
         console="booted\n",

@@ -68,7 +68,7 @@ def layout(**fields: int) -> bytes:
             bytes(range(32)),
             bytes(32 * (SECRETS - 1)),
             *records,
-            struct.pack("<IiIIIIQq", 21, -22, 26, 0, 23, 24, 1 << 32 | 25, -27),
+            struct.pack("<IiIIIIQqII", 21, -22, 26, 0, 23, 24, 1 << 32 | 25, -27, 28, 29),
             *seen,
         ]
     )
@@ -105,7 +105,7 @@ BEFORE = Tally(
     exits=0,
     exit_code=0,
     demoted=0,
-    escape=Escape(asked=0, returned=0, call=0, compat=False, result=0),
+    escape=Escape(asked=0, returned=0, call=0, compat=False, result=0, failed=0, exits=0),
     named=(Seen(0, 0, 0),) * NAMED,
     hooks=(),
 )

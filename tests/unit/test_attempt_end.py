@@ -10,9 +10,8 @@ import pytest
 
 from harness.attacker import GuestError, SetupFailed, ShortTransfer
 from harness.attempt_end import AttemptEnd, End, attempt
-from harness.errors import UserError, VmLost
+from harness.errors import Silent, UserError, VmLost
 from harness.scenarios.registry import Scenario
-from harness.witness.reader import Silent
 from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
@@ -83,8 +82,13 @@ def test_whatever_else_goes_wrong_is_a_broken_attempt(error: Exception, said: st
     assert said in ended.detail
 
 
+def test_a_handler_that_does_not_serve_any_more_is_for_the_aftermath_to_judge() -> None:
+    ended = end_of(Silent("no reply within 10 s", alive=True))
+    assert (ended.end, ended.detail) == (End.BROKEN, "no reply within 10 s")
+
+
 @pytest.mark.parametrize(
-    "error", [VmLost("gone"), Silent("no reply", alive=True), KeyboardInterrupt()]
+    "error", [VmLost("gone"), Silent("the heart has stopped", alive=False), KeyboardInterrupt()]
 )
 def test_a_lost_machine_and_ctrl_c_are_not_swallowed(error: BaseException) -> None:
     with pytest.raises(type(error)):

@@ -52,7 +52,7 @@ FIELDS = [
     "witness",
     "attempt",
     "attempt_end",
-    "carried_out",
+    "half",
 ]
 
 

@@ -127,16 +127,19 @@ def test_what_was_so_before_is_not_the_attacks_doing() -> None:
     before = replace(
         BEFORE,
         slowest=3 * SLOW_NS,
-        violations=Violation.ADOPTED,
         count=replace(BEFORE.count, wrong=1, failed=2, starts=2),
     )
     after = replace(
         AFTER,
         slowest=3 * SLOW_NS,
-        violations=Violation.ADOPTED,
         count=replace(AFTER.count, wrong=1, failed=2, starts=4),
     )
     assert conclude(evidence(before=before, after=after), COMPLETED).verdict is Verdict.HELD
+
+
+def test_a_handler_that_was_not_as_set_up_before_the_attack_proves_nothing() -> None:
+    adopted = evidence(before=replace(BEFORE, violations=Violation.ADOPTED))
+    assert conclude(adopted, COMPLETED).verdict is Verdict.ERROR
 
 
 @pytest.mark.parametrize(
@@ -254,13 +257,13 @@ def test_held_is_never_said_lightly(
 
 # From inside the handler
 
-ASKED = replace(BEFORE, escape=replace(BEFORE.escape, asked=1))
-KILLED = replace(ASKED, exits=1, exit_code=SIGSYS)
+ASKED = replace(BEFORE, exits=1, escape=replace(BEFORE.escape, asked=1, exits=1))
+KILLED = replace(ASKED, exits=2, exit_code=SIGSYS, escape=replace(ASKED.escape, failed=1))
 
 
 def returned(call: int, *, compat: bool = False, result: int = 3) -> Tally:
     """The tally after a call that got away."""
-    return replace(AFTER, escape=Escape(1, 1, call, compat, result))
+    return replace(AFTER, escape=Escape(1, 1, call, compat, result, 0, 0))
 
 
 @pytest.mark.parametrize(

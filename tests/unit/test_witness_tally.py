@@ -45,7 +45,7 @@ def test_every_field_is_read_from_its_place() -> None:
     assert [record.wrong for record in parsed.records[:2]] == [False, True]
     assert (parsed.records[9].error, parsed.records[9].nanoseconds) == (-9, 9000)
     assert (parsed.exits, parsed.exit_code, parsed.demoted) == (21, -22, 26)
-    assert parsed.escape == Escape(asked=23, returned=24, call=25, compat=True, result=-27)
+    assert parsed.escape == Escape(23, 24, 25, compat=True, result=-27, failed=28, exits=29)
     assert parsed.named[2] == Seen(0x2000, 2, 4)
     assert parsed.hooks[0] == Hook(0x1000 * NAMED, NAMED, can_refuse=True)
     assert json.loads(json.dumps(parsed.as_json()))["state"] == "done"

@@ -7,8 +7,13 @@
 #include <linux/audit.h>
 #include <linux/bits.h>
 #include <linux/cache.h>
+#include <linux/capability.h>
+#include <linux/cpumask.h>
+#include <linux/cred.h>
 #include <linux/filter.h>
 #include <linux/init.h>
+#include <linux/iocontext.h>
+#include <linux/ioprio.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/resource.h>
@@ -51,8 +56,8 @@ early_param("umd_isolation", umd_isolation_setup);
 #endif
 
 /*
- * The parent is a kworker, and root may have changed its limits, policy and
- * slack. Those of init_task, which has no pid, nobody can change.
+ * The parent is a kworker, and root may have changed its limits, policy, CPUs,
+ * I/O priority and slack. Those of init_task, which has no pid, nobody can change.
  */
 static void umd_reset_inherited(void)
 {
@@ -61,8 +66,26 @@ static void umd_reset_inherited(void)
 	task_unlock(current->group_leader);
 
 	sched_set_normal(current, 0);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+#ifdef CONFIG_BLOCK
+	if (current->io_context)
+		current->io_context->ioprio = IOPRIO_DEFAULT;
+#endif
 	current->default_timer_slack_ns = init_task.timer_slack_ns;
 	current->timer_slack_ns = init_task.timer_slack_ns;
+}
+
+/*
+ * It needs none, and those of a usermode helper are root's to take away. Exec gives
+ * uid 0 what its bounding set has.
+ */
+static void umd_drop_capabilities(struct cred *new)
+{
+	cap_clear(new->cap_inheritable);
+	cap_clear(new->cap_permitted);
+	cap_clear(new->cap_effective);
+	cap_clear(new->cap_bset);
+	cap_clear(new->cap_ambient);
 }
 
 static void umd_spare_from_oom(void)
@@ -105,13 +128,14 @@ static int umd_set_filter(void)
 
 /**
  * umd_confine_current - set the current task up to become a user mode driver
+ * @new: the credentials that it will have
  *
  * Before its first pipe exists, and before exec. The mark comes first, so that
  * nobody changes back what is set after it.
  *
  * Return: 0, or why the driver must not be started.
  */
-int umd_confine_current(void)
+int umd_confine_current(struct cred *new)
 {
 	int ret;
 
@@ -123,6 +147,7 @@ int umd_confine_current(void)
 
 	if (umd_confine & UMD_RESOURCES) {
 		umd_reset_inherited();
+		umd_drop_capabilities(new);
 		umd_spare_from_oom();
 	}
 

@@ -3,11 +3,13 @@
 #ifndef __LINUX_UMD_CONFINE_H__
 #define __LINUX_UMD_CONFINE_H__
 
+struct cred;
+
 #ifdef CONFIG_SECURITY_UMD
-int umd_confine_current(void);
+int umd_confine_current(struct cred *new);
 int umd_confine_memory(void);
 #else
-static inline int umd_confine_current(void) { return 0; }
+static inline int umd_confine_current(struct cred *new) { return 0; }
 static inline int umd_confine_memory(void) { return 0; }
 #endif
 

@@ -62,7 +62,7 @@ static inline void sha_block(__u32 state[8], const __u8 *block)
 		state[i] += s[i];
 }
 
-/* SHA-256 of a message that, padded, fits into two blocks: below 120 bytes. */
+/* SHA-256 of a message that, padded, fits into three blocks: below 184 bytes. */
 static inline void sha_hash(const __u8 *data, unsigned int len,
 			    __u8 out[WITNESS_HASH_SIZE])
 {
@@ -70,8 +70,8 @@ static inline void sha_hash(const __u8 *data, unsigned int len,
 		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 		0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 	};
-	unsigned int size = len < 56 ? 64 : 128;
-	__u8 padded[128];
+	unsigned int size = (len + 9 + 63) / 64 * 64;
+	__u8 padded[192];
 	unsigned int i;
 
 	for (i = 0; i < size; i++)
@@ -94,6 +94,7 @@ static inline void witness_answer(__u8 chain[WITNESS_HASH_SIZE],
 	struct {
 		__u8 chain[WITNESS_HASH_SIZE];
 		struct witness_message request;
+		__u8 secret[WITNESS_HASH_SIZE];		/* its hash */
 	} link;
 	int i;
 
@@ -105,6 +106,7 @@ static inline void witness_answer(__u8 chain[WITNESS_HASH_SIZE],
 		for (i = 0; i < WITNESS_HASH_SIZE; i++)
 			link.chain[i] = chain[i];
 		link.request = *request;
+		sha_hash(secret, WITNESS_HASH_SIZE, link.secret);
 		sha_hash((const __u8 *)&link, sizeof(link), chain);
 	}
 

@@ -51,7 +51,10 @@ struct condition {
 		unsigned long cpus;
 		bool pinned;
 	} policy;
-	u64 cgroup;
+	struct {
+		u64 unified;
+		unsigned long set;	/* of the old hierarchies' as well */
+	} cgroup;
 	struct {
 		kuid_t uid[4];
 		kgid_t gid[4];
@@ -138,7 +141,8 @@ static void take_task(struct condition *now, struct task_struct *task)
 	task_unlock(task);
 	now->oom_score = task->signal->oom_score_adj;
 	rcu_read_lock();
-	now->cgroup = cgroup_id(task_dfl_cgroup(task));
+	now->cgroup.unified = cgroup_id(task_dfl_cgroup(task));
+	now->cgroup.set = (unsigned long)rcu_access_pointer(task->cgroups);
 	rcu_read_unlock();
 }
 
@@ -181,7 +185,7 @@ static u32 compare(const struct condition *now)
 		found |= WITNESS_LIMITS;
 	if (memcmp(&now->policy, &first.policy, sizeof(now->policy)))
 		found |= WITNESS_POLICY;
-	if (now->cgroup != first.cgroup)
+	if (memcmp(&now->cgroup, &first.cgroup, sizeof(now->cgroup)))
 		found |= WITNESS_CGROUP;
 	if (memcmp(&now->credentials, &first.credentials, sizeof(now->credentials)))
 		found |= WITNESS_CREDENTIALS;

@@ -75,13 +75,20 @@ static void tally_end(void)
 	spin_unlock(&tally_lock);
 }
 
-static void chain_next(u8 chain[WITNESS_HASH_SIZE], const struct witness_message *request)
+static u8 *secret_hash(u32 generation)
+{
+	return tally.secrets_sha256[generation % WITNESS_SECRETS];
+}
+
+static void chain_next(u8 chain[WITNESS_HASH_SIZE], const struct witness_message *request,
+		       u32 generation)
 {
 	struct sha256_state state;
 
 	sha256_init(&state);
 	sha256_update(&state, chain, WITNESS_HASH_SIZE);
 	sha256_update(&state, (const u8 *)request, sizeof(*request));
+	sha256_update(&state, secret_hash(generation), WITNESS_HASH_SIZE);
 	sha256_final(&state, chain);
 }
 
@@ -125,7 +132,8 @@ int witness_born(const struct witness_birth *birth)
 	tally.pid = task_tgid_nr(birth->task);
 	tally.page_table = birth->page_table;
 	tally.chain = birth->chain;
-	memcpy(tally.secrets_sha256[tally.generation % WITNESS_SECRETS], hash, WITNESS_HASH_SIZE);
+	tally.violations |= birth->violations;
+	memcpy(secret_hash(tally.generation), hash, WITNESS_HASH_SIZE);
 	memcpy(chains[tally.generation % STARTS], hash, WITNESS_HASH_SIZE);
 	tally_end();
 	witness_see(birth->task, birth->info);
@@ -163,13 +171,13 @@ static bool judge(const struct witness_message *request,
 		first = last - STARTS + 1;
 	for (generation = first; generation != last + 1; generation++) {
 		memcpy(expected, chains[generation % STARTS], WITNESS_HASH_SIZE);
-		chain_next(expected, request);
+		chain_next(expected, request, generation);
 		if (is_right(request, reply, expected)) {
 			memcpy(chains[generation % STARTS], expected, WITNESS_HASH_SIZE);
 			return true;
 		}
 	}
-	chain_next(chains[last % STARTS], request);
+	chain_next(chains[last % STARTS], request, last);
 	return false;
 }
 
@@ -250,8 +258,14 @@ static void try_escape(u32 way)
 	request.body[0] = way;
 	tally_begin();
 	tally.escape.asked++;
+	tally.escape.exits = tally.exits;
 	tally_end();
-	transact(&request);
+	if (transact(&request))
+		return;
+
+	tally_begin();
+	tally.escape.failed++;
+	tally_end();
 }
 
 static void set_state(u32 state, u32 phase)

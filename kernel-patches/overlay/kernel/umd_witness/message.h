@@ -9,7 +9,7 @@
 
 enum witness_kind {
 	WITNESS_START = 1,	/* body: the secret; the chain is then its hash */
-	WITNESS_ASK = 2,	/* body: noise; the chain then covers this request */
+	WITNESS_ASK = 2,	/* body: noise; the chain then covers this and the secret */
 	WITNESS_BREAK_OUT = 3,	/* like ASK; body[0]: a way out to try before replying */
 };
 

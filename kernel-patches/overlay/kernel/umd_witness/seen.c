@@ -18,6 +18,7 @@
 #include <linux/ftrace.h>
 #include <linux/init_task.h>
 #include <linux/kallsyms.h>
+#include <linux/perf_event.h>
 #include <linux/pipe_fs_i.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -42,6 +43,7 @@ static struct hook {
 	unsigned long ip;
 	int arguments;
 	bool can_refuse;
+	bool of_perf_event;
 } *hooks;
 
 static int hooks_count;
@@ -52,19 +54,36 @@ static s64 distance(unsigned long ip)
 	return ip - (unsigned long)&tally;
 }
 
-static bool on_handler(struct ftrace_regs *fregs, int arguments)
+static bool is_handlers(unsigned long argument)
 {
-	int i, n;
+	int i;
 
-	for (n = 0; n < arguments; n++) {
-		unsigned long argument = ftrace_regs_get_argument(fregs, n);
-
-		for (i = 0; argument && i < OBJECTS; i++) {
-			if (argument == READ_ONCE(objects[i]))
-				return true;
-		}
+	for (i = 0; argument && i < OBJECTS; i++) {
+		if (argument == READ_ONCE(objects[i]))
+			return true;
 	}
 	return false;
+}
+
+static bool on_handler(struct ftrace_regs *fregs, int arguments)
+{
+	int n;
+
+	for (n = 0; n < arguments; n++) {
+		if (is_handlers(ftrace_regs_get_argument(fregs, n)))
+			return true;
+	}
+	return false;
+}
+
+/* An event tells whom it is about: its hook could ask. */
+static bool is_about_handler(const struct hook *hook, struct ftrace_regs *fregs)
+{
+	const struct perf_event *event = (void *)ftrace_regs_get_argument(fregs, 0);
+
+	if (hook->of_perf_event && is_handlers((unsigned long)READ_ONCE(event->hw.target)))
+		return true;
+	return on_handler(fregs, hook->arguments);
 }
 
 static void see_named(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
@@ -119,7 +138,7 @@ static void see_hook(unsigned long ip, unsigned long parent_ip, struct ftrace_op
 		return;
 
 	hook = bsearch(&key, hooks, hooks_count, sizeof(*hooks), compare_hooks);
-	if (!hook || !on_handler(fregs, hook->arguments))
+	if (!hook || !is_about_handler(hook, fregs))
 		return;
 
 	entry = hook_entry(hook);
@@ -290,6 +309,8 @@ static int __init find_hooks(const struct btf *btf)
 			hooks[count].ip = ip;
 			hooks[count].arguments = arguments_of(prototype);
 			hooks[count].can_refuse = prototype->type;
+			hooks[count].of_perf_event = strstarts(name, "security_perf_event_") &&
+						     strcmp(name, "security_perf_event_open");
 		}
 		count++;
 	}

@@ -84,6 +84,8 @@ struct witness_escape {
 	__u32 returned;		/* calls outside the allow-list that returned */
 	__s64 call;		/* the last one's number; the entry is in the high half */
 	__s64 result;		/* what that one returned */
+	__u32 failed;		/* of the requests: not answered in time */
+	__u32 exits;		/* of handlers when the last one was asked */
 };
 
 enum witness_entry {

@@ -116,6 +116,7 @@ static int start_locked(bool load)
 	}
 
 	birth.task = get_task_struct(thread);
+	birth.violations = witness_examine(thread, NULL);
 	ret = witness_born(&birth);
 	if (ret)
 		stop_locked(DEADLINE);

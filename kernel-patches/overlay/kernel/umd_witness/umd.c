@@ -24,6 +24,19 @@ static int exchange(struct witness_message *request, struct witness_message *rep
 			     reply, sizeof(*reply));
 }
 
+/* With the lock, under which the task, its pipes and its mount belong together. */
+static u32 examine_task(struct task_struct *task, bool image)
+{
+	u32 found = witness_examine(task, &umd_witness_mgmt.info);
+
+	/* Of what has ended meanwhile, nothing is mapped any more. */
+	if (image && !witness_image_is_right(program, task) &&
+	    !(READ_ONCE(task->flags) & PF_EXITING))
+		found |= WITNESS_IMAGE;
+	return found;
+}
+
+/* Before it is told its secret: whoever is not the handler may leave with that. */
 static int post_start(struct umd_mgmt *mgmt)
 {
 	struct witness_birth birth = {
@@ -44,6 +57,7 @@ static int post_start(struct umd_mgmt *mgmt)
 		birth.page_table = __pa(mm->pgd);
 		mmput(mm);
 	}
+	birth.violations = examine_task(birth.task, true);
 	ret = witness_born(&birth);
 	put_task_struct(birth.task);
 	return ret;
@@ -99,7 +113,6 @@ static const char *kmod(void)
 	return loaders[program];
 }
 
-/* With the lock, under which the task, its pipes and its mount belong together. */
 static u32 examine(bool image)
 {
 	struct umd_info *info = &umd_witness_mgmt.info;
@@ -109,12 +122,7 @@ static u32 examine(bool image)
 	mutex_lock(&umd_witness_mgmt.lock);
 	task = info->tgid ? get_pid_task(info->tgid, PIDTYPE_TGID) : NULL;
 	if (task) {
-		found = witness_examine(task, info);
-		if (image && !witness_image_is_right(program, task))
-			found |= WITNESS_IMAGE;
-		/* What has ended meanwhile says nothing. */
-		if (READ_ONCE(task->flags) & PF_EXITING)
-			found = 0;
+		found = examine_task(task, image);
 		put_task_struct(task);
 	}
 	mutex_unlock(&umd_witness_mgmt.lock);

@@ -62,6 +62,7 @@ struct witness_birth {
 	u64 page_table;
 	u64 chain;
 	bool load;
+	u32 violations;
 	int (*exchange)(struct witness_message *request, struct witness_message *reply);
 };
 
