@@ -189,8 +189,8 @@ def _lost_control(cell: Cell, verdict: Verdict, outcomes: Outcomes) -> str:
 
 
 def half_done(cell: Cell, outcome: Outcome) -> str:
-    """Say what is missing of an attack that did harm; empty if nothing is, or if it did none."""
-    if outcome.axes == Axes() or outcome.verdict in NO_VERDICT:
+    """Say what is missing of an attack that won by its verdict; empty if nothing is."""
+    if outcome.verdict is Verdict.HELD or outcome.verdict is not SCENARIOS[cell.scenario].wins:
         return ""
     if not outcome.carried_out:
         return f"the attack did not get to its end ({outcome.attempt_end})"

@@ -97,12 +97,10 @@ class Handler:
     def restart(self) -> None:
         """Have the kernel end the handler; return once it has started another, or tried to."""
         before = self._witness.read()
-        ended = self._witness.obey(Command.RESTART)
-        self.restarts += ended.exits > before.exits
+        starts, failed = before.count.starts, before.count.failed
+        self.restarts += self._witness.obey(Command.RESTART).exits > before.exits
         self._witness.wait(
-            lambda t: (t.count.starts, t.count.failed) != (ended.count.starts, ended.count.failed),
-            seconds=10,
-            what="start",
+            lambda t: t.count.starts > starts or t.count.failed > failed, seconds=10, what="start"
         )
 
     def flip_byte(self) -> None:
