@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cell import Cell
+from harness.parity import parities
 from harness.report.text import summary_of, visible
 from harness.scenarios import SCENARIOS
 from harness.variants import VARIANTS
@@ -29,6 +30,7 @@ _SCENARIO_WIDTH = 36  # columns; more if a name takes more, for -k takes it as i
 _NARROWEST, _WIDEST = 14, 24  # columns of a variant
 _BETWEEN = 3  # columns from one to the next
 _NOT_RUN = "not run"
+PARITY = "parity"
 
 
 def matrix_tables(
@@ -36,13 +38,17 @@ def matrix_tables(
 ) -> Iterator[Table]:
     """Yield the matrix with summaries and details, to be printed once all is known.
 
-    It is one table, or one for every few variants where `width` is not enough for all of them.
+    It is one table, or one for every few columns where `width` is not enough for all of them.
     """
-    names, variants = scenarios_of(cells), _variants_of(cells)
+    names, columns, parity = scenarios_of(cells), _variants_of(cells), _parity(results.values())
+    if parity:
+        columns.append(PARITY)
     first = max(_SCENARIO_WIDTH, *map(len, names))
 
-    def entry(cell: Cell) -> Text:
-        result = results.get(cell)
+    def entry(name: str, column: str) -> Text:
+        if column == PARITY:
+            return parity.get(name, Text())
+        result = results.get(Cell(cells[0].line, column, name))
         return verdict_text(result) if result else Text(_NOT_RUN, style="dim")
 
     def head(name: str) -> Text:
@@ -51,10 +57,10 @@ def matrix_tables(
 
     rows = {name: head(name) for name in names}
     fit = max(1, (width - first) // (_NARROWEST + _BETWEEN))
-    tables = math.ceil(len(variants) / fit)
-    each = math.ceil(len(variants) / tables)
-    for start in range(0, len(variants), each):
-        yield _table(cells, variants[start : start + each], rows, entry)
+    tables = math.ceil(len(columns) / fit)
+    each = math.ceil(len(columns) / tables)
+    for start in range(0, len(columns), each):
+        yield _table(cells, columns[start : start + each], rows, entry)
         rows = {name: Text(name, style="bold") for name in names}  # summaries once are enough
 
 
@@ -62,8 +68,12 @@ def live_table(
     cells: Sequence[Cell], state: Callable[[Cell], Text], *, names: Sequence[str]
 ) -> Table:
     """Return the rows `names` of the matrix, a line each, to be drawn while it runs."""
+
+    def entry(name: str, variant: str) -> Text:
+        return state(Cell(cells[0].line, variant, name))
+
     rows = {name: Text(name) for name in names}
-    return _table(cells, _variants_of(cells), rows, state, is_live=True)
+    return _table(cells, _variants_of(cells), rows, entry, is_live=True)
 
 
 def scenarios_of(cells: Iterable[Cell]) -> list[str]:
@@ -79,22 +89,43 @@ def _variants_of(cells: Iterable[Cell]) -> list[str]:
 
 def _table(
     cells: Sequence[Cell],
-    variants: Sequence[str],
+    columns: Sequence[str],
     rows: Mapping[str, Text],
-    entry: Callable[[Cell], Text],
+    entry: Callable[[str, str], Text],
     *,
     is_live: bool = False,
 ) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     line, known = cells[0].line, set(cells)
     table.add_column(f"{line}: scenario", no_wrap=True)
-    for variant in variants:
+    for column in columns:
         overflow: OverflowMethod = "ellipsis" if is_live else "fold"
-        table.add_column(variant, max_width=_WIDEST, no_wrap=is_live, overflow=overflow)
+        table.add_column(column, max_width=_WIDEST, no_wrap=is_live, overflow=overflow)
     for name, head in rows.items():
-        own = [Cell(line, variant, name) for variant in variants]
-        table.add_row(head, *(entry(cell) if cell in known else Text() for cell in own))
+        table.add_row(
+            head,
+            *(
+                entry(name, column)
+                if column == PARITY or Cell(line, column, name) in known
+                else Text()
+                for column in columns
+            ),
+        )
     return table
+
+
+def _parity(results: Iterable[Result]) -> dict[str, Text]:
+    """Return what the isolated handler loses and a kernel thread does not, if both were run."""
+    found = dict(parities(results))
+    if all(axes is None for axes in found.values()):
+        return {}
+    return {cell.scenario: _parity_text(axes) for cell, axes in found.items()}
+
+
+def _parity_text(axes: Sequence[str] | None) -> Text:
+    if axes is None:
+        return Text("not shown", style="bold magenta")
+    return Text(f"worse: {', '.join(axes)}", style="yellow") if axes else Text("yes", style="green")
 
 
 def verdict_text(result: Result, *, detail: bool = True) -> Text:

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from harness.parity import REFERENCE, SUBJECT, parities
 from harness.report.progress import PlainProgress
 from harness.report.table import live_table, matrix_tables, scenarios_of, verdict_text
 from harness.report.text import explain, plural, rerun_line, summary_line, visible
@@ -156,6 +157,7 @@ def print_report(
     _print_failures(out, ordered, scenario_files)
     _print_holes(out, ordered)
     _print_unhooked(out, ordered)
+    _print_parity(out, ordered)
     ran = [result.seconds for result in ordered if result.verdict is not Verdict.ERROR]
     if ran:
         median = statistics.median(ran)
@@ -196,6 +198,20 @@ def _print_unhooked(out: Console, results: list[Result]) -> None:
     )
     for (line, name), variants in unhooked.items():
         out.print(f"  {line} {name}: {variants}", soft_wrap=True)
+
+
+def _print_parity(out: Console, results: list[Result]) -> None:
+    """Print the attacks under which the isolated handler fares worse than a thread (R16)."""
+    compared = list(parities(results))
+    worse = [(cell, axes) for cell, axes in compared if axes]
+    unknown = [cell.scenario for cell, axes in compared if axes is None]
+    if worse:
+        attacks = plural(len(worse), "attack")
+        out.print(f"{SUBJECT} fares worse than {REFERENCE} under {attacks}:", style="bold")
+    for cell, axes in worse:
+        out.print(f"  {cell.line} {cell.scenario}: {', '.join(axes or ())}", soft_wrap=True)
+    if len(unknown) < len(compared) and unknown:
+        out.print(f"no parity is shown for {', '.join(unknown)}", soft_wrap=True)
 
 
 def _variants_by(

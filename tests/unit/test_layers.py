@@ -19,7 +19,7 @@ LAYERS = {
     # From the top. What stands beside another in a layer may import it, but not in a circle.
     "front ends": "cli doctor clean shell run pytest_plugin pytest_relay pytest_session",
     "report": "report",
-    "matrix": "matrix selection conclusion ledger results lab provenance bench repeat",
+    "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat",
     "scenarios": "scenarios scenario_files",
     "witness": "witness trial handler",
     "attacker": "attacker attempt_end",

@@ -24,14 +24,14 @@ from harness.report.junit import write_junit
 from harness.report.progress import PlainProgress
 from harness.report.terminal import Screen, console, print_report
 from harness.report.text import explain, plan_line, rerun_line, summary_line, visible
-from harness.scenarios import SCENARIOS, Effect, scenario
+from harness.scenarios import REFERENCES, SCENARIOS, Effect, scenario
 from harness.witness.verdict import Verdict
 
 pytestmark = pytest.mark.usefixtures("small")
 
 REPORT = """
- 6.12: scenario                         baseline   isolated                isolated-debug          kthread
- ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ 6.12: scenario                         baseline   isolated                isolated-debug          kthread                    parity
+ ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
  nothing                                held       held                    held                    held
  Attack nothing: a handler left alone
  must hold.
@@ -39,19 +39,19 @@ REPORT = """
  Flip one byte of the handler's state
  from outside: the witness must see
  it.
- ptrace_seize                           tampered   held                    tampered                held
+ ptrace_seize                           tampered   held                    tampered                held                       yes
  Seize the handler and rewrite its                 EPERM at ptrace
  reply as it writes it to the kernel.
- proc_mem_write                         tampered   held                    tampered                held
+ proc_mem_write                         tampered   held                    tampered                held                       yes
  Overwrite the handler's state
  through /proc/<pid>/mem.
- process_vm_readv                       leaked     held                    leaked                  held
+ process_vm_readv                       leaked     held                    leaked                  held                       yes
  Read the secret that only the
  handler holds.
  escape_openat                          tampered   held                    held                    n/a
  From inside: open a file.                                                                         nothing confines kernel
                                                                                                    code
- dev_mem                                tampered   tampered (known hole)   tampered (known hole)   tampered
+ dev_mem                                tampered   tampered (known hole)   tampered (known hole)   tampered                   yes
  Overwrite the handler's state in
  physical memory, through /dev/mem.
 
@@ -117,7 +117,7 @@ def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
     assert [line.rstrip() for line in report(found).splitlines()] == REPORT.splitlines()
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [60, 80, 130])
 def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
     @scenario(effect=Effect.INTEGRITY, surface="x", answers=())
     def a_scenario_with_a_name_as_long_as_this(attacker: object, handler: object) -> None:
@@ -125,13 +125,15 @@ def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
 
     lines = report(results(), width=width).splitlines()
     heads = [line.split()[2:] for line in lines if line.startswith(" 6.12: scenario")]
-    assert [variant for head in heads for variant in head] == list(POLICIES)
-    assert (len(heads) > 1) == (width < 120)
+    assert [variant for head in heads for variant in head] == [*POLICIES, "parity"]
+    assert (len(heads) > 1) == (width < 130)
     assert max(map(len, lines[: lines.index("2 known holes:")])) <= width
     for name in (*NAMES, "a_scenario_with_a_name_as_long_as_this"):
         rows = [line.split() for line in lines if line.startswith(f" {name} ")]
         verdicts = [word for row in rows for word in row[1:] if not word.startswith(("(", "hole"))]
-        assert verdicts == [SCENARIOS[name].expected(variant) for variant in POLICIES]
+        expected = [str(SCENARIOS[name].expected(variant)) for variant in POLICIES]
+        outside = not SCENARIOS[name].inside and name not in REFERENCES
+        assert verdicts == expected + ["yes"] * outside
 
 
 def test_a_failure_is_explained_with_its_own_command(
