@@ -162,26 +162,31 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
     return ""
 
 
+def _worthless(evidence: Evidence) -> str:
+    """Why nothing can be concluded from the evidence, whatever it says; empty if something can."""
+    if evidence.taint:
+        return f"the kernel complained of itself: taint {evidence.taint:#x}"
+    if evidence.witness_changed or not _adds_up(evidence.after):
+        return "the witness itself was tampered with"
+    if evidence.after.demoted > evidence.before.demoted:
+        return "the witness's own priority was taken away"
+    if evidence.before.violations:
+        return "the handler was not as the kernel set it up, before any attack"
+    if evidence.inside and not evidence.attacked.escape.asked:
+        return "the handler was never asked to try"
+    if _is_unknown_call(evidence):
+        return "the kernel has no such system call (ENOSYS)"
+    return ""
+
+
 def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
     """The verdict: the worst that the witness saw, and `held` only where all proof is there."""
     wrongs, missing = _wrongs(evidence), _missing(evidence)
     wrong = ", ".join([*(["escaped"] if wrongs and evidence.inside else []), *wrongs.values()])
     leaked = any(sha256(data).digest() in evidence.secrets for data in evidence.shown)
     axes = Axes(integrity=bool(wrong), availability=bool(missing), confidentiality=leaked)
-    if evidence.taint:
-        return Conclusion(
-            Verdict.ERROR, axes, f"the kernel complained of itself: taint {evidence.taint:#x}"
-        )
-    if evidence.witness_changed or not _adds_up(evidence.after):
-        return Conclusion(Verdict.ERROR, axes, "the witness itself was tampered with")
-    if evidence.after.demoted > evidence.before.demoted:
-        return Conclusion(Verdict.ERROR, axes, "the witness's own priority was taken away")
-    if evidence.before.violations:
-        return Conclusion(Verdict.ERROR, axes, "the handler was not as it was set up before that")
-    if evidence.inside and not evidence.attacked.escape.asked:
-        return Conclusion(Verdict.ERROR, axes, "the handler was never asked to try")
-    if _is_unknown_call(evidence):
-        return Conclusion(Verdict.ERROR, axes, "the kernel has no such system call (ENOSYS)")
+    if worthless := _worthless(evidence):
+        return Conclusion(Verdict.ERROR, axes, worthless)
     if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
         return Conclusion(
             Verdict.ERROR, axes, f"the machine stood still for {evidence.stalled:.1f} s: {missing}"
