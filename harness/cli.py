@@ -110,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     argument = add("build", _build, "build the kernel and the guest image, or find them built")
     _line(argument)
     argument = add("list", _list, "list the scenarios and what each variant should give")
+    argument("--format", choices=["text", "markdown"], default="text", help="text if not given")
     _scenario_files(argument)
     argument = add("run", _run, "run scenarios on variants and print the matrix")
     argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
@@ -196,10 +197,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from harness.report.listing import listing
+    from harness.report.listing import listing, markdown_listing
 
     _load(options.scenarios)
-    _say(listing())
+    _say(markdown_listing() if options.format == "markdown" else listing())
     return 0
 
 

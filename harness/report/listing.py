@@ -18,6 +18,57 @@ def listing() -> str:
     return "\n".join([*paragraphs, "variants:", *variants])
 
 
+def markdown_listing() -> str:
+    """Return the corpus as a page, a section for each file of attacks; raises UserError."""
+    check_corpus()
+    files: dict[str, list[Scenario]] = {}
+    for scenario in SCENARIOS.values():
+        files.setdefault(scenario.attack.__module__, []).append(scenario)
+    variants = [f"- `{variant.name}`: {variant.summary}" for variant in VARIANTS.values()]
+    sections = [_section(module, scenarios) for module, scenarios in files.items()]
+    return "\n\n".join([_PREAMBLE, "\n".join(variants), *sections])
+
+
+_PREAMBLE = """# The attacks
+
+What `umd-harness list --format markdown` says: each attack, and the verdict that each variant
+should give. With an asterisk, it loses for a reason that stands below the table."""
+
+
+def _section(module: str, scenarios: list[Scenario]) -> str:
+    about = getattr(scenarios[0].attack, "__globals__", {}).get("__doc__") or module
+    title = visible(about.splitlines()[0]).rstrip(".")
+    heads = ["attack", "what it does", "effect", "through", "answers", *VARIANTS]
+    table = [heads, ["---"] * len(heads), *map(_row, scenarios)]
+    lines = [f"| {' | '.join(row)} |" for row in table]
+    reasons = _reasons(scenarios)
+    return "\n".join([f"## {title}", "", *lines, *([""] if reasons else []), *reasons])
+
+
+def _row(scenario: Scenario) -> list[str]:
+    verdicts = [f"{scenario.expected(v)}{'*' * (v in scenario.holes)}" for v in VARIANTS]
+    function = f"`{scenario.reach}`" if scenario.reach else ""
+    effect = " and ".join(e.name.lower() for e in (scenario.effect, *scenario.also))
+    summary = summary_of(scenario.name).replace("|", "\\|").replace("<", "\\<")
+    name = f"`{scenario.name}`"
+    return [name, summary, effect, function, ", ".join(scenario.answers), *verdicts]
+
+
+def _reasons(scenarios: list[Scenario]) -> list[str]:
+    """Say each reason once, with the attacks and the variants that it holds for."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for scenario in scenarios:
+        reasons = dict(scenario.not_applicable)
+        reasons.update({variant: hole.reason for variant, hole in scenario.holes.items()})
+        for reason in dict.fromkeys(reasons.values()):
+            variants = tuple(variant for variant in VARIANTS if reasons.get(variant) == reason)
+            found.setdefault((reason, variants), []).append(f"`{scenario.name}`")
+    return [
+        f"- {', '.join(names)} on {', '.join(variants)}: {visible(reason)}"
+        for (reason, variants), names in found.items()
+    ]
+
+
 def _paragraph(scenario: Scenario) -> str:
     answers = ", ".join(scenario.answers)
     effect = scenario.effect.name.lower()
