@@ -132,11 +132,12 @@ def impersonate(
     attacker: Attacker, handler: Handler, *, pipes: Callable[[Attacker, int], Pipes]
 ) -> None:
     """Take a request from the handler, answer it rightly in its place, and mend its chain."""
-    pid, chain = handler.pid, handler.symbol("chain")
+    pid, chain, secret = handler.pid, handler.symbol("chain"), handler.symbol("secret")
     requests, replies = pipes(attacker, pid)
     with attacker.open(f"/proc/{pid}/mem", O_RDWR) as mem, requests, replies:
         request = steal(attacker, pid, requests, size=handler.reply_size)
-        after = sha256(mem.pread(32, chain) + request).digest()
+        known = sha256(mem.pread(32, secret)).digest()
+        after = sha256(mem.pread(32, chain) + request + known).digest()
         replies.write(request[:NONCE_END] + after)
         mem.pwrite(after, chain)
         attacker.kill(pid, SIGCONT)
@@ -187,7 +188,8 @@ def leak(attacker: Attacker, handler: Handler, *, looked: bool) -> None:
     # Once it has got its secret.
     deadline, shown = time.monotonic() + 2, bytes(32)
     while shown == bytes(32) and time.monotonic() < deadline:
-        shown = attacker.process_vm_readv(second, secret, 32)
+        with suppress(OSError):  # it has its name before its memory
+            shown = attacker.process_vm_readv(second, secret, 32)
     if looked:
         assert handler.pid == second
     attacker.kill(second, SIGKILL)
