@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from errno import EACCES, EBADF, ENOENT, EPERM, ESRCH
+from functools import partial
 from os import O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,19 @@ from harness.witness.verdict import Effect
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
+
+
+_by_proc_fd = partial(
+    scenario,
+    effect=Effect.INTEGRITY,
+    surface="proc-fd-reopen-inject",
+    answers=("C2", "R10"),
+    call="openat",
+    refused=(EPERM, EACCES),
+    no_target=(ENOENT,),
+    no_target_at="task_lookup_fdget_rcu",
+    reach="security_ptrace_access_check",
+)
 
 
 @scenario(
@@ -47,32 +61,14 @@ def proc_mem_write(attacker: Attacker, handler: Handler) -> None:
         mem.pwrite(b"\xff" * 32, handler.symbol("chain"))
 
 
-@scenario(
-    effect=Effect.INTEGRITY,
-    surface="proc-fd-reopen-inject",
-    answers=("C2", "R10"),
-    call="openat",
-    refused=(EPERM, EACCES),
-    no_target=(ENOENT,),
-    no_target_at="task_lookup_fdget_rcu",
-    reach="security_ptrace_access_check",
-)
+@_by_proc_fd()
 def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
     """Put a forged reply into the pipe that the kernel reads, through /proc/<pid>/fd/1."""
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
         pipe.write(b"\xff" * handler.reply_size)
 
 
-@scenario(
-    effect=Effect.INTEGRITY,
-    surface="proc-fd-reopen-inject",
-    answers=("C2", "R10"),
-    call="openat",
-    refused=(EPERM, EACCES),
-    no_target=(ENOENT,),
-    no_target_at="task_lookup_fdget_rcu",
-    reach="security_ptrace_access_check",
-)
+@_by_proc_fd()
 def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
     """Take a request out of the handler's pipe, through /proc/<pid>/fd/0, and put in another."""
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDWR) as pipe:

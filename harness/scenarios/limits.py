@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from errno import EPERM
+from functools import partial
 from resource import RLIMIT_CPU
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,15 @@ OOM_SCORE = on_isolated(
 )
 
 
+_by_cgroup = partial(
+    scenario,
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    shows="cgroup",
+    reach="cgroup_attach_task",
+)
+
+
 def move_into_cell(attacker: Attacker, handler: Handler) -> None:
     """Move the handler into a cgroup of ours; it has served there when this returns."""
     with attacker.setup():
@@ -42,13 +52,9 @@ def move_into_cell(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-@scenario(
-    effect=Effect.AVAILABILITY,
-    also=(Effect.INTEGRITY,),
-    shows="cgroup",
+@_by_cgroup(
     surface="cgroup-freeze",
     answers=("L5", "T4"),
-    reach="cgroup_attach_task",
     holes=MOVED,
 )
 def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
@@ -57,13 +63,9 @@ def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
     attacker.write_file(f"{CELL}/cgroup.freeze", b"1")
 
 
-@scenario(
-    effect=Effect.AVAILABILITY,
-    also=(Effect.INTEGRITY,),
-    shows="cgroup",
+@_by_cgroup(
     surface="cgroup-kill",
     answers=("L5", "C10"),
-    reach="cgroup_attach_task",
     holes=MOVED,
 )
 def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
@@ -72,13 +74,9 @@ def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
     attacker.write_file(f"{CELL}/cgroup.kill", b"1")
 
 
-@scenario(
-    effect=Effect.AVAILABILITY,
-    also=(Effect.INTEGRITY,),
-    shows="cgroup",
+@_by_cgroup(
     surface="memcg-max-oom",
     answers=("L5", "C10"),
-    reach="cgroup_attach_task",
     holes=SPARED,
 )
 def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from errno import EPERM
 from fcntl import F_SETFL, F_SETOWN, F_SETSIG
+from functools import partial
 from os import O_ASYNC
 from signal import SIGKILL, SIGSTOP
 from typing import TYPE_CHECKING
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
     from harness.handler import Handler
 
 
-@scenario(
+_kill = partial(
+    scenario,
     effect=Effect.AVAILABILITY,
     surface="kill-family",
     answers=("C10", "L6"),
-    call="kill",
     refused=(EPERM,),
     reach="security_task_kill",
+)
+
+
+@_kill(
+    call="kill",
 )
 def kill_family(attacker: Attacker, handler: Handler) -> None:
     """Kill the handler, then stop the one that replaces it."""
@@ -32,13 +38,8 @@ def kill_family(attacker: Attacker, handler: Handler) -> None:
     attacker.kill(handler.pid, SIGSTOP)
 
 
-@scenario(
-    effect=Effect.AVAILABILITY,
-    surface="kill-family",
-    answers=("C10", "L6"),
+@_kill(
     call="tgkill",
-    refused=(EPERM,),
-    reach="security_task_kill",
 )
 def tgkill(attacker: Attacker, handler: Handler) -> None:
     """Kill the handler by its thread, which has a path of its own to the permission check."""
@@ -47,13 +48,8 @@ def tgkill(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-@scenario(
-    effect=Effect.AVAILABILITY,
-    surface="kill-family",
-    answers=("C10", "L6"),
+@_kill(
     call="pidfd_send_signal",
-    refused=(EPERM,),
-    reach="security_task_kill",
 )
 def pidfd_send_signal(attacker: Attacker, handler: Handler) -> None:
     """Kill the handler through a pidfd, which stays this process's whatever becomes of its pid."""
