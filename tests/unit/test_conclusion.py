@@ -202,6 +202,13 @@ def test_all_that_an_attack_does_must_be_lost(monkeypatch: pytest.MonkeyPatch) -
     assert "this was not lost: availability" in result.detail
 
 
+def test_an_attack_wins_by_what_it_says_it_makes_wrong() -> None:
+    foot_in_the_door = replace(outcome(Verdict.TAMPERED), wrongs=("traced",))
+    result = conclude(ISOLATED, as_expected(baseline__proc_mem_write=foot_in_the_door))
+    assert result.verdict is Verdict.ERROR
+    assert "this was not lost: wrong reply" in result.detail
+
+
 @pytest.mark.parametrize(("refusable", "unhooked"), [((), True), (("security_task_kill",), False)])
 def test_a_hook_that_cannot_refuse_is_none(refusable: tuple[str, ...], *, unhooked: bool) -> None:
     seen = ("security_task_to_inode", *refusable)

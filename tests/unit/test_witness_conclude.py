@@ -293,6 +293,20 @@ def test_a_handler_that_was_stopped_is_no_loss() -> None:
     assert (found.verdict, found.detail) == (Verdict.HELD, "stopped, died of SIGSYS")
 
 
+@pytest.mark.parametrize(
+    "attacked",
+    [ASKED, replace(KILLED, exits=1), replace(ASKED, exits=2)],
+    ids=["answered", "lives", "answered, then ended"],
+)
+def test_a_handler_that_came_to_no_harm_was_not_stopped(attacked: Tally) -> None:
+    """It has to have ended without an answer, and after it was asked."""
+    found = conclude(evidence(attacked=attacked, inside=True, reached=None), COMPLETED)
+    assert (found.verdict, found.detail) == (
+        Verdict.ERROR,
+        "the handler came to no harm by what it was asked to try",
+    )
+
+
 def test_the_next_handler_has_to_serve() -> None:
     broken = phases(2, failed=2)
     found = conclude(evidence(attacked=KILLED, after=broken, inside=True, reached=None), COMPLETED)
