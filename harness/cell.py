@@ -32,7 +32,8 @@ class Outcome:
     JSON-able; `console` is escaped and capped; `image` is the kernel image's key; `carried_out`
     tells whether the attack got to its end, `wrongs` what was wrong with the handler; `hooks` are
     the `security_*` functions that were called on it during the attack (L5), `refusable` those of
-    them that can say no.
+    them that can say no; `gained` is what the attack got hold of, `tries` of how many times it won,
+    by its own account: (won, made).
     """
 
     verdict: Verdict
@@ -45,6 +46,8 @@ class Outcome:
     wrongs: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
     refusable: tuple[str, ...] = ()
+    gained: tuple[str, ...] = ()
+    tries: tuple[int, int] = (0, 0)
     witness: dict[str, Any] = field(default_factory=dict)
     attempt: list[dict[str, Any]] = field(default_factory=list)
     console: str = ""

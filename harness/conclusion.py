@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.cell import Cell, Outcome
-from harness.scenarios import REFERENCES, SCENARIOS
+from harness.scenarios import REFERENCES, SCENARIOS, Effect
 from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
 
@@ -27,7 +27,8 @@ class Result:
 
     `axes` is None when nothing was concluded: "not lost" would be a claim of its own.
     `seconds` is the cell's wall time; `hooks` saw the handler during the attack, `refusable` are
-    those of them that could have said no; `half` says what is missing of an attack that won.
+    those of them that could have said no; `half` says what is missing of an attack that won;
+    `gained` is what it got hold of, `tries` of how many times it won.
     """
 
     cell: Cell
@@ -42,6 +43,8 @@ class Result:
     half: str
     hooks: tuple[str, ...]
     refusable: tuple[str, ...]
+    gained: tuple[str, ...]
+    tries: tuple[int, int]
 
     @property
     def expected(self) -> Verdict:
@@ -59,7 +62,7 @@ class Result:
     def unhooked(self) -> bool:
         """Whether an attack from outside won and no hook could have said no (L5)."""
         scenario = SCENARIOS[self.cell.scenario]
-        won = self.verdict not in (*NO_VERDICT, Verdict.HELD)
+        won = bool(self.gained) or self.verdict not in (*NO_VERDICT, Verdict.HELD)
         return won and not (scenario.inside or scenario.from_host or self.refusable)
 
     @property
@@ -70,6 +73,11 @@ class Result:
         """
         scenario = SCENARIOS[self.cell.scenario]
         hole = scenario.holes.get(self.cell.variant)
+        if self.axes and Effect.STEP in scenario.effects:
+            if self.gained and not scenario.gains(self.cell.variant):
+                return f"it gained {', '.join(self.gained)}"
+            if not self.gained and scenario.gains(self.cell.variant):
+                return "nothing was gained"
         lost = self.axes is not None and self.verdict is not Verdict.HELD
         if not lost or self.verdict is not scenario.wins or (hole and hole.partly):
             return ""
@@ -124,6 +132,8 @@ def conclude(cell: Cell, outcomes: Outcomes) -> Result:
         half=half_done(cell, outcome),
         hooks=outcome.hooks,
         refusable=outcome.refusable,
+        gained=outcome.gained,
+        tries=outcome.tries,
     )
 
 
@@ -190,9 +200,11 @@ def _lost_control(cell: Cell, verdict: Verdict, outcomes: Outcomes) -> str:
 
 def half_done(cell: Cell, outcome: Outcome) -> str:
     """Say what is missing of an attack that won by its verdict; empty if nothing is."""
-    if outcome.verdict is Verdict.HELD or outcome.verdict is not SCENARIOS[cell.scenario].wins:
+    scenario = SCENARIOS[cell.scenario]
+    gainful = Effect.STEP in scenario.effects
+    if outcome.verdict is not scenario.wins or (outcome.verdict is Verdict.HELD and not gainful):
         return ""
     if not outcome.carried_out:
         return f"the attack did not get to its end ({outcome.attempt_end})"
-    missing = SCENARIOS[cell.scenario].missing(outcome)
+    missing = scenario.missing(outcome)
     return f"this was not lost: {missing}" if missing else ""

@@ -48,12 +48,19 @@ def mendable(error: OSError) -> UserError | None:
 
 
 class VmLost(Exception):
-    """The guest or its QEMU is gone, silent or beyond its deadline: no verdict can be drawn."""
+    """The guest or its QEMU is gone, silent or beyond its deadline: no verdict can be drawn.
+
+    `by_guest`: QEMU or the stopped heart says that the guest itself brought the machine down.
+    """
+
+    def __init__(self, message: str, *, by_guest: bool = False) -> None:
+        super().__init__(message)
+        self.by_guest = by_guest
 
 
 class Silent(VmLost):
     """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
 
     def __init__(self, message: str, *, alive: bool) -> None:
-        super().__init__(message)
+        super().__init__(message, by_guest=not alive)
         self.alive = alive

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.attacker import Attacker, Channel
+from harness.attempt_end import End
 from harness.cell import Cell, Outcome
 from harness.errors import VmLost
 from harness.guest_image import GuestImage, guest_image
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from harness.kernel.images import KernelImage
+    from harness.scenarios import Scenario
 
 BOOT_SECONDS = 120
 WARM_REQUESTS = 16
@@ -84,16 +87,18 @@ class Lab:
         """The userspace for the line's own kernel."""
         return self.flavours[""].guest
 
-    def spec(self, variant: str) -> MachineSpec:
-        """The machine on which `variant` runs."""
+    def spec(self, variant: str, *, cpus: int = 1, boot: str = "") -> MachineSpec:
+        """The machine on which `variant` runs; other CPUs or parameters make it another one."""
         images = self.images(variant)
+        own = [f"{cpus}-cpus"] * (cpus > 1) + re.findall(r"[\w.-]+", boot)
         return MachineSpec(
-            name=f"{self.line}-{variant}{'-kaslr' if self.kaslr else ''}",
+            name="-".join([self.line, variant, *own, *(["kaslr"] if self.kaslr else [])]),
             kernel=images.kernel.bzimage,
             kernel_key=images.kernel.key,
             initramfs=images.guest.initramfs,
             guest_key=images.guest.key,
-            cmdline=VARIANTS[variant].cmdline,
+            cmdline=f"{VARIANTS[variant].cmdline} {boot}".strip(),
+            cpus=cpus,
             kaslr=self.kaslr,
         )
 
@@ -104,17 +109,19 @@ class Lab:
         """
         scenario, variant = SCENARIOS[cell.scenario], VARIANTS[cell.variant]
         images = self.images(cell.variant)
-        if reason := scenario.not_applicable.get(cell.variant):
+        if reason := scenario.not_applicable.get(cell.variant) or _lacks(scenario, images.kernel):
             return _nothing(Verdict.NOT_APPLICABLE, reason, images, "not tried")
         trial: Trial | None = None
         start = time.monotonic()
         try:
-            with self._machine(cell.variant, fresh=fresh) as machine:
+            spec = self.spec(cell.variant, cpus=scenario.cpus, boot=scenario.boot)
+            with self._machine(cell.variant, spec, fresh=fresh) as machine:
                 trial = Trial(scenario, variant, machine, images.kernel, images.guest)
                 return replace(trial.run(), seconds=time.monotonic() - start)
         except VmLost as lost:
             return replace(
                 _nothing(Verdict.ERROR, str(lost), images, "lost"),
+                **(_ended(lost) if trial and trial.begun and scenario.ends_machine else {}),
                 seconds=time.monotonic() - start,
                 attempt=trial.tried if trial else [],
                 # Heard to its end, now that the machine is gone.
@@ -122,8 +129,7 @@ class Lab:
             )
 
     @contextmanager
-    def _machine(self, variant: str, *, fresh: bool) -> Iterator[Machine]:
-        spec = self.spec(variant)
+    def _machine(self, variant: str, spec: MachineSpec, *, fresh: bool) -> Iterator[Machine]:
         if fresh:
             with Machine.boot(spec, self.accelerator) as machine:
                 self._warm(variant, machine)
@@ -147,6 +153,25 @@ class Lab:
         with Channel(machine.agent_socket()) as channel:
             Attacker(channel, images.guest).getpid()
         Witness(machine, images.kernel).park()
+
+
+def _lacks(scenario: Scenario, kernel: KernelImage) -> str:
+    """Say which kernel options an attack lacks; empty if none."""
+    lacking = [name for name in scenario.needs if name not in kernel.options]
+    return f"this kernel lacks CONFIG_{', CONFIG_'.join(lacking)}" if lacking else ""
+
+
+def _ended(lost: VmLost) -> dict[str, Any]:
+    """Take the end of the whole machine for what its attack set out for, where QEMU tells of it."""
+    if not lost.by_guest:
+        return {}
+    return {
+        "verdict": Verdict.DISRUPTED,
+        "axes": Axes(availability=True),
+        "attempt_end": str(End.COMPLETED.value),
+        "carried_out": True,
+        "witness": {"machine": str(lost)},
+    }
 
 
 def _nothing(verdict: Verdict, detail: str, images: Images, attempt_end: str) -> Outcome:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SCHEMA = 3
+SCHEMA = 4
 """Changes with the fields of results.jsonl or run.json, and with what they mean."""
 
 _CELL_DEADLINE = 900.0  # seconds to wait for a cell that another process runs
@@ -133,6 +133,8 @@ class RunDirectory:
             hooks=tuple(facts.pop("hooks")),
             refusable=tuple(facts.pop("refusable")),
             wrongs=tuple(facts.pop("wrongs")),
+            gained=tuple(facts.pop("gained")),
+            tries=_pair(facts.pop("tries")),
             witness=json.loads((folder / "witness.json").read_text()),
             attempt=json.loads((folder / "attempt.json").read_text()),
             console=(folder / "console.txt").read_text(),
@@ -212,6 +214,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "ok": result.ok,
         "hooks": list(result.hooks),
         "refusable": list(result.refusable),
+        "gained": list(result.gained),
+        "tries": list(result.tries),
         "seconds": round(result.seconds, 3),
         "image": result.image,
         "witness": f"cells/{cell.id}/witness.json",
@@ -237,7 +241,14 @@ def from_json(line: dict[str, Any]) -> Result:
         half=line["half"],
         hooks=tuple(line["hooks"]),
         refusable=tuple(line["refusable"]),
+        gained=tuple(line["gained"]),
+        tries=_pair(line["tries"]),
     )
+
+
+def _pair(numbers: list[int]) -> tuple[int, int]:
+    won, made = numbers
+    return won, made
 
 
 def cell_of(line: dict[str, Any]) -> Cell:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.attacker import Attacker, Channel
@@ -11,10 +11,10 @@ from harness.attempt_end import AttemptEnd, End, attempt
 from harness.cell import Outcome
 from harness.errors import Silent, UserError, VmLost
 from harness.handler import Handler
+from harness.scenarios.registry import REFERENCES
 from harness.witness.conclude import Evidence, conclude
 from harness.witness.reader import Witness
 from harness.witness.tally import Command, Tally
-from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from harness.guest_image import GuestImage
@@ -28,7 +28,8 @@ TALLY = "umd_witness_tally"
 
 @dataclass
 class Trial:
-    """One scenario on one machine. `tried` is the attacker's account, whatever becomes of it."""
+    """One scenario on one machine. `tried` is the attacker's account, whatever becomes of it;
+    `begun` tells whether the attack has begun."""
 
     scenario: Scenario
     variant: Variant
@@ -36,6 +37,7 @@ class Trial:
     kernel: KernelImage
     guest: GuestImage
     tried: list[dict[str, Any]] = field(default_factory=list)
+    begun: bool = False
 
     def run(self) -> Outcome:
         """Attack, and conclude. Raises VmLost if the machine is gone."""
@@ -46,7 +48,8 @@ class Trial:
         code = witness.code() if self.scenario.whole_kernel else b""
         handler = Handler(self.variant, self.machine, self.kernel, witness)
         with Channel(self.machine.agent_socket()) as channel:
-            end, shown = self._attack(channel, handler)
+            attacker = Attacker(channel, self.guest)
+            end = self._attack(attacker, handler)
             attacked = witness.read()
             after, ended = _aftermath(witness)
         evidence = Evidence(
@@ -55,7 +58,8 @@ class Trial:
             after=after,
             taint=witness.taint() & ~taint,
             reached=_reached(self.scenario, end, before, attacked),
-            shown=shown,
+            shown=tuple(attacker.shown),
+            gained=tuple(attacker.gained),
             secrets=frozenset(witness.secrets),
             aftermath_ended=ended,
             stalled=witness.pulse.stalled,
@@ -64,7 +68,7 @@ class Trial:
             whole_kernel=self.scenario.whole_kernel,
             witness_changed=bool(code) and witness.code() != code,
         )
-        return self._outcome(evidence, end)
+        return replace(self._outcome(evidence, end), tries=attacker.tries)
 
     def _watch(self, witness: Witness) -> Tally:
         """Have the witness count what proves this attack's arrival; the tally before it.
@@ -88,14 +92,13 @@ class Trial:
         except UserError as error:
             raise VmLost(f"the function {name} is not in this kernel") from error
 
-    def _attack(self, channel: Channel, handler: Handler) -> tuple[AttemptEnd, tuple[bytes, ...]]:
-        """How the attack ended, and what it claims to be the secret."""
-        attacker = Attacker(channel, self.guest)
+    def _attack(self, attacker: Attacker, handler: Handler) -> AttemptEnd:
+        """How the attack ended, by its own account."""
+        self.begun = True
         try:
-            end = attempt(self.scenario, attacker, handler, is_thread=not self.variant.handler)
+            return attempt(self.scenario, attacker, handler, is_thread=not self.variant.handler)
         finally:
             self.tried += attacker.attempt.as_json()
-        return end, tuple(attacker.shown)
 
     def _hooks(self, evidence: Evidence) -> dict[str, bool]:
         """The hooks that saw the handler during the attack, in the order they first did.
@@ -127,6 +130,7 @@ class Trial:
             attempt_end=str(end),
             carried_out=end.end is End.COMPLETED,
             wrongs=tuple(sorted(conclusion.wrongs)),
+            gained=evidence.gained,
             hooks=tuple(hooks),
             refusable=tuple(name for name, can_refuse in hooks.items() if can_refuse),
             witness={
@@ -153,13 +157,13 @@ def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> 
     function = scenario.no_target_at if end.end is End.NO_TARGET else scenario.reach
     if function is None:
         # Who attacks from inside the guest and names no function cannot show that it arrived
-        # (rule 3), unless there is nothing to arrive at, or the witness delivers the attack.
-        excused = scenario.from_host or scenario.inside or scenario.effect is Effect.NONE
+        # (rule 3), unless the host or the witness delivers the attack, or there is none.
+        excused = scenario.name in REFERENCES or scenario.inside
         return None if excused or end.end is End.NO_TARGET else 0
     place = _watched(scenario).index(function)
     was, seen = before.named[place], now.named[place]
     calls = seen.on_handler - was.on_handler
-    if scenario.target == "start":
+    if scenario.target != "handler":
         calls += seen.elsewhere - was.elsewhere
     return calls
 

@@ -43,11 +43,27 @@ class Attacker(SystemCalls):
     def __init__(self, channel: Channel, guest: GuestImage) -> None:
         super().__init__(channel)
         self.shown: list[bytes] = []
+        self.gained: list[str] = []
+        self.tries = 0, 0
         self._payloads = guest.payloads
 
     def show(self, data: bytes) -> None:
         """Claim that `data` is the handler's secret; the host checks its hash afterwards."""
         self.shown.append(bytes(data))
+
+    def gain(self, what: str, value: object, *, truth: object) -> None:
+        """Claim to have got hold of something; `truth` is what the host or the witness knows.
+
+        Raises LookupError for a claim that is not true.
+        """
+        if value != truth:
+            raise LookupError(f"{what} is {truth!r}, not {value!r}")
+        self.gained.append(what)
+
+    def tried(self, *, won: bool) -> None:
+        """Count one try of an attack that is a race."""
+        before, made = self.tries
+        self.tries = before + won, made + 1
 
     # Files
 

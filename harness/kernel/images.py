@@ -66,6 +66,16 @@ class KernelImage:
         return note if isinstance(note, dict) else {}
 
     @cached_property
+    def options(self) -> frozenset[str]:
+        """The options it was built with, built in or as modules, without their prefix."""
+        lines = self.config.read_text().splitlines()
+        return frozenset(
+            line.removeprefix("CONFIG_").partition("=")[0]
+            for line in lines
+            if line.startswith("CONFIG_")
+        )
+
+    @cached_property
     def _symbols(self) -> Mapping[str, int]:
         symbols: dict[str, int] = {}
         for text in self.system_map.read_text().splitlines():

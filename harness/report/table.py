@@ -134,6 +134,11 @@ def verdict_text(result: Result, *, detail: bool = True) -> Text:
     text.append(result.verdict if result.ok else f"! {result.verdict}", style=_style(result))
     if result.ok and result.hole is not None:
         text.append(" (known hole)", style="yellow")
+    if result.ok and result.gained:
+        text.append(", a step", style="yellow" if result.hole is not None else "cyan")
+    won, made = result.tries
+    if detail and made:
+        text.append(f"\nwon {won} of {made} tries", style="dim")
     if detail and result.detail:
         text.append("\n" + _shortened(visible(result.detail)), style="dim")
     return text

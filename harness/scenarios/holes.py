@@ -24,5 +24,11 @@ def on_kthread(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[s
     return {v.name: hole for v in VARIANTS.values() if not v.handler}
 
 
+def on_both(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
+    """Nobody is spared, the reference included: full parity."""
+    isolated = on_isolated(verdict, reason, partly=partly)
+    return isolated | on_kthread(verdict, reason, partly=partly)
+
+
 NO_BLOB = {v.name: "a kernel thread has no blob" for v in VARIANTS.values() if not v.handler}
 """Where nothing is executed to start a handler: for `not_applicable`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Attack = Callable[[Attacker, Handler], None]
 
-Target = Literal["handler", "start"]
+Target = Literal["handler", "start", "system"]
 
 PTRACE_CHECK = "security_ptrace_access_check"
 
@@ -50,7 +50,10 @@ class Scenario:
     `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
     `reach`: the kernel function that must be seen before `held` is believed, with the handler
-    as an argument or, if `target` is the handler's `start`, with whatever starts it;
+    as an argument or, if `target` is the handler's `start` or the whole `system`, with whatever;
+    `tries`: how often an attack that is a race is made; `needs`: the kernel options it takes
+    beyond those of any distribution's kernel; `cpus` and `boot`: the CPUs and the boot parameters
+    of a machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
     `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
     code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
     write kernel memory, so the tally alone proves nothing; `holes`: the variants that lose
@@ -72,6 +75,11 @@ class Scenario:
     no_target_at: str | None = None
     reach: str | None = None
     target: Target = "handler"
+    tries: int = 1
+    needs: tuple[str, ...] = ()
+    cpus: int = 1
+    boot: str = ""
+    ends_machine: bool = False
     from_host: bool = False
     inside: bool = False
     whole_kernel: bool = False
@@ -87,17 +95,30 @@ class Scenario:
         return Verdict.HELD if self._stopped_by(variant) else self.wins
 
     @property
+    def effects(self) -> tuple[Effect, ...]:
+        """All that it does."""
+        return (self.effect, *self.also)
+
+    @property
     def wins(self) -> Verdict:
         """The verdict with which it wins: the worst of all that it does."""
-        return worst(effect.wins for effect in (self.effect, *self.also))
+        return worst(effect.wins for effect in self.effects)
+
+    def gains(self, variant: str) -> bool:
+        """Whether `variant` lets it get hold of what it is after."""
+        if Effect.STEP not in self.effects or variant in self.not_applicable:
+            return False
+        return variant in self.holes or not self._stopped_by(variant)
 
     def missing(self, outcome: Outcome) -> str:
         """What its outcome does not show of all it does: the worst alone may be half its work."""
-        effects = (self.effect, *self.also)
+        effects = self.effects
         lacking = [e.name.lower() for e in effects if not outcome.axes.show(e)]
         is_wrong = Effect.INTEGRITY in effects or Effect.ESCAPE in effects
         if is_wrong and self.shows not in outcome.wrongs:
             lacking.append(self.shows)
+        if Effect.STEP in effects and not outcome.gained:
+            lacking.append("anything it could have gained")
         return ", ".join(lacking)
 
     def _stopped_by(self, variant: str) -> bool:
@@ -131,6 +152,11 @@ def scenario(
     no_target_at: str | None = None,
     reach: str | None = None,
     target: Target = "handler",
+    tries: int = 1,
+    needs: tuple[str, ...] = (),
+    cpus: int = 1,
+    boot: str = "",
+    ends_machine: bool = False,
     from_host: bool = False,
     inside: bool = False,
     whole_kernel: bool = False,
@@ -165,6 +191,11 @@ def scenario(
             no_target_at=no_target_at,
             reach=reach,
             target=target,
+            tries=tries,
+            needs=needs,
+            cpus=cpus,
+            boot=boot,
+            ends_machine=ends_machine,
             from_host=from_host,
             inside=inside or effect is Effect.ESCAPE,
             whole_kernel=whole_kernel,

@@ -168,24 +168,24 @@ class Machine:
         try:
             yield
         except VmLost as lost:
-            if how := self._epitaph():
-                raise VmLost(how) from lost
+            if epitaph := self._epitaph():
+                raise epitaph from lost
             raise
 
-    def _epitaph(self) -> str:
-        """How QEMU ended; empty if it did not."""
+    def _epitaph(self) -> VmLost | None:
+        """How QEMU ended; None if it did not."""
         status = self._process.status(seconds=ENDING_SECONDS)
         if status is None:
-            return ""
+            return None
         if status < 0:
-            return f"QEMU was killed by {signal_name(status)}"
+            return VmLost(f"QEMU was killed by {signal_name(status)}")
         reason = self._monitor.shutdown_reason()
         if status == 0 and reason in _CAUSES:
-            # The guest's word, but no verdict hangs on it.
+            # Why it panicked is the guest's word, but no verdict hangs on that.
             panic = _PANIC.findall(self.console())
-            return ": ".join([_CAUSES[reason], *panic[-1:]])
+            return VmLost(": ".join([_CAUSES[reason], *panic[-1:]]), by_guest=True)
         words = self._process.last_words()
-        return ": ".join(filter(None, (f"QEMU ended with {status}", reason, words)))
+        return VmLost(": ".join(filter(None, (f"QEMU ended with {status}", reason, words))))
 
     @property
     def pid(self) -> int:
@@ -205,7 +205,7 @@ class Machine:
         self._monitor.execute("stop")
         status = self._monitor.execute("query-status")["status"]
         if status != "paused":
-            raise VmLost(f"the guest's CPUs stopped by themselves: {status}")
+            raise VmLost(f"the guest's CPUs stopped by themselves: {status}", by_guest=True)
         self._paused = True
 
     def resume(self) -> None:

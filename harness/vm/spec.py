@@ -11,8 +11,8 @@ from harness.vm.qemu import QEMU
 if TYPE_CHECKING:
     from pathlib import Path
 
-CMDLINE = "console=ttyS0 panic=-1 quiet"
-"""panic=-1: a panic ends QEMU."""
+CMDLINE = "console=ttyS0 panic=-1 quiet numa=fake=2"
+"""panic=-1: a panic ends QEMU. Two nodes, or no page could be moved from one to the other."""
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
@@ -51,7 +51,8 @@ class MachineSpec:
 
     def arguments(self) -> list[str]:
         """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""
-        size = ["-m", f"{self.memory_mib}M", "-smp", str(self.cpus)]
+        # As threads of one core: that is what core scheduling is about.
+        size = ["-m", f"{self.memory_mib}M", "-smp", f"{self.cpus},threads={self.cpus}"]
         found = ["-device", "vmcoreinfo"] if self.kaslr else []
         return [QEMU, *MACHINE, *found, *size]
 

@@ -32,7 +32,8 @@ class Evidence:
 
     `attacked` is the tally when the attack had ended, before the aftermath; `reached` counts
     calls of the function that proves the attack's arrival, None if none can; `shown` is what the
-    attacker says the secret is, `secrets` the hashes the witness kept; `forced` counts the
+    attacker says the secret is, `secrets` the hashes the witness kept; `gained` is what the attack
+    got hold of and the host found to be so; `forced` counts the
     restarts that the scenario asked of the witness; `inside` tells of an attack that starts in
     the handler, `whole_kernel` of one that may write kernel memory, `witness_changed` that the
     witness's code is no longer what it was; `stalled` is the longest that the whole machine stood
@@ -46,6 +47,7 @@ class Evidence:
     reached: int | None
     shown: tuple[bytes, ...]
     secrets: frozenset[bytes]
+    gained: tuple[str, ...]
     aftermath_ended: bool
     stalled: float
     forced: int
@@ -147,7 +149,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
     """Why `held` may not be believed; empty if it may."""
     if end.end is End.BROKEN:
         return f"the attack was not carried through: {end.detail}"
-    if evidence.reached == 0:
+    if evidence.reached == 0 and not evidence.gained:
         return "the attack never reached the handler in the kernel"
     if evidence.inside and not (evidence.attacked.escape.failed and _died(evidence)):
         return "the handler came to no harm by what it was asked to try"
@@ -193,14 +195,20 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
         )
     if axes.verdict is not Verdict.HELD:
         shown = "the secret was shown" if leaked else ""
-        detail = ", ".join(filter(None, (wrong, missing, shown)))
+        detail = ", ".join(filter(None, (wrong, missing, shown, _gained(evidence))))
         return Conclusion(axes.verdict, axes, detail, frozenset(wrongs))
     if unproven := _unproven(evidence, end):
         return Conclusion(Verdict.ERROR, axes, unproven)
     return Conclusion(Verdict.HELD, axes, _held_detail(evidence, end))
 
 
+def _gained(evidence: Evidence) -> str:
+    return f"gained {', '.join(evidence.gained)}" if evidence.gained else ""
+
+
 def _held_detail(evidence: Evidence, end: AttemptEnd) -> str:
+    if evidence.gained:
+        return _gained(evidence)
     if end.end is End.REFUSED:
         return end.detail
     if end.end is End.NO_TARGET:

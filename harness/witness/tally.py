@@ -11,9 +11,9 @@ from typing import Any
 from harness.errors import VmLost
 
 MAGIC = 0x5353454E54495755
-VERSION = 4
+VERSION = 5
 PHASES = 3
-RECORDS = 16
+RECORDS = 128
 SECRETS = 16
 NAMED = 8
 HOOKS = 64
@@ -47,6 +47,11 @@ class Violation(IntFlag):
     CREDENTIALS = 0x1000
     OOM_SCORE = 0x2000
     IMAGE = 0x4000
+    PERF = 0x8000
+    UPROBED = 0x10000
+    FAULTS = 0x20000
+    DUMP = 0x40000
+    ROOT = 0x80000
 
     @property
     def word(self) -> str:

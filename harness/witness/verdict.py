@@ -26,9 +26,11 @@ class Effect(Enum):
     """What a scenario sets out to do, and the verdict it wins with on its control.
 
     ESCAPE goes the other way: code that already runs inside the handler tries to get out.
+    STEP gains what other attacks need, such as an address, and loses the handler nothing.
     """
 
     NONE = "none"
+    STEP = "step"
     CONFIDENTIALITY = "confidentiality"
     AVAILABILITY = "availability"
     INTEGRITY = "integrity"
@@ -42,6 +44,7 @@ class Effect(Enum):
 
 _WINS = {
     Effect.NONE: Verdict.HELD,
+    Effect.STEP: Verdict.HELD,
     Effect.CONFIDENTIALITY: Verdict.LEAKED,
     Effect.AVAILABILITY: Verdict.DISRUPTED,
     Effect.INTEGRITY: Verdict.TAMPERED,
@@ -74,6 +77,8 @@ class Axes:
                 return self.availability
             case Effect.INTEGRITY | Effect.ESCAPE:
                 return self.integrity
+            case Effect.STEP:
+                return True  # no axis is lost by it: what it gains is kept apart
         return self == Axes()
 
     @property

@@ -11,6 +11,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/iocontext.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
@@ -46,9 +47,12 @@ struct condition {
 		unsigned int policy;
 		unsigned int rt_priority;
 		int static_prio;
+		int prio;
 		int io_priority;
 		u64 timer_slack;
 		unsigned long cpus;
+		unsigned long nodes;
+		unsigned long cookie;	/* of core scheduling */
 		bool pinned;
 	} policy;
 	struct {
@@ -61,12 +65,14 @@ struct condition {
 		unsigned int securebits;
 		kernel_cap_t caps[5];
 	} credentials;
+	struct path root;
+	unsigned long dump;
 	short oom_score;
 };
 
 /* What a process keeps to its very end. */
 #define LASTING	(WITNESS_MARK | WITNESS_LIMITS | WITNESS_POLICY | WITNESS_CGROUP | \
-		 WITNESS_CREDENTIALS | WITNESS_OOM_SCORE)
+		 WITNESS_CREDENTIALS | WITNESS_OOM_SCORE | WITNESS_ROOT)
 
 static struct condition first;
 static bool first_known;
@@ -82,6 +88,9 @@ static void take_memory(struct condition *now, struct task_struct *task, u32 *fo
 	now->mapped.code = READ_ONCE(mm->exec_vm);
 	now->mapped.data = READ_ONCE(mm->data_vm);
 	now->locked = READ_ONCE(mm->locked_vm);
+	now->dump = mm->flags & (MMF_DUMPABLE_MASK | MMF_DUMP_FILTER_MASK);
+	if (test_bit(MMF_HAS_UPROBES, &mm->flags))
+		*found |= WITNESS_UPROBED;
 	if (get_mm_counter_sum(mm, MM_SWAPENTS))
 		*found |= WITNESS_SWAPPED;
 	mmput(mm);
@@ -131,13 +140,22 @@ static void take_task(struct condition *now, struct task_struct *task)
 	now->policy.policy = task->policy;
 	now->policy.rt_priority = task->rt_priority;
 	now->policy.static_prio = task->static_prio;
+	now->policy.prio = task->prio;
 	now->policy.timer_slack = task->timer_slack_ns;
 	now->policy.cpus = cpumask_bits(task->cpus_ptr)[0];
 	now->policy.pinned = READ_ONCE(task->user_cpus_ptr);
+#ifdef CONFIG_CPUSETS
+	now->policy.nodes = nodes_addr(task->mems_allowed)[0];
+#endif
+#ifdef CONFIG_SCHED_CORE
+	now->policy.cookie = task->core_cookie;
+#endif
 	task_lock(task);
 	if (task->io_context)
 		now->policy.io_priority = task->io_context->ioprio;
 	memcpy(now->limits, task->signal->rlim, sizeof(now->limits));
+	if (task->fs)
+		now->root = task->fs->root;
 	task_unlock(task);
 	now->oom_score = task->signal->oom_score_adj;
 	rcu_read_lock();
@@ -146,13 +164,29 @@ static void take_task(struct condition *now, struct task_struct *task)
 	rcu_read_unlock();
 }
 
+/* What is wrong of any task, whenever it is seen. */
+static u32 meddled(struct task_struct *task)
+{
+	u32 found = 0;
+
+	if (READ_ONCE(task->ptrace))
+		found |= WITNESS_TRACED;
+#ifdef CONFIG_PERF_EVENTS
+	if (READ_ONCE(task->perf_event_ctxp))
+		found |= WITNESS_PERF;
+#endif
+#ifdef CONFIG_FAULT_INJECTION
+	if (READ_ONCE(task->make_it_fail) || READ_ONCE(task->fail_nth))
+		found |= WITNESS_FAULTS;
+#endif
+	return found;
+}
+
 static u32 always(struct task_struct *task, const struct umd_info *info)
 {
 	struct file *exe;
 	u32 found = 0;
 
-	if (READ_ONCE(task->ptrace))
-		found |= WITNESS_TRACED;
 	rcu_read_lock();
 	if (!(rcu_dereference(task->real_parent)->flags & PF_KTHREAD))
 		found |= WITNESS_ADOPTED;
@@ -191,6 +225,10 @@ static u32 compare(const struct condition *now)
 		found |= WITNESS_CREDENTIALS;
 	if (now->oom_score != first.oom_score)
 		found |= WITNESS_OOM_SCORE;
+	if (now->dump != first.dump)
+		found |= WITNESS_DUMP;
+	if (!path_equal(&now->root, &first.root))
+		found |= WITNESS_ROOT;
 	return found;
 }
 
@@ -203,8 +241,8 @@ static u32 compare(const struct condition *now)
  */
 u32 witness_examine(struct task_struct *task, const struct umd_info *info)
 {
+	u32 found = meddled(task);
 	struct condition now;
-	u32 found = 0;
 
 	memset(&now, 0, sizeof(now));
 	take_task(&now, task);
@@ -237,14 +275,12 @@ u32 witness_examine(struct task_struct *task, const struct umd_info *info)
  */
 u32 witness_examine_end(struct task_struct *task)
 {
+	u32 found = meddled(task);
 	struct condition now;
-	u32 found = 0;
 
 	memset(&now, 0, sizeof(now));
 	take_task(&now, task);
 	take_credentials(&now, task);
-	if (READ_ONCE(task->ptrace))
-		found |= WITNESS_TRACED;
 	if (first_known)
 		found |= compare(&now) & LASTING;
 	return found;

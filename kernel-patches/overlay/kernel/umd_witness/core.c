@@ -19,6 +19,8 @@
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
+#include <linux/security.h>
+#include <linux/semaphore.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/timekeeping.h>
@@ -193,8 +195,11 @@ static void keep_priority(void)
 	tally_end();
 }
 
-/* One request; returns whether it was answered at all. */
-static bool transact(const struct witness_message *request)
+/* One at a time, or nobody could tell in which order the handler got them. */
+static DEFINE_SEMAPHORE(asking, 1);
+
+/* One request, with the lock; returns whether it was answered at all. */
+static bool exchange(const struct witness_message *request)
 {
 	u32 first = READ_ONCE(tally.generation);
 	struct witness_message reply;
@@ -203,7 +208,6 @@ static bool transact(const struct witness_message *request)
 	u64 begin;
 	int ret;
 
-	keep_priority();
 	violations = handler->examine(false);
 	begin = ktime_get_ns();
 	ret = handler->transact((struct witness_message *)request, &reply);
@@ -239,13 +243,50 @@ static bool transact(const struct witness_message *request)
 	return !ret;
 }
 
+/* Whoever else asks at the moment may hold it up, but not for ever. */
+static bool transact(const struct witness_message *request)
+{
+	bool answered;
+
+	if (down_timeout(&asking, DEADLINE)) {
+		tally_begin();
+		tally.count.sent++;
+		tally.count.failed++;
+		tally.count.error = -EBUSY;
+		tally_end();
+		return false;
+	}
+	answered = exchange(request);
+	up(&asking);
+	return answered;
+}
+
 static bool ask(void)
 {
 	struct witness_message request;
 
+	keep_priority();
 	make_request(&request, WITNESS_ASK);
 	return transact(&request);
 }
+
+/*
+ * The same handler asked by whoever writes to the file, as a manager does it for its
+ * callers: with their signals, their memory's limits and their priority.
+ */
+static ssize_t ask_write(struct file *file, const char __user *from, size_t size, loff_t *at)
+{
+	struct witness_message request;
+
+	make_request(&request, WITNESS_ASK);
+	return transact(&request) ? size : -EIO;
+}
+
+static const struct file_operations ask_operations = {
+	.owner = THIS_MODULE,
+	.write = ask_write,
+	.llseek = noop_llseek,
+};
 
 static void try_escape(u32 way)
 {
@@ -260,6 +301,7 @@ static void try_escape(u32 way)
 	tally.escape.asked++;
 	tally.escape.exits = tally.exits;
 	tally_end();
+	keep_priority();
 	if (transact(&request))
 		return;
 
@@ -425,6 +467,8 @@ static int __init witness_init(void)
 	witness_see_init();
 	witness_calls_init();
 	register_random_vmfork_notifier(&vmfork_block);
+	if (IS_ERR(securityfs_create_file("umd_witness_ask", 0200, NULL, NULL, &ask_operations)))
+		pr_err("umd_witness: nobody but the witness can ask\n");
 	mod_timer(&heartbeat_timer, jiffies + HEARTBEAT);
 
 	task = kthread_create(witness_thread, NULL, "umd_witness");

@@ -12,9 +12,9 @@
 #include "message.h"
 
 #define WITNESS_MAGIC		0x5353454e54495755ULL	/* "UWITNESS" */
-#define WITNESS_VERSION		4
+#define WITNESS_VERSION		5
 #define WITNESS_PHASES		3
-#define WITNESS_RECORDS		16
+#define WITNESS_RECORDS		128
 #define WITNESS_SECRETS		16
 #define WITNESS_NAMED		8
 #define WITNESS_HOOKS		64
@@ -38,11 +38,16 @@ enum witness_violation {
 	WITNESS_MAPPED = 1 << 7,	/* the size of the address space, and of code in it */
 	WITNESS_PIPES = 1 << 8,		/* who has either of them open */
 	WITNESS_LIMITS = 1 << 9,
-	WITNESS_POLICY = 1 << 10,	/* policy, priority, CPUs, I/O priority, timer slack */
+	WITNESS_POLICY = 1 << 10,	/* policy, priority, CPUs, memory nodes, timer slack */
 	WITNESS_CGROUP = 1 << 11,
 	WITNESS_CREDENTIALS = 1 << 12,
 	WITNESS_OOM_SCORE = 1 << 13,
 	WITNESS_IMAGE = 1 << 14,	/* text or read-only data is not the blob's */
+	WITNESS_PERF = 1 << 15,		/* it has perf events */
+	WITNESS_UPROBED = 1 << 16,	/* its code has, or had, breakpoints */
+	WITNESS_FAULTS = 1 << 17,	/* calls of it are made to fail */
+	WITNESS_DUMP = 1 << 18,		/* whether, and what of it, a core dump holds */
+	WITNESS_ROOT = 1 << 19,		/* the directory it takes for the root */
 };
 
 struct witness_count {
