@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
@@ -93,10 +93,11 @@ def expected_outcome(cell: Cell, *, seconds: float = 0.25) -> Outcome:
     """What the scenario says that the cell gives, with all that it does lost."""
     scenario = SCENARIOS[cell.scenario]
     verdict = scenario.expected(cell.variant)
-    lost = (AXES[effect.wins] for effect in (scenario.effect, *scenario.also))
+    lost = (AXES[effect.wins] for effect in scenario.effects)
     axes = reduce(_both, lost) if verdict is scenario.wins else AXES[verdict]
     why = scenario.not_applicable.get(cell.variant, "")
-    return outcome(verdict, why, seconds=seconds, axes=axes)
+    gained = ("what it is after",) if scenario.gains(cell.variant) else ()
+    return replace(outcome(verdict, why, seconds=seconds, axes=axes), gained=gained)
 
 
 def _both(one: Axes, other: Axes) -> Axes:

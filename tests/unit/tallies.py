@@ -130,6 +130,7 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "reached": 1,
         "shown": (),
         "secrets": frozenset(),
+        "gained": (),
         "aftermath_ended": True,
         "stalled": 0.0,
         "forced": 0,

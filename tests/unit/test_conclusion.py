@@ -129,6 +129,15 @@ def test_not_applicable_stands_with_its_reason_but_was_not_expected() -> None:
         assert exit_status([result]) == 1
 
 
+def test_an_n_a_for_what_the_kernel_lacks_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    choosy = replace(SCENARIOS["proc_mem_write"], needs=("DAMON_SYSFS",))
+    monkeypatch.setitem(SCENARIOS, "proc_mem_write", choosy)
+    lacking = outcome(Verdict.NOT_APPLICABLE, "this kernel lacks CONFIG_DAMON_SYSFS")
+    given = as_expected(isolated__proc_mem_write=lacking, baseline__proc_mem_write=lacking)
+    result = conclude(ISOLATED, given)
+    assert (result.verdict, result.ok) == (Verdict.NOT_APPLICABLE, True)
+
+
 def test_an_n_a_that_was_declared_is_as_expected() -> None:
     result = conclude(cell("kthread", "escape_openat"), as_expected())
     assert (result.verdict, result.ok, result.axes) == (Verdict.NOT_APPLICABLE, True, None)
@@ -214,3 +223,65 @@ def test_a_hook_that_cannot_refuse_is_none(refusable: tuple[str, ...], *, unhook
     seen = ("security_task_to_inode", *refusable)
     won = replace(outcome(Verdict.TAMPERED), hooks=seen, refusable=refusable)
     assert conclude(CONTROL, as_expected(baseline__proc_mem_write=won)).unhooked is unhooked
+
+
+# A step
+
+GAINED = replace(outcome(Verdict.HELD), gained=("its address",))
+NO_MORE_THAN_PID = Hole(Verdict.HELD, "the number of a process is no secret")
+
+
+@pytest.fixture
+def step(monkeypatch: pytest.MonkeyPatch, small: None) -> None:  # noqa: F811, ARG001
+    """An attack that gains what others need, and that `isolated` stops."""
+    after = replace(SCENARIOS["proc_mem_write"], effect=Effect.STEP)
+    monkeypatch.setitem(SCENARIOS, "proc_mem_write", after)
+
+
+@pytest.mark.usefixtures("step")
+def test_a_step_holds_and_gains_on_its_control_alone() -> None:
+    outcomes = as_expected()
+    assert outcomes[CONTROL].gained
+    assert not outcomes[ISOLATED].gained
+    for one in (CONTROL, ISOLATED):
+        result = conclude(one, outcomes)
+        assert (result.verdict, result.ok) == (Verdict.HELD, True)
+
+
+@pytest.mark.usefixtures("step")
+def test_a_step_that_gains_nothing_on_its_control_proves_nothing() -> None:
+    outcomes = as_expected(baseline__proc_mem_write=outcome(Verdict.HELD))
+    result = conclude(ISOLATED, outcomes)
+    assert result.verdict is Verdict.ERROR
+    assert "control baseline did not win: this was not lost: anything it could" in result.detail
+    assert "held as expected, but nothing was gained" in explain(conclude(CONTROL, outcomes))
+
+
+@pytest.mark.usefixtures("step")
+def test_a_step_that_was_half_done_on_its_control_proves_nothing() -> None:
+    half = replace(GAINED, carried_out=False, attempt_end="broken: EIO at read")
+    result = conclude(ISOLATED, as_expected(baseline__proc_mem_write=half))
+    assert result.verdict is Verdict.ERROR
+    assert "did not get to its end" in result.detail
+
+
+@pytest.mark.usefixtures("step")
+def test_a_step_that_gains_where_it_should_not_is_unexpected() -> None:
+    result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=GAINED))
+    assert (result.verdict, result.ok) == (Verdict.HELD, False)
+    assert "held as expected, but it gained its address" in explain(result)
+    assert exit_status([result]) == 1
+
+
+@pytest.mark.usefixtures("step")
+def test_a_hole_for_a_step_is_one_that_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    holed = replace(SCENARIOS["proc_mem_write"], holes={"isolated": NO_MORE_THAN_PID})
+    monkeypatch.setitem(SCENARIOS, "proc_mem_write", holed)
+    assert conclude(ISOLATED, as_expected()).ok
+    closed = conclude(ISOLATED, as_expected(isolated__proc_mem_write=outcome(Verdict.HELD)))
+    assert not closed.ok, "the hole is no longer there"
+
+
+@pytest.mark.usefixtures("step")
+def test_a_step_meets_a_hook_or_none_like_any_attack() -> None:
+    assert conclude(CONTROL, as_expected(baseline__proc_mem_write=GAINED)).unhooked

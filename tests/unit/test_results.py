@@ -47,6 +47,8 @@ FIELDS = [
     "ok",
     "hooks",
     "refusable",
+    "gained",
+    "tries",
     "seconds",
     "image",
     "witness",
@@ -57,12 +59,18 @@ FIELDS = [
 
 
 def test_a_line_has_exactly_its_fields() -> None:
-    held = replace(outcome(Verdict.HELD, "EPERM"), hooks=("security_file_open",))
+    held = replace(
+        outcome(Verdict.HELD, "EPERM"),
+        hooks=("security_file_open",),
+        gained=("an address",),
+        tries=(1, 2),
+    )
     result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=held))
     line = json.loads(json.dumps(as_json(result)))
     assert list(line) == FIELDS
-    assert line["schema"] == 3
+    assert line["schema"] == 4
     assert line["hooks"] == ["security_file_open"]
+    assert (line["gained"], line["tries"]) == (["an address"], [1, 2])
     assert line["control"] == {"variant": "baseline", "verdict": "tampered"}
     assert line["axes"] == {"integrity": False, "availability": False, "confidentiality": False}
     assert line["effect"] == "integrity"
@@ -81,7 +89,12 @@ def new_run(root: Path) -> RunDirectory:
 
 def test_evidence_is_kept_and_comes_back(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    given = replace(outcome(Verdict.HELD, "d\udce4"), console="\\x1b[31m \udc80")
+    given = replace(
+        outcome(Verdict.HELD, "d\udce4"),
+        console="\\x1b[31m \udc80",
+        gained=("an address",),
+        tries=(3, 4),
+    )
     assert run.outcome(ISOLATED) is None
     run.keep(ISOLATED, given)
     kept = run.outcome(ISOLATED)
@@ -200,4 +213,4 @@ def test_the_header_is_added_to(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     run.write_header({"started": "now", "finished": None})
     run.write_header({"finished": "later"})
-    assert run.header() == {"schema": 3, "started": "now", "finished": "later"}
+    assert run.header() == {"schema": 4, "started": "now", "finished": "later"}

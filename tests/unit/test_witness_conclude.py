@@ -361,3 +361,11 @@ def test_a_witness_that_was_starved_says_nothing() -> None:
 def test_a_witness_that_was_tampered_with_says_nothing(other: dict[str, Any]) -> None:
     found = conclude(evidence(**other), COMPLETED)
     assert (found.verdict, found.detail) == (Verdict.ERROR, "the witness itself was tampered with")
+
+
+def test_what_was_gained_needs_no_arrival_at_the_handler() -> None:
+    """The host knows it to be true: no other proof is better."""
+    conclusion = conclude(evidence(reached=0, gained=("its pid", "its page")), COMPLETED)
+    assert (conclusion.verdict, conclusion.detail) == (Verdict.HELD, "gained its pid, its page")
+    worse = conclude(evidence(after=WRONG, gained=("its pid",)), COMPLETED)
+    assert worse.detail == "2 wrong replies, gained its pid"

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What holds for every attack of the corpus, by what it declares."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harness.matrix import check_corpus
+from harness.paths import KERNEL_PATCHES
+from harness.scenarios import REFERENCES, SCENARIOS, Effect, Scenario
+from harness.variants import VARIANTS
+from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
+from harness.witness.tally import Violation
+
+ATTACKS = [scenario for name, scenario in SCENARIOS.items() if name not in REFERENCES]
+
+FRAGMENTS = ("base.config", "witness.config")
+OPTION = re.compile(r"^CONFIG_(\w+)=[ym]$", re.MULTILINE)
+
+
+def every(scenario: Scenario) -> str:
+    return scenario.name
+
+
+def test_the_corpus_is_sound() -> None:
+    check_corpus()
+
+
+def test_the_shipped_kernels_have_all_that_attacks_need() -> None:
+    """So none of them is `n/a` for want of an option: an option that vanishes fails the build."""
+    texts = [(KERNEL_PATCHES / "config" / name).read_text() for name in FRAGMENTS]
+    shipped = {option for text in texts for option in OPTION.findall(text)}
+    needed = {option for scenario in ATTACKS for option in scenario.needs}
+    assert needed <= shipped
+
+
+@pytest.mark.parametrize("scenario", ATTACKS, ids=every)
+def test_an_attack_can_be_believed(scenario: Scenario) -> None:
+    variants = [name for name in VARIANTS if name not in scenario.not_applicable]
+    assert not variants or scenario.control in variants, "its control has what it attacks"
+    assert re.fullmatch(r"[A-Z].*\.", scenario.summary), "a sentence, in a line"
+    assert scenario.answers
+    assert scenario.tries >= 1
+    wrongs = {WRONG_REPLY, CALL_RETURNED, *(flag.word for flag in Violation)}
+    assert scenario.shows in wrongs, "the witness has a word for what it makes wrong"
+    processes = [name for name in variants if VARIANTS[name].handler]
+    may_hold = any(scenario.expected(name) == "held" for name in processes)
+    if may_hold and not (scenario.inside or scenario.ends_machine):
+        assert scenario.reach or Effect.STEP in scenario.effects, "`held` takes proof of arrival"
