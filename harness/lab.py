@@ -114,8 +114,9 @@ class Lab:
         trial: Trial | None = None
         start = time.monotonic()
         try:
-            spec = self.spec(cell.variant, cpus=scenario.cpus, boot=scenario.boot)
-            with self._machine(cell.variant, spec, fresh=fresh) as machine:
+            with self._machine(
+                cell.variant, fresh=fresh, cpus=scenario.cpus, boot=scenario.boot
+            ) as machine:
                 trial = Trial(scenario, variant, machine, images.kernel, images.guest)
                 return replace(trial.run(), seconds=time.monotonic() - start)
         except VmLost as lost:
@@ -129,7 +130,10 @@ class Lab:
             )
 
     @contextmanager
-    def _machine(self, variant: str, spec: MachineSpec, *, fresh: bool) -> Iterator[Machine]:
+    def _machine(
+        self, variant: str, *, fresh: bool, cpus: int = 1, boot: str = ""
+    ) -> Iterator[Machine]:
+        spec = self.spec(variant, cpus=cpus, boot=boot)
         if fresh:
             with Machine.boot(spec, self.accelerator) as machine:
                 self._warm(variant, machine)

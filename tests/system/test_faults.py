@@ -14,7 +14,7 @@ from cells import Cells, cells, touch
 
 from harness.scenarios.signals import kill_family
 from harness.vm.console import CAP
-from harness.witness.verdict import Verdict
+from harness.witness.verdict import Axes, Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -49,6 +49,32 @@ def test_a_guest_that_panics(cells: Cells) -> None:
     assert "Kernel panic" in outcome.console
     assert outcome.attempt[-1]["lost"]
     assert not cells.left()
+
+
+def test_an_attack_that_is_to_end_the_machine(cells: Cells) -> None:
+    """QEMU says that it ended, and only after the attack had begun."""
+
+    def attack(attacker: Attacker, handler: Handler) -> None:  # noqa: ARG001
+        attacker.write_file("/proc/sysrq-trigger", b"b")
+
+    outcome = cells.run(attack, effect=Effect.AVAILABILITY, ends_machine=True)
+    assert (outcome.verdict, outcome.axes) == (Verdict.DISRUPTED, Axes(availability=True))
+    assert outcome.detail == "the guest reset itself"
+
+
+def test_a_machine_that_the_host_ends_is_none_that_its_attack_ended(cells: Cells) -> None:
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        os.kill(handler._machine.pid, signal.SIGKILL)
+        attacker.getpid()
+
+    outcome = cells.run(attack, effect=Effect.AVAILABILITY, ends_machine=True)
+    assert outcome.verdict is Verdict.ERROR
+    assert outcome.detail == "QEMU was killed by SIGKILL"
+
+
+def test_a_machine_that_does_not_end_is_judged_like_any(cells: Cells) -> None:
+    outcome = cells.run(touch, effect=Effect.AVAILABILITY, ends_machine=True)
+    assert outcome.verdict is Verdict.HELD
 
 
 def test_a_guest_that_oopses(cells: Cells) -> None:
