@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from harness.scenarios import Scenario
 
 BOOT_SECONDS = 120
-WARM_REQUESTS = 16
+WARM_REQUESTS = 96
+"""How many replies show what is usual: the first ones are slow, while QEMU translates."""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,9 @@ from harness.attacker.errors import errno_name
 from harness.attacker.syscalls import NAMES
 from harness.attempt_end import AttemptEnd, End
 from harness.vm.process import signal_name
+from harness.witness.latency import slowed
 from harness.witness.tally import Escape, Tally, Violation
 from harness.witness.verdict import Axes, Verdict
-
-SLOW_NS = 1_000_000_000
-"""A reply later than this is a disruption: half the test configuration's deadline, and over a
-hundred times what a reply takes without KVM."""
 
 X32_BIT = 0x40000000
 """__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h."""
@@ -127,8 +124,8 @@ def _missing(evidence: Evidence) -> str:
         found.append(f"{failed} failed ({errno_name(-after.error)})")
     if restarts > 0:
         found.append(f"restarted {restarts} x{_died(evidence)}")
-    if not evidence.inside and evidence.after.slowest > max(SLOW_NS, evidence.before.slowest):
-        found.append(f"slowed to {evidence.after.slowest / 1e9:.1f} s")
+    if not evidence.inside and (slow := slowed(evidence.before, evidence.after)):
+        found.append(slow)
     if not evidence.aftermath_ended:
         found.append("the aftermath did not end")
     return ", ".join(found)

@@ -25,7 +25,8 @@ from tallies import (
     evidence,
 )
 
-from harness.witness.conclude import SLOW_NS, STALL_SECONDS, conclude
+from harness.witness.conclude import STALL_SECONDS, conclude
+from harness.witness.latency import SLOW_NS
 from harness.witness.tally import Escape, Violation
 from harness.witness.verdict import Axes, Verdict
 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""When a handler counts as slowed: by one reply, by the median, by the 95th percentile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tallies import AFTER, BEFORE
+
+from harness.witness.latency import ENOUGH, SLOW_NS, slowed
+from harness.witness.tally import Record
+
+if TYPE_CHECKING:
+    from harness.witness.tally import Tally
+
+MS = 1_000_000
+
+
+def tally(base: Tally, first: int, *times: int, error: int = 0, generation: int = 1) -> Tally:
+    """A tally whose records start at number `first`; the very first is never counted."""
+    records = [Record(first, generation, error, False, 0)]
+    records += [Record(first + 1 + n, generation, error, False, t) for n, t in enumerate(times)]
+    return replace(base, records=tuple(records))
+
+
+USUAL = tally(BEFORE, 1, *[MS] * 40)
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([MS] * 40, ""),
+        ([5 * MS] * 40, ""),
+        ([6 * MS] * 40, "slowed from 1.00 ms to 6.00 ms at the median"),
+        ([MS] * 36 + [100 * MS] * 4, ""),
+        ([MS] * 36 + [101 * MS] * 4, "slowed from 10.00 ms to 101.00 ms at the 95th percentile"),
+        ([MS] * 39 + [900 * MS], ""),
+        ([6 * MS] * (ENOUGH - 1), ""),
+        ([6 * MS] * ENOUGH, "slowed from 1.00 ms to 6.00 ms at the median"),
+    ],
+)
+def test_times_are_held_against_those_before(times: list[int], said: str) -> None:
+    assert slowed(USUAL, tally(AFTER, 100, *times)) == said
+
+
+def test_one_reply_that_is_later_than_half_the_deadline_is_enough() -> None:
+    assert slowed(BEFORE, replace(AFTER, slowest=SLOW_NS + 1)) == "slowed to 1.0 s"
+    was_so_before = replace(BEFORE, slowest=SLOW_NS + 1)
+    assert not slowed(was_so_before, replace(AFTER, slowest=SLOW_NS + 1))
+
+
+def test_what_was_not_answered_or_began_with_a_start_says_nothing() -> None:
+    assert not slowed(USUAL, tally(AFTER, 100, *[9 * MS] * 40, error=-110))
+    starts = [Record(100 + n, n, 0, False, 9 * MS) for n in range(40)]
+    assert not slowed(USUAL, replace(AFTER, records=tuple(starts)))
+
+
+def test_what_was_before_the_attack_does_not_count_as_since() -> None:
+    """The ring holds both, in whatever order."""
+    both = tally(AFTER, 1, *[MS] * 40, *[9 * MS] * 40)
+    turned = replace(both, records=both.records[50:] + both.records[:50])
+    assert slowed(USUAL, turned) == "slowed from 1.00 ms to 9.00 ms at the median"
