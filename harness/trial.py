@@ -158,7 +158,7 @@ def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> 
     if function is None:
         # Who attacks from inside the guest and names no function cannot show that it arrived
         # (rule 3), unless the host or the witness delivers the attack, or there is none.
-        excused = scenario.name in REFERENCES or scenario.inside
+        excused = scenario.name in REFERENCES or scenario.from_host or scenario.inside
         return None if excused or end.end is End.NO_TARGET else 0
     place = _watched(scenario).index(function)
     was, seen = before.named[place], now.named[place]

@@ -213,7 +213,8 @@ def test_a_taint_of_the_attackers_own_is_an_error(cells: Cells) -> None:
 
 def test_an_attack_that_names_nothing_to_reach_proves_nothing(cells: Cells) -> None:
     assert cells.run(touch, reach=None).verdict is Verdict.ERROR
-    assert cells.run(touch, reach=None, effect=Effect.NONE).verdict is Verdict.HELD
+    assert cells.run(touch, reach=None, effect=Effect.NONE).verdict is Verdict.ERROR
+    assert cells.run(touch, reach=None, from_host=True).verdict is Verdict.HELD
 
 
 def test_the_kernels_own_calls_prove_nothing(cells: Cells) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cells import Cells, cells
 
+from harness.attacker.perf import PerfEvent
 from harness.attacker.tracee import PTRACE_SEIZE
 from harness.handler import WayOut
 from harness.paths import KERNEL_PATCHES
@@ -100,6 +101,27 @@ def trace(attacker: Attacker, pid: int) -> None:
     attacker.ptrace(PTRACE_SEIZE, pid)
 
 
+def watch_events(attacker: Attacker, pid: int) -> None:
+    PerfEvent(attacker, pid)
+
+
+def fail_calls(attacker: Attacker, pid: int) -> None:
+    attacker.write_file(f"/proc/{pid}/make-it-fail", b"1")
+
+
+def fill_dumps(attacker: Attacker, pid: int) -> None:
+    attacker.write_file(f"/proc/{pid}/coredump_filter", b"0x7f")
+
+
+def move_memory(attacker: Attacker, pid: int) -> None:
+    attacker.mkdir("/old")
+    attacker.mount("none", "/old", "cgroup", 0, "cpuset")
+    attacker.mkdir("/old/cell")
+    attacker.write_file("/old/cell/cpuset.cpus", b"0")
+    attacker.write_file("/old/cell/cpuset.mems", b"1")
+    attacker.write_file("/old/cell/tasks", str(pid).encode())
+
+
 def stay_away(_attacker: Attacker, _handler: Handler) -> None:
     pass
 
@@ -119,6 +141,10 @@ def stay_away(_attacker: Attacker, _handler: Handler) -> None:
         (hold_pipe, Violation.PIPES),
         (borrow_descriptor, Violation.PIPES),
         (trace, Violation.TRACED),
+        (watch_events, Violation.PERF),
+        (fail_calls, Violation.FAULTS),
+        (fill_dumps, Violation.DUMP),
+        (move_memory, Violation.POLICY | Violation.CGROUP),
     ],
 )
 def test_a_change_is_seen_and_nothing_else(
@@ -298,4 +324,5 @@ def test_a_function_that_cannot_be_watched_is_that_cells_error(
 ) -> None:
     outcome = cells.run(stay_away, **{declared: name})
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, reason)
-    assert cells.run(stay_away, effect=Effect.NONE, reach=None).verdict is Verdict.HELD
+    honest = cells.run(stay_away, effect=Effect.NONE, reach=None, from_host=True)
+    assert honest.verdict is Verdict.HELD
