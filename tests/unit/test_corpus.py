@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 
 from harness.matrix import check_corpus
-from harness.paths import KERNEL_PATCHES
+from harness.paths import CHECKOUT, KERNEL_PATCHES
 from harness.scenarios import REFERENCES, SCENARIOS, Effect, Scenario
 from harness.variants import VARIANTS
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
@@ -18,6 +19,19 @@ ATTACKS = [scenario for name, scenario in SCENARIOS.items() if name not in REFER
 
 FRAGMENTS = ("base.config", "witness.config")
 OPTION = re.compile(r"^CONFIG_(\w+)=[ym]$", re.MULTILINE)
+
+
+ROWS = {
+    row
+    for part in tomllib.loads((CHECKOUT / "harness/scenarios/surface.toml").read_text()).values()
+    for row in part["rows"]
+}
+
+
+def test_every_row_of_the_attack_surface_has_its_attack() -> None:
+    attacked = {scenario.surface for scenario in ATTACKS}
+    assert not ROWS - attacked
+    assert not attacked - ROWS, "an attack is on a row, or the row is missing"
 
 
 def every(scenario: Scenario) -> str:
