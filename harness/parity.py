@@ -21,8 +21,8 @@ SUBJECT, REFERENCE = "isolated", "kthread"
 def parities(results: Iterable[Result]) -> Iterator[tuple[Cell, tuple[str, ...] | None]]:
     """Yield each attack from outside on the subject, with the axes on which it fares worse.
 
-    None where parity is not shown: an error, or the reference was not run. An n/a of the
-    reference, which always has its reason, means that a thread has nothing to lose there.
+    A step counts as one of them. None where parity is not shown: an error, or the reference was
+    not run. An n/a, which always has its reason, means that there is nothing to lose.
     """
     by_cell = {result.cell: result for result in results}
     for cell in by_cell:
@@ -33,11 +33,12 @@ def parities(results: Iterable[Result]) -> Iterator[tuple[Cell, tuple[str, ...] 
 
 def _worse(cell: Cell, results: Mapping[Cell, Result]) -> tuple[str, ...] | None:
     other = results.get(Cell(cell.line, REFERENCE, cell.scenario))
-    mine = results[cell].axes
-    if other is None or mine is None:
+    mine, theirs = _lost(results[cell]), _lost(other) if other else None
+    if mine is None or theirs is None:
         return None
-    theirs = Axes() if other.verdict is Verdict.NOT_APPLICABLE else other.axes
-    if theirs is None:
-        return None
-    spared = asdict(theirs)
-    return tuple(axis for axis, lost in asdict(mine).items() if lost and not spared[axis])
+    return tuple(what for what, lost in mine.items() if lost and not theirs[what])
+
+
+def _lost(result: Result) -> dict[str, bool] | None:
+    axes = Axes() if result.verdict is Verdict.NOT_APPLICABLE else result.axes
+    return {**asdict(axes), "a step": bool(result.gained)} if axes else None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,19 @@ def test_a_thread_has_nothing_to_lose_where_there_is_nothing_of_it() -> None:
     lost = outcome(Verdict.TAMPERED)
     nothing = outcome(Verdict.NOT_APPLICABLE, "a thread has no blob")
     assert worse(isolated__dev_mem=lost, kthread__dev_mem=nothing)["dev_mem"] == ("integrity",)
+
+
+def test_what_is_not_there_on_either_side_is_alike() -> None:
+    nothing = outcome(Verdict.NOT_APPLICABLE, "no such hardware")
+    both = worse(isolated__dev_mem=nothing, kthread__dev_mem=nothing)
+    assert both["dev_mem"] == ()
+
+
+def test_a_step_that_a_thread_does_not_grant_counts() -> None:
+    gained = replace(outcome(Verdict.HELD), gained=("its address",))
+    assert worse(isolated__ptrace_seize=gained)["ptrace_seize"] == ("a step",)
+    both = worse(isolated__ptrace_seize=gained, kthread__ptrace_seize=gained)
+    assert both["ptrace_seize"] == ()
 
 
 @pytest.mark.parametrize("variant", ["isolated", "kthread"])
