@@ -17,6 +17,7 @@ from harness.errors import VmLost
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.scenarios import SCENARIOS
+from harness.scenarios.registry import unmet
 from harness.trial import Trial
 from harness.variants import VARIANTS
 from harness.vm.machine import Machine
@@ -162,8 +163,8 @@ class Lab:
 
 def _lacks(scenario: Scenario, kernel: KernelImage) -> str:
     """Say which kernel options an attack lacks; empty if none."""
-    lacking = [name for name in scenario.needs if name not in kernel.options]
-    return f"this kernel lacks CONFIG_{', CONFIG_'.join(lacking)}" if lacking else ""
+    lacking = unmet(scenario.needs, kernel.options)
+    return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
 
 
 def _ended(lost: VmLost) -> dict[str, Any]:

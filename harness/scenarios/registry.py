@@ -12,7 +12,7 @@ from harness.witness.conclude import WRONG_REPLY
 from harness.witness.verdict import Effect, Verdict, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from harness.attacker import Attacker
     from harness.cell import Outcome
@@ -51,9 +51,9 @@ class Scenario:
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
     `reach`: the kernel function that must be seen before `held` is believed, with the handler
     as an argument or, if `target` is the handler's `start` or the whole `system`, with whatever;
-    `tries`: how often an attack that is a race is made; `needs`: the kernel options it takes
-    beyond those of any distribution's kernel; `cpus` and `boot`: the CPUs and the boot parameters
-    of a machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
+    `tries`: how often an attack that is a race is made; `needs`: the kernel options that it takes,
+    with a `!` those that must be off; `cpus` and `boot`: the CPUs and the boot parameters of a
+    machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
     `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
     code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
     write kernel memory, so the tally alone proves nothing; `holes`: the variants that lose
@@ -133,6 +133,11 @@ class Scenario:
         """Why `variant` is expected not to hold, if that is a known hole."""
         hole = self.holes.get(variant)
         return hole.reason if hole else None
+
+
+def unmet(needs: Iterable[str], options: Container[str]) -> list[str]:
+    """Which needs a kernel with these options (without their prefix) does not meet."""
+    return [need for need in needs if (need.lstrip("!") in options) == need.startswith("!")]
 
 
 SCENARIOS: dict[str, Scenario] = {}

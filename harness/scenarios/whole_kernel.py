@@ -23,6 +23,7 @@ MODULES = "who may load modules may load one in place of a thread's, too; signat
     effect=Effect.INTEGRITY,
     surface="devmem-kmem-port-iopl",
     answers=("L3", "C15"),
+    needs=("DEVMEM", "!STRICT_DEVMEM"),
     whole_kernel=True,
     holes=on_isolated(Verdict.TAMPERED, ALL_OF_MEMORY)
     | on_kthread(Verdict.TAMPERED, ALL_OF_MEMORY),
