@@ -11,7 +11,6 @@ from harness.attempt_end import AttemptEnd, End, attempt
 from harness.cell import Outcome
 from harness.errors import Silent, UserError, VmLost
 from harness.handler import Handler
-from harness.scenarios.registry import REFERENCES
 from harness.witness.conclude import Evidence, conclude
 from harness.witness.reader import Witness
 from harness.witness.tally import Command, Tally
@@ -158,7 +157,7 @@ def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> 
     if function is None:
         # Who attacks from inside the guest and names no function cannot show that it arrived
         # (rule 3), unless the host or the witness delivers the attack, or there is none.
-        excused = scenario.name in REFERENCES or scenario.from_host or scenario.inside
+        excused = scenario.is_reference or scenario.from_host or scenario.inside
         return None if excused or end.end is End.NO_TARGET else 0
     place = _watched(scenario).index(function)
     was, seen = before.named[place], now.named[place]

@@ -95,6 +95,11 @@ class Scenario:
         return Verdict.HELD if self._stopped_by(variant) else self.wins
 
     @property
+    def is_reference(self) -> bool:
+        """Whether it shows that a variant's evidence can be trusted, and attacks nothing."""
+        return self.name in REFERENCES
+
+    @property
     def effects(self) -> tuple[Effect, ...]:
         """All that it does."""
         return (self.effect, *self.also)
