@@ -43,12 +43,12 @@ def slowed(before: Tally, after: Tally) -> str:
 
 
 def _times(tally: Tally, *, since: int = 0) -> list[int]:
-    """Nanoseconds of the requests after number `since` that were answered, not starting one."""
+    """Nanoseconds of the witness's requests after number `since`, answered and not with a start."""
     kept = sorted((r for r in tally.records if r.number > since), key=lambda r: r.number)
     return [
         record.nanoseconds
         for previous, record in pairwise(kept)
-        if not record.error and record.generation == previous.generation
+        if not record.error and record.generation == previous.generation and record.nanoseconds
     ]
 
 

@@ -198,8 +198,11 @@ static void keep_priority(void)
 /* One at a time, or nobody could tell in which order the handler got them. */
 static DEFINE_SEMAPHORE(asking, 1);
 
-/* One request, with the lock; returns whether it was answered at all. */
-static bool exchange(const struct witness_message *request)
+/*
+ * One request, with the lock; returns whether it was answered at all. How long a caller that is
+ * not the witness waits for its reply, and whether it lives to see one, is its own affair.
+ */
+static bool exchange(const struct witness_message *request, bool mine)
 {
 	u32 first = READ_ONCE(tally.generation);
 	struct witness_message reply;
@@ -217,14 +220,18 @@ static bool exchange(const struct witness_message *request)
 		violations |= handler->examine(false);
 
 	tally_begin();
+	tally.violations |= violations;
+	if (ret && !mine) {
+		tally_end();
+		return false;
+	}
 	tally.count.sent++;
 	record = &tally.records[tally.count.sent % WITNESS_RECORDS];
 	record->number = request->number;
 	record->generation = tally.generation;
 	record->error = ret;
 	record->wrong = 0;
-	record->nanoseconds = begin;
-	tally.violations |= violations;
+	record->nanoseconds = mine ? begin : 0;
 	/* So many starts since that the chain to compare with is gone. */
 	if (!ret && tally.generation - last >= STARTS)
 		ret = -ESTALE;
@@ -233,7 +240,7 @@ static bool exchange(const struct witness_message *request)
 		tally.count.error = ret;
 	} else if (judge(request, &reply, first, last)) {
 		tally.count.right++;
-		if (begin > tally.slowest)
+		if (mine && begin > tally.slowest)
 			tally.slowest = begin;
 	} else {
 		record->wrong = 1;
@@ -243,7 +250,7 @@ static bool exchange(const struct witness_message *request)
 	return !ret;
 }
 
-/* Whoever else asks at the moment may hold it up, but not for ever. */
+/* The witness's own. Whoever else asks at the moment may hold it up, but not for ever. */
 static bool transact(const struct witness_message *request)
 {
 	bool answered;
@@ -256,7 +263,7 @@ static bool transact(const struct witness_message *request)
 		tally_end();
 		return false;
 	}
-	answered = exchange(request);
+	answered = exchange(request, true);
 	up(&asking);
 	return answered;
 }
@@ -277,9 +284,15 @@ static bool ask(void)
 static ssize_t ask_write(struct file *file, const char __user *from, size_t size, loff_t *at)
 {
 	struct witness_message request;
+	bool answered;
 
 	make_request(&request, WITNESS_ASK);
-	return transact(&request) ? size : -EIO;
+	if (down_timeout(&asking, DEADLINE))
+		return -EBUSY;
+
+	answered = exchange(&request, false);
+	up(&asking);
+	return answered ? size : -EIO;
 }
 
 static const struct file_operations ask_operations = {

@@ -66,7 +66,7 @@ struct witness_record {
 	__u32 generation;
 	__s32 error;		/* 0: answered */
 	__u32 wrong;
-	__u64 nanoseconds;
+	__u64 nanoseconds;	/* 0: another's than the witness's own */
 };
 
 /* Calls of one function, by others than the handler. */
