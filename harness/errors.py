@@ -58,6 +58,10 @@ class VmLost(Exception):
         self.by_guest = by_guest
 
 
+class WrongClock(VmLost):
+    """The guest misjudged, while it booted, how fast its clock runs: another boot may not."""
+
+
 class Silent(VmLost):
     """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
 

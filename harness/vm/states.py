@@ -8,13 +8,14 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from harness.errors import VmLost
+from harness.errors import VmLost, WrongClock
 from harness.paths import cache_dir
 from harness.seal import is_sealed, seal
 from harness.vm.machine import DEVICE, RAM, Machine
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 KEPT = 2
 """States kept of one name: someone who goes back and forth between two trees boots once in each."""
 MAKING_SECONDS = 600
+BOOTS = 5
+"""How often a machine is booted, at most, until its clock is right."""
 _UNFINISHED = ".unfinished-"
 
 
@@ -99,7 +102,7 @@ def saved_state(
                 _prune(base)
                 shutil.rmtree(directory, ignore_errors=True)
                 check_room(spec, base)
-                _make(spec, accelerator, directory, ready)
+                _make_well(spec, accelerator, directory, ready)
     except Timeout as error:
         raise VmLost(f"another worker did not make the state of {spec.name}") from error
     return state
@@ -120,6 +123,19 @@ def _prune(base: Path) -> None:
     last_used = sorted(base.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     for stale in last_used[: 1 - KEPT]:
         shutil.rmtree(stale, ignore_errors=True)
+
+
+def _make_well(
+    spec: MachineSpec,
+    accelerator: Accelerator,
+    directory: Path,
+    ready: Callable[[Machine], None],
+) -> None:
+    """Make the state; again, if the host was too busy for the guest to set its clock right."""
+    for _ in range(BOOTS - 1):
+        with suppress(WrongClock):
+            return _make(spec, accelerator, directory, ready)
+    return _make(spec, accelerator, directory, ready)
 
 
 def _make(

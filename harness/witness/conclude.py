@@ -21,6 +21,11 @@ X32_BIT = 0x40000000
 
 STALL_SECONDS = 0.5
 """A machine that stood still for longer may owe its late or missing replies to that."""
+STOOD_STILL = "the machine stood still"
+
+NO_COMPLAINT = 1 << 15 | 1 << 16
+"""TAINT_LIVEPATCH and TAINT_AUX (include/linux/panic.h) note what was done to a kernel, not what
+it suffers of: a live patch and, in Debian's, that fanotify may be asked for permission."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
 
 def _worthless(evidence: Evidence) -> str:
     """Why nothing can be concluded from the evidence, whatever it says; empty if something can."""
-    if evidence.taint:
+    if evidence.taint & ~NO_COMPLAINT:
         return f"the kernel complained of itself: taint {evidence.taint:#x}"
     if evidence.witness_changed or not _adds_up(evidence.after):
         return "the witness itself was tampered with"
@@ -188,7 +193,7 @@ def conclude(evidence: Evidence, end: AttemptEnd) -> Conclusion:
         return Conclusion(Verdict.ERROR, axes, worthless)
     if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
         return Conclusion(
-            Verdict.ERROR, axes, f"the machine stood still for {evidence.stalled:.1f} s: {missing}"
+            Verdict.ERROR, axes, f"{STOOD_STILL} for {evidence.stalled:.1f} s: {missing}"
         )
     if axes.verdict is not Verdict.HELD:
         shown = "the secret was shown" if leaked else ""

@@ -19,8 +19,8 @@ hundred times what a reply takes without KVM."""
 MEDIAN_TIMES, P95_TIMES = 5, 10
 """How many times what it was before makes the median, or the 95th percentile, a disruption."""
 
-P95_FLOOR_NS = 10_000_000
-"""What a percentile is taken to be at least: a busy host alone delays the few slowest so."""
+MEDIAN_FLOOR_NS, P95_FLOOR_NS = 1_000_000, 10_000_000
+"""What these are taken to be at least: a busy host alone delays some by a tick, and few by ten."""
 
 ENOUGH = 16
 """Replies on either side; with fewer, chance decides."""
@@ -33,7 +33,7 @@ def slowed(before: Tally, after: Tally) -> str:
     earlier, later = _times(before), _times(after, since=_last(before))
     if min(len(earlier), len(later)) < ENOUGH:
         return ""
-    was, now = median(earlier), median(later)
+    was, now = max(MEDIAN_FLOOR_NS, median(earlier)), median(later)
     if now > MEDIAN_TIMES * was:
         return f"slowed from {_ms(was)} to {_ms(now)} at the median"
     was, now = max(P95_FLOOR_NS, _p95(earlier)), _p95(later)

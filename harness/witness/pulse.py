@@ -6,11 +6,26 @@ A host that is busy, or a QEMU that was stopped, makes replies late without any 
 
 from __future__ import annotations
 
+from harness.errors import WrongClock
+
 BEAT_SECONDS = 0.011
 """A heartbeat's period: 10 ms from a tick that has begun (heartbeat() of the witness)."""
 
+HASTE = 1.25
+"""How many times the beats that were due may have come: a looser bound than any sound clock's."""
+
 LATENESS = 0.2
 """The share of beats that may be missing: ten machines on two cores without KVM lost 0.1."""
+
+
+def check_clock(beats: int, *, seconds: float) -> None:
+    """Raise WrongClock if so many beats in so many of the host's seconds are too many.
+
+    A kernel measures its clock while it boots, and on a busy host may measure nonsense: every
+    time that it takes would then be wrong.
+    """
+    if beats * BEAT_SECONDS > HASTE * seconds + 10 * BEAT_SECONDS:
+        raise WrongClock(f"the guest's clock runs wild: {beats} beats in {seconds:.2f} s")
 
 
 class Pulse:
@@ -31,7 +46,8 @@ class Pulse:
             before, since = self._seen
             ran = stopped - since
             late = ran - (count - before) * BEAT_SECONDS
-            self.still = self.still + ran if count == before else 0.0
+            # Before its first beat it has not stopped: the kernel is still booting.
+            self.still = self.still + ran if 0 < count == before else 0.0
             if late > ran * LATENESS:
                 self.stalled = max(self.stalled, late, self.still)
         self._seen = count, resumed

@@ -177,6 +177,10 @@ def test_a_kernel_that_complains_proves_nothing(end: AttemptEnd, after: Tally) -
     assert conclusion.detail.endswith("taint 0x280")
 
 
+def test_a_livepatch_is_no_complaint() -> None:
+    assert conclude(evidence(after=WRONG, taint=1 << 15), COMPLETED).verdict is Verdict.TAMPERED
+
+
 def test_a_broken_attempt_is_an_error_however_well_all_went() -> None:
     conclusion = conclude(evidence(), BROKEN)
     assert conclusion.verdict is Verdict.ERROR

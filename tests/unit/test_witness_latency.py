@@ -45,6 +45,12 @@ def test_times_are_held_against_those_before(times: list[int], said: str) -> Non
     assert slowed(USUAL, tally(AFTER, 100, *times)) == said
 
 
+def test_what_is_short_in_any_case_may_vary() -> None:
+    quick = tally(BEFORE, 1, *[MS // 100] * 40)
+    assert not slowed(quick, tally(AFTER, 100, *[5 * MS] * 40))
+    assert slowed(quick, tally(AFTER, 100, *[5 * MS + 1] * 40))
+
+
 def test_one_reply_that_is_later_than_half_the_deadline_is_enough() -> None:
     assert slowed(BEFORE, replace(AFTER, slowest=SLOW_NS + 1)) == "slowed to 1.0 s"
     was_so_before = replace(BEFORE, slowest=SLOW_NS + 1)

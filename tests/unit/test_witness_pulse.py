@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.witness.pulse import BEAT_SECONDS, Pulse
+from harness.errors import WrongClock
+from harness.witness.pulse import BEAT_SECONDS, Pulse, check_clock
 
 
 def looked_at(*seen: tuple[float, float]) -> Pulse:
@@ -46,3 +47,23 @@ def test_a_heart_that_beats_again_has_not_stopped_but_stood_still() -> None:
     pulse = looked_at(*[(0.02, 0)] * 100, (0.1, 1))
     assert pulse.still == 0
     assert pulse.stalled == pytest.approx(2.0)
+
+
+def test_a_heart_that_has_not_begun_has_not_stopped() -> None:
+    pulse = Pulse()
+    for second in range(20):
+        pulse.note(0, stopped=second + 0.5, resumed=second + 0.5)
+    assert pulse.still == 0
+    for second in range(20, 30):
+        pulse.note(1, stopped=second + 0.5, resumed=second + 0.5)
+    assert pulse.still == 9
+
+
+@pytest.mark.parametrize("beats", [0, 40, 90, 120])
+def test_a_clock_that_is_right_or_slow_will_do(beats: int) -> None:
+    check_clock(beats, seconds=1.0)
+
+
+def test_a_clock_that_runs_wild_is_told() -> None:
+    with pytest.raises(WrongClock, match=r"1000 beats in 1\.00 s"):
+        check_clock(1000, seconds=1.0)

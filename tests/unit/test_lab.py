@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What becomes of a cell whose machine the host let stand still, or that its attack ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from scripted_lab import outcome
+
+from harness.cell import Cell, Outcome
+from harness.errors import Silent, VmLost
+from harness.lab import CALM_TRIES, Lab, _ended
+from harness.vm.probe import Accelerator
+from harness.witness.conclude import STOOD_STILL
+from harness.witness.verdict import Axes, Verdict
+
+CELL = Cell("6.12", "isolated", "proc_mem_write")
+STILL = outcome(Verdict.ERROR, f"{STOOD_STILL} for 0.9 s: 1 failed (ETIMEDOUT)")
+HELD = outcome(Verdict.HELD)
+
+
+@dataclass(frozen=True)
+class Scripted(Lab):
+    """A lab whose machines give what the script says, in turn."""
+
+    script: list[Outcome] = field(default_factory=list)
+
+    def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
+        assert (cell, fresh) == (CELL, False)
+        return self.script.pop(0)
+
+
+def lab(*script: Outcome) -> Scripted:
+    return Scripted("6.12", {}, Accelerator("tcg", "for a test"), script=list(script))
+
+
+@pytest.mark.parametrize("stalls", range(CALM_TRIES))
+def test_a_cell_that_stood_still_is_run_again(stalls: int) -> None:
+    assert lab(*[STILL] * stalls, HELD).run(CELL) == HELD
+
+
+def test_one_that_never_comes_to_a_conclusion_is_an_error() -> None:
+    scripted = lab(*[STILL] * CALM_TRIES, HELD)
+    assert scripted.run(CELL) == STILL
+    assert scripted.script == [HELD]
+
+
+@pytest.mark.parametrize(
+    "other", [outcome(Verdict.ERROR, "the guest reset itself"), outcome(Verdict.DISRUPTED, "late")]
+)
+def test_no_other_outcome_gets_a_second_chance(other: Outcome) -> None:
+    assert lab(other, HELD).run(CELL) == other
+
+
+@pytest.mark.parametrize(
+    "lost", [VmLost("the guest reset itself", by_guest=True), Silent("no reply", alive=False)]
+)
+def test_an_attack_that_was_to_end_the_machine_has_won_when_the_guest_ended_it(
+    lost: VmLost,
+) -> None:
+    ended = _ended(lost)
+    assert (ended["verdict"], ended["axes"]) == (Verdict.DISRUPTED, Axes(availability=True))
+    assert ended["witness"], "a verdict rests on something"
+
+
+@pytest.mark.parametrize(
+    "lost", [VmLost("QEMU was killed by SIGKILL"), Silent("no reply in time", alive=True)]
+)
+def test_it_has_not_when_the_machine_was_lost_for_another_reason(lost: VmLost) -> None:
+    assert not _ended(lost)
