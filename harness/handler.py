@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import struct
+import time
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
 
+from harness.errors import VmLost
 from harness.witness.tally import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.kernel.images import KernelImage
     from harness.variants import Variant
     from harness.vm.machine import Machine
@@ -20,9 +24,18 @@ if TYPE_CHECKING:
 
 PROGRAM = "umd_witness_umh"
 
+MEMORY_NODE = 128 << 20
+"""Bytes in one of a machine's memory nodes (harness/vm/spec.py)."""
+
 FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
 """What a process's and a thread's code have in common: SHA-256's first round constants
 (FIPS 180-4, 4.2.2). With others they compute something else."""
+
+HEARTBEAT = 10_000_000
+"""Nanoseconds from one beat to the next (heartbeat() of the witness)."""
+
+RECORD = 2048
+"""Bytes of a `struct task_struct` in which the scheduler keeps what it needs."""
 
 
 class WayOut(IntEnum):
@@ -84,6 +97,53 @@ class Handler:
         with self._machine.paused():
             return self._physical(tally, name)
 
+    def is_accessed(self, name: str) -> bool:
+        """Whether the processor noted an access of the page of one of a process's variables."""
+        table = self._witness.read().page_table
+        with self._machine.paused():
+            return self._machine.is_accessed(table, self.symbol(name))
+
+    def maps(self, address: int) -> bool:
+        """Whether a process has memory at this address."""
+        table = self._witness.read().page_table
+        try:
+            with self._machine.paused():
+                self._machine.walk(table, address)
+        except VmLost:
+            return False
+        return True
+
+    def has_on_record(self, number: int) -> bool:
+        """Whether the kernel's record of it, its `struct task_struct`, has that 64-bit number now.
+
+        The host looks from outside: of a number such as a count of nanoseconds, that is proof.
+        """
+        watched = self._image.physical("watched") + self._machine.load_offset
+        tally = self._witness.read()
+        with self._machine.paused():
+            task = int.from_bytes(self._machine.read(watched, 8), "little")
+            record = self._machine.read(self._machine.walk(tally.page_table, task), RECORD)
+        return (number,) in struct.iter_unpack("<Q", record)
+
+    def has_kernel_symbol_at(self, address: int, kernel_symbol: str) -> bool:
+        """Whether that symbol of the kernel is what lies at a virtual address."""
+        linked = self._image.physical(kernel_symbol) + self._machine.load_offset
+        tally = self._witness.read()
+        with self._machine.paused():
+            return self._machine.walk(tally.page_table, address) == linked
+
+    def node(self, name: str) -> int:
+        """The memory node that one of its variables lies on: of two, each has half of memory."""
+        return int(self.physical(name) >= MEMORY_NODE)
+
+    def requests(self) -> set[int]:
+        """The numbers of the latest requests."""
+        return {record.number for record in self._witness.read().records}
+
+    def has_lied(self) -> bool:
+        """Whether any reply was wrong so far."""
+        return self._witness.read().count.wrong > 0
+
     def wait_for_request(self, *, seconds: float = 10) -> None:
         """Return once the handler, restarted if need be, has answered a request sent after this.
 
@@ -94,14 +154,67 @@ class Handler:
             lambda tally: tally.count.right > right + 1, seconds=seconds, what="further right reply"
         )
 
-    def restart(self) -> None:
-        """Have the kernel end the handler; return once it has started another, or tried to."""
+    def wait_for_arrival(self, *, seconds: float = 10) -> None:
+        """Return once the function that proves the attack's arrival has been called, by anyone."""
+        self._witness.wait(
+            lambda tally: tally.named[0].on_handler + tally.named[0].elsewhere > 0,
+            seconds=seconds,
+            what="arrival of the attack",
+        )
+
+    def wait_for_silence(self, *, silent: float = 1.2, seconds: float = 10) -> None:
+        """Return once a request has been unanswered for `silent` seconds: too late for it."""
+        right, since = -1, 0.0
+
+        def is_silent(tally: Tally) -> bool:
+            nonlocal right, since
+            if tally.count.right != right:
+                right, since = tally.count.right, time.monotonic()
+            return time.monotonic() - since > silent
+
+        self._witness.wait(is_silent, seconds=seconds, what="late reply")
+
+    def press_power_button(self) -> None:
+        """Press the machine's power button, as anybody who stands before it can."""
+        self._machine.press_power_button()
+
+    def let_pass(self, nanoseconds: int) -> None:
+        """Return once so much of the guest's time has passed, as its heart counts it."""
+        end = self._witness.read().heartbeat + nanoseconds // HEARTBEAT
+        self._witness.wait(lambda tally: tally.heartbeat >= end, seconds=30, what="beat so late")
+
+    def wait_for_failure(self, *, seconds: float = 10) -> None:
+        """Return once a request has failed, or the start of who would answer it."""
+        failed = self._witness.read().count.failed
+        self._witness.wait(lambda t: t.count.failed > failed, seconds=seconds, what="failure")
+
+    def wait_for_rewind(self, *, seconds: float = 8) -> None:
+        """Return once the whole machine has gone back to an earlier moment of its life."""
+        latest = 0
+
+        def is_earlier(tally: Tally) -> bool:
+            nonlocal latest
+            latest = max(latest, tally.heartbeat)
+            return tally.heartbeat < latest
+
+        self._witness.wait(is_earlier, seconds=seconds, what="return to an earlier moment")
+
+    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Have the kernel end the handler; return once it has started another, or tried to.
+
+        `meanwhile` is called first, and again until it has.
+        """
         before = self._witness.read()
         starts, failed = before.count.starts, before.count.failed
+
+        def is_done(tally: Tally) -> bool:
+            if tally.count.starts > starts or tally.count.failed > failed:
+                return True
+            meanwhile()
+            return False
+
         self.restarts += self._witness.obey(Command.RESTART).exits > before.exits
-        self._witness.wait(
-            lambda t: t.count.starts > starts or t.count.failed > failed, seconds=10, what="start"
-        )
+        self._witness.wait(is_done, seconds=10, what="start")
 
     def flip_byte(self) -> None:
         """Change one byte of the handler's state from outside the guest."""

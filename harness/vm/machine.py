@@ -17,7 +17,7 @@ from harness.vm.demotion import give_to_qemu
 from harness.vm.gdbstub import Gdbstub
 from harness.vm.kaslr import find_kernel
 from harness.vm.monitor import Monitor
-from harness.vm.paging import walk
+from harness.vm.paging import ACCESSED, leaf, walk
 from harness.vm.process import Process, signal_name
 from harness.vm.workdir import work_directory
 
@@ -213,6 +213,10 @@ class Machine:
         self._monitor.execute("cont")
         self._paused = False
 
+    def press_power_button(self) -> None:
+        """Press the power button once; what comes of it is the guest's to say."""
+        self._monitor.execute("system_powerdown")
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """The guest stands still in the `with` block."""
@@ -238,6 +242,11 @@ class Machine:
     def walk(self, table: int, virtual: int) -> int:
         """The physical address of a virtual one, under the page table at physical `table`."""
         return walk(self.read, table, virtual)
+
+    def is_accessed(self, table: int, virtual: int) -> bool:
+        """Whether the processor has noted an access there since the guest last cleared the note."""
+        entry, _ = leaf(self.read, table, virtual)
+        return bool(entry & ACCESSED)
 
     def _check(self, address: int, size: int) -> None:
         """Refuse what a guest that was tampered with may lead to: device registers, or nothing."""
