@@ -46,6 +46,7 @@ class Attacker(SystemCalls):
         self.gained: list[str] = []
         self.tries = 0, 0
         self._payloads = guest.payloads
+        self._placed: set[str] = set()
 
     def show(self, data: bytes) -> None:
         """Claim that `data` is the handler's secret; the host checks its hash afterwards."""
@@ -233,9 +234,9 @@ class Attacker(SystemCalls):
         """ptrace(2), as the system call: see `seize` for what is easier to use."""
         return self.syscall("ptrace", request, pid, address, data)
 
-    def seize(self, pid: int) -> Tracee:
+    def seize(self, pid: int, options: int = 0) -> Tracee:
         """Trace a process: seized and stopped in the `with` block, let go at its end."""
-        return Tracee(self, pid)
+        return Tracee(self, pid, options)
 
     def fork(self) -> int:
         """Fork a child that does nothing, for calls that need a process to act on; its pid."""
@@ -259,15 +260,20 @@ class Attacker(SystemCalls):
         return self._call("spawn", words, memory, display=display).result
 
     def payload(self, name: str) -> str:
-        """Put a compiled payload (guest-images/payloads/<name>.c) into the guest; its path."""
+        """Put a compiled payload (guest-images/payloads/<name>.c) into the guest; its path.
+
+        Once: a program that runs cannot be written again.
+        """
         source = self._payloads / name
         if "/" in name or not source.is_file():
             raise UserError(
                 f"there is no payload {name!r}", hint=f"add guest-images/payloads/{name}.c"
             )
         path = f"/tmp/{name}"  # noqa: S108 - the guest's, not ours
-        with self.setup():
-            self.write_file(path, source.read_bytes(), mode=0o755)
+        if name not in self._placed:
+            with self.setup():
+                self.write_file(path, source.read_bytes(), mode=0o755)
+            self._placed.add(name)
         return path
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from errno import EPROTO
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from harness.attacker.attacker import Attacker
 
 _NUMBER = 4
+
+
+def u32(number: int) -> bytes:
+    """A constant of an object as it lies in memory."""
+    return number.to_bytes(4, "little")
+
+
+def u64(number: int) -> bytes:
+    """A constant of an object as it lies in memory: an address, for example."""
+    return number.to_bytes(8, "little")
 
 
 class BpfObject:
@@ -25,16 +36,26 @@ class BpfObject:
         """
         loader, target = attacker.payload(BPF_LOADER), attacker.payload(f"{name}.bpf.o")
         values = (f"{key}={value.hex()}" for key, value in constants.items())
+        self._attacker = attacker
         with attacker.setup():
             self._said, writer = attacker.pipe()
             with writer:
-                attacker.spawn(loader, target, *values, stdout=writer.fd)
+                self._loader = attacker.spawn(loader, target, *values, stdout=writer.fd)
         if error := self._number():
             raise GuestError(-error, "bpf")
 
     def hits(self) -> int:
         """The object's count of what it did: once there is something, or 0 after half a second."""
         return self._number()
+
+    def taken(self, size: int) -> bytes:
+        """What the object has in its variable `taken`, as it was when it said its `hits`."""
+        return self._said.read(size)
+
+    def end(self) -> None:
+        """Detach the programs; they are gone when this returns."""
+        self._attacker.kill(self._loader, SIGKILL)
+        self._attacker.waitpid(self._loader)
 
     def _number(self) -> int:
         data = self._said.read(_NUMBER)

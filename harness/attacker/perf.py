@@ -19,8 +19,12 @@ PERF_TYPE_SOFTWARE = 1
 PERF_COUNT_SW_CONTEXT_SWITCHES = 3
 PERF_SAMPLE_STACK_USER = 1 << 13
 PERF_FLAG_FD_CLOEXEC = 1 << 3
+DISABLED = 1 << 0
+EXCLUDE_KERNEL = 1 << 5
+INHERIT = 1 << 1
 REMOVE_ON_EXEC = 1 << 36
 SIGTRAP = 1 << 37
+_IOC_ENABLE = 0x2400
 _RECORD_SAMPLE = 9
 
 # struct perf_event_attr up to sample_stack_user, padded to PERF_ATTR_SIZE_VER7
@@ -39,16 +43,25 @@ STACK = 4096
 class PerfEvent(File):
     """A software event on one task: each context switch of it is an overflow."""
 
-    def __init__(self, attacker: Attacker, pid: int, *, sample: int = 0, flags: int = 0) -> None:
-        """Open it; `sample` and `flags` are the attr's sample_type and bit field."""
+    def __init__(
+        self, attacker: Attacker, pid: int, *, cpu: int = -1, sample: int = 0, flags: int = 0
+    ) -> None:
+        """Open it; `sample` and `flags` are the attr's sample_type and bit field.
+
+        An event that is inherited has no ring buffer but on one `cpu`.
+        """
         stack = STACK if sample & PERF_SAMPLE_STACK_USER else 0
         attr = _ATTR.pack(
             *(PERF_TYPE_SOFTWARE, _ATTR.size, PERF_COUNT_SW_CONTEXT_SWITCHES),
             *(1, sample, 0, flags, 1, 0),
             *(0, 0, 0, 0, stack),
         )
-        fd = attacker.syscall("perf_event_open", attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC)
+        fd = attacker.syscall("perf_event_open", attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC)
         super().__init__(attacker, fd)
+
+    def enable(self) -> None:
+        """Have it count from now on, if it was opened as `DISABLED`."""
+        self._attacker.syscall("ioctl", self.fd, _IOC_ENABLE, 0)
 
     def map_ring(self) -> None:
         """Have the samples kept, in a ring buffer in the agent's memory."""

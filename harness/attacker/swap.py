@@ -83,22 +83,22 @@ class SwapDevice:
             reclaim(self._attacker)
         return entry >> _SLOT_SHIFT & _SLOT_MASK
 
-    def find(self, content: bytes, offset: int) -> int | None:
-        """The slot of the page that has `content` at `offset`; None if none was written out."""
+    def find(self, is_it: Callable[[bytes], bool]) -> int | None:
+        """The slot of the first page that is it; None if no such page was written out."""
         for at in range(0, self._pages * PAGE, CHUNK):
             data = self._file.pread(CHUNK, at)
             for page in range(0, len(data), PAGE):
-                if data.startswith(content, page + offset):
+                if is_it(data[page : page + PAGE]):
                     return (at + page) // PAGE
         return None
 
-    def push_out(self, group: str, content: bytes, offset: int) -> int:
+    def push_out(self, group: str, is_it: Callable[[bytes], bool]) -> int:
         """Have a cgroup's memory written out until that page is on the device and nowhere else.
 
         Its slot. Raises TimeoutError after 5 s.
         """
         deadline = time.monotonic() + _SECONDS
-        while (slot := self.find(content, offset)) is None or _cached(self._attacker):
+        while (slot := self.find(is_it)) is None or _cached(self._attacker):
             if time.monotonic() > deadline:
                 raise TimeoutError("the page was never swapped out, or stayed in memory as well")
             reclaim(self._attacker, group)

@@ -29,10 +29,13 @@ PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
 PTRACE_GET_SYSCALL_INFO = 0x420E
 PTRACE_O_TRACESYSGOOD = 1
+PTRACE_O_SUSPEND_SECCOMP = 1 << 21
 
 WALL = 0x40000000
 _SYSCALL_STOP = SIGTRAP | 0x80
 _SYSCALL_ENTRY = 1
+_SYSCALL_SIZE = 2
+"""Bytes of the instruction that makes a system call: back by so many, and it is made again."""
 
 # struct ptrace_syscall_info of include/uapi/linux/ptrace.h, up to the entry's number
 _SYSCALL_INFO = struct.Struct("<B3xIQQQ")
@@ -50,13 +53,14 @@ _WORD = 8
 class Tracee:
     """A process seized and stopped; it runs on, untraced, after its `with` block."""
 
-    def __init__(self, attacker: Attacker, pid: int) -> None:
+    def __init__(self, attacker: Attacker, pid: int, options: int = 0) -> None:
         self._attacker = attacker
         self.pid = pid
+        self._options = PTRACE_O_TRACESYSGOOD | options
 
     def __enter__(self) -> Self:
         attacker = self._attacker
-        attacker.ptrace(PTRACE_SEIZE, self.pid, 0, PTRACE_O_TRACESYSGOOD)
+        attacker.ptrace(PTRACE_SEIZE, self.pid, 0, self._options)
         attacker.ptrace(PTRACE_INTERRUPT, self.pid)
         self.wait()
         return self
@@ -95,6 +99,15 @@ class Tracee:
             signal = _to_deliver(status)
             if _at_syscall(status) and self._entered() == number:
                 return
+
+    def call_before(self, call: str) -> None:
+        """At the entry of a system call, have the named one made with its arguments first."""
+        entered = self.registers()
+        self.set_registers(entered | {"orig_rax": NUMBERS[call]})
+        self._attacker.ptrace(PTRACE_SYSCALL, self.pid, 0, 0)
+        self.wait()
+        again = {"rax": entered["orig_rax"], "rip": entered["rip"] - _SYSCALL_SIZE}
+        self.set_registers(entered | again)
 
     def peek(self, address: int, size: int) -> bytes:
         """PTRACE_PEEKDATA, word by word."""

@@ -45,6 +45,19 @@ def test_a_call_is_the_agents_own() -> None:
         assert attacker.getpid() == process.pid
 
 
+def test_what_is_gained_must_be_true(attacker: Attacker) -> None:
+    attacker.gain("its pid", 42, truth=42)
+    with pytest.raises(LookupError, match="its frame is 7, not 8"):
+        attacker.gain("its frame", 8, truth=7)
+    assert attacker.gained == ["its pid"]
+
+
+def test_the_tries_of_a_race_are_counted(attacker: Attacker) -> None:
+    for won in (False, True, False):
+        attacker.tried(won=won)
+    assert attacker.tries == (1, 3)
+
+
 def test_files(attacker: Attacker, tmp_path: Path) -> None:
     name = str(tmp_path / "file")
     with attacker.open(name, os.O_RDWR | os.O_CREAT, 0o640) as file:

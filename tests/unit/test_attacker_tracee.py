@@ -66,6 +66,17 @@ def test_registers_are_set(attacker: Attacker) -> None:
     assert attacker.read(handler.reply, 128) == b"\xff" * 3
 
 
+def test_another_call_is_made_before_the_one_that_was_entered(attacker: Attacker) -> None:
+    handler = Echo(attacker)
+    before = attacker.listdir(f"/proc/{handler.pid}/fd")
+    with attacker.seize(handler.pid) as tracee:
+        attacker.write(handler.request, b"request")
+        tracee.run_to_entry("write")
+        tracee.call_before("dup")
+    assert len(attacker.read(handler.reply, 128)) == 56
+    assert len(attacker.listdir(f"/proc/{handler.pid}/fd")) == len(before) + 1
+
+
 def test_a_tracee_that_ends_is_esrch(attacker: Attacker) -> None:
     handler = Echo(attacker)
     with pytest.raises(GuestError) as refused, attacker.seize(handler.pid) as tracee:

@@ -4,15 +4,21 @@
  *
  * The constants are variables of the object's .rodata, their bytes as they lie in memory. On
  * standard output come two numbers: first 0 once every program is attached, or -errno; then the
- * object's `hits`, as soon as it is not 0 or WAIT_MS have passed. The programs stay until the
- * loader is killed.
+ * object's `hits`, as soon as it is not 0 or WAIT_MS have passed. Behind them come the bytes of
+ * its `taken`, if it has that variable. The programs stay until the loader is killed.
+ *
+ * An iterator is read once to its end; a struct_ops map is registered; a program of a perf event
+ * gets a breakpoint, on every process, at the address that is the object's `breakpoint`.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define WAIT_MS	500
@@ -81,9 +87,69 @@ static int set(struct bpf_object *object, char *assignment)
 	return 0;
 }
 
+/* Whoever executes the instruction at the object's `breakpoint`, on the only CPU. */
+static struct bpf_link *attach_breakpoint(struct bpf_object *object, struct bpf_program *program)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT,
+		.size = sizeof(attr),
+		.bp_type = HW_BREAKPOINT_X,
+		.bp_len = sizeof(long),
+		.sample_period = 1,
+	};
+	size_t size;
+	__u64 *at = find(object, ".rodata", "breakpoint", &size);
+	int fd;
+
+	if (!at) {
+		errno = EINVAL;
+		return NULL;
+	}
+	attr.bp_addr = *at;
+	fd = syscall(__NR_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? NULL : bpf_program__attach_perf_event(program, fd);
+}
+
+/* What an iterator does, it does while it is read. */
+static int run_iterator(struct bpf_link *link)
+{
+	char text[256];
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do {
+		n = read(fd, text, sizeof(text));
+	} while (n > 0);
+	close(fd);
+	return n ? -errno : 0;
+}
+
+static int attach(struct bpf_object *object, struct bpf_program *program)
+{
+	struct bpf_link *link;
+
+	switch (bpf_program__type(program)) {
+	case BPF_PROG_TYPE_STRUCT_OPS:
+		return 0;	/* with its map */
+	case BPF_PROG_TYPE_PERF_EVENT:
+		link = attach_breakpoint(object, program);
+		break;
+	default:
+		link = bpf_program__attach(program);
+	}
+	if (!link)
+		return -errno;
+	if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+		return run_iterator(link);
+	return 0;
+}
+
 static int start(struct bpf_object *object, char **constants)
 {
 	struct bpf_program *program;
+	struct bpf_map *map;
 	int ret;
 
 	for (; *constants; constants++) {
@@ -95,22 +161,34 @@ static int start(struct bpf_object *object, char **constants)
 	if (ret)
 		return ret;
 	bpf_object__for_each_program(program, object) {
-		if (!bpf_program__attach(program))
+		ret = attach(object, program);
+		if (ret)
+			return ret;
+	}
+	bpf_object__for_each_map(map, object) {
+		if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS &&
+		    !bpf_map__attach_struct_ops(map))
 			return -errno;
 	}
 	return 0;
 }
 
+static void tell_bytes(const void *bytes, size_t size)
+{
+	if (write(STDOUT_FILENO, bytes, size) != (ssize_t)size)
+		_exit(1);
+}
+
 static void tell(int number)
 {
-	if (write(STDOUT_FILENO, &number, sizeof(number)) != sizeof(number))
-		_exit(1);
+	tell_bytes(&number, sizeof(number));
 }
 
 int main(int argc, char **argv)
 {
 	volatile __u32 *hits;
 	struct bpf_object *object;
+	void *taken;
 	size_t size;
 	int ret, ms;
 
@@ -126,6 +204,9 @@ int main(int argc, char **argv)
 	for (ms = 0; hits && !*hits && ms < WAIT_MS; ms++)
 		usleep(1000);
 	tell(hits ? *hits : 0);
+	taken = find(object, ".bss", "taken", &size);
+	if (taken)
+		tell_bytes(taken, size);
 	for (;;)
 		pause();
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Has what the kernel starts for a handler dawdle when it no longer ignores signals, and again as
+ * soon as it has its pipes, so that another CPU gets to see it like that.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#define STEPS 60000
+
+static long step(__u32 number, void *nothing)
+{
+	(void)number, (void)nothing;
+	return 0;
+}
+
+static int dawdle(void)
+{
+	char comm[16] = {};
+
+	bpf_get_current_comm(comm, sizeof(comm));
+	if (!bpf_strncmp(comm, 8, "kworker/"))
+		bpf_loop(STEPS, step, NULL, 0);
+	return 0;
+}
+
+SEC("kprobe/prepare_kernel_cred")
+int dawdle_before(void *ctx)
+{
+	(void)ctx;
+	return dawdle();
+}
+
+SEC("kprobe/set_fs_pwd")
+int dawdle_after(void *ctx)
+{
+	(void)ctx;
+	return dawdle();
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel's threads, by which every process is started that the kernel starts itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.attacker.attacker import Attacker
+
+_FORKING = (b"kthreadd", b"kworker/u")
+
+
+def forking_threads(attacker: Attacker) -> Iterator[int]:
+    """Yield the pids of what the next handler is forked from, whichever of them it will be.
+
+    A process comes from an unbound worker, a thread from kthreadd, as do new workers.
+    """
+    for pid in filter(str.isdecimal, attacker.listdir("/proc")):
+        if attacker.read_file(f"/proc/{pid}/comm").startswith(_FORKING):
+            yield int(pid)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Changes of how the scheduler, the futex and the block layer treat another process."""
+
+from __future__ import annotations
+
+import struct
+from errno import ETIMEDOUT
+from typing import TYPE_CHECKING
+
+from harness.attacker.clocks import CLOCK_REALTIME, read_clock, timespec
+from harness.attacker.errors import GuestError
+
+if TYPE_CHECKING:
+    from harness.attacker.attacker import Attacker
+
+# include/uapi/linux/sched/types.h, struct sched_attr up to sched_period
+_SCHED_ATTR = struct.Struct("<IIQiIQQQ")
+_SCHED_DEADLINE = 6
+
+# kernel/sched/deadline.c, in nanoseconds
+_SHORTEST, _LONGEST = 1024, 4_000_000_000
+
+_FUTEX_LOCK_PI_PRIVATE = 6 | 128
+
+
+def set_deadline(attacker: Attacker, pid: int, *, runtime: int, period: int) -> None:
+    """sched_setattr(2): SCHED_DEADLINE with so much CPU time in each period, in nanoseconds."""
+    attr = _SCHED_ATTR.pack(
+        *(_SCHED_ATTR.size, _SCHED_DEADLINE, 0, 0, 0),
+        *(runtime, period, period),
+    )
+    attacker.syscall("sched_setattr", pid, attr, 0)
+
+
+def run_almost_never(attacker: Attacker, pid: int) -> None:
+    """Have a process wait for seconds whenever it has run for a moment: no longer is allowed."""
+    set_deadline(attacker, pid, runtime=_SHORTEST, period=_LONGEST)
+
+
+def wait_for_lock_of(attacker: Attacker, tid: int, *, nanoseconds: int) -> None:
+    """Wait for a lock that says it is held by that thread, which then has the agent's priority.
+
+    The lock is a word of the agent's own memory: no one else need know of it.
+    """
+    until = read_clock(attacker, CLOCK_REALTIME) + nanoseconds
+    try:
+        attacker.syscall(
+            "futex", struct.pack("<I", tid), _FUTEX_LOCK_PI_PRIVATE, 0, timespec(until), 0, 0
+        )
+    except GuestError as error:
+        if error.errno != ETIMEDOUT:
+            raise
