@@ -51,6 +51,7 @@ class Scenario:
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
     `reach`: the kernel function that must be seen before `held` is believed, with the handler
     as an argument or, if `target` is the handler's `start` or the whole `system`, with whatever;
+    `through`: the kernel function it goes through, where none is watched;
     `tries`: how often an attack that is a race is made; `needs`: the kernel options that it takes,
     with a `!` those that must be off; `cpus` and `boot`: the CPUs and the boot parameters of a
     machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
@@ -74,6 +75,7 @@ class Scenario:
     no_target: tuple[int, ...] = ()
     no_target_at: str | None = None
     reach: str | None = None
+    through: str = ""
     target: Target = "handler"
     tries: int = 1
     needs: tuple[str, ...] = ()
@@ -161,6 +163,7 @@ def scenario(
     no_target: tuple[int, ...] = (),
     no_target_at: str | None = None,
     reach: str | None = None,
+    through: str = "",
     target: Target = "handler",
     tries: int = 1,
     needs: tuple[str, ...] = (),
@@ -200,6 +203,7 @@ def scenario(
             no_target=no_target,
             no_target_at=no_target_at,
             reach=reach,
+            through=through,
             target=target,
             tries=tries,
             needs=needs,
