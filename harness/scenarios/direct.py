@@ -5,18 +5,35 @@ from __future__ import annotations
 
 from errno import EACCES, EBADF, ENOENT, EPERM, ESRCH
 from functools import partial
-from os import O_RDWR, O_WRONLY
+from os import O_RDONLY, O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
-from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect
+from harness.attacker.bpf import BpfObject
+from harness.attacker.early import EarlyTracer
+from harness.attacker.errors import GuestError, NoTarget
+from harness.attacker.file_handle import name_to_handle_at, open_by_handle_at
+from harness.attacker.tracee import PTRACE_O_SUSPEND_SECCOMP, PTRACE_SEIZE
+from harness.scenarios.holes import NO_BLOB
+from harness.scenarios.registry import Hole, scenario
+from harness.variants import VARIANTS
+from harness.witness.conclude import CALL_RETURNED
+from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
-    from harness.attacker import Attacker
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker, File
     from harness.handler import Handler
 
+NEED_NOT_BE_FIRST = {
+    variant.name: "who may attach at any time need not come before the mark"
+    for variant in VARIANTS.values()
+    if variant.debug
+}
 
-_by_proc_fd = partial(
+THREADS_MAX = "/proc/sys/kernel/threads-max"
+
+by_proc_fd = partial(
     scenario,
     effect=Effect.INTEGRITY,
     surface="proc-fd-reopen-inject",
@@ -47,6 +64,41 @@ def ptrace_seize(attacker: Attacker, handler: Handler) -> None:
 
 @scenario(
     effect=Effect.INTEGRITY,
+    shows=CALL_RETURNED,
+    surface="ptrace-suspend-seccomp",
+    answers=("C1", "C2"),
+    control="seccomp-filter",
+    call="ptrace",
+    refused=(EPERM,),
+    no_target=(EPERM,),
+    reach="security_ptrace_access_check",
+)
+def ptrace_suspend_seccomp(attacker: Attacker, handler: Handler) -> None:
+    """Suspend the handler's seccomp filter, and have it make a system call that this forbids."""
+    with attacker.seize(handler.pid, PTRACE_O_SUSPEND_SECCOMP) as tracee:
+        tracee.run_to_entry("write")
+        tracee.call_before("dup")
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="ptrace-already-attached",
+    answers=("T10", "C2"),
+    reach="security_ptrace_access_check",
+    target="start",
+    not_applicable=NO_BLOB | NEED_NOT_BE_FIRST,
+    holes={"isolated": Hole(Verdict.DISRUPTED, "whoever seizes it before the mark has it refused")},
+)
+def ptrace_already_attached(attacker: Attacker, handler: Handler) -> None:
+    """Overwrite the handler's state as its tracer, which is never asked again once attached."""
+    tracer = EarlyTracer(attacker, handler.name, handler.symbol("chain"))
+    if tracer.catch(handler.restart):
+        handler.wait_for_request()
+        tracer.poke()
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
     surface="proc-mem-write",
     answers=("C2", "T1"),
     call="openat",
@@ -61,19 +113,28 @@ def proc_mem_write(attacker: Attacker, handler: Handler) -> None:
         mem.pwrite(b"\xff" * 32, handler.symbol("chain"))
 
 
-@_by_proc_fd()
+@by_proc_fd()
 def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
     """Put a forged reply into the pipe that the kernel reads, through /proc/<pid>/fd/1."""
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
         pipe.write(b"\xff" * handler.reply_size)
 
 
-@_by_proc_fd()
+@by_proc_fd()
 def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
     """Take a request out of the handler's pipe, through /proc/<pid>/fd/0, and put in another."""
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDWR) as pipe:
         request = pipe.read(handler.request_size)
         pipe.write(request[:-1] + bytes([request[-1] ^ 0xFF]))
+
+
+@by_proc_fd(
+    surface="proc-fd-request-inject",
+)
+def proc_fd_request_inject(attacker: Attacker, handler: Handler) -> None:
+    """Ask the handler once more than the kernel does: each reply then goes to a later request."""
+    with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:
+        pipe.write(b"\xff" * handler.request_size)
 
 
 @scenario(
@@ -120,3 +181,74 @@ def process_vm_writev(attacker: Attacker, handler: Handler) -> None:
 def process_vm_readv(attacker: Attacker, handler: Handler) -> None:
     """Read the secret that only the handler holds."""
     attacker.show(attacker.process_vm_readv(handler.pid, handler.symbol("secret"), 32))
+
+
+@by_proc_fd(
+    surface="yama-style-read-hole",
+)
+def read_despite_yama(attacker: Attacker, handler: Handler) -> None:
+    """Where a policy like Yama's refuses to attach, forge a reply by what merely takes a look."""
+    BpfObject(attacker, "deny_attach")
+    _expect_no_attach(attacker, handler.pid)
+    with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
+        pipe.write(b"\xff" * handler.reply_size)
+
+
+def _expect_no_attach(attacker: Attacker, pid: int) -> None:
+    try:
+        attacker.ptrace(PTRACE_SEIZE, pid)
+    except GuestError as error:
+        if error.errno == EPERM:
+            return
+        raise
+    raise LookupError("the policy lets attach after all")
+
+
+_to_the_blob = partial(
+    scenario,
+    effect=Effect.INTEGRITY,
+    answers=("R4", "C2"),
+    reach="security_ptrace_access_check",
+)
+
+
+@_to_the_blob(
+    surface="proc-map-files",
+    call="getdents64",
+    refused=(EPERM, EACCES),
+    no_target_at="mm_access",
+)
+def proc_map_files(attacker: Attacker, handler: Handler) -> None:
+    """Get at the blob through /proc/<pid>/map_files, and rewrite it between two handlers."""
+    folder = f"/proc/{handler.pid}/map_files"
+    mapped = attacker.listdir(folder)
+    if not mapped:
+        raise NoTarget("it maps no file")
+    with attacker.open(f"{folder}/{mapped[0]}", O_RDONLY) as blob:
+        _rewrite(attacker, handler, lambda: attacker.open(f"/proc/self/fd/{blob.fd}", O_WRONLY))
+
+
+@_to_the_blob(
+    surface="open-by-handle-private-mount",
+    call="openat",
+    refused=(EPERM, EACCES),
+    no_target=(ENOENT,),
+    no_target_at="security_ptrace_access_check",
+)
+def open_by_handle(attacker: Attacker, handler: Handler) -> None:
+    """Keep one descriptor from the private mount, and open the blob by its handle later."""
+    with attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY) as kept:
+        handle = name_to_handle_at(attacker, kept.fd)
+        _rewrite(attacker, handler, lambda: open_by_handle_at(attacker, kept.fd, handle, O_WRONLY))
+
+
+def _rewrite(attacker: Attacker, handler: Handler, reopen: Callable[[], File]) -> None:
+    """Change the blob's round constants while nothing runs from it, which nobody may write to."""
+    with attacker.setup():
+        limit = attacker.read_file(THREADS_MAX)
+        attacker.write_file(THREADS_MAX, b"1")  # no new handler starts
+    handler.restart()
+    with reopen() as blob:
+        blob.pwrite(bytes(8), handler.offset("sha_round"))
+    with attacker.setup():
+        attacker.write_file(THREADS_MAX, limit)

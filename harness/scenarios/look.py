@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What ptrace's READ mode lets root look at, and ATTACH mode where /proc asks for no less."""
+
+from __future__ import annotations
+
+import struct
+from errno import EACCES, EBADF, EPERM, ESRCH
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.attacker.errors import NoTarget
+from harness.attacker.pagemap import PAGE_IS_PRESENT, page_frame, scan
+from harness.attacker.swap import PAGE
+from harness.scenarios.holes import on_kthread
+from harness.scenarios.registry import scenario
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+KCMP_FILE = 0
+CLONE_NEWUTS = 0x04000000
+PIDFD_GET_UTS_NAMESPACE = 0xFF0A
+AT_ENTRY = 9
+LOOKS = 100
+"""How often to look for a handler that waits: it mostly does."""
+
+WAITS_IN = (b"pipe_read", b"umd_witness_receive")
+"""The functions that a process and a thread wait for their next request in, as the host knows."""
+
+SEEN_ALIKE = on_kthread(Verdict.HELD, "to look at a thread takes ptrace's check as well, no more")
+
+_look = partial(
+    scenario,
+    effect=Effect.STEP,
+    answers=("C2", "R16"),
+    reach="security_ptrace_access_check",
+)
+
+_by_memory = partial(
+    _look,
+    call="openat",
+    refused=(EPERM, EACCES),
+    no_target=(ESRCH,),
+    no_target_at="mm_access",
+)
+
+_by_trace = partial(
+    _look,
+    surface="proc-stack-syscall-personality",
+    call="read",
+    refused=(EPERM,),
+    no_target_at="security_ptrace_access_check",
+)
+
+
+@_look(
+    surface="kcmp",
+    call="kcmp",
+    refused=(EPERM,),
+    no_target=(EBADF,),
+    no_target_at="security_ptrace_access_check",
+)
+def kcmp(attacker: Attacker, handler: Handler) -> None:
+    """Compare the handler's descriptors, as to which of them are one and the same file."""
+    order = attacker.syscall("kcmp", handler.pid, handler.pid, KCMP_FILE, 0, 1)
+    attacker.gain("that it has two pipes", order != 0, truth=True)
+
+
+@_look(
+    effect=Effect.NONE,
+    surface="pidfd-ns-setns",
+    call="setns",
+    refused=(EPERM,),
+)
+def setns_pidfd(attacker: Attacker, handler: Handler) -> None:
+    """Enter the handler's namespaces, which are everybody's."""
+    with attacker.pidfd_open(handler.pid) as pidfd:
+        attacker.syscall("setns", pidfd.fd, CLONE_NEWUTS)
+
+
+@_look(
+    effect=Effect.NONE,
+    surface="pidfd-ns-setns",
+    call="ioctl",
+    refused=(EACCES,),
+)
+def pidfd_get_namespace(attacker: Attacker, handler: Handler) -> None:
+    """Take a descriptor of one of the handler's namespaces, which are everybody's."""
+    with attacker.pidfd_open(handler.pid) as pidfd:
+        attacker.close(attacker.syscall("ioctl", pidfd.fd, PIDFD_GET_UTS_NAMESPACE, 0))
+
+
+@_look(
+    surface="get-robust-list",
+    call="get_robust_list",
+    refused=(EPERM,),
+    holes=SEEN_ALIKE,
+)
+def get_robust_list(attacker: Attacker, handler: Handler) -> None:
+    """Ask where the handler keeps the list of its robust futexes: it has none."""
+    head, size = bytearray(8), bytearray(8)
+    attacker.syscall("get_robust_list", handler.pid, head, size)
+    attacker.gain("that it has no robust futexes", int.from_bytes(head, "little"), truth=0)
+
+
+@_by_memory(
+    surface="pagemap-pagemap-scan",
+)
+def pagemap(attacker: Attacker, handler: Handler) -> None:
+    """Find out in which page of physical memory the secret lies."""
+    frame = page_frame(attacker, handler.pid, handler.symbol("secret"))
+    attacker.gain("the secret's page frame", frame, truth=handler.physical("secret") // PAGE)
+
+
+@_by_memory(
+    surface="pagemap-pagemap-scan",
+)
+def pagemap_scan(attacker: Attacker, handler: Handler) -> None:
+    """Search the handler's memory for pages that are there."""
+    page = handler.symbol("secret") & -PAGE
+    found = scan(attacker, handler.pid, page, page + PAGE, PAGE_IS_PRESENT)
+    attacker.gain("that the secret is in memory", found, truth=(page, page + PAGE))
+
+
+_by_proc = partial(_by_memory, surface="proc-maps-smaps-numa-maps-environ-auxv-io-wchan")
+
+
+@_by_proc()
+def proc_maps(attacker: Attacker, handler: Handler) -> None:
+    """Read in each of three files where the handler's code lies."""
+    code = handler.symbol("_start") & -PAGE
+    for name in ("maps", "smaps", "numa_maps"):
+        lines = attacker.read_file(f"/proc/{handler.pid}/{name}").splitlines()
+        if not lines:
+            raise NoTarget("nothing is mapped")
+        starts = {line.split(b"-")[0].split()[0] for line in lines}
+        attacker.gain(
+            f"its code's address from {name}", f"{code:08x}".encode() in starts, truth=True
+        )
+
+
+@_by_proc()
+def proc_auxv(attacker: Attacker, handler: Handler) -> None:
+    """Read where the handler's program begins, in what the kernel told it when it started."""
+    words = attacker.read_file(f"/proc/{handler.pid}/auxv")
+    vector = dict(struct.iter_unpack("<2Q", words))
+    attacker.gain("its entry point", vector[AT_ENTRY], truth=handler.symbol("_start"))
+
+
+@_by_proc()
+def proc_environ(attacker: Attacker, handler: Handler) -> None:
+    """Read the environment that the handler was started with: an empty one."""
+    environment = attacker.read_file(f"/proc/{handler.pid}/environ")
+    attacker.gain("its environment", environment, truth=b"")
+
+
+@_look(
+    surface="proc-maps-smaps-numa-maps-environ-auxv-io-wchan",
+    holes=SEEN_ALIKE,
+)
+def proc_wchan(attacker: Attacker, handler: Handler) -> None:
+    """Read whether the handler waits, and a guess at the kernel's function that it does so in."""
+    for _ in range(LOOKS):
+        if attacker.read_file(f"/proc/{handler.pid}/wchan") != b"0":  # or who asks may not know
+            attacker.gain("that it waits", True, truth=True)
+            break
+
+
+@_by_trace()
+def proc_syscall(attacker: Attacker, handler: Handler) -> None:
+    """Read the arguments of the system call that the handler is in: where it reads to."""
+    for _ in range(LOOKS):
+        words = attacker.read_file(f"/proc/{handler.pid}/syscall").split()
+        if len(words) > 1:
+            break
+    else:
+        raise LookupError("it never waits")
+    call, _, buffer, *_ = (int(word, 0) for word in words)
+    if not buffer:
+        raise NoTarget("it makes no system calls")
+    attacker.gain("where it reads to", (call, buffer), truth=(0, handler.symbol("request")))
+
+
+@_by_trace(
+    holes=SEEN_ALIKE,
+)
+def proc_stack(attacker: Attacker, handler: Handler) -> None:
+    """Read the functions on the handler's kernel stack."""
+    if _shows(attacker, f"/proc/{handler.pid}/stack", WAITS_IN):
+        attacker.gain("its kernel stack", True, truth=True)
+
+
+@_by_trace(
+    holes=SEEN_ALIKE,
+)
+def proc_personality(attacker: Attacker, handler: Handler) -> None:
+    """Read the handler's personality, by which the kernel treats it as of another system."""
+    text = attacker.read_file(f"/proc/{handler.pid}/personality")
+    attacker.gain("its personality", int(text, 16), truth=0)
+
+
+def _shows(attacker: Attacker, path: str, names: tuple[bytes, ...]) -> bool:
+    """Whether a file names one of these functions, sooner or later."""
+    looks = (attacker.read_file(path) for _ in range(LOOKS))
+    return any(name in text for text in looks for name in names)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What else can be done to the handler's pipes, once ptrace's check lets root get at them."""
+
+from __future__ import annotations
+
+import struct
+from errno import EBADF, EPERM
+from fcntl import F_SETFL, F_SETPIPE_SZ
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
+from os import O_NONBLOCK, O_RDONLY, O_WRONLY, SCHED_FIFO
+from typing import TYPE_CHECKING
+
+from harness.attacker.swap import PAGE
+from harness.scenarios.direct import by_proc_fd
+from harness.scenarios.registry import scenario
+from harness.witness.verdict import Effect
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+FAN_CLASS_CONTENT = 4
+FAN_MARK_ADD = 1
+FAN_ACCESS_PERM = 0x20000
+AT_FDCWD = -100
+
+REQUEST_NUMBER = struct.Struct("<4xI")
+"""In struct witness_message (overlay/kernel/umd_witness/message.h)."""
+
+
+@by_proc_fd(
+    effect=Effect.INTEGRITY,
+    surface="proc-fd-vmsplice",
+)
+def proc_fd_vmsplice(attacker: Attacker, handler: Handler) -> None:
+    """Lay a page of ours into the pipe that the kernel reads, and rewrite it while it is there."""
+    with attacker.setup():
+        access, kind = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
+        page = attacker.syscall("mmap", 0, PAGE, access, kind, -1, 0)
+    piece = struct.pack("<2Q", page, handler.reply_size)
+    with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
+        attacker.syscall("vmsplice", pipe.fd, piece, 1, 0)
+        attacker.syscall("getrandom", page, handler.reply_size, 0)
+
+
+@by_proc_fd(
+    effect=Effect.INTEGRITY,
+    also=(Effect.STEP,),
+    shows="pipes",
+    surface="proc-fd-vmsplice",
+)
+def proc_fd_tee(attacker: Attacker, handler: Handler) -> None:
+    """Copy a request out of the handler's pipe, which the handler gets all the same."""
+    with attacker.setup():
+        copied, into = attacker.pipe()
+        attacker.sched_setscheduler(0, SCHED_FIFO, 1)  # or the handler is first to take it
+    with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY) as pipe:
+        attacker.syscall("tee", pipe.fd, into.fd, handler.request_size, 0)
+        handler.wait_for_request()
+    number = REQUEST_NUMBER.unpack_from(copied.read(handler.request_size))[0]
+    attacker.gain("a request", number in handler.requests(), truth=True)
+
+
+@by_proc_fd(
+    effect=Effect.INTEGRITY,
+    shows="pipes",
+    surface="proc-fd-setpipe-sz",
+)
+def proc_fd_setpipe_sz(attacker: Attacker, handler: Handler) -> None:
+    """Hold the handler's pipe open, so that it never ends, and make it as small as they get."""
+    with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY) as pipe:
+        attacker.fcntl(pipe.fd, F_SETPIPE_SZ, PAGE)
+        handler.wait_for_request()
+
+
+@by_proc_fd(
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    shows="pipes",
+    surface="proc-fd-setpipe-sz",
+)
+def proc_fd_splice_lock(attacker: Attacker, handler: Handler) -> None:
+    """Splice into the handler's pipe what never comes, which holds the pipe's lock meanwhile."""
+    with attacker.setup():
+        hold = attacker.payload("hold_pipe")
+    with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:
+        handler.wait_for_request()
+        attacker.spawn(hold, stdout=pipe.fd)
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    shows="pipes",
+    surface="pidfd-getfd",
+    answers=("C2", "R10"),
+    call="pidfd_getfd",
+    refused=(EPERM,),
+    no_target=(EBADF,),
+    no_target_at="security_ptrace_access_check",
+    reach="security_ptrace_access_check",
+)
+def pidfd_getfd_nonblock(attacker: Attacker, handler: Handler) -> None:
+    """Take a copy of the handler's descriptor, and have reads from it no longer wait."""
+    with attacker.pidfd_open(handler.pid) as pidfd, attacker.pidfd_getfd(pidfd.fd, 0) as pipe:
+        handler.wait_for_request()
+        attacker.fcntl(pipe.fd, F_SETFL, O_NONBLOCK)
+        handler.wait_for_request()
+
+
+@by_proc_fd(
+    effect=Effect.NONE,
+    surface="fanotify-pipe-perm",
+    call="fanotify_mark",
+)
+def fanotify_pipe_perm(attacker: Attacker, handler: Handler) -> None:
+    """Have reads from the handler's pipe ask us for permission: fanotify asks for files alone."""
+    with attacker.setup():
+        group = attacker.syscall("fanotify_init", FAN_CLASS_CONTENT, O_RDONLY)
+    pipe = f"/proc/{handler.pid}/fd/0"
+    attacker.syscall("fanotify_mark", group, FAN_MARK_ADD, FAN_ACCESS_PERM, AT_FDCWD, pipe)
+    handler.wait_for_request()
