@@ -5,6 +5,7 @@ from harness.scenarios import reference  # noqa: F401 - importing registers; the
 
 # isort: split
 from harness.scenarios import (  # noqa: F401
+    cgroups,
     direct,
     escape,
     limits,

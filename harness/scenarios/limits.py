@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by what the kernel lets a process have: cgroups, the OOM killer, resource limits."""
+"""Attacks by memory that runs short, and by limits set for the handler."""
 
 from __future__ import annotations
 
 from errno import EPERM
-from functools import partial
 from resource import RLIMIT_CPU
 from typing import TYPE_CHECKING
 
-from harness.scenarios.holes import on_isolated, on_kthread
+from harness.scenarios.holes import on_both, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -16,18 +15,6 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
 
-CGROUPS = "/sys/fs/cgroup"
-CELL = f"{CGROUPS}/cell"
-
-NO_HOOK = "no hook is asked about the task: cgroup v2 asks who may write its files"
-MOVED = on_isolated(Verdict.TAMPERED, NO_HOOK) | on_kthread(
-    Verdict.TAMPERED,
-    "it can be moved as well, though what the cgroup then does passes it by",
-    partly=True,
-)
-SPARED = MOVED | on_isolated(
-    Verdict.TAMPERED, f"it can be moved ({NO_HOOK}), though the OOM killer spares it", partly=True
-)
 OOM_SCORE = on_isolated(
     Verdict.TAMPERED, "no hook is asked about the task: raising the score takes the file's mode"
 ) | on_kthread(
@@ -35,65 +22,10 @@ OOM_SCORE = on_isolated(
 )
 
 
-_by_cgroup = partial(
-    scenario,
-    effect=Effect.AVAILABILITY,
-    also=(Effect.INTEGRITY,),
-    shows="cgroup",
-    reach="cgroup_attach_task",
-)
-
-
-def move_into_cell(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup of ours; it has served there when this returns."""
+def spare_attacker(attacker: Attacker) -> None:
+    """Have the OOM killer spare the agent, and what it starts, as set-up."""
     with attacker.setup():
-        attacker.mkdir(CELL)
-    attacker.write_file(f"{CELL}/cgroup.procs", str(handler.pid).encode())
-    handler.wait_for_request()
-
-
-@_by_cgroup(
-    surface="cgroup-freeze",
-    answers=("L5", "T4"),
-    holes=MOVED,
-)
-def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup and freeze it."""
-    move_into_cell(attacker, handler)
-    attacker.write_file(f"{CELL}/cgroup.freeze", b"1")
-
-
-@_by_cgroup(
-    surface="cgroup-kill",
-    answers=("L5", "C10"),
-    holes=MOVED,
-)
-def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup and kill all that is in there."""
-    move_into_cell(attacker, handler)
-    attacker.write_file(f"{CELL}/cgroup.kill", b"1")
-
-
-@_by_cgroup(
-    surface="memcg-max-oom",
-    answers=("L5", "C10"),
-    holes=SPARED,
-)
-def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup that has used more memory than it then may.
-
-    The memory is a file without a disk, so that nothing can be reclaimed and the handler, alone
-    in there, is who the OOM killer can take.
-    """
-    with attacker.setup():
-        attacker.write_file(f"{CGROUPS}/cgroup.subtree_control", b"+memory")
-    move_into_cell(attacker, handler)
-    with attacker.setup():
-        attacker.write_file(f"{CELL}/cgroup.procs", b"0")
-        file = attacker.syscall("memfd_create", "unreclaimable", 0)
-        attacker.write(file, bytes(65536))
-        attacker.write_file(f"{CGROUPS}/cgroup.procs", b"0")
-    attacker.write_file(f"{CELL}/memory.max", b"0")
+        attacker.write_file("/proc/self/oom_score_adj", b"-1000")
 
 
 @scenario(
@@ -107,11 +39,55 @@ def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
 )
 def oom_score_adj_sysrq(attacker: Attacker, handler: Handler) -> None:
     """Make the handler the first to go when memory is short, and say that memory is short."""
-    with attacker.setup():
-        attacker.write_file("/proc/self/oom_score_adj", b"-1000")
+    spare_attacker(attacker)
     attacker.write_file(f"/proc/{handler.pid}/oom_score_adj", b"1000")
     handler.wait_for_request()
     attacker.write_file("/proc/sysrq-trigger", b"f")
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="oom-score-adj-sysrq-f",
+    answers=("T15", "C10"),
+    reach="sysrq_handle_moom",
+    target="system",
+)
+def sysrq_oom(attacker: Attacker, handler: Handler) -> None:
+    """Say that memory is short, when there is nobody but the handler whom that could end."""
+    spare_attacker(attacker)
+    attacker.write_file("/proc/sysrq-trigger", b"f")
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="global-oom",
+    answers=("T15", "C10"),
+    reach="out_of_memory",
+    target="system",
+)
+def global_oom(attacker: Attacker, handler: Handler) -> None:
+    """Use up all memory, with a score by which the OOM killer takes everybody else first."""
+    spare_attacker(attacker)
+    filler = attacker.spawn(attacker.payload("fill_memory"))
+    handler.wait_for_arrival()
+    attacker.waitpid(filler)
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="global-oom",
+    answers=("T15", "R16"),
+    ends_machine=True,
+    reach="out_of_memory",
+    target="system",
+    holes=on_both(Verdict.DISRUPTED, "the whole machine ends, as root says it shall"),
+)
+def panic_on_oom(attacker: Attacker, handler: Handler) -> None:
+    """Use up all memory on a machine that is told to panic when it has no more."""
+    attacker.write_file("/proc/sys/vm/panic_on_oom", b"1")
+    attacker.waitpid(attacker.spawn(attacker.payload("fill_memory")))
 
 
 @scenario(
