@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from errno import EACCES, ENOENT, EPERM
-from os import O_RDONLY
-from resource import RLIMIT_CPU
+from errno import EACCES, ENOENT, ENOTDIR, EPERM, ESRCH
+from os import O_NONBLOCK, O_RDONLY, O_RDWR, WIFSIGNALED
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from harness.attacker.bpf import BpfObject
-from harness.attacker.errors import NoTarget
-from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
-from harness.scenarios.registry import scenario
+from harness.attacker.errors import GuestError, NoTarget
+from harness.attacker.gate import Gate
+from harness.scenarios.holes import NO_BLOB, on_isolated
+from harness.scenarios.registry import PTRACE_CHECK, scenario
+from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ STARTS = 20
 
 ELF_ENTRY = 24
 """Where an ELF header has the address that execution starts at."""
+
+INTERPRETERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/klibc.so")
+
+KNOBS = ("/proc/sys/kernel", "/sys/module", "/sys/kernel/debug")
+LIBRARY = ("umd_mgmt", "usermode_driver", "deadline_ms")
+"""What the library's knobs would be called, if it had any."""
 
 
 @scenario(
@@ -50,6 +58,7 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.INTEGRITY,
     shows="traced",
     surface="umh-startup-ptrace-race",
+    tries=STARTS,
     answers=("T10", "C2"),
     call="ptrace",
     refused=(EPERM,),
@@ -60,19 +69,58 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
 )
 def seize_at_start(attacker: Attacker, handler: Handler) -> None:
     """Seize the process that the kernel forks for the handler, before it is marked or executed."""
-    BpfObject(attacker, "dawdle")
+    _catch_a_start(attacker, handler, "seize_at_start", dawdle="dawdle")
+
+
+def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle: str) -> None:
+    """Start handlers until the payload, which is told the handler's name, has caught one.
+
+    It says '-' when it is ready for a start, and something else once it has caught one.
+    """
+    BpfObject(attacker, dawdle)
     with attacker.setup():
         said, writer = attacker.pipe()
-        seize = attacker.payload("seize_at_start")
         with writer:
-            attacker.spawn(seize, handler.name, stdout=writer.fd)
-    for _ in range(STARTS):
-        came = said.read(1)
-        if came != b"-":
-            break
+            attacker.spawn(attacker.payload(payload), handler.name, stdout=writer.fd)
+    for made in range(STARTS + 1):
+        caught = said.read(1) != b"-"
+        if made:
+            attacker.tried(won=caught)
+        if caught:
+            return
         handler.restart()
-    else:
-        raise NoTarget("no process was caught before it was executed")
+    raise NoTarget("no process was caught in time")
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="umh-startup-ptrace-race",
+    tries=STARTS,
+    answers=("T10", "C10"),
+    cpus=2,
+    reach="security_task_kill",
+    target="start",
+    not_applicable=NO_BLOB,
+    holes=on_isolated(Verdict.DISRUPTED, "before it is marked it is a process like any other"),
+)
+def kill_at_start(attacker: Attacker, handler: Handler) -> None:
+    """Kill the process that the kernel forks for the handler, before it is marked or executed."""
+    _catch_a_start(attacker, handler, "kill_at_start", dawdle="dawdle_setup")
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="umh-startup-fd-race",
+    tries=STARTS,
+    answers=("R10", "C2"),
+    cpus=2,
+    reach="security_ptrace_access_check",
+    target="start",
+    not_applicable=NO_BLOB,
+)
+def umh_startup_fd_race(attacker: Attacker, handler: Handler) -> None:
+    """Open the pipe of the process that the kernel has forked for the handler, before it runs."""
+    _catch_a_start(attacker, handler, "open_at_start", dawdle="dawdle_setup")
 
 
 @scenario(
@@ -100,15 +148,119 @@ def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
 
 @scenario(
     effect=Effect.INTEGRITY,
-    shows="limits",
-    surface="rlimit-inherit",
-    answers=("C10", "L6"),
-    reach="security_task_setrlimit",
-    target="start",
-    holes=on_kthread(Verdict.TAMPERED, "it inherits as well, though limits do not bind it"),
+    surface="static-usermodehelper",
+    through="call_usermodehelper_setup",
+    answers=("R4", "R15"),
+    needs=("STATIC_USERMODEHELPER",),
+    not_applicable=dict.fromkeys(
+        VARIANTS, "USERMODE_DRIVER_MGMT depends on !STATIC_USERMODEHELPER: no such kernel is built"
+    ),
 )
-def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Give the kernel's threads, of which the next handler is forked, a second of CPU time each."""
-    for pid in filter(str.isdecimal, attacker.listdir("/proc")):
-        if attacker.read_file(f"/proc/{pid}/comm").startswith((b"kthreadd", b"kworker/")):
-            attacker.prlimit(int(pid), RLIMIT_CPU, (1, 1))
+def static_usermodehelper(attacker: Attacker, handler: Handler) -> None:
+    """Replace the one program that a kernel may be built to start in place of all others."""
+    attacker.rename(attacker.payload("false_handler"), "/sbin/usermode-helper")
+    handler.restart()
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="elf-interp",
+    answers=("R2", "R4"),
+    reach="load_elf_binary",
+    target="start",
+    not_applicable=NO_BLOB,
+)
+def elf_interp(attacker: Attacker, handler: Handler) -> None:
+    """Replace the program that loads libraries, and restart: the blob is static and has none."""
+    with attacker.setup():
+        forged = attacker.read_file(attacker.payload("false_handler"))
+        attacker.mkdir("/lib64")
+    for interpreter in INTERPRETERS:
+        attacker.write_file(interpreter, forged, mode=0o755)
+    handler.restart()
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="lsm-boot-param",
+    answers=("C11", "L5"),
+    boot="lsm=capability",
+    call="openat",
+    refused=(EPERM, EACCES),
+    no_target=(ESRCH,),
+    no_target_at="mm_access",
+    reach=PTRACE_CHECK,
+)
+def lsm_boot_param(attacker: Attacker, handler: Handler) -> None:
+    """Boot without any security module that can be left out, then overwrite the handler's state."""
+    with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as mem:
+        mem.pwrite(b"\xff" * 32, handler.symbol("chain"))
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    shows="image",
+    surface="signed-loader-rollback",
+    answers=("C13", "C15"),
+    reach="security_kernel_read_file",
+    target="start",
+    not_applicable=dict.fromkeys(NO_BLOB, "there is one version of the thread's module, no older"),
+    holes=on_isolated(
+        Verdict.TAMPERED,
+        "nothing ties a loader to what it was asked for: this kernel enforces no signatures, and "
+        "one would prove a module's origin, not its identity",
+    ),
+)
+def signed_loader_rollback(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel load another genuine loader in the place of the handler's, unchanged."""
+    attacker.rename("/lib/modules/umd_witness_backdoor.ko", f"/lib/modules/{handler.loader}.ko")
+    attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="identity-spoof",
+    answers=("T6", "R10"),
+    reach="security_task_kill",
+    target="system",
+)
+def identity_spoof(attacker: Attacker, handler: Handler) -> None:
+    """Give a process the handler's name: it is spared nothing, and nobody takes it for one."""
+    gate = Gate(attacker)
+    double = f"/tmp/{handler.name}"  # noqa: S108 - the guest's, not ours
+    with attacker.setup():
+        attacker.rename(gate.helper, double)
+        pid = attacker.spawn(double)
+    attacker.kill(pid, SIGKILL)
+    _, status = attacker.waitpid(pid)
+    if not WIFSIGNALED(status):
+        raise LookupError("it was spared like the handler")
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="runtime-deadline",
+    answers=("R9", "L6"),
+    reach="proc_sys_readdir",
+    target="system",
+)
+def runtime_deadline(attacker: Attacker, handler: Handler) -> None:
+    """Set to one whatever the library lets root set, its deadline above all: there is nothing."""
+    for directory in KNOBS:
+        for name in attacker.listdir(directory):
+            if any(word in name for word in LIBRARY):
+                _set_all(attacker, f"{directory}/{name}")
+
+
+def _set_all(attacker: Attacker, place: str) -> None:
+    """Write to a file, or to each parameter of a module."""
+    try:
+        parameters = attacker.listdir(f"{place}/parameters")
+    except GuestError as error:
+        if error.errno == ENOTDIR:
+            attacker.write_file(place, b"1")
+        elif error.errno != ENOENT:
+            raise
+        return
+    for parameter in parameters:
+        attacker.write_file(f"{place}/parameters/{parameter}", b"1")

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks on what the next handler inherits: the kernel's threads, its parents, are root's to set.
+
+Whatever a fork copies and nothing sets back reaches the handler without anybody having named it:
+the hooks that are asked see a worker of the kernel.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import partial
+from os import SCHED_IDLE, SCHED_OTHER
+from resource import RLIMIT_CPU
+from typing import TYPE_CHECKING
+
+from harness.attacker.errors import NoTarget
+from harness.attacker.injection import inject
+from harness.attacker.kernel_threads import forking_threads
+from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
+from harness.scenarios.holes import on_both, on_isolated, on_kthread
+from harness.scenarios.registry import scenario
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+SLACK_NS = 10_000_000_000
+IOPRIO_WHO_PROCESS = 1
+IOPRIO_IDLE = 3 << 13
+PR_SCHED_CORE, PR_SCHED_CORE_CREATE = 62, 1
+MS_BIND = 4096
+SECRET_SIZE, ALIGNMENT = 32, 8
+LOOKS = 5
+
+SCHED_DEADLINE = 6
+DEADLINE_NS, PERIOD_NS = 5_000_000, 100_000_000
+"""Of CPU time in each period: little enough for the kernel to admit all its workers."""
+
+CAP_SYS_MODULE = 1 << 16
+BSET = "/proc/sys/kernel/usermodehelper/bset"
+
+ALIKE = on_kthread(Verdict.TAMPERED, "kthreadd passes it on to every thread alike")
+NOT_SET_BACK = on_both(Verdict.TAMPERED, "nothing sets it back after the fork")
+
+
+_inherits = partial(
+    scenario,
+    effect=Effect.INTEGRITY,
+    target="start",
+)
+
+
+@_inherits(
+    shows="limits",
+    surface="rlimit-inherit",
+    answers=("C10", "L6"),
+    reach="security_task_setrlimit",
+    holes=on_kthread(Verdict.TAMPERED, "it inherits as well, though limits do not bind it"),
+)
+def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Give the kernel's threads, of which the next handler is forked, a second of CPU time each."""
+    for pid in forking_threads(attacker):
+        attacker.prlimit(pid, RLIMIT_CPU, (1, 1))
+
+
+@_inherits(
+    shows="policy",
+    surface="sched-policy-inherit",
+    answers=("L6", "R16"),
+    reach="security_task_setscheduler",
+)
+def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Let the threads of which the next handler is forked run only when nothing else wants to."""
+    for pid in forking_threads(attacker):
+        attacker.sched_setscheduler(pid, SCHED_IDLE, 0)
+
+
+@_inherits(
+    shows="policy",
+    surface="timerslack-inherit",
+    answers=("L6", "R16"),
+    reach="security_task_setscheduler",
+    holes=ALIKE,
+)
+def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Have the timers of the threads of which the next handler is forked be ten seconds late."""
+    for pid in forking_threads(attacker):
+        attacker.write_file(f"/proc/{pid}/timerslack_ns", b"%d" % SLACK_NS)
+
+
+@_inherits(
+    shows="policy",
+    surface="ioprio-set",
+    answers=("L6", "R16"),
+    reach="security_task_setioprio",
+    holes=ALIKE,
+)
+def ioprio_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Let the threads of which the next handler is forked have the disk only when it is idle."""
+    for pid in forking_threads(attacker):
+        attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE)
+
+
+@_inherits(
+    shows="oom score",
+    surface="oom-score-adj-sysrq-f",
+    answers=("T15", "R16"),
+    reach="oom_score_adj_write",
+    holes=ALIKE,
+)
+def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Make the threads of which the next handler is forked the first to go when memory is short."""
+    for pid in forking_threads(attacker):
+        attacker.write_file(f"/proc/{pid}/oom_score_adj", b"1000")
+
+
+@_inherits(
+    shows="policy",
+    surface="core-sched-cookie",
+    answers=("L6", "L5"),
+    cpus=2,
+    reach="sched_core_share_pid",
+    needs=("SCHED_CORE",),
+    holes=NOT_SET_BACK,
+)
+def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Give each thread of which the next handler is forked a cookie: it runs with nobody else."""
+    for pid in forking_threads(attacker):
+        attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, pid, 0, 0)
+
+
+@scenario(
+    effect=Effect.CONFIDENTIALITY,
+    also=(Effect.INTEGRITY,),
+    shows="perf",
+    surface="perf-inherit-from-kworker",
+    answers=("T1", "R16"),
+    reach="perf_event_alloc",
+    target="start",
+    holes=on_isolated(
+        Verdict.TAMPERED, "perf is asked about a worker; what that forks inherits the event"
+    )
+    | on_kthread(Verdict.TAMPERED, "it inherits as well, though it has no user stack", partly=True),
+)
+def perf_inherit_from_kworker(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret off the stack of the next handler, which inherits a worker's perf events."""
+    events = [
+        PerfEvent(attacker, pid, cpu=0, sample=PERF_SAMPLE_STACK_USER, flags=INHERIT)
+        for pid in forking_threads(attacker)
+    ]
+    for event in events:
+        event.map_ring()
+    handler.restart()
+    for _ in range(LOOKS):
+        handler.wait_for_request()
+    stacks = [stack for event in events for stack in event.stacks() if stack]
+    if not stacks:
+        raise NoTarget("its samples carry no user stack")
+    for stack in stacks:
+        for at in range(0, len(stack) - SECRET_SIZE + 1, ALIGNMENT):
+            attacker.show(stack[at : at + SECRET_SIZE])
+
+
+@_inherits(
+    shows="root",
+    surface="init-fs-chroot",
+    answers=("L5", "R15"),
+    reach="set_fs_root",
+    holes=on_both(
+        Verdict.TAMPERED, "the kernel's threads share their root with pid 1, and nothing sets it"
+    ),
+)
+def init_fs_chroot(attacker: Attacker, handler: Handler) -> None:
+    """Have pid 1, with which the kernel's threads share it, take another directory for the root."""
+    with attacker.setup():
+        attacker.mkdir("/tmp/root")  # noqa: S108 - the guest's, not ours
+        attacker.mount("/", "/tmp/root", "none", MS_BIND)  # noqa: S108
+    with attacker.seize(1) as init:
+        inject(attacker, init, "chroot", "/tmp/root")  # noqa: S108
+
+
+@_inherits(
+    shows="policy",
+    surface="workqueue-cpumask-inherit",
+    answers=("L6", "L5"),
+    cpus=2,
+    reach="workqueue_apply_unbound_cpumask",
+)
+def workqueue_cpumask_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Confine the kernel's workers, of which the next handler is forked, to one of two CPUs."""
+    attacker.write_file("/sys/devices/virtual/workqueue/cpumask", b"1")
+
+
+@_inherits(
+    shows="credentials",
+    surface="umh-bset-inheritable",
+    answers=("L5", "C12"),
+    reach="proc_cap_handler",
+)
+def umh_bset_inheritable(attacker: Attacker, handler: Handler) -> None:
+    """Leave what the kernel starts no capability but the one to load a module."""
+    attacker.write_file(BSET, b"%d 0" % CAP_SYS_MODULE)
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="sched-policy-inherit",
+    answers=("L6", "L5"),
+    reach="security_task_setscheduler",
+    target="start",
+    holes=on_both(
+        Verdict.DISRUPTED, "a thread with a deadline cannot fork, and no hook knows what it forks"
+    ),
+)
+def deadline_cannot_fork(attacker: Attacker, handler: Handler) -> None:
+    """Give the threads of which the next handler is forked a deadline: such a thread may not fork.
+
+    Set back afterwards: one failed start is enough.
+    """
+    threads = list(forking_threads(attacker))
+    for pid in threads:
+        _set_policy(attacker, pid, SCHED_DEADLINE, runtime=DEADLINE_NS, period=PERIOD_NS)
+    handler.restart()
+    for pid in threads:
+        _set_policy(attacker, pid, SCHED_OTHER)
+
+
+def _set_policy(
+    attacker: Attacker, pid: int, policy: int, *, runtime: int = 0, period: int = 0
+) -> None:
+    """sched_setattr(2), with struct sched_attr of include/uapi/linux/sched/types.h."""
+    attr = struct.pack("<IIQiI3Q", 48, policy, 0, 0, 0, runtime, period, period)
+    attacker.syscall("sched_setattr", pid, attr, 0)

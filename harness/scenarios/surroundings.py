@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks by what the next handler is executed in: memory, addresses and pids are root's to set."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.attacker.swap import PAGE
+from harness.scenarios.holes import NO_BLOB, on_both, on_isolated
+from harness.scenarios.registry import scenario
+from harness.variants import VARIANTS
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+VM = "/proc/sys/vm"
+RANDOMIZE = "/proc/sys/kernel/randomize_va_space"
+LAST_PID = "/proc/sys/kernel/ns_last_pid"
+BSET = "/proc/sys/kernel/usermodehelper/bset"
+CAP_SYS_MODULE = 1 << 16
+
+TOP_OF_STACK = 0x7FFFFFFFE000
+"""The last page of a process's memory: the stack's, unless that lies somewhere at random."""
+
+CHOSEN, APART, TRIES = 20_000, 100, 5
+
+NO_MEMORY = on_isolated(Verdict.DISRUPTED, "its exec is held to the limits of any process's")
+
+
+_by_limit = partial(
+    scenario,
+    effect=Effect.AVAILABILITY,
+    surface="sysctl-exec-env",
+    answers=("L6", "R16"),
+    target="start",
+)
+
+
+@_by_limit(
+    reach="overcommit_policy_handler",
+    holes=NO_MEMORY,
+)
+def overcommit_never(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel promise no memory any more, so that the blob cannot be executed."""
+    with attacker.setup():
+        attacker.write_file(f"{VM}/overcommit_kbytes", b"1")
+    attacker.write_file(f"{VM}/overcommit_memory", b"2")
+    handler.restart()
+    attacker.write_file(f"{VM}/overcommit_memory", b"0")
+
+
+@_by_limit(
+    reach="proc_dointvec_minmax",
+    holes=NO_MEMORY,
+)
+def max_map_count(attacker: Attacker, handler: Handler) -> None:
+    """Allow a process no more than one mapping, so that the blob cannot be executed."""
+    limit = attacker.read_file(f"{VM}/max_map_count")
+    attacker.write_file(f"{VM}/max_map_count", b"1")
+    handler.restart()
+    attacker.write_file(f"{VM}/max_map_count", limit)
+
+
+@_by_limit(
+    also=(Effect.INTEGRITY,),
+    shows="credentials",
+    reach="mmap_min_addr_handler",
+    holes=on_isolated(Verdict.DISRUPTED, "its exec is held to the sysctl, and it is not capable"),
+)
+def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
+    """Let only the capable map memory where the blob has to lie, and what starts not be capable."""
+    attacker.write_file(BSET, b"%d 0" % CAP_SYS_MODULE)
+    _restart_below_min_addr(attacker, handler)
+
+
+@_by_limit(
+    control="isolated",
+    reach="mmap_min_addr_handler",
+    holes=on_isolated(
+        Verdict.DISRUPTED,
+        "it has no capabilities: the sysctl is enough, so it is worse off than without",
+    ),
+    not_applicable={
+        variant.name: "it has the capability to map low memory, which only confinement takes away"
+        for variant in VARIANTS.values()
+        if not variant.protects
+    },
+)
+def mmap_min_addr(attacker: Attacker, handler: Handler) -> None:
+    """Let only the capable map memory where the blob has to lie: confinement took that from it."""
+    _restart_below_min_addr(attacker, handler)
+
+
+def _restart_below_min_addr(attacker: Attacker, handler: Handler) -> None:
+    limit = attacker.read_file(f"{VM}/mmap_min_addr")
+    above = (handler.symbol("chain") | PAGE - 1) + 1
+    attacker.write_file(f"{VM}/mmap_min_addr", b"%d" % above)
+    handler.restart()
+    attacker.write_file(f"{VM}/mmap_min_addr", limit)
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="sysctl-exec-env",
+    answers=("R11", "R16"),
+    reach="proc_dointvec_minmax",
+    target="start",
+    not_applicable=NO_BLOB,
+    holes=on_isolated(Verdict.HELD, "exec places its stack as the sysctl says, like any process's"),
+)
+def stack_not_random(attacker: Attacker, handler: Handler) -> None:
+    """Have the next handler's stack lie where every process's does."""
+    attacker.write_file(RANDOMIZE, b"0")
+    handler.restart()
+    handler.wait_for_request()
+    attacker.gain("where its stack lies", True, truth=handler.maps(TOP_OF_STACK))
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="ns-last-pid-set-tid",
+    answers=("T14", "R9"),
+    reach="pid_ns_ctl_handler",
+    target="start",
+    tries=TRIES,
+    needs=("CHECKPOINT_RESTORE",),
+    holes=on_both(Verdict.HELD, "pids come from a counter that root may set"),
+)
+def ns_last_pid(attacker: Attacker, handler: Handler) -> None:
+    """Choose the pid of the next handler."""
+    chosen = CHOSEN
+    for chosen in range(CHOSEN, CHOSEN + TRIES * APART, APART):
+        attacker.write_file(LAST_PID, b"%d" % (chosen - 1))
+        handler.restart()
+        won = handler.pid == chosen
+        attacker.tried(won=won)
+        if won:
+            break
+    attacker.gain("the next handler's pid", chosen, truth=handler.pid)
