@@ -14,6 +14,7 @@ from harness.scenarios import (  # noqa: F401
     memory,
     pipes,
     placement,
+    poison,
     restarts,
     scheduling,
     signals,

@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on memory that the kernel swaps out: root owns the device below the swap."""
+"""Attacks on memory by what the kernel does with it: swaps it, reclaims, moves and watches it."""
 
 from __future__ import annotations
 
 import struct
+import time
 from errno import EACCES, EINVAL, EPERM, ESRCH
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
+from harness.attacker.bpf import BpfObject
+from harness.attacker.cgroup import root
+from harness.attacker.damon import Damon
+from harness.attacker.errors import NoTarget
+from harness.attacker.frames import KPF_ANON, frames_with, idle_frames, mark_idle
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.reload import reload_charged
-from harness.attacker.swap import PAGE, SwapDevice
+from harness.attacker.snapshot import SnapshotDevice
+from harness.attacker.swap import PAGE, SwapDevice, drain_batches
 from harness.handler import FIRST_ROUNDS
-from harness.scenarios.holes import NO_BLOB, on_isolated
+from harness.scenarios.cgroups import move_into
+from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -20,8 +29,56 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
 
+NO_MEMORY = "a kernel thread has no memory of its own"
+LRU_GEN = "/sys/kernel/debug/lru_gen"
+LRU_GEN_ENABLED = "/sys/kernel/mm/lru_gen/enabled"
+KSM = "/sys/kernel/mm/ksm"
+MADV_MERGEABLE = 12
 MADV_PAGEOUT = 21
+TRIES = 4
+ROUNDS = 3
+"""How often to have everything swapped out: what was used just now stays the first time."""
+# include/uapi/linux/userfaultfd.h
+UFFDIO_API = 0xC018AA3F
+UFFDIO_REGISTER = 0xC020AA00
+UFFD_API = 0xAA
+UFFDIO_REGISTER_MODE_MISSING = 1
+
+HALF = 1 << 46
+"""Half of the address space: stacks lie above, programs below."""
+SECONDS = 3.0
+FEW = 32
+"""Frames out of 65536, our own among them."""
 THREADS_MAX = "/proc/sys/kernel/threads-max"
+
+
+def must_have_memory(attacker: Attacker, handler: Handler) -> None:
+    """Raise NoTarget for a handler that is no process."""
+    if b"VmRSS" not in attacker.read_file(f"/proc/{handler.pid}/status"):
+        raise NoTarget(NO_MEMORY)
+
+
+def evict_all(attacker: Attacker) -> None:
+    """Have all of the root cgroup's memory aged twice, and evicted."""
+    for node, newest in newest_generations(attacker):
+        # In one go, or what was used meanwhile is young again.
+        older, oldest = f"+ 1 {node} {newest} 200 1", f"+ 1 {node} {newest + 1} 200 1"
+        evict = f"- 1 {node} {newest} 200"
+        attacker.write_file(LRU_GEN, f"{older}\n{oldest}\n{evict}".encode())
+
+
+def newest_generations(attacker: Attacker) -> list[tuple[int, int]]:
+    """Each memory node, and the number of the root cgroup's youngest generation there."""
+    found: dict[int, int] = {}
+    for line in attacker.read_file(LRU_GEN).decode().splitlines():
+        words = line.split()
+        if words[0] == "memcg" and found:
+            break  # the root cgroup comes first
+        if words[0] == "node":
+            node = int(words[1])
+        elif words[0].isdecimal():
+            found[node] = int(words[0])
+    return list(found.items())
 
 
 @scenario(
@@ -72,6 +129,239 @@ def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     attacker.write_file(THREADS_MAX, b"1")  # no new one starts
     PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)  # and this one dies of it
     offset = handler.offset("sha_round") % PAGE
-    slot = swap.push_out("blob", FIRST_ROUNDS, offset)
+    slot = swap.push_out("blob", lambda page: page.startswith(FIRST_ROUNDS, offset))
     swap.rewrite(slot, offset, bytes(len(FIRST_ROUNDS)))
     attacker.write_file(THREADS_MAX, limit)
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="swap-tamper-anon",
+    answers=("T2", "T8", "C3"),
+    reach="swap_writepage",
+    target="system",
+    tries=TRIES,
+)
+def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
+    """Have the whole frozen machine swapped out, and rewrite the page that looks like its state.
+
+    What of it the kernel takes is not root's to say: it may spare a handler, and take the next.
+    """
+    pages = 2048
+    SwapDevice(attacker, pages=pages)
+    places = (handler.symbol(name) % PAGE for name in ("request", "reply", "chain"))
+    payload, words = attacker.payload("edit_swap"), tuple(map(str, (pages, *places)))
+    for _ in range(TRIES):
+        _, status = attacker.waitpid(attacker.spawn(payload, *words))
+        if status:
+            raise ChildProcessError("the machine was not frozen")
+        won = handler.has_lied()
+        attacker.tried(won=won)
+        if won:
+            break
+        handler.restart()
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    shows="swapped",
+    surface="memcg-reclaim",
+    answers=("T2", "C3", "T1"),
+    reach="walk_page_range",
+    needs=("LRU_GEN",),
+)
+def lru_gen_evict(attacker: Attacker, handler: Handler) -> None:
+    """Have the multi-generational LRU age every page of the root cgroup, and evict the oldest."""
+    SwapDevice(attacker, pages=2048)
+    with attacker.setup():
+        attacker.write_file(LRU_GEN_ENABLED, b"y")
+    for _ in range(ROUNDS):
+        drain_batches(attacker)
+        evict_all(attacker)
+    must_have_memory(attacker, handler)
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    shows="swapped",
+    surface="damon-pageout",
+    answers=("T1", "T2", "C3"),
+    reach="damon_start",
+    target="system",
+    needs=("DAMON_SYSFS", "DAMON_VADDR"),
+)
+def damon_pageout(attacker: Attacker, handler: Handler) -> None:
+    """Have DAMON swap out the memory of one process, which it asks nobody about."""
+    SwapDevice(attacker, pages=64)
+    drain_batches(attacker)
+    if not Damon(attacker, handler.pid, "pageout").tried():
+        raise NoTarget(NO_MEMORY)
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="damon-access-trace",
+    answers=("T4", "L5"),
+    reach="damon_start",
+    target="system",
+    needs=("DAMON_SYSFS", "DAMON_VADDR"),
+    holes=on_isolated(Verdict.HELD, "DAMON takes a pid, and no hook is asked about it"),
+)
+def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
+    """Have DAMON tell which part of the handler's memory is in use."""
+    damon = Damon(attacker, handler.pid, "stat")
+    if not damon.tried():
+        raise NoTarget(NO_MEMORY)
+    deadline = time.monotonic() + SECONDS
+    while not (used := [r.end for r in damon.regions() if r.accesses and r.end > HALF]):
+        if time.monotonic() > deadline:
+            raise TimeoutError("DAMON never found its stack accessed")
+    damon.off()
+    top = max(used) - PAGE
+    attacker.gain(
+        "where its stack lies, and that it is in use", top, truth=handler.maps(top) and top
+    )
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="clear-refs",
+    answers=("T1", "L5"),
+    reach="walk_page_range",
+    holes=on_isolated(Verdict.HELD, "clear_refs takes the mode of its file, and asks no hook"),
+)
+def clear_refs(attacker: Attacker, handler: Handler) -> None:
+    """Clear the accessed bits of the handler's memory, by which the kernel knows it is in use."""
+    must_have_memory(attacker, handler)
+    with SnapshotDevice(attacker) as snapshot, snapshot.frozen():  # or it sets them again
+        was_accessed = handler.is_accessed("chain")
+        attacker.write_file(f"/proc/{handler.pid}/clear_refs", b"1")
+        cleared = not handler.is_accessed("chain")
+    attacker.gain("its accessed bits", was_accessed, truth=cleared)
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="split-huge-pages",
+    answers=("T1", "L5"),
+    call="write",
+    no_target=(EINVAL,),
+    no_target_at="get_task_mm",
+    reach="get_task_mm",
+)
+def split_huge_pages(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler's huge pages split: it is too small to have any."""
+    attacker.write_file(
+        "/sys/kernel/debug/split_huge_pages", f"{handler.pid},0x0,0x7fffffffffff".encode()
+    )
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    shows="policy",
+    surface="cpuset-mems-memory-migrate",
+    answers=("L5", "T1"),
+    reach="cpuset_change_task_nodemask",
+    holes=on_isolated(
+        Verdict.TAMPERED,
+        "cpuset asks task_setscheduler only if a move into its cgroup changes anything at once",
+    )
+    | on_kthread(Verdict.TAMPERED, "it can be confined to a node as well"),
+)
+def cpuset_mems(attacker: Attacker, handler: Handler) -> None:
+    """Confine the handler to one memory node, and have its pages moved there."""
+    cell = root(attacker).child("cell", "cpuset")
+    move_into(cell, handler)
+    cell.set("cpuset.mems", "1")
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="page-idle-kpageflags-kpagecgroup",
+    answers=("T4", "L5"),
+    reach="page_idle_get_folio",
+    target="system",
+    needs=("IDLE_PAGE_TRACKING",),
+    holes=on_isolated(Verdict.HELD, "they tell of page frames: no hook is asked whose these are"),
+)
+def page_idle(attacker: Attacker, handler: Handler) -> None:
+    """Find the page frames of the handler's memory: among the few that are in use for a moment."""
+    state = handler.physical("chain") // PAGE
+    used = frames_with(attacker, KPF_ANON)
+    mark_idle(attacker)
+    handler.wait_for_request()
+    used -= idle_frames(attacker)
+    if state not in used:
+        raise NoTarget(f"none of its frames is among the {len(used)} in use")
+    attacker.gain("in which few frames its state lies", len(used) <= FEW, truth=True)
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="ksm-userfaultfd-zram-own-mm",
+    answers=("T1", "L5"),
+    reach="ksm_madvise",
+    target="system",
+    needs=("KSM",),
+)
+def ksm_merge(attacker: Attacker, handler: Handler) -> None:
+    """Have pages of ours merged with all that are alike: only those that were offered are."""
+    with attacker.setup():
+        size = 2 * PAGE
+        protection, flags = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
+        pages = attacker.syscall("mmap", 0, size, protection, flags, -1, 0)
+        attacker.write_file(f"{KSM}/sleep_millisecs", b"1")
+    attacker.syscall("madvise", pages, size, MADV_MERGEABLE)
+    attacker.write_file(f"{KSM}/run", b"1")
+    scans = int(attacker.read_file(f"{KSM}/full_scans"))
+    deadline = time.monotonic() + SECONDS
+    while int(attacker.read_file(f"{KSM}/full_scans")) < scans + 2:
+        if time.monotonic() > deadline:
+            raise TimeoutError("KSM never looked at all that it was offered")
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="ksm-userfaultfd-zram-own-mm",
+    answers=("T1", "L5"),
+    call="ioctl",
+    refused=(EINVAL,),
+    reach="userfaultfd_ioctl",
+    target="system",
+    needs=("USERFAULTFD",),
+)
+def userfaultfd_register(attacker: Attacker, handler: Handler) -> None:
+    """Ask to handle the page faults at the handler's addresses: at our own, that is."""
+    with attacker.setup():
+        uffd = attacker.syscall("userfaultfd", 0)
+        attacker.syscall("ioctl", uffd, UFFDIO_API, bytearray(struct.pack("<3Q", UFFD_API, 0, 0)))
+    state = handler.symbol("chain") & -PAGE
+    wanted = struct.pack("<4Q", state, PAGE, UFFDIO_REGISTER_MODE_MISSING, 0)
+    attacker.syscall("ioctl", uffd, UFFDIO_REGISTER, bytearray(wanted))
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    shows="swapped",
+    surface="mlock-window",
+    answers=("T2", "C3"),
+    reach="lru_gen_seq_write",
+    target="start",
+    cpus=2,
+    needs=("LRU_GEN",),
+    not_applicable=NO_BLOB,
+    holes=on_isolated(
+        Verdict.DISRUPTED, "one whose memory was swapped out before it was locked is not let run"
+    ),
+)
+def swap_at_start(attacker: Attacker, handler: Handler) -> None:
+    """Have the next handler's memory swapped out when it has been executed and is not yet locked.
+
+    Exec has left its stack on the LRU lists: nothing need be drained from the CPU it dawdles on.
+    """
+    SwapDevice(attacker, pages=2048)
+    with attacker.setup():
+        attacker.write_file(LRU_GEN_ENABLED, b"y")
+    BpfObject(attacker, "dawdle_unlocked")
+    handler.restart(meanwhile=lambda: evict_all(attacker))

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks by memory that fails, runs short, or is written out whole: to a dump, or an image."""
+
+from __future__ import annotations
+
+import time
+from errno import EACCES, EBUSY, EINVAL, EIO, ENOENT, EPERM, ESRCH
+from io import BytesIO
+from os import O_RDONLY
+from typing import TYPE_CHECKING
+
+from elftools.elf.elffile import ELFFile
+
+from harness.attacker.bpf import BpfObject
+from harness.attacker.errors import NoTarget
+from harness.attacker.snapshot import SnapshotDevice
+from harness.attacker.swap import PAGE, drain_batches
+from harness.scenarios.holes import on_both, on_isolated
+from harness.scenarios.registry import Hole, scenario
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+SOFT_OFFLINE = "/sys/devices/system/memory/soft_offline_page"
+HWPOISON = "/sys/kernel/debug/hwpoison/corrupt-pfn"
+MCE_INJECT = "/sys/kernel/debug/mce-inject"
+MCE_INTERVAL = "/sys/devices/system/machinecheck/machinecheck0/check_interval"
+
+# IA32_MCi_STATUS and IA32_MCi_MISC: an error found before anybody used what is wrong
+MCI_ENABLED_AT_ADDRESS = 1 << 60 | 1 << 58
+MCI_UNCORRECTED, MCI_DEFERRED, MCI_ECC_ERROR = 1 << 61, 1 << 44, 8 << 16
+MCI_MISC_PHYSICAL_PAGE = 2 << 6 | 12
+MEMORY_CONTROLLER = 4
+
+CORE = "/tmp/core"  # noqa: S108 - the guest's, not ours
+CORE_PATTERN = "/proc/sys/kernel/core_pattern"
+OVERCOMMIT = "/proc/sys/vm/overcommit"
+
+SECONDS = 4.0
+SECRET_SIZE = 32
+ALIGNMENT = 8
+
+ALL_OF_MEMORY = "an image holds all of memory, a kernel thread's too; lockdown closes it"
+BY_FRAME = on_isolated(
+    Verdict.DISRUPTED, "it is a page frame that is reported broken: no hook is asked whose it is"
+)
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="hwpoison-soft-offline",
+    answers=("T1", "C3"),
+    call="write",
+    no_target=(EBUSY, EIO),
+    reach="soft_offline_page",
+    target="system",
+    needs=("MEMORY_FAILURE",),
+    holes=on_isolated(Verdict.HELD, "locked memory may be moved: it stays in memory all the same"),
+)
+def soft_offline(attacker: Attacker, handler: Handler) -> None:
+    """Have the page of the handler's state replaced by another, as if it were about to fail."""
+    drain_batches(attacker)
+    before = handler.physical("chain")
+    attacker.write_file(SOFT_OFFLINE, f"{before:#x}".encode())
+    handler.wait_for_request()
+    attacker.gain(
+        "that its state moves on request", True, truth=handler.physical("chain") != before
+    )
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="hwpoison-inject-mce-inject",
+    answers=("T15", "L5"),
+    call="write",
+    no_target=(EBUSY, EIO),
+    reach="hwpoison_inject",
+    target="system",
+    needs=("HWPOISON_INJECT",),
+    holes=BY_FRAME,
+)
+def hwpoison_inject(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel take the page of the handler's state for broken, through debugfs."""
+    attacker.write_file(HWPOISON, hex(handler.physical("chain") // PAGE).encode())
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="hwpoison-inject-mce-inject",
+    answers=("T15", "L5"),
+    reach="inj_bank_set",
+    target="system",
+    needs=("X86_MCE_INJECT",),
+    holes=BY_FRAME,
+)
+def mce_inject(attacker: Attacker, handler: Handler) -> None:
+    """Forge a machine check of the page of the handler's state, found before anybody used it."""
+    is_amd = b"AuthenticAMD" in attacker.read_file("/proc/cpuinfo")
+    with attacker.setup():
+        attacker.write_file(MCE_INTERVAL, b"1")  # seconds: nothing else calls for a look at it
+    status = MCI_ENABLED_AT_ADDRESS | (MCI_DEFERRED | MCI_ECC_ERROR if is_amd else MCI_UNCORRECTED)
+    for name, value in (
+        ("flags", "hw"),
+        ("status", hex(status)),
+        ("misc", hex(MCI_MISC_PHYSICAL_PAGE)),
+        ("addr", hex(handler.physical("chain"))),
+        ("bank", str(MEMORY_CONTROLLER)),
+    ):
+        attacker.write_file(f"{MCE_INJECT}/{name}", f"{value}\n".encode())
+    deadline = time.monotonic() + SECONDS
+    while b"HardwareCorrupted:     0 kB" in attacker.read_file("/proc/meminfo"):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the kernel never heard of the error")
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    shows="image",
+    surface="madv-hwpoison-shared",
+    answers=("T15", "C2"),
+    call="openat",
+    refused=(EPERM, EACCES),
+    no_target=(ENOENT,),
+    no_target_at="security_ptrace_access_check",
+    reach="security_ptrace_access_check",
+    needs=("MEMORY_FAILURE",),
+    holes={
+        "isolated-debug": Hole(Verdict.DISRUPTED, "what cannot be locked is not started at all")
+    },
+)
+def madvise_hwpoison(attacker: Attacker, handler: Handler) -> None:
+    """Map the handler's program, by way of /proc/<pid>/exe, and say that its code is broken."""
+    with attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY) as program:
+        attacker.waitpid(attacker.spawn(attacker.payload("poison_stdin"), stdin=program.fd))
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="overcommit-stack-segv",
+    answers=("L5", "C10"),
+    reach="overcommit_kbytes_handler",
+    target="system",
+    holes=on_isolated(
+        Verdict.DISRUPTED, "the memory of the next handler counts against the limit, as anyone's"
+    ),
+)
+def overcommit(attacker: Attacker, handler: Handler) -> None:
+    """Let no process have any more memory while the next handler starts."""
+    attacker.write_file(f"{OVERCOMMIT}_kbytes", b"1")
+    attacker.write_file(f"{OVERCOMMIT}_memory", b"2")
+    handler.restart()
+    attacker.write_file(f"{OVERCOMMIT}_memory", b"0")
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="process-mrelease",
+    answers=("T1", "T15"),
+    call="process_mrelease",
+    refused=(EINVAL,),
+    no_target=(ESRCH,),
+    no_target_at="find_lock_task_mm",
+    reach="find_lock_task_mm",
+)
+def process_mrelease(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler's memory reaped, as of a process that is dying: it is not."""
+    with attacker.pidfd_open(handler.pid) as pidfd:
+        attacker.syscall("process_mrelease", pidfd.fd, 0)
+
+
+@scenario(
+    effect=Effect.CONFIDENTIALITY,
+    also=(Effect.AVAILABILITY,),
+    surface="coredump-leak",
+    through="do_coredump",
+    answers=("T1", "T15", "R16"),
+    call="bpf",
+    refused=(EPERM, EACCES),
+    holes=on_isolated(
+        Verdict.DISRUPTED,
+        "its memory may be dumped, and a BPF program's signal, which no hook sees, has it dumped",
+    ),
+)
+def coredump(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret in the handler's core dump: a BPF program has it abort."""
+    with attacker.setup():
+        attacker.write_file(CORE_PATTERN, f"|{attacker.payload('keep_stdin')} {CORE}".encode())
+    abort = BpfObject(attacker, "abort", tgid=handler.pid.to_bytes(4, "little"))
+    if not abort.hits():
+        raise NoTarget("it makes no system calls")
+    core = wait_for_file(attacker, CORE)
+    at = next(ELFFile(BytesIO(core)).address_offsets(handler.symbol("secret"), SECRET_SIZE))
+    attacker.show(core[at : at + SECRET_SIZE])
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    shows="dump",
+    surface="coredump-filter",
+    answers=("T1", "R16"),
+    call="write",
+    no_target=(ESRCH,),
+    no_target_at="get_task_mm",
+    reach="get_task_mm",
+    holes=on_isolated(
+        Verdict.TAMPERED, "coredump_filter takes the mode of its file, and asks no hook"
+    ),
+)
+def coredump_filter(attacker: Attacker, handler: Handler) -> None:
+    """Choose for the handler which of its memory a core dump would hold."""
+    attacker.write_file(f"/proc/{handler.pid}/coredump_filter", b"0xff")
+
+
+@scenario(
+    effect=Effect.CONFIDENTIALITY,
+    surface="hibernation-image",
+    answers=("R16", "C15"),
+    reach="snapshot_ioctl",
+    target="system",
+    needs=("HIBERNATION_SNAPSHOT_DEV",),
+    holes=on_both(Verdict.LEAKED, ALL_OF_MEMORY),
+)
+def hibernation_image(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret in a hibernation image, which nobody need write to any disk."""
+    frame = handler.physical("chain") // PAGE
+    with SnapshotDevice(attacker) as snapshot, snapshot.frozen(), snapshot.image():
+        page = snapshot.page(frame)
+    for at in range(0, PAGE - SECRET_SIZE + 1, ALIGNMENT):
+        attacker.show(page[at : at + SECRET_SIZE])
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="hibernation-image",
+    answers=("T2", "C15"),
+    reach="snapshot_ioctl",
+    target="system",
+    needs=("HIBERNATION_SNAPSHOT_DEV",),
+    whole_kernel=True,
+    holes=on_both(Verdict.TAMPERED, ALL_OF_MEMORY),
+)
+def hibernation_image_edit(attacker: Attacker, handler: Handler) -> None:
+    """Rewrite the handler's state in a hibernation image, and resume the machine from that."""
+    frame, offset = divmod(handler.physical("chain"), PAGE)
+    attacker.spawn(attacker.payload("edit_image"), str(frame), str(offset))
+    handler.wait_for_rewind()  # which the agent's port does not survive
+
+
+def wait_for_file(attacker: Attacker, path: str) -> bytes:
+    """The content of a file that is about to be there. Raises TimeoutError after 4 s."""
+    folder, _, name = path.rpartition("/")
+    deadline = time.monotonic() + SECONDS
+    while name not in attacker.listdir(folder):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"there was never a {path}")
+    return attacker.read_file(path)
