@@ -5,9 +5,11 @@ from harness.scenarios import reference  # noqa: F401 - importing registers; the
 
 # isort: split
 from harness.scenarios import (  # noqa: F401
+    bpf,
     cgroups,
     direct,
     escape,
+    graph_tracer,
     inheritance,
     limits,
     look,

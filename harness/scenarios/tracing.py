@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks with the kernel's own instruments: perf events, uprobes and BPF."""
+"""Attacks with the kernel's own instruments: perf events, probes, tracepoints, live patches."""
 
 from __future__ import annotations
 
+import re
+import struct
 from errno import EACCES, ENOENT, EPERM
-from os import O_WRONLY
+from functools import partial
+from os import O_RDONLY
 from typing import TYPE_CHECKING
 
-from harness.attacker.bpf import BpfObject
-from harness.attacker.errors import NoTarget
-from harness.attacker.perf import PERF_SAMPLE_STACK_USER, REMOVE_ON_EXEC, SIGTRAP, PerfEvent
-from harness.scenarios.holes import on_isolated
+from harness.attacker.capabilities import CAP_PERFMON, CAP_SYS_ADMIN, lower
+from harness.attacker.errors import GuestError, NoTarget
+from harness.attacker.perf import (
+    DISABLED,
+    EXCLUDE_KERNEL,
+    PERF_SAMPLE_STACK_USER,
+    REMOVE_ON_EXEC,
+    SIGTRAP,
+    PerfEvent,
+)
+from harness.attacker.tracefs import define, fetch, fetched, recorded, switch_on
+from harness.scenarios.holes import on_both, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -18,38 +29,83 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
 
-TRACING = "/sys/kernel/tracing"
 SECRET_SIZE = 32
+NUMBER = struct.Struct("<i")
 ALIGNMENT = 8
 LOOKS = 5
 
 PERFMON = "with CAP_PERFMON, perf asks perf_event_alloc alone, which our LSM lets pass"
+EVENTS_ALIKE = "a thread has perf events like any task"
+PROBES = "no hook is told whom a probe looks at; lockdown=confidentiality closes it"
 
+MESSAGE_BODY = 24
+"""Where the body begins in struct witness_message (overlay/kernel/umd_witness/message.h)."""
+START = 1
+"""The kind of message whose body is the secret."""
 
-@scenario(
-    effect=Effect.AVAILABILITY,
-    surface="perf-sigtrap",
-    answers=("T1", "T15", "C10"),
+_READS = re.compile(r"NR 0 \(0, ([0-9a-f]+), ")
+"""How the trace puts that a process enters read(0, ...)."""
+
+LIVEPATCH = "/lib/modules/livepatch_sample.ko"
+PATCHED = b"this has been live patched\n"
+
+_perf = partial(
+    scenario,
+    effect=Effect.INTEGRITY,
+    shows="perf",
     call="perf_event_open",
     refused=(EACCES, EPERM),
     reach="perf_event_alloc",
-    holes=on_isolated(Verdict.DISRUPTED, PERFMON),
 )
-def perf_sigtrap(attacker: Attacker, handler: Handler) -> None:
-    """Have perf send the handler a SIGTRAP, which no hook sees, when it next sleeps."""
-    PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)
+
+
+@_perf(
+    surface="perf-bypasses-ptrace",
+    answers=("T1", "L5"),
+    holes=on_both(Verdict.TAMPERED, PERFMON),
+)
+def perf_count(attacker: Attacker, handler: Handler) -> None:
+    """Count how often the handler sleeps, which takes no permission to trace it."""
+    PerfEvent(attacker, handler.pid)
     handler.wait_for_request()
 
 
-@scenario(
+@_perf(
+    surface="perf-bypasses-ptrace",
+    answers=("T1", "C2"),
+    reach="security_ptrace_access_check",
+    holes=on_kthread(Verdict.TAMPERED, EVENTS_ALIKE),
+)
+def perf_count_without_perfmon(attacker: Attacker, handler: Handler) -> None:
+    """The same without CAP_PERFMON: only then the permission to trace it is asked for."""
+    lower(attacker, CAP_PERFMON, CAP_SYS_ADMIN)
+    PerfEvent(attacker, handler.pid, flags=EXCLUDE_KERNEL)
+    handler.wait_for_request()
+
+
+@_perf(
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    surface="perf-sigtrap",
+    answers=("T1", "T15", "C10"),
+    holes=on_isolated(Verdict.TAMPERED, PERFMON)
+    | on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but takes no signal", partly=True),
+)
+def perf_sigtrap(attacker: Attacker, handler: Handler) -> None:
+    """Have perf send the handler a SIGTRAP, which no hook sees, when it next sleeps."""
+    event = PerfEvent(attacker, handler.pid, flags=DISABLED | SIGTRAP | REMOVE_ON_EXEC)
+    handler.wait_for_request()
+    event.enable()
+    handler.wait_for_request()
+
+
+@_perf(
     effect=Effect.CONFIDENTIALITY,
+    also=(Effect.INTEGRITY,),
     surface="perf-sample-stack",
     answers=("T1", "R16"),
-    call="perf_event_open",
-    refused=(EACCES, EPERM),
-    reach="perf_event_alloc",
-    no_target_at="perf_event_alloc",
-    holes=on_isolated(Verdict.LEAKED, PERFMON),
+    holes=on_isolated(Verdict.TAMPERED, PERFMON)
+    | on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but has no user stack", partly=True),
 )
 def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
     """Read the secret off the handler's stack, which perf samples whenever it sleeps."""
@@ -82,31 +138,147 @@ def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
 def uprobe_on_image(attacker: Attacker, handler: Handler) -> None:
     """Put a breakpoint into the handler's code: a uprobe on the blob, by way of /proc/<pid>/exe."""
     place = f"/proc/{handler.pid}/exe:{handler.offset('read'):#x}"
-    with attacker.open(f"{TRACING}/uprobe_events", O_WRONLY) as events:
-        events.write(f"p:cell/read {place}\n".encode())
-    with attacker.setup():
-        attacker.write_file(f"{TRACING}/events/cell/read/enable", b"1")
+    define(attacker, "uprobe", f"p:cell/read {place}")
+    switch_on(attacker, "cell/read")
 
 
 @scenario(
-    effect=Effect.INTEGRITY,
-    surface="bpf-probe-write-user",
-    answers=("T1", "C2"),
-    call="bpf",
-    refused=(EPERM, EACCES),
-    holes=on_isolated(
-        Verdict.TAMPERED,
-        "no hook sees it: the program writes in the handler's own context; lockdown closes it",
-    ),
+    effect=Effect.CONFIDENTIALITY,
+    surface="kprobe-user-deref",
+    through="kprobe_dispatcher",
+    answers=("T1", "R16", "C15"),
+    call="write",
+    refused=(EACCES, EPERM),
+    holes=on_isolated(Verdict.LEAKED, PROBES),
 )
-def bpf_probe_write_user(attacker: Attacker, handler: Handler) -> None:
-    """Overwrite the handler's state from a BPF program that runs as it enters a system call."""
-    write_user = BpfObject(
-        attacker,
-        "write_user",
-        tgid=handler.pid.to_bytes(4, "little"),
-        address=handler.symbol("chain").to_bytes(8, "little"),
-        bytes=b"\xff" * 32,
-    )
-    if not write_user.hits():
+def kprobe_user_deref(attacker: Attacker, handler: Handler) -> None:
+    """Have a kprobe record the secret, from the memory of a handler that sends a reply."""
+    memory = fetch(f"+u{{}}(\\{handler.symbol('secret')})", SECRET_SIZE)
+    define(attacker, "kprobe", f"p:cell/user ksys_write {memory}")
+    switch_on(attacker, "cell/user", only=f"common_pid == {handler.pid}")
+    handler.wait_for_request()
+    if not (found := fetched(attacker, "user", SECRET_SIZE)):
         raise NoTarget("it makes no system calls")
+    attacker.show(found[0])
+
+
+@scenario(
+    effect=Effect.CONFIDENTIALITY,
+    surface="kprobe-user-deref",
+    through="kprobe_dispatcher",
+    answers=("T1", "R16", "C15"),
+    call="write",
+    refused=(EACCES, EPERM),
+    holes=on_both(Verdict.LEAKED, PROBES),
+)
+def kprobe_kernel_deref(attacker: Attacker, handler: Handler) -> None:
+    """Have a kprobe record the secret, from the message by which a handler is told of it."""
+    messages = {
+        "process": ("umd_send_recv", "+{}($arg2)"),
+        "thread": ("__wake_up", "@exchange_request+{}"),
+    }
+    for name, (function, message) in messages.items():
+        memory = fetch(message, MESSAGE_BODY + SECRET_SIZE)
+        define(
+            attacker, "kprobe", f"p:cell/{name} {function} kind={message.format(0)}:x32 {memory}"
+        )
+        switch_on(attacker, f"cell/{name}", only=f"kind == {START}")
+    handler.restart()
+    for name in messages:
+        for found in fetched(attacker, name, MESSAGE_BODY + SECRET_SIZE):
+            attacker.show(found[MESSAGE_BODY:])
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="syscall-tracepoint-flag",
+    through="syscall_regfunc",
+    answers=("T4", "R16"),
+    call="write",
+    refused=(EACCES, EPERM),
+    holes=on_isolated(Verdict.HELD, "no hook is told whose system calls a tracepoint records"),
+)
+def syscall_tracepoint(attacker: Attacker, handler: Handler) -> None:
+    """Record the handler's system calls, and learn from them where it puts its requests."""
+    event = "raw_syscalls/sys_enter"
+    switch_on(attacker, event, only=f"common_pid == {handler.pid}")
+    handler.wait_for_request()
+    found = [_READS.match(said) for said in recorded(attacker, "sys_enter")]
+    places = {int(match[1], 16) for match in found if match}
+    if not found:
+        raise NoTarget("it makes no system calls")
+    attacker.gain("where its requests go", places, truth={handler.symbol("request")})
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="livepatch-fake-signal",
+    answers=("L6", "C14"),
+    reach="klp_start_transition",
+    target="system",
+)
+def livepatch_transition(attacker: Attacker, handler: Handler) -> None:
+    """Patch the kernel while it runs: a handler is asked to leave what is patched."""
+    with attacker.open(LIVEPATCH, O_RDONLY) as module:
+        attacker.syscall("finit_module", module.fd, "", 0)
+    if attacker.read_file("/proc/cmdline") != PATCHED:
+        raise LookupError("the kernel does not run what it was patched with")
+    handler.wait_for_request()
+
+
+_own = partial(
+    scenario,
+    effect=Effect.NONE,
+    surface="user-events-rseq-seccomp-notif-io-uring",
+    answers=("T1", "T4"),
+    target="system",
+)
+
+
+def _ask(attacker: Attacker, payload: str, *arguments: str, numbers: int = 1) -> tuple[int, ...]:
+    """Run a payload that says so many numbers, and goes on to sleep."""
+    with attacker.setup():
+        said, writer = attacker.pipe()
+        with writer:
+            attacker.spawn(attacker.payload(payload), *arguments, stdout=writer.fd)
+        answer = said.read(NUMBER.size * numbers)
+    return tuple(number for (number,) in NUMBER.iter_unpack(answer))
+
+
+@_own(reach="pin_user_pages_remote", needs=("USER_EVENTS",))
+def user_events(attacker: Attacker, handler: Handler) -> None:
+    """Have a traced event noted at an address of the handler's: it is noted in one's own memory."""
+    if _ask(attacker, "foreign_word", "user_events", f"{handler.symbol('chain'):016x}") != (1,):
+        raise LookupError("nothing was noted anywhere")
+
+
+@_own(reach="__x64_sys_rseq")
+def rseq(attacker: Attacker, handler: Handler) -> None:
+    """Have the CPU noted at an address of the handler's: it is noted in one's own memory."""
+    if _ask(attacker, "foreign_word", "rseq", f"{handler.symbol('chain'):016x}") != (1,):
+        raise LookupError("nothing was noted anywhere")
+
+
+@_own(reach="seccomp_notify_poll")
+def seccomp_listener(attacker: Attacker, handler: Handler) -> None:
+    """Ask to answer system calls in the kernel's place: one gets to answer one's own child's."""
+    foreign, own = _ask(attacker, "seccomp_listener", numbers=2)
+    if foreign or not own:
+        raise LookupError(f"told of {foreign}, and of {own}")
+
+
+@_own(
+    effect=Effect.INTEGRITY,
+    answers=("T9", "T3"),
+    call="io_uring_enter",
+    refused=(EACCES, EPERM),
+    no_target=(ENOENT,),
+    no_target_at="task_lookup_fdget_rcu",
+    reach="security_ptrace_access_check",
+    target="handler",
+)
+def io_uring_inject(attacker: Attacker, handler: Handler) -> None:
+    """Have an io_uring's worker open the handler's pipe and put a forged reply into it."""
+    (result,) = _ask(attacker, "uring_open", f"/proc/{handler.pid}/fd/1")
+    if result < 0:
+        raise GuestError(-result, "io_uring_enter")

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks by BPF programs, which run in the handler's own context or in place of a hook."""
+
+from __future__ import annotations
+
+from errno import EACCES, EPERM
+from functools import partial
+from signal import SIGKILL
+from typing import TYPE_CHECKING
+
+from harness.attacker.bpf import BpfObject, u32, u64
+from harness.attacker.errors import NoTarget
+from harness.scenarios.holes import NO_BLOB, on_both, on_isolated, on_kthread
+from harness.scenarios.registry import scenario
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+LOCKDOWN = "/sys/kernel/security/lockdown"
+
+SECRET_SIZE = 32
+WRONG = b"\xff" * 32
+
+NO_CALLS = "it makes no system calls"
+OWN_CONTEXT = "no hook sees it: the program acts in the handler's own context"
+COUNTED = "no hook can object: a program that runs in place of one says how much was read"
+_bpf = partial(
+    scenario,
+    effect=Effect.INTEGRITY,
+    answers=("T1", "C2"),
+    call="bpf",
+    refused=(EPERM, EACCES),
+    reach="security_bpf_prog_load",
+    target="system",
+)
+
+
+def _act(attacker: Attacker, name: str, missing: str = NO_CALLS, **constants: bytes) -> None:
+    """Attach an object's programs, which must get to act at least once."""
+    if not BpfObject(attacker, name, **constants).hits():
+        raise NoTarget(missing)
+
+
+@_bpf(
+    surface="bpf-probe-write-user",
+    holes=on_isolated(Verdict.TAMPERED, f"{OWN_CONTEXT}; lockdown closes it"),
+)
+def bpf_probe_write_user(attacker: Attacker, handler: Handler) -> None:
+    """Overwrite the handler's state from a BPF program that runs as it enters a system call."""
+    tgid, address = u32(handler.pid), u64(handler.symbol("chain"))
+    _act(attacker, "write_user", tgid=tgid, address=address, bytes=WRONG)
+
+
+@_bpf(
+    effect=Effect.NONE,
+    surface="fmod-void-hook-suppression",
+    answers=("L5", "C11"),
+    reach="security_bprm_committed_creds",
+    target="start",
+    not_applicable=NO_BLOB,
+)
+def fmod_void_hook_suppression(attacker: Attacker, handler: Handler) -> None:
+    """Silence the hooks where a security module could mark a new program; ours marks in none."""
+    silence = BpfObject(attacker, "silence_void")
+    handler.restart()
+    if not silence.hits():
+        raise NoTarget("nothing was executed")
+
+
+@_bpf(
+    surface="fmod-file-permission-reader",
+    answers=("T1", "L5"),
+    holes=on_isolated(Verdict.TAMPERED, COUNTED),
+)
+def fmod_file_permission_handler(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler's read return a count and no data, so that it answers a request twice."""
+    tgid, count = u32(handler.pid), u32(handler.request_size)
+    _act(attacker, "stale_read", tgid=tgid, count=count)
+
+
+@_bpf(
+    effect=Effect.NONE,
+    surface="fmod-file-permission-reader",
+    answers=("T1", "L5"),
+    reach="bpf_trampoline_link_prog",
+    target="system",
+)
+def fmod_file_permission_reader(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel's read of a reply return a count and no data: ours asks no hook."""
+    if BpfObject(attacker, "stale_reply", count=u32(handler.reply_size)).hits():
+        raise LookupError("the kernel asked a hook about a pipe of its own")
+
+
+@_bpf(
+    surface="fmod-syscall-override-return",
+    needs=("FUNCTION_ERROR_INJECTION",),
+    holes=on_isolated(
+        Verdict.TAMPERED, "no hook sees it: error injection takes the place of the system call"
+    ),
+)
+def fmod_syscall_return(attacker: Attacker, handler: Handler) -> None:
+    """Have a BPF program take the place of the handler's read, and return a count and no data."""
+    tgid, count = u32(handler.pid), u32(handler.request_size)
+    _act(attacker, "stale_call", tgid=tgid, count=count)
+
+
+@_bpf(
+    surface="fmod-syscall-override-return",
+    needs=("FUNCTION_ERROR_INJECTION", "BPF_KPROBE_OVERRIDE"),
+    holes=on_isolated(
+        Verdict.TAMPERED, "no hook sees it: a kprobe overrides what the system call returns"
+    ),
+)
+def kprobe_override_return(attacker: Attacker, handler: Handler) -> None:
+    """Have a kprobe override the handler's read, which then returns a count and no data."""
+    tgid, count = u32(handler.pid), u32(handler.request_size)
+    _act(attacker, "override_return", tgid=tgid, count=count)
+
+
+@_bpf(
+    effect=Effect.AVAILABILITY,
+    surface="bpf-send-signal",
+    answers=("T15", "C10"),
+    holes=on_isolated(
+        Verdict.DISRUPTED, "task_kill is not asked: the handler's own program sends the signal"
+    ),
+)
+def bpf_send_signal(attacker: Attacker, handler: Handler) -> None:
+    """Kill the handler from a BPF program that runs as it enters a system call."""
+    _act(attacker, "send_signal", tgid=u32(handler.pid), number=u32(SIGKILL))
+
+
+@_bpf(
+    effect=Effect.CONFIDENTIALITY,
+    surface="bpf-copy-from-user-task-iters",
+    answers=("T1", "R16"),
+    no_target_at="access_process_vm",
+    holes=on_isolated(
+        Verdict.LEAKED, "no hook sees it: bpf_copy_from_user_task asks for no permission"
+    ),
+)
+def bpf_read_task(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret out of the handler's memory from a BPF iterator over all processes."""
+    tgid, address = u32(handler.pid), u64(handler.symbol("secret"))
+    read_task = BpfObject(attacker, "read_task", tgid=tgid, address=address)
+    if not read_task.hits():
+        raise NoTarget("it has no user memory")
+    attacker.show(read_task.taken(SECRET_SIZE))
+
+
+@_bpf(
+    surface="perf-hw-breakpoint",
+    answers=("T1", "T3"),
+    holes=on_isolated(
+        Verdict.TAMPERED,
+        "the breakpoint is the CPU's and the program runs in the handler's own context: no hook "
+        "is told of the handler",
+    ),
+)
+def bpf_on_breakpoint(attacker: Attacker, handler: Handler) -> None:
+    """Overwrite the handler's state when it comes to an instruction with a hardware breakpoint."""
+    _act(
+        attacker,
+        "breakpoint",
+        "it never comes to that instruction",
+        tgid=u32(handler.pid),
+        breakpoint=u64(handler.symbol("read")),
+        address=u64(handler.symbol("chain")),
+        bytes=WRONG,
+    )
+
+
+@_bpf(
+    effect=Effect.AVAILABILITY,
+    surface="sched-ext",
+    answers=("L6", "R16"),
+    needs=("SCHED_CLASS_EXT",),
+    holes=on_both(Verdict.DISRUPTED, "a scheduler of root's own says who runs, threads included"),
+)
+def sched_ext(attacker: Attacker, handler: Handler) -> None:
+    """Replace the scheduler by a BPF program that never lets the handler run."""
+    _act(attacker, "starve", "it never wants to run", pid=u32(handler.pid))
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="fmod-locked-down-bypass",
+    answers=("C15", "L5"),
+    call="bpf",
+    refused=(EPERM, EACCES),
+    reach="security_bpf_prog_load",
+    target="system",
+    holes=on_isolated(
+        Verdict.TAMPERED,
+        "a program takes the place of security_locked_down for one reason, and no hook of ours is "
+        "asked about the program",
+    )
+    | on_kthread(
+        Verdict.DISRUPTED,
+        "under lockdown its module, which has no signature here, is not loaded again",
+    ),
+)
+def fmod_locked_down_bypass(attacker: Attacker, handler: Handler) -> None:
+    """Write to the handler from a BPF program under lockdown, past which another one lets it."""
+    with attacker.setup():
+        attacker.write_file(LOCKDOWN, b"integrity")
+    BpfObject(attacker, "unlock")
+    bpf_probe_write_user(attacker, handler)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The function graph tracer: found by the count of the attack surface (SURFACE.md)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harness.attacker.errors import NoTarget
+from harness.scenarios.holes import on_isolated
+from harness.scenarios.registry import scenario
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+TRACING = "/sys/kernel/tracing"
+
+_READS = re.compile(r" ([\w:/.-]+)-(\d+) +\|.*pipe_read\(\)")
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="ftrace-graph-all-tasks",
+    through="register_ftrace_graph",
+    answers=("T4", "R16"),
+    holes=on_isolated(Verdict.HELD, "no hook is told whose way through the kernel is traced"),
+)
+def function_graph(attacker: Attacker, handler: Handler) -> None:
+    """Have every task trace its way through the kernel, and see which one waits for requests."""
+    with attacker.setup():
+        attacker.write_file(f"{TRACING}/set_ftrace_filter", b"pipe_read")
+        attacker.write_file(f"{TRACING}/options/funcgraph-proc", b"1")
+    attacker.write_file(f"{TRACING}/current_tracer", b"function_graph")
+    handler.wait_for_request()
+    said = attacker.read_file(f"{TRACING}/trace").decode()
+    readers = {int(pid) for name, pid in _READS.findall(said) if not name.startswith("kworker")}
+    if not readers:
+        raise NoTarget("it reads from no pipe")
+    attacker.gain("which process answers", readers, truth={handler.pid})
