@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by when, and where, the handler gets to run."""
+"""Attacks by when, and where, the handler gets to run, and by what time it is."""
 
 from __future__ import annotations
 
-from errno import EPERM
-from os import SCHED_IDLE
+import os
+from errno import EACCES, EINVAL, EPERM
+from functools import partial
+from os import PRIO_PROCESS, SCHED_FIFO, SCHED_IDLE
 from typing import TYPE_CHECKING
 
-from harness.scenarios.holes import on_kthread
+from harness.attacker.clocks import cpu_time, set_clock
+from harness.attacker.errors import GuestError
+from harness.attacker.priority import set_deadline, wait_for_lock_of
+from harness.scenarios.holes import on_both, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -17,16 +22,41 @@ if TYPE_CHECKING:
 
 SCHEDULED_ALIKE = on_kthread(Verdict.TAMPERED, "it is scheduled like any process, at root's will")
 
+MILLISECOND = 1_000_000
+SECOND = 1000 * MILLISECOND
+NICEST = 19
+IOPRIO_WHO_PROCESS = 1
+IOPRIO_CLASS_IDLE = 3 << 13
 
-@scenario(
+FAIR_SERVER = "/sys/kernel/debug/sched/fair_server/cpu0/runtime"
+SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
+Y2001, Y2100 = 978307200, 4102444800
+LOOKS = 100
+
+FOR_ONESELF = {
+    "sched": (b"0", 0),  # resets statistics
+    "timens_offsets": (b"monotonic 1 0", EACCES),  # those of the first time namespace are fixed
+    "loginuid": (b"0", EPERM),
+    "comm": (b"cell", EINVAL),
+    "attr/current": (b"cell", EPERM),
+}
+"""The files that look as if one could change a process by them, what to write, and the errno."""
+
+
+_at_will = partial(
+    scenario,
     effect=Effect.INTEGRITY,
     shows="policy",
-    surface="sched-setscheduler-attr-param",
     answers=("L6", "R16"),
-    call="sched_setscheduler",
     refused=(EPERM,),
-    reach="security_task_setscheduler",
     holes=SCHEDULED_ALIKE,
+)
+
+
+@_at_will(
+    surface="sched-setscheduler-attr-param",
+    call="sched_setscheduler",
+    reach="security_task_setscheduler",
 )
 def sched_idle(attacker: Attacker, handler: Handler) -> None:
     """Let the handler run only when nothing else wants to."""
@@ -34,17 +64,179 @@ def sched_idle(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-@scenario(
-    effect=Effect.INTEGRITY,
-    shows="policy",
-    surface="sched-setaffinity",
-    answers=("L6", "R16"),
-    call="sched_setaffinity",
-    refused=(EPERM,),
+@_at_will(
+    surface="sched-setscheduler-attr-param",
+    call="sched_setattr",
     reach="security_task_setscheduler",
-    holes=SCHEDULED_ALIKE,
+)
+def sched_deadline(attacker: Attacker, handler: Handler) -> None:
+    """Let the handler run for half of the time, and stop it whenever that is used up."""
+    set_deadline(attacker, handler.pid, runtime=10 * MILLISECOND, period=20 * MILLISECOND)
+    handler.wait_for_request()
+
+
+@_at_will(
+    surface="sched-setaffinity",
+    call="sched_setaffinity",
+    reach="security_task_setscheduler",
 )
 def sched_affinity(attacker: Attacker, handler: Handler) -> None:
     """Have the handler run on the CPUs that root says, and on no other."""
     attacker.sched_setaffinity(handler.pid, {0})
     handler.wait_for_request()
+
+
+@_at_will(
+    surface="setpriority",
+    call="setpriority",
+    reach="security_task_setnice",
+)
+def setpriority(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler give way to everybody else."""
+    attacker.syscall("setpriority", PRIO_PROCESS, handler.pid, NICEST)
+    handler.wait_for_request()
+
+
+@_at_will(
+    surface="ioprio-set",
+    call="ioprio_set",
+    reach="security_task_setioprio",
+)
+def ioprio_set(attacker: Attacker, handler: Handler) -> None:
+    """Have what the handler reads and writes on a disk wait until nobody else wants to."""
+    attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, handler.pid, IOPRIO_CLASS_IDLE)
+    handler.wait_for_request()
+
+
+@_at_will(
+    surface="timerslack-ns",
+    call="write",
+    reach="security_task_setscheduler",
+)
+def timerslack_ns(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler's timers go off ten seconds late."""
+    attacker.write_file(f"/proc/{handler.pid}/timerslack_ns", str(10 * SECOND).encode())
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    shows="policy",
+    surface="futex-pi-boost",
+    answers=("T10", "L5"),
+    call="futex",
+    no_target=(EPERM,),
+    reach="rt_mutex_setprio",
+    holes=on_isolated(
+        Verdict.TAMPERED,
+        "no hook is asked before a task is taken for the owner of a lock: only PF_KTHREAD is",
+    ),
+)
+def futex_pi_boost(attacker: Attacker, handler: Handler) -> None:
+    """Give the handler real-time priority, by waiting for a lock that it is said to hold."""
+    attacker.sched_setscheduler(0, SCHED_FIFO, 1)
+    wait_for_lock_of(attacker, handler.pid, nanoseconds=SECOND)
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="autogroup-nice",
+    answers=("L5",),
+    call="write",
+    refused=(EINVAL,),
+    reach="proc_sched_autogroup_set_nice",
+)
+def autogroup_nice(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler's session give way to all others; it is in none, and no hook is asked."""
+    attacker.write_file(f"/proc/{handler.pid}/autogroup", str(NICEST).encode())
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="posix-cpu-timer-remote",
+    through="pid_for_clock",
+    answers=("T4", "L5"),
+    holes=on_both(Verdict.HELD, "no permission is asked of who reads a process's CPU clock"),
+)
+def posix_cpu_clock(attacker: Attacker, handler: Handler) -> None:
+    """Watch how long the handler computes, to the nanosecond, by its CPU clock."""
+    pid = handler.pid
+    looks = (cpu_time(attacker, pid) for _ in range(LOOKS))
+    # One that was read while it stood still: the kernel still has the same.
+    seen = next((time for time in looks if handler.has_on_record(time)), None)
+    attacker.gain("its CPU time to the nanosecond", seen is not None, truth=True)
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="rt-starvation",
+    through="__sched_setscheduler",
+    answers=("L6", "R16"),
+    holes=on_both(
+        Verdict.DISRUPTED, "what has an ordinary policy waits for all that is real-time, like it"
+    ),
+)
+def rt_starvation(attacker: Attacker, handler: Handler) -> None:
+    """Have a real-time process take the CPU, and the rest not even get the share left to it."""
+    with attacker.setup():
+        hog = attacker.payload("hog")
+    attacker.sched_setscheduler(0, SCHED_FIFO, 2)  # or the agent waits like everybody
+    attacker.write_file(FAIR_SERVER, b"0")
+    pid = attacker.spawn(hog)
+    handler.wait_for_request()
+    _, status = attacker.waitpid(pid)
+    if os.waitstatus_to_exitcode(status):
+        raise LookupError("the hog had no real-time policy")
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="cpu-hotplug",
+    answers=("L5", "R16"),
+    cpus=2,
+    reach="cpu_device_down",
+    target="system",
+)
+def cpu_hotplug(attacker: Attacker, handler: Handler) -> None:
+    """Take away one of two CPUs, again and again: whoever may run anywhere runs on the other."""
+    for _ in range(3):
+        attacker.write_file(SECOND_CPU, b"0")
+        handler.wait_for_request()
+        attacker.write_file(SECOND_CPU, b"1")
+        handler.wait_for_request()
+    attacker.write_file(SECOND_CPU, b"0")
+    handler.restart()
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="settime-vdso-clock",
+    answers=("L5", "T7"),
+    reach="security_settime64",
+    target="system",
+)
+def clock_settime(attacker: Attacker, handler: Handler) -> None:
+    """Move the clock to another century and back: the deadlines are not kept by that one."""
+    for seconds in (Y2100, Y2001):
+        set_clock(attacker, seconds)
+        handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.NONE,
+    surface="proc-sched-timens-uid-map-setgroups-loginuid-comm-attr",
+    answers=("L5",),
+    reach="get_pid_task",
+)
+def proc_files_for_oneself(attacker: Attacker, handler: Handler) -> None:
+    """Write to the files in /proc/<pid> that a process can only use on itself, or to no end."""
+    for name, (data, errno) in FOR_ONESELF.items():
+        try:
+            attacker.write_file(f"/proc/{handler.pid}/{name}", data)
+        except GuestError as error:
+            if error.errno != errno:
+                raise
+        else:
+            if errno:
+                raise LookupError(f"{name} let itself be written")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks on the handler's system calls: with faults on purpose, and with the audit of them."""
+
+from __future__ import annotations
+
+from errno import EIO
+from functools import partial
+from os import SCHED_OTHER
+from typing import TYPE_CHECKING
+
+from harness.attacker.audit import Audit, find_thread
+from harness.attacker.errors import NoTarget
+from harness.attacker.priority import run_almost_never
+from harness.attacker.syscalls import NUMBERS
+from harness.scenarios.holes import on_isolated, on_kthread
+from harness.scenarios.registry import scenario
+from harness.witness.latency import SLOW_NS
+from harness.witness.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+FAIL_FUNCTION = "/sys/kernel/debug/fail_function"
+WRITE = "__x64_sys_write"
+TOO_LONG = SLOW_NS * 3 // 2
+LOOKS = 5
+LATER = b"16"
+"""Chances to fail: a request has at least one, so the witness has looked before it is spent."""
+
+FAIL_ALIKE = on_kthread(
+    Verdict.TAMPERED,
+    "its calls can be made to fail as well, though it makes none that can",
+    partly=True,
+)
+
+
+_by_fault = partial(
+    scenario,
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    shows="faults",
+    answers=("L5", "T1"),
+    reach="get_pid_task",
+    holes=on_isolated(Verdict.TAMPERED, "no hook is asked about the task: it takes the file's mode")
+    | FAIL_ALIKE,
+)
+
+
+def prepare_to_fail(attacker: Attacker) -> None:
+    """Have write(2) fail in each process that is marked for it, once that is called probable."""
+    with attacker.setup():
+        attacker.write_file(f"{FAIL_FUNCTION}/inject", WRITE.encode())
+        attacker.write_file(f"{FAIL_FUNCTION}/{WRITE}/retval", f"{-EIO % 2**64:#x}".encode())
+        attacker.write_file(f"{FAIL_FUNCTION}/task-filter", b"Y")
+        attacker.write_file(f"{FAIL_FUNCTION}/times", b"-1")
+        attacker.write_file(f"{FAIL_FUNCTION}/verbose", b"0")
+
+
+@_by_fault(
+    surface="fail-nth",
+    needs=("FAULT_INJECTION_USERCOPY",),
+)
+def fail_nth(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel fail the handler, at the nth chance: what it reads does not reach it."""
+    attacker.write_file(f"/proc/{handler.pid}/fail-nth", LATER)
+
+
+@_by_fault(
+    surface="make-it-fail-fail-function",
+    needs=("FAIL_FUNCTION",),
+)
+def fail_function(attacker: Attacker, handler: Handler) -> None:
+    """Have a function of the kernel's return an error, whenever it is called for the handler."""
+    prepare_to_fail(attacker)
+    attacker.write_file(f"/proc/{handler.pid}/make-it-fail", b"1")
+    handler.wait_for_request()
+    attacker.write_file(f"{FAIL_FUNCTION}/probability", b"100")
+    handler.wait_for_request()
+
+
+@_by_fault(
+    surface="make-it-fail-fail-function",
+    needs=("FAIL_FUNCTION",),
+    target="start",
+    holes=on_isolated(
+        Verdict.TAMPERED, "of what its parent may pass on, this mark is not reset before it runs"
+    )
+    | FAIL_ALIKE,
+)
+def make_it_fail_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Have what the next handler is forked of made to fail, which it inherits: none can answer."""
+    prepare_to_fail(attacker)
+    for pid in filter(str.isdecimal, attacker.listdir("/proc")):
+        if attacker.read_file(f"/proc/{pid}/comm").startswith((b"kthreadd", b"kworker/")):
+            attacker.write_file(f"/proc/{pid}/make-it-fail", b"1")
+    attacker.write_file(f"{FAIL_FUNCTION}/probability", b"100")
+    handler.restart()
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="audit-backlog-stall",
+    answers=("L5", "T4"),
+    reach="audit_rule_change",
+    target="system",
+    holes=on_isolated(
+        Verdict.DISRUPTED,
+        "no hook is asked before a task waits for room in the audit's backlog: only who makes no "
+        "system calls is spared",
+    ),
+)
+def audit_backlog_stall(attacker: Attacker, handler: Handler) -> None:
+    """Have each of the handler's system calls recorded, and wait until the record finds room."""
+    kauditd = find_thread(attacker)
+    with Audit(attacker) as audit:
+        audit.enable(backlog=1)
+        handler.restart()  # what was forked before is not audited
+        handler.wait_for_request()
+        run_almost_never(attacker, kauditd)
+        audit.record_calls(handler.pid)
+        handler.let_pass(TOO_LONG)
+    attacker.sched_setscheduler(kauditd, SCHED_OTHER, 0)
+    handler.wait_for_request()
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="audit-backlog-stall",
+    through="audit_log_start",
+    answers=("L5", "T4"),
+    no_target_at="audit_rule_change",
+    target="system",
+    holes=on_isolated(Verdict.HELD, "no hook is asked about whom the audit's rules are"),
+)
+def audit_calls(attacker: Attacker, handler: Handler) -> None:
+    """Be told of each system call that the handler makes, and where in its memory that writes."""
+    with Audit(attacker) as audit:
+        audit.enable(backlog=0)
+        handler.restart()
+        handler.wait_for_request()
+        audit.record_calls(handler.pid)
+        audit.become_daemon()
+        for _ in range(LOOKS):
+            handler.wait_for_request()
+            reads = [call for call in audit.calls() if call["syscall"] == NUMBERS["read"]]
+            if reads:
+                break
+        else:
+            raise NoTarget("it makes no system calls")
+    attacker.gain("where its requests arrive", reads[0]["a1"], truth=handler.symbol("request"))
