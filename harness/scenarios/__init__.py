@@ -6,15 +6,18 @@ from harness.scenarios import reference  # noqa: F401 - importing registers; the
 # isort: split
 from harness.scenarios import (  # noqa: F401
     bpf,
+    caller,
     cgroups,
     direct,
     escape,
     faults,
     graph_tracer,
+    hardware,
     inheritance,
     limits,
     look,
     memory,
+    observe,
     pipes,
     placement,
     poison,

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks that write kernel memory: a kernel thread fares no better (parity)."""
+"""Attacks on the kernel's own memory and code: a kernel thread fares no better (parity)."""
 
 from __future__ import annotations
 
 from os import O_NONBLOCK, O_RDWR
 from typing import TYPE_CHECKING
 
+from harness.attacker.kcore import Kcore, module_symbol
+from harness.attacker.module import replace_function, replace_string
 from harness.handler import FIRST_ROUNDS
-from harness.scenarios.holes import on_isolated, on_kthread
+from harness.scenarios.holes import on_both, on_isolated
 from harness.scenarios.registry import scenario
+from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -18,15 +21,21 @@ if TYPE_CHECKING:
 ALL_OF_MEMORY = "who writes all of physical memory writes a kernel thread's too; lockdown closes it"
 MODULES = "who may load modules may load one in place of a thread's, too; signatures close it"
 
+_NOT_TRACED = {
+    v.name: "the witness's code, a thread's handler included, is built so that none can patch it"
+    for v in VARIANTS.values()
+    if not v.handler
+}
+
 
 @scenario(
     effect=Effect.INTEGRITY,
     surface="devmem-kmem-port-iopl",
+    through="write_mem",
     answers=("L3", "C15"),
     needs=("DEVMEM", "!STRICT_DEVMEM"),
     whole_kernel=True,
-    holes=on_isolated(Verdict.TAMPERED, ALL_OF_MEMORY)
-    | on_kthread(Verdict.TAMPERED, ALL_OF_MEMORY),
+    holes=on_both(Verdict.TAMPERED, ALL_OF_MEMORY),
 )
 def dev_mem(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state in physical memory, through /dev/mem."""
@@ -41,7 +50,7 @@ def dev_mem(attacker: Attacker, handler: Handler) -> None:
     whole_kernel=True,
     reach="security_kernel_read_file",
     target="start",
-    holes=on_isolated(Verdict.TAMPERED, MODULES) | on_kthread(Verdict.TAMPERED, MODULES),
+    holes=on_both(Verdict.TAMPERED, MODULES),
 )
 def module_replaced(attacker: Attacker, handler: Handler) -> None:
     """Unload the loader, and have the kernel load one with other code in it."""
@@ -52,3 +61,63 @@ def module_replaced(attacker: Attacker, handler: Handler) -> None:
             raise LookupError("the module has no round constants to change")
         attacker.write_file(path, module.replace(FIRST_ROUNDS, bytes(len(FIRST_ROUNDS))))
     attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
+
+
+@scenario(
+    effect=Effect.CONFIDENTIALITY,
+    surface="kcore-kexec-acpi-tables-efi-mmiotrace",
+    answers=("L3", "C15"),
+    reach="read_kcore_iter",
+    target="system",
+    holes=on_both(
+        Verdict.LEAKED, "who reads all of the kernel's memory reads a thread's; lockdown closes it"
+    ),
+)
+def kcore(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret from the kernel's mapping of all memory, through /proc/kcore."""
+    memory = Kcore(attacker)
+    address = module_symbol(attacker, handler.loader, "secret")
+    if address is None:  # it is no thread's: it lies in a process
+        address = memory.direct(handler.physical("secret"))
+    attacker.show(memory.read(address, 32))
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="module-livepatch-kprobe-module",
+    through="load_module",
+    answers=("L3", "C15"),
+    whole_kernel=True,
+    holes=on_both(Verdict.TAMPERED, MODULES),
+)
+def module_code(attacker: Attacker, handler: Handler) -> None:
+    """Load a module of the attacker's making, whose code overwrites the handler's state."""
+    target = Kcore(attacker).direct(handler.physical("chain"))
+    module = attacker.read_file("/lib/modules/sample_mgr.ko")
+    # movabs $target, %rdi; mov $32, %ecx; mov $0xff, %al; rep stosb; xor %eax, %eax; ret
+    code = (
+        b"\x48\xbf" + target.to_bytes(8, "little") + bytes.fromhex("b920000000 b0ff f3aa 31c0 c3")
+    )
+    forged = replace_function(module, "init_module", code)
+    attacker.syscall("init_module", forged, len(forged), "")
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="module-livepatch-kprobe-module",
+    through="klp_enable_patch",
+    answers=("L3", "C15"),
+    whole_kernel=True,
+    needs=("SAMPLE_LIVEPATCH",),
+    not_applicable=_NOT_TRACED,
+    holes=on_isolated(Verdict.TAMPERED, MODULES),
+)
+def livepatch_code(attacker: Attacker, handler: Handler) -> None:
+    """Patch the function that asks the handler while the kernel runs: it no longer does, and 0."""
+    module = attacker.read_file("/lib/modules/livepatch_sample.ko")
+    module = replace_string(module, "cmdline_proc_show", "umd_send_recv")
+    # xor %eax, %eax; ret
+    forged = replace_function(module, "livepatch_cmdline_proc_show", bytes.fromhex("31c0 c3"))
+    attacker.syscall("init_module", forged, len(forged), "")
+    # Threads would be patched only when seen asleep, by an unwinder that this kernel lacks.
+    attacker.write_file("/sys/kernel/livepatch/livepatch_sample/force", b"1")
