@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MADE_AGAIN = ("states", "build", "checks", "machines")
-_IMAGES = ("images", "guests")
-_LOCKS = ("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock")
+_IMAGES = ("images", "guests", "surface")
+_LOCKS = (
+    *("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock"),
+    "surface/*.lock",
+)
 _MIB = 1 << 20
 _TRASH = ".removed-"
 _LEFT = (f"{_TRASH}*", "guests/.new-*", "images/.*.new")

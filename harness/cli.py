@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: `umd-harness doctor | build | list | run | shell | bench | repeat | clean`.
+"""The command line: `umd-harness doctor | build | list | run | shell | surface | bench | repeat |
+clean`.
 
 Whatever takes time to import is imported by the command that needs it, after its first line is
 out.
@@ -122,6 +123,26 @@ def _parser() -> argparse.ArgumentParser:
     argument = add("shell", _shell, "boot a machine and give a root shell in it")
     argument("--variant", default="isolated", metavar="NAME")
     _line(argument)
+    argument = add(
+        "surface", _surface, "count where a task can be acted on, and what is not attacked"
+    )
+    _line(argument)
+    argument("--tree", type=Path, metavar="PATH", help="a built kernel tree, in place of a line")
+    argument("--all", action="store_true", help="list each entry, not only what is open")
+    argument(
+        "--probe", action="store_true", help="write to each file of a guest and see what moves"
+    )
+    argument(
+        "--jobs", type=_positive, default=default_jobs(), metavar="N", help="machines at a time"
+    )
+    argument(
+        "--diff",
+        nargs="+",
+        default=[],
+        metavar="KERNEL",
+        help="what a kernel has that this other one has not, or the second of two and not the "
+        "first: lines, paths, or `stock` for the line without our series",
+    )
     argument = add("bench", _bench, "time cells from the saved state against boot-plus-run")
     argument("-n", type=_positive, default=7, metavar="N", help="of each kind and cell (7)")
     _line(argument)
@@ -239,6 +260,23 @@ def _shell(options: argparse.Namespace) -> int:
 
     all_cells(options.line, [options.variant])
     return run_shell(options.line, options.variant)
+
+
+def _surface(options: argparse.Namespace) -> int:
+    from harness.report.terminal import console, progress_line
+    from harness.surface.command import count_surface, diff_surface, probe_surface
+
+    base, *others = [*options.diff, str(options.tree.absolute() if options.tree else options.line)][
+        :2
+    ]
+    if len(options.diff) > 2:
+        raise UserError("--diff compares two kernels", hint="name one or two")
+    with progress_line(console()) as progress:
+        if options.probe:
+            return probe_surface(options.line, jobs=options.jobs, say=_say, progress=progress)
+        if others:
+            return diff_surface(base, *others, say=_say, progress=progress)
+        return count_surface(base, everything=options.all, say=_say, progress=progress)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -37,6 +37,10 @@ _TOOLS = (
     ("xz", "xz-utils", "kernel source"),
     ("klcc", "libklibc-dev", "compiler of the handlers"),
     ("pahole", "pahole", "BTF"),
+    ("pfunct", "pahole", "the attack surface, by BTF"),
+    ("objdump", "binutils", "the attack surface, by calls"),
+    ("spatch", "coccinelle", "the attack surface, by source"),
+    ("ctags", "universal-ctags", "what our series adds to the attack surface"),
     ("setpriv", "util-linux", "privileges dropped before QEMU"),
 )
 

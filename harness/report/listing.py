@@ -6,6 +6,7 @@ from __future__ import annotations
 from harness.matrix import check_corpus
 from harness.report.text import summary_of, visible
 from harness.scenarios import REFERENCES, SCENARIOS, Scenario
+from harness.surface.configs import reachable_with
 from harness.variants import VARIANTS
 
 
@@ -31,14 +32,17 @@ def markdown_listing() -> str:
 
 _PREAMBLE = """# The attacks
 
-What `umd-harness list --format markdown` says: each attack, and the verdict that each variant
-should give. With an asterisk, it loses for a reason that stands below the table."""
+What `umd-harness list --format markdown` says: each attack, the row of the attack surface that it
+is on, the kernel function that it goes through, the kernels whose configuration has what it takes,
+the requirements that it answers (REQUIREMENTS.md), and the verdict that each variant should give.
+With an asterisk, the variant loses, or a step gains, for a reason that stands below the table."""
 
 
 def _section(module: str, scenarios: list[Scenario]) -> str:
     about = getattr(scenarios[0].attack, "__globals__", {}).get("__doc__") or module
     title = visible(about.splitlines()[0]).rstrip(".")
-    heads = ["attack", "what it does", "effect", "through", "answers", *VARIANTS]
+    heads = ["attack", "what it does", "effect", "row", "through", "reachable with", "answers"]
+    heads += VARIANTS
     table = [heads, ["---"] * len(heads), *map(_row, scenarios)]
     lines = [f"| {' | '.join(row)} |" for row in table]
     reasons = _reasons(scenarios)
@@ -47,11 +51,13 @@ def _section(module: str, scenarios: list[Scenario]) -> str:
 
 def _row(scenario: Scenario) -> list[str]:
     verdicts = [f"{scenario.expected(v)}{'*' * (v in scenario.holes)}" for v in VARIANTS]
-    function = f"`{scenario.reach}`" if scenario.reach else ""
-    effect = " and ".join(e.name.lower() for e in (scenario.effect, *scenario.also))
+    through = scenario.reach or scenario.through
+    function = f"`{through}`" if through else ""
+    effect = " and ".join(e.name.lower() for e in scenario.effects)
     summary = summary_of(scenario.name).replace("|", "\\|").replace("<", "\\<")
     name = f"`{scenario.name}`"
-    return [name, summary, effect, function, ", ".join(scenario.answers), *verdicts]
+    kernels, answers = _kernels(scenario), ", ".join(scenario.answers)
+    return [name, summary, effect, scenario.surface, function, kernels, answers, *verdicts]
 
 
 def _reasons(scenarios: list[Scenario]) -> list[str]:
@@ -73,13 +79,18 @@ def _paragraph(scenario: Scenario) -> str:
     answers = ", ".join(scenario.answers)
     effect = scenario.effect.name.lower()
     head = f"{scenario.name}  (effect {effect}, surface {scenario.surface}, answers {answers})"
-    lines = [head, f"    {summary_of(scenario.name)}"]
+    reachable = f"    reachable with: {_kernels(scenario)}"
+    lines = [head, f"    {summary_of(scenario.name)}", reachable]
     width = _width()
     for variant in VARIANTS:
         lines.append(
             f"    {variant:<{width}}  {scenario.expected(variant)}{_note(scenario, variant)}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _kernels(scenario: Scenario) -> str:
+    return ", ".join(reachable_with(scenario)) or "none"
 
 
 def _width() -> int:

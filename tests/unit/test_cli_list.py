@@ -33,6 +33,7 @@ def test_list_marks_controls_holes_and_what_is_not_applicable(tmp_path: Path) ->
             """
         escape_openat  (effect escape, surface escape-syscall, answers C1, R13)
             From inside: open a file.
+            reachable with: ours, Debian, Fedora
             baseline        tampered  control
             isolated        held
             isolated-debug  held
@@ -57,8 +58,8 @@ def test_the_page_has_each_attack_once_with_its_verdicts_and_reasons(tmp_path: P
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) == len({row.split("|")[1] for row in rows})
     assert (
-        "| `escape_openat` | From inside: open a file. | escape |  | C1, R13 "
-        "| tampered | held | held | n/a |"
+        "| `escape_openat` | From inside: open a file. | escape | escape-syscall |  "
+        "| ours, Debian, Fedora | C1, R13 | tampered | held | held | n/a |"
     ) in rows
     assert "- `escape_openat` on kthread: nothing confines kernel code" in page
     assert "- `dev_mem` on isolated, isolated-debug, kthread: who writes all of memory" in page

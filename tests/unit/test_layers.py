@@ -19,6 +19,7 @@ LAYERS = {
     # From the top. What stands beside another in a layer may import it, but not in a circle.
     "front ends": "cli doctor clean shell run pytest_plugin pytest_relay pytest_session",
     "report": "report",
+    "surface": "surface",
     "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat",
     "scenarios": "scenarios scenario_files",
     "witness": "witness trial handler",
@@ -133,7 +134,17 @@ class Late:
 
 
 def test_up_is_up() -> None:
-    order = ("cli", "report.text", "matrix", "scenarios", "witness", "attacker", "vm", "kernel")
+    order = (
+        "cli",
+        "report.text",
+        "surface",
+        "matrix",
+        "scenarios",
+        "witness",
+        "attacker",
+        "vm",
+        "kernel",
+    )
     heights = [height(f"harness.{module}") for module in (*order, "errors")]
     assert heights == sorted(heights, reverse=True)
     assert len(set(heights)) == len(LAYERS)

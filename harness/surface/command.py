@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness surface`: count where a task can be acted on, and hold it against the corpus."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.lab import Lab
+from harness.matrix import check_corpus
+from harness.scenarios import SCENARIOS
+from harness.surface.diff import added, added_by_series, diff_report, justify, series_report
+from harness.surface.facts import Facts, facts_of_line, facts_of_tree, nodes_of
+from harness.surface.nodes import VARIANT
+from harness.surface.probe import probe, writable
+from harness.surface.report import count, is_closed, judge_moved, probe_report, report
+from harness.surface.review import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+STOCK = "stock"
+"""Names the kernel that our series is for, without it."""
+
+
+def count_surface(
+    chosen: str, *, everything: bool, say: Callable[[str], None], progress: Callable[[str], None]
+) -> int:
+    """Count `chosen`, a line or a path; return 1 if something is open, else 0. Raises UserError."""
+    check_corpus()
+    facts = _facts(chosen, progress)
+    counted = count(facts, scenarios_by_row())
+    say(report(facts, counted, everything=everything))
+    return 0 if is_closed(counted) else 1
+
+
+def diff_surface(
+    base: str, chosen: str, *, say: Callable[[str], None], progress: Callable[[str], None]
+) -> int:
+    """Print what `chosen` has and `base` has not; return 1 if some of it is open, else 0.
+
+    Of our own series, against the stock kernel, all has to be justified. Raises UserError.
+    """
+    check_corpus()
+    if chosen == STOCK:
+        raise UserError("stock comes first", hint=f"--diff {STOCK} {base}")
+    facts = _facts(chosen, progress)
+    if base == STOCK:
+        progress("surface: comparing the sources")
+        additions, stale = justify(added_by_series(chosen, facts))
+        say(series_report(chosen, additions, stale))
+        return 0 if all(one.requirement for one in additions) and not stale else 1
+    before = _facts(base, progress)
+    counted = count(facts, scenarios_by_row())
+    say(diff_report(before, facts, counted))
+    new = {(one.route, one.name) for one in added(before, facts)}
+    opened = {(one.route.name, e.name) for one in counted for e in one.of(State.OPEN)}
+    return 1 if new & opened else 0
+
+
+def probe_surface(
+    line: str, *, jobs: int, say: Callable[[str], None], progress: Callable[[str], None]
+) -> int:
+    """Write to each file of a guest and say what moves; return 1 if some of it is open, else 0.
+
+    Raises UserError.
+    """
+    check_corpus()
+    lab = Lab.open(line, [VARIANT], progress=progress)
+    nodes = writable(nodes_of(lab, progress=progress))
+    probed = probe(lab, nodes, jobs=jobs, progress=progress)
+    judged = judge_moved(probed, scenarios_by_row())
+    say(probe_report(line, probed, judged))
+    return 1 if any(entry.state is State.OPEN for entry in judged) else 0
+
+
+def scenarios_by_row() -> dict[str, list[str]]:
+    """The names of the scenarios on each row of the attack surface."""
+    rows: defaultdict[str, list[str]] = defaultdict(list)
+    for scenario in SCENARIOS.values():
+        rows[scenario.surface].append(scenario.name)
+    return dict(rows)
+
+
+def _facts(chosen: str, progress: Callable[[str], None]) -> Facts:
+    """What the routes find in a line, or in the tree at a path. Raises UserError."""
+    if "/" in chosen or Path(chosen).is_dir():
+        return facts_of_tree(Path(chosen), progress=progress)
+    return facts_of_line(Lab.open(chosen, [VARIANT], progress=progress), progress=progress)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What one kernel has of the attack surface, and another has not; and what our own series adds."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.tree import BuildTree
+from harness.paths import cache_dir
+from harness.surface.openings import functions, openings
+from harness.surface.review import REVIEWED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from harness.surface.facts import Facts
+    from harness.surface.report import Counted
+
+OURS = REVIEWED / "ours.toml"
+_BY_FUNCTION = ("entries", "senders", "writes")
+"""The routes whose entries begin with the name of a function."""
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Something that one kernel has and the other has not; `why` is empty if nobody says why."""
+
+    route: str
+    name: str
+    where: str
+    requirement: str = ""
+    why: str = ""
+
+
+def added(base: Facts, facts: Facts) -> list[Addition]:
+    """What the routes find in `facts` and not in `base`, of those that both went."""
+    return [
+        Addition(route, name, where)
+        for route, found in facts.routes.items()
+        if route in base.routes
+        for name, where in found.items()
+        if name not in base.routes[route]
+    ]
+
+
+def added_by_series(line: str, facts: Facts) -> list[Addition]:
+    """What our series adds to the kernel that it is for. Raises UserError.
+
+    No stock kernel is built for it: the sources tell which functions are new, and so which
+    entries of the routes are.
+    """
+    stock, patched = _sources(line)
+    before = openings(stock)
+    known = {name for name, _, _ in functions(stock)}
+    new = {name for name, _, _ in functions(patched)} - known
+    found = [
+        Addition("source", name, where)
+        for name, where in openings(patched).items()
+        if name not in before
+    ]
+    for route in _BY_FUNCTION:
+        for name, where in facts.routes[route].items():
+            if name.split(":")[0] in new:
+                found.append(Addition(route, name, where))
+    return found
+
+
+def _sources(line: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The texts of all files that the series changes: without it, and with it."""
+    tree = BuildTree(cache_dir() / "build" / line)
+    if not tree.source.is_dir():
+        raise UserError(
+            f"the build tree of {line} is gone",
+            hint="`umd-harness clean --all`, then `umd-harness build` makes it again",
+        )
+    changed = {
+        str(path.relative_to(tree.pristine)): path
+        for path in sorted(tree.pristine.rglob("*"))
+        if path.is_file()
+    }
+    stock = {name: path.read_text(errors="replace") for name, path in changed.items()}
+    names = sorted({*changed, *tree.added()})
+    patched = {
+        name: (tree.source / name).read_text(errors="replace")
+        for name in names
+        if (tree.source / name).is_file()
+    }
+    return stock, patched
+
+
+def justify(
+    additions: Collection[Addition], *, path: Path = OURS
+) -> tuple[list[Addition], list[str]]:
+    """Hold additions against the reviewed reasons; and the reasons for what is not there."""
+    reasons = _reasons(path)
+    used: set[str] = set()
+    judged = []
+    for one in additions:
+        key = f"{one.route} {one.name}"
+        pattern = next((p for p in (key, *reasons) if p in reasons and fnmatchcase(key, p)), "")
+        used.add(pattern)
+        requirement, why = reasons.get(pattern, ("", ""))
+        judged.append(replace(one, requirement=requirement, why=why))
+    return judged, [name for name in reasons if name not in used]
+
+
+def _reasons(path: Path) -> Mapping[str, tuple[str, str]]:
+    """Each addition's requirement and reason. Raises UserError for one that has two."""
+    found: dict[str, tuple[str, str]] = {}
+    for group in tomllib.loads(path.read_text())["justified"]:
+        for route, names in group["adds"].items():
+            for name in names:
+                if f"{route} {name}" in found:
+                    raise UserError(f"{path} justifies {name} twice", hint="decide for one reason")
+                found[f"{route} {name}"] = group["requirement"], group["because"]
+    return found
+
+
+def series_report(line: str, additions: Collection[Addition], stale: Collection[str]) -> str:
+    """Return each thing that the series adds, with its reason or that it has none."""
+    unjustified = sum(not one.requirement for one in additions)
+    title = f"our series adds {len(additions)} to the surface of {line}, {unjustified} unjustified"
+    return "\n".join([title, *_by_route(additions), *_stale(stale)])
+
+
+def _by_route(additions: Collection[Addition]) -> Iterator[str]:
+    last = ""
+    for one in additions:
+        if one.route != last:
+            yield from ("", f"{one.route}:")
+            last = one.route
+        reason = f"{one.requirement}: {one.why}" if one.requirement else "NOT JUSTIFIED"
+        yield f"  {one.name}  ({reason})"
+
+
+def _stale(stale: Collection[str]) -> Iterator[str]:
+    for name in stale:
+        yield f"stale: {OURS.name} justifies {name}, which is not added"
+
+
+def diff_report(base: Facts, facts: Facts, counted: Collection[Counted]) -> str:
+    """Return what `facts` has and `base` has not, with what it came out as; how much has gone."""
+    new = {(one.route, one.name) for one in added(base, facts)}
+    lines = [f"{facts.name} has {len(new)} that {base.name} has not:"]
+    for one in counted:
+        for entry in one.entries:
+            if (one.route.name, entry.name) in new:
+                lines.append(f"  {one.route.name:<9}{entry.state:<8} {entry.name}  ({entry.why})")
+    lines.append(f"{base.name} has {len(added(facts, base))} that {facts.name} has not")
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the routes find in a kernel, kept in the cache under a hash of all that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from harness.errors import UserError, VmLost
+from harness.kernel.source import read_json, write_json
+from harness.kernel.tree import BuildTree
+from harness.paths import cache_dir
+from harness.surface.graph import read_symbols
+from harness.surface.hooks import DEFINITIONS
+from harness.surface.nodes import find_nodes
+from harness.surface.routes import NODES, ROUTES
+from harness.surface.tree import KernelTree, built_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harness.kernel.images import KernelImage
+    from harness.lab import Lab
+
+_CODE = (
+    *("tree.py", "graph.py", "entries.py", "hooks.py", "senders.py", "writes.py", "semantic.py"),
+    *("senders.cocci", "writes.cocci", "nodes.py"),
+)
+"""What decides what is found."""
+_WAIT_SECONDS = 900.0
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Each route's entries, and the names of the kernel's functions."""
+
+    name: str
+    routes: Mapping[str, Mapping[str, str]]
+    functions: frozenset[str]
+
+
+def facts_of_tree(path: Path, *, progress: Callable[[str], None]) -> Facts:
+    """Search a tree of the user's, which is built. Raises UserError."""
+    tree = built_tree(path)
+    progress(f"surface: reading {tree.source}")
+    return _static(tree, _digest_of(tree), progress=progress)
+
+
+def facts_of_line(lab: Lab, *, progress: Callable[[str], None]) -> Facts:
+    """Search a line's kernel, and a guest that runs it. Raises UserError."""
+    image = lab.image
+    key = image.key
+    static = _kept(key) or _static(
+        line_tree(lab.line, image), key, name=lab.line, progress=progress
+    )
+    return Facts(
+        lab.line,
+        {**static.routes, NODES: nodes_of(lab, progress=progress)},
+        static.functions,
+    )
+
+
+def line_tree(line: str, image: KernelImage) -> KernelTree:
+    """The build tree that an image came from. Raises UserError if it is not that any more."""
+    tree = BuildTree(cache_dir() / "build" / line)
+    built = tree.objects / "System.map"
+    if (
+        not (tree.objects / "vmlinux").is_file()
+        or not built.is_file()
+        or built.read_bytes() != image.system_map.read_bytes()
+    ):
+        raise UserError(
+            f"the build tree of {line} is gone, or holds another kernel than its image",
+            hint=f"rm -r {image.directory}, then `umd-harness build` makes both again",
+        )
+    return KernelTree(line, tree.source, tree.objects)
+
+
+def _static(
+    tree: KernelTree, key: str, *, progress: Callable[[str], None], name: str = ""
+) -> Facts:
+    """What the routes find that need no guest."""
+    with FileLock(f"{_place(key)}.lock", timeout=_WAIT_SECONDS):
+        if kept := _kept(key):
+            return Facts(name or tree.name, kept.routes, kept.functions)
+        found = {}
+        for route in ROUTES:
+            if route.find:
+                progress(f"surface: {route.title}")
+                found[route.name] = route.find(tree)
+        functions = sorted(set(read_symbols(tree.vmlinux).functions.values()))
+        write_json(_place(key), {"routes": found, "functions": functions})
+    return Facts(name or tree.name, found, frozenset(functions))
+
+
+def _kept(key: str) -> Facts | None:
+    note = read_json(_place(key))
+    if not isinstance(note, dict):
+        return None
+    return Facts("", note["routes"], frozenset(note["functions"]))
+
+
+def nodes_of(lab: Lab, *, progress: Callable[[str], None]) -> Mapping[str, str]:
+    """The files of a guest of a line, with their modes. Raises UserError."""
+    place = _place(f"{lab.image.key}{lab.guest.key}{NODES}")
+    if isinstance(note := read_json(place), dict):
+        return note
+    progress("surface: listing the files of a guest")
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            found = find_nodes(lab)
+            break
+        except VmLost as lost:
+            if not tries_left:
+                raise UserError(f"no guest listed its files: {lost}", hint="try again") from lost
+    write_json(place, found)
+    return found
+
+
+def _place(key: str) -> Path:
+    """The note of what was found with this key by the routes as they are now."""
+    total = hashlib.sha256(key.encode())
+    for name in _CODE:
+        total.update((Path(__file__).parent / name).read_bytes())
+    place = cache_dir() / "surface" / f"{total.hexdigest()[:32]}.json"
+    place.parent.mkdir(exist_ok=True)
+    return place
+
+
+def _digest_of(tree: KernelTree) -> str:
+    """Hash what the routes read of a tree."""
+    total = hashlib.sha256()
+    with tree.vmlinux.open("rb") as file:
+        total.update(hashlib.file_digest(file, "sha256").digest())
+    for name in (DEFINITIONS, *tree.compiled):
+        total.update(name.encode() + (tree.source / name).read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Route at run time: which file of a guest, when it is written, moves an invariant of the handler.
+
+It needs no knowledge of the source. Each file is written what it holds, and then a benign change
+of that; the handler has to answer before and after a start anew, and the witness watches it.
+Files are written many at a time, and only where something moves are they told apart.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import O_RDONLY, O_WRONLY
+from typing import TYPE_CHECKING
+
+from harness.attacker import Attacker, Channel
+from harness.errors import VmLost
+from harness.handler import Handler
+from harness.surface.nodes import CELL, VARIANT
+from harness.surface.review import REVIEWED
+from harness.variants import VARIANTS
+from harness.witness.latency import slowed
+from harness.witness.reader import Witness
+from harness.witness.tally import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.lab import Lab
+    from harness.witness.tally import Tally
+
+LEFT_OUT = REVIEWED / "probe.toml"
+
+BATCH = 48
+"""Files written on one machine: about a second's worth."""
+
+_VALUE = 4096
+_SECONDS = 15.0
+_GROUP = "/sys/fs/cgroup/<group>/"
+_NUMBER = re.compile(rb"-?\d+")
+_MOVING = ("cgroup.procs", "cgroup.threads")
+_BENIGN = {
+    # What a change by one would not be, or what cannot be read.
+    "cgroup.freeze": b"1",
+    "cgroup.kill": b"1",
+    "memory.reclaim": b"1M",
+    "clear_refs": b"1",
+}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A file whose writing moved something, and what."""
+
+    node: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What came of a probe: how many files took a write, and which of them moved something."""
+
+    written: int
+    refused: int
+    moved: tuple[Moved, ...]
+
+
+def writable(nodes: Mapping[str, str], *, path: Path = LEFT_OUT) -> list[str]:
+    """The files to probe: those that root may write, but for what is left out for a reason."""
+    left_out = tomllib.loads(path.read_text())["left-out"]
+    links_and_folders = "777", "555", "511", "500"
+    return [
+        name
+        for name, mode in nodes.items()
+        if int(mode, 8) & 0o222 and mode not in links_and_folders and name not in left_out
+    ]
+
+
+def probe(lab: Lab, nodes: Sequence[str], *, jobs: int, progress: Callable[[str], None]) -> Probed:
+    """Write to each of the files, on machines of the baseline. Raises VmLost if none serves."""
+    batches = _batches(nodes)
+    done = 0
+
+    def one(batch: Sequence[str]) -> tuple[int, list[Moved]]:
+        nonlocal done
+        found = _bisect(lab, batch)
+        done += len(batch)
+        progress(f"surface: probed {done} of {len(nodes)} files")
+        return found
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        results = list(pool.map(one, batches))
+    written = sum(count for count, _ in results)
+    moved = tuple(moved for _, found in results for moved in found)
+    return Probed(written, len(nodes) - written, moved)
+
+
+def _batches(nodes: Sequence[str]) -> list[Sequence[str]]:
+    """Batches to begin with: what moves the handler between groups is a batch by itself."""
+    moving = [node for node in nodes if _moves(node)]
+    rest = [node for node in nodes if not _moves(node)]
+    together = [rest[at : at + BATCH] for at in range(0, len(rest), BATCH)]
+    return [*together, *([node] for node in moving)]
+
+
+def _moves(node: str) -> bool:
+    return node.rsplit("/", 1)[1] in _MOVING
+
+
+def _bisect(lab: Lab, batch: Sequence[str]) -> tuple[int, list[Moved]]:
+    """Probe a batch; where something moves, each half anew. How many took a write, what moved."""
+    written, what = _try(lab, batch)
+    if not what:
+        return written, []
+    if len(batch) == 1:
+        return written, [Moved(batch[0], what)]
+    half = len(batch) // 2
+    (one, first), (other, second) = _bisect(lab, batch[:half]), _bisect(lab, batch[half:])
+    moved = first + second
+    if not moved and (again := _try(lab, batch)[1]):  # not the machine's own hiccup
+        moved = [Moved(f"{batch[0]} to {batch[-1]}, together", again)]
+    return one + other, moved
+
+
+def _try(lab: Lab, batch: Sequence[str]) -> tuple[int, str]:
+    """Write to the files on one machine; how many took it, and what moved."""
+    images, variant = lab.images(VARIANT), VARIANTS[VARIANT]
+    written = 0
+    try:
+        with lab.machine(VARIANT) as machine:
+            witness = Witness(machine, images.kernel)
+            handler = Handler(variant, machine, images.kernel, witness)
+            handler.wait_for_request(seconds=_SECONDS)
+            with Channel(machine.agent_socket(), attempt_seconds=300) as channel:
+                attacker = Attacker(channel, images.guest)
+                _make_group(attacker)
+                if any(node.startswith(_GROUP) and not _moves(node) for node in batch):
+                    attacker.write_file(f"{CELL}/cgroup.procs", str(handler.pid).encode())
+                    handler.wait_for_request(seconds=_SECONDS)
+                before = witness.read()
+                for node in batch:
+                    written += _write(attacker, node, handler.pid)
+                handler.wait_for_request(seconds=_SECONDS)
+                handler.restart()
+                handler.wait_for_request(seconds=_SECONDS)
+                moved = _moved(before, witness.read(), forced=handler.restarts)
+    except VmLost as lost:
+        return written, str(lost)
+    return written, moved
+
+
+def _make_group(attacker: Attacker) -> None:
+    """Make a control group with all controllers."""
+    controllers = attacker.read_file("/sys/fs/cgroup/cgroup.controllers").split()
+    wanted = b" ".join(b"+" + name for name in controllers)
+    attacker.write_file("/sys/fs/cgroup/cgroup.subtree_control", wanted)
+    attacker.mkdir(CELL)
+
+
+def _write(attacker: Attacker, node: str, pid: int) -> bool:
+    """Write what the file holds, then a benign change of that; whether a write was taken."""
+    path = node.replace("/proc/<pid>/", f"/proc/{pid}/").replace(_GROUP, f"{CELL}/")
+    name = path.rsplit("/", 1)[1]
+    try:
+        with attacker.open(path, O_RDONLY) as file:
+            value = file.read(_VALUE).strip()
+    except OSError:
+        value = b""
+    wanted = [str(pid).encode()] if name in _MOVING else []
+    wanted = wanted or [value, _BENIGN.get(name, _changed(value))]
+    return sum(_take(attacker, path, data) for data in wanted) > 0
+
+
+def _take(attacker: Attacker, path: str, data: bytes) -> bool:
+    try:
+        with attacker.open(path, O_WRONLY) as file:
+            file.write(data + b"\n")
+    except OSError:
+        return False
+    return True
+
+
+def _changed(value: bytes) -> bytes:
+    """A value beside this one: a switch is turned, a number is one more, a word gets longer."""
+    match = _NUMBER.search(value)
+    if match is None:
+        return value + b"x" if value != b"max" else b"1073741824"
+    number = int(match[0])
+    other = 1 - number if number in (0, 1) else number + 1
+    return value[: match.start()] + str(other).encode() + value[match.end() :]
+
+
+def _moved(before: Tally, after: Tally, *, forced: int) -> str:
+    """What is no longer as it was, but for the start that was asked for; empty if all is."""
+    new = after.violations & ~before.violations
+    found = [flag.word for flag in Violation if flag in new]
+    for what in ("wrong", "failed"):
+        if count := getattr(after.count, what) - getattr(before.count, what):
+            found.append(f"{count} {what}")
+    if (ended := after.exits - before.exits - forced) > 0:
+        found.append(f"ended {ended} x")
+    if slow := slowed(before, after):
+        found.append(slow)
+    return ", ".join(found)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What people found out about each entry of a route, and what it amounts to."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+REVIEWED = Path(__file__).parent / "reviewed"
+
+
+class Noise(StrEnum):
+    """Why an entry lets nobody at the handler. There are no other reasons."""
+
+    SELF_ONLY = "self-only"
+    READ_ONLY = "read-only"
+    UNREACHABLE = "unreachable"
+    BOOT_ONLY = "boot-only"
+
+    @property
+    def meaning(self) -> str:
+        """In words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Noise.SELF_ONLY: "acts on the caller, its children or what it made itself",
+    Noise.READ_ONLY: "changes nothing of another task and shows nothing of its memory",
+    Noise.UNREACHABLE: "no way leads from it to the handler in this configuration",
+    Noise.BOOT_ONLY: "runs before there is a handler",
+}
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What an entry is: a `row` of the attack surface, or noise which ends at a function."""
+
+    row: str = ""
+    noise: Noise | None = None
+    end: str = ""
+
+
+class State(StrEnum):
+    """What an entry comes out as."""
+
+    COVERED = "covered"
+    NOISE = "noise"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An entry, where it was found, what it came out as, and why; `row` if it is on one."""
+
+    name: str
+    where: str
+    state: State
+    why: str
+    row: str = ""
+    is_new: bool = False
+
+
+@dataclass(frozen=True)
+class Review:
+    """The opinions on one route's entries. A name with a `*` stands for all that it matches."""
+
+    route: str
+    exact: Mapping[str, Opinion]
+    patterns: Mapping[str, Opinion] = field(default_factory=dict)
+
+    def of(self, name: str) -> Opinion | None:
+        """The opinion on an entry; None if nobody has looked at it."""
+        if name in self.exact:
+            return self.exact[name]
+        for pattern, opinion in self.patterns.items():
+            if fnmatchcase(name, pattern):
+                return opinion
+        return None
+
+    def stale(self, found: Collection[str]) -> list[str]:
+        """The reviewed names that no entry has any more."""
+        gone = [name for name in self.exact if name not in found]
+        return gone + [p for p in self.patterns if not any(fnmatchcase(n, p) for n in found)]
+
+
+def load_review(route: str, *, folder: Path = REVIEWED) -> Review:
+    """Read a route's reviewed list. Raises UserError for what breaks its rules."""
+    path = folder / f"{route}.toml"
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}", hint="mend it") from error
+    opinions: dict[str, Opinion] = {}
+
+    def add(names: list[str], opinion: Opinion) -> None:
+        for name in names:
+            if name in opinions:
+                raise UserError(f"{path} lists {name} twice", hint="decide what it is")
+            opinions[name] = opinion
+
+    for row, names in tables.pop("covered", {}).items():
+        add(names, Opinion(row=row))
+    for word, ends in tables.pop("noise", {}).items():
+        if word not in set(Noise):
+            raise UserError(
+                f"{path} knows a class of noise {word!r}", hint=f"it is one of {', '.join(Noise)}"
+            )
+        for end, names in ends.items():
+            add(names, Opinion(noise=Noise(word), end=end))
+    if tables:
+        raise UserError(
+            f"{path} has a table {next(iter(tables))!r}", hint="there are `covered` and `noise`"
+        )
+    patterns = {name: opinion for name, opinion in opinions.items() if "*" in name}
+    exact = {name: opinion for name, opinion in opinions.items() if name not in patterns}
+    return Review(route, exact, patterns)
+
+
+def judge(
+    found: Mapping[str, str],
+    review: Review,
+    *,
+    scenarios: Mapping[str, Collection[str]],
+    functions: Collection[str],
+) -> list[Judged]:
+    """Hold a route's entries against its review.
+
+    `scenarios` has the names of those on each row, `functions` those of the kernel: what is said
+    to end at a function that the kernel does not have is open again.
+    """
+    judged = []
+    for name, where in found.items():
+        opinion = review.of(name)
+        state, why = _judgement(opinion, scenarios, functions)
+        row = opinion.row if opinion else ""
+        judged.append(Judged(name, where, state, why, row, is_new=opinion is None))
+    return judged
+
+
+def _judgement(
+    opinion: Opinion | None, scenarios: Mapping[str, Collection[str]], functions: Collection[str]
+) -> tuple[State, str]:
+    if opinion is None:
+        return State.OPEN, "not reviewed"
+    if opinion.noise is None:
+        names = sorted(scenarios.get(opinion.row, ()))
+        if not names:
+            return State.OPEN, f"no scenario is on the row {opinion.row}"
+        return State.COVERED, f"{opinion.row}: {', '.join(names)}"
+    if opinion.end not in functions:
+        return State.OPEN, f"it is said to end at {opinion.end}, which is not in this kernel"
+    return State.NOISE, f"{opinion.noise}, ends at {opinion.end}"

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel tree and its build, as the routes read them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.command import output_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INCLUDED = re.compile(r'^\s*#\s*include\s+"([\w./-]+\.c)"', re.MULTILINE)
+_ARCHIVES = ("vmlinux.a", "built-in.a")
+
+
+@dataclass(frozen=True)
+class KernelTree:
+    """A kernel's source and what was built from it, which may be one folder.
+
+    `name` is what the report calls it.
+    """
+
+    name: str
+    source: Path
+    objects: Path
+
+    @property
+    def vmlinux(self) -> Path:
+        """The kernel with its symbols."""
+        return self.objects / "vmlinux"
+
+    @property
+    def config(self) -> Path:
+        """The configuration it was built with."""
+        return self.objects / ".config"
+
+    @cached_property
+    def options(self) -> frozenset[str]:
+        """The options it was built with, without their prefix."""
+        return options_of(self.config.read_text())
+
+    @cached_property
+    def compiled(self) -> tuple[str, ...]:
+        """The C files that went into the kernel and its modules, below the source, in order.
+
+        The files that another one includes as text (kernel/sched/build_policy.c) are among them.
+        What a former configuration compiled may lie about, and is not. Raises UserError.
+        """
+        made = (str(Path(name).with_suffix(".c")) for name in self._linked())
+        found = {name for name in made if (self.source / name).is_file()}
+        for name in sorted(found):
+            found.update(self._included(name))
+        return tuple(sorted(found))
+
+    def _linked(self) -> Iterator[str]:
+        archive = next((name for name in _ARCHIVES if (self.objects / name).is_file()), "")
+        # By its name alone: it is thin, and its members' paths are said relative to that.
+        status, output = output_of(["ar", "t", archive], cwd=self.objects)
+        if status != 0:
+            raise UserError(
+                f"{self.objects} has no archive of what was linked", hint="build the kernel there"
+            )
+        yield from output.split()
+        order = self.objects / "modules.order"
+        for module in order.read_text().split() if order.is_file() else ():
+            parts = (self.objects / module).with_suffix(".mod")
+            yield from parts.read_text().split() if parts.is_file() else ()
+
+    def text(self, name: str) -> str:
+        """A source file's text."""
+        return (self.source / name).read_text(errors="replace")
+
+    def _included(self, name: str) -> list[str]:
+        included = _INCLUDED.findall(self.text(name))
+        beside = [str(Path(name).parent / path) for path in included]
+        return [path for path in beside if (self.source / path).is_file()]
+
+
+def options_of(config: str) -> frozenset[str]:
+    """The options that a configuration sets, as y or m, without their prefix."""
+    return frozenset(re.findall(r"^CONFIG_(\w+)=[ym]$", config, re.MULTILINE))
+
+
+def built_tree(path: Path) -> KernelTree:
+    """The tree at `path`, which is built: in the source, or in a folder of its own (O=).
+
+    Raises UserError if there is no kernel in it.
+    """
+    folder = path.resolve()
+    source = (folder / "source").resolve() if (folder / "source").is_dir() else folder
+    for wanted, what in (
+        (folder / "vmlinux", "no vmlinux: it is not built"),
+        (folder / ".config", "no .config"),
+        (source / "include/linux/lsm_hook_defs.h", "no kernel source (5.7 or newer)"),
+    ):
+        if not wanted.is_file():
+            raise UserError(
+                f"{folder} has {what}", hint="name the folder that the kernel was built in"
+            )
+    return KernelTree(str(path), source, folder)
