@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.kernel.build import kernel_image
+from harness.scenarios import SCENARIOS
+from harness.variants import VARIANTS
 
 if TYPE_CHECKING:
     from harness.kernel.images import KernelImage
@@ -34,6 +36,13 @@ def test_nothing_changed_is_found_without_a_build(image: KernelImage) -> None:
     assert kernel_image("6.12", progress=said.append) == image
     assert time.monotonic() - start < 2
     assert said == []
+
+
+def test_the_functions_that_attacks_go_through_are_there(image: KernelImage) -> None:
+    made = [one for one in SCENARIOS.values() if one.not_applicable.keys() != VARIANTS.keys()]
+    for scenario in made:
+        for name in filter(None, (scenario.reach, scenario.through, scenario.no_target_at)):
+            assert image.symbol(name), scenario.name
 
 
 def test_the_witness_calls_nothing_that_root_may_make_fail(image: KernelImage) -> None:

@@ -258,10 +258,15 @@ def output(attacker: Attacker, *command: str) -> list[str]:
     return attacker.read_file("/output").decode().split()
 
 
-BY_CHANCE = ["/proc/sys/net/core/netdev_budget_usecs"]
-"""Two ticks in microseconds (net/core/dev.c)."""
+BY_CHANCE = [
+    "/proc/sys/net/core/netdev_budget_usecs",
+    "/sys/module/tcp_cubic/parameters/hystart_ack_delta_us",
+]
+"""Two ticks in microseconds (net/core/dev.c), and what else happens to be two milliseconds."""
 WRITABLE = {
     "/sys/kernel/security/sample_umd",
+    # One more request to the witness's handler.
+    "/sys/kernel/security/umd_witness_ask",
     # The deadline scheduler's.
     "/proc/sys/kernel/sched_deadline_period_max_us",
     "/proc/sys/kernel/sched_deadline_period_min_us",
