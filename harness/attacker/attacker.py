@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from harness.attacker.channel import Channel
     from harness.guest_image import GuestImage
 
+SECRET_SIZE = 32
+"""Bytes of the handler's secret, which lies on a multiple of `_ALIGNMENT` wherever it is kept."""
+_ALIGNMENT = 8
+
 FILE_MAX = 16 << 20
 """The largest guest file that is read whole; one without an end is a guest gone astray."""
 
@@ -51,6 +55,11 @@ class Attacker(SystemCalls):
     def show(self, data: bytes) -> None:
         """Claim that `data` is the handler's secret; the host checks its hash afterwards."""
         self.shown.append(bytes(data))
+
+    def show_all(self, data: bytes) -> None:
+        """Claim that the secret is somewhere in `data`."""
+        for at in range(0, len(data) - SECRET_SIZE + 1, _ALIGNMENT):
+            self.show(data[at : at + SECRET_SIZE])
 
     def gain(self, what: str, value: object, *, truth: object) -> None:
         """Claim to have got hold of something; `truth` is what the host or the witness knows.
@@ -258,6 +267,12 @@ class Attacker(SystemCalls):
         words = memory.place(path.encode() + b"\0"), argv, envp, stdin, stdout, stderr
         display = tuple(ascii(arg) for arg in (path, *args))
         return self._call("spawn", words, memory, display=display).result
+
+    def run(self, path: str, *args: str) -> None:
+        """Run a program to its end. Raises ChildProcessError unless it ends well."""
+        _, status = self.waitpid(self.spawn(path, *args))
+        if status:
+            raise ChildProcessError(f"{path} ended with wait status {status:#x}")
 
     def payload(self, name: str) -> str:
         """Put a compiled payload (guest-images/payloads/<name>.c) into the guest; its path.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError
 from harness.attacker.files import File
+from harness.attacker.kernel_threads import threads_named
 
 if TYPE_CHECKING:
     from harness.attacker.attacker import Attacker
@@ -35,9 +36,8 @@ _FIELDS = 64
 
 def find_thread(attacker: Attacker) -> int:
     """The pid of the kernel thread that takes the records out again."""
-    for pid in filter(str.isdecimal, attacker.listdir("/proc")):
-        if attacker.read_file(f"/proc/{pid}/comm") == b"kauditd\n":
-            return int(pid)
+    for pid in threads_named(attacker, b"kauditd\n"):
+        return pid
     raise LookupError("there is no kauditd")
 
 

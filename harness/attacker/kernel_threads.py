@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
     from harness.attacker.attacker import Attacker
 
-_FORKING = (b"kthreadd", b"kworker/u")
+
+def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
+    """Yield the pids of the threads, or processes, whose names begin so."""
+    for pid in filter(str.isdecimal, attacker.listdir("/proc")):
+        if attacker.read_file(f"/proc/{pid}/comm").startswith(beginnings):
+            yield int(pid)
 
 
 def forking_threads(attacker: Attacker) -> Iterator[int]:
@@ -18,6 +23,4 @@ def forking_threads(attacker: Attacker) -> Iterator[int]:
 
     A process comes from an unbound worker, a thread from kthreadd, as do new workers.
     """
-    for pid in filter(str.isdecimal, attacker.listdir("/proc")):
-        if attacker.read_file(f"/proc/{pid}/comm").startswith(_FORKING):
-            yield int(pid)
+    return threads_named(attacker, b"kthreadd", b"kworker/u")

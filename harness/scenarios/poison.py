@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
 
+from harness.attacker.attacker import SECRET_SIZE
 from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import NoTarget
 from harness.attacker.snapshot import SnapshotDevice
@@ -39,8 +40,6 @@ CORE_PATTERN = "/proc/sys/kernel/core_pattern"
 OVERCOMMIT = "/proc/sys/vm/overcommit"
 
 SECONDS = 4.0
-SECRET_SIZE = 32
-ALIGNMENT = 8
 
 ALL_OF_MEMORY = "an image holds all of memory, a kernel thread's too; lockdown closes it"
 BY_FRAME = on_isolated(
@@ -228,8 +227,7 @@ def hibernation_image(attacker: Attacker, handler: Handler) -> None:
     frame = handler.physical("chain") // PAGE
     with SnapshotDevice(attacker) as snapshot, snapshot.frozen(), snapshot.image():
         page = snapshot.page(frame)
-    for at in range(0, PAGE - SECRET_SIZE + 1, ALIGNMENT):
-        attacker.show(page[at : at + SECRET_SIZE])
+    attacker.show_all(page)
 
 
 @scenario(

@@ -10,6 +10,7 @@ from functools import partial
 from os import O_RDONLY
 from typing import TYPE_CHECKING
 
+from harness.attacker.attacker import SECRET_SIZE
 from harness.attacker.capabilities import CAP_PERFMON, CAP_SYS_ADMIN, lower
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.perf import (
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
 
-SECRET_SIZE = 32
 NUMBER = struct.Struct("<i")
-ALIGNMENT = 8
 LOOKS = 5
 
 PERFMON = "with CAP_PERFMON, perf asks perf_event_alloc alone, which our LSM lets pass"
@@ -120,8 +119,7 @@ def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
     else:
         raise NoTarget("its samples carry no user stack")
     for stack in stacks:
-        for at in range(0, len(stack) - SECRET_SIZE + 1, ALIGNMENT):
-            attacker.show(stack[at : at + SECRET_SIZE])
+        attacker.show_all(stack)
 
 
 @scenario(
