@@ -49,6 +49,9 @@ def test_what_is_gained_must_be_true(attacker: Attacker) -> None:
     attacker.gain("its pid", 42, truth=42)
     with pytest.raises(LookupError, match="its frame is 7, not 8"):
         attacker.gain("its frame", 8, truth=7)
+    with pytest.raises(LookupError) as told:
+        attacker.gain("its environment", b"x" * (1 << 20), truth=b"")
+    assert len(str(told.value)) < 100, "what the guest said may be long"
     assert attacker.gained == ["its pid"]
 
 

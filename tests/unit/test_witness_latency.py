@@ -63,6 +63,12 @@ def test_what_was_not_answered_or_began_with_a_start_says_nothing() -> None:
     assert not slowed(USUAL, replace(AFTER, records=tuple(starts)))
 
 
+def test_what_others_asked_says_nothing() -> None:
+    """Their times are not kept; many of them would make the witness's own look rare."""
+    asked = tally(AFTER, 100, *[0] * 60, *[6 * MS] * 20)
+    assert slowed(USUAL, asked) == "slowed from 1.00 ms to 6.00 ms at the median"
+
+
 def test_what_was_before_the_attack_does_not_count_as_since() -> None:
     """The ring holds both, in whatever order."""
     both = tally(AFTER, 1, *[MS] * 40, *[9 * MS] * 40)
