@@ -33,7 +33,7 @@ class Outcome:
     tells whether the attack got to its end, `wrongs` what was wrong with the handler; `hooks` are
     the `security_*` functions that were called on it during the attack (L5), `refusable` those of
     them that can say no; `gained` is what the attack got hold of, `tries` of how many times it won,
-    by its own account: (won, made).
+    by its own account: (won, made); `rounds` is how often it was made from a fresh machine.
     """
 
     verdict: Verdict
@@ -48,6 +48,7 @@ class Outcome:
     refusable: tuple[str, ...] = ()
     gained: tuple[str, ...] = ()
     tries: tuple[int, int] = (0, 0)
+    rounds: int = 1
     witness: dict[str, Any] = field(default_factory=dict)
     attempt: list[dict[str, Any]] = field(default_factory=list)
     console: str = ""

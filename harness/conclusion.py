@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.cell import Cell, Outcome
 from harness.scenarios import REFERENCES, SCENARIOS, Effect
 from harness.variants import VARIANTS
-from harness.witness.verdict import Axes, Verdict
+from harness.witness.verdict import Axes, Verdict, worst
 
 Outcomes = Mapping[Cell, Outcome]
 
@@ -28,7 +28,8 @@ class Result:
     `axes` is None when nothing was concluded: "not lost" would be a claim of its own.
     `seconds` is the cell's wall time; `hooks` saw the handler during the attack, `refusable` are
     those of them that could have said no; `half` says what is missing of an attack that won;
-    `gained` is what it got hold of, `tries` of how many times it won.
+    `gained` is what it got hold of, `tries` of how many times it won, `rounds` how often it was
+    made from a fresh machine.
     """
 
     cell: Cell
@@ -45,6 +46,7 @@ class Result:
     refusable: tuple[str, ...]
     gained: tuple[str, ...]
     tries: tuple[int, int]
+    rounds: int
 
     @property
     def expected(self) -> Verdict:
@@ -136,6 +138,7 @@ def conclude(cell: Cell, outcomes: Outcomes) -> Result:
         refusable=outcome.refusable,
         gained=outcome.gained,
         tries=outcome.tries,
+        rounds=outcome.rounds,
     )
 
 
@@ -210,3 +213,20 @@ def half_done(cell: Cell, outcome: Outcome) -> str:
         return f"the attack did not get to its end ({outcome.attempt_end})"
     missing = scenario.missing(outcome)
     return f"this was not lost: {missing}" if missing else ""
+
+
+def falls_short(cell: Cell, outcome: Outcome) -> bool:
+    """Say whether an attack got less than it should, so that the attacker would come again.
+
+    Never so for a reference, nor for an `error`: neither has anything to do with luck.
+    """
+    scenario = SCENARIOS[cell.scenario]
+    due = scenario.expected(cell.variant)
+    if scenario.is_reference or outcome.verdict in NO_VERDICT or due in NO_VERDICT:
+        return False
+    if outcome.verdict is not due:
+        return worst((outcome.verdict, due)) is due
+    if Effect.STEP in scenario.effects:
+        return scenario.gains(cell.variant) and not outcome.gained
+    hole = scenario.holes.get(cell.variant)
+    return not (hole and hole.partly) and bool(half_done(cell, outcome))

@@ -18,7 +18,7 @@ from harness import provenance
 from harness.conclusion import Result, conclude
 from harness.errors import UserError, mendable
 from harness.ledger import counts, exit_status
-from harness.matrix import DEFAULT_LINE, closure, run_guarded, variants_needed
+from harness.matrix import DEFAULT_LINE, closure, run_rounds, variants_needed
 from harness.pytest_relay import tell
 from harness.report.progress import PlainProgress
 from harness.report.text import explain, rerun_line, summary_line, visible
@@ -99,7 +99,7 @@ class ScenarioSession:
 
     def _run(self, cell: Cell) -> Outcome:
         assert self._opened is not None  # noqa: S101 - the hook above has opened it
-        return run_guarded(self._opened.lab, cell)
+        return run_rounds(self._opened.lab, cell)
 
     def _open(self, session: pytest.Session) -> None:
         variants = variants_needed(_cells(session))

@@ -55,7 +55,7 @@ def repeat(
 ) -> list[Counts]:
     """Run each cell `times` times, `jobs` at once, all of them in turn. Raises UserError."""
     counts = {cell: Counts(cell) for cell in cells}
-    pool = Pool([cell for _ in range(times) for cell in cells], lab=lab, jobs=jobs)
+    pool = Pool([cell for _ in range(times) for cell in cells], lab=lab, jobs=jobs, rounds=1)
     done = 0
     for event in pool.events():
         if isinstance(event, Failed):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SCHEMA = 4
+SCHEMA = 5
 """Changes with the fields of results.jsonl or run.json, and with what they mean."""
 
 _CELL_DEADLINE = 900.0  # seconds to wait for a cell that another process runs
@@ -216,6 +216,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "refusable": list(result.refusable),
         "gained": list(result.gained),
         "tries": list(result.tries),
+        "rounds": result.rounds,
         "seconds": round(result.seconds, 3),
         "image": result.image,
         "witness": f"cells/{cell.id}/witness.json",
@@ -243,6 +244,7 @@ def from_json(line: dict[str, Any]) -> Result:
         refusable=tuple(line["refusable"]),
         gained=tuple(line["gained"]),
         tries=_pair(line["tries"]),
+        rounds=line["rounds"],
     )
 
 

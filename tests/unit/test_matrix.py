@@ -16,7 +16,17 @@ from scripted_lab import ScriptedLab, outcome
 from harness.cell import Cell, Outcome
 from harness.conclusion import is_final, rests_on
 from harness.errors import UserError
-from harness.matrix import Ended, Failed, Pool, Started, Stopping, all_cells, closure
+from harness.matrix import (
+    ROUNDS,
+    Ended,
+    Failed,
+    Pool,
+    Started,
+    Stopping,
+    all_cells,
+    closure,
+    run_rounds,
+)
 from harness.scenarios import REFERENCES, SCENARIOS, Effect, Hole, scenario
 from harness.selection import select
 from harness.variants import VARIANTS
@@ -181,6 +191,45 @@ def test_a_defect_in_one_cell_is_that_cells_error() -> None:
     assert bad.verdict is Verdict.ERROR
     assert "ZeroDivisionError: of all things" in bad.detail
     assert "scripted_lab.py" in bad.witness["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "gave", "rounds", "reported"),
+    [
+        ("baseline", (Verdict.HELD, Verdict.TAMPERED), 2, Verdict.TAMPERED),  # luck
+        ("baseline", (Verdict.DISRUPTED, Verdict.TAMPERED), 2, Verdict.TAMPERED),
+        ("baseline", (Verdict.HELD,) * 3, 3, Verdict.HELD),  # not a hole any more: told as such
+        ("baseline", (Verdict.HELD, Verdict.ERROR), 2, Verdict.ERROR),
+        ("baseline", (Verdict.TAMPERED,), 1, Verdict.TAMPERED),
+        ("isolated", (Verdict.HELD,), 1, Verdict.HELD),
+        ("isolated", (Verdict.TAMPERED,), 1, Verdict.TAMPERED),  # worse is never tried away
+        ("isolated", (Verdict.ERROR,), 1, Verdict.ERROR),
+    ],
+)
+def test_an_attack_that_got_less_than_it_should_is_made_again(
+    variant: str, gave: tuple[Verdict, ...], rounds: int, reported: Verdict
+) -> None:
+    attacked = cell(variant, "proc_mem_write")
+
+    class Lucky(ScriptedLab):
+        def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+            super().run(cell, fresh=fresh)
+            return outcome(gave[len(self.ran) - 1])
+
+    result = run_rounds(Lucky(), attacked)
+    assert (result.verdict, result.rounds) == (reported, rounds)
+
+
+def test_half_an_attack_is_made_again_and_a_reference_is_not() -> None:
+    half = replace(outcome(Verdict.TAMPERED), carried_out=False)
+    lab = ScriptedLab(
+        {
+            ("baseline", "proc_mem_write"): half,
+            ("baseline", "host_tamper"): outcome(Verdict.HELD),
+        }
+    )
+    assert run_rounds(lab, cell("baseline", "proc_mem_write")).rounds == ROUNDS
+    assert run_rounds(lab, cell("baseline", "host_tamper")).rounds == 1
 
 
 def test_a_user_error_ends_the_pool_and_keeps_what_was_found() -> None:

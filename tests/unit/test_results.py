@@ -49,6 +49,7 @@ FIELDS = [
     "refusable",
     "gained",
     "tries",
+    "rounds",
     "seconds",
     "image",
     "witness",
@@ -68,7 +69,7 @@ def test_a_line_has_exactly_its_fields() -> None:
     result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=held))
     line = json.loads(json.dumps(as_json(result)))
     assert list(line) == FIELDS
-    assert line["schema"] == 4
+    assert line["schema"] == 5
     assert line["hooks"] == ["security_file_open"]
     assert (line["gained"], line["tries"]) == (["an address"], [1, 2])
     assert line["control"] == {"variant": "baseline", "verdict": "tampered"}
@@ -94,6 +95,7 @@ def test_evidence_is_kept_and_comes_back(tmp_path: Path) -> None:
         console="\\x1b[31m \udc80",
         gained=("an address",),
         tries=(3, 4),
+        rounds=2,
     )
     assert run.outcome(ISOLATED) is None
     run.keep(ISOLATED, given)
@@ -213,4 +215,4 @@ def test_the_header_is_added_to(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     run.write_header({"started": "now", "finished": None})
     run.write_header({"finished": "later"})
-    assert run.header() == {"schema": 4, "started": "now", "finished": "later"}
+    assert run.header() == {"schema": 5, "started": "now", "finished": "later"}
