@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 
     from harness.kernel.series import Series
 
-WITNESS_ONLY = ("umd_isolation_setup", "umd_witness_tally")
+WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_witness_tally")
 """What no kernel without the witness may have: boot parameters that weaken isolation."""
 
 _OPTION = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
 _WARNING = re.compile(r"^\S*?([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
-_PATCHED = re.compile(r"^\+\+\+ b/(\S+)\.c$", re.MULTILINE)
 
 
 def build_steps(line: str) -> Iterator[str]:
@@ -95,15 +94,13 @@ def _check_symbols(tree: BuildTree, *, has_witness: bool) -> None:
 
 def _warnings(tree: BuildTree, series: Series, step: Series) -> Counter[tuple[str, str]]:
     """Return what sparse says, as file and text, of all that the series touches."""
-    patches = [commit.patch.read_text() for commit in series.commits if commit.patch]
-    files = {name for patch in patches for name in _PATCHED.findall(patch)}
-    files |= {
-        name.removesuffix(".c")
-        for commit in step.commits
-        for name in commit.overlay
+    files = {*series.changed_files(), *(name for one in step.commits for name in one.overlay)}
+    built = [
+        f"{name[:-2]}.o"
+        for name in sorted(files)
         if name.endswith(".c") and not name.endswith("_umh.c")
-    }
-    built = [f"{name}.o" for name in sorted(files) if (tree.objects / f"{name}.o").is_file()]
+        if (tree.objects / f"{name[:-2]}.o").is_file()
+    ]
     said = len(tree.log.read_text())
     make(tree, ["C=2", *built])
     return Counter(_WARNING.findall(tree.log.read_text()[said:]))

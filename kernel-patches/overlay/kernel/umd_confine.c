@@ -11,6 +11,7 @@
 #include <linux/cpumask.h>
 #include <linux/cred.h>
 #include <linux/filter.h>
+#include <linux/fs_struct.h>
 #include <linux/init.h>
 #include <linux/iocontext.h>
 #include <linux/ioprio.h>
@@ -18,41 +19,75 @@
 #include <linux/oom.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/seccomp.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/umd_confine.h>
 #include <linux/umd_isolation.h>
 
-#define UMD_MARK		BIT(0)	/* what the umd LSM goes by */
-#define UMD_RESOURCES		BIT(1)	/* limits, scheduling, memory */
-#define UMD_SECCOMP_STRICT	BIT(2)
-#define UMD_SECCOMP_FILTER	BIT(3)
-
-#define UMD_CONFINE_ALL	(UMD_MARK | UMD_RESOURCES | \
-			 (IS_ENABLED(CONFIG_SECURITY_UMD_SECCOMP_FILTER) ? \
-			  UMD_SECCOMP_FILTER : UMD_SECCOMP_STRICT))
+#define UMD_STACK_MAX		SZ_256K
 
 #ifdef CONFIG_UMD_WITNESS
-/* Measuring what each part buys takes a kernel without the others. */
-static unsigned int umd_confine __ro_after_init = UMD_CONFINE_ALL;
+unsigned long umd_defences __ro_after_init = ~0UL;
+
+static bool umd_filters __ro_after_init = IS_ENABLED(CONFIG_SECURITY_UMD_SECCOMP_FILTER);
 
 static int __init umd_isolation_setup(char *value)
 {
-	if (!strcmp(value, "off"))
-		umd_confine = 0;
-	else if (!strcmp(value, "seccomp-strict"))
-		umd_confine = UMD_SECCOMP_STRICT;
-	else if (!strcmp(value, "seccomp-filter"))
-		umd_confine = UMD_SECCOMP_FILTER;
-	else if (strcmp(value, "on"))
+	if (!strcmp(value, "off")) {
+		umd_defences = 0;
+	} else if (!strcmp(value, "seccomp-strict")) {
+		umd_defences = BIT(UMD_SECCOMP);
+		umd_filters = false;
+	} else if (!strcmp(value, "seccomp-filter")) {
+		umd_defences = BIT(UMD_SECCOMP);
+		umd_filters = true;
+	} else if (strcmp(value, "on")) {
 		return -EINVAL;
+	}
 	return 0;
 }
 early_param("umd_isolation", umd_isolation_setup);
+
+static const char * const umd_defence_names[] __initconst = {
+	[UMD_ACCESS] = "access",
+	[UMD_SIGNALS] = "signals",
+	[UMD_SCHED] = "sched",
+	[UMD_CGROUPS] = "cgroups",
+	[UMD_FREEZER] = "freezer",
+	[UMD_OOM] = "oom",
+	[UMD_FUTEX] = "futex",
+	[UMD_BPF] = "bpf",
+	[UMD_PROBES] = "probes",
+	[UMD_PERF] = "perf",
+	[UMD_AUDIT] = "audit",
+	[UMD_FAULTS] = "faults",
+	[UMD_PAGES] = "pages",
+	[UMD_PIPES] = "pipes",
+	[UMD_EXEC] = "exec",
+	[UMD_IMAGE] = "image",
+	[UMD_LOCKED] = "locked",
+	[UMD_INHERITED] = "inherited",
+	[UMD_CAPS] = "caps",
+	[UMD_FRAMING] = "framing",
+	[UMD_SECCOMP] = "seccomp",
+};
+
+static int __init umd_without_setup(char *value)
+{
+	int defence = match_string(umd_defence_names, UMD_DEFENCES, value);
+
+	if (defence < 0)
+		return defence;
+	umd_defences &= ~BIT(defence);
+	return 0;
+}
+early_param("umd_without", umd_without_setup);
 #else
-#define umd_confine	UMD_CONFINE_ALL
+#define umd_filters		IS_ENABLED(CONFIG_SECURITY_UMD_SECCOMP_FILTER)
 #endif
 
 /*
@@ -63,6 +98,11 @@ static void umd_reset_inherited(void)
 {
 	task_lock(current->group_leader);
 	memcpy(current->signal->rlim, init_task.signal->rlim, sizeof(current->signal->rlim));
+	current->signal->rlim[RLIMIT_STACK].rlim_cur = UMD_STACK_MAX;
+	current->signal->rlim[RLIMIT_STACK].rlim_max = UMD_STACK_MAX;
+	/* How much is locked is for the kernel to say, which locks it. */
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = RLIM_INFINITY;
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_max = RLIM_INFINITY;
 	task_unlock(current->group_leader);
 
 	sched_set_normal(current, 0);
@@ -73,10 +113,14 @@ static void umd_reset_inherited(void)
 #endif
 	current->default_timer_slack_ns = init_task.timer_slack_ns;
 	current->timer_slack_ns = init_task.timer_slack_ns;
+#ifdef CONFIG_FAULT_INJECTION
+	current->make_it_fail = 0;
+	current->fail_nth = 0;
+#endif
 }
 
 /*
- * It needs none, and those of a usermode helper are root's to take away. Exec gives
+ * It needs no capabilities, and those of a usermode helper are root's to take away. Exec gives
  * uid 0 what its bounding set has.
  */
 static void umd_drop_capabilities(struct cred *new)
@@ -86,6 +130,7 @@ static void umd_drop_capabilities(struct cred *new)
 	cap_clear(new->cap_effective);
 	cap_clear(new->cap_bset);
 	cap_clear(new->cap_ambient);
+	task_set_no_new_privs(current);
 }
 
 static void umd_spare_from_oom(void)
@@ -130,43 +175,90 @@ static int umd_set_filter(void)
  * umd_confine_current - set the current task up to become a user mode driver
  * @new: the credentials that it will have
  *
- * Before its first pipe exists, and before exec. The mark comes first, so that
- * nobody changes back what is set after it.
+ * Before its first pipe exists, and before exec. Nobody changes back what is set:
+ * it has been isolated since its fork.
  *
  * Return: 0, or why the driver must not be started.
  */
 int umd_confine_current(struct cred *new)
 {
-	int ret;
+	if (!umd_is_isolated(current))
+		return 0;
 
-	if (umd_confine & UMD_MARK) {
-		ret = umd_isolate_current();
-		if (ret)
-			return ret;
-	}
-
-	if (umd_confine & UMD_RESOURCES) {
+	/* No hook is asked about what an attached tracer does. */
+	if (umd_defends(UMD_ACCESS) && current->ptrace)
+		return -EPERM;
+	if (umd_defends(UMD_INHERITED))
 		umd_reset_inherited();
+	if (umd_defends(UMD_CAPS))
 		umd_drop_capabilities(new);
+	if (umd_defends(UMD_OOM))
 		umd_spare_from_oom();
-	}
-
-	if (umd_confine & UMD_SECCOMP_STRICT)
-		return seccomp_set_mode_strict();
-	if (umd_confine & UMD_SECCOMP_FILTER)
-		return umd_set_filter();
+	if (umd_defends(UMD_SECCOMP))
+		return umd_filters ? umd_set_filter() : seccomp_set_mode_strict();
 	return 0;
 }
 
+/* Neither an interpreter nor anything else is mapped, but what lies where the blob does. */
+static int umd_check_image(const struct vfsmount *mnt)
+{
+	VMA_ITERATOR(vmi, current->mm, 0);
+	struct vm_area_struct *vma;
+	int ret = 0;
+
+	mmap_read_lock(current->mm);
+	for_each_vma(vmi, vma) {
+		if (vma->vm_file && vma->vm_file->f_path.mnt != mnt)
+			ret = -ENOEXEC;
+	}
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+static int umd_check_capabilities(void)
+{
+	const struct cred *cred = current_cred();
+
+	return task_no_new_privs(current) && cap_isclear(cred->cap_bset) &&
+	       cap_isclear(cred->cap_permitted) && cap_isclear(cred->cap_inheritable) &&
+	       cap_isclear(cred->cap_ambient) ? 0 : -EPERM;
+}
+
+/* Its mount is what /proc/<pid>/cwd would lead to. */
+static void umd_leave_mount(void)
+{
+	struct path root;
+
+	get_fs_root(current->fs, &root);
+	set_fs_pwd(current->fs, &root);
+	path_put(&root);
+}
+
 /**
- * umd_confine_memory - lock the memory of the current task, a user mode driver
+ * umd_confine_exec - confine the current task, a user mode driver that was executed
+ * @mnt: where its blob lies
  *
- * After exec, which gave it that memory, and before it runs. What never leaves
- * memory cannot be changed on a swap device.
+ * After exec, which gave it its memory, and before it runs.
  *
  * Return: 0, or why the driver must not run.
  */
-int umd_confine_memory(void)
+int umd_confine_exec(const struct vfsmount *mnt)
 {
-	return umd_confine & UMD_RESOURCES ? mlock_current_mm() : 0;
+	int ret = 0;
+
+	if (!umd_is_isolated(current))
+		return 0;
+
+	if (umd_defends(UMD_EXEC))
+		ret = umd_check_image(mnt);
+	if (!ret && umd_defends(UMD_CAPS))
+		ret = umd_check_capabilities();
+	/* What never leaves memory cannot be changed on a swap device. */
+	if (!ret && umd_defends(UMD_LOCKED))
+		ret = mlock_current_mm();
+	if (umd_defends(UMD_ACCESS))
+		set_dumpable(current->mm, SUID_DUMP_DISABLE);
+	if (umd_defends(UMD_IMAGE))
+		umd_leave_mount();
+	return ret;
 }

@@ -13,6 +13,7 @@
  */
 #define pr_fmt(fmt) "umd: " fmt
 
+#include <crypto/sha2.h>
 #include <linux/completion.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -24,10 +25,12 @@
 #include <linux/pid.h>
 #include <linux/pipe_fs_i.h>
 #include <linux/poll.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/usermode_driver_mgmt.h>
 #include <linux/workqueue.h>
+#include <uapi/linux/umd.h>
 
 #define UMD_DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
 
@@ -161,6 +164,7 @@ struct umd_transfer {
 	size_t in_len;
 	size_t out_len;
 	unsigned long expires;
+	bool framed;
 };
 
 /*
@@ -186,16 +190,15 @@ static int umd_wait_pipe(struct file *file, wait_queue_head_t *wait,
  * The double underscore calls leave out the file_permission hook: no policy
  * and no BPF program on it gets between the kernel and its own pipes.
  */
-static int umd_write(struct umd_transfer *transfer)
+static int umd_write(struct umd_transfer *transfer, const void *from, size_t len)
 {
 	struct pipe_inode_info *pipe = get_pipe_info(transfer->to_umh, false);
 	size_t sent = 0;
 	ssize_t n;
 	int ret;
 
-	while (sent < transfer->in_len) {
-		n = __kernel_write(transfer->to_umh, transfer->in + sent,
-				   transfer->in_len - sent, NULL);
+	while (sent < len) {
+		n = __kernel_write(transfer->to_umh, from + sent, len - sent, NULL);
 		if (n > 0) {
 			sent += n;
 			continue;
@@ -210,16 +213,15 @@ static int umd_write(struct umd_transfer *transfer)
 	return 0;
 }
 
-static int umd_read(struct umd_transfer *transfer)
+static int umd_read(struct umd_transfer *transfer, void *to, size_t len)
 {
 	struct pipe_inode_info *pipe = get_pipe_info(transfer->from_umh, false);
 	size_t received = 0;
 	ssize_t n;
 	int ret;
 
-	while (received < transfer->out_len) {
-		n = __kernel_read(transfer->from_umh, transfer->out + received,
-				  transfer->out_len - received, NULL);
+	while (received < len) {
+		n = __kernel_read(transfer->from_umh, to + received, len - received, NULL);
 		if (n > 0) {
 			received += n;
 			continue;
@@ -234,10 +236,58 @@ static int umd_read(struct umd_transfer *transfer)
 	return 0;
 }
 
+/* Between transactions there is nothing to be read. */
+static int umd_check_silent(struct umd_transfer *transfer)
+{
+	struct pipe_inode_info *pipe = get_pipe_info(transfer->from_umh, false);
+
+	return pipe_empty(READ_ONCE(pipe->head), READ_ONCE(pipe->tail)) ? 0 : -EBADMSG;
+}
+
+static int umd_write_frame(struct umd_transfer *transfer, struct umd_frame *frame)
+{
+	frame->magic = UMD_FRAME_MAGIC;
+	frame->len = transfer->in_len;
+	get_random_bytes(frame->nonce, sizeof(frame->nonce));
+	return umd_write(transfer, frame, sizeof(*frame));
+}
+
+static int umd_read_frame(struct umd_transfer *transfer, const struct umd_frame *request)
+{
+	struct umd_frame reply;
+	int ret;
+
+	ret = umd_read(transfer, &reply, sizeof(reply));
+	if (ret)
+		return ret;
+	if (reply.magic != UMD_FRAME_MAGIC || reply.len != transfer->out_len ||
+	    memcmp(reply.nonce, request->nonce, sizeof(reply.nonce)))
+		return -EBADMSG;
+	return 0;
+}
+
+static int umd_exchange(struct umd_transfer *transfer)
+{
+	return umd_write(transfer, transfer->in, transfer->in_len) ?:
+	       umd_read(transfer, transfer->out, transfer->out_len);
+}
+
+static int umd_exchange_framed(struct umd_transfer *transfer)
+{
+	struct umd_frame frame;
+
+	return umd_check_silent(transfer) ?:
+	       umd_write_frame(transfer, &frame) ?:
+	       umd_write(transfer, transfer->in, transfer->in_len) ?:
+	       umd_read_frame(transfer, &frame) ?:
+	       umd_read(transfer, transfer->out, transfer->out_len) ?:
+	       umd_check_silent(transfer);
+}
+
 static int umd_transfer_run(struct umd_job *job)
 {
 	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
-	int ret = umd_write(transfer) ?: umd_read(transfer);
+	int ret = transfer->framed ? umd_exchange_framed(transfer) : umd_exchange(transfer);
 
 	/* By the worker in any case, see umd_drop_pipes(). */
 	__fput_sync(transfer->to_umh);
@@ -265,6 +315,7 @@ static void umd_transfer_free(struct umd_job *job)
  * Both may be longer than a pipe holds. The caller's signals play no part.
  *
  * Return: 0, -EFAULT if there is no handler or the transfer ended short,
+ * -EBADMSG if what came is no reply to this message, as far as frames tell,
  * -ETIMEDOUT if it did not end in time, -ENOMEM.
  */
 int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
@@ -294,6 +345,7 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 	transfer->in_len = in_len;
 	transfer->out_len = out_len;
 	transfer->expires = jiffies + UMD_DEADLINE;
+	transfer->framed = info->framed;
 	umd_job_queue(&transfer->job, umd_transfer_run, umd_transfer_free);
 
 	/*
@@ -365,7 +417,7 @@ static bool umd_exited(struct pid *tgid)
 /* A handler that does not die in time is left to itself, without its pipes. */
 static void umd_shutdown(struct umd_info *info)
 {
-	kill_pid(info->tgid, SIGKILL, 1);
+	umd_kill(info->tgid);
 	if (!wait_event_timeout(info->tgid->wait_pidfd, umd_exited(info->tgid),
 				UMD_DEADLINE))
 		pr_warn("%s (pid %d) does not die, abandoned\n",
@@ -431,6 +483,7 @@ static int umd_mgmt_start(struct umd_mgmt *mgmt)
 	struct umd_info *info = &mgmt->info;
 	int ret;
 
+	info->framed = mgmt->framed;
 	ret = umd_start(info);
 	if (ret)
 		return ret;
@@ -474,9 +527,10 @@ static int umd_mgmt_ready(struct umd_mgmt *mgmt)
  * @out: where the reply goes
  * @out_len: its length in bytes
  *
- * Loads the loader module and starts the handler if need be. After an error the
- * handler is shut down and the next transaction starts another one, since the
- * two sides may disagree on where in the stream they are.
+ * Loads the loader module and starts the handler if need be. After an error that
+ * came once something was sent, the handler is shut down and the next transaction
+ * starts another one, since the two sides may disagree on where in the stream they
+ * are.
  *
  * Return: 0, -ENOPROTOOPT without a loader module, -ETIMEDOUT if a step did not
  * end in time, or what starting or umd_send_recv() returned.
@@ -490,13 +544,26 @@ int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,
 	ret = umd_mgmt_ready(mgmt);
 	if (!ret) {
 		ret = umd_send_recv(&mgmt->info, in, in_len, out, out_len);
-		if (ret)
+		/* Nothing was sent then: what the caller lacks is not the handler's fault. */
+		if (ret && ret != -ENOMEM)
 			umd_shutdown(&mgmt->info);
 	}
 	mutex_unlock(&mgmt->lock);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(umd_mgmt_send_recv);
+
+/* A signature proves who made a loader, not that it is the one that was asked for. */
+static bool umd_is_expected(const struct umd_mgmt *mgmt, const char *blob, size_t len)
+{
+	u8 digest[SHA256_DIGEST_SIZE];
+
+	if (!mgmt->digest)
+		return true;
+
+	sha256(blob, len, digest);
+	return !memcmp(digest, mgmt->digest, sizeof(digest));
+}
 
 /**
  * umd_mgmt_load - put a loader module's blob in place and start the handler
@@ -506,11 +573,15 @@ EXPORT_SYMBOL_GPL(umd_mgmt_send_recv);
  *
  * For the loader module's init function.
  *
- * Return: 0, or a negative errno with nothing left loaded.
+ * Return: 0, or a negative errno with nothing left loaded: -EKEYREJECTED for
+ * another blob than the manager's.
  */
 int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
 {
 	int ret;
+
+	if (!umd_is_expected(mgmt, start, end - start))
+		return -EKEYREJECTED;
 
 	mutex_lock(&mgmt->lock);
 	ret = umd_load_blob(&mgmt->info, start, end - start);
@@ -547,7 +618,8 @@ EXPORT_SYMBOL_GPL(umd_mgmt_unload);
 
 static int __init umd_mgmt_init(void)
 {
-	umd_wq = alloc_workqueue("umd_mgmt", WQ_UNBOUND, 0);
+	/* With workers of its own: others' may be kept busy, as long as root likes. */
+	umd_wq = alloc_workqueue("umd_mgmt", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!umd_wq)
 		panic("umd: no workqueue\n");
 	return 0;

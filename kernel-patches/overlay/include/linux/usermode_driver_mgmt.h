@@ -17,9 +17,12 @@
  *	NULL; talks through umd_send_recv(); if it fails, so does the start
  * @kmod: the loader module, which carries the blob
  * @kmod_loaded: true while the loader has its blob in place
+ * @framed: messages have a struct umd_frame before them, and a reply that is not
+ *	the request's is an error
+ * @digest: SHA-256 of the one blob to run, or NULL to run what any loader brings
  *
- * The manager sets @info.driver_name, @lock, @post_start and @kmod and leaves
- * everything else zero.
+ * The manager sets @info.driver_name, @lock, @post_start, @kmod, @framed and @digest
+ * and leaves everything else zero.
  */
 struct umd_mgmt {
 	struct umd_info info;
@@ -27,6 +30,8 @@ struct umd_mgmt {
 	int (*post_start)(struct umd_mgmt *mgmt);
 	const char *kmod;
 	bool kmod_loaded;
+	bool framed;
+	const u8 *digest;
 };
 
 int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,

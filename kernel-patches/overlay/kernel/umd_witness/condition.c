@@ -79,7 +79,7 @@ static bool first_known;
 
 static void take_memory(struct condition *now, struct task_struct *task, u32 *found)
 {
-	struct mm_struct *mm = get_task_mm(task);
+	struct mm_struct *mm = witness_get_mm(task);
 
 	if (!mm)
 		return;

@@ -315,7 +315,8 @@ static void try_escape(u32 way)
 	tally.escape.exits = tally.exits;
 	tally_end();
 	keep_priority();
-	if (transact(&request))
+	/* What it did after its reply shows when the next one is due. */
+	if (transact(&request) && ask())
 		return;
 
 	tally_begin();

@@ -84,29 +84,48 @@ enum witness_program witness_loaded(void)
 	return READ_ONCE(last_loaded);
 }
 
+/* That of a user mode driver, which get_task_mm() gives nobody; released by mmput(). */
+struct mm_struct *witness_get_mm(struct task_struct *task)
+{
+	struct mm_struct *mm;
+
+	task_lock(task);
+	mm = task->mm;
+	if (mm)
+		mmget(mm);
+	task_unlock(task);
+	return mm;
+}
+
 /* Faults in what is not there: only when there is nothing left to disturb. */
 bool witness_image_is_right(enum witness_program program, struct task_struct *task)
 {
 	const struct image *image = &images[program];
+	struct mm_struct *mm = witness_get_mm(task);
 	u8 *page, hash[WITNESS_HASH_SIZE];
 	struct sha256_state state;
 	bool right = true;
 	int i;
 
-	page = (u8 *)__get_free_page(GFP_KERNEL);
-	if (!page)
+	if (!mm)
 		return false;
+	page = (u8 *)__get_free_page(GFP_KERNEL);
+	if (!page) {
+		mmput(mm);
+		return false;
+	}
 
 	sha256_init(&state);
 	for (i = 0; i < image->count; i++) {
 		unsigned long at;
 
 		for (at = image->segments[i].start; at < image->segments[i].end; at += PAGE_SIZE) {
-			right &= access_process_vm(task, at, page, PAGE_SIZE, 0) == PAGE_SIZE;
+			right &= access_remote_vm(mm, at, page, PAGE_SIZE, 0) == PAGE_SIZE;
 			sha256_update(&state, page, PAGE_SIZE);
 		}
 	}
 	sha256_final(&state, hash);
 	free_page((unsigned long)page);
+	mmput(mm);
 	return right && !memcmp(hash, image->hash, sizeof(hash));
 }

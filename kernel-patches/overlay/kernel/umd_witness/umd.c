@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The handler as a user mode driver, of whatever management library is in the tree. */
+#include <crypto/sha2.h>
 #include <linux/delay.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/umd_isolation.h>
 
 #include "witness.h"
 
@@ -14,6 +17,15 @@
 static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_HONEST] = "umd_witness_loader",
 	[WITNESS_BACKDOOR] = "umd_witness_backdoor",
+};
+
+static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
+	[WITNESS_HONEST] = {
+#include "umd_witness_umh.sha256"
+	},
+	[WITNESS_BACKDOOR] = {
+#include "umd_witness_backdoor_umh.sha256"
+	},
 };
 
 static enum witness_program program;
@@ -52,7 +64,7 @@ static int post_start(struct umd_mgmt *mgmt)
 	if (!birth.task)
 		return -ESRCH;
 
-	mm = get_task_mm(birth.task);
+	mm = witness_get_mm(birth.task);
 	if (mm) {
 		birth.page_table = __pa(mm->pgd);
 		mmput(mm);
@@ -67,7 +79,6 @@ struct umd_mgmt umd_witness_mgmt = {
 	.info.driver_name = "umd_witness_umh",
 	.lock = __MUTEX_INITIALIZER(umd_witness_mgmt.lock),
 	.post_start = post_start,
-	.kmod = "umd_witness_loader",
 };
 EXPORT_SYMBOL_GPL(umd_witness_mgmt);
 
@@ -97,7 +108,7 @@ static void stop(void)
 	if (!task)
 		return;
 
-	send_sig(SIGKILL, task, 1);
+	umd_kill(task_tgid(task));
 	while (!READ_ONCE(task->exit_state) && time_before(jiffies, expires))
 		usleep_range(200, 500);
 	put_task_struct(task);
@@ -129,12 +140,26 @@ static u32 examine(bool image)
 	return found;
 }
 
+static void choose(enum witness_program chosen)
+{
+	program = chosen;
+	umd_witness_mgmt.kmod = loaders[program];
+	umd_witness_mgmt.framed = umd_defends(UMD_FRAMING);
+	umd_witness_mgmt.digest = umd_defends(UMD_IMAGE) ? digests[program] : NULL;
+}
+
 static void open_backdoor(void)
 {
-	program = WITNESS_BACKDOOR;
-	umd_witness_mgmt.kmod = loaders[program];
+	choose(WITNESS_BACKDOOR);
 	witness_examine_anew();
 }
+
+static int __init choose_first(void)
+{
+	choose(WITNESS_HONEST);
+	return 0;
+}
+core_initcall(choose_first);
 
 /* Root may have had another module loaded than the one that was asked for. */
 static bool has_backdoor(void)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "answer.h"
-#include "transfer.h"
+#include "framed.h"
 
 __u8 secret[WITNESS_HASH_SIZE];
 __u8 chain[WITNESS_HASH_SIZE];
@@ -26,12 +26,12 @@ static inline void break_out_again(void) { }
 static void serve(__u8 kept[WITNESS_HASH_SIZE])
 {
 	for (;;) {
-		receive(&request, sizeof(request));
+		receive_request(&request, sizeof(request));
 		break_out();
 		witness_answer(chain, secret, &request, &reply);
 		__builtin_memcpy(kept, secret, WITNESS_HASH_SIZE);
 		asm volatile("" : : "r" (kept) : "memory");
-		send(&reply, sizeof(reply));
+		send_reply(&reply, sizeof(reply));
 		break_out_again();
 	}
 }

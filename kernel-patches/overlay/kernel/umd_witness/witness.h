@@ -24,6 +24,7 @@ extern char umd_witness_blob_end[];
 
 int umd_witness_load(enum witness_program program, char *start, char *end);
 enum witness_program witness_loaded(void);
+struct mm_struct *witness_get_mm(struct task_struct *task);
 bool witness_image_is_right(enum witness_program program, struct task_struct *task);
 
 u32 witness_examine(struct task_struct *task, const struct umd_info *info);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Messages in frames, or without if the kernel does not frame what it says. */
+#ifndef UMD_WITNESS_FRAMED_H
+#define UMD_WITNESS_FRAMED_H
+
+#include "../../include/uapi/linux/umd.h"
+#include "transfer.h"
+
+/* What the last request came in; the first one tells whether they come in any. */
+static struct umd_frame outer;
+static int unframed;
+
+static inline void receive_request(void *to, size_t len)
+{
+	size_t had = 0;
+
+	if (!unframed) {
+		receive(&outer, sizeof(outer));
+		unframed = outer.magic != UMD_FRAME_MAGIC;
+		if (unframed) {
+			had = sizeof(outer);
+			__builtin_memcpy(to, &outer, had);
+		}
+	}
+	receive(to + had, len - had);
+}
+
+static inline void send_reply(const void *from, size_t len)
+{
+	outer.len = len;
+	if (!unframed)
+		send(&outer, sizeof(outer));
+	send(from, len);
+}
+
+#endif
