@@ -36,9 +36,9 @@ class AttemptEnd:
         return f"{self.end.value}: {self.detail}" if self.detail else self.end.value
 
 
-def _classify(scenario: Scenario, error: GuestError, *, is_thread: bool) -> AttemptEnd:
+def _classify(scenario: Scenario, error: GuestError, *, spared: bool) -> AttemptEnd:
     if error.call == scenario.call:
-        if is_thread and error.errno in scenario.no_target:
+        if spared and error.errno in scenario.no_target:
             return AttemptEnd(End.NO_TARGET, str(error))
         if error.errno in scenario.refused:
             return AttemptEnd(End.REFUSED, str(error))
@@ -46,7 +46,7 @@ def _classify(scenario: Scenario, error: GuestError, *, is_thread: bool) -> Atte
 
 
 def attempt(
-    scenario: Scenario, attacker: Attacker, handler: Handler, *, is_thread: bool
+    scenario: Scenario, attacker: Attacker, handler: Handler, *, spared: bool
 ) -> AttemptEnd:
     """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
 
@@ -62,9 +62,9 @@ def attempt(
     except VmLost:
         raise
     except GuestError as error:
-        return _classify(scenario, error, is_thread=is_thread)
+        return _classify(scenario, error, spared=spared)
     except NoTarget as nothing:
-        return AttemptEnd(End.NO_TARGET if is_thread else End.BROKEN, str(nothing))
+        return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
     except SetupFailed as error:
         return AttemptEnd(End.BROKEN, f"set-up: {error}")
     except ShortTransfer as error:

@@ -56,7 +56,7 @@ class Trial:
             attacked=attacked,
             after=after,
             taint=witness.taint() & ~taint,
-            reached=_reached(self.scenario, end, before, attacked),
+            reached=self._reached(end, before, attacked),
             shown=tuple(attacker.shown),
             gained=tuple(attacker.gained),
             secrets=frozenset(witness.secrets),
@@ -95,9 +95,31 @@ class Trial:
         """How the attack ended, by its own account."""
         self.begun = True
         try:
-            return attempt(self.scenario, attacker, handler, is_thread=not self.variant.handler)
+            return attempt(self.scenario, attacker, handler, spared=self.variant.protects)
         finally:
             self.tried += attacker.attempt.as_json()
+
+    def _reached(self, end: AttemptEnd, before: Tally, now: Tally) -> int | None:
+        """How often the function that proves the attack's arrival was called; None if none can.
+
+        What spares a process has seen it: only a thread may be no target where nothing is watched.
+        """
+        scenario, is_thread = self.scenario, not self.variant.handler
+        function = scenario.reach
+        if end.end is End.NO_TARGET:
+            function = scenario.no_target_at or (None if is_thread else function)
+        if function is None:
+            # Who attacks from inside the guest and names no function cannot show that it arrived
+            # (rule 3), unless the host or the witness delivers the attack, or there is none.
+            excused = scenario.is_reference or scenario.from_host or scenario.inside
+            untouched = end.end is End.NO_TARGET and (is_thread or scenario.through)
+            return None if excused or untouched else 0
+        place = _watched(scenario).index(function)
+        was, seen = before.named[place], now.named[place]
+        calls = seen.on_handler - was.on_handler
+        if scenario.target != "handler":
+            calls += seen.elsewhere - was.elsewhere
+        return calls
 
     def _hooks(self, evidence: Evidence) -> dict[str, bool]:
         """The hooks that saw the handler during the attack, in the order they first did.
@@ -149,22 +171,6 @@ def _watched(scenario: Scenario) -> list[str]:
     """The functions that prove the attack's arrival, in the order of the witness's counters."""
     names = (scenario.reach, scenario.no_target_at)
     return list(dict.fromkeys(name for name in names if name))
-
-
-def _reached(scenario: Scenario, end: AttemptEnd, before: Tally, now: Tally) -> int | None:
-    """How often the function that proves the attack's arrival was called; None if none can."""
-    function = scenario.no_target_at if end.end is End.NO_TARGET else scenario.reach
-    if function is None:
-        # Who attacks from inside the guest and names no function cannot show that it arrived
-        # (rule 3), unless the host or the witness delivers the attack, or there is none.
-        excused = scenario.is_reference or scenario.from_host or scenario.inside
-        return None if excused or end.end is End.NO_TARGET else 0
-    place = _watched(scenario).index(function)
-    was, seen = before.named[place], now.named[place]
-    calls = seen.on_handler - was.on_handler
-    if scenario.target != "handler":
-        calls += seen.elsewhere - was.elsewhere
-    return calls
 
 
 def _first_request(witness: Witness) -> Tally:

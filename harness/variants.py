@@ -49,8 +49,8 @@ VARIANTS = {
         Variant(
             "isolated",
             "umd_isolation=on",
-            "strict seccomp; the umd LSM denies ptrace access, signals, scheduling and limits; "
-            "memory locked, spared by the OOM killer, nothing inherited",
+            "strict seccomp; the umd LSM, and the kernel where there is no hook, keep others "
+            "off as from a kernel thread; memory locked, nothing inherited, no capabilities",
             protects=True,
             confines=True,
         ),

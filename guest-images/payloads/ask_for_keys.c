@@ -55,6 +55,7 @@ int main(int argc, char **argv, char **envp)
 		descriptions[i][2] = '0' + i / 10 % 10;
 		descriptions[i][3] = '0' + i % 10;
 		ask(descriptions[i]);
+		sys(__NR_nanosleep, &shortly, NULL); /* or all start at once, and slow the rest */
 	}
 	while (asked < KEYS)
 		sys(__NR_nanosleep, &shortly, NULL);

@@ -92,8 +92,8 @@ class SwapDevice:
                     return (at + page) // PAGE
         return None
 
-    def push_out(self, group: str, is_it: Callable[[bytes], bool]) -> int:
-        """Have a cgroup's memory written out until that page is on the device and nowhere else.
+    def push_out(self, is_it: Callable[[bytes], bool]) -> int:
+        """Have memory written out until that page is on the device and nowhere else.
 
         Its slot. Raises TimeoutError after 5 s.
         """
@@ -101,7 +101,7 @@ class SwapDevice:
         while (slot := self.find(is_it)) is None or _cached(self._attacker):
             if time.monotonic() > deadline:
                 raise TimeoutError("the page was never swapped out, or stayed in memory as well")
-            reclaim(self._attacker, group)
+            reclaim(self._attacker)
         return slot
 
     def rewrite(self, slot: int, offset: int, data: bytes) -> None:
@@ -116,11 +116,11 @@ class SwapDevice:
         return bool(_entry(self._attacker, "/proc/kpageflags", frame) & _SWAP_CACHE)
 
 
-def reclaim(attacker: Attacker, group: str = "") -> None:
-    """Have the kernel reclaim memory from a cgroup, the root if none is named; less will do."""
+def reclaim(attacker: Attacker) -> None:
+    """Have the kernel reclaim memory; less will do."""
     drain_batches(attacker)
     try:
-        attacker.write_file(f"/sys/fs/cgroup/{group}/memory.reclaim", _STEP)
+        attacker.write_file("/sys/fs/cgroup/memory.reclaim", _STEP)
     except GuestError as error:
         if error.errno != EAGAIN:
             raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.attacker import SECRET_SIZE
 from harness.attacker.bpf import BpfObject, u32, u64
 from harness.attacker.errors import NoTarget
-from harness.scenarios.holes import NO_BLOB, on_both, on_isolated, on_kthread
+from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -45,7 +45,6 @@ def _act(attacker: Attacker, name: str, missing: str = NO_CALLS, **constants: by
 
 @_bpf(
     surface="bpf-probe-write-user",
-    holes=on_isolated(Verdict.TAMPERED, f"{OWN_CONTEXT}; lockdown closes it"),
 )
 def bpf_probe_write_user(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state from a BPF program that runs as it enters a system call."""
@@ -72,7 +71,6 @@ def fmod_void_hook_suppression(attacker: Attacker, handler: Handler) -> None:
 @_bpf(
     surface="fmod-file-permission-reader",
     answers=("T1", "L5"),
-    holes=on_isolated(Verdict.TAMPERED, COUNTED),
 )
 def fmod_file_permission_handler(attacker: Attacker, handler: Handler) -> None:
     """Have the handler's read return a count and no data, so that it answers a request twice."""
@@ -84,8 +82,6 @@ def fmod_file_permission_handler(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.NONE,
     surface="fmod-file-permission-reader",
     answers=("T1", "L5"),
-    reach="bpf_trampoline_link_prog",
-    target="system",
 )
 def fmod_file_permission_reader(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel's read of a reply return a count and no data: ours asks no hook."""
@@ -96,9 +92,6 @@ def fmod_file_permission_reader(attacker: Attacker, handler: Handler) -> None:
 @_bpf(
     surface="fmod-syscall-override-return",
     needs=("FUNCTION_ERROR_INJECTION",),
-    holes=on_isolated(
-        Verdict.TAMPERED, "no hook sees it: error injection takes the place of the system call"
-    ),
 )
 def fmod_syscall_return(attacker: Attacker, handler: Handler) -> None:
     """Have a BPF program take the place of the handler's read, and return a count and no data."""
@@ -109,9 +102,6 @@ def fmod_syscall_return(attacker: Attacker, handler: Handler) -> None:
 @_bpf(
     surface="fmod-syscall-override-return",
     needs=("FUNCTION_ERROR_INJECTION", "BPF_KPROBE_OVERRIDE"),
-    holes=on_isolated(
-        Verdict.TAMPERED, "no hook sees it: a kprobe overrides what the system call returns"
-    ),
 )
 def kprobe_override_return(attacker: Attacker, handler: Handler) -> None:
     """Have a kprobe override the handler's read, which then returns a count and no data."""
@@ -123,9 +113,6 @@ def kprobe_override_return(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.AVAILABILITY,
     surface="bpf-send-signal",
     answers=("T15", "C10"),
-    holes=on_isolated(
-        Verdict.DISRUPTED, "task_kill is not asked: the handler's own program sends the signal"
-    ),
 )
 def bpf_send_signal(attacker: Attacker, handler: Handler) -> None:
     """Kill the handler from a BPF program that runs as it enters a system call."""
@@ -137,9 +124,7 @@ def bpf_send_signal(attacker: Attacker, handler: Handler) -> None:
     surface="bpf-copy-from-user-task-iters",
     answers=("T1", "R16"),
     no_target_at="access_process_vm",
-    holes=on_isolated(
-        Verdict.LEAKED, "no hook sees it: bpf_copy_from_user_task asks for no permission"
-    ),
+    debugging=True,
 )
 def bpf_read_task(attacker: Attacker, handler: Handler) -> None:
     """Read the secret out of the handler's memory from a BPF iterator over all processes."""
@@ -153,11 +138,6 @@ def bpf_read_task(attacker: Attacker, handler: Handler) -> None:
 @_bpf(
     surface="perf-hw-breakpoint",
     answers=("T1", "T3"),
-    holes=on_isolated(
-        Verdict.TAMPERED,
-        "the breakpoint is the CPU's and the program runs in the handler's own context: no hook "
-        "is told of the handler",
-    ),
 )
 def bpf_on_breakpoint(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state when it comes to an instruction with a hardware breakpoint."""
@@ -192,12 +172,7 @@ def sched_ext(attacker: Attacker, handler: Handler) -> None:
     refused=(EPERM, EACCES),
     reach="security_bpf_prog_load",
     target="system",
-    holes=on_isolated(
-        Verdict.TAMPERED,
-        "a program takes the place of security_locked_down for one reason, and no hook of ours is "
-        "asked about the program",
-    )
-    | on_kthread(
+    holes=on_both(
         Verdict.DISRUPTED,
         "under lockdown its module, which has no signature here, is not loaded again",
     ),

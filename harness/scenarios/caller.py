@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
-from errno import EACCES, EBUSY, EIO, ENOENT, EPERM
+from errno import EACCES, EBUSY, EINVAL, EIO, ENOENT, EPERM
 from os import O_WRONLY, SCHED_OTHER
 from signal import SIGKILL
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from harness.attacker.cgroup import root
 from harness.attacker.errors import GuestError
 from harness.scenarios.cgroups import MOVED, move_into
-from harness.scenarios.holes import on_both, on_isolated
+from harness.scenarios.direct import FRAMED
+from harness.scenarios.holes import on_both
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -88,16 +89,11 @@ def caller_memcg(attacker: Attacker, handler: Handler) -> None:
 
 
 @scenario(
-    effect=Effect.AVAILABILITY,
+    effect=Effect.NONE,
     surface="caller-failnth-desync",
     answers=("L6", "C14"),
     reach=EXAMINED,
     needs=("FAILSLAB",),
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "the library allocates in the caller's context, where the caller can make it fail, "
-        "and then ends the handler, which did nothing wrong",
-    ),
 )
 def caller_fail_nth(attacker: Attacker, handler: Handler) -> None:
     """Ask, and have one allocation after the other fail that is made for it."""
@@ -141,7 +137,10 @@ def caller_holds_lock(attacker: Attacker, handler: Handler) -> None:
     shows="cgroup",
     surface="short-io-by-freeze",
     answers=("L5", "T4"),
-    reach="cgroup_attach_task",
+    call="write",
+    refused=(EINVAL,),
+    reach="cgroup_procs_write_start",
+    target="system",
     holes=MOVED,
 )
 def short_io_by_freeze(attacker: Attacker, handler: Handler) -> None:
@@ -167,6 +166,7 @@ def short_io_by_freeze(attacker: Attacker, handler: Handler) -> None:
     no_target=(ENOENT,),
     no_target_at="task_lookup_fdget_rcu",
     reach="security_ptrace_access_check",
+    holes=FRAMED,
 )
 def malicious_input(attacker: Attacker, handler: Handler) -> None:
     """Feed the handler input of the attacker's making: a request to forget all and begin anew.
@@ -175,4 +175,5 @@ def malicious_input(attacker: Attacker, handler: Handler) -> None:
     """
     request = START.to_bytes(4, "little").ljust(handler.request_size, b"\xff")
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:
+        handler.wait_for_request()
         pipe.write(request)

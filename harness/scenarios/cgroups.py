@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from errno import EPERM
+from errno import EINVAL
 from functools import partial
 from os import WNOHANG
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from harness.attacker.bpf import BpfObject
 from harness.attacker.cgroup import Cgroup, old_root, root
+from harness.attacker.errors import NoTarget
 from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.variants import VARIANTS
@@ -19,16 +21,12 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
 
-NO_HOOK = "no hook is asked about the task: cgroup v2 asks who may write its files"
-MOVED = on_isolated(Verdict.TAMPERED, NO_HOOK) | on_kthread(
+MOVED = on_kthread(
     Verdict.TAMPERED,
     "it can be moved as well, though what the cgroup then does passes it by",
     partly=True,
 )
-SPARED = MOVED | on_isolated(
-    Verdict.TAMPERED, f"it can be moved ({NO_HOOK}), though the OOM killer spares it", partly=True
-)
-SCHEDULED_ALIKE = on_isolated(Verdict.TAMPERED, NO_HOOK) | on_kthread(
+SCHEDULED_ALIKE = on_kthread(
     Verdict.TAMPERED, "it can be moved as well, and is scheduled like any process"
 )
 
@@ -37,7 +35,10 @@ _by_cgroup = partial(
     effect=Effect.AVAILABILITY,
     also=(Effect.INTEGRITY,),
     shows="cgroup",
-    reach="cgroup_attach_task",
+    call="write",
+    refused=(EINVAL,),
+    reach="cgroup_procs_write_start",
+    target="system",
 )
 
 
@@ -86,7 +87,7 @@ def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
 @_by_cgroup(
     surface="memcg-max-oom",
     answers=("L5", "C10"),
-    holes=SPARED,
+    holes=MOVED,
 )
 def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
     """Move the handler into a cgroup that has used more memory than it then may.
@@ -114,7 +115,6 @@ MS_REMOUNT = 32
     surface="memcg-high-throttle",
     answers=("L5", "T4"),
     target="start",
-    holes=on_isolated(Verdict.TAMPERED, NO_HOOK),
     not_applicable=dict.fromkeys(
         NO_BLOB, "a kernel thread has no memory that is charged to a cgroup"
     ),
@@ -138,7 +138,8 @@ def memcg_high(attacker: Attacker, handler: Handler) -> None:
         if caught:
             break
     else:
-        raise TimeoutError("no process was caught before it was executed")
+        attacker.kill(join, SIGKILL)
+        raise NoTarget("no process was caught before it was executed")
     if status:
         raise RuntimeError("the payload could not look out for a start")
     handler.wait_for_request()
@@ -215,17 +216,17 @@ _by_cpuset = partial(
     answers=("L5", "L6"),
     cpus=2,
 )
-NARROWED = on_isolated(
-    Verdict.TAMPERED,
-    "a hook is asked when a task is moved to other CPUs, not when they are taken from its cgroup",
-) | on_kthread(Verdict.TAMPERED, "unless it is bound to a CPU, its cgroup's CPUs are its own")
+NARROWED = on_kthread(
+    Verdict.TAMPERED, "unless it is bound to a CPU, its cgroup's CPUs are its own"
+)
 
 
 @_by_cpuset(
     surface="cpuset-attach",
     call="write",
-    refused=(EPERM,),
-    reach="security_task_setscheduler",
+    refused=(EINVAL,),
+    reach="cgroup_procs_write_start",
+    target="system",
     holes=on_kthread(Verdict.TAMPERED, "it can be moved to other CPUs as well"),
 )
 def cpuset_attach(attacker: Attacker, handler: Handler) -> None:
@@ -238,7 +239,10 @@ def cpuset_attach(attacker: Attacker, handler: Handler) -> None:
 
 @_by_cpuset(
     surface="cpuset-attach",
-    reach="set_cpus_allowed_ptr",
+    call="write",
+    refused=(EINVAL,),
+    reach="cgroup_procs_write_start",
+    target="system",
     holes=NARROWED,
 )
 def cpuset_narrow(attacker: Attacker, handler: Handler) -> None:
@@ -252,7 +256,11 @@ def cpuset_narrow(attacker: Attacker, handler: Handler) -> None:
 @_by_cpuset(
     surface="cpuset-partition-squeeze",
     reach="set_cpus_allowed_ptr",
-    holes=NARROWED,
+    holes=NARROWED
+    | on_isolated(
+        Verdict.TAMPERED,
+        "a hook is asked when a task is moved to other CPUs, not when they are taken from it",
+    ),
 )
 def cpuset_partition(attacker: Attacker, handler: Handler) -> None:
     """Take one of two CPUs from the root cgroup, where the handler is, for a partition of ours."""

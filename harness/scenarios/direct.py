@@ -13,8 +13,8 @@ from harness.attacker.early import EarlyTracer
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.file_handle import name_to_handle_at, open_by_handle_at
 from harness.attacker.tracee import PTRACE_O_SUSPEND_SECCOMP, PTRACE_SEIZE
-from harness.scenarios.holes import NO_BLOB
-from harness.scenarios.registry import Hole, scenario
+from harness.scenarios.holes import NO_BLOB, on_debug
+from harness.scenarios.registry import scenario
 from harness.variants import VARIANTS
 from harness.witness.conclude import CALL_RETURNED
 from harness.witness.verdict import Effect, Verdict
@@ -33,6 +33,8 @@ NEED_NOT_BE_FIRST = {
 
 THREADS_MAX = "/proc/sys/kernel/threads-max"
 
+FRAMED = on_debug(Verdict.TAMPERED, "its pipe may be opened, though what is forged fits no frame")
+
 by_proc_fd = partial(
     scenario,
     effect=Effect.INTEGRITY,
@@ -43,6 +45,7 @@ by_proc_fd = partial(
     no_target=(ENOENT,),
     no_target_at="task_lookup_fdget_rcu",
     reach="security_ptrace_access_check",
+    holes=FRAMED,
 )
 
 
@@ -87,7 +90,6 @@ def ptrace_suspend_seccomp(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
     target="start",
     not_applicable=NO_BLOB | NEED_NOT_BE_FIRST,
-    holes={"isolated": Hole(Verdict.DISRUPTED, "whoever seizes it before the mark has it refused")},
 )
 def ptrace_already_attached(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state as its tracer, which is never asked again once attached."""
@@ -117,6 +119,7 @@ def proc_mem_write(attacker: Attacker, handler: Handler) -> None:
 def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
     """Put a forged reply into the pipe that the kernel reads, through /proc/<pid>/fd/1."""
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
+        handler.wait_for_request()  # by then the witness has seen who has its pipes open
         pipe.write(b"\xff" * handler.reply_size)
 
 
@@ -134,6 +137,7 @@ def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
 def proc_fd_request_inject(attacker: Attacker, handler: Handler) -> None:
     """Ask the handler once more than the kernel does: each reply then goes to a later request."""
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:
+        handler.wait_for_request()
         pipe.write(b"\xff" * handler.request_size)
 
 
@@ -146,10 +150,12 @@ def proc_fd_request_inject(attacker: Attacker, handler: Handler) -> None:
     no_target=(EBADF,),
     no_target_at="security_ptrace_access_check",
     reach="security_ptrace_access_check",
+    holes=FRAMED,
 )
 def pidfd_getfd_inject(attacker: Attacker, handler: Handler) -> None:
     """Take a copy of the handler's own descriptor, and put a forged reply into its pipe."""
     with attacker.pidfd_open(handler.pid) as pidfd, attacker.pidfd_getfd(pidfd.fd, 1) as pipe:
+        handler.wait_for_request()  # by then the witness has seen who has its pipes open
         pipe.write(b"\xff" * handler.reply_size)
 
 
@@ -191,6 +197,7 @@ def read_despite_yama(attacker: Attacker, handler: Handler) -> None:
     BpfObject(attacker, "deny_attach")
     _expect_no_attach(attacker, handler.pid)
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
+        handler.wait_for_request()  # by then the witness has seen who has its pipes open
         pipe.write(b"\xff" * handler.reply_size)
 
 

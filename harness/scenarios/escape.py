@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 _NO_INSIDE = {"kthread": "code inside a kernel thread is kernel code: nothing confines it"}
 
-_CONFINED = [name for name, variant in VARIANTS.items() if variant.confines]
-
 _escape = partial(scenario, effect=Effect.ESCAPE, shows=CALL_RETURNED, not_applicable=_NO_INSIDE)
 
 
-def _unconfined(reason: str) -> dict[str, Hole]:
-    return {variant: Hole(Verdict.TAMPERED, reason) for variant in _CONFINED}
+def _not_confined(reason: str) -> dict[str, Hole]:
+    """What seccomp alone lets through."""
+    return {
+        name: Hole(Verdict.TAMPERED, reason)
+        for name, variant in VARIANTS.items()
+        if variant.confines and not variant.protects
+    }
 
 
-_STRICT = _unconfined("strict seccomp lets read, write and exit through int 0x80 as well")
-del _STRICT["seccomp-filter"]
-
-_UNFRAMED = _unconfined("messages have no frame: what is in the pipe counts as the next reply")
+_UNFRAMED = _not_confined("messages have no frame: what is in the pipe counts as the next reply")
 
 
 @_escape(surface="escape-syscall", answers=("C1", "R13"))
@@ -45,7 +45,7 @@ def escape_int80(attacker: Attacker, handler: Handler) -> None:
     handler.break_out(WayOut.INT80)
 
 
-@_escape(surface="escape-int80", answers=("C1", "R13"), holes=_STRICT)
+@_escape(surface="escape-int80", answers=("C1", "R13"))
 def escape_int80_read(attacker: Attacker, handler: Handler) -> None:
     """From inside: read with int 0x80, through code that the handler has no need of."""
     handler.break_out(WayOut.INT80_READ)
@@ -73,7 +73,7 @@ def escape_sigreturn(attacker: Attacker, handler: Handler) -> None:
     surface="escape-stack",
     shows="mapped",
     answers=("R13", "C3"),
-    holes=_unconfined("nothing caps the stack below its rlimit of 8 MiB"),
+    holes=_not_confined("nothing caps the stack below its rlimit of 8 MiB"),
 )
 def escape_stack(attacker: Attacker, handler: Handler) -> None:
     """From inside: grow the stack, which takes memory without a system call."""

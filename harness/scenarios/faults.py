@@ -43,7 +43,11 @@ _by_fault = partial(
     shows="faults",
     answers=("L5", "T1"),
     reach="get_pid_task",
-    holes=on_isolated(Verdict.TAMPERED, "no hook is asked about the task: it takes the file's mode")
+    holes=on_isolated(
+        Verdict.TAMPERED,
+        "it can be marked, which takes the file's mode alone, though nothing fails in it",
+        partly=True,
+    )
     | FAIL_ALIKE,
 )
 
@@ -84,10 +88,7 @@ def fail_function(attacker: Attacker, handler: Handler) -> None:
     surface="make-it-fail-fail-function",
     needs=("FAIL_FUNCTION",),
     target="start",
-    holes=on_isolated(
-        Verdict.TAMPERED, "of what its parent may pass on, this mark is not reset before it runs"
-    )
-    | FAIL_ALIKE,
+    holes=FAIL_ALIKE,
 )
 def make_it_fail_inherit(attacker: Attacker, handler: Handler) -> None:
     """Have what the next handler is forked of made to fail, which it inherits: none can answer."""
@@ -104,11 +105,6 @@ def make_it_fail_inherit(attacker: Attacker, handler: Handler) -> None:
     answers=("L5", "T4"),
     reach="audit_rule_change",
     target="system",
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "no hook is asked before a task waits for room in the audit's backlog: only who makes no "
-        "system calls is spared",
-    ),
 )
 def audit_backlog_stall(attacker: Attacker, handler: Handler) -> None:
     """Have each of the handler's system calls recorded, and wait until the record finds room."""
@@ -131,7 +127,6 @@ def audit_backlog_stall(attacker: Attacker, handler: Handler) -> None:
     answers=("L5", "T4"),
     no_target_at="audit_rule_change",
     target="system",
-    holes=on_isolated(Verdict.HELD, "no hook is asked about whom the audit's rules are"),
 )
 def audit_calls(attacker: Attacker, handler: Handler) -> None:
     """Be told of each system call that the handler makes, and where in its memory that writes."""

@@ -18,6 +18,11 @@ def on_isolated(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[
     return {v.name: hole for v in VARIANTS.values() if v.protects and v.handler}
 
 
+def on_debug(verdict: Verdict, reason: str) -> dict[str, Hole]:
+    """Where debugging is allowed (R7), which lets an attack only so far."""
+    return {v.name: Hole(verdict, reason, partly=True) for v in VARIANTS.values() if v.debug}
+
+
 def on_kthread(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
     """The reference fares no better: parity, and the reason why."""
     hole = Hole(verdict, f"parity: {reason}", partly)

@@ -17,8 +17,9 @@ from harness.attacker.errors import NoTarget
 from harness.attacker.injection import inject
 from harness.attacker.kernel_threads import forking_threads
 from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
-from harness.scenarios.holes import on_both, on_isolated, on_kthread
+from harness.scenarios.holes import on_both, on_debug, on_kthread
 from harness.scenarios.registry import scenario
+from harness.scenarios.tracing import NO_PROBES
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ CAP_SYS_MODULE = 1 << 16
 BSET = "/proc/sys/kernel/usermodehelper/bset"
 
 ALIKE = on_kthread(Verdict.TAMPERED, "kthreadd passes it on to every thread alike")
-NOT_SET_BACK = on_both(Verdict.TAMPERED, "nothing sets it back after the fork")
+NOT_SET_BACK = on_kthread(Verdict.TAMPERED, "nothing sets it back after the fork")
 
 
 _inherits = partial(
@@ -137,10 +138,11 @@ def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
     answers=("T1", "R16"),
     reach="perf_event_alloc",
     target="start",
-    holes=on_isolated(
-        Verdict.TAMPERED, "perf is asked about a worker; what that forks inherits the event"
+    holes=on_kthread(
+        Verdict.TAMPERED, "it inherits as well, though it has no user stack", partly=True
     )
-    | on_kthread(Verdict.TAMPERED, "it inherits as well, though it has no user stack", partly=True),
+    | on_debug(Verdict.TAMPERED, NO_PROBES),
+    debugging=True,
 )
 def perf_inherit_from_kworker(attacker: Attacker, handler: Handler) -> None:
     """Read the secret off the stack of the next handler, which inherits a worker's perf events."""

@@ -7,7 +7,7 @@ from errno import EPERM
 from resource import RLIMIT_CPU
 from typing import TYPE_CHECKING
 
-from harness.scenarios.holes import on_both, on_isolated, on_kthread
+from harness.scenarios.holes import on_both, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
 
-OOM_SCORE = on_isolated(
-    Verdict.TAMPERED, "no hook is asked about the task: raising the score takes the file's mode"
-) | on_kthread(
-    Verdict.TAMPERED, "it has a score as well, though the OOM killer passes it by", partly=True
+OOM_SCORE = on_both(
+    Verdict.TAMPERED,
+    "it has a score as well, though the OOM killer passes it by",
+    partly=True,
 )
 
 

@@ -180,7 +180,9 @@ def proc_syscall(attacker: Attacker, handler: Handler) -> None:
     call, _, buffer, *_ = (int(word, 0) for word in words)
     if not buffer:
         raise NoTarget("it makes no system calls")
-    attacker.gain("where it reads to", (call, buffer), truth=(0, handler.symbol("request")))
+    # In a frame, the request comes after what tells its length.
+    places = {handler.symbol("request"), handler.symbol("outer")}
+    attacker.gain("where it reads to", call == 0, truth=buffer in places)
 
 
 @_by_trace(

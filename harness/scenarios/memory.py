@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 from harness.attacker.bpf import BpfObject
 from harness.attacker.cgroup import root
 from harness.attacker.damon import Damon
-from harness.attacker.errors import NoTarget
+from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.frames import KPF_ANON, frames_with, idle_frames, mark_idle
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
-from harness.attacker.reload import reload_charged
 from harness.attacker.snapshot import SnapshotDevice
 from harness.attacker.swap import PAGE, SwapDevice, drain_batches
 from harness.handler import FIRST_ROUNDS
 from harness.scenarios.cgroups import move_into
-from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
+from harness.scenarios.holes import NO_BLOB, on_debug, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -37,6 +36,7 @@ MADV_MERGEABLE = 12
 MADV_PAGEOUT = 21
 TRIES = 4
 ROUNDS = 3
+LOOKS = 50
 """How often to have everything swapped out: what was used just now stays the first time."""
 # include/uapi/linux/userfaultfd.h
 UFFDIO_API = 0xC018AA3F
@@ -112,24 +112,28 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.INTEGRITY,
     surface="tmpfs-blob-swap-tamper",
     answers=("T2", "T8", "C3"),
-    reach="swap_read_folio",
+    reach="try_to_free_mem_cgroup_pages",
     target="start",
     not_applicable=NO_BLOB,
-    holes=on_isolated(
-        Verdict.TAMPERED, "the blob lies in a tmpfs that is swapped: only what runs is locked"
-    ),
+    holes=on_debug(Verdict.TAMPERED, "a debugger has perf end it, though the blob stays in memory"),
 )
 def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     """Have the blob swapped out while no handler runs, and rewrite the code of the next one."""
-    swap = SwapDevice(attacker, pages=64)
+    swap = SwapDevice(attacker, pages=2048)
     with attacker.setup():
-        reload_charged(attacker, handler.loader, "blob")
-        handler.wait_for_request()
         limit = attacker.read_file(THREADS_MAX)
-    attacker.write_file(THREADS_MAX, b"1")  # no new one starts
-    PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)  # and this one dies of it
+    try:
+        PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)  # it dies of that
+    except GuestError as error:
+        if error.errno != EPERM:
+            raise
+    else:
+        attacker.write_file(THREADS_MAX, b"1")  # and no new one starts
     offset = handler.offset("sha_round") % PAGE
-    slot = swap.push_out("blob", lambda page: page.startswith(FIRST_ROUNDS, offset))
+    try:
+        slot = swap.push_out(lambda page: page.startswith(FIRST_ROUNDS, offset))
+    except TimeoutError as error:
+        raise NoTarget("the blob is not swapped out") from error
     swap.rewrite(slot, offset, bytes(len(FIRST_ROUNDS)))
     attacker.write_file(THREADS_MAX, limit)
 
@@ -203,7 +207,7 @@ def damon_pageout(attacker: Attacker, handler: Handler) -> None:
     reach="damon_start",
     target="system",
     needs=("DAMON_SYSFS", "DAMON_VADDR"),
-    holes=on_isolated(Verdict.HELD, "DAMON takes a pid, and no hook is asked about it"),
+    debugging=True,
 )
 def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
     """Have DAMON tell which part of the handler's memory is in use."""
@@ -225,17 +229,21 @@ def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.STEP,
     surface="clear-refs",
     answers=("T1", "L5"),
-    reach="walk_page_range",
-    holes=on_isolated(Verdict.HELD, "clear_refs takes the mode of its file, and asks no hook"),
+    reach="get_task_mm",
+    debugging=True,
 )
 def clear_refs(attacker: Attacker, handler: Handler) -> None:
     """Clear the accessed bits of the handler's memory, by which the kernel knows it is in use."""
     must_have_memory(attacker, handler)
     with SnapshotDevice(attacker) as snapshot, snapshot.frozen():  # or it sets them again
         was_accessed = handler.is_accessed("chain")
-        attacker.write_file(f"/proc/{handler.pid}/clear_refs", b"1")
-        cleared = not handler.is_accessed("chain")
-    attacker.gain("its accessed bits", was_accessed, truth=cleared)
+        for _ in range(LOOKS):  # one that is not frozen may be quicker
+            attacker.write_file(f"/proc/{handler.pid}/clear_refs", b"1")
+            if not handler.is_accessed("chain"):
+                break
+        else:
+            raise NoTarget("its pages stay accessed")
+    attacker.gain("its accessed bits", True, truth=was_accessed)
 
 
 @scenario(
@@ -259,12 +267,11 @@ def split_huge_pages(attacker: Attacker, handler: Handler) -> None:
     shows="policy",
     surface="cpuset-mems-memory-migrate",
     answers=("L5", "T1"),
-    reach="cpuset_change_task_nodemask",
-    holes=on_isolated(
-        Verdict.TAMPERED,
-        "cpuset asks task_setscheduler only if a move into its cgroup changes anything at once",
-    )
-    | on_kthread(Verdict.TAMPERED, "it can be confined to a node as well"),
+    call="write",
+    refused=(EINVAL,),
+    reach="cgroup_procs_write_start",
+    target="system",
+    holes=on_kthread(Verdict.TAMPERED, "it can be confined to a node as well"),
 )
 def cpuset_mems(attacker: Attacker, handler: Handler) -> None:
     """Confine the handler to one memory node, and have its pages moved there."""
@@ -281,7 +288,6 @@ def cpuset_mems(attacker: Attacker, handler: Handler) -> None:
     reach="page_idle_get_folio",
     target="system",
     needs=("IDLE_PAGE_TRACKING",),
-    holes=on_isolated(Verdict.HELD, "they tell of page frames: no hook is asked whose these are"),
 )
 def page_idle(attacker: Attacker, handler: Handler) -> None:
     """Find the page frames of the handler's memory: among the few that are in use for a moment."""
@@ -349,9 +355,6 @@ def userfaultfd_register(attacker: Attacker, handler: Handler) -> None:
     cpus=2,
     needs=("LRU_GEN",),
     not_applicable=NO_BLOB,
-    holes=on_isolated(
-        Verdict.DISRUPTED, "one whose memory was swapped out before it was locked is not let run"
-    ),
 )
 def swap_at_start(attacker: Attacker, handler: Handler) -> None:
     """Have the next handler's memory swapped out when it has been executed and is not yet locked.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.netlink import ProcConnector, TaskStats
-from harness.scenarios.holes import on_both, on_isolated
+from harness.scenarios.holes import on_both
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -94,7 +94,6 @@ def taskstats(attacker: Attacker, handler: Handler) -> None:
     reach="sysctl_compaction_handler",
     no_target_at="sysctl_compaction_handler",
     target="system",
-    holes=on_isolated(Verdict.HELD, "locked pages move as well: locked is not pinned"),
 )
 def compact_memory(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel compact memory, and so move the handler's pages to elsewhere."""

@@ -39,6 +39,7 @@ def proc_fd_vmsplice(attacker: Attacker, handler: Handler) -> None:
         page = attacker.syscall("mmap", 0, PAGE, access, kind, -1, 0)
     piece = struct.pack("<2Q", page, handler.reply_size)
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
+        handler.wait_for_request()
         attacker.syscall("vmsplice", pipe.fd, piece, 1, 0)
         attacker.syscall("getrandom", page, handler.reply_size, 0)
 

@@ -56,7 +56,6 @@ BY_FRAME = on_isolated(
     reach="soft_offline_page",
     target="system",
     needs=("MEMORY_FAILURE",),
-    holes=on_isolated(Verdict.HELD, "locked memory may be moved: it stays in memory all the same"),
 )
 def soft_offline(attacker: Attacker, handler: Handler) -> None:
     """Have the page of the handler's state replaced by another, as if it were about to fail."""
@@ -78,7 +77,6 @@ def soft_offline(attacker: Attacker, handler: Handler) -> None:
     reach="hwpoison_inject",
     target="system",
     needs=("HWPOISON_INJECT",),
-    holes=BY_FRAME,
 )
 def hwpoison_inject(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel take the page of the handler's state for broken, through debugfs."""
@@ -92,7 +90,6 @@ def hwpoison_inject(attacker: Attacker, handler: Handler) -> None:
     reach="inj_bank_set",
     target="system",
     needs=("X86_MCE_INJECT",),
-    holes=BY_FRAME,
 )
 def mce_inject(attacker: Attacker, handler: Handler) -> None:
     """Forge a machine check of the page of the handler's state, found before anybody used it."""
@@ -142,9 +139,6 @@ def madvise_hwpoison(attacker: Attacker, handler: Handler) -> None:
     answers=("L5", "C10"),
     reach="overcommit_kbytes_handler",
     target="system",
-    holes=on_isolated(
-        Verdict.DISRUPTED, "the memory of the next handler counts against the limit, as anyone's"
-    ),
 )
 def overcommit(attacker: Attacker, handler: Handler) -> None:
     """Let no process have any more memory while the next handler starts."""
@@ -174,14 +168,11 @@ def process_mrelease(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.CONFIDENTIALITY,
     also=(Effect.AVAILABILITY,),
     surface="coredump-leak",
-    through="do_coredump",
     answers=("T1", "T15", "R16"),
     call="bpf",
     refused=(EPERM, EACCES),
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "its memory may be dumped, and a BPF program's signal, which no hook sees, has it dumped",
-    ),
+    reach="security_bpf_prog_load",
+    target="system",
 )
 def coredump(attacker: Attacker, handler: Handler) -> None:
     """Read the secret in the handler's core dump: a BPF program has it abort."""
@@ -190,7 +181,10 @@ def coredump(attacker: Attacker, handler: Handler) -> None:
     abort = BpfObject(attacker, "abort", tgid=handler.pid.to_bytes(4, "little"))
     if not abort.hits():
         raise NoTarget("it makes no system calls")
-    core = wait_for_file(attacker, CORE)
+    try:
+        core = wait_for_file(attacker, CORE)
+    except TimeoutError as error:
+        raise NoTarget("it does not dump core") from error
     at = next(ELFFile(BytesIO(core)).address_offsets(handler.symbol("secret"), SECRET_SIZE))
     attacker.show(core[at : at + SECRET_SIZE])
 
@@ -204,9 +198,7 @@ def coredump(attacker: Attacker, handler: Handler) -> None:
     no_target=(ESRCH,),
     no_target_at="get_task_mm",
     reach="get_task_mm",
-    holes=on_isolated(
-        Verdict.TAMPERED, "coredump_filter takes the mode of its file, and asks no hook"
-    ),
+    debugging=True,
 )
 def coredump_filter(attacker: Attacker, handler: Handler) -> None:
     """Choose for the handler which of its memory a core dump would hold."""

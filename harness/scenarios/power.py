@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.errors import GuestError
 from harness.attacker.kexec import KEXEC, RESTART, load_power_off, reboot
 from harness.attacker.priority import run_almost_never
-from harness.scenarios.holes import on_both, on_isolated
+from harness.scenarios.holes import on_both
 from harness.scenarios.registry import scenario
 from harness.witness.latency import SLOW_NS
 from harness.witness.verdict import Effect, Verdict
@@ -36,10 +36,6 @@ _by_freezer = partial(
     effect=Effect.AVAILABILITY,
     answers=("L5", "L6"),
     reach="freeze_task",
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "no hook is asked about the task: the freezer spares kernel threads by PF_NOFREEZE alone",
-    ),
 )
 
 _by_machine = partial(

@@ -55,6 +55,8 @@ class Scenario:
     `tries`: how often an attack that is a race is made; `needs`: the kernel options that it takes,
     with a `!` those that must be off; `cpus` and `boot`: the CPUs and the boot parameters of a
     machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
+    `debugging`: whether it takes no more than a debugger may do (R7), by default if ptrace's check
+    is what it must reach;
     `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
     code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
     write kernel memory, so the tally alone proves nothing; `holes`: the variants that lose
@@ -82,6 +84,7 @@ class Scenario:
     cpus: int = 1
     boot: str = ""
     ends_machine: bool = False
+    debugging: bool = False
     from_host: bool = False
     inside: bool = False
     whole_kernel: bool = False
@@ -134,7 +137,7 @@ class Scenario:
             return False
         if self.inside:
             return policy.confines
-        return policy.protects and not (policy.debug and self.reach == PTRACE_CHECK)
+        return policy.protects and not (policy.debug and self.debugging)
 
     def reason(self, variant: str) -> str | None:
         """Why `variant` is expected not to hold, if that is a known hole."""
@@ -170,6 +173,7 @@ def scenario(
     cpus: int = 1,
     boot: str = "",
     ends_machine: bool = False,
+    debugging: bool | None = None,
     from_host: bool = False,
     inside: bool = False,
     whole_kernel: bool = False,
@@ -210,6 +214,7 @@ def scenario(
             cpus=cpus,
             boot=boot,
             ends_machine=ends_machine,
+            debugging=reach == PTRACE_CHECK if debugging is None else debugging,
             from_host=from_host,
             inside=inside or effect is Effect.ESCAPE,
             whole_kernel=whole_kernel,

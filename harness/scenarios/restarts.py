@@ -17,8 +17,9 @@ from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.gate import Gate
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
-from harness.scenarios.holes import NO_BLOB, on_both, on_isolated, on_kthread
+from harness.scenarios.holes import NO_BLOB, on_both, on_debug, on_kthread
 from harness.scenarios.registry import scenario
+from harness.scenarios.tracing import NO_SIGNAL
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -66,9 +67,6 @@ def umh_disabled(attacker: Attacker, handler: Handler) -> None:
 @_no_restart(
     surface="umh-workqueue-exhaustion",
     reach="call_sbin_request_key",
-    holes=on_isolated(
-        Verdict.DISRUPTED, "its start waits in the system's workqueue behind all other helpers"
-    ),
 )
 def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
     """Keep as many helpers waiting as the kernel has at a time: the next start waits as well."""
@@ -181,8 +179,7 @@ _by_policy = partial(
 
 @_by_policy(
     not_applicable=NO_BLOB,
-    holes=on_isolated(Verdict.DISRUPTED, "every security module is asked about its exec"),
-    through="security_bprm_check",
+    reach="security_bpf_prog_load",
 )
 def lsm_denies_exec(attacker: Attacker, handler: Handler) -> None:
     """Load a security policy, a BPF program, under which the handler's blob is not executed."""
@@ -191,11 +188,7 @@ def lsm_denies_exec(attacker: Attacker, handler: Handler) -> None:
 
 
 @_by_policy(
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "the kernel asks nobody about its own end of the pipes, but about the handler's",
-    ),
-    through="rw_verify_area",
+    reach="security_bpf_prog_load",
 )
 def lsm_denies_pipes(attacker: Attacker, handler: Handler) -> None:
     """Load a security policy, a BPF program, under which the handler may not read its pipe."""
@@ -240,10 +233,11 @@ def restart_storm(attacker: Attacker, handler: Handler) -> None:
     call="perf_event_open",
     refused=(EPERM,),
     reach="perf_event_alloc",
-    holes=on_isolated(Verdict.TAMPERED, "perf's SIGTRAP passes every hook by")
-    | on_kthread(
+    holes=on_kthread(
         Verdict.TAMPERED, "it has the event as well, though it takes no SIGTRAP", partly=True
-    ),
+    )
+    | on_debug(Verdict.TAMPERED, NO_SIGNAL),
+    debugging=True,
 )
 def restart_storm_by_perf(attacker: Attacker, handler: Handler) -> None:
     """Have each handler end of perf's SIGTRAP as soon as it serves, which no hook sees."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.clocks import cpu_time, set_clock
 from harness.attacker.errors import GuestError
 from harness.attacker.priority import set_deadline, wait_for_lock_of
-from harness.scenarios.holes import on_both, on_isolated, on_kthread
+from harness.scenarios.holes import on_both, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -126,11 +126,8 @@ def timerslack_ns(attacker: Attacker, handler: Handler) -> None:
     answers=("T10", "L5"),
     call="futex",
     no_target=(EPERM,),
-    reach="rt_mutex_setprio",
-    holes=on_isolated(
-        Verdict.TAMPERED,
-        "no hook is asked before a task is taken for the owner of a lock: only PF_KTHREAD is",
-    ),
+    reach="futex_lock_pi",
+    target="system",
 )
 def futex_pi_boost(attacker: Attacker, handler: Handler) -> None:
     """Give the handler real-time priority, by waiting for a lock that it is said to hold."""

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.helper import start_as_helper
 from harness.attacker.signals import event_to, ignore, queued
-from harness.scenarios.holes import on_isolated
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
+from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
 TIOCSPTLCK = 0x40045431  # include/uapi/asm-generic/ioctls.h
 INTERRUPT = b"\x03"
-
-BY_KERNEL = on_isolated(
-    Verdict.DISRUPTED, "the kernel itself sends it, at root's word: no hook is asked of such a one"
-)
 
 
 _kill = partial(
@@ -142,7 +137,6 @@ PRESS_SECONDS = 5.0
     answers=("T15", "C10"),
     needs=("ACPI_TINY_POWER_BUTTON",),
     reach="pid_vnr",
-    holes=BY_KERNEL,
 )
 def power_button(attacker: Attacker, handler: Handler) -> None:
     """Have the power button kill the handler in place of telling init, and press it."""
@@ -165,7 +159,6 @@ _by_sysrq = partial(
     surface="sysrq-e-sysrq-i",
     answers=("T15", "C10"),
     target="system",
-    holes=BY_KERNEL,
 )
 
 
@@ -197,11 +190,6 @@ def sysrq_kill(attacker: Attacker, handler: Handler) -> None:
     surface="tty-sak-hup-jobctl",
     answers=("T15", "C10"),
     reach="group_send_sig_info",
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "it is in the kernel's own process group, and no hook is asked when a group that has been "
-        "orphaned is hung up",
-    ),
 )
 def orphaned_group(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel hang up the process group that it started the handler in, as orphaned.

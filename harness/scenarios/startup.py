@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.gate import Gate
-from harness.scenarios.holes import NO_BLOB, on_isolated
+from harness.scenarios.direct import FRAMED
+from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
 from harness.scenarios.registry import PTRACE_CHECK, scenario
 from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
@@ -25,6 +26,9 @@ STARTS = 20
 
 ELF_ENTRY = 24
 """Where an ELF header has the address that execution starts at."""
+
+GENUINE = {"umd_witness_loader": "umd_witness_backdoor", "umd_witness_kthread": "sample_mgr"}
+"""A module of this kernel's own, with its signature if it had any, to have in a loader's place."""
 
 INTERPRETERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/klibc.so")
 
@@ -42,6 +46,7 @@ LIBRARY = ("umd_mgmt", "usermode_driver", "deadline_ms")
     no_target=(ENOENT,),
     no_target_at="security_ptrace_access_check",
     reach="security_ptrace_access_check",
+    debugging=False,
 )
 def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     """Replace the blob in the private mount, so that the next start runs the attacker's binary."""
@@ -65,7 +70,6 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
     target="start",
     not_applicable=NO_BLOB,
-    holes=on_isolated(Verdict.DISRUPTED, "whoever seizes it before the mark has it refused"),
 )
 def seize_at_start(attacker: Attacker, handler: Handler) -> None:
     """Seize the process that the kernel forks for the handler, before it is marked or executed."""
@@ -81,7 +85,7 @@ def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle
     with attacker.setup():
         said, writer = attacker.pipe()
         with writer:
-            attacker.spawn(attacker.payload(payload), handler.name, stdout=writer.fd)
+            hunter = attacker.spawn(attacker.payload(payload), handler.name, stdout=writer.fd)
     for made in range(STARTS + 1):
         caught = said.read(1) != b"-"
         if made:
@@ -89,6 +93,7 @@ def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle
         if caught:
             return
         handler.restart()
+    attacker.kill(hunter, SIGKILL)
     raise NoTarget("no process was caught in time")
 
 
@@ -101,7 +106,6 @@ def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle
     reach="security_task_kill",
     target="start",
     not_applicable=NO_BLOB,
-    holes=on_isolated(Verdict.DISRUPTED, "before it is marked it is a process like any other"),
 )
 def kill_at_start(attacker: Attacker, handler: Handler) -> None:
     """Kill the process that the kernel forks for the handler, before it is marked or executed."""
@@ -117,6 +121,7 @@ def kill_at_start(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
     target="start",
     not_applicable=NO_BLOB,
+    holes=FRAMED,
 )
 def umh_startup_fd_race(attacker: Attacker, handler: Handler) -> None:
     """Open the pipe of the process that the kernel has forked for the handler, before it runs."""
@@ -127,13 +132,9 @@ def umh_startup_fd_race(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.INTEGRITY,
     surface="binfmt-misc-hijack",
     answers=("R4", "C2"),
-    reach="bprm_change_interp",
+    reach="load_misc_binary",
     target="start",
     not_applicable=NO_BLOB,
-    holes=on_isolated(
-        Verdict.TAMPERED,
-        "bprm_check_security sees the interpreter, which our LSM lets pass",
-    ),
 )
 def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
     """Register an interpreter for the blob, which the kernel then executes in its place."""
@@ -204,16 +205,16 @@ def lsm_boot_param(attacker: Attacker, handler: Handler) -> None:
     answers=("C13", "C15"),
     reach="security_kernel_read_file",
     target="start",
-    not_applicable=dict.fromkeys(NO_BLOB, "there is one version of the thread's module, no older"),
     holes=on_isolated(
-        Verdict.TAMPERED,
-        "nothing ties a loader to what it was asked for: this kernel enforces no signatures, and "
-        "one would prove a module's origin, not its identity",
-    ),
+        Verdict.DISRUPTED, "another blob than the manager knows is not run, and there is no other"
+    )
+    | on_kthread(Verdict.DISRUPTED, "what is loaded in the place of its module brings no thread"),
 )
 def signed_loader_rollback(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel load another genuine loader in the place of the handler's, unchanged."""
-    attacker.rename("/lib/modules/umd_witness_backdoor.ko", f"/lib/modules/{handler.loader}.ko")
+    attacker.rename(
+        f"/lib/modules/{GENUINE[handler.loader]}.ko", f"/lib/modules/{handler.loader}.ko"
+    )
     attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.attacker.errors import NoTarget
 from harness.attacker.swap import PAGE
 from harness.scenarios.holes import NO_BLOB, on_both, on_isolated
 from harness.scenarios.registry import scenario
@@ -41,7 +42,6 @@ _by_limit = partial(
 
 @_by_limit(
     reach="overcommit_policy_handler",
-    holes=NO_MEMORY,
 )
 def overcommit_never(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel promise no memory any more, so that the blob cannot be executed."""
@@ -54,7 +54,6 @@ def overcommit_never(attacker: Attacker, handler: Handler) -> None:
 
 @_by_limit(
     reach="proc_dointvec_minmax",
-    holes=NO_MEMORY,
 )
 def max_map_count(attacker: Attacker, handler: Handler) -> None:
     """Allow a process no more than one mapping, so that the blob cannot be executed."""
@@ -68,7 +67,6 @@ def max_map_count(attacker: Attacker, handler: Handler) -> None:
     also=(Effect.INTEGRITY,),
     shows="credentials",
     reach="mmap_min_addr_handler",
-    holes=on_isolated(Verdict.DISRUPTED, "its exec is held to the sysctl, and it is not capable"),
 )
 def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
     """Let only the capable map memory where the blob has to lie, and what starts not be capable."""
@@ -77,12 +75,9 @@ def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
 
 
 @_by_limit(
+    effect=Effect.NONE,
     control="isolated",
     reach="mmap_min_addr_handler",
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "it has no capabilities: the sysctl is enough, so it is worse off than without",
-    ),
     not_applicable={
         variant.name: "it has the capability to map low memory, which only confinement takes away"
         for variant in VARIANTS.values()
@@ -90,7 +85,7 @@ def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
     },
 )
 def mmap_min_addr(attacker: Attacker, handler: Handler) -> None:
-    """Let only the capable map memory where the blob has to lie: confinement took that from it."""
+    """Let only the capable map memory where the blob has to lie: it is not, nor need it be."""
     _restart_below_min_addr(attacker, handler)
 
 
@@ -106,17 +101,18 @@ def _restart_below_min_addr(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.STEP,
     surface="sysctl-exec-env",
     answers=("R11", "R16"),
-    reach="proc_dointvec_minmax",
+    reach="proc_dointvec",
     target="start",
     not_applicable=NO_BLOB,
-    holes=on_isolated(Verdict.HELD, "exec places its stack as the sysctl says, like any process's"),
 )
 def stack_not_random(attacker: Attacker, handler: Handler) -> None:
     """Have the next handler's stack lie where every process's does."""
     attacker.write_file(RANDOMIZE, b"0")
     handler.restart()
     handler.wait_for_request()
-    attacker.gain("where its stack lies", True, truth=handler.maps(TOP_OF_STACK))
+    if not handler.maps(TOP_OF_STACK):
+        raise NoTarget("its stack lies elsewhere")
+    attacker.gain("where its stack lies", True, truth=True)
 
 
 @scenario(

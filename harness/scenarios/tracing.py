@@ -22,7 +22,7 @@ from harness.attacker.perf import (
     PerfEvent,
 )
 from harness.attacker.tracefs import define, fetch, fetched, recorded, switch_on
-from harness.scenarios.holes import on_both, on_isolated, on_kthread
+from harness.scenarios.holes import on_both, on_debug, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -48,6 +48,9 @@ _READS = re.compile(r"NR 0 \(0, ([0-9a-f]+), ")
 LIVEPATCH = "/lib/modules/livepatch_sample.ko"
 PATCHED = b"this has been live patched\n"
 
+NO_SIGNAL = "it may have the event, though perf's signal does not reach it"
+NO_PROBES = "it may have the event, though what that would read of its memory stays closed"
+
 _perf = partial(
     scenario,
     effect=Effect.INTEGRITY,
@@ -61,7 +64,8 @@ _perf = partial(
 @_perf(
     surface="perf-bypasses-ptrace",
     answers=("T1", "L5"),
-    holes=on_both(Verdict.TAMPERED, PERFMON),
+    holes=on_kthread(Verdict.TAMPERED, PERFMON),
+    debugging=True,
 )
 def perf_count(attacker: Attacker, handler: Handler) -> None:
     """Count how often the handler sleeps, which takes no permission to trace it."""
@@ -72,8 +76,8 @@ def perf_count(attacker: Attacker, handler: Handler) -> None:
 @_perf(
     surface="perf-bypasses-ptrace",
     answers=("T1", "C2"),
-    reach="security_ptrace_access_check",
     holes=on_kthread(Verdict.TAMPERED, EVENTS_ALIKE),
+    debugging=True,
 )
 def perf_count_without_perfmon(attacker: Attacker, handler: Handler) -> None:
     """The same without CAP_PERFMON: only then the permission to trace it is asked for."""
@@ -87,8 +91,9 @@ def perf_count_without_perfmon(attacker: Attacker, handler: Handler) -> None:
     also=(Effect.INTEGRITY,),
     surface="perf-sigtrap",
     answers=("T1", "T15", "C10"),
-    holes=on_isolated(Verdict.TAMPERED, PERFMON)
-    | on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but takes no signal", partly=True),
+    holes=on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but takes no signal", partly=True)
+    | on_debug(Verdict.TAMPERED, NO_SIGNAL),
+    debugging=True,
 )
 def perf_sigtrap(attacker: Attacker, handler: Handler) -> None:
     """Have perf send the handler a SIGTRAP, which no hook sees, when it next sleeps."""
@@ -103,8 +108,9 @@ def perf_sigtrap(attacker: Attacker, handler: Handler) -> None:
     also=(Effect.INTEGRITY,),
     surface="perf-sample-stack",
     answers=("T1", "R16"),
-    holes=on_isolated(Verdict.TAMPERED, PERFMON)
-    | on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but has no user stack", partly=True),
+    holes=on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but has no user stack", partly=True)
+    | on_debug(Verdict.TAMPERED, NO_PROBES),
+    debugging=True,
 )
 def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
     """Read the secret off the handler's stack, which perf samples whenever it sleeps."""
@@ -143,11 +149,11 @@ def uprobe_on_image(attacker: Attacker, handler: Handler) -> None:
 @scenario(
     effect=Effect.CONFIDENTIALITY,
     surface="kprobe-user-deref",
-    through="kprobe_dispatcher",
     answers=("T1", "R16", "C15"),
     call="write",
     refused=(EACCES, EPERM),
-    holes=on_isolated(Verdict.LEAKED, PROBES),
+    reach="register_kprobe",
+    target="system",
 )
 def kprobe_user_deref(attacker: Attacker, handler: Handler) -> None:
     """Have a kprobe record the secret, from the memory of a handler that sends a reply."""
@@ -205,7 +211,7 @@ def syscall_tracepoint(attacker: Attacker, handler: Handler) -> None:
     places = {int(match[1], 16) for match in found if match}
     if not found:
         raise NoTarget("it makes no system calls")
-    attacker.gain("where its requests go", places, truth={handler.symbol("request")})
+    attacker.gain("where its requests go", True, truth=handler.symbol("request") in places)
 
 
 @scenario(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.kcore import Kcore, module_symbol
 from harness.attacker.module import replace_function, replace_string
 from harness.handler import FIRST_ROUNDS
-from harness.scenarios.holes import on_both, on_isolated
+from harness.scenarios.holes import on_both, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
@@ -50,7 +50,10 @@ def dev_mem(attacker: Attacker, handler: Handler) -> None:
     whole_kernel=True,
     reach="security_kernel_read_file",
     target="start",
-    holes=on_both(Verdict.TAMPERED, MODULES),
+    holes=on_isolated(
+        Verdict.DISRUPTED, "another blob than the manager knows is not run, and there is no other"
+    )
+    | on_kthread(Verdict.TAMPERED, MODULES),
 )
 def module_replaced(attacker: Attacker, handler: Handler) -> None:
     """Unload the loader, and have the kernel load one with other code in it."""

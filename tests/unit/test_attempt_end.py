@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.handler import Handler
 
 
-def end_of(error: BaseException | None, *, is_thread: bool = False) -> AttemptEnd:
+def end_of(error: BaseException | None, *, spared: bool = False) -> AttemptEnd:
     """How an attack that raises `error` ended; its attacking call is openat."""
 
     def attack(_attacker: Attacker, _handler: Handler) -> None:
@@ -37,7 +37,7 @@ def end_of(error: BaseException | None, *, is_thread: bool = False) -> AttemptEn
         refused=(EPERM, EACCES),
         no_target=(ESRCH, EPERM),
     )
-    return attempt(scenario, cast("Attacker", None), cast("Handler", None), is_thread=is_thread)
+    return attempt(scenario, cast("Attacker", None), cast("Handler", None), spared=spared)
 
 
 def test_an_attack_that_raises_nothing_is_completed() -> None:
@@ -45,7 +45,7 @@ def test_an_attack_that_raises_nothing_is_completed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "is_thread", "end"),
+    ("number", "spared", "end"),
     [
         (EPERM, False, End.REFUSED),
         (EACCES, False, End.REFUSED),
@@ -58,12 +58,10 @@ def test_an_attack_that_raises_nothing_is_completed() -> None:
         (ENOSYS, False, End.BROKEN),
     ],
 )
-def test_an_errno_counts_for_what_it_was_declared(
-    number: int, *, is_thread: bool, end: End
-) -> None:
-    assert end_of(GuestError(number, "openat"), is_thread=is_thread).end is end
+def test_an_errno_counts_for_what_it_was_declared(number: int, *, spared: bool, end: End) -> None:
+    assert end_of(GuestError(number, "openat"), spared=spared).end is end
     # Of any other call no errno is a refusal.
-    assert end_of(GuestError(number, "mkdir"), is_thread=is_thread).end is End.BROKEN
+    assert end_of(GuestError(number, "mkdir"), spared=spared).end is End.BROKEN
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ static long step(__u32 number, void *context)
 	return is_swapped(dawdling->counters) || bpf_ktime_get_ns() > dawdling->deadline;
 }
 
-SEC("kprobe/umd_confine_memory")
+SEC("kprobe/umd_confine_exec")
 int dawdle_unlocked(void *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
