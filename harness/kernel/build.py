@@ -114,12 +114,17 @@ def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path)
     recipe = [("recipe", text.encode()) for text in (*RECIPE, *_TARGETS)]
     meta = {
         "source": source.digest,
-        "series": _digest(series.content()),
+        "series": series_digest(series),
         "config": _digest(config),
         "tools": _digest([*tools, *recipe]),
     }
     key = _digest([(line, b""), *((name, value.encode()) for name, value in meta.items())])
     return _Job(source, series, fragments, key, meta)
+
+
+def series_digest(series: Series) -> str:
+    """Return the hash of all that a series does to a tree, as images and runs name it."""
+    return _digest(series.content())
 
 
 def _digest(parts: Iterable[tuple[str, bytes]]) -> str:
@@ -178,7 +183,7 @@ def _build(
     start_from_own(tree, progress=progress)
     progress("configuration: tinyconfig and fragments")
     configure(tree, job.fragments, inputs=job.config_inputs())
-    if _digest(job.series.content()) != job.meta["series"]:
+    if series_digest(job.series) != job.meta["series"]:
         raise UserError(
             "the overlay or a patch changed while it was applied",
             hint="run the same command again",

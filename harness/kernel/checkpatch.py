@@ -33,13 +33,17 @@ def checkpatch(*, patches: Path, line: str, cache: Path, sources: Path = SOURCE_
     hooks = sorted(str(path) for path in (patches / line).glob("*.patch"))
     complaints = []
     if files:
-        complaints += _run(tree, ["--file", *files], cwd=overlay)
+        complaints += complaints_of(tree, ["--file", *files], cwd=overlay)
     if hooks:
-        complaints += _run(tree, [*_BARE_PATCH, *hooks], cwd=overlay)
+        complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=overlay)
     return complaints
 
 
-def _run(tree: Path, arguments: Sequence[str], *, cwd: Path) -> list[str]:
+def complaints_of(tree: Path, arguments: Sequence[str], *, cwd: Path) -> list[str]:
+    """Run checkpatch.pl --strict of `tree` with these arguments; return what it complains of.
+
+    `cwd` must not be a git checkout's top: it would go by that one's history.
+    """
     script = tree / "scripts/checkpatch.pl"
     options = ["--strict", "--quiet", "--no-summary", "--show-types", "--color=never"]
     argv = ["perl", str(script), f"--root={tree}", *options, *arguments]

@@ -57,17 +57,18 @@ def make(
     tree: BuildTree,
     targets: Sequence[str],
     *,
+    folder: str = "",
     variables: Mapping[str, str] | None = None,
     follow: Callable[[Step], None] | None = None,
 ) -> None:
-    """Run make in `tree` with its output appended to `tree.log`.
+    """Run make in `tree`, or in a `folder` of its source, with its output appended to `tree.log`.
 
     `variables` go into the environment, where Kconfig looks for its own. Raises UserError
     with the first error line and the log's path.
     """
     compiler = "CC=ccache gcc" if shutil.which("ccache") else "CC=gcc"
     argv = ["make", "--no-print-directory", f"-j{(os.cpu_count() or 1) + 1}"]
-    argv += ["-C", str(tree.source), f"O={tree.objects}", compiler, *VARIABLES, *targets]
+    argv += ["-C", str(tree.source / folder), f"O={tree.objects}", compiler, *VARIABLES, *targets]
     env = {**clean_environment(), **_REPRODUCIBLE, **(variables or {})}
     tree.objects.mkdir(parents=True, exist_ok=True)
     causes: list[str] = []

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
@@ -14,15 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+WITNESS = "kernel/umd_witness/"
+"""Where the witness lies; nothing outside may need it."""
+
+_CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit: whole new files, given relative to the overlay, and at most one patch."""
+    """One commit: whole new files, given relative to the overlay, and at most one patch.
+
+    `witness_body` is the part of its message that is true only with the witness.
+    """
 
     subject: str
     body: str
     overlay: tuple[str, ...]
     patch: Path | None
+    witness_body: str = ""
+
+    @property
+    def message(self) -> str:
+        """The whole commit message, without trailers."""
+        parts = (self.subject, self.body.strip("\n"), self.witness_body.strip("\n"))
+        return "\n\n".join(filter(None, parts)) + "\n"
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,24 @@ class Series:
                 parts.append((f"patch {commit.patch.name}", commit.patch.read_bytes()))
         parts += [("handler", name.encode()) for name in self.handlers]
         return parts
+
+    def without_witness(self) -> Series:
+        """Return the series without its last commit and all that is said of it before."""
+        *kept, witness = self.commits
+        if not any(name.startswith(WITNESS) for name in witness.overlay):
+            raise UserError(
+                f"the last commit of {self.line}, “{witness.subject}”, is not the witness: "
+                f"it adds nothing to {WITNESS}",
+                hint="move the witness's commit to the end of series.toml",
+            )
+        commits = tuple(replace(commit, witness_body="") for commit in kept)
+        handlers = tuple(name for name in self.handlers if not name.startswith(WITNESS))
+        return replace(self, commits=commits, handlers=handlers)
+
+    def changed_files(self) -> list[str]:
+        """Return the files that the patches change, by their paths in the tree."""
+        patches = [commit.patch.read_text() for commit in self.commits if commit.patch]
+        return sorted({name for patch in patches for name in _CHANGED.findall(patch)})
 
     def kconfig_content(self) -> list[tuple[str, bytes]]:
         """Return the part of the content that Kconfig may see: its own files and the patches."""
@@ -93,7 +127,7 @@ def _check_keys(table: Mapping[str, Any], *, allowed: set[str], where: str) -> N
 def _commit(entry: Mapping[str, Any], *, path: Path, overlay: Path) -> Commit:
     subject = str(entry.get("subject", ""))
     where = f"{path}, commit “{subject}”"
-    _check_keys(entry, allowed={"subject", "body", "overlay", "patch"}, where=where)
+    _check_keys(entry, allowed={"subject", "body", "witness_body", "overlay", "patch"}, where=where)
     if not subject:
         raise UserError(f"{path} has a commit without a subject", hint="give it one")
     files = tuple(
@@ -104,7 +138,8 @@ def _commit(entry: Mapping[str, Any], *, path: Path, overlay: Path) -> Commit:
     patch = path.parent / entry["patch"] if "patch" in entry else None
     if patch is not None and not patch.is_file():
         raise UserError(f"{where} names {patch.name}, which is missing", hint=f"add {patch}")
-    return Commit(subject, str(entry.get("body", "")), files, patch)
+    body, witness_body = (str(entry.get(key, "")) for key in ("body", "witness_body"))
+    return Commit(subject, body, files, patch, witness_body)
 
 
 def _matches(pattern: str, *, overlay: Path, where: str) -> list[str]:

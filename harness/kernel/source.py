@@ -113,12 +113,20 @@ def unpack(source: Source, target: Path, *, members: Sequence[str] = ()) -> None
 
 def checks_tree(source: Source, *, cache: Path) -> Path:
     """Return the part of the source that Kconfig and checkpatch.pl need, unpacked once."""
-    wanted = hashlib.sha256(repr(CHECKS).encode()).hexdigest()[:8]
+    return partial_tree(source, CHECKS, cache=cache)
+
+
+def partial_tree(source: Source, members: Sequence[str], *, cache: Path) -> Path:
+    """Return the part of the source that matches `members`, unpacked once; not to be written to.
+
+    Patterns are as for `unpack`; one that matches nothing is none's fault.
+    """
+    wanted = hashlib.sha256(repr(tuple(members)).encode()).hexdigest()[:8]
     tree = cache / "checks" / f"{source.line}-{source.digest[:16]}-{wanted}"
     if tree.is_dir():
         return tree
     tree.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{tree}.lock", timeout=_LOCK_DEADLINE):
         if not tree.is_dir():
-            unpack(source, tree, members=CHECKS)
+            unpack(source, tree, members=members)
     return tree

@@ -20,7 +20,7 @@ from harness.kernel.command import clean_environment, output_of
 from harness.kernel.source import read_json, unpack, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.kernel.series import Commit, Series
     from harness.kernel.source import Source
@@ -94,9 +94,18 @@ class BuildTree:
 
 
 def prepare(
-    tree: BuildTree, *, source: Source, series: Series, progress: Callable[[str], None]
+    tree: BuildTree,
+    *,
+    source: Source,
+    series: Series,
+    progress: Callable[[str], None],
+    members: Sequence[str] = (),
 ) -> None:
-    """Make `tree.source` the tarball plus the series, whatever it held before."""
+    """Make `tree.source` the tarball plus the series, whatever it held before.
+
+    With `members`, as `unpack` takes them, a new tree is only that part of the tarball, and what
+    the series changes.
+    """
     if newest := _from_the_future(tree):
         # make would take what changes now for older than what was built from it.
         progress(f"source: the clock went back behind {newest}: building from nothing")
@@ -106,8 +115,9 @@ def prepare(
         # Objects too: the tarball's times are older than theirs, so make would keep them.
         for stale in (tree.note, tree.pristine, *tree.root.glob("objects*")):
             _remove(stale)
-        unpack(source, tree.source)
-        write_json(tree.note, {"digest": source.digest, "added": []})
+        changed = series.changed_files() if members else ()
+        unpack(source, tree.source, members=(*members, *changed))
+        note_unpacked(tree, source)
     progress(f"source: applying {len(series.commits)} commits")
     stage = tree.root / "stage"
     _remove(stage)
@@ -117,6 +127,21 @@ def prepare(
     _check_framework(tree, stage, line=series.line)
     _sync(tree, stage, digest=source.digest)
     _remove(stage)
+
+
+def note_unpacked(tree: BuildTree, source: Source) -> None:
+    """Note that `tree.source` is as the tarball has it, or at least all of it that matters."""
+    write_json(tree.note, {"digest": source.digest, "added": []})
+
+
+def touched_files(series: Series) -> list[str]:
+    """Return the files that the series adds or changes, relative to the tree's top, in order."""
+    where = series.overlay
+    names = {name for commit in series.commits for name in commit.overlay}
+    for commit in series.commits:
+        if commit.patch is not None:
+            names |= set(_patched_files(commit.patch, stage=where))
+    return sorted(names)
 
 
 def _from_the_future(tree: BuildTree) -> str:

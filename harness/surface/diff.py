@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from harness.surface.report import Counted
 
 OURS = REVIEWED / "ours.toml"
+_USER_SPACE = "tools/"
+"""What lies there is no kernel code: its selftests are programs like any other."""
+
 _BY_FUNCTION = ("entries", "senders", "writes")
 """The routes whose entries begin with the name of a function."""
 
@@ -71,7 +74,7 @@ def added_by_series(line: str, facts: Facts) -> list[Addition]:
 
 
 def _sources(line: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The texts of all files that the series changes: without it, and with it."""
+    """The texts of all kernel files that the series changes: without it, and with it."""
     tree = BuildTree(cache_dir() / "build" / line)
     if not tree.source.is_dir():
         raise UserError(
@@ -88,7 +91,7 @@ def _sources(line: str) -> tuple[dict[str, str], dict[str, str]]:
     patched = {
         name: (tree.source / name).read_text(errors="replace")
         for name in names
-        if (tree.source / name).is_file()
+        if (tree.source / name).is_file() and not name.startswith(_USER_SPACE)
     }
     return stock, patched
 

@@ -57,7 +57,12 @@ def call(*command: str | Path) -> None:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     place = tmp_path_factory.mktemp("installed")
     checkout = place / "checkout"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "results", "build", "*.egg-info")
+    everywhere = shutil.ignore_patterns("__pycache__")
+    here = shutil.ignore_patterns(".*", "__pycache__", "results", "build", "*.egg-info")
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return (here if Path(folder) == CHECKOUT else everywhere)(folder, names)
+
     shutil.copytree(CHECKOUT, checkout, ignore=ignored)
     pip = (sys.executable, "-m", "pip")
     call(*pip, "wheel", *OFFLINE, "--no-build-isolation", "--wheel-dir", place, checkout)

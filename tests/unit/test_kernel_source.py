@@ -10,7 +10,7 @@ import pytest
 from miniature_kernel import FILES, LINE, pack
 
 from harness.errors import UserError
-from harness.kernel.source import find_source, read_json, unpack
+from harness.kernel.source import find_source, partial_tree, read_json, unpack
 from harness.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -44,6 +44,17 @@ def test_unpack_takes_the_members_asked_for(tmp_path: Path) -> None:
     source = find_source(LINE, cache=tmp_path, where=tmp_path)
     unpack(source, tmp_path / "part", members=["kernel/*", "no/such/file"])
     assert sorted(path.name for path in (tmp_path / "part").iterdir()) == ["kernel"]
+
+
+def test_a_part_is_unpacked_once_for_the_same_members(tmp_path: Path) -> None:
+    tarball = pack(tmp_path, FILES)
+    source = find_source(LINE, cache=tmp_path, where=tmp_path)
+    part = partial_tree(source, ["kernel/fork.c", "no/such/file"], cache=tmp_path)
+    assert [path.name for path in part.rglob("*.*")] == ["fork.c"]
+    other = partial_tree(source, ["lib/*"], cache=tmp_path)
+    assert [path.name for path in other.rglob("*.*")] == ["string.c"]
+    tarball.unlink()
+    assert partial_tree(source, ("kernel/fork.c", "no/such/file"), cache=tmp_path) == part
 
 
 def test_cut_tarball_leaves_no_tree(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from miniature_kernel import FILES, LINE, PATCH, SERIES, Miniature, make_miniatu
 from harness.errors import UserError
 from harness.kernel.series import load_series
 from harness.kernel.source import find_source
-from harness.kernel.tree import FRAMEWORK, BuildTree, prepare
+from harness.kernel.tree import FRAMEWORK, BuildTree, prepare, touched_files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -22,13 +23,13 @@ def mini(tmp_path: Path) -> Miniature:
     return make_miniature(tmp_path)
 
 
-def apply(mini: Miniature) -> BuildTree:
+def apply(mini: Miniature, *, members: Sequence[str] = ()) -> BuildTree:
     mini.cache.mkdir(exist_ok=True)
     tree = BuildTree(mini.built)
     tree.root.mkdir(parents=True, exist_ok=True)
     source = find_source(LINE, cache=mini.cache, where=mini.sources)
     series = load_series(LINE, patches=mini.patches)
-    prepare(tree, source=source, series=series, progress=lambda _: None)
+    prepare(tree, source=source, series=series, progress=lambda _: None, members=members)
     return tree
 
 
@@ -47,6 +48,14 @@ def test_series_is_applied(mini: Miniature) -> None:
     assert "fork_hook" in (tree.source / "kernel/fork.c").read_text()
     assert (tree.source / "kernel/witness/core.c").is_file()
     assert tree.added() == {"kernel/library.c", "kernel/witness/core.c"}
+
+
+def test_what_a_series_touches(mini: Miniature) -> None:
+    assert touched_files(load_series(LINE, patches=mini.patches)) == [
+        "kernel/fork.c",
+        "kernel/library.c",
+        "kernel/witness/core.c",
+    ]
 
 
 def test_nothing_changed_touches_nothing(mini: Miniature) -> None:
@@ -156,3 +165,11 @@ def test_crash_half_way_is_mended(mini: Miniature) -> None:
     tree = apply(mini)
     assert "fork_hook" in (tree.source / "kernel/fork.c").read_text()
     assert (tree.source / "kernel/library.c").is_file()
+
+
+def test_a_part_of_the_tarball_has_what_the_series_changes(mini: Miniature) -> None:
+    tree = apply(mini, members=["lib/*", "*/usermode_driver.c"])
+    assert (tree.source / "lib/string.c").is_file()
+    assert "fork_hook" in (tree.source / "kernel/fork.c").read_text()
+    assert (tree.source / "kernel/library.c").is_file()
+    assert not (tree.source / "Kconfig").exists()

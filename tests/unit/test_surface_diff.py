@@ -6,8 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from miniature_kernel import write_files
 
 from harness.errors import UserError
+from harness.kernel.source import write_json
+from harness.kernel.tree import BuildTree
 from harness.surface.diff import OURS, Addition, added, added_by_series, justify, series_report
 from harness.surface.facts import Facts
 from harness.surface.openings import functions, openings
@@ -103,6 +106,17 @@ def test_a_tree_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(UserError, match="is gone"):
         added_by_series("6.12", facts("6.12"))
+
+
+def test_a_selftest_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the kernel's source, but no part of the kernel."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    tree = BuildTree(tmp_path / "umd-harness/build/6.12")
+    added = ["kernel/new.c", "tools/testing/selftests/new.c"]
+    write_files(tree.source, dict.fromkeys(added, SOURCE))
+    write_json(tree.note, {"digest": "", "added": added})
+    found = added_by_series("6.12", facts("6.12", entries={}, senders={}, writes={}))
+    assert {one.where for one in found} == {"kernel/new.c"}
 
 
 def test_what_we_ship_can_be_read() -> None:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness export`: the series of a kernel line as mails, proven to make the tree we build."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.export.cover import cover_letter
+from harness.export.identity import find_identity
+from harness.export.measured import Measured, cost, latest
+from harness.export.series_mails import Base, check_same, prepared, received, write_mails
+from harness.export.unifdef import OPTION, Unifdef
+from harness.kernel.build import series_digest
+from harness.kernel.series import load_series
+from harness.kernel.source import SOURCE_DIR, checks_tree, find_source
+from harness.kernel.tree import touched_files
+from harness.paths import KERNEL_PATCHES, cache_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to export, and to where; `results` is a run's folder, by default the latest one's."""
+
+    line: str
+    output: Path
+    witness: bool = True
+    signoff: bool = False
+    results: Path | None = None
+    bench: Path | None = None
+
+
+def export(
+    wanted: Wanted,
+    *,
+    say: Callable[[str], None],
+    patches: Path = KERNEL_PATCHES,
+    sources: Path = SOURCE_DIR,
+) -> list[Path]:
+    """Write the mails and say what they make; return them. Raises UserError."""
+    author = find_identity(Path.cwd())
+    _check_empty(wanted.output)
+    whole = load_series(wanted.line, patches=patches)
+    series = whole if wanted.witness else whole.without_witness()
+    source = find_source(wanted.line, cache=cache_dir(), where=sources)
+    base = Base.find(series, source, cache=cache_dir())
+    measured = _measured(wanted, say)
+    cover = cover_letter(
+        patches,
+        base=f"It applies to Linux {base.version} as Debian has it, {source.tarball.name} with "
+        f"the SHA-256 {source.digest[:16]}…."
+        + (" The last patch adds the witness, which is for tests only." if wanted.witness else ""),
+        measured=measured,
+        series=series_digest(whole),
+        cost=cost(wanted.bench) if wanted.bench else "",
+    )
+    with TemporaryDirectory() as scratch:
+        unifdef = None
+        if not wanted.witness:
+            unifdef = Unifdef.build(checks_tree(source, cache=cache_dir()), Path(scratch))
+        built = prepared(series, base, unifdef=unifdef)
+        mails = write_mails(
+            series,
+            base,
+            Path(scratch) / "mails",
+            author=author,
+            cover=cover,
+            signoff=wanted.signoff,
+            unifdef=unifdef,
+        )
+        check_same(built, received(mails, base, author=author))
+        written = _place(mails, wanted.output)
+    for name in touched_files(series):
+        say(f"{built[name]}  {name}")
+    less = "" if wanted.witness else f", less what depends on {OPTION}"
+    say(
+        f"{len(written) - 1} patches and a cover letter by {author} in {wanted.output}: on "
+        f"Linux {base.version}, git am makes these files of them, as the harness builds them{less}"
+    )
+    return written
+
+
+def _check_empty(output: Path) -> None:
+    # Before the work, and not only for tidiness: `git send-email DIR/*.patch` takes them all.
+    if any(output.glob("*.patch")):
+        raise UserError(
+            f"there are patches in {output} already",
+            hint="remove them, or name another folder with --output",
+        )
+
+
+def _measured(wanted: Wanted, say: Callable[[str], None]) -> Measured | None:
+    if wanted.results is not None:
+        return Measured.read(wanted.results, line=wanted.line)
+    found = latest(RESULTS)
+    if found is None:
+        say("there is no run in results: the cover letter says “not measured”")
+        return None
+    try:
+        return Measured.read(found, line=wanted.line)
+    except UserError as error:
+        say(f"the cover letter says “not measured”: {error.message}")
+        return None
+
+
+def _place(mails: list[Path], output: Path) -> list[Path]:
+    """Copy the mails to their folder, which is made, all of them or none; return the copies."""
+    placed: list[Path] = []
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for mail in mails:
+            placed.append(output / mail.name)
+            shutil.copy(mail, placed[-1])
+    except OSError as error:
+        for path in placed:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise UserError(
+            f"the patches cannot be written to {output}: {error.strerror}",
+            hint="mend that, or name another folder with --output",
+        ) from error
+    return placed

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A series made into mails, and the proof that they make the tree that the harness builds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.export.repository import Repository, sha256
+from harness.kernel.source import partial_tree
+from harness.kernel.tree import FRAMEWORK, BuildTree, note_unpacked, prepare, touched_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.export.identity import Identity
+    from harness.export.unifdef import Unifdef
+    from harness.kernel.series import Series
+    from harness.kernel.source import Source
+
+_VERSION = re.compile(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a series is made for: the files of the source that it touches, in a folder."""
+
+    source: Source
+    files: Path
+
+    @classmethod
+    def find(cls, series: Series, source: Source, *, cache: Path) -> Base:
+        """Unpack them, or find them unpacked. Raises UserError."""
+        names = sorted({"Makefile", FRAMEWORK, *touched_files(series)})
+        return cls(source, partial_tree(source, names, cache=cache))
+
+    @property
+    def version(self) -> str:
+        """The kernel's version, such as 6.12.94."""
+        return ".".join(_VERSION.findall((self.files / "Makefile").read_text())[:3])
+
+    @property
+    def time(self) -> int:
+        """Seconds since 1970 at which the source was packed: the mails' date, always the same."""
+        return int((self.files / "Makefile").stat().st_mtime)
+
+
+def write_mails(
+    series: Series,
+    base: Base,
+    folder: Path,
+    *,
+    author: Identity,
+    cover: str,
+    signoff: bool = False,
+    unifdef: Unifdef | None = None,
+) -> list[Path]:
+    """Write the cover letter and a mail for each commit to `folder`; return them in order.
+
+    With `unifdef`, what is for tests only is left out. Raises UserError.
+    """
+    with TemporaryDirectory() as scratch:
+        where = Path(scratch) / "repository"
+        repository = Repository.create(where, base.files, author=author, time=base.time)
+        for number, commit in enumerate(series.commits, start=1):
+            for name in commit.overlay:
+                (where / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(series.overlay / name, where / name)
+                if unifdef is not None:
+                    unifdef.strip(where / name)
+            if commit.patch is not None:
+                repository.apply(commit.patch)
+            # A second apart: who sorts by time gets their order.
+            repository.commit(commit.message, time=base.time + number, signoff=signoff)
+        return repository.mails(folder, cover=cover, time=base.time)
+
+
+def prepared(series: Series, base: Base, *, unifdef: Unifdef | None = None) -> Mapping[str, str]:
+    """Return the SHA-256 of each file of the tree that the harness builds, but for those that
+    the series does not touch.
+
+    With `unifdef`, less what is for tests only. Raises UserError.
+    """
+    with TemporaryDirectory() as scratch:
+        tree = BuildTree(Path(scratch))
+        shutil.copytree(base.files, tree.source)
+        note_unpacked(tree, base.source)
+        prepare(tree, source=base.source, series=series, progress=lambda _: None)
+        if unifdef is not None:
+            for name in tree.added():
+                unifdef.strip(tree.source / name)
+        return {
+            str(path.relative_to(tree.source)): sha256(path)
+            for path in sorted(tree.source.rglob("*"))
+            if path.is_file()
+        }
+
+
+def received(mails: list[Path], base: Base, *, author: Identity) -> Mapping[str, str]:
+    """Return the SHA-256 of each file after `git am` of the mails on the clean source.
+
+    Raises UserError.
+    """
+    _, *patches = mails
+    with TemporaryDirectory() as scratch:
+        where = Path(scratch) / "repository"
+        repository = Repository.create(where, base.files, author=author, time=base.time)
+        repository.receive(patches)
+        return repository.hashes()
+
+
+def check_same(built: Mapping[str, str], mailed: Mapping[str, str]) -> None:
+    """Raise UserError unless both trees have the same files with the same content."""
+    differing = sorted(
+        name for name in built.keys() | mailed.keys() if built.get(name) != mailed.get(name)
+    )
+    if differing:
+        raise UserError(
+            f"the mails do not make the tree that the harness builds: {', '.join(differing)}",
+            hint="this is a defect of the export; send none of them",
+        )

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Takes what only tests need out of kernel code, by the kernel's own scripts/unifdef.c."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kernel.command import output_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPTION = "CONFIG_UMD_WITNESS"
+"""What code depends on that is there for tests only."""
+
+SOURCE = "scripts/unifdef.c"
+_UNCHANGED, _CHANGED = 0, 1
+
+
+@dataclass(frozen=True)
+class Unifdef:
+    """The built tool."""
+
+    program: Path
+
+    @classmethod
+    def build(cls, tree: Path, folder: Path) -> Unifdef:
+        """Build it from a kernel source into `folder`. Raises UserError."""
+        program = folder / "unifdef"
+        status, said = output_of(["gcc", "-O1", "-w", "-o", str(program), str(tree / SOURCE)])
+        if status != 0:
+            raise UserError(
+                f"{SOURCE} does not compile: {(said.splitlines() or [''])[0]}",
+                hint="install gcc and libc6-dev, or export with the witness",
+            )
+        return cls(program)
+
+    def strip(self, path: Path) -> bool:
+        """Rewrite a file as if OPTION did not exist; return whether anything was taken out.
+
+        Only C code is looked at: Makefiles and Kconfig have nothing of the kind.
+        """
+        if path.suffix not in (".c", ".h") or OPTION not in path.read_text():
+            return False
+        target = path.with_name(f".{path.name}.new")
+        argv = [str(self.program), "-B", f"-U{OPTION}", "-o", str(target), str(path)]
+        status, said = output_of(argv)
+        if status not in (_UNCHANGED, _CHANGED):
+            target.unlink(missing_ok=True)
+            raise UserError(f"unifdef failed on {path.name}: {said.strip()}", hint="mend its #ifs")
+        target.replace(path)
+        return status == _CHANGED

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The real series as mails: on the real source, by git, and before the kernel's own judges."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from small_series import EMAIL, NAME, become, files_of
+
+from harness.export.command import Wanted, export
+from harness.export.series_mails import Base
+from harness.kernel.checkpatch import complaints_of
+from harness.kernel.series import Series, load_series
+from harness.kernel.source import checks_tree, find_source, partial_tree
+from harness.kernel.tree import touched_files
+from harness.paths import KERNEL_PATCHES, cache_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LINE = "6.12"
+TEST_ONLY = (b"umd_isolation=", b"umd_without", b"umd_witness", b"UMD_WITNESS")
+ENTRY = "USER MODE DRIVERS"
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["with-witness", "without-witness"])
+def witness(request: pytest.FixtureRequest) -> bool:
+    """Whether the witness is exported."""
+    return bool(request.param)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder with the author's home, to export from."""
+    where = tmp_path_factory.mktemp("export")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        become(NAME, EMAIL, where / "home", patch)
+        yield where
+
+
+@pytest.fixture(scope="module")
+def series(witness: bool) -> Series:
+    """The series, with the witness or without."""
+    series = load_series(LINE, patches=KERNEL_PATCHES)
+    return series if witness else series.without_witness()
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    """What the export prints."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def mails(place: Path, witness: bool, said: list[str]) -> list[Path]:
+    """The cover letter and the patches, signed off."""
+    said.clear()
+    output = place / f"mails-{witness}"
+    return export(Wanted(LINE, output, witness=witness, signoff=True), say=said.append)
+
+
+@pytest.fixture(scope="module")
+def became(place: Path, mails: list[Path], series: Series, witness: bool) -> Path:
+    """A clean tree of the files that matter, after `git am`."""
+    source = find_source(LINE, cache=cache_dir())
+    clean = Base.find(series, source, cache=cache_dir()).files
+    tree = place / f"tree-{witness}"
+    for command in (
+        ["cp", "-r", str(clean), str(tree)],
+        ["git", "-C", str(tree), "init", "--quiet"],
+        ["git", "-C", str(tree), "add", "--all", "--force"],
+        ["git", "-C", str(tree), "commit", "--quiet", "--message=base"],
+        ["git", "-C", str(tree), "am", "--quiet", *map(str, mails[1:])],
+    ):
+        subprocess.run(command, check=True, timeout=120)
+    return tree
+
+
+def test_there_is_a_mail_for_each_commit(mails: list[Path], series: Series) -> None:
+    assert len(mails) == 1 + len(series.commits)
+    assert mails[0].name == "0000-cover-letter.patch"
+
+
+def test_git_am_makes_the_files_that_are_built(
+    mails: list[Path], became: Path, series: Series, witness: bool, said: list[str]
+) -> None:
+    assert mails
+    made, overlay = files_of(became), KERNEL_PATCHES / "overlay"
+    touched = set(touched_files(series))
+    for commit in series.commits:
+        for name in commit.overlay:
+            whole = (overlay / name).read_bytes()
+            # Less what is for tests only, a file is a part of what it was.
+            assert made[name] == whole or not witness
+            assert set(made[name].splitlines()) <= set(whole.splitlines())
+            if b"CONFIG_UMD_WITNESS" not in whole:
+                assert made[name] == whole
+    pairs = [line.split("  ") for line in said if line.count("  ") == 1]
+    hashes = {name: digest for digest, name in pairs}
+    assert hashes.keys() == touched
+    sums = subprocess.run(
+        ["sha256sum", *sorted(touched)], cwd=became, capture_output=True, text=True, check=True
+    )
+    assert sums.stdout.splitlines() == [f"{hashes[name]}  {name}" for name in sorted(touched)]
+
+
+def test_checkpatch_has_nothing_to_say(mails: list[Path], place: Path) -> None:
+    tree = checks_tree(find_source(LINE, cache=cache_dir()), cache=cache_dir())
+    assert complaints_of(tree, list(map(str, mails[1:])), cwd=place) == []
+
+
+def test_checkpatch_was_asked(mails: list[Path], place: Path) -> None:
+    spoilt = place / "spoilt.patch"
+    spoilt.write_text(mails[1].read_text().replace("Signed-off-by:", "Signed-of-by:"))
+    tree = checks_tree(find_source(LINE, cache=cache_dir()), cache=cache_dir())
+    (complaint, *_) = complaints_of(tree, [str(spoilt)], cwd=place)
+    assert "BAD_SIGN_OFF" in complaint or "MISSING_SIGN_OFF" in complaint
+
+
+def test_every_new_file_has_its_entry(became: Path, series: Series) -> None:
+    """By the kernel's own get_maintainer.pl, which wants to be at the top of a tree."""
+    source = find_source(LINE, cache=cache_dir())
+    script = partial_tree(source, ("scripts/get_maintainer.pl",), cache=cache_dir())
+    options = ("--no-tree", "--no-git", "--no-git-fallback", "--sections")
+    command = ["perl", str(script / "scripts/get_maintainer.pl"), *options]
+    new = [name for commit in series.commits for name in commit.overlay]
+    for name in new:
+        done = subprocess.run(
+            [*command, "--file", name], cwd=became, capture_output=True, text=True, check=True
+        )
+        assert f"\n{ENTRY}\n" in f"\n{done.stdout}", (name, done.stdout)
+
+
+def test_no_test_only_code_is_mailed_without_the_witness(
+    mails: list[Path], became: Path, witness: bool
+) -> None:
+    carried = {word for word in TEST_ONLY for mail in mails[1:] if word in mail.read_bytes()} | {
+        word for word in TEST_ONLY for text in files_of(became).values() if word in text
+    }
+    if witness:
+        assert {b"umd_isolation=", b"UMD_WITNESS"} <= carried, "they were looked for"
+    else:
+        assert carried == set()
+
+
+def test_the_same_bytes_again(mails: list[Path], place: Path, witness: bool) -> None:
+    again = export(
+        Wanted(LINE, place / f"again-{witness}", witness=witness, signoff=True), say=lambda _: None
+    )
+    assert [mail.read_bytes() for mail in again] == [mail.read_bytes() for mail in mails]
