@@ -71,6 +71,7 @@ def examine(line: str) -> Iterator[Finding]:
     yield _file("busybox", "busybox-static", Path("/bin/busybox"), "guest image")
     yield _file("libelf", "libelf-dev", Path("/usr/include/gelf.h"), "kernel build")
     yield _file("libbpf", "libbpf-dev", Path("/usr/include/bpf/libbpf.h"), "BPF payloads")
+    yield _file("libcap", "libcap-dev", Path("/usr/include/sys/capability.h"), "kernel selftests")
     yield _ccache()
     yield from _cache(line)
 

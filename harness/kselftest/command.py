@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness kselftest`: nothing but the handler is treated differently when it is isolated."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.kselftest import guest
+from harness.kselftest.compare import AFTER, BEFORE, Compared, compare
+from harness.kselftest.guest import MACHINE
+from harness.kselftest.ktap import Outcome
+from harness.kselftest.programs import Program, chosen, held_against, selftests
+from harness.lab import Lab
+from harness.run_name import new_run_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.kselftest.compare import Results
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it: the programs that ran, those that cannot, and where the output is kept.
+
+    `modules` has the security modules that each variant's kernel says are on, `lacking` the
+    kernel options that each collection asks for and the kernel does not have.
+    """
+
+    compared: Sequence[Compared]
+    unable: Sequence[Program]
+    modules: Mapping[str, str]
+    lacking: Mapping[str, Sequence[str]]
+    kept: Path
+
+
+def compare_variants(
+    line: str,
+    names: Sequence[str],
+    *,
+    rounds: int,
+    jobs: int,
+    root: Path,
+    progress: Callable[[str], None],
+) -> Comparison:
+    """Run the selftests that `names` choose, all if none, on both variants.
+
+    What each program printed, and its results, are kept in a folder below `root`. Raises
+    UserError, also where nothing passes on baseline: two guests that are broken alike are no proof.
+    """
+    lab = Lab.open(line, [BEFORE, AFTER], progress=progress)
+    tests = selftests(line, progress=progress)
+    options = lab.image.options
+    programs = [held_against(program, options) for program in chosen(tests.programs, names)]
+    kept = root / f"kselftest-{new_run_name()}"
+
+    def run(program: Program, variant: str, number: int) -> Results:
+        ran = guest.run(lab, variant, program, tests)
+        folder = kept / variant / program.collection
+        folder.mkdir(parents=True, exist_ok=True)
+        name = program.name.rpartition("/")[2]
+        (folder / f"{name}-{number}.txt").write_text(ran.output)
+        found = {test: [str(one.outcome), one.reason] for test, one in ran.results.items()}
+        (folder / f"{name}-{number}.json").write_text(json.dumps(found, indent=1) + "\n")
+        return ran.results
+
+    modules = {variant: guest.security_modules(lab, variant) for variant in (BEFORE, AFTER)}
+    able = [program for program in programs if not program.obstacle]
+    if not able:
+        raise UserError(f"{programs[0].name}: {programs[0].obstacle}", hint="choose others as well")
+    compared = compare(able, run, rounds=rounds, jobs=jobs, progress=progress)
+    if not passes(compared):
+        raise UserError(f"no selftest passes on {BEFORE}", hint=f"see what they say in {kept}")
+    lacking = {
+        name: sorted(tests.options[name] - options)
+        for name in dict.fromkeys(program.collection for program in programs)
+    }
+    return Comparison(compared, [p for p in programs if p.obstacle], modules, lacking, kept)
+
+
+def passes(compared: Sequence[Compared]) -> bool:
+    """Whether a test passes on the first variant."""
+    return any(
+        result.outcome is Outcome.PASS
+        for one in compared
+        for results in one.before
+        for test, result in results.items()
+        if test != MACHINE
+    )

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Both variants' results side by side: what passes on one must pass on the other."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from harness.children import kill_children
+from harness.kselftest.ktap import Outcome, TestResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from harness.kselftest.programs import Program
+
+    Results = Mapping[str, TestResult]
+    Run = Callable[[Program, str, int], Results]
+    """From a program, a variant and the round (from 1) to the tests' results."""
+
+BEFORE, AFTER = "baseline", "isolated"
+"""The variants that are compared."""
+
+_ABSENT = TestResult(Outcome.MISSING)
+
+
+class State(Enum):
+    """What the comparison of one test says."""
+
+    SAME = "same"
+    BETTER = "better"
+    FLAKY = "flaky"
+    REGRESSION = "regression"
+
+
+@dataclass
+class Compared:
+    """A program's rounds on both variants, in order."""
+
+    program: Program
+    before: list[Results] = field(default_factory=list)
+    after: list[Results] = field(default_factory=list)
+
+    @property
+    def tests(self) -> list[str]:
+        """The tests that either variant told of, in their order."""
+        every = [*self.before, *self.after]
+        return list(dict.fromkeys(name for results in every for name in results))
+
+    def outcomes(self, test: str) -> tuple[list[TestResult], list[TestResult]]:
+        """Return a test's results on both variants, one per round; an absent one is missing."""
+        return (
+            [results.get(test, _ABSENT) for results in self.before],
+            [results.get(test, _ABSENT) for results in self.after],
+        )
+
+    def state(self, test: str) -> State:
+        """Judge one test."""
+        before, after = self.outcomes(test)
+        return judge([r.outcome for r in before], [r.outcome for r in after])
+
+    def with_state(self, state: State) -> Iterator[str]:
+        """Yield the tests of which the comparison says so."""
+        return (test for test in self.tests if self.state(test) is state)
+
+
+def judge(before: Sequence[Outcome], after: Sequence[Outcome]) -> State:
+    """Say what a test's outcomes in all rounds come to.
+
+    It is a regression if most rounds on the second variant came out worse than every round on
+    the first, or knew a test that the first never did. What came out differently on one variant
+    is flaky, unless it is a regression.
+    """
+    unknown = set(before) == {Outcome.MISSING}
+    worse = sum(
+        outcome is not Outcome.MISSING if unknown else outcome > max(before) for outcome in after
+    )
+    if 2 * worse > len(after):
+        return State.REGRESSION
+    if len(set(before)) > 1 or len(set(after)) > 1:
+        return State.FLAKY
+    return State.SAME if before[0] is after[0] else State.BETTER
+
+
+def compare(
+    programs: Sequence[Program],
+    run: Run,
+    *,
+    rounds: int,
+    jobs: int,
+    progress: Callable[[str], None],
+) -> list[Compared]:
+    """Run each program once on both variants, and `rounds` times where a test came out differently.
+
+    `jobs` run at once. Raises UserError.
+    """
+    compared = {program: Compared(program) for program in programs}
+    _rounds(compared, run, [1], jobs=jobs, progress=progress)
+    unlike = {
+        program: one
+        for program, one in compared.items()
+        if any(one.state(test) is not State.SAME for test in one.tests)
+    }
+    _rounds(unlike, run, range(2, rounds + 1), jobs=jobs, progress=progress)
+    return list(compared.values())
+
+
+def _rounds(
+    compared: Mapping[Program, Compared],
+    run: Run,
+    numbers: Sequence[int],
+    *,
+    jobs: int,
+    progress: Callable[[str], None],
+) -> None:
+    todo = [
+        (one, variant, number)
+        for number in numbers
+        for one in compared.values()
+        for variant in (BEFORE, AFTER)
+    ]
+
+    def work(item: tuple[Compared, str, int]) -> Results:
+        one, variant, number = item
+        again = f", round {number}" if number > 1 else ""
+        progress(f"kselftest: {one.program.name} on {variant}{again}")
+        return run(one.program, variant, number)
+
+    pool = ThreadPoolExecutor(max_workers=jobs)
+    try:
+        for (one, variant, _), results in zip(todo, pool.map(work, todo), strict=True):
+            (one.before if variant == BEFORE else one.after).append(results)
+    except BaseException:
+        # Not to be held back for minutes by programs that nobody waits for any more.
+        pool.shutdown(wait=False, cancel_futures=True)
+        kill_children()
+        raise
+    finally:
+        pool.shutdown()

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a selftest said: its KTAP output (Documentation/dev-tools/ktap.rst) and its exit status."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from enum import IntEnum
+
+from harness.vm.process import signal_name
+
+EXIT = "(exit status)"
+"""The result that stands for the program as a whole: some say nothing in KTAP."""
+PLAN = "(plan)"
+"""The result that stands for the number of tests that a program said it would run."""
+
+_TEST = re.compile(r"\s*(?P<word>ok|not ok)\b\s*(?P<number>\d+)?\s*(?:- )?(?P<rest>.*)")
+_DIRECTIVE = re.compile(r"\s*#\s*(?P<word>SKIP|XFAIL|TODO|XPASS|error|TIMEOUT)\b:?", re.IGNORECASE)
+_PLANNED = re.compile(r"1\.\.(?P<count>\d+)\b")
+_COMMENT = re.compile(r"#\s+(?P<text>\S.*)")
+_PASSING = re.compile(r"^#\s+(RUN|OK|FAIL|\[RUN\]|Starting)\b|: Test (terminated|failed)|Totals:")
+"""Comments by kselftest_harness.h that say nothing of why a test failed."""
+_MEASURED = re.compile(r"\d+(?=[kMG]B of )")
+"""A size that a test found out, and tells of in its name (mm/mrelease_test)."""
+_NOT_COUNTED = frozenset({"SKIP", "XFAIL", "TODO"})
+_XFAIL, _SKIP = 2, 4  # exit statuses of tools/testing/selftests/kselftest.h
+
+
+class Outcome(IntEnum):
+    """What came of one test, from the best to the worst."""
+
+    PASS = 0
+    SKIP = 1
+    FAIL = 2
+    MISSING = 3
+
+    def __str__(self) -> str:
+        """Return it as the report prints it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test's outcome, and the reason for it if one was given."""
+
+    __test__ = False  # it is not for pytest to run
+
+    outcome: Outcome
+    reason: str = ""
+
+
+def parse(output: str, status: int | None) -> dict[str, TestResult]:
+    """Return the results by the tests' names; a name that comes again gets a number.
+
+    `status` is the wait status of the program, None if it was ended at its deadline. Lines of
+    a nested test count like others; what stands behind `#` is another program's and does not,
+    but the last such line may say why the next test failed.
+    """
+    results: dict[str, TestResult] = {}
+    seen: Counter[str] = Counter()
+    planned: int | None = None
+    numbered, said = 0, ""
+    for line in output.splitlines():
+        if found := _PLANNED.match(line):
+            planned = (planned or 0) + int(found["count"])  # a script may run several programs
+        elif found := _TEST.match(line):
+            numbered += not line[0].isspace()
+            name, result = _test(found["word"] == "ok", found["rest"].strip(), said)
+            said = ""
+            name = _MEASURED.sub("N", name) or f"test {found['number']}"
+            seen[name] += 1
+            results[name if seen[name] == 1 else f"{name} ({seen[name]})"] = result
+        elif (found := _COMMENT.match(line)) and not _PASSING.search(line):
+            said = found["text"]
+    ended = _exit(status)
+    if planned is not None and numbered != planned and ended.outcome is not Outcome.SKIP:
+        results[PLAN] = TestResult(Outcome.FAIL, f"{numbered} of {planned} tests said something")
+    return {**results, EXIT: ended}
+
+
+def _test(is_ok: bool, rest: str, said: str) -> tuple[str, TestResult]:
+    """Return a test's name and result from what follows its number; `said` is why it may fail.
+
+    kselftest.h writes the name of a test that it skips behind the directive.
+    """
+    outcome = Outcome.PASS if is_ok else Outcome.FAIL
+    found = _DIRECTIVE.search(rest)
+    if found is None:
+        return rest, TestResult(outcome, "" if is_ok else said)
+    name, reason = rest[: found.start()], rest[found.end() :].strip()
+    word = found["word"].upper()
+    if word in _NOT_COUNTED:
+        outcome = Outcome.SKIP
+    return name or reason, TestResult(outcome, f"{word} {reason}".strip())
+
+
+def _exit(status: int | None) -> TestResult:
+    if status is None:
+        return TestResult(Outcome.FAIL, "it did not end before its deadline")
+    if os.WIFSIGNALED(status):
+        return TestResult(Outcome.FAIL, f"died of {signal_name(-os.WTERMSIG(status))}")
+    code = os.WEXITSTATUS(status)
+    if code in (_XFAIL, _SKIP):
+        return TestResult(Outcome.SKIP, f"exit status {code}")
+    return TestResult(Outcome.FAIL, f"exit status {code}") if code else TestResult(Outcome.PASS)

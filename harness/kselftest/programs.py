@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The selftests' programs: built from the line's own tree, kept in the cache by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elftools.elf.elffile import ELFFile
+from filelock import FileLock
+
+from harness.errors import UserError
+from harness.kernel.command import output_of
+from harness.kernel.make import RECIPE, VARIABLES, make
+from harness.kernel.series import load_series
+from harness.kernel.source import find_source, write_json
+from harness.kernel.toolchain import toolchain
+from harness.kernel.tree import BuildTree, prepare
+from harness.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
+from harness.seal import is_sealed, seal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+
+COLLECTIONS: Mapping[str, tuple[str, ...]] = {
+    # Those that the requirement names.
+    "seccomp": (),
+    "ptrace": (),
+    "cgroup": (),
+    "pidfd": (),
+    # What else reaches other tasks, is inherited by them, or is limited by the isolation.
+    "breakpoints": (),
+    "clone3": (),
+    "core": (),
+    "exec": (),
+    "futex/functional": (),
+    "membarrier": (),
+    "perf_events": (),
+    "user_events": (),
+    # Locked memory, which the series counts anew, and swap. (The others of `mm` are benchmarks,
+    # or need huge pages; its own list is a script with arguments for each.)
+    "mm": (
+        *("mlock2-tests", "mlock-random-test", "mrelease_test", "madv_populate", "memfd_secret"),
+        *("mremap_test", "mremap_dontunmap", "mdwe_test", "mkdirty", "soft-dirty", "cow"),
+        *("ksm_functional_tests", "droppable", "mseal_test", "map_fixed_noreplace"),
+    ),
+}
+"""The folders of tools/testing/selftests, and which of their programs; none named means all."""
+
+NOT_RUN = {
+    "seccomp/seccomp_benchmark": "compares nanoseconds, which an emulated processor keeps apart "
+    "by chance, and takes minutes",
+    "breakpoints/step_after_suspend_test": "suspends the machine, which nothing wakes",
+}
+"""Programs that would say nothing, and why."""
+
+NEEDS = {
+    "cgroup/test_freezer": ("INOTIFY_USER",),
+    "cgroup/test_kill": ("INOTIFY_USER",),
+}
+"""Kernel options without which a program fails or waits for ever, though its collection's list
+does not have them: both wait for cgroup.events to change."""
+
+SELFTESTS = "tools/testing/selftests"
+MEMBERS = (
+    *("Kbuild", "Makefile", "scripts/*", "include/*", "arch/x86/*", "usr/*", "tools/*"),
+    *("*/Kbuild", "mm/gup_test.h"),
+)
+"""What of the kernel's source the headers for user space and the selftests are made from."""
+
+_FLAGS = "-static -s"
+"""For the linker: a guest has no libraries, and not much memory."""
+_LINE_BUFFERED = GUEST_IMAGES / "kselftest" / "line_buffered.c"
+
+_RECIPE = 2
+"""Raise it when what is kept of a build changes in a way that no hashed input shows."""
+
+_LIBRARIES = {"libc.a": "libc6-dev", "libcap.a": "libcap-dev"}
+_ELF, _SCRIPT = b"\x7fELF", b"#!"
+_SHELLS = ("/bin/sh", "/bin/busybox")  # a guest's
+_KEPT = 2  # builds, about 60 MB each
+_LOCK_SECONDS = 1200.0
+_LIST = "programs.json"
+_OPTION = re.compile(r"^CONFIG_(\w+)=[ym]$", re.MULTILINE)
+_CAUSE = re.compile(r"error:|undefined reference|cannot find|Error 127")
+_FAILED = re.compile(r"\*\*\* \[.*/kselftest/(\S+)\] Error")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A test program: `<collection>/<file>`, and why it cannot run in a guest, if it cannot."""
+
+    name: str
+    obstacle: str = ""
+
+    @property
+    def collection(self) -> str:
+        """The folder it belongs to."""
+        return self.name.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class Selftests:
+    """What was built: the programs, and the folder that has them and what they need.
+
+    `options` has the kernel options that each collection asks for, without their prefix.
+    """
+
+    folder: Path
+    programs: tuple[Program, ...]
+    options: Mapping[str, frozenset[str]]
+
+    def files(self, program: Program) -> Iterator[Path]:
+        """Yield the files that the guest needs for a program: itself, and the folder's data.
+
+        A script may run any of the others.
+        """
+        is_script = program.name.endswith(".sh")
+        others = {one.name for one in self.programs if not is_script} - {program.name}
+        for path in sorted((self.folder / program.collection).iterdir()):
+            if f"{program.collection}/{path.name}" not in others:
+                yield path
+
+
+def selftests(line: str, *, progress: Callable[[str], None]) -> Selftests:
+    """Find the programs of a kernel line in the cache, or build them. Raises UserError."""
+    base = cache_dir() / "kselftests"
+    place = base / _key(line)
+    if not is_sealed(place):
+        base.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{base}.lock", timeout=_LOCK_SECONDS):
+            if not is_sealed(place):  # another process has made it meanwhile
+                shutil.rmtree(place, ignore_errors=True)
+                _make(line, place, progress=progress)
+    os.utime(place)
+    listed = json.loads((place / _LIST).read_text())
+    return Selftests(
+        place,
+        tuple(
+            Program(name, NOT_RUN.get(name, obstacle))
+            for name, obstacle in listed["programs"].items()
+        ),
+        {name: frozenset(options) for name, options in listed["options"].items()},
+    )
+
+
+def _key(line: str) -> str:
+    """Hash all that the programs are made from: tarball, series, compiler, libraries."""
+    series = load_series(line, patches=KERNEL_PATCHES)
+    source = find_source(line, cache=cache_dir())
+    recipe = [_RECIPE, COLLECTIONS, MEMBERS, _FLAGS, RECIPE]
+    digest = hashlib.sha256(repr([source.digest, toolchain(), recipe]).encode())
+    for _, content in series.content():
+        digest.update(hashlib.sha256(content).digest())
+    for path in (*map(_library, _LIBRARIES), _LINE_BUFFERED):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _library(name: str) -> Path:
+    """Find a static library; the compiler answers with the bare name if there is none."""
+    path = Path(output_of(["gcc", f"-print-file-name={name}"])[1].strip())
+    if not path.is_file():
+        raise UserError(f"{name} is missing", hint=f"apt-get install {_LIBRARIES[name]}")
+    return path
+
+
+def _make(line: str, place: Path, *, progress: Callable[[str], None]) -> None:
+    """Build in a folder that is gone afterwards, and keep what a guest needs."""
+    cache = cache_dir()
+    stale = sorted(place.parent.glob("*/"), key=lambda path: path.stat().st_mtime_ns)
+    for path in stale[: 1 - _KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as scratch:
+        tree = BuildTree(Path(scratch))
+        prepare(
+            tree,
+            source=find_source(line, cache=cache),
+            series=load_series(line, patches=KERNEL_PATCHES),
+            progress=progress,
+            members=MEMBERS,
+        )
+        progress("kselftest: compiling")
+        make(tree, ["headers"])
+        flags = f"USERLDFLAGS={_FLAGS} {compile_line_buffered(Path(scratch))}"
+        targets = ["all", f"TARGETS={' '.join(COLLECTIONS)}", flags]
+        # One that does not compile must not keep the others from it.
+        make(tree, ["--keep-going", *targets], folder=SELFTESTS)
+        new = Path(scratch) / "kept"
+        _collect(tree, new)
+        shutil.copyfile(tree.log, new / "build.log")
+        seal(new)
+        new.rename(place)
+
+
+def compile_line_buffered(folder: Path) -> Path:
+    """Compile what every program is linked with."""
+    target = folder / "line_buffered.o"
+    status, said = output_of(["gcc", "-O2", "-c", str(_LINE_BUFFERED), "-o", str(target)])
+    if status:
+        raise UserError(f"{_LINE_BUFFERED.name} does not compile: {said}", hint="mend it")
+    return target
+
+
+def _collect(tree: BuildTree, new: Path) -> None:
+    """Take what was built, and note what the programs are and which of them cannot run."""
+    built = tree.objects / "kselftest"
+    complaints = causes(tree.log.read_text())
+    listed = {}
+    for collection, named in COLLECTIONS.items():
+        target = new / collection
+        target.mkdir(parents=True)
+        for name in named or _emitted(tree, collection):
+            source = tree.source / SELFTESTS / collection / name
+            program = source if source.is_file() else built / collection / name
+            cause = complaints.get(f"{collection}/{name}", "it was not built")
+            if program.is_file():
+                shutil.copy(program, target / name)
+                listed[f"{collection}/{name}"] = obstacle(program)
+            else:
+                listed[f"{collection}/{name}"] = f"does not compile: {cause}"
+        if not named:
+            _copy_data(built / collection, target)
+            shutil.copy(tree.source / SELFTESTS / collection / "Makefile", target)  # exec's data
+    options = {name: _options(tree.source / SELFTESTS / name / "config") for name in COLLECTIONS}
+    write_json(new / _LIST, {"programs": listed, "options": options})
+
+
+def _options(config: Path) -> list[str]:
+    """Return the kernel options that a collection says it needs; many say nothing."""
+    return _OPTION.findall(config.read_text()) if config.is_file() else []
+
+
+def _emitted(tree: BuildTree, collection: str) -> list[str]:
+    """Return the programs that a collection says it has, in its own order."""
+    folder = tree.source / SELFTESTS / collection
+    output = tree.objects / "kselftest" / collection
+    argv = ["make", "-s", "--no-print-directory", "-C", str(folder), f"OUTPUT={output}"]
+    argv += [*VARIABLES, "COLLECTION=x", "emit_tests"]
+    status, said = output_of(argv)
+    names = [line.partition("x:")[2] for line in said.splitlines() if line.startswith("x:")]
+    if status or not names:
+        raise UserError(f"{SELFTESTS}/{collection} lists no tests", hint=" ".join(argv))
+    return list(dict.fromkeys(names))
+
+
+def _copy_data(built: Path, target: Path) -> None:
+    """Copy what was built beside the programs: helpers, links, scripts, empty folders."""
+    for path in sorted(built.iterdir()):
+        copy = target / path.name
+        if path.is_dir():
+            copy.mkdir()
+        elif not copy.exists():
+            shutil.copy(path, copy, follow_symlinks=False)
+
+
+def obstacle(program: Path) -> str:
+    """Say what a guest lacks to run a program: an interpreter, or libraries. Empty if nothing."""
+    with program.open("rb") as file:
+        first = file.readline(256)
+        if first.startswith(_ELF):
+            dynamic = any(part["p_type"] == "PT_INTERP" for part in ELFFile(file).iter_segments())
+            return "is not static, and a guest has no libraries" if dynamic else ""
+    if not first.startswith(_SCRIPT):
+        return "is no program"
+    words = first.removeprefix(_SCRIPT).decode(errors="replace").split()
+    if not words:
+        return "names no interpreter"
+    if words[0] in _SHELLS:
+        return ""
+    return f"needs {' '.join(words)}, which a guest does not have"
+
+
+def causes(log: str) -> dict[str, str]:
+    """Return, by program, the complaint before make's own about it."""
+    causes, last = {}, ""
+    for line in log.splitlines():
+        if found := _FAILED.search(line):
+            causes[found[1]] = last or line.strip()
+            last = ""
+        elif not last and _CAUSE.search(line):
+            last = line.strip()
+    return causes
+
+
+def held_against(program: Program, options: Container[str]) -> Program:
+    """Return the program as a kernel of these options can run it: with an obstacle, or without."""
+    lacking = [option for option in NEEDS.get(program.name, ()) if option not in options]
+    if not lacking or program.obstacle:
+        return program
+    return replace(program, obstacle=f"the kernel lacks {', '.join(lacking)}")
+
+
+def chosen(programs: Iterable[Program], names: Iterable[str]) -> list[Program]:
+    """Return the programs that were named, by themselves or by their collection; all if none was.
+
+    Raises UserError for a name that is of neither.
+    """
+    wanted, known = tuple(names), list(programs)
+    every = {name for one in known for name in (one.name, one.collection)}
+    for name in wanted:
+        if name not in every:
+            raise UserError(
+                f"there is no selftest {name!r}",
+                hint=f"name a program or one of {', '.join(COLLECTIONS)}",
+            )
+    return [p for p in known if not wanted or {p.name, p.collection} & set(wanted)]

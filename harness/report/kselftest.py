@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The comparison as text: a row per program, then every difference, then what could not run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from harness.kselftest.compare import AFTER, BEFORE, Compared, State
+from harness.kselftest.ktap import Outcome, TestResult
+from harness.report.text import plural, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from harness.kselftest.command import Comparison
+    from harness.kselftest.programs import Program
+
+_STYLES = {
+    State.REGRESSION: "bold red",
+    State.FLAKY: "yellow",
+    State.BETTER: "cyan",
+    State.SAME: "green",
+}
+_COUNTED = (Outcome.PASS, Outcome.FAIL, Outcome.SKIP)
+_MEANING = {
+    State.REGRESSION: f"worse on {AFTER}",
+    State.FLAKY: "not the same in every round",
+    State.BETTER: f"worse on {BEFORE}",
+}
+
+
+def print_comparison(out: Console, comparison: Comparison) -> None:
+    """Print the table, each difference, each test that is skipped or fails, and the totals."""
+    compared, unable = comparison.compared, comparison.unable
+    out.print(_table(compared))
+    for state in (State.REGRESSION, State.FLAKY, State.BETTER):
+        _print_list(out, _MEANING[state], list(_unlike(compared, state)), _STYLES[state])
+    for outcome, meaning in (
+        (Outcome.FAIL, "fails on both"),
+        (Outcome.SKIP, "skipped on both"),
+    ):
+        alike = _alike(compared, outcome)
+        _print_list(out, meaning, [line for line, _ in alike], "", sum(many for _, many in alike))
+    reasons = [f"{program.name}: {program.obstacle}" for program in unable]
+    _print_list(out, "cannot run", reasons, "")
+    options = [f"{name}: {', '.join(lacks)}" for name, lacks in comparison.lacking.items() if lacks]
+    _print_list(out, "options that a collection asks for and the kernel lacks", options, "")
+    for variant in (BEFORE, AFTER):
+        modules = f"security modules {visible(comparison.modules[variant])}"
+        out.print(f"{_sum(compared, variant)}; {modules}", soft_wrap=True)
+    out.print(f"output: {comparison.kept}", soft_wrap=True)
+    out.print(summary(compared, unable))
+
+
+def summary(compared: Sequence[Compared], unable: Sequence[Program]) -> str:
+    """Return the last line: tests, programs, and how many there are of each difference."""
+    states = Counter(one.state(test) for one in compared for test in one.tests)
+    parts = [f"{states[State.SAME]} the same", plural(states[State.REGRESSION], "regression")]
+    parts += [f"{states[State.FLAKY]} flaky", f"{states[State.BETTER]} better"]
+    programs = f"{plural(len(compared), 'program')} run, {len(unable)} that cannot"
+    return f"{plural(states.total(), 'test')}: {', '.join(parts)}; {programs}"
+
+
+def has_regression(compared: Sequence[Compared]) -> bool:
+    """Whether a test fares worse on the second variant."""
+    return any(any(one.with_state(State.REGRESSION)) for one in compared)
+
+
+def _table(compared: Sequence[Compared]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("program", no_wrap=True)
+    for variant in (BEFORE, AFTER):
+        table.add_column(f"{variant}: pass, fail, skip", justify="right")
+    table.add_column("rounds", justify="right")
+    table.add_column("comparison")
+    for one in compared:
+        states = Counter(map(one.state, one.tests))
+        said = [
+            Text(f"{count} {state.value}", style=_STYLES[state]) for state, count in states.items()
+        ]
+        counts = [_counts(_first(one, variant)) for variant in (BEFORE, AFTER)]
+        rounds = str(len(one.before))
+        table.add_row(one.program.name, *counts, rounds, Text(", ").join(said))
+    return table
+
+
+def _first(one: Compared, variant: str) -> Counter[Outcome]:
+    """Count the outcomes of a program's first round."""
+    results = (one.before if variant == BEFORE else one.after)[0]
+    return Counter(results[test].outcome for test in one.tests if test in results)
+
+
+def _counts(counted: Counter[Outcome]) -> str:
+    return "  ".join(f"{counted[outcome]:>3}" for outcome in _COUNTED)
+
+
+def _sum(compared: Sequence[Compared], variant: str) -> str:
+    total: Counter[Outcome] = Counter()
+    for one in compared:
+        total += _first(one, variant)
+    words = ("passed", "failed", "skipped")
+    counts = (f"{total[outcome]} {word}" for outcome, word in zip(_COUNTED, words, strict=True))
+    return f"{variant}, first round: {', '.join(counts)}"
+
+
+def _unlike(compared: Sequence[Compared], state: State) -> Iterator[str]:
+    for one in compared:
+        for test in one.with_state(state):
+            before, after = one.outcomes(test)
+            yield (
+                f"{one.program.name} {test}: {BEFORE} {_rounds(before)}, {AFTER} {_rounds(after)}"
+            )
+
+
+def _alike(compared: Sequence[Compared], outcome: Outcome) -> list[tuple[str, int]]:
+    """Return a line per test, or per reason where a program gives one for several; how many."""
+    found = []
+    for one in compared:
+        named: dict[str, list[str]] = {}
+        for test in one.with_state(State.SAME):
+            result = one.before[0][test]
+            if result.outcome is outcome:
+                named.setdefault(result.reason or test, []).append(test)
+        for reason, tests in named.items():
+            what = tests[0] if len(tests) == 1 else plural(len(tests), "test")
+            why = f": {reason}" if reason != what else ""
+            found.append((f"{one.program.name} {what}{why}", len(tests)))
+    return found
+
+
+def _rounds(results: Sequence[TestResult]) -> str:
+    """Return how often which outcome came, with the first reason given for it."""
+    reasons: dict[Outcome, str] = {}
+    for result in results:
+        reasons[result.outcome] = reasons.get(result.outcome) or result.reason
+    counted = Counter(result.outcome for result in results)
+    return ", ".join(
+        f"{count} x {outcome}{f' ({reasons[outcome]})' if reasons[outcome] else ''}"
+        for outcome, count in sorted(counted.items())
+    )
+
+
+def _print_list(
+    out: Console, title: str, lines: Sequence[str], style: str, count: int | None = None
+) -> None:
+    if lines:
+        number = len(lines) if count is None else count
+        out.print(Text(f"{title} ({number}):", style=style or "bold"))
+    for line in lines:
+        out.print(f"  {visible(line)}", soft_wrap=True)
