@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cell import Cell
 from harness.errors import UserError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CELLS = (("baseline", "nothing"), ("isolated", "proc_mem_write"), ("kthread", "nothing"))
 """Variant and scenario of the cells that are timed: one that does nothing, one that attacks."""
 
-FEWEST = 7
+REPEAT = FEWEST = 7
 """Measurements of each kind below which a median says little."""
 
 
@@ -46,6 +46,15 @@ class Measurement:
         """What part of boot-plus-run a cell from the saved state takes."""
         return self.saved_median / self.fresh_median
 
+    def as_json(self) -> dict[str, Any]:
+        """Return an entry of the `cells` that `bench --output` keeps (harness/figures.py)."""
+        return {
+            "name": self.name,
+            "saved_seconds": self.saved,
+            "fresh_seconds": self.fresh,
+            "ratio": self.ratio,
+        }
+
     def __str__(self) -> str:
         """Return the line that `bench` prints."""
         return (
@@ -62,8 +71,7 @@ def bench(
 
     Raises UserError for too few measurements or a cell that ends in an error: an error is fast.
     """
-    if repeat < FEWEST:
-        raise UserError(f"{repeat} measurements are too few", hint=f"take -n {FEWEST} or more")
+    check_repeat(repeat)
     measured = []
     for variant, scenario in CELLS:
         cell = Cell(line, variant, scenario)
@@ -81,6 +89,12 @@ def bench(
         tuple(second for one in measured for second in one.fresh),
     )
     return [*measured, every]
+
+
+def check_repeat(repeat: int) -> None:
+    """Raise UserError for too few measurements."""
+    if repeat < FEWEST:
+        raise UserError(f"{repeat} measurements are too few", hint=f"take -n {FEWEST} or more")
 
 
 def _seconds(lab: Lab, cell: Cell, *, fresh: bool) -> float:

@@ -20,7 +20,8 @@ from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 DEFAULT_LINE = "6.12"
 ROUNDS = 3
@@ -36,6 +37,13 @@ class Lab(Protocol):
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
         """Run one cell, from the saved state or (`fresh`) from a boot of its own. Thread-safe."""
+
+
+class TimingLab(Lab, Protocol):
+    """A lab on whose machines round trips can be timed, too."""
+
+    def trip_clock(self, variant: str) -> AbstractContextManager[Callable[[int], list[int]]]:
+        """A machine's round trips (harness/trip_clock.py): so many of them, in microseconds."""
 
 
 def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Cell]:

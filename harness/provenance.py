@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.paths import CHECKOUT
 
 if TYPE_CHECKING:
-    from harness.matrix import Lab
+    from harness.matrix import TimingLab
 
 _DEADLINE = 10.0  # seconds for git or QEMU to say its version
 
@@ -24,7 +24,7 @@ Progress = Callable[[str], None]
 class OpenLab:
     """A lab that is ready to run cells, and what it is made of."""
 
-    lab: Lab
+    lab: TimingLab
     facts: dict[str, Any] = field(default_factory=dict)
 
 

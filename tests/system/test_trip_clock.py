@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Round trips to real handlers are timed: all of them, and what makes them longer shows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.attacker.tracefs import TRACING, define, switch_on
+from harness.errors import VmLost
+from harness.round_trip import FEWEST, calm, round_trip
+from harness.trip_clock import trip_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.attacker import Attacker
+    from harness.lab import Images, Lab
+    from harness.vm.machine import Machine
+
+TRIPS = 500
+PROBES = 20
+
+
+@pytest.fixture
+def clock(machine: Machine, images: Images) -> Iterator[Callable[[int], list[int]]]:
+    """The clock of `machine`, past its first trips."""
+    with trip_clock(machine, images.kernel, images.guest) as make:
+        make(TRIPS)
+        yield make
+
+
+def test_isolation_costs_little(lab: Lab) -> None:
+    found = round_trip(lab, pairs=FEWEST, turns=2, trips=100, progress=lambda _: None)
+    assert found.ratio < 1.5, str(found)
+    assert len(found.pairs) == FEWEST
+    assert {len(pair.baseline) for pair in found.pairs} == {200}
+    assert {len(pair.isolated) for pair in found.pairs} == {200}
+
+
+def test_the_trips_fill_a_good_part_of_the_time_that_passes(
+    clock: Callable[[int], list[int]],
+) -> None:
+    """So much for the unit. What is left are the self-test's own work, and starting the payload."""
+    start = time.monotonic()
+    taken = sum(clock(2000)) / 1e6
+    passed = time.monotonic() - start
+    assert passed / 10 < taken < passed
+
+
+def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attacker) -> None:
+    before = calm(clock(TRIPS))
+    for number in range(PROBES):
+        for function in ("pipe_read", "pipe_write"):
+            define(attacker, "kprobe", f"p:slow/{function}{number} {function}")
+            switch_on(attacker, f"slow/{function}{number}", only="common_pid == 0")
+    clock(TRIPS)
+    assert calm(clock(TRIPS)) > 1.1 * before, before
+
+
+def test_trips_that_fell_out_of_the_trace_are_missed(
+    clock: Callable[[int], list[int]], attacker: Attacker
+) -> None:
+    attacker.write_file(f"{TRACING}/buffer_size_kb", b"8")
+    with pytest.raises(VmLost, match=r"shows \d+ of 1000 round trips"):
+        clock(1000)
