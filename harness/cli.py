@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line: `umd-harness doctor | build | list | run | shell | surface | bench | repeat |
-clean`.
+defences | export | kselftest | clean`.
 
 Whatever takes time to import is imported by the command that needs it, after its first line is
 out.
@@ -8,19 +8,20 @@ out.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.arguments import Command, parser_of
 from harness.errors import UserError, mendable
-from harness.matrix import DEFAULT_LINE, all_cells, closure, default_jobs
+from harness.matrix import all_cells, closure
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,11 +42,11 @@ class _Stopped(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 2 for anything that the user has to mend."""
-    options = _parser().parse_args(argv)
+    options = parser_of(_COMMANDS).parse_args(argv)
     if sys.stdout is None:
         sys.stderr.write("umd-harness: its output is closed; send it to /dev/null instead\n")
         return 2
-    command: Callable[[argparse.Namespace], int] = options.command
+    command: Command = options.command
     try:
         with _ended_by_signals():
             status = command(options)
@@ -89,96 +90,6 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="umd-harness",
-        description="Attacks a user mode driver as root and says, with evidence from outside the "
-        "guest, what happened.",
-        epilog="exit status: 0 all as expected, 1 something was not, 2 a cell gave no conclusion "
-        "or the harness could not run",
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> _Adder:
-        sub = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        sub.set_defaults(command=command)
-        return sub.add_argument
-
-    argument = add("doctor", _doctor, "check what this machine has, and say what is missing")
-    _line(argument)
-    argument = add("build", _build, "build the kernel and the guest image, or find them built")
-    _line(argument)
-    argument = add("list", _list, "list the scenarios and what each variant should give")
-    argument("--format", choices=["text", "markdown"], default="text", help="text if not given")
-    _scenario_files(argument)
-    argument = add("run", _run, "run scenarios on variants and print the matrix")
-    argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
-    argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
-    _line(argument)
-    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
-    argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
-    _scenario_files(argument)
-    argument = add("shell", _shell, "boot a machine and give a root shell in it")
-    argument("--variant", default="isolated", metavar="NAME")
-    _line(argument)
-    argument = add(
-        "surface", _surface, "count where a task can be acted on, and what is not attacked"
-    )
-    _line(argument)
-    argument("--tree", type=Path, metavar="PATH", help="a built kernel tree, in place of a line")
-    argument("--all", action="store_true", help="list each entry, not only what is open")
-    argument(
-        "--probe", action="store_true", help="write to each file of a guest and see what moves"
-    )
-    argument(
-        "--jobs", type=_positive, default=default_jobs(), metavar="N", help="machines at a time"
-    )
-    argument(
-        "--diff",
-        nargs="+",
-        default=[],
-        metavar="KERNEL",
-        help="what a kernel has that this other one has not, or the second of two and not the "
-        "first: lines, paths, or `stock` for the line without our series",
-    )
-    argument = add("bench", _bench, "time cells from the saved state against boot-plus-run")
-    argument("-n", type=_positive, default=7, metavar="N", help="of each kind and cell (7)")
-    _line(argument)
-    argument = add("repeat", _repeat, "run cells again and again and count their verdicts")
-    argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
-    argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
-    argument("-n", type=_positive, default=100, metavar="N", help="times each (100)")
-    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
-    _line(argument)
-    argument = add("clean", _clean, "remove build trees and saved states from the cache")
-    argument("--all", action="store_true", help="the built images too")
-    return parser
-
-
-_Adder = Callable[..., object]
-
-
-def _line(argument: _Adder) -> None:
-    argument("--line", default=DEFAULT_LINE, metavar="LINE", help=f"kernel line ({DEFAULT_LINE})")
-
-
-def _scenario_files(argument: _Adder) -> None:
-    argument(
-        "--scenarios",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE.py",
-        help="a file with more scenarios (it is executed); may be repeated",
-    )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
-    return int(text)
 
 
 def _say(text: str) -> None:
@@ -280,17 +191,34 @@ def _surface(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from harness.bench import CELLS, bench
+    from harness.bench import CELLS, REPEAT, bench, check_repeat
+    from harness.figures import check_place, write_figures
     from harness.provenance import open_lab
     from harness.report.terminal import console, progress_line
+    from harness.round_trip import BASELINE, ISOLATED, PAIRS, check_pairs, round_trip
 
+    repeat, pairs = options.n or REPEAT, options.n or PAIRS
+    if not options.round_trip:
+        check_repeat(repeat)
+    check_pairs(pairs)
+    if options.output:
+        check_place(options.output)
     out = console()
-    variants = [variant for variant, _ in CELLS]
+    variants = [BASELINE, ISOLATED, *(variant for variant, _ in CELLS if not options.round_trip)]
     with progress_line(out) as progress, open_lab(options.line, variants, progress) as opened:
-        measured = bench(opened.lab, line=options.line, repeat=options.n, progress=progress)
-    for measurement in measured:
-        _say(str(measurement))
-    return 0
+        trips = round_trip(opened.lab, pairs=pairs, progress=progress)
+        cells = (
+            []
+            if options.round_trip
+            else bench(opened.lab, line=options.line, repeat=repeat, progress=progress)
+        )
+    for measured in (*cells, trips):
+        _say(str(measured))
+    if options.output:
+        write_figures(
+            options.output, line=options.line, facts=opened.facts, round_trip=trips, cells=cells
+        )
+    return 1 if trips.is_within is False else 0
 
 
 def _repeat(options: argparse.Namespace) -> int:
@@ -314,12 +242,90 @@ def _repeat(options: argparse.Namespace) -> int:
     return 0 if steady else 1
 
 
+def _defences(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from harness.defences import DEFENCES, SUBJECT, held_cells, markdown, what_each_buys
+    from harness.lab import Lab
+    from harness.report.terminal import console, progress_line
+
+    defences = options.without or tuple(DEFENCES)
+    if unknown := sorted(set(defences) - set(DEFENCES)):
+        known = ", ".join(DEFENCES)
+        raise UserError(f"there is no defence {unknown[0]!r}", hint=f"take one of: {known}")
+    cells = held_cells(options.line)
+    with progress_line(console()) as progress:
+        lab = Lab.open(options.line, [SUBJECT], progress=progress)
+        bought = what_each_buys(
+            lambda defence: replace(lab, without=defence),
+            cells,
+            defences=defences,
+            jobs=options.jobs,
+            progress=progress,
+        )
+    _say(markdown(bought, cells))
+    for one in bought:
+        for name, why in one.broken.items():
+            _say(f"without {one.defence}: {name}: error: {why}")
+    return 2 if any(one.broken for one in bought) else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from harness.export.command import Wanted, export
+
+    wanted = Wanted(
+        line=options.line,
+        output=options.output or Path("export", options.line),
+        witness=not options.without_witness,
+        signoff=options.signoff,
+        results=options.results,
+        bench=options.bench,
+    )
+    export(wanted, say=_say)
+    return 0
+
+
+def _kselftest(options: argparse.Namespace) -> int:
+    from harness.kselftest.command import compare_variants
+    from harness.report.kselftest import has_regression, print_comparison
+    from harness.report.terminal import console, progress_line
+
+    out = console()
+    with progress_line(out) as progress:
+        comparison = compare_variants(
+            options.line,
+            options.names,
+            rounds=options.rounds,
+            jobs=options.jobs,
+            root=options.results,
+            progress=progress,
+        )
+    print_comparison(out, comparison)
+    return 1 if has_regression(comparison.compared) else 0
+
+
 def _clean(options: argparse.Namespace) -> int:
     from harness.clean import clean
 
     for removed in clean(everything=options.all):
         _say(str(removed))
     return 0
+
+
+_COMMANDS = {
+    "doctor": _doctor,
+    "build": _build,
+    "list": _list,
+    "run": _run,
+    "shell": _shell,
+    "surface": _surface,
+    "bench": _bench,
+    "repeat": _repeat,
+    "defences": _defences,
+    "export": _export,
+    "kselftest": _kselftest,
+    "clean": _clean,
+}
 
 
 if __name__ == "__main__":

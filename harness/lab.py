@@ -19,6 +19,7 @@ from harness.kernel.build import kernel_image
 from harness.scenarios import SCENARIOS
 from harness.scenarios.registry import unmet
 from harness.trial import Trial
+from harness.trip_clock import trip_clock
 from harness.variants import VARIANTS
 from harness.vm.machine import Machine
 from harness.vm.probe import Accelerator, accelerator
@@ -54,12 +55,14 @@ class Lab:
     """One kernel line's images and machines. Safe to use from several threads.
 
     `flavours` has the images of each flavour that was asked for; the line's own is "".
+    `without` names a defence that all of its kernels go without.
     """
 
     line: str
     flavours: Mapping[str, Images]
     accelerator: Accelerator
     kaslr: bool = False
+    without: str = ""
 
     @classmethod
     def open(
@@ -95,6 +98,8 @@ class Lab:
     def spec(self, variant: str, *, cpus: int = 1, boot: str = "") -> MachineSpec:
         """The machine on which `variant` runs; other CPUs or parameters make it another one."""
         images = self.images(variant)
+        if self.without:
+            boot = f"{boot} umd_without={self.without}".strip()
         own = [f"{cpus}-cpus"] * (cpus > 1) + re.findall(r"[\w.-]+", boot)
         return MachineSpec(
             name="-".join([self.line, variant, *own, *(["kaslr"] if self.kaslr else [])]),
@@ -149,6 +154,16 @@ class Lab:
             yield machine
 
     @contextmanager
+    def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
+        """Times round trips on a machine of its own (harness/trip_clock.py)."""
+        images = self.images(variant)
+        with (
+            self.machine(variant) as machine,
+            trip_clock(machine, images.kernel, images.guest) as clock,
+        ):
+            yield clock
+
+    @contextmanager
     def _machine(
         self, variant: str, *, fresh: bool, cpus: int = 1, boot: str = ""
     ) -> Iterator[Machine]:
@@ -158,7 +173,7 @@ class Lab:
                 self._warm(variant, machine)
                 yield machine
             return
-        state = saved_state(spec, self.accelerator, ready=partial(self._park, variant))
+        state = saved_state(spec, self.accelerator, ready=partial(self.park, variant))
         with Machine.restore(spec, self.accelerator, state) as machine:
             yield machine
 
@@ -173,7 +188,8 @@ class Lab:
         )
         check_clock(warm.heartbeat - first.heartbeat, seconds=time.monotonic() - start)
 
-    def _park(self, variant: str, machine: Machine) -> None:
+    def park(self, variant: str, machine: Machine) -> None:
+        """Wait for a handler that answers, and have the witness stop until the state is used."""
         self._warm(variant, machine)
         images = self.images(variant)
         with Channel(machine.agent_socket()) as channel:

@@ -46,7 +46,7 @@ def answered(witness: Witness, *, more: int) -> Tally:
 def test_two_machines_from_one_state_do_not_see_each_other(cells: Cells) -> None:
     """What one guest writes, and what the host does to it, is neither in the other nor kept."""
     lab = cells.lab
-    state = saved_state(lab.spec("baseline"), lab.accelerator, ready=partial(lab._park, "baseline"))
+    state = saved_state(lab.spec("baseline"), lab.accelerator, ready=partial(lab.park, "baseline"))
     files = (state.ram, state.device)
     before = [(sha256(path.read_bytes()).digest(), path.stat().st_mtime_ns) for path in files]
     with ExitStack() as stack:

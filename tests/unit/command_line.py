@@ -30,7 +30,8 @@ from harness.witness.verdict import Verdict
 from scripted_lab import ScriptedLab, opener, outcome
 if not {whole}:
     small_corpus.keep()
-lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines})
+lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines},
+                  isolated_us={isolated_us})
 provenance.open_lab = opener(lab, says=("kernel: 1/2 objects",), takes={opening})
 sys.exit(cli.main(sys.argv[1:]))
 """
@@ -44,6 +45,7 @@ def command(
     opening: float = 0.0,
     machines: bool = False,
     whole: bool = False,
+    isolated_us: int = 205,
 ) -> list[str]:
     """The command above a scripted lab; its corpus is the small one, but for `whole`."""
     driver = DRIVER.format(
@@ -53,15 +55,20 @@ def command(
         opening=opening,
         machines=machines,
         whole=whole,
+        isolated_us=isolated_us,
     )
     return [sys.executable, "-c", driver, *arguments]
 
 
 def umd_harness(
-    where: Path, *arguments: str, script: str = "{}", whole: bool = False
+    where: Path,
+    *arguments: str,
+    script: str = "{}",
+    whole: bool = False,
+    isolated_us: int = 205,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(arguments, script, whole=whole),
+        command(arguments, script, whole=whole, isolated_us=isolated_us),
         cwd=where,
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -64,12 +64,14 @@ class ScriptedLab:
 
     `log` is a file that gets the id of each cell that is run, from whatever process. With
     `machines` a cell owns a process, which ends only when it is killed, and a folder in `work`.
+    A round trip takes 200 us, or `isolated_us` on `isolated`.
     """
 
     script: Script = field(default_factory=dict)
     takes: float = 0.0
     log: Path | None = None
     machines: bool = False
+    isolated_us: int = 205
     ran: list[Cell] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -87,6 +89,10 @@ class ScriptedLab:
         if isinstance(found, Exception):
             raise found
         return found or expected_outcome(cell, seconds=2.0 if fresh else 0.25)
+
+    @contextmanager
+    def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
+        yield lambda trips: [self.isolated_us if variant == "isolated" else 200] * trips
 
 
 def expected_outcome(cell: Cell, *, seconds: float = 0.25) -> Outcome:

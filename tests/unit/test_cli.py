@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -111,8 +112,11 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
         (["run", "--scenarios", "absent.py"], "there is no scenario file"),
         (["run", "--jobs", "0"], "0 is not a whole number from 1 on"),
         (["bench", "-n", "3"], "3 measurements are too few"),
+        (["bench", "-n", "5", "--round-trip"], "5 pairs of machines are too few; take -n 6"),
+        (["bench", "--output", "absent/x.json"], "absent/x.json is in a directory that is not"),
+        (["bench", "--output", "."], ". is a directory"),
     ],
-    ids=["-k", "--variant", "file", "--jobs", "bench"],
+    ids=["-k", "--variant", "file", "--jobs", "bench", "pairs", "no directory", "directory"],
 )
 def test_a_users_mistake_is_one_line_and_2(tmp_path: Path, arguments: list[str], said: str) -> None:
     done = umd_harness(tmp_path, *arguments)
@@ -221,9 +225,40 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
 def test_bench_prints_both_medians_and_their_ratio(tmp_path: Path) -> None:
     done = umd_harness(tmp_path, "bench", "-n", "7")
     assert done.returncode == 0, done.stderr
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith("all cells ")
-    assert "saved state 0.250 s  boot-plus-run 2.000 s  ratio 0.125  (medians of 21" in last
+    *_, every, trips, _ = done.stdout.splitlines()
+    assert every.startswith("all cells ")
+    assert "saved state 0.250 s  boot-plus-run 2.000 s  ratio 0.125  (medians of 21" in every
+    assert trips.startswith("round trip of 4 KiB ")
+    assert "ratio 1.025 (1.025 to 1.025), within 1.10" in trips
+
+
+def test_bench_keeps_its_figures(tmp_path: Path) -> None:
+    done = umd_harness(tmp_path, "bench", "-n", "8", "--output", "figures.json")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob("*figures*")] == ["figures.json"]
+    kept = json.loads((tmp_path / "figures.json").read_text())
+    assert (kept["schema"], kept["line"], kept["facts"]["image"]) == (1, "6.12", "0123abcd")
+    assert len(kept["round_trip"]["pairs"]) == 8
+    assert kept["round_trip"]["ratio"] == 1.025
+    assert kept["cells"][-1]["name"] == "all cells"
+    assert kept["cells"][-1]["saved_seconds"] == [0.25] * 24
+
+
+def test_bench_of_the_round_trips_alone_runs_no_cell(tmp_path: Path) -> None:
+    done = umd_harness(tmp_path, "bench", "--round-trip", "--output", "figures.json")
+    assert done.returncode == 0, done.stderr
+    assert "boot-plus-run" not in done.stdout
+    assert not (tmp_path / "ran").exists()
+    assert "cells" not in json.loads((tmp_path / "figures.json").read_text())
+
+
+def test_bench_of_trips_that_take_too_long_ends_with_1(tmp_path: Path) -> None:
+    done = umd_harness(
+        tmp_path, "bench", "--round-trip", "--output", "figures.json", isolated_us=222
+    )
+    assert done.returncode == 1, done.stderr
+    assert "ratio 1.110 (1.110 to 1.110), MORE than 1.10" in done.stdout
+    assert json.loads((tmp_path / "figures.json").read_text())["round_trip"]["is_within"] is False
 
 
 def test_bench_of_a_cell_that_ends_in_an_error_gives_no_figure(tmp_path: Path) -> None:

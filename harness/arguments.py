@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the command line takes: its commands, and their options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.matrix import DEFAULT_LINE, default_jobs
+
+Command = Callable[[argparse.Namespace], int]
+"""What a command does with its options; its exit status."""
+
+
+def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
+    """Return the parser, whose result has what `commands` gives for its first word."""
+    parser = argparse.ArgumentParser(
+        prog="umd-harness",
+        description="Attacks a user mode driver as root and says, with evidence from outside the "
+        "guest, what happened.",
+        epilog="exit status: 0 all as expected, 1 something was not, 2 a cell gave no conclusion "
+        "or the harness could not run",
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, text: str) -> _Adder:
+        sub = subparsers.add_parser(name, help=text, description=text.capitalize() + ".")
+        sub.set_defaults(command=commands[name])
+        return sub.add_argument
+
+    argument = add("doctor", "check what this machine has, and say what is missing")
+    _line(argument)
+    argument = add("build", "build the kernel and the guest image, or find them built")
+    _line(argument)
+    argument = add("list", "list the scenarios and what each variant should give")
+    argument("--format", choices=["text", "markdown"], default="text", help="text if not given")
+    _scenario_files(argument)
+    argument = add("run", "run scenarios on variants and print the matrix")
+    argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
+    argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
+    _line(argument)
+    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
+    argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
+    _scenario_files(argument)
+    argument = add("shell", "boot a machine and give a root shell in it")
+    argument("--variant", default="isolated", metavar="NAME")
+    _line(argument)
+    argument = add("surface", "count where a task can be acted on, and what is not attacked")
+    _line(argument)
+    argument("--tree", type=Path, metavar="PATH", help="a built kernel tree, in place of a line")
+    argument("--all", action="store_true", help="list each entry, not only what is open")
+    argument(
+        "--probe", action="store_true", help="write to each file of a guest and see what moves"
+    )
+    argument(
+        "--jobs", type=_positive, default=default_jobs(), metavar="N", help="machines at a time"
+    )
+    argument(
+        "--diff",
+        nargs="+",
+        default=[],
+        metavar="KERNEL",
+        help="what a kernel has that this other one has not, or the second of two and not the "
+        "first: lines, paths, or `stock` for the line without our series",
+    )
+    argument = add(
+        "bench",
+        "time cells from the saved state against boot-plus-run, and round trips to an isolated "
+        "handler against those to one that is not",
+    )
+    argument(
+        "-n",
+        type=_positive,
+        metavar="N",
+        help="measurements of each kind and cell (7), pairs of machines for the round trips (15)",
+    )
+    argument("--round-trip", action="store_true", help="the round trips alone: a minute")
+    argument("--output", type=Path, metavar="FILE", help="where to keep the figures, as JSON")
+    _line(argument)
+    argument = add("repeat", "run cells again and again and count their verdicts")
+    argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
+    argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
+    argument("-n", type=_positive, default=100, metavar="N", help="times each (100)")
+    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
+    _line(argument)
+    argument = add("defences", "show what each defence of `isolated` alone holds")
+    argument(
+        "--without", action="append", metavar="NAME", help="this defence only; may be repeated"
+    )
+    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
+    _line(argument)
+    argument = add(
+        "export",
+        "write the kernel patches as mails, for git am and git send-email",
+    )
+    _line(argument)
+    argument("--without-witness", action="store_true", help="leave out what is for tests only")
+    argument("--signoff", action="store_true", help="add your Signed-off-by to each patch")
+    argument("--output", type=Path, metavar="DIR", help="where to write them (export/LINE)")
+    argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="the run that the cover letter shows (results/latest)",
+    )
+    argument("--bench", type=Path, metavar="FILE", help="its figures of the cost: a JSON object")
+    argument = add(
+        "kselftest",
+        "run the kernel's own selftests on baseline and on isolated",
+    )
+    argument("names", nargs="*", metavar="NAME", help="a collection or a program; else all")
+    argument(
+        "--rounds", type=_positive, default=5, metavar="N", help="where a test comes out unlike (5)"
+    )
+    argument("--jobs", type=_positive, default=1, metavar="N", help="programs at a time (1)")
+    argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
+    _line(argument)
+    argument = add("clean", "remove build trees and saved states from the cache")
+    argument("--all", action="store_true", help="the built images too")
+    return parser
+
+
+_Adder = Callable[..., object]
+
+
+def _line(argument: _Adder) -> None:
+    argument("--line", default=DEFAULT_LINE, metavar="LINE", help=f"kernel line ({DEFAULT_LINE})")
+
+
+def _scenario_files(argument: _Adder) -> None:
+    argument(
+        "--scenarios",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.py",
+        help="a file with more scenarios (it is executed); may be repeated",
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return int(text)
