@@ -114,6 +114,7 @@ def pidfd_getfd_nonblock(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.NONE,
     surface="fanotify-pipe-perm",
     call="fanotify_mark",
+    holes={},
 )
 def fanotify_pipe_perm(attacker: Attacker, handler: Handler) -> None:
     """Have reads from the handler's pipe ask us for permission: fanotify asks for files alone."""

@@ -22,6 +22,7 @@ from harness.attacker.perf import (
     PerfEvent,
 )
 from harness.attacker.tracefs import define, fetch, fetched, recorded, switch_on
+from harness.scenarios.direct import FRAMED
 from harness.scenarios.holes import on_both, on_debug, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
@@ -280,6 +281,7 @@ def seccomp_listener(attacker: Attacker, handler: Handler) -> None:
     no_target_at="task_lookup_fdget_rcu",
     reach="security_ptrace_access_check",
     target="handler",
+    holes=FRAMED,
 )
 def io_uring_inject(attacker: Attacker, handler: Handler) -> None:
     """Have an io_uring's worker open the handler's pipe and put a forged reply into it."""
