@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TRIPS = 500
 PROBES = 20
+CALMEST = 4
+"""Measurements of which the shortest counts: a busy host only adds to a trip."""
 
 
 @pytest.fixture
@@ -51,13 +53,13 @@ def test_the_trips_fill_a_good_part_of_the_time_that_passes(
 
 
 def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attacker) -> None:
-    before = calm(clock(TRIPS))
+    before = min(calm(clock(TRIPS)) for _ in range(CALMEST))
     for number in range(PROBES):
         for function in ("pipe_read", "pipe_write"):
             define(attacker, "kprobe", f"p:slow/{function}{number} {function}")
             switch_on(attacker, f"slow/{function}{number}", only="common_pid == 0")
-    clock(TRIPS)
-    assert calm(clock(TRIPS)) > 1.1 * before, before
+    after = min(calm(clock(TRIPS)) for _ in range(CALMEST))
+    assert after > 1.1 * before
 
 
 def test_trips_that_fell_out_of_the_trace_are_missed(
