@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EINVAL
+from errno import EINVAL, EPERM
 from functools import partial
 from os import WNOHANG
 from signal import SIGKILL
@@ -224,7 +224,7 @@ NARROWED = on_kthread(
 @_by_cpuset(
     surface="cpuset-attach",
     call="write",
-    refused=(EINVAL,),
+    refused=(EINVAL, EPERM),
     reach="cgroup_procs_write_start",
     target="system",
     holes=on_kthread(Verdict.TAMPERED, "it can be moved to other CPUs as well"),
