@@ -112,7 +112,7 @@ class Trial:
             # Who attacks from inside the guest and names no function cannot show that it arrived
             # (rule 3), unless the host or the witness delivers the attack, or there is none.
             excused = scenario.is_reference or scenario.from_host or scenario.inside
-            untouched = end.end is End.NO_TARGET and (is_thread or scenario.through)
+            untouched = end.end is End.NO_TARGET and is_thread
             return None if excused or untouched else 0
         place = _watched(scenario).index(function)
         was, seen = before.named[place], now.named[place]

@@ -24,8 +24,6 @@ LOCKDOWN = "/sys/kernel/security/lockdown"
 WRONG = b"\xff" * 32
 
 NO_CALLS = "it makes no system calls"
-OWN_CONTEXT = "no hook sees it: the program acts in the handler's own context"
-COUNTED = "no hook can object: a program that runs in place of one says how much was read"
 _bpf = partial(
     scenario,
     effect=Effect.INTEGRITY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
-from errno import EACCES, EBUSY, EINVAL, EIO, ENOENT, EPERM
+from errno import EBUSY, EINVAL, EIO
 from os import O_WRONLY, SCHED_OTHER
 from signal import SIGKILL
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.cgroup import root
 from harness.attacker.errors import GuestError
 from harness.scenarios.cgroups import MOVED, move_into
-from harness.scenarios.direct import FRAMED
+from harness.scenarios.direct import by_proc_fd
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
@@ -157,17 +157,7 @@ def short_io_by_freeze(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-@scenario(
-    effect=Effect.INTEGRITY,
-    surface="malicious-input",
-    answers=("C2", "R5"),
-    call="openat",
-    refused=(EPERM, EACCES),
-    no_target=(ENOENT,),
-    no_target_at="task_lookup_fdget_rcu",
-    reach="security_ptrace_access_check",
-    holes=FRAMED,
-)
+@by_proc_fd(surface="malicious-input", answers=("C2", "R5"))
 def malicious_input(attacker: Attacker, handler: Handler) -> None:
     """Feed the handler input of the attacker's making: a request to forget all and begin anew.
 

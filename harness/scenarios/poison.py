@@ -16,7 +16,7 @@ from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import NoTarget
 from harness.attacker.snapshot import SnapshotDevice
 from harness.attacker.swap import PAGE, drain_batches
-from harness.scenarios.holes import on_both, on_isolated
+from harness.scenarios.holes import on_both
 from harness.scenarios.registry import Hole, scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -42,9 +42,6 @@ OVERCOMMIT = "/proc/sys/vm/overcommit"
 SECONDS = 4.0
 
 ALL_OF_MEMORY = "an image holds all of memory, a kernel thread's too; lockdown closes it"
-BY_FRAME = on_isolated(
-    Verdict.DISRUPTED, "it is a page frame that is reported broken: no hook is asked whose it is"
-)
 
 
 @scenario(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.errors import NoTarget
 from harness.attacker.swap import PAGE
-from harness.scenarios.holes import NO_BLOB, on_both, on_isolated
+from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
 from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
@@ -27,8 +27,6 @@ TOP_OF_STACK = 0x7FFFFFFFE000
 """The last page of a process's memory: the stack's, unless that lies somewhere at random."""
 
 CHOSEN, APART, TRIES = 20_000, 100, 5
-
-NO_MEMORY = on_isolated(Verdict.DISRUPTED, "its exec is held to the limits of any process's")
 
 
 _by_limit = partial(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NUMBER = struct.Struct("<i")
 LOOKS = 5
 
-PERFMON = "with CAP_PERFMON, perf asks perf_event_alloc alone, which our LSM lets pass"
+PERFMON = "with CAP_PERFMON, perf asks perf_event_alloc alone, and of a thread nobody minds"
 EVENTS_ALIKE = "a thread has perf events like any task"
 PROBES = "no hook is told whom a probe looks at; lockdown=confidentiality closes it"
 
