@@ -24,13 +24,16 @@ from harness.kernel.tree import BuildTree, prepare
 from harness.paths import KERNEL_PATCHES, cache_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from harness.kernel.series import Series
 
 WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_witness_tally")
 """What no kernel without the witness may have: boot parameters that weaken isolation."""
+
+WEAKENING = (b"umd_isolation", b"umd_without")
+"""Their names on the command line."""
 
 _OPTION = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
 _WARNING = re.compile(r"^\S*?([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
@@ -56,7 +59,9 @@ def build_steps(line: str) -> Iterator[str]:
             prepare(tree, source=source, series=step, progress=lambda _: None)
             configure(tree, _fragments(tree))
             make(tree, ["bzImage", "modules"])
-            _check_symbols(tree, has_witness=number == len(series.commits))
+            has_witness = number == len(series.commits)
+            _check_symbols(tree, has_witness=has_witness)
+            _check_strings(tree, has_witness=has_witness)
             if number == 0:
                 before = _warnings(tree, series, step)
                 yield "builds: the kernel by itself"
@@ -90,6 +95,31 @@ def _check_symbols(tree: BuildTree, *, has_witness: bool) -> None:
                 f"{name} is {'missing' if has_witness else 'there without the witness'}",
                 hint="only the series' last commit may add it",
             )
+
+
+def _check_strings(tree: BuildTree, *, has_witness: bool) -> None:
+    """Ask the image itself as well: symbols may be missing for other reasons."""
+    found = strings_in(tree.objects / "vmlinux", WEAKENING)
+    if len(found) != len(WEAKENING) * has_witness:
+        names = ", ".join(name.decode() for name in found) or "none"
+        raise UserError(
+            f"the image has these parameters that weaken isolation: {names}",
+            hint="the witness's option brings them, all of them, and nothing else does",
+        )
+
+
+def strings_in(image: Path, strings: Iterable[bytes]) -> list[bytes]:
+    """Return which of the strings, each to its end, an ELF image has when it is loaded."""
+    from elftools.elf.constants import SH_FLAGS
+    from elftools.elf.elffile import ELFFile
+
+    with image.open("rb") as file:
+        loaded = b"".join(
+            section.data()
+            for section in ELFFile(file).iter_sections("SHT_PROGBITS")
+            if section["sh_flags"] & SH_FLAGS.SHF_ALLOC and section.name != ".BTF"
+        )
+    return [string for string in strings if string + b"\0" in loaded]
 
 
 def _warnings(tree: BuildTree, series: Series, step: Series) -> Counter[tuple[str, str]]:

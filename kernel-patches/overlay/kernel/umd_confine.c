@@ -4,14 +4,18 @@
  * that keeps others away, seccomp, memory that stays where it is, and nothing
  * that its parent, a kernel thread within root's reach, may have passed on.
  */
+#include <crypto/sha2.h>
 #include <linux/audit.h>
 #include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/cred.h>
+#include <linux/file.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/fs_struct.h>
+#include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/iocontext.h>
 #include <linux/ioprio.h>
@@ -27,6 +31,7 @@
 #include <linux/string.h>
 #include <linux/umd_confine.h>
 #include <linux/umd_isolation.h>
+#include <linux/usermode_driver.h>
 
 #define UMD_STACK_MAX		SZ_256K
 
@@ -172,6 +177,17 @@ static int umd_set_filter(void)
 #endif
 
 /**
+ * umd_confine_blob - note what each process of a user mode driver has to run
+ * @info: the user mode driver
+ * @data: its blob
+ * @len: the blob's length in bytes
+ */
+void umd_confine_blob(struct umd_info *info, const void *data, size_t len)
+{
+	sha256(data, len, info->digest);
+}
+
+/**
  * umd_confine_current - set the current task up to become a user mode driver
  * @new: the credentials that it will have
  *
@@ -215,6 +231,33 @@ static int umd_check_image(const struct vfsmount *mnt)
 	return ret;
 }
 
+/* What was executed is, byte for byte, what the loader brought. */
+static int umd_check_blob(const struct umd_info *info)
+{
+	u8 digest[SHA256_DIGEST_SIZE];
+	struct sha256_state state;
+	struct file *file;
+	loff_t pos = 0;
+	ssize_t len;
+	void *page;
+
+	page = (void *)__get_free_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+
+	file = get_mm_exe_file(current->mm);
+	sha256_init(&state);
+	while ((len = __kernel_read(file, page, PAGE_SIZE, &pos)) > 0)
+		sha256_update(&state, page, len);
+	sha256_final(&state, digest);
+	fput(file);
+	free_page((unsigned long)page);
+
+	if (len < 0)
+		return len;
+	return memcmp(digest, info->digest, sizeof(digest)) ? -EKEYREJECTED : 0;
+}
+
 static int umd_check_capabilities(void)
 {
 	const struct cred *cred = current_cred();
@@ -236,13 +279,13 @@ static void umd_leave_mount(void)
 
 /**
  * umd_confine_exec - confine the current task, a user mode driver that was executed
- * @mnt: where its blob lies
+ * @info: the user mode driver
  *
  * After exec, which gave it its memory, and before it runs.
  *
  * Return: 0, or why the driver must not run.
  */
-int umd_confine_exec(const struct vfsmount *mnt)
+int umd_confine_exec(const struct umd_info *info)
 {
 	int ret = 0;
 
@@ -250,12 +293,15 @@ int umd_confine_exec(const struct vfsmount *mnt)
 		return 0;
 
 	if (umd_defends(UMD_EXEC))
-		ret = umd_check_image(mnt);
+		ret = umd_check_image(info->wd.mnt);
 	if (!ret && umd_defends(UMD_CAPS))
 		ret = umd_check_capabilities();
 	/* What never leaves memory cannot be changed on a swap device. */
 	if (!ret && umd_defends(UMD_LOCKED))
 		ret = mlock_current_mm();
+	/* Last: what was checked stays in memory as it is. */
+	if (!ret && umd_defends(UMD_IMAGE))
+		ret = umd_check_blob(info);
 	if (umd_defends(UMD_ACCESS))
 		set_dumpable(current->mm, SUID_DUMP_DISABLE);
 	if (umd_defends(UMD_IMAGE))

@@ -458,12 +458,12 @@ static int umd_start(struct umd_info *info)
 	if (!start)
 		return -ENOMEM;
 
+	start->info = *info;
 	start->info.driver_name = kstrdup(info->driver_name, GFP_KERNEL);
 	if (!start->info.driver_name) {
 		kfree(start);
 		return -ENOMEM;
 	}
-	start->info.wd = info->wd;
 	path_get(&start->info.wd);
 	umd_job_queue(&start->job, umd_start_run, umd_start_free);
 

@@ -3,15 +3,19 @@
 #ifndef __LINUX_UMD_CONFINE_H__
 #define __LINUX_UMD_CONFINE_H__
 
+#include <linux/types.h>
+
 struct cred;
-struct vfsmount;
+struct umd_info;
 
 #ifdef CONFIG_SECURITY_UMD
 int umd_confine_current(struct cred *new);
-int umd_confine_exec(const struct vfsmount *mnt);
+int umd_confine_exec(const struct umd_info *info);
+void umd_confine_blob(struct umd_info *info, const void *data, size_t len);
 #else
 static inline int umd_confine_current(struct cred *new) { return 0; }
-static inline int umd_confine_exec(const struct vfsmount *mnt) { return 0; }
+static inline int umd_confine_exec(const struct umd_info *info) { return 0; }
+static inline void umd_confine_blob(struct umd_info *info, const void *data, size_t len) { }
 #endif
 
 #endif /* __LINUX_UMD_CONFINE_H__ */

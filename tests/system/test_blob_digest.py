@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is executed is the blob that was loaded: the kernel hashes it again at each start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from elftools.elf.constants import P_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from harness.handler import PROGRAM, Handler
+from harness.variants import VARIANTS
+from harness.witness.reader import Witness
+
+if TYPE_CHECKING:
+    from harness.kernel.images import KernelImage
+    from harness.lab import Lab
+
+EI_PAD = 9
+"""Where an ELF header has a byte that means nothing (System V ABI, "ELF Identification")."""
+
+
+def address_of_header(image: KernelImage) -> int:
+    """Where the handler's ELF header is mapped, straight from the page cache."""
+    with (image.handlers / PROGRAM).open("rb") as file:
+        segments = [one.header for one in ELFFile(file).iter_segments("PT_LOAD")]
+    (first,) = (one for one in segments if one.p_offset == 0 and not one.p_flags & P_FLAGS.PF_W)
+    return int(first.p_vaddr)
+
+
+@pytest.mark.parametrize(("without", "runs"), [("", False), ("image", True)])
+def test_a_changed_blob(lab: Lab, without: str, runs: bool) -> None:
+    """One byte of no meaning differs: the start fails, if that is looked at, until it is back."""
+    image = lab.images("isolated").kernel
+    with replace(lab, without=without).machine("isolated") as machine:
+        witness = Witness(machine, image)
+        handler = Handler(VARIANTS["isolated"], machine, image, witness)
+        handler.wait_for_request()
+        before = witness.read()
+        with machine.paused():
+            place = machine.walk(before.page_table, address_of_header(image)) + EI_PAD
+            (byte,) = machine.read(place, 1)
+            machine.write(place, bytes([byte ^ 0xFF]))
+        handler.restart()
+        changed = witness.read()
+        assert (changed.count.starts > before.count.starts) is runs
+        assert (changed.count.failed > before.count.failed) is not runs
+        with machine.paused():
+            machine.write(place, bytes([byte]))
+        handler.wait_for_request()
+        assert witness.read().count.wrong == 0
