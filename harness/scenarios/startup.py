@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EACCES, ENOENT, ENOTDIR, EPERM, ESRCH
+from errno import EACCES, ENOENT, ENOTDIR, EPERM, EROFS, ESRCH
 from os import O_NONBLOCK, O_RDONLY, O_RDWR, WIFSIGNALED
 from signal import SIGKILL
 from typing import TYPE_CHECKING
@@ -57,6 +57,23 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     with attacker.setup():
         attacker.unlink(blob)
         attacker.write_file(blob, forged, mode=0o700)
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="proc-cwd-blob-replace",
+    answers=("R4", "C2"),
+    call="chmod",
+    refused=(EPERM, EACCES, EROFS),
+    no_target=(ENOENT,),
+    no_target_at="security_ptrace_access_check",
+    reach="security_ptrace_access_check",
+    debugging=False,
+)
+def blob_chmod(attacker: Attacker, handler: Handler) -> None:
+    """Take the blob's permission to be executed away, through /proc/<pid>/exe."""
+    attacker.chmod(f"/proc/{handler.pid}/exe", 0)
+    handler.restart()
 
 
 @scenario(
