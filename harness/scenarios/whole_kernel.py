@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.kcore import Kcore, module_symbol
 from harness.attacker.module import replace_function, replace_string
 from harness.handler import FIRST_ROUNDS
+from harness.kernel.signing import unsigned
 from harness.scenarios.holes import on_both, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
 from harness.variants import VARIANTS
@@ -59,7 +60,7 @@ def module_replaced(attacker: Attacker, handler: Handler) -> None:
     """Unload the loader, and have the kernel load one with other code in it."""
     path = f"/lib/modules/{handler.loader}.ko"
     with attacker.setup():
-        module = attacker.read_file(path)
+        module = unsigned(attacker.read_file(path))
         if FIRST_ROUNDS not in module:
             raise LookupError("the module has no round constants to change")
         attacker.write_file(path, module.replace(FIRST_ROUNDS, bytes(len(FIRST_ROUNDS))))

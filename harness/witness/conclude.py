@@ -23,9 +23,10 @@ STALL_SECONDS = 0.5
 """A machine that stood still for longer may owe its late or missing replies to that."""
 STOOD_STILL = "the machine stood still"
 
-NO_COMPLAINT = 1 << 15 | 1 << 16
-"""TAINT_LIVEPATCH and TAINT_AUX (include/linux/panic.h) note what was done to a kernel, not what
-it suffers of: a live patch and, in Debian's, that fanotify may be asked for permission."""
+NO_COMPLAINT = 1 << 13 | 1 << 15 | 1 << 16
+"""TAINT_UNSIGNED_MODULE, TAINT_LIVEPATCH and TAINT_AUX (include/linux/panic.h) note what was done
+to a kernel, not what it suffers of: a module that nobody signed, a live patch and, in Debian's,
+that fanotify may be asked for permission."""
 
 
 @dataclass(frozen=True)
