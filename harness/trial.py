@@ -11,7 +11,6 @@ from harness.attempt_end import AttemptEnd, End, attempt
 from harness.cell import Outcome
 from harness.errors import Silent, UserError, VmLost
 from harness.handler import Handler
-from harness.scenarios.registry import LOCKED_DOWN
 from harness.witness.conclude import Evidence, conclude
 from harness.witness.reader import Witness
 from harness.witness.tally import Command, Tally
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 TALLY = "umd_witness_tally"
+LOCKED_DOWN = "security_locked_down"
+"""What the kernel asks before it lets root do to it what lockdown may forbid."""
 
 
 @dataclass

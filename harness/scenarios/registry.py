@@ -25,9 +25,6 @@ Target = Literal["handler", "start", "system"]
 
 PTRACE_CHECK = "security_ptrace_access_check"
 
-LOCKED_DOWN = "security_locked_down"
-"""What the kernel asks before it lets root do to it what lockdown may forbid."""
-
 BY_OPEN = MappingProxyType({"openat": EPERM})
 BY_MODULE = MappingProxyType({"init_module": EPERM})
 """How lockdown refuses the files of devices and of debugfs, and what has no signature."""
@@ -124,6 +121,10 @@ class Scenario:
     def wins(self) -> Verdict:
         """The verdict with which it wins: the worst of all that it does."""
         return worst(effect.wins for effect in self.effects)
+
+    def locked_out(self, variant: str) -> bool:
+        """Whether it ends there on lockdown, before it comes to the handler."""
+        return bool(self.lockdown) and VARIANTS[variant].locked
 
     def gains(self, variant: str) -> bool:
         """Whether `variant` lets it get hold of what it is after."""
