@@ -22,6 +22,7 @@ class End(Enum):
     COMPLETED = "completed"
     REFUSED = "refused"
     NO_TARGET = "no target"
+    LOCKED_DOWN = "locked down"
     BROKEN = "broken"
 
 
@@ -36,7 +37,16 @@ class AttemptEnd:
         return f"{self.end.value}: {self.detail}" if self.detail else self.end.value
 
 
-def _classify(scenario: Scenario, error: GuestError, *, spared: bool) -> AttemptEnd:
+def _is_locked_down(scenario: Scenario, error: BaseException | None, *, locked: bool) -> bool:
+    """Whether lockdown may have refused it: the attack, or a tool that it takes."""
+    if not locked or not isinstance(error, GuestError):
+        return False
+    return scenario.lockdown.get(error.call) == error.errno
+
+
+def _classify(scenario: Scenario, error: GuestError, *, spared: bool, locked: bool) -> AttemptEnd:
+    if _is_locked_down(scenario, error, locked=locked):
+        return AttemptEnd(End.LOCKED_DOWN, str(error))
     if error.call == scenario.call:
         if spared and error.errno in scenario.no_target:
             return AttemptEnd(End.NO_TARGET, str(error))
@@ -46,9 +56,17 @@ def _classify(scenario: Scenario, error: GuestError, *, spared: bool) -> Attempt
 
 
 def attempt(
-    scenario: Scenario, attacker: Attacker, handler: Handler, *, spared: bool
+    scenario: Scenario,
+    attacker: Attacker,
+    handler: Handler,
+    *,
+    spared: bool,
+    locked: bool = False,
 ) -> AttemptEnd:
     """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
+
+    `spared` says that the variant keeps others off from the handler, `locked` that it keeps root
+    out of the kernel: that may begin with what prepares an attack.
 
     Raises VmLost if the machine is gone; whatever else goes wrong is a broken attempt, a handler
     that does not serve any more too: the aftermath will tell.
@@ -62,10 +80,12 @@ def attempt(
     except VmLost:
         raise
     except GuestError as error:
-        return _classify(scenario, error, spared=spared)
+        return _classify(scenario, error, spared=spared, locked=locked)
     except NoTarget as nothing:
         return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
     except SetupFailed as error:
+        if _is_locked_down(scenario, error.__cause__, locked=locked):
+            return AttemptEnd(End.LOCKED_DOWN, str(error.__cause__))
         return AttemptEnd(End.BROKEN, f"set-up: {error}")
     except ShortTransfer as error:
         return AttemptEnd(End.BROKEN, str(error))

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MADE_AGAIN = ("states", "build", "checks", "machines")
-_IMAGES = ("images", "guests", "surface", "kselftests")
+_IMAGES = ("images", "guests", "surface", "kselftests", "signing")
+"""With the images goes the key whose certificate is in them, never alone."""
 _LOCKS = (
     *("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock"),
-    *("surface/*.lock", "kselftests.lock"),
+    *("surface/*.lock", "kselftests.lock", "signing.lock"),
 )
 _MIB = 1 << 20
 _TRASH = ".removed-"
-_LEFT = (f"{_TRASH}*", "guests/.new-*", "kselftests/.new-*", "images/.*.new")
+_LEFT = (f"{_TRASH}*", "guests/.new-*", "kselftests/.new-*", "images/.*.new", "signing.new-*")
 """What removals and builds leave that were killed."""
 
 

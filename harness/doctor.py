@@ -36,6 +36,7 @@ _TOOLS = (
     ("patch", "patch", "kernel patches"),
     ("xz", "xz-utils", "kernel source"),
     ("klcc", "libklibc-dev", "compiler of the handlers"),
+    ("openssl", "openssl", "key and signatures of modules"),
     ("pahole", "pahole", "BTF"),
     ("pfunct", "pahole", "the attack surface, by BTF"),
     ("objdump", "binutils", "the attack surface, by calls"),
@@ -70,6 +71,7 @@ def examine(line: str) -> Iterator[Finding]:
         yield _tool(command, package, purpose)
     yield _file("busybox", "busybox-static", Path("/bin/busybox"), "guest image")
     yield _file("libelf", "libelf-dev", Path("/usr/include/gelf.h"), "kernel build")
+    yield _file("libssl", "libssl-dev", Path("/usr/include/openssl/ssl.h"), "kernel build")
     yield _file("libbpf", "libbpf-dev", Path("/usr/include/bpf/libbpf.h"), "BPF payloads")
     yield _file("libcap", "libcap-dev", Path("/usr/include/sys/capability.h"), "kernel selftests")
     yield _ccache()

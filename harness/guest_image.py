@@ -18,11 +18,12 @@ from filelock import FileLock
 
 from harness.cpio import TRAILER, Entry, archive, device, directory, program, symlink
 from harness.errors import UserError
+from harness.kernel.signing import SigningKey, signing_key
 from harness.paths import cache_dir
 from harness.payloads import SOURCES, compile_payloads, compile_program, inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 RECIPE = 1
 """Raise it when what goes into an image changes in a way that no hashed input shows."""
@@ -58,7 +59,8 @@ class GuestImage:
 def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImage:
     """Find the guest image for a kernel in the cache, or make it. Raises UserError."""
     busybox = _busybox()
-    key = _key(kernel, busybox)
+    signing = signing_key(cache_dir())
+    key = _key(kernel, busybox, signing)
     place = cache_dir() / "guests" / key
     image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
     if _is_whole(image):
@@ -72,7 +74,7 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
         progress("guest image: compiling the agent and the payloads")
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
             new = Path(scratch) / "image"
-            _make(new, kernel, busybox)
+            _make(new, kernel, busybox, signing)
             new.rename(place)
     return image
 
@@ -88,17 +90,22 @@ def _is_whole(image: GuestImage) -> bool:
         return False
 
 
-def _make(place: Path, kernel: Kernel, busybox: Path) -> None:
+def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> None:
     payloads = place / "payloads"
     payloads.mkdir(parents=True)
     compile_payloads(payloads)
     agent = place / "agent"
     compile_program(SOURCES / "agent" / "agent.c", agent)
-    entries = _entries(agent.read_bytes(), kernel.modules, busybox.read_bytes())
+    modules = {
+        # The kernel's name of a module has underscores only; modprobe looks for that.
+        f"{module.stem.replace('-', '_')}.ko": signing.sign(_stripped(module))
+        for module in sorted(kernel.modules)
+    }
+    entries = _entries(agent.read_bytes(), modules, busybox.read_bytes())
     (place / "initramfs.cpio").write_bytes(archive(entries))
 
 
-def _entries(agent: bytes, modules: tuple[Path, ...], busybox: bytes) -> list[Entry]:
+def _entries(agent: bytes, modules: Mapping[str, bytes], busybox: bytes) -> list[Entry]:
     """List the initramfs: not compressed, because the guest would unpack it under TCG."""
     return [
         *(directory(name) for name in _DIRECTORIES),
@@ -110,11 +117,7 @@ def _entries(agent: bytes, modules: tuple[Path, ...], busybox: bytes) -> list[En
         symlink("bin/sh", "busybox"),
         # Busybox's shell prefers its own applet, which wants depmod's files.
         program("etc/shrc", b"alias modprobe=/sbin/modprobe\n"),
-        *(
-            # The kernel's name of a module has underscores only; modprobe looks for that.
-            program(f"lib/modules/{module.stem.replace('-', '_')}.ko", _stripped(module))
-            for module in sorted(modules)
-        ),
+        *(program(f"lib/modules/{name}", module) for name, module in modules.items()),
     ]
 
 
@@ -122,6 +125,7 @@ def _stripped(module: Path) -> bytes:
     """Return a module without DWARF, as `make modules_install INSTALL_MOD_STRIP=1` leaves it.
 
     BTF stays: it is no debugging section. The guest's kernel reads the file whole at each load.
+    A signature would not outlive this: it comes afterwards.
     """
     # A folder, not a file: strip removes its output when it fails.
     with tempfile.TemporaryDirectory() as scratch:
@@ -157,9 +161,10 @@ def _busybox() -> Path:
     return Path(found)
 
 
-def _key(kernel: Kernel, busybox: Path) -> str:
+def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
     """Hash all that an image is made from."""
-    digest = hashlib.sha256(f"{RECIPE} {kernel.key} {busybox.stat().st_size}\n".encode())
+    made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
+    digest = hashlib.sha256(made_from.encode())
     digest.update(busybox.read_bytes())
     digest.update(inputs())
     return digest.hexdigest()[:32]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 TALLY = "umd_witness_tally"
+LOCKED_DOWN = "security_locked_down"
+"""What the kernel asks before it lets root do to it what lockdown may forbid."""
 
 
 @dataclass
@@ -74,7 +76,7 @@ class Trial:
 
         Raises VmLost for a function that is not there: another cell's may well be.
         """
-        names = _watched(self.scenario)
+        names = self._watched()
         if not names:
             return witness.read()
         tally = self.kernel.symbol(TALLY)
@@ -84,6 +86,13 @@ class Trial:
             if not seen.function:
                 raise VmLost(f"the function {name} cannot be watched in this kernel")
         return before
+
+    def _watched(self) -> list[str]:
+        """The functions that prove the attack's arrival, in the order of the witness's counters."""
+        scenario = self.scenario
+        is_locked = self.variant.locked and scenario.lockdown
+        names = (scenario.reach, scenario.no_target_at, LOCKED_DOWN if is_locked else None)
+        return list(dict.fromkeys(name for name in names if name))
 
     def _function(self, name: str) -> int:
         try:
@@ -95,7 +104,10 @@ class Trial:
         """How the attack ended, by its own account."""
         self.begun = True
         try:
-            return attempt(self.scenario, attacker, handler, spared=self.variant.protects)
+            policy = self.variant
+            return attempt(
+                self.scenario, attacker, handler, spared=policy.protects, locked=policy.locked
+            )
         finally:
             self.tried += attacker.attempt.as_json()
 
@@ -106,7 +118,9 @@ class Trial:
         """
         scenario, is_thread = self.scenario, not self.variant.handler
         function = scenario.reach
-        if end.end is End.NO_TARGET:
+        if end.end is End.LOCKED_DOWN:
+            function = LOCKED_DOWN
+        elif end.end is End.NO_TARGET:
             function = scenario.no_target_at or (None if is_thread else function)
         if function is None:
             # Who attacks from inside the guest and names no function cannot show that it arrived
@@ -114,10 +128,10 @@ class Trial:
             excused = scenario.is_reference or scenario.from_host or scenario.inside
             untouched = end.end is End.NO_TARGET and is_thread
             return None if excused or untouched else 0
-        place = _watched(scenario).index(function)
+        place = self._watched().index(function)
         was, seen = before.named[place], now.named[place]
         calls = seen.on_handler - was.on_handler
-        if scenario.target != "handler":
+        if scenario.target != "handler" or function == LOCKED_DOWN:
             calls += seen.elsewhere - was.elsewhere
         return calls
 
@@ -165,12 +179,6 @@ class Trial:
             attempt=self.tried,
             console=self.machine.console(),
         )
-
-
-def _watched(scenario: Scenario) -> list[str]:
-    """The functions that prove the attack's arrival, in the order of the witness's counters."""
-    names = (scenario.reach, scenario.no_target_at)
-    return list(dict.fromkeys(name for name in names if name))
 
 
 def _first_request(witness: Witness) -> Tally:

@@ -11,7 +11,8 @@ class Variant:
     """A policy under test: the boot parameters that select it and what they mean.
 
     `protects` it from the system (objective 2 of R13), `confines` what it may do itself
-    (objective 1); `debug` opens what ptrace's check guards again (R7). `handler` names the
+    (objective 1); `debug` opens what ptrace's check guards again (R7); `locked` keeps root out of
+    the kernel itself, as far as lockdown does (C15). `handler` names the
     handler's program, or is empty where a kernel thread answers; `loader` is its module.
     `flavour` names the kernel's configuration (kernel-patches/config/<flavour>.config on top of
     the line's own), or is empty where boot parameters are enough.
@@ -23,6 +24,7 @@ class Variant:
     protects: bool = False
     confines: bool = False
     debug: bool = False
+    locked: bool = False
     handler: str = "umd_witness_umh"
     loader: str = "umd_witness_loader"
     flavour: str = ""
@@ -62,6 +64,14 @@ VARIANTS = {
             confines=True,
             debug=True,
             flavour="debug",
+        ),
+        Variant(
+            "isolated-lockdown",
+            "umd_isolation=on lockdown=integrity",
+            "as isolated, on a kernel that root may not modify: lockdown, and signed modules (C15)",
+            protects=True,
+            confines=True,
+            locked=True,
         ),
         Variant(
             "kthread",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernel modules rewritten for an attack, with no compiler: code and names put in place of others.
 
-A kernel that asks for signatures loads none of them.
+None has a signature any more: a kernel that asks for one loads none of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
+from harness.kernel.signing import unsigned
+
 _RELA = struct.Struct("<QQq")  # Elf64_Rela: offset, symbol and type, addend
 _PROLOGUE = 9
 """Bytes that ftrace owns at the beginning of a function: endbr64, and the call to __fentry__."""
@@ -23,6 +25,7 @@ def replace_function(module: bytes, name: str, code: bytes) -> bytes:
 
     Raises LookupError if there is no such function, or not enough room in it.
     """
+    module = unsigned(module)
     elf = ELFFile(io.BytesIO(module))
     table = elf.get_section_by_name(".symtab")
     found = table.get_symbol_by_name(name) if isinstance(table, SymbolTableSection) else None
@@ -54,4 +57,4 @@ def replace_string(module: bytes, old: str, new: str) -> bytes:
     was = b"\0" + old.encode() + b"\0"
     if module.count(was) != 1 or len(new) > len(old):
         raise LookupError(f"the module has no string {old!r} to put {new!r} in place of")
-    return module.replace(was, b"\0" + new.encode().ljust(len(old), b"\0") + b"\0")
+    return unsigned(module).replace(was, b"\0" + new.encode().ljust(len(old), b"\0") + b"\0")

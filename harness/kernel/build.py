@@ -19,6 +19,7 @@ from harness.kernel.config import configure
 from harness.kernel.images import KernelImage, find_image, publish
 from harness.kernel.make import RECIPE, Step, make
 from harness.kernel.series import Series, load_series
+from harness.kernel.signing import SigningKey, signing_key
 from harness.kernel.source import SOURCE_DIR, Source, find_source, read_json, write_json
 from harness.kernel.toolchain import toolchain
 from harness.kernel.tree import BuildTree, prepare, start_from_own
@@ -47,6 +48,7 @@ class _Job:
     source: Source
     series: Series
     fragments: tuple[Path, ...]
+    signing: SigningKey
     key: str
     meta: dict[str, str]
 
@@ -111,15 +113,17 @@ def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path)
             raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
     config = [(fragment.name, fragment.read_bytes()) for fragment in fragments]
     tools = [(name, version.encode()) for name, version in toolchain()]
+    signing = signing_key(cache)
     recipe = [("recipe", text.encode()) for text in (*RECIPE, *_TARGETS)]
     meta = {
         "source": source.digest,
         "series": series_digest(series),
         "config": _digest(config),
         "tools": _digest([*tools, *recipe]),
+        "signing": signing.digest,
     }
     key = _digest([(line, b""), *((name, value.encode()) for name, value in meta.items())])
-    return _Job(source, series, fragments, key, meta)
+    return _Job(source, series, fragments, signing, key, meta)
 
 
 def series_digest(series: Series) -> str:
@@ -181,6 +185,7 @@ def _build(
     tree.log.write_text("")
     prepare(tree, source=job.source, series=job.series, progress=progress)
     start_from_own(tree, progress=progress)
+    job.signing.trust(tree.objects)
     progress("configuration: tinyconfig and fragments")
     configure(tree, job.fragments, inputs=job.config_inputs())
     if series_digest(job.series) != job.meta["series"]:

@@ -19,6 +19,7 @@ from harness.errors import UserError
 from harness.kernel.config import configure, parse_config
 from harness.kernel.make import make
 from harness.kernel.series import load_series
+from harness.kernel.signing import signing_key
 from harness.kernel.source import find_source
 from harness.kernel.tree import BuildTree, prepare
 from harness.paths import KERNEL_PATCHES, cache_dir
@@ -57,6 +58,7 @@ def build_steps(line: str) -> Iterator[str]:
         for number in range(len(series.commits) + 1):
             step = replace(series, commits=series.commits[:number], handlers=())
             prepare(tree, source=source, series=step, progress=lambda _: None)
+            signing_key(cache).trust(tree.objects)
             configure(tree, _fragments(tree))
             make(tree, ["bzImage", "modules"])
             has_witness = number == len(series.commits)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from harness.attacker.errors import errno_name
 from harness.matrix import check_corpus
 from harness.report.text import summary_of, visible
 from harness.scenarios import REFERENCES, SCENARIOS, Scenario
@@ -35,7 +36,8 @@ _PREAMBLE = """# The attacks
 What `umd-harness list --format markdown` says: each attack, the row of the attack surface that it
 is on, the kernel function that it goes through, the kernels whose configuration has what it takes,
 the requirements that it answers (REQUIREMENTS.md), and the verdict that each variant should give.
-With an asterisk, the variant loses, or a step gains, for a reason that stands below the table."""
+With an asterisk, the variant loses, or a step gains, for a reason that stands below the table;
+with a dagger, lockdown refuses the attack, or the tools that it takes."""
 
 
 def _section(module: str, scenarios: list[Scenario]) -> str:
@@ -50,7 +52,7 @@ def _section(module: str, scenarios: list[Scenario]) -> str:
 
 
 def _row(scenario: Scenario) -> list[str]:
-    verdicts = [f"{scenario.expected(v)}{'*' * (v in scenario.holes)}" for v in VARIANTS]
+    verdicts = [f"{scenario.expected(v)}{_mark(scenario, v)}" for v in VARIANTS]
     through = scenario.reach or scenario.through
     function = f"`{through}`" if through else ""
     effect = " and ".join(e.name.lower() for e in scenario.effects)
@@ -58,6 +60,12 @@ def _row(scenario: Scenario) -> list[str]:
     name = f"`{scenario.name}`"
     kernels, answers = _kernels(scenario), ", ".join(scenario.answers)
     return [name, summary, effect, scenario.surface, function, kernels, answers, *verdicts]
+
+
+def _mark(scenario: Scenario, variant: str) -> str:
+    if variant in scenario.holes:
+        return "*"
+    return "†" if scenario.locked_out(variant) else ""
 
 
 def _reasons(scenarios: list[Scenario]) -> list[str]:
@@ -104,6 +112,9 @@ def _note(scenario: Scenario, variant: str) -> str:
         return f"  {hole}{visible(reason)}"
     if variant in scenario.not_applicable:
         return f"  {visible(scenario.not_applicable[variant])}"
+    if scenario.locked_out(variant):
+        calls = ", ".join(f"{errno_name(n)} at {call}" for call, n in scenario.lockdown.items())
+        return f"  lockdown: {calls}"
     if scenario.name in REFERENCES:
         return "  reference"
     return "  control" if variant == scenario.control else ""

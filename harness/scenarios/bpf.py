@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EACCES, EPERM
+from errno import EACCES, EINVAL, EPERM
 from functools import partial
 from signal import SIGKILL
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ def _act(attacker: Attacker, name: str, missing: str = NO_CALLS, **constants: by
 
 @_bpf(
     surface="bpf-probe-write-user",
+    lockdown={"bpf": EINVAL},
 )
 def bpf_probe_write_user(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state from a BPF program that runs as it enters a system call."""
@@ -136,6 +137,7 @@ def bpf_read_task(attacker: Attacker, handler: Handler) -> None:
 @_bpf(
     surface="perf-hw-breakpoint",
     answers=("T1", "T3"),
+    lockdown={"bpf": EINVAL},
 )
 def bpf_on_breakpoint(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state when it comes to an instruction with a hardware breakpoint."""
@@ -170,14 +172,11 @@ def sched_ext(attacker: Attacker, handler: Handler) -> None:
     refused=(EPERM, EACCES),
     reach="security_bpf_prog_load",
     target="system",
-    holes=on_both(
-        Verdict.DISRUPTED,
-        "under lockdown its module, which has no signature here, is not loaded again",
-    ),
 )
 def fmod_locked_down_bypass(attacker: Attacker, handler: Handler) -> None:
     """Write to the handler from a BPF program under lockdown, past which another one lets it."""
     with attacker.setup():
-        attacker.write_file(LOCKDOWN, b"integrity")
+        if b"[none]" in attacker.read_file(LOCKDOWN):
+            attacker.write_file(LOCKDOWN, b"integrity")
     BpfObject(attacker, "unlock")
     bpf_probe_write_user(attacker, handler)

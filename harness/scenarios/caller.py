@@ -15,7 +15,7 @@ from harness.attacker.errors import GuestError
 from harness.scenarios.cgroups import MOVED, move_into
 from harness.scenarios.direct import by_proc_fd
 from harness.scenarios.holes import on_both
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def caller_memcg(attacker: Attacker, handler: Handler) -> None:
     answers=("L6", "C14"),
     reach=EXAMINED,
     needs=("FAILSLAB",),
+    lockdown=BY_OPEN,
 )
 def caller_fail_nth(attacker: Attacker, handler: Handler) -> None:
     """Ask, and have one allocation after the other fail that is made for it."""

@@ -14,7 +14,7 @@ from harness.attacker.kernel_threads import forking_threads
 from harness.attacker.priority import run_almost_never
 from harness.attacker.syscalls import NUMBERS
 from harness.scenarios.holes import on_isolated, on_kthread
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.latency import SLOW_NS
 from harness.witness.verdict import Effect, Verdict
 
@@ -74,6 +74,7 @@ def fail_nth(attacker: Attacker, handler: Handler) -> None:
 @_by_fault(
     surface="make-it-fail-fail-function",
     needs=("FAIL_FUNCTION",),
+    lockdown=BY_OPEN,
 )
 def fail_function(attacker: Attacker, handler: Handler) -> None:
     """Have a function of the kernel's return an error, whenever it is called for the handler."""
@@ -89,6 +90,7 @@ def fail_function(attacker: Attacker, handler: Handler) -> None:
     needs=("FAIL_FUNCTION",),
     target="start",
     holes=FAIL_ALIKE,
+    lockdown=BY_OPEN,
 )
 def make_it_fail_inherit(attacker: Attacker, handler: Handler) -> None:
     """Have what the next handler is forked of made to fail, which it inherits: none can answer."""

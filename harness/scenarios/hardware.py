@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from errno import EPERM
 from functools import partial
+from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
 from os import O_RDONLY, O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.attacker.pci import VIRTIO_SERIAL, find_device, virtio_registers
+from harness.attacker.swap import PAGE
 from harness.scenarios.holes import on_both
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
 
@@ -48,9 +51,11 @@ _end_machine = partial(
     answers=("L3", "C15"),
     whole_kernel=True,
     holes=on_both(Verdict.TAMPERED, DMA),
+    lockdown={"iopl": EPERM},
 )
 def iopl_device_dma(attacker: Attacker, handler: Handler) -> None:
     """Have a device overwrite the handler's state: it is told where by port I/O, after iopl(2)."""
+    attacker.syscall("iopl", 3)  # as the payload will: here its errno is told
     attacker.run(attacker.payload("port_dma"), str(handler.physical("chain")))
 
 
@@ -58,6 +63,7 @@ def iopl_device_dma(attacker: Attacker, handler: Handler) -> None:
     surface="devmem-kmem-port-iopl",
     through="write_port",
     answers=("L3", "C15"),
+    lockdown=BY_OPEN,
 )
 def dev_port_reset(attacker: Attacker, handler: Handler) -> None:
     """Reset the machine by its chipset's register, through /dev/port."""
@@ -72,14 +78,18 @@ def dev_port_reset(attacker: Attacker, handler: Handler) -> None:
     answers=("L3", "C15"),
     whole_kernel=True,
     holes=on_both(Verdict.TAMPERED, DMA),
+    lockdown={"mmap": EPERM},
 )
 def pci_bar_dma(attacker: Attacker, handler: Handler) -> None:
     """Have a PCI device overwrite the handler's state: its registers are a file to map."""
     with attacker.setup():
         folder, config = find_device(attacker, VIRTIO_SERIAL)
     at = virtio_registers(config)
+    registers = f"{folder}/resource{at.bar}"
+    with attacker.open(registers, O_RDWR) as file:  # as the payload will: here its errno is told
+        attacker.syscall("mmap", 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0)
     places = map(str, (at.common, at.notify, at.step, handler.physical("chain")))
-    attacker.run(attacker.payload("virtio_dma"), f"{folder}/resource{at.bar}", *places)
+    attacker.run(attacker.payload("virtio_dma"), registers, *places)
 
 
 @scenario(
@@ -102,6 +112,7 @@ def msr_kernel_address(attacker: Attacker, handler: Handler) -> None:
     surface="msr-pci-bar-vfio-noiommu-uio-dma",
     through="msr_write",
     answers=("L3", "C15"),
+    lockdown={"pwrite64": EPERM},
 )
 def msr_entry(attacker: Attacker, handler: Handler) -> None:
     """Have system calls enter the kernel where there is nothing: the next one is its last."""

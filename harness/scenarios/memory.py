@@ -21,7 +21,7 @@ from harness.attacker.swap import PAGE, SwapDevice, drain_batches
 from harness.handler import FIRST_ROUNDS
 from harness.scenarios.cgroups import move_into
 from harness.scenarios.holes import NO_BLOB, on_debug, on_kthread
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     reach="swap_writepage",
     target="system",
     tries=TRIES,
+    lockdown=BY_OPEN,
 )
 def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     """Have the whole frozen machine swapped out, and rewrite the page that looks like its state.
@@ -153,6 +154,7 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     """
     pages = 2048
     SwapDevice(attacker, pages=pages)
+    SnapshotDevice(attacker).close()  # the payload opens it too: here its errno is told
     places = (handler.symbol(name) % PAGE for name in ("request", "reply", "chain"))
     payload, words = attacker.payload("edit_swap"), tuple(map(str, (pages, *places)))
     for _ in range(TRIES):
@@ -171,6 +173,7 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     answers=("T2", "C3", "T1"),
     reach="walk_page_range",
     needs=("LRU_GEN",),
+    lockdown=BY_OPEN,
 )
 def lru_gen_evict(attacker: Attacker, handler: Handler) -> None:
     """Have the multi-generational LRU age every page of the root cgroup, and evict the oldest."""
@@ -231,6 +234,7 @@ def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
     answers=("T1", "L5"),
     reach="get_task_mm",
     debugging=True,
+    lockdown=BY_OPEN,
 )
 def clear_refs(attacker: Attacker, handler: Handler) -> None:
     """Clear the accessed bits of the handler's memory, by which the kernel knows it is in use."""
@@ -254,6 +258,7 @@ def clear_refs(attacker: Attacker, handler: Handler) -> None:
     no_target=(EINVAL,),
     no_target_at="get_task_mm",
     reach="get_task_mm",
+    lockdown=BY_OPEN,
 )
 def split_huge_pages(attacker: Attacker, handler: Handler) -> None:
     """Have the handler's huge pages split: it is too small to have any."""
@@ -355,6 +360,7 @@ def userfaultfd_register(attacker: Attacker, handler: Handler) -> None:
     cpus=2,
     needs=("LRU_GEN",),
     not_applicable=NO_BLOB,
+    lockdown=BY_OPEN,
 )
 def swap_at_start(attacker: Attacker, handler: Handler) -> None:
     """Have the next handler's memory swapped out when it has been executed and is not yet locked.

@@ -17,7 +17,7 @@ from harness.attacker.errors import NoTarget
 from harness.attacker.snapshot import SnapshotDevice
 from harness.attacker.swap import PAGE, drain_batches
 from harness.scenarios.holes import on_both
-from harness.scenarios.registry import Hole, scenario
+from harness.scenarios.registry import BY_OPEN, Hole, scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def soft_offline(attacker: Attacker, handler: Handler) -> None:
     reach="hwpoison_inject",
     target="system",
     needs=("HWPOISON_INJECT",),
+    lockdown=BY_OPEN,
 )
 def hwpoison_inject(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel take the page of the handler's state for broken, through debugfs."""
@@ -87,6 +88,7 @@ def hwpoison_inject(attacker: Attacker, handler: Handler) -> None:
     reach="inj_bank_set",
     target="system",
     needs=("X86_MCE_INJECT",),
+    lockdown=BY_OPEN,
 )
 def mce_inject(attacker: Attacker, handler: Handler) -> None:
     """Forge a machine check of the page of the handler's state, found before anybody used it."""
@@ -210,6 +212,7 @@ def coredump_filter(attacker: Attacker, handler: Handler) -> None:
     target="system",
     needs=("HIBERNATION_SNAPSHOT_DEV",),
     holes=on_both(Verdict.LEAKED, ALL_OF_MEMORY),
+    lockdown=BY_OPEN,
 )
 def hibernation_image(attacker: Attacker, handler: Handler) -> None:
     """Read the secret in a hibernation image, which nobody need write to any disk."""
@@ -228,10 +231,12 @@ def hibernation_image(attacker: Attacker, handler: Handler) -> None:
     needs=("HIBERNATION_SNAPSHOT_DEV",),
     whole_kernel=True,
     holes=on_both(Verdict.TAMPERED, ALL_OF_MEMORY),
+    lockdown=BY_OPEN,
 )
 def hibernation_image_edit(attacker: Attacker, handler: Handler) -> None:
     """Rewrite the handler's state in a hibernation image, and resume the machine from that."""
     frame, offset = divmod(handler.physical("chain"), PAGE)
+    SnapshotDevice(attacker).close()  # the payload opens it too: here its errno is told
     attacker.spawn(attacker.payload("edit_image"), str(frame), str(offset))
     handler.wait_for_rewind()  # which the agent's port does not survive
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EBUSY
+from errno import EBUSY, EPERM
 from functools import partial
 from os import O_RDONLY
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from harness.attacker.errors import GuestError
 from harness.attacker.kexec import KEXEC, RESTART, load_power_off, reboot
 from harness.attacker.priority import run_almost_never
 from harness.scenarios.holes import on_both
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.latency import SLOW_NS
 from harness.witness.verdict import Effect, Verdict
 
@@ -49,6 +49,7 @@ _by_machine = partial(
 
 @_by_freezer(
     surface="dev-snapshot-freeze",
+    lockdown=BY_OPEN,
 )
 def dev_snapshot_freeze(attacker: Attacker, handler: Handler) -> None:
     """Freeze all processes but one's own, as if to hibernate, for as long as one likes."""
@@ -118,6 +119,7 @@ def sysrq_crash(attacker: Attacker, handler: Handler) -> None:
 @_by_machine(
     surface="reboot-panic-kexec-sysrq-b-c",
     through="kernel_kexec",
+    lockdown={"kexec_load": EPERM},
 )
 def kexec(attacker: Attacker, handler: Handler) -> None:
     """Put code of one's own in the kernel's place; it switches the machine off."""

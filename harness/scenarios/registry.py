@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from errno import EPERM
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 Target = Literal["handler", "start", "system"]
 
 PTRACE_CHECK = "security_ptrace_access_check"
+
+BY_OPEN = MappingProxyType({"openat": EPERM})
+BY_MODULE = MappingProxyType({"init_module": EPERM})
+"""How lockdown refuses the files of devices and of debugfs, and what has no signature."""
 
 REFERENCES = ("nothing", "host_tamper")
 """The cells that show a variant's evidence can be trusted at all (architecture.md, rule 3)."""
@@ -59,7 +64,9 @@ class Scenario:
     is what it must reach;
     `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
     code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
-    write kernel memory, so the tally alone proves nothing; `holes`: the variants that lose
+    write kernel memory, so the tally alone proves nothing; `lockdown`: the calls by which
+    lockdown=integrity refuses it, or takes its tools, and with which errno; `holes`: the variants
+    that lose
     although they should hold; `not_applicable`: those that lack what the attack needs, and why.
     """
 
@@ -88,6 +95,7 @@ class Scenario:
     from_host: bool = False
     inside: bool = False
     whole_kernel: bool = False
+    lockdown: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
     not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -113,6 +121,10 @@ class Scenario:
     def wins(self) -> Verdict:
         """The verdict with which it wins: the worst of all that it does."""
         return worst(effect.wins for effect in self.effects)
+
+    def locked_out(self, variant: str) -> bool:
+        """Whether it ends there on lockdown, before it comes to the handler."""
+        return bool(self.lockdown) and VARIANTS[variant].locked
 
     def gains(self, variant: str) -> bool:
         """Whether `variant` lets it get hold of what it is after."""
@@ -150,6 +162,15 @@ def unmet(needs: Iterable[str], options: Container[str]) -> list[str]:
     return [need for need in needs if (need.lstrip("!") in options) == need.startswith("!")]
 
 
+def _still_open(holes: Mapping[str, Hole], lockdown: Mapping[str, int]) -> dict[str, Hole]:
+    """The holes that are left where lockdown refuses the attack, if it does."""
+    return {
+        name: hole
+        for name, hole in holes.items()
+        if not (lockdown and name in VARIANTS and VARIANTS[name].locked)
+    }
+
+
 SCENARIOS: dict[str, Scenario] = {}
 
 
@@ -177,6 +198,7 @@ def scenario(
     from_host: bool = False,
     inside: bool = False,
     whole_kernel: bool = False,
+    lockdown: Mapping[str, int] | None = None,
     holes: Mapping[str, Hole] | None = None,
     not_applicable: Mapping[str, str] | None = None,
 ) -> Callable[[Attack], Attack]:
@@ -218,7 +240,8 @@ def scenario(
             from_host=from_host,
             inside=inside or effect is Effect.ESCAPE,
             whole_kernel=whole_kernel,
-            holes=MappingProxyType(dict(holes or {})),
+            lockdown=MappingProxyType(dict(lockdown or {})),
+            holes=MappingProxyType(_still_open(holes or {}, lockdown or {})),
             not_applicable=MappingProxyType(dict(not_applicable or {})),
         )
         return attack

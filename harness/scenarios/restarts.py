@@ -18,7 +18,7 @@ from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.gate import Gate
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.scenarios.holes import NO_BLOB, on_both, on_debug, on_kthread
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 from harness.scenarios.tracing import NO_SIGNAL
 from harness.witness.verdict import Effect, Verdict
 
@@ -54,6 +54,7 @@ _no_restart = partial(
     through="__usermodehelper_disable",
     needs=("HIBERNATION_SNAPSHOT_DEV",),
     holes=on_both(Verdict.DISRUPTED, "no helper, modprobe included, starts while all is frozen"),
+    lockdown=BY_OPEN,
 )
 def umh_disabled(attacker: Attacker, handler: Handler) -> None:
     """Freeze all processes, as for a snapshot: meanwhile the kernel starts no helper."""

@@ -13,7 +13,7 @@ from harness.attacker.clocks import cpu_time, set_clock
 from harness.attacker.errors import GuestError
 from harness.attacker.priority import set_deadline, wait_for_lock_of
 from harness.scenarios.holes import on_both, on_kthread
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ def posix_cpu_clock(attacker: Attacker, handler: Handler) -> None:
     holes=on_both(
         Verdict.DISRUPTED, "what has an ordinary policy waits for all that is real-time, like it"
     ),
+    lockdown=BY_OPEN,
 )
 def rt_starvation(attacker: Attacker, handler: Handler) -> None:
     """Have a real-time process take the CPU, and the rest not even get the share left to it."""

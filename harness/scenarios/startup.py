@@ -28,7 +28,7 @@ ELF_ENTRY = 24
 """Where an ELF header has the address that execution starts at."""
 
 GENUINE = {"umd_witness_loader": "umd_witness_backdoor", "umd_witness_kthread": "sample_mgr"}
-"""A module of this kernel's own, with its signature if it had any, to have in a loader's place."""
+"""A module of this kernel's own, with its valid signature, to have in a loader's place."""
 
 INTERPRETERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/klibc.so")
 

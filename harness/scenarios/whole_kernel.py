@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from harness.attacker.kcore import Kcore, module_symbol
 from harness.attacker.module import replace_function, replace_string
 from harness.handler import FIRST_ROUNDS
+from harness.kernel.signing import unsigned
 from harness.scenarios.holes import on_both, on_isolated, on_kthread
-from harness.scenarios.registry import scenario
+from harness.scenarios.registry import BY_MODULE, BY_OPEN, scenario
 from harness.variants import VARIANTS
 from harness.witness.verdict import Effect, Verdict
 
@@ -36,6 +37,7 @@ _NOT_TRACED = {
     needs=("DEVMEM", "!STRICT_DEVMEM"),
     whole_kernel=True,
     holes=on_both(Verdict.TAMPERED, ALL_OF_MEMORY),
+    lockdown=BY_OPEN,
 )
 def dev_mem(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state in physical memory, through /dev/mem."""
@@ -59,7 +61,7 @@ def module_replaced(attacker: Attacker, handler: Handler) -> None:
     """Unload the loader, and have the kernel load one with other code in it."""
     path = f"/lib/modules/{handler.loader}.ko"
     with attacker.setup():
-        module = attacker.read_file(path)
+        module = unsigned(attacker.read_file(path))
         if FIRST_ROUNDS not in module:
             raise LookupError("the module has no round constants to change")
         attacker.write_file(path, module.replace(FIRST_ROUNDS, bytes(len(FIRST_ROUNDS))))
@@ -73,7 +75,8 @@ def module_replaced(attacker: Attacker, handler: Handler) -> None:
     reach="read_kcore_iter",
     target="system",
     holes=on_both(
-        Verdict.LEAKED, "who reads all of the kernel's memory reads a thread's; lockdown closes it"
+        Verdict.LEAKED,
+        "who reads all of the kernel's memory reads a thread's; lockdown=confidentiality closes it",
     ),
 )
 def kcore(attacker: Attacker, handler: Handler) -> None:
@@ -92,6 +95,7 @@ def kcore(attacker: Attacker, handler: Handler) -> None:
     answers=("L3", "C15"),
     whole_kernel=True,
     holes=on_both(Verdict.TAMPERED, MODULES),
+    lockdown=BY_MODULE,
 )
 def module_code(attacker: Attacker, handler: Handler) -> None:
     """Load a module of the attacker's making, whose code overwrites the handler's state."""
@@ -114,6 +118,7 @@ def module_code(attacker: Attacker, handler: Handler) -> None:
     needs=("SAMPLE_LIVEPATCH",),
     not_applicable=_NOT_TRACED,
     holes=on_isolated(Verdict.TAMPERED, MODULES),
+    lockdown=BY_MODULE,
 )
 def livepatch_code(attacker: Attacker, handler: Handler) -> None:
     """Patch the function that asks the handler while the kernel runs: it no longer does, and 0."""

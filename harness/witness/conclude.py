@@ -23,9 +23,10 @@ STALL_SECONDS = 0.5
 """A machine that stood still for longer may owe its late or missing replies to that."""
 STOOD_STILL = "the machine stood still"
 
-NO_COMPLAINT = 1 << 15 | 1 << 16
-"""TAINT_LIVEPATCH and TAINT_AUX (include/linux/panic.h) note what was done to a kernel, not what
-it suffers of: a live patch and, in Debian's, that fanotify may be asked for permission."""
+NO_COMPLAINT = 1 << 13 | 1 << 15 | 1 << 16
+"""TAINT_UNSIGNED_MODULE, TAINT_LIVEPATCH and TAINT_AUX (include/linux/panic.h) note what was done
+to a kernel, not what it suffers of: a module that nobody signed, a live patch and, in Debian's,
+that fanotify may be asked for permission."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return "the attack never reached the handler in the kernel"
     if evidence.inside and not (evidence.attacked.escape.failed and _died(evidence)):
         return "the handler came to no harm by what it was asked to try"
-    if evidence.whole_kernel:
+    if evidence.whole_kernel and end.end is not End.LOCKED_DOWN:
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *_forced(evidence.after))
     for number, (phase, started) in enumerate(
@@ -213,8 +214,8 @@ def _held_detail(evidence: Evidence, end: AttemptEnd) -> str:
         return _gained(evidence)
     if end.end is End.REFUSED:
         return end.detail
-    if end.end is End.NO_TARGET:
-        return f"no target: {end.detail}"
+    if end.end in (End.NO_TARGET, End.LOCKED_DOWN):
+        return str(end)
     if evidence.inside:
         return f"stopped{_died(evidence)}"
     return f"no effect, reached {evidence.reached} x" if evidence.reached else ""

@@ -35,6 +35,7 @@ SEEN = struct.Struct("<qII")
 COMPLETED = AttemptEnd(End.COMPLETED)
 REFUSED = AttemptEnd(End.REFUSED, "EPERM at openat")
 NO_TARGET = AttemptEnd(End.NO_TARGET, "ESRCH at openat")
+LOCKED_DOWN = AttemptEnd(End.LOCKED_DOWN, "EPERM at openat")
 BROKEN = AttemptEnd(End.BROKEN, "unexpected ENOENT at openat")
 
 

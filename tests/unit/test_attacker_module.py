@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 
 from harness.attacker.module import replace_function, replace_string
+from harness.kernel.signing import signing_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +92,9 @@ def test_a_string_that_is_not_there_or_too_short_is_refused(
 ) -> None:
     with pytest.raises(LookupError):
         replace_string(module, old, new)
+
+
+def test_what_was_changed_has_no_signature_any_more(module: bytes, tmp_path: Path) -> None:
+    signed = signing_key(tmp_path).sign(module)
+    assert replace_function(signed, "first", b"\xc3") == replace_function(module, "first", b"\xc3")
+    assert replace_string(signed, "old_name", "n") == replace_string(module, "old_name", "n")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from harness.handler import Handler
 
 
-def end_of(error: BaseException | None, *, spared: bool = False) -> AttemptEnd:
+def end_of(
+    error: BaseException | None, *, spared: bool = False, locked: bool = False
+) -> AttemptEnd:
     """How an attack that raises `error` ended; its attacking call is openat."""
 
     def attack(_attacker: Attacker, _handler: Handler) -> None:
@@ -36,8 +38,10 @@ def end_of(error: BaseException | None, *, spared: bool = False) -> AttemptEnd:
         call="openat",
         refused=(EPERM, EACCES),
         no_target=(ESRCH, EPERM),
+        lockdown={"init_module": EPERM},
     )
-    return attempt(scenario, cast("Attacker", None), cast("Handler", None), spared=spared)
+    nobody = cast("Attacker", None), cast("Handler", None)
+    return attempt(scenario, *nobody, spared=spared, locked=locked)
 
 
 def test_an_attack_that_raises_nothing_is_completed() -> None:
@@ -62,6 +66,32 @@ def test_an_errno_counts_for_what_it_was_declared(number: int, *, spared: bool, 
     assert end_of(GuestError(number, "openat"), spared=spared).end is end
     # Of any other call no errno is a refusal.
     assert end_of(GuestError(number, "mkdir"), spared=spared).end is End.BROKEN
+
+
+@pytest.mark.parametrize("spared", [False, True])
+def test_lockdown_counts_where_there_is_one_and_for_what_was_declared(*, spared: bool) -> None:
+    refused = GuestError(EPERM, "init_module")
+    end = AttemptEnd(End.LOCKED_DOWN, "EPERM at init_module")
+    assert end_of(refused, spared=spared, locked=True) == end
+    assert end_of(refused, spared=spared).end is End.BROKEN
+    for other in (GuestError(EACCES, "init_module"), GuestError(EPERM, "kexec_load")):
+        assert end_of(other, spared=spared, locked=True).end is End.BROKEN
+    assert end_of(GuestError(EACCES, "openat"), spared=spared, locked=True).end is End.REFUSED
+
+
+def test_lockdown_may_take_the_tools_of_an_attack() -> None:
+    def preparing(cause: Exception) -> SetupFailed:
+        failed = SetupFailed(f"set-up failed: {cause}")
+        failed.__cause__ = cause
+        return failed
+
+    refused = preparing(GuestError(EPERM, "init_module"))
+    end = AttemptEnd(End.LOCKED_DOWN, "EPERM at init_module")
+    assert end_of(refused, locked=True) == end
+    assert end_of(refused).end is End.BROKEN
+    assert end_of(preparing(GuestError(EPERM, "openat")), locked=True).end is End.BROKEN
+    short = ShortTransfer("init_module", count=3, wanted=9)
+    assert end_of(preparing(short), locked=True).end is End.BROKEN
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "build/6.12/source/f",
         "images/k/bzImage",
         "guests/k/a",
+        "signing/private.pem",
     ):
         (cache / name).parent.mkdir(parents=True)
         (cache / name).write_bytes(b"x" * 8192)
@@ -41,14 +42,15 @@ def test_what_is_made_again_soon_goes_and_images_stay(
         f"removed {cache / 'states'}, 0.0 MiB",
         f"removed {cache / 'build'}, 0.0 MiB",
     ]
-    assert sorted(path.name for path in cache.iterdir()) == ["guests", "images", "source-6.12.json"]
+    kept = sorted(path.name for path in cache.iterdir())
+    assert kept == ["guests", "images", "signing", "source-6.12.json"]
 
 
 def test_all_takes_the_images_too_and_counts_real_blocks(cache: Path) -> None:
     with (cache / "images/k/sparse").open("wb") as file:
         file.truncate(1 << 30)
     removed = {one.path.name: one.size for one in clean(everything=True)}
-    assert list(removed) == ["states", "build", "images", "guests"]
+    assert list(removed) == ["states", "build", "images", "guests", "signing"]
     assert 8192 <= removed["images"] < 1 << 20
     assert [path.name for path in cache.iterdir()] == ["source-6.12.json"]
 

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 
+from harness.attacker.syscalls import NUMBERS
 from harness.matrix import check_corpus
 from harness.paths import CHECKOUT, KERNEL_PATCHES
 from harness.scenarios import REFERENCES, SCENARIOS, Effect, Scenario
@@ -15,6 +16,7 @@ from harness.scenarios.registry import unmet
 from harness.variants import VARIANTS
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation
+from harness.witness.verdict import Verdict
 
 ATTACKS = [scenario for name, scenario in SCENARIOS.items() if name not in REFERENCES]
 
@@ -65,7 +67,25 @@ def test_an_attack_can_be_believed(scenario: Scenario) -> None:
     assert scenario.reach or scenario.through or scenario.inside, "it goes through the kernel"
     wrongs = {WRONG_REPLY, CALL_RETURNED, *(flag.word for flag in Violation)}
     assert scenario.shows in wrongs, "the witness has a word for what it makes wrong"
-    processes = [name for name in variants if VARIANTS[name].handler]
+    assert scenario.lockdown.keys() <= NUMBERS.keys(), "lockdown refuses a system call"
+    # What lockdown refuses proves that by itself.
+    processes = [
+        name for name in variants if VARIANTS[name].handler and not scenario.locked_out(name)
+    ]
     may_hold = any(scenario.expected(name) == "held" for name in processes)
     if may_hold and not (scenario.inside or scenario.ends_machine):
         assert scenario.reach or Effect.STEP in scenario.effects, "`held` takes proof of arrival"
+
+
+def test_lockdown_closes_the_holes_of_what_it_refuses() -> None:
+    locked = [name for name, variant in VARIANTS.items() if variant.locked]
+    assert locked == ["isolated-lockdown"]
+    refused = [one for one in ATTACKS if one.lockdown]
+    assert {"dev_mem", "kexec", "module_code", "fail_function"} <= {one.name for one in refused}
+    for one in refused:
+        assert one.locked_out("isolated-lockdown")
+        assert not one.locked_out("isolated")
+        assert one.expected("isolated-lockdown") is Verdict.HELD
+        assert "isolated-lockdown" not in one.holes
+    rest = [one for one in ATTACKS if not one.lockdown]
+    assert all(one.expected("isolated-lockdown") is one.expected("isolated") for one in rest)

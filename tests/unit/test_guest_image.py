@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from harness.cpio import Entry, archive, directory, program, symlink
 from harness.errors import UserError
 from harness.guest_image import guest_image
+from harness.kernel.signing import signing_key, unsigned
+from harness.paths import cache_dir
 from harness.payloads import SOURCES, compile_program
 
 
@@ -58,6 +61,8 @@ def test_what_is_inside(kernel: StandIn, tmp_path: Path) -> None:
     assert (root / "bin/busybox").stat().st_mode & 0o777 == 0o755
     module_file = root / "lib/modules/umd_sample.ko"
     assert 0 < module_file.stat().st_size < kernel.modules[0].stat().st_size
+    bare = unsigned(module_file.read_bytes())
+    assert signing_key(cache_dir()).sign(bare) == module_file.read_bytes() != bare
     assert (root / "proc").is_dir()
     assert (image.payloads / "false_handler").stat().st_mode & 0o111
 
@@ -70,11 +75,15 @@ def test_found_again_and_made_anew_when_an_input_changes(
     assert guest_image(kernel, progress=said.append) == first
     assert len(said) == 1
     assert guest_image(StandIn("k2", kernel.modules), progress=quiet).key != first.key
+    (tmp_path / "other/umd-harness").mkdir(parents=True)
+    shutil.copytree(cache_dir() / "signing", tmp_path / "other/umd-harness/signing")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     again = guest_image(kernel, progress=quiet)
     assert again.key == first.key
     assert again.initramfs.read_bytes() == first.initramfs.read_bytes()
     assert not list((tmp_path / "other").rglob(".new-*"))
+    shutil.rmtree(cache_dir() / "signing")
+    assert guest_image(kernel, progress=quiet).key != first.key
 
 
 def test_a_module_that_is_none_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_an_image_is_built_then_found(mini: Miniature) -> None:
     assert (image.handlers / "handler").is_file()
     assert "CONFIG_WITNESS=y" in image.config.read_text()
     assert "library" in image.build_log.read_text()
-    assert set(image.meta) >= {"line", "source", "series", "config", "tools"}
+    assert set(image.meta) >= {"line", "source", "series", "config", "tools", "signing"}
     said: list[str] = []
     start = time.monotonic()
     assert build(mini, said) == image

@@ -18,6 +18,7 @@ from tallies import (
     BEFORE,
     BROKEN,
     COMPLETED,
+    LOCKED_DOWN,
     NO_TARGET,
     REFUSED,
     WHOLE_PHASES,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from harness.attempt_end import AttemptEnd
     from harness.witness.tally import Tally
 
-ENDS = (COMPLETED, REFUSED, NO_TARGET, BROKEN)
+ENDS = (COMPLETED, REFUSED, NO_TARGET, LOCKED_DOWN, BROKEN)
 SECRET = b"s" * 32
 SECRETS = frozenset({sha256(SECRET).digest(), bytes(32)})
 
@@ -60,6 +61,7 @@ def phases(number: int, **numbers: int) -> Tally:
         (REFUSED, 1, "EPERM at openat"),
         (NO_TARGET, None, "no target: ESRCH at openat"),
         (NO_TARGET, 1, "no target: ESRCH at openat"),
+        (LOCKED_DOWN, 1, "locked down: EPERM at openat"),
     ],
 )
 def test_held_with_all_its_proof(end: AttemptEnd, reached: int | None, detail: str) -> None:
@@ -177,8 +179,9 @@ def test_a_kernel_that_complains_proves_nothing(end: AttemptEnd, after: Tally) -
     assert conclusion.detail.endswith("taint 0x280")
 
 
-def test_a_livepatch_is_no_complaint() -> None:
-    assert conclude(evidence(after=WRONG, taint=1 << 15), COMPLETED).verdict is Verdict.TAMPERED
+def test_a_livepatch_or_unsigned_module_is_no_complaint() -> None:
+    for note in (1 << 13, 1 << 15):
+        assert conclude(evidence(after=WRONG, taint=note), COMPLETED).verdict is Verdict.TAMPERED
 
 
 def test_a_broken_attempt_is_an_error_however_well_all_went() -> None:
@@ -328,6 +331,16 @@ def test_an_escape_that_nobody_asked_for_proves_nothing() -> None:
 def test_what_may_have_written_the_kernel_never_holds_by_the_tally_alone() -> None:
     assert conclude(evidence(whole_kernel=True), COMPLETED).verdict is Verdict.ERROR
     assert conclude(evidence(after=WRONG, whole_kernel=True), COMPLETED).verdict is Verdict.TAMPERED
+
+
+def test_what_lockdown_kept_out_of_the_kernel_holds_if_the_kernel_was_seen_to_ask() -> None:
+    assert conclude(evidence(whole_kernel=True, reached=1), LOCKED_DOWN).verdict is Verdict.HELD
+    others: tuple[dict[str, Any], ...] = ({"reached": 0}, {"reached": 1, "witness_changed": True})
+    for other in others:
+        found = conclude(evidence(whole_kernel=True, **other), LOCKED_DOWN)
+        assert found.verdict is Verdict.ERROR
+    lied = conclude(evidence(after=WRONG, whole_kernel=True, reached=1), LOCKED_DOWN)
+    assert lied.verdict is Verdict.TAMPERED
 
 
 # Invariants
