@@ -438,6 +438,10 @@ static int witness_thread(void *unused)
 {
 	struct umd_witness_command command;
 
+	/* The keys that loaders are signed with are among the last things to be set up. */
+	while (system_state < SYSTEM_RUNNING)
+		usleep_range(PAUSE_US, 2 * PAUSE_US);
+
 	set_state(WITNESS_RUNNING, 0);
 	for (;;) {
 		command = umd_witness_command;
