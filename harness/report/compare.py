@@ -68,10 +68,7 @@ def markdown(comparison: Comparison) -> str:
     if listed:
         lines += ["", "| | cell | old | new |", "| --- | --- | --- | --- |"]
     for change, cells in listed:
-        lines += [
-            f"| {_what(one)} | {_code(_id(one))} | {_code(_said(one.old))} | {_code(_said(one.new))} |"
-            for one in cells[:_ROWS]
-        ]
+        lines += [_row(one) for one in cells[:_ROWS]]
         if len(cells) > _ROWS:
             lines.append(f"| {change} | and {len(cells) - _ROWS} more | | |")
     return "\n".join(lines)
@@ -170,6 +167,11 @@ def _what(one: Compared) -> str:
     loud = f"**{one.change}**" if one.change is Change.WORSE else str(one.change)
     axes = one.worse or one.better
     return f"{loud}: {', '.join(axes)}" if axes else loud
+
+
+def _row(one: Compared) -> str:
+    said = (_id(one), _said(one.old), _said(one.new))
+    return f"| {' | '.join([_what(one), *map(_code, said)])} |"
 
 
 def _code(said: str) -> str:
