@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.compare import Change, judge
 from harness.conclusion import conclude
 from harness.errors import DoesNotBuild, UserError
 from harness.kept_run import Found
@@ -34,13 +33,6 @@ LIBRARY = "kernel/usermode_driver_mgmt.c"
 
 ISOLATION = "include/linux/umd_isolation.h"
 """What the first commit that isolates brings."""
-
-_CHANGED = (
-    Change.WORSE,
-    Change.BETTER,
-    Change.NOT_APPLICABLE_NOW,
-    Change.NOT_APPLICABLE_BEFORE,
-)
 
 
 class Steps(Protocol):
@@ -138,7 +130,7 @@ class Step:
         return [
             cell
             for cell, found in self.found.items()
-            if judge(other.found[cell], found)[0] in _CHANGED
+            if (found.verdict, found.lost) != (other.found[cell].verdict, other.found[cell].lost)
         ]
 
 
@@ -316,4 +308,5 @@ def _read(noted: Mapping[str, Any]) -> Found:
         detail=noted["detail"],
         expected=Verdict(noted["expected"]),
         ok=noted["ok"],
+        control=noted["control"],
     )

@@ -3,7 +3,8 @@
 
 The axes are compared one by one, and what an attack gained counts as one of them: a cell that
 loses something it did not lose before is worse, whatever else it no longer loses. Where either
-run came to no conclusion, the cell is neither better nor worse.
+run came to no conclusion, the cell is neither better nor worse; so it is with a control that did
+not win, for then the attack proves nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.kept_run import Found, KeptRun
-
-NO_CONCLUSION = (Verdict.ERROR, Verdict.NOT_APPLICABLE)
 
 ORDER = (*(field.name for field in fields(Axes)), "a step")
 """What can be lost, the gravest first."""
@@ -111,7 +110,7 @@ def compare(old: KeptRun, new: KeptRun, *, renamed: Sequence[tuple[str, str]] = 
 
 def judge(old: Found, new: Found) -> tuple[Change, tuple[str, ...], tuple[str, ...]]:
     """Say what became of a cell, on which axes it is worse, and on which better."""
-    change = _inconclusive(old.verdict, new.verdict)
+    change = _inconclusive(old, new)
     if change is not None:
         return change, (), ()
     worse, better = _lost_anew(old, new), _lost_anew(new, old)
@@ -124,14 +123,15 @@ def judge(old: Found, new: Found) -> tuple[Change, tuple[str, ...], tuple[str, .
     return (Change.SAME if old.detail == new.detail else Change.DETAIL), (), ()
 
 
-def _inconclusive(old: Verdict, new: Verdict) -> Change | None:
+def _inconclusive(old: Found, new: Found) -> Change | None:
     """Say so where one of the two gave no conclusion, but for an n/a that still is one."""
-    if Verdict.ERROR in (old, new):
-        if old is new:
+    if old.says_nothing or new.says_nothing:
+        if old.says_nothing and new.says_nothing:
             return Change.STILL_ERROR
-        return Change.ERROR_NOW if new is Verdict.ERROR else Change.ERROR_BEFORE
-    if Verdict.NOT_APPLICABLE in (old, new) and old is not new:
-        now = new is Verdict.NOT_APPLICABLE
+        return Change.ERROR_NOW if new.says_nothing else Change.ERROR_BEFORE
+    verdicts = (old.verdict, new.verdict)
+    if Verdict.NOT_APPLICABLE in verdicts and old.verdict is not new.verdict:
+        now = new.verdict is Verdict.NOT_APPLICABLE
         return Change.NOT_APPLICABLE_NOW if now else Change.NOT_APPLICABLE_BEFORE
     return None
 

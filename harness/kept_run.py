@@ -26,7 +26,8 @@ class Found:
     """What a run found of one cell.
 
     `lost` has the names of the axes that were lost, and `a step` where something was gained; it
-    is empty where there is no conclusion. `ok` is whether it came out as `expected`.
+    is empty where there is no conclusion. `ok` is whether it came out as `expected`; a `control`
+    (or a reference, which is its own) has to, or the attack proves nothing.
     """
 
     verdict: Verdict
@@ -34,11 +35,24 @@ class Found:
     detail: str
     expected: Verdict
     ok: bool
+    control: bool = False
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is no conclusion to compare: an error, or a control that did not win."""
+        return self.verdict is Verdict.ERROR or (self.control and not self.ok)
 
     @classmethod
     def of(cls, result: Result) -> Found:
         """What a result of this version's corpus says."""
-        return cls(result.verdict, lost(result), result.detail, result.expected, result.ok)
+        return cls(
+            verdict=result.verdict,
+            lost=lost(result),
+            detail=result.detail,
+            expected=result.expected,
+            ok=result.ok,
+            control=result.control == result.cell.variant,
+        )
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,7 @@ def _found(line: dict[str, Any]) -> tuple[Cell, Found]:
         detail=result.detail,
         expected=Verdict(line["expected"]),
         ok=bool(line["ok"]),
+        control=result.control == result.cell.variant,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.compare import Change, Compared, Comparison
 from harness.report.text import plural, visible
+from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -143,7 +144,8 @@ def _id(one: Compared) -> str:
 def _said(found: Found | None) -> str:
     if found is None:
         return ""
-    return told(found) + ("" if found.ok else f", expected {found.expected}")
+    due = "" if found.ok or found.verdict is Verdict.ERROR else f", expected {found.expected}"
+    return told(found) + due
 
 
 def _story(one: Compared) -> str:

@@ -111,7 +111,14 @@ def test_a_cell_whose_control_did_not_win_is_an_error_and_not_better(tmp_path: P
     comparison = compared(tmp_path, lost, {"baseline__proc_mem_write": outcome(Verdict.HELD)})
     found = changes(comparison)
     assert found[ISOLATED] is Change.ERROR_NOW
-    assert found[CONTROL] is Change.BETTER, "that is what the control itself did"
+    assert found[CONTROL] is Change.ERROR_NOW, "nor is the control itself"
+    assert not comparison.of(Change.BETTER)
+
+
+def test_a_reference_that_is_not_seen_any_more_is_not_better(tmp_path: Path) -> None:
+    comparison = compared(tmp_path, {}, {"isolated__host_tamper": outcome(Verdict.HELD)})
+    assert len(comparison.of(Change.ERROR_NOW)) == 7
+    assert not comparison.of(Change.BETTER)
 
 
 def test_what_cannot_be_tried_any_more_is_not_better(tmp_path: Path) -> None:
@@ -300,9 +307,12 @@ VERDICTS = {
     frozenset({"integrity", "availability"}): Verdict.TAMPERED,
 }
 concluded = st.builds(
-    lambda lost, detail, ok: Found(VERDICTS[lost], lost, detail, Verdict.HELD, ok),
+    lambda lost, detail, ok, control: Found(
+        VERDICTS[lost], lost, detail, Verdict.HELD, ok, control
+    ),
     st.sampled_from(sorted(VERDICTS, key=sorted)),
     st.sampled_from(("", "EPERM")),
+    st.booleans(),
     st.booleans(),
 )
 inconclusive = st.builds(
@@ -341,7 +351,7 @@ def test_better_is_never_more_lost_nor_without_a_conclusion(old: Found, new: Fou
         assert new.lost < old.lost
     if change is Change.WORSE:
         assert new.lost - old.lost == set(worse)
-    if Verdict.ERROR in (old.verdict, new.verdict):
+    if old.says_nothing or new.says_nothing:
         assert change not in (Change.BETTER, Change.WORSE, Change.SAME, Change.DETAIL)
 
 
