@@ -6,7 +6,6 @@
  */
 #include <crypto/sha2.h>
 #include <linux/audit.h>
-#include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/capability.h>
 #include <linux/cpumask.h>
@@ -16,7 +15,6 @@
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/gfp.h>
-#include <linux/init.h>
 #include <linux/iocontext.h>
 #include <linux/ioprio.h>
 #include <linux/mm.h>
