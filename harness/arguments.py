@@ -107,7 +107,11 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     argument("--bench", type=Path, metavar="FILE", help="its figures of the cost: a JSON object")
     add_compare(add("compare", "compare two runs, cell by cell: what got better, what got worse"))
-    add_bisect(add("bisect", "find the commit of the series that changes a verdict"))
+    argument = add("bisect", "find the commit of the series that changes a verdict")
+    add_bisect(argument)
+    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
+    _line(argument)
+    _scenario_files(argument)
     argument = add(
         "kselftest",
         "run the kernel's own selftests on baseline and on isolated",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.compare import FAILURES, compare
 from harness.errors import UserError
-from harness.matrix import DEFAULT_LINE, all_cells, default_jobs
+from harness.matrix import all_cells
 
 Adder = Callable[..., object]
 
@@ -66,7 +66,7 @@ def run_compare(options: argparse.Namespace, *, say: Callable[[str], None]) -> i
 
 
 def add_bisect(argument: Adder) -> None:
-    """Add the options of `bisect`."""
+    """Add the options of `bisect` that no other command has."""
     argument("-k", metavar="EXPR", required=True, help="which cells: names joined by and, or, not")
     argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
     argument(
@@ -75,16 +75,6 @@ def add_bisect(argument: Adder) -> None:
         help="one end: a number of commits, or a part of a subject (before the isolation)",
     )
     argument("--bad", metavar="STEP", help="the other end, before it or after it (the whole)")
-    argument("--line", default=DEFAULT_LINE, metavar="LINE", help=f"kernel line ({DEFAULT_LINE})")
-    argument("--jobs", type=int, default=default_jobs(), metavar="N", help="cells at a time")
-    argument(
-        "--scenarios",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE.py",
-        help="a file with more scenarios (it is executed); may be repeated",
-    )
 
 
 def run_bisect(options: argparse.Namespace) -> int:
