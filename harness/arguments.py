@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.comparing import add_bisect, add_compare
 from harness.matrix import DEFAULT_LINE, default_jobs
 
 Command = Callable[[argparse.Namespace], int]
@@ -105,6 +106,12 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         help="the run that the cover letter shows (results/latest)",
     )
     argument("--bench", type=Path, metavar="FILE", help="its figures of the cost: a JSON object")
+    add_compare(add("compare", "compare two runs, cell by cell: what got better, what got worse"))
+    argument = add("bisect", "find the commit of the series that changes a verdict")
+    add_bisect(argument)
+    argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
+    _line(argument)
+    _scenario_files(argument)
     argument = add(
         "kselftest",
         "run the kernel's own selftests on baseline and on isolated",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line: `umd-harness doctor | build | list | run | shell | surface | bench | repeat |
-defences | export | kselftest | clean`.
+defences | export | compare | bisect | kselftest | clean`.
 
 Whatever takes time to import is imported by the command that needs it, after its first line is
 out.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.arguments import Command, parser_of
+from harness.comparing import run_bisect, run_compare
 from harness.errors import UserError, mendable
 from harness.matrix import all_cells, closure
 
@@ -323,6 +324,8 @@ _COMMANDS = {
     "repeat": _repeat,
     "defences": _defences,
     "export": _export,
+    "compare": lambda options: run_compare(options, say=_say),
+    "bisect": run_bisect,
     "kselftest": _kselftest,
     "clean": _clean,
 }

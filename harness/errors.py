@@ -33,6 +33,10 @@ class UserError(Exception):
         return f"{self.message}; {self.hint}"
 
 
+class DoesNotBuild(UserError):
+    """The kernel that was asked for cannot be built of these sources; another one may be."""
+
+
 def is_full(error: OSError) -> bool:
     """Whether the disk, or the user's part of it, has no room left."""
     return error.errno in _FULL

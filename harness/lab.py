@@ -70,14 +70,18 @@ class Lab:
         line: str,
         variants: Iterable[str] = tuple(VARIANTS),
         *,
+        step: int | None = None,
         progress: Callable[[str], None],
     ) -> Lab:
-        """Find or build what `variants` need. Raises UserError if something cannot be had."""
+        """Find or build what `variants` need. Raises UserError if something cannot be had.
+
+        A `step` is a part of the line's series, as `kernel_image` has it.
+        """
         chosen = accelerator()
         flavours = {}
         # The line's own first: the others start from its objects.
         for flavour in sorted({"", *(VARIANTS[variant].flavour for variant in variants)}):
-            kernel = kernel_image(line, flavour=flavour, progress=progress)
+            kernel = kernel_image(line, flavour=flavour, step=step, progress=progress)
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         return cls(line, flavours, chosen)
 

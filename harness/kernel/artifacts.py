@@ -8,7 +8,7 @@ import shutil
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import DoesNotBuild, UserError
 from harness.kernel.command import output_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
     for handler in handlers:
         path = objects / handler
         if not path.is_file():
-            raise UserError(
+            raise DoesNotBuild(
                 f"the build made no handler {handler}",
                 hint=f"is its option on? see {tree.log} and `handlers` in series.toml",
             )

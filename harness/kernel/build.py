@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.kernel.artifacts import collect
-from harness.kernel.config import configure
+from harness.kernel.config import configure, reduced
 from harness.kernel.images import KernelImage, find_image, publish
 from harness.kernel.make import RECIPE, Step, make
 from harness.kernel.series import Series, load_series
@@ -51,6 +51,7 @@ class _Job:
     signing: SigningKey
     key: str
     meta: dict[str, str]
+    is_step: bool
 
     def config_inputs(self) -> str:
         """Return a hash of all that the configuration is made from."""
@@ -62,6 +63,7 @@ def kernel_image(
     line: str = "6.12",
     *,
     flavour: str = "",
+    step: int | None = None,
     progress: Callable[[str], None],
     patches: Path = KERNEL_PATCHES,
     cache: Path | None = None,
@@ -71,20 +73,22 @@ def kernel_image(
     """Return the image of `line` as it is patched and configured now; build it if need be.
 
     A `flavour` is configured by one fragment more, config/<flavour>.config, and its first
-    build starts from a copy of the line's own objects.
+    build starts from a copy of the line's own objects. A `step` is that many commits of the
+    series with the witness on top (Series.step), and the options that these bring.
     `progress` gets one short line at a time. `free_space` (bytes) overrides what must be free
-    on the cache's disk. Raises UserError for all that the user can mend.
+    on the cache's disk. Raises UserError for all that the user can mend, DoesNotBuild where the
+    sources are to blame.
     """
     cache = cache_dir() if cache is None else cache
     cache.mkdir(parents=True, exist_ok=True)
-    job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
+    job = _plan(line, flavour, step, patches=patches, cache=cache, sources=sources)
     image = find_image(line, job.key, cache=cache)
     if image is not None:
         return image
     tree = BuildTree(cache / "build" / line, flavour)
     with _locked(tree, progress=progress):
         # Again: the wait may have been long, and the other build may have made this image.
-        job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
+        job = _plan(line, flavour, step, patches=patches, cache=cache, sources=sources)
         image = find_image(line, job.key, cache=cache)
         if image is not None:
             return image
@@ -103,8 +107,19 @@ def _needed(tree: BuildTree, job: _Job) -> int:
     return _COPY_SPACE if BuildTree(tree.root).objects.is_dir() else FRESH_SPACE
 
 
-def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path) -> _Job:
+def image_key(line: str = "6.12", *, flavour: str = "", step: int | None = None) -> str:
+    """Return the key of the image that `kernel_image` would return. Raises UserError."""
+    cache = cache_dir()
+    return _plan(line, flavour, step, patches=KERNEL_PATCHES, cache=cache, sources=SOURCE_DIR).key
+
+
+def _plan(
+    line: str, flavour: str, step: int | None, *, patches: Path, cache: Path, sources: Path
+) -> _Job:
     series = load_series(line, patches=patches)
+    is_step = step is not None and step < len(series.commits) - 1
+    if step is not None:
+        series = series.step(step)
     source = find_source(line, cache=cache, where=sources)
     names = (*_FRAGMENTS, f"{flavour}.config") if flavour else _FRAGMENTS
     fragments = tuple(patches / "config" / name for name in names)
@@ -123,7 +138,7 @@ def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path)
         "signing": signing.digest,
     }
     key = _digest([(line, b""), *((name, value.encode()) for name, value in meta.items())])
-    return _Job(source, series, fragments, signing, key, meta)
+    return _Job(source, series, fragments, signing, key, meta, is_step)
 
 
 def series_digest(series: Series) -> str:
@@ -187,7 +202,8 @@ def _build(
     start_from_own(tree, progress=progress)
     job.signing.trust(tree.objects)
     progress("configuration: tinyconfig and fragments")
-    configure(tree, job.fragments, inputs=job.config_inputs())
+    fragments = reduced(job.fragments, tree) if job.is_step else job.fragments
+    configure(tree, fragments, inputs=job.config_inputs())
     if series_digest(job.series) != job.meta["series"]:
         raise UserError(
             "the overlay or a patch changed while it was applied",
@@ -202,7 +218,8 @@ def _build(
         job.key,
         cache=cache,
         meta=job.meta,
-        flavour=tree.flavour,
+        # Those of a line's steps do not crowd out the line's own.
+        flavour=f"{tree.flavour} step".strip() if job.is_step else tree.flavour,
         fill=lambda folder: collect(tree, folder, handlers=job.series.handlers),
     )
 

@@ -8,7 +8,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import DoesNotBuild, UserError
 from harness.kernel.command import clean_environment, output_of
 from harness.kernel.make import make
 from harness.kernel.source import read_json, write_json
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.kernel.tree import BuildTree
 
 _ASSIGNED = re.compile(r"CONFIG_(\w+)=(.*)")
+_DEFINED = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
 
 
@@ -50,6 +51,22 @@ def requested_options(fragments: Sequence[Path]) -> dict[str, str]:
     for fragment in fragments:
         requested |= parse_config(fragment.read_text(), where=str(fragment))
     return requested
+
+
+def reduced(fragments: Sequence[Path], tree: BuildTree) -> list[Path]:
+    """Return the fragments without the options that no Kconfig file of the tree's source has.
+
+    A part of a series has a part of its options. The copies lie beside the source.
+    """
+    kconfigs = tree.source.rglob("Kconfig*")
+    known = {name for path in kconfigs for name in _DEFINED.findall(path.read_text())}
+    copies = []
+    for fragment in fragments:
+        options = parse_config(fragment.read_text(), where=str(fragment))
+        lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in known)
+        copies.append(tree.root / fragment.name)
+        copies[-1].write_text("".join(lines))
+    return copies
 
 
 def configure(tree: BuildTree, fragments: Sequence[Path], *, inputs: str = "") -> bool:
@@ -106,7 +123,7 @@ def check_options(source: Path, config: Path, requested: Mapping[str, str]) -> N
     lost = {name: value for name, value in requested.items() if actual.get(name, "n") != value}
     if lost:
         reasons = explain(source, config, lost)
-        raise UserError(
+        raise DoesNotBuild(
             f"{len(lost)} configuration option(s) did not survive olddefconfig: "
             + "; ".join(f"CONFIG_{name}={lost[name]} ({reasons[name]})" for name in lost),
             hint="add what they need to the fragment in kernel-patches/config, or drop them",

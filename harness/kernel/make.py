@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import DoesNotBuild, UserError
 from harness.kernel.command import check_disk, clean_environment, process_group
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def make(
 ) -> None:
     """Run make in `tree`, or in a `folder` of its source, with its output appended to `tree.log`.
 
-    `variables` go into the environment, where Kconfig looks for its own. Raises UserError
+    `variables` go into the environment, where Kconfig looks for its own. Raises DoesNotBuild
     with the first error line and the log's path.
     """
     compiler = "CC=ccache gcc" if shutil.which("ccache") else "CC=gcc"
@@ -79,7 +79,7 @@ def make(
         raise
     if status != 0:
         check_disk("\n".join(causes), where=tree.root)
-        raise UserError(
+        raise DoesNotBuild(
             f"make {' '.join(targets)} failed: {_cause(causes)}", hint=f"see {tree.log}"
         )
 

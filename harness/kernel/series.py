@@ -7,13 +7,13 @@ import re
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 WITNESS = "kernel/umd_witness/"
 """Where the witness lies; nothing outside may need it."""
@@ -33,6 +33,14 @@ class Commit:
     overlay: tuple[str, ...]
     patch: Path | None
     witness_body: str = ""
+
+    def changed_files(self) -> list[str]:
+        """Return the files that the patch changes or adds, by their paths in the tree."""
+        return _CHANGED.findall(self.patch.read_text()) if self.patch else []
+
+    def files(self) -> tuple[str, ...]:
+        """Return all files that it brings or changes."""
+        return (*self.overlay, *self.changed_files())
 
     @property
     def message(self) -> str:
@@ -76,10 +84,26 @@ class Series:
         handlers = tuple(name for name in self.handlers if not name.startswith(WITNESS))
         return replace(self, commits=commits, handlers=handlers)
 
+    def step(self, number: int) -> Series:
+        """Return the first `number` commits and, on top of them, the witness.
+
+        Of the handlers those that are made in a folder to which a commit still adds something.
+        Raises UserError for a number that there is not.
+        """
+        last = len(self.commits) - 1
+        if not 0 <= number <= last:
+            raise UserError(
+                f"the series of {self.line} has no step {number}",
+                hint=f"it has 0 to {last}, each with the witness on top",
+            )
+        commits = (*self.commits[:number], self.commits[-1])
+        folders = {str(Path(name).parent) for commit in commits for name in commit.files()}
+        handlers = tuple(name for name in self.handlers if str(Path(name).parent) in folders)
+        return replace(self, commits=commits, handlers=handlers)
+
     def changed_files(self) -> list[str]:
         """Return the files that the patches change, by their paths in the tree."""
-        patches = [commit.patch.read_text() for commit in self.commits if commit.patch]
-        return sorted({name for patch in patches for name in _CHANGED.findall(patch)})
+        return sorted({name for commit in self.commits for name in commit.changed_files()})
 
     def kconfig_content(self) -> list[tuple[str, bytes]]:
         """Return the part of the content that Kconfig may see: its own files and the patches."""

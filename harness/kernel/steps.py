@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.errors import UserError
-from harness.kernel.config import configure, parse_config
+from harness.kernel.config import configure, reduced
 from harness.kernel.make import make
 from harness.kernel.series import load_series
 from harness.kernel.signing import signing_key
@@ -36,7 +36,6 @@ WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_witness_tally")
 WEAKENING = (b"umd_isolation", b"umd_without")
 """Their names on the command line."""
 
-_OPTION = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
 _WARNING = re.compile(r"^\S*?([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
 
 
@@ -51,6 +50,7 @@ def build_steps(line: str) -> Iterator[str]:
     cache = cache_dir()
     series = load_series(line, patches=KERNEL_PATCHES)
     source = find_source(line, cache=cache)
+    fragments = [KERNEL_PATCHES / "config" / name for name in ("base.config", "witness.config")]
     tree = BuildTree(cache / "build" / f"{line}-steps")
     tree.root.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{tree.root}.lock"):
@@ -59,7 +59,7 @@ def build_steps(line: str) -> Iterator[str]:
             step = replace(series, commits=series.commits[:number], handlers=())
             prepare(tree, source=source, series=step, progress=lambda _: None)
             signing_key(cache).trust(tree.objects)
-            configure(tree, _fragments(tree))
+            configure(tree, reduced(fragments, tree))
             make(tree, ["bzImage", "modules"])
             has_witness = number == len(series.commits)
             _check_symbols(tree, has_witness=has_witness)
@@ -73,20 +73,6 @@ def build_steps(line: str) -> Iterator[str]:
             name, text = next(iter(new))
             raise UserError(f"sparse has something new to say: {name}: {text}", hint="mend it")
         yield f"sparse: nothing new (the kernel by itself: {before.total()} warnings)"
-
-
-def _fragments(tree: BuildTree) -> list[Path]:
-    """Return the fragments, reduced to the options that the tree has so far."""
-    kconfigs = tree.source.rglob("Kconfig*")
-    known = {name for path in kconfigs for name in _OPTION.findall(path.read_text())}
-    reduced = []
-    for name in ("base.config", "witness.config"):
-        path = KERNEL_PATCHES / "config" / name
-        options = parse_config(path.read_text(), where=str(path))
-        lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in known)
-        reduced.append(tree.root / name)
-        reduced[-1].write_text("".join(lines))
-    return reduced
 
 
 def _check_symbols(tree: BuildTree, *, has_witness: bool) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import DoesNotBuild, UserError
 from harness.kernel.command import clean_environment, output_of
 from harness.kernel.source import read_json, unpack, write_json
 
@@ -233,7 +233,7 @@ def _apply(patch: Path, *, stage: Path, line: str) -> None:
     argv = ["patch", "-p1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch"]
     status, output = output_of([*argv, "--reject-file=-", "--input", str(patch)], cwd=stage)
     if status != 0:
-        raise UserError(
+        raise DoesNotBuild(
             f"{patch.name} does not apply to Linux {line}: {_failed_hunk(output)}",
             hint=f"make {patch} again against that source",
         )

@@ -12,7 +12,7 @@ from small_series import EMAIL, NAME, become, files_of
 from harness.export.command import Wanted, export
 from harness.export.series_mails import Base
 from harness.kernel.checkpatch import complaints_of
-from harness.kernel.series import Series, load_series
+from harness.kernel.series import WITNESS, Series, load_series
 from harness.kernel.source import checks_tree, find_source, partial_tree
 from harness.kernel.tree import touched_files
 from harness.paths import KERNEL_PATCHES, cache_dir
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LINE = "6.12"
 TEST_ONLY = (b"umd_isolation=", b"umd_without", b"umd_witness", b"UMD_WITNESS")
 ENTRY = "USER MODE DRIVERS"
+WITNESS_ENTRY = "USER MODE DRIVER WITNESS"
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["with-witness", "without-witness"])
@@ -132,7 +133,8 @@ def test_every_new_file_has_its_entry(became: Path, series: Series) -> None:
         done = subprocess.run(
             [*command, "--file", name], cwd=became, capture_output=True, text=True, check=True
         )
-        assert f"\n{ENTRY}\n" in f"\n{done.stdout}", (name, done.stdout)
+        entry = WITNESS_ENTRY if name.startswith(WITNESS) else ENTRY
+        assert f"\n{entry}\n" in f"\n{done.stdout}", (name, done.stdout)
 
 
 def test_no_test_only_code_is_mailed_without_the_witness(

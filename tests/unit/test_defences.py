@@ -79,7 +79,7 @@ def test_the_table_has_each_defence_and_what_none_holds_alone() -> None:
 
 
 def test_the_names_are_the_kernels() -> None:
-    source = (KERNEL_PATCHES / "overlay/kernel/umd_confine.c").read_text()
+    source = (KERNEL_PATCHES / "overlay/kernel/umd_witness/defences.c").read_text()
     assert re.findall(r'\[UMD_\w+\] = "(\w+)"', source) == list(DEFENCES)
 
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 LAYERS = {
     # From the top. What stands beside another in a layer may import it, but not in a circle.
-    "front ends": "cli arguments doctor clean shell run pytest_plugin pytest_relay pytest_session",
+    "front ends": "cli arguments comparing doctor clean shell run pytest_plugin pytest_relay "
+    "pytest_session",
     "report": "report",
     "export": "export",
     "surface": "surface kselftest",
     "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat "
-    "round_trip figures defences",
+    "round_trip figures defences kept_run compare bisect",
     "scenarios": "scenarios scenario_files",
     "witness": "witness trial trip_clock handler",
     "attacker": "attacker attempt_end",

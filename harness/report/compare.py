@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two runs compared, as text for a terminal, as Markdown for a mail, as JSON for a program."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from harness.compare import Change, Compared, Comparison
+from harness.report.text import plural, visible
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from harness.kept_run import Found, KeptRun
+
+SCHEMA = 1
+"""Changes with the fields of the JSON object, and with what they mean."""
+
+_ROWS = 40  # of one kind in Markdown; a mail is not to be scrolled
+_HASH = 12  # hex digits of a hash, as in the other reports
+_DETAIL = 100  # characters
+_COUNTED = (Change.DETAIL, Change.SAME)
+"""What is counted, and not listed: details differ from run to run."""
+
+_FACTS: dict[str, Callable[[Any], str]] = {
+    "line": str,
+    "image": lambda key: str(key)[:_HASH],
+    "series": lambda key: str(key)[:_HASH],
+    "host": str,
+    "accelerator": str,
+    "commit": str,
+    "started": str,
+}
+"""What of a run's header is shown."""
+
+
+def text(comparison: Comparison) -> str:
+    """Return both runs, then the cells of each change below its name, then the counts."""
+    lines = []
+    for which, run in (("old", comparison.old), ("new", comparison.new)):
+        facts = ", ".join(f"{name} {said}" for name, said in _facts(run).items() if said)
+        lines.append(f"{which}  {run.name}: {facts}")
+        lines += [f"     {said}" for said in _trouble(run)]
+    for change, cells in _listed(comparison):
+        lines.append(f"{change} ({len(cells)}):")
+        lines += [f"  {_id(one)}: {_story(one)}" for one in cells]
+    lines.append(summary(comparison))
+    return "\n".join(map(visible, lines))
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return the counts, both runs side by side, and a row for each cell that has changed.
+
+    What may quote a guest stands in code spans, in which nothing is a link, a name or HTML.
+    """
+    old, new = comparison.old, comparison.new
+    lines = [f"**{summary(comparison)}**", "", "| | old | new |", "| --- | --- | --- |"]
+    lines.append(f"| run | {_code(old.name)} | {_code(new.name)} |")
+    before, after = _facts(old), _facts(new)
+    for name in before:
+        if before[name] or after[name]:
+            lines.append(f"| {name} | {_code(before[name])} | {_code(after[name])} |")
+    for which, run in (("old", old), ("new", new)):
+        lines += [f"\nThe {which} run: {_code(said)}" for said in _trouble(run)]
+    listed = list(_listed(comparison))
+    if listed:
+        lines += ["", "| | cell | old | new |", "| --- | --- | --- | --- |"]
+    for change, cells in listed:
+        lines += [_row(one) for one in cells[:_ROWS]]
+        if len(cells) > _ROWS:
+            lines.append(f"| {change} | and {len(cells) - _ROWS} more | | |")
+    return "\n".join(lines)
+
+
+def as_json(comparison: Comparison, *, failed: Sequence[Compared]) -> str:
+    """Return an object: both runs, the counts, and the cells that are not the same.
+
+    `failed` has the cells for which the comparison fails.
+    """
+    value = {
+        "schema": SCHEMA,
+        "old": _run_object(comparison.old),
+        "new": _run_object(comparison.new),
+        "counts": {change.value: number for change, number in comparison.counts().items()},
+        "failed": [one.cell.id for one in failed],
+        "cells": [
+            {
+                **asdict(one.cell),
+                "change": one.change.value,
+                "worse": list(one.worse),
+                "better": list(one.better),
+                "old": _found_object(one.old),
+                "new": _found_object(one.new),
+            }
+            for one in comparison.cells
+            if one.change is not Change.SAME
+        ],
+    }
+    return json.dumps(value, indent=1)
+
+
+def summary(comparison: Comparison) -> str:
+    """Return the last line: how many cells there are of each change that there is."""
+    counts = comparison.counts()
+    said = [
+        f"{number} {change}"
+        for change, number in counts.items()
+        if number or change in (Change.WORSE, Change.BETTER)
+    ]
+    return f"{plural(sum(counts.values()), 'cell')}: {', '.join(said)}"
+
+
+def told(found: Found) -> str:
+    """Return a cell's verdict with its detail, shortened, and a step that was gained."""
+    step = [", a step"] if "a step" in found.lost else []
+    detail = found.detail if len(found.detail) <= _DETAIL else f"{found.detail[: _DETAIL - 1]}…"
+    return "".join([found.verdict, *step, f" ({detail})" if detail else ""])
+
+
+def _facts(run: KeptRun) -> dict[str, str]:
+    return {name: show(run.header.get(name) or "") for name, show in _FACTS.items()}
+
+
+def _trouble(run: KeptRun) -> Iterator[str]:
+    if run.trouble:
+        missing = f"; {plural(run.missing, 'chosen cell')} not run" if run.missing else ""
+        yield f"cut short: {run.trouble}{missing}"
+
+
+def _listed(comparison: Comparison) -> Iterator[tuple[Change, list[Compared]]]:
+    for change in Change:
+        cells = comparison.of(change)
+        if cells and change not in _COUNTED:
+            yield change, cells
+
+
+def _id(one: Compared) -> str:
+    return f"{one.cell.line} {one.cell.variant} {one.cell.scenario}"
+
+
+def _said(found: Found | None) -> str:
+    if found is None:
+        return ""
+    due = "" if found.ok or found.verdict is Verdict.ERROR else f", expected {found.expected}"
+    return told(found) + due
+
+
+def _story(one: Compared) -> str:
+    axes = f": {_axes(one)}" if one.worse or one.better else ""
+    if one.old is None or one.new is None:
+        return _said(one.new or one.old)
+    return f"{_said(one.old)} -> {_said(one.new)}{axes}"
+
+
+def _axes(one: Compared) -> str:
+    """Return on which axes it changed."""
+    said = [f"{word} on {', '.join(axes)}" for word, axes in _sides(one) if axes]
+    return "; ".join(said)
+
+
+def _sides(one: Compared) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return ("worse", one.worse), ("better", one.better)
+
+
+def _what(one: Compared) -> str:
+    loud = f"**{one.change}**" if one.change is Change.WORSE else str(one.change)
+    axes = one.worse or one.better
+    return f"{loud}: {', '.join(axes)}" if axes else loud
+
+
+def _row(one: Compared) -> str:
+    said = (_id(one), _said(one.old), _said(one.new))
+    return f"| {' | '.join([_what(one), *map(_code, said)])} |"
+
+
+def _code(said: str) -> str:
+    """Return a code span of a table's cell, or nothing for nothing."""
+    plain = visible(said).replace("`", "'").replace("|", "\\|").strip()
+    return f"`{plain}`" if plain else ""
+
+
+def _run_object(run: KeptRun) -> dict[str, Any]:
+    facts = {name: run.header.get(name) for name in (*_FACTS, "finished", "exit_status")}
+    return {"run": run.name, **facts, "trouble": run.trouble, "not_run": run.missing}
+
+
+def _found_object(found: Found | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "verdict": found.verdict.value,
+        "lost": sorted(found.lost),
+        "detail": found.detail,
+        "expected": found.expected.value,
+        "ok": found.ok,
+    }

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The witness goes on top of any part of the series that has the library, on the real source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.bisect import LineSteps
+from harness.errors import DoesNotBuild
+from harness.kernel.series import load_series
+from harness.kernel.source import find_source
+from harness.kernel.tree import FRAMEWORK, BuildTree, prepare
+from harness.paths import KERNEL_PATCHES, cache_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINE = "6.12"
+
+
+def test_every_step_applies_with_the_witness_on_top(tmp_path: Path) -> None:
+    steps, series = LineSteps(LINE), load_series(LINE, patches=KERNEL_PATCHES)
+    source = find_source(LINE, cache=cache_dir())
+    tree = BuildTree(tmp_path / LINE)
+
+    def take(number: int) -> None:
+        step = series.step(number)
+        prepare(tree, source=source, series=step, progress=lambda _: None, members=(FRAMEWORK,))
+
+    take(steps.last)
+    for number in range(steps.last, steps.first - 1, -1):
+        take(number)
+        assert (tree.source / "kernel/umd_witness/core.c").is_file()
+        assert "umd_witness/" in (tree.source / "kernel/Makefile").read_text()
+    assert not (tree.source / "security/umd").exists()
+    with pytest.raises(DoesNotBuild, match="does not apply"):
+        take(steps.first - 1)  # without the library there is nothing that it could stand on
