@@ -175,6 +175,9 @@ def test_a_machine_without_such_an_archive_is_told(
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     with pytest.raises(UserError, match="names no archive of Debian's"):
         debian_archive("trixie")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="fetched with apt, which is not here"):
+        debian_archive("trixie")
     monkeypatch.setattr(fetching, "KEYRINGS", (tmp_path / "missing.pgp",))
     with pytest.raises(UserError, match="apt-get install debian-archive-keyring"):
         debian_archive("trixie")
