@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 WANTED = SourcePackage(PACKAGE, SUITE)
 
-pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt here")
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("apt-get", "gpg"))), reason="there is no apt or no gpg here"
+)
 
 
 @pytest.fixture(scope="module")
