@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MADE_AGAIN = ("states", "build", "checks", "machines", "bisect")
-_IMAGES = ("images", "guests", "surface", "kselftests", "signing")
+_IMAGES = ("images", "guests", "surface", "kselftests", "signing", "sources")
 """With the images goes the key whose certificate is in them, never alone."""
 _LOCKS = (
     *("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock"),
-    *("surface/*.lock", "kselftests.lock", "signing.lock"),
+    *("surface/*.lock", "kselftests.lock", "signing.lock", "sources/*.lock"),
 )
 _MIB = 1 << 20
 _TRASH = ".removed-"
-_LEFT = (f"{_TRASH}*", "guests/.new-*", "kselftests/.new-*", "images/.*.new", "signing.new-*")
+_LEFT = (
+    *(f"{_TRASH}*", "guests/.new-*", "kselftests/.new-*", "sources/.new-*", "images/.*.new"),
+    "signing.new-*",
+)
 """What removals and builds leave that were killed."""
 
 

@@ -9,6 +9,7 @@ import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -81,14 +82,17 @@ def kernel_image(
     """
     cache = cache_dir() if cache is None else cache
     cache.mkdir(parents=True, exist_ok=True)
-    job = _plan(line, flavour, step, patches=patches, cache=cache, sources=sources)
+    plan = partial(
+        _plan, line, flavour, step, patches=patches, cache=cache, sources=sources, progress=progress
+    )
+    job = plan()
     image = find_image(line, job.key, cache=cache)
     if image is not None:
         return image
     tree = BuildTree(cache / "build" / line, flavour)
     with _locked(tree, progress=progress):
         # Again: the wait may have been long, and the other build may have made this image.
-        job = _plan(line, flavour, step, patches=patches, cache=cache, sources=sources)
+        job = plan()
         image = find_image(line, job.key, cache=cache)
         if image is not None:
             return image
@@ -114,19 +118,24 @@ def image_key(line: str = "6.12", *, flavour: str = "", step: int | None = None)
 
 
 def _plan(
-    line: str, flavour: str, step: int | None, *, patches: Path, cache: Path, sources: Path
+    line: str,
+    flavour: str,
+    step: int | None,
+    *,
+    patches: Path,
+    cache: Path,
+    sources: Path,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> _Job:
     series = load_series(line, patches=patches)
     is_step = step is not None and step < len(series.commits) - 1
     if step is not None:
         series = series.step(step)
-    source = find_source(line, cache=cache, where=sources)
+    source = find_source(line, cache=cache, where=sources, patches=patches, progress=progress)
     names = (*_FRAGMENTS, f"{flavour}.config") if flavour else _FRAGMENTS
-    fragments = tuple(patches / "config" / name for name in names)
-    for fragment in fragments:
-        if not fragment.is_file():
-            raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
+    fragments = series.fragments(names)
     config = [(fragment.name, fragment.read_bytes()) for fragment in fragments]
+    config += [("lacks", name.encode()) for name in sorted(series.lacks)]
     tools = [(name, version.encode()) for name, version in toolchain()]
     signing = signing_key(cache)
     recipe = [("recipe", text.encode()) for text in (*RECIPE, *_TARGETS)]
@@ -202,8 +211,12 @@ def _build(
     start_from_own(tree, progress=progress)
     job.signing.trust(tree.objects)
     progress("configuration: tinyconfig and fragments")
-    fragments = reduced(job.fragments, tree) if job.is_step else job.fragments
-    configure(tree, fragments, inputs=job.config_inputs())
+    if job.is_step:
+        configure(
+            tree, [reduced(job.fragments, tree, lacks=job.series.lacks)], inputs=job.config_inputs()
+        )
+    else:
+        configure(tree, job.fragments, lacks=job.series.lacks, inputs=job.config_inputs())
     if series_digest(job.series) != job.meta["series"]:
         raise UserError(
             "the overlay or a patch changed while it was applied",

@@ -7,16 +7,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.kernel.command import output_of
+from harness.kernel.series import kernel_lines, load_series
 from harness.kernel.source import SOURCE_DIR, checks_tree, find_source
+from harness.kernel.tree import write_overlay
 from harness.paths import KERNEL_PATCHES, cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _DEADLINE = 300.0
 # Messages and sign-offs are in series.toml: `export` writes them above the hook patches.
@@ -24,18 +27,19 @@ _BARE_PATCH = ("--no-signoff", "--ignore", "COMMIT_MESSAGE,FILE_PATH_CHANGES")
 
 
 def checkpatch(*, patches: Path, line: str, cache: Path, sources: Path = SOURCE_DIR) -> list[str]:
-    """Return checkpatch.pl's complaints about the overlay's C files and `line`'s patches."""
-    tree = checks_tree(find_source(line, cache=cache, where=sources), cache=cache)
-    overlay = patches / "overlay"
-    files = sorted(
-        str(path.relative_to(overlay)) for path in overlay.rglob("*.[ch]") if path.is_file()
-    )
-    hooks = sorted(str(path) for path in (patches / line).glob("*.patch"))
+    """Return checkpatch.pl's complaints about the C files that `line` adds, and its patches."""
+    source = find_source(line, cache=cache, where=sources, patches=patches)
+    tree = checks_tree(source, cache=cache)
+    series = load_series(line, patches=patches)
+    hooks = [str(commit.patch) for commit in series.commits if commit.patch is not None]
     complaints = []
-    if files:
-        complaints += complaints_of(tree, ["--file", *files], cwd=overlay)
-    if hooks:
-        complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=overlay)
+    with TemporaryDirectory() as scratch:
+        added = write_overlay(series, Path(scratch))
+        files = [name for name in added if name.endswith((".c", ".h"))]
+        if files:
+            complaints += complaints_of(tree, ["--file", *files], cwd=Path(scratch))
+        if hooks:
+            complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=Path(scratch))
     return complaints
 
 
@@ -58,8 +62,8 @@ def main() -> int:
     """Check every kernel line that we ship; print what is not clean."""
     complaints: dict[str, None] = {}
     try:
-        for series in sorted(KERNEL_PATCHES.glob("*/series.toml")):
-            found = checkpatch(patches=KERNEL_PATCHES, line=series.parent.name, cache=cache_dir())
+        for line in kernel_lines(KERNEL_PATCHES):
+            found = checkpatch(patches=KERNEL_PATCHES, line=line, cache=cache_dir())
             complaints.update(dict.fromkeys(found))
     except UserError as error:
         sys.stderr.write(f"checkpatch: {error}\n")

@@ -192,7 +192,7 @@ def test_no_conclusion_is_not_noted() -> None:
     assert well.built == [3]
 
 
-def test_other_scenario_files_ask_anew(tmp_path: Path) -> None:
+def test_other_attack_files_ask_anew(tmp_path: Path) -> None:
     steps = ScriptedSteps()
     Trials(steps, [ISOLATED], jobs=2, progress=lambda _: None)(3)
     mine = tmp_path / "mine.py"
