@@ -109,7 +109,7 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
     [
         (["run", "-k", "nothnig"], "did you mean nothing?"),
         (["run", "--variant", "seccomp"], "there is no variant 'seccomp'"),
-        (["run", "--scenarios", "absent.py"], "there is no scenario file"),
+        (["run", "--scenario", "absent.py"], "there is no scenario file"),
         (["run", "--jobs", "0"], "0 is not a whole number from 1 on"),
         (["bench", "-n", "3"], "3 measurements are too few"),
         (["bench", "-n", "5", "--round-trip"], "5 pairs of machines are too few; take -n 6"),
@@ -141,7 +141,7 @@ def test_a_faulty_file_of_attacks_is_told_by_its_line(
     tmp_path: Path, content: str, said: str
 ) -> None:
     (tmp_path / "mine.py").write_text(content)
-    done = umd_harness(tmp_path, "run", "--scenarios", "mine.py")
+    done = umd_harness(tmp_path, "run", "--scenario", "mine.py")
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -150,11 +150,11 @@ def test_a_faulty_file_of_attacks_is_told_by_its_line(
 def test_a_users_attack_runs_like_ours(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(USERS_FILE)
     lost = "{('isolated', 'mine'): outcome(Verdict.TAMPERED)}"
-    done = umd_harness(tmp_path, "run", "--scenarios", "mine.py", "-k", "mine", script=lost)
+    done = umd_harness(tmp_path, "run", "--scenario", "mine.py", "-k", "mine", script=lost)
     assert done.returncode == 1
     assert "Do what I think of." in done.stdout
-    assert "run --variant isolated -k mine --scenarios mine.py\n" in done.stdout
-    listed = umd_harness(tmp_path, "list", "--scenarios", "mine.py").stdout
+    assert "run --variant isolated -k mine --scenario mine.py\n" in done.stdout
+    listed = umd_harness(tmp_path, "list", "--scenario", "mine.py").stdout
     assert "mine  (effect integrity, surface mine, answers T1)" in listed
 
 

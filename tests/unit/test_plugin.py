@@ -293,14 +293,14 @@ provenance.open_lab = slow
 
 def test_a_users_file_joins_the_corpus(session: Session) -> None:
     session.pytester.makepyfile(users=MINE)
-    result = session.run("--scenarios", "users.py", "-k", "scenario and mine", "-n", "2")
+    result = session.run("--scenario", "users.py", "-k", "scenario and mine", "-n", "2")
     result.assert_outcomes(passed=4)
     assert "6.12-baseline-mine" in session.ran()
 
 
 def test_a_faulty_users_file_is_one_line(session: Session) -> None:
     session.pytester.makepyfile(users="x = 1")
-    result = session.run("--scenarios", "users.py", "-k", "scenario")
+    result = session.run("--scenario", "users.py", "-k", "scenario")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: */users.py registers no scenario; *"])
 
