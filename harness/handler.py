@@ -56,6 +56,11 @@ class WayOut(IntEnum):
     INT80_READ = 10
 
 
+def start_time(stat: bytes) -> int:
+    """Field 22 of a process's stat. Its name, which is the second, may hold anything."""
+    return int(stat.rpartition(b")")[2].split()[_STARTTIME - 3])
+
+
 class Handler:
     """The process (or kernel thread) under attack. `restarts` counts those that were asked for.
 
@@ -91,9 +96,7 @@ class Handler:
 
         The kernel asks ptrace's check about whoever reads that file: do it before what is watched.
         """
-        text = attacker.read_file(f"/proc/{self.pid}/stat")
-        # The second field, its name, may hold anything; the third follows the last parenthesis.
-        self.start = int(text.rpartition(b")")[2].split()[_STARTTIME - 3])
+        self.start = start_time(attacker.read_file(f"/proc/{self.pid}/stat"))
 
     def symbol(self, name: str) -> int:
         """The address of one of the handler's variables: secret, chain, request or reply."""

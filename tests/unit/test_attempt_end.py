@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from harness.attacker import GuestError, SetupFailed, ShortTransfer
+from harness.attacker.errors import ProgramFailed
 from harness.attempt_end import AttemptEnd, End, attempt
 from harness.errors import Silent, UserError, VmLost
 from harness.scenarios.registry import Scenario
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from harness.handler import Handler
 
 
-def end_of(error: BaseException | None, *, spared: bool = False) -> AttemptEnd:
-    """How an attack that raises `error` ended; its attacking call is openat."""
+def end_of(
+    error: BaseException | None, *, spared: bool = False, said: str | None = None
+) -> AttemptEnd:
+    """How an attack that raises `error`, or else says this, ended; its attacking call is openat."""
 
-    def attack(_attacker: Attacker, _handler: Handler) -> None:
+    def attack(_attacker: Attacker, _handler: Handler) -> str | None:
         if error:
             raise error
+        return said
 
     scenario = Scenario(
         name="made_up",
@@ -42,6 +46,7 @@ def end_of(error: BaseException | None, *, spared: bool = False) -> AttemptEnd:
 
 def test_an_attack_that_raises_nothing_is_completed() -> None:
     assert end_of(None) == AttemptEnd(End.COMPLETED)
+    assert end_of(None, said="it claims success") == AttemptEnd(End.COMPLETED, "it claims success")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,7 @@ def test_an_errno_counts_for_what_it_was_declared(number: int, *, spared: bool, 
         (SetupFailed("EPERM at openat"), "set-up: EPERM at openat"),
         (ShortTransfer("write", count=3, wanted=9), "write moved 3 of 9 bytes"),
         (UserError("there is no payload 'x'", hint="add it"), "there is no payload"),
+        (ProgramFailed("mine died of SIGSEGV"), "mine died of SIGSEGV"),
         (PermissionError(EPERM, "of the host's"), "of the host's"),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
     ],

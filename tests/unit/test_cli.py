@@ -19,7 +19,7 @@ from command_line import (
     latest,
     umd_harness,
 )
-from small_corpus import AS_EXPECTED, CELLS
+from small_corpus import AS_EXPECTED, CELLS, POLICIES
 
 from harness.matrix import all_cells
 from harness.scenarios import SCENARIOS
@@ -110,13 +110,32 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
         (["run", "-k", "nothnig"], "did you mean nothing?"),
         (["run", "--variant", "seccomp"], "there is no variant 'seccomp'"),
         (["run", "--scenario", "absent.py"], "there is no scenario file"),
+        (["run", "--attack", "absent"], "there is no attack program absent"),
+        (["run", "--attack", "."], ". is no file"),
+        (["run", "--effect", "integrity"], "--effect says something of an attack; name it with"),
+        (["run", "--attack", "a", "--attack-reach", "a b"], "'a b' is not the name of a kernel"),
+        (["run", "--attack", "a", "--attack-timeout", "0"], "0 is not a whole number from 1 on"),
         (["run", "--jobs", "0"], "0 is not a whole number from 1 on"),
         (["bench", "-n", "3"], "3 measurements are too few"),
         (["bench", "-n", "5", "--round-trip"], "5 pairs of machines are too few; take -n 6"),
         (["bench", "--output", "absent/x.json"], "absent/x.json is in a directory that is not"),
         (["bench", "--output", "."], ". is a directory"),
     ],
-    ids=["-k", "--variant", "file", "--jobs", "bench", "pairs", "no directory", "directory"],
+    ids=[
+        "-k",
+        "--variant",
+        "file",
+        "program",
+        "folder",
+        "none",
+        "function",
+        "timeout",
+        "--jobs",
+        "bench",
+        "pairs",
+        "no directory",
+        "directory",
+    ],
 )
 def test_a_users_mistake_is_one_line_and_2(tmp_path: Path, arguments: list[str], said: str) -> None:
     done = umd_harness(tmp_path, *arguments)
@@ -156,6 +175,37 @@ def test_a_users_attack_runs_like_ours(tmp_path: Path) -> None:
     assert "run --variant isolated -k mine --scenario mine.py\n" in done.stdout
     listed = umd_harness(tmp_path, "list", "--scenario", "mine.py").stdout
     assert "mine  (effect integrity, surface mine, answers T1)" in listed
+
+
+@pytest.mark.parametrize("option", ["--scenario", "--attack"], ids=["python", "program"])
+def test_what_is_brought_runs_alone_unless_an_expression_chooses(
+    tmp_path: Path, option: str
+) -> None:
+    name = {"--scenario": "mine.py", "--attack": "mine.c"}[option]
+    (tmp_path / "mine.py").write_text(USERS_FILE)
+    (tmp_path / "mine.c").write_text("int main(void) { return 1; }\n")
+    alone = umd_harness(tmp_path, "run", option, name)
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    _, lines = latest(tmp_path)
+    assert {line["scenario"] for line in lines} == {"mine", "nothing", "host_tamper"}
+    assert len(lines) == 3 * len(POLICIES)
+    umd_harness(tmp_path, "run", option, name, "-k", "ptrace_seize or mine")
+    header, lines = latest(tmp_path)
+    chosen = {"mine", "ptrace_seize"}
+    assert {line["scenario"] for line in lines} == {*chosen, "nothing", "host_tamper"}
+    assert header["scenario_files"] == [name]
+
+
+def test_the_line_that_reruns_an_attack_says_all_that_was_said_of_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.c").write_text("int main(void) { return 1; }\n")
+    lost = "{('isolated', 'mine'): outcome(Verdict.DISRUPTED)}"
+    said = (
+        *("--attack", "mine.c", "--effect", "availability"),
+        *("--attack-reach", "security_task_kill", "--attack-timeout", "5"),
+    )
+    done = umd_harness(tmp_path, "run", *said, script=lost)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"run --variant isolated -k mine {' '.join(said)}\n" in done.stdout
 
 
 def test_a_run_whose_reader_leaves_goes_on_and_is_kept(tmp_path: Path) -> None:
