@@ -32,6 +32,7 @@ SUCCESS, REFUSED, SKIPPED = 0, 1, 4
 PROGRAM_SECONDS = 30
 PROGRAM_SECONDS_MAX = 200
 """So that three rounds of it end before the matrix takes its worker for lost."""
+NAME_MAX = 64
 SIZE_MAX = 32 << 20
 """Bytes: what is put into the guest lies in its memory, of 256 MiB."""
 
@@ -91,7 +92,9 @@ def _name_of(path: Path) -> str:
 
 
 def _plain(path: Path) -> str:
-    return re.sub(r"[^\w.-]", "_", path.stem if path.suffix == ".c" else path.name)
+    """Return what may stand in a cell's id, which names a folder."""
+    name = path.stem if path.suffix == ".c" else path.name
+    return re.sub(r"[^\w.-]", "_", name)[:NAME_MAX]
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class _Output:
             while time.monotonic() < deadline:
                 if not self._wait(process, until=deadline):
                     continue
-                while len(self.kept) < OUTPUT_KEPT and self._take():
+                while time.monotonic() < deadline and self._take():
                     pass
                 return attacker.waitpid(pid)[1]
         self._kill(pid)

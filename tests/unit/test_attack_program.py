@@ -188,6 +188,8 @@ def test_a_name_that_is_taken_is_told(program: Path, tmp_path: Path) -> None:
 def test_a_name_is_one_word(program: Path, tmp_path: Path) -> None:
     odd = shutil.copy(program, tmp_path / "my (own) attack.bin")
     assert attack_program(Path(odd)) == "my__own__attack.bin"
+    long = shutil.copy(program, tmp_path / ("x" * 250))
+    assert attack_program(Path(long)) == "x" * 64
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 201])
