@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.comparing import add_bisect, add_compare
 from harness.kernel.series import kernel_lines
 from harness.matrix import DEFAULT_LINE, default_jobs
+from harness.own_attacks import EFFECTS
 from harness.paths import KERNEL_PATCHES
 
 Command = Callable[[argparse.Namespace], int]
@@ -45,7 +46,7 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _line(argument)
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
-    _scenario_files(argument)
+    _own_attacks(argument)
     argument = add("shell", "boot a machine and give a root shell in it")
     argument("--variant", default="isolated", metavar="NAME")
     _line(argument)
@@ -87,6 +88,7 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     argument("-n", type=_positive, default=100, metavar="N", help="times each (100)")
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     _line(argument)
+    _own_attacks(argument)
     argument = add("defences", "show what each defence of `isolated` alone holds")
     argument(
         "--without", action="append", metavar="NAME", help="this defence only; may be repeated"
@@ -146,12 +148,12 @@ def _line(argument: _Adder) -> None:
 
 def _scenario_files(argument: _Adder) -> None:
     argument(
-        "--scenarios",
+        "--scenario",
         action="append",
         default=[],
         type=Path,
         metavar="FILE.py",
-        help="a file with more scenarios (it is executed); may be repeated",
+        help="scenarios of your own (the file is executed), alone but for -k; may be repeated",
     )
 
 
@@ -160,6 +162,30 @@ def _known_line(text: str) -> str:
     if text not in lines:
         raise argparse.ArgumentTypeError(f"there is no kernel line {text}: take {', '.join(lines)}")
     return text
+
+
+def _own_attacks(argument: _Adder) -> None:
+    _scenario_files(argument)
+    argument(
+        "--attack",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="an attack program of your own, static or as FILE.c (OWN_ATTACKS.md); may be repeated",
+    )
+    argument("--effect", choices=EFFECTS, help="what it does to the handler (integrity)")
+    argument(
+        "--attack-reach",
+        metavar="FUNCTION",
+        help="the kernel function that must be seen before `held` is believed",
+    )
+    argument(
+        "--attack-no-target",
+        metavar="FUNCTION",
+        help="the one that must be seen before exit status 4 is believed",
+    )
+    argument("--attack-timeout", type=_positive, metavar="SECONDS", help="how long it may run (30)")
 
 
 def _positive(text: str) -> int:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError, NoTarget, SetupFailed, ShortTransfer
+from harness.attacker.errors import (
+    GuestError,
+    NoTarget,
+    ProgramFailed,
+    SetupFailed,
+    ShortTransfer,
+)
 from harness.errors import Silent, VmLost
 
 if TYPE_CHECKING:
@@ -72,7 +78,7 @@ def attempt(
     that does not serve any more too: the aftermath will tell.
     """
     try:
-        scenario.attack(attacker, handler)
+        said = scenario.attack(attacker, handler)
     except Silent as silent:
         if not silent.alive:
             raise
@@ -87,8 +93,8 @@ def attempt(
         if _is_locked_down(scenario, error.__cause__, locked=locked):
             return AttemptEnd(End.LOCKED_DOWN, str(error.__cause__))
         return AttemptEnd(End.BROKEN, f"set-up: {error}")
-    except ShortTransfer as error:
+    except (ShortTransfer, ProgramFailed) as error:
         return AttemptEnd(End.BROKEN, str(error))
     except Exception as error:
         return AttemptEnd(End.BROKEN, f"{type(error).__name__}: {error}")
-    return AttemptEnd(End.COMPLETED)
+    return AttemptEnd(End.COMPLETED, said or "")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
+    from harness.cell import Cell
+
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -98,19 +100,20 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _load(files: Sequence[Path]) -> None:
-    if files:
-        from harness.scenario_files import load_scenario_files
+def _choose(options: argparse.Namespace) -> list[Cell]:
+    """Register what the user brings, and return the cells that are chosen."""
+    from harness.own_attacks import Brought, brought_or_all
+    from harness.selection import select
 
-        load_scenario_files(files)
+    names = Brought.of(options).register()
+    cells = brought_or_all(all_cells(options.line, options.variant), names, options.k)
+    return select(cells, options.k)
 
 
 def _run(options: argparse.Namespace) -> int:
     from harness.report.text import plan_line
-    from harness.selection import select
 
-    _load(options.scenarios)
-    chosen = select(all_cells(options.line, options.variant), options.k)
+    chosen = _choose(options)
     needed = closure(chosen)
     _say(plan_line(chosen, needed, jobs=options.jobs))
 
@@ -124,15 +127,16 @@ def _run(options: argparse.Namespace) -> int:
         needed=needed,
         jobs=options.jobs,
         root=options.results,
-        scenario_files=options.scenarios,
+        scenario_files=[*options.scenario, *options.attack],
     )
     return run_plan(plan, opener=open_lab, out=console())
 
 
 def _list(options: argparse.Namespace) -> int:
     from harness.report.listing import listing, markdown_listing
+    from harness.scenario_files import load_scenario_files
 
-    _load(options.scenarios)
+    load_scenario_files(options.scenario)
     _say(markdown_listing() if options.format == "markdown" else listing())
     return 0
 
@@ -227,9 +231,8 @@ def _repeat(options: argparse.Namespace) -> int:
     from harness.repeat import repeat
     from harness.report.terminal import console, progress_line
     from harness.report.text import visible
-    from harness.selection import select
 
-    cells = select(all_cells(options.line, options.variant), options.k)
+    cells = _choose(options)
     variants = [cell.variant for cell in cells]
     with (
         progress_line(console()) as progress,

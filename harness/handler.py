@@ -16,6 +16,7 @@ from harness.witness.tally import Command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.attacker import Attacker
     from harness.kernel.images import KernelImage
     from harness.variants import Variant
     from harness.vm.machine import Machine
@@ -33,6 +34,8 @@ FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
 
 HEARTBEAT = 10_000_000
 """Nanoseconds from one beat to the next (heartbeat() of the witness)."""
+
+_STARTTIME = 22
 
 RECORD = 2048
 """Bytes of a `struct task_struct` in which the scheduler keeps what it needs."""
@@ -53,8 +56,16 @@ class WayOut(IntEnum):
     INT80_READ = 10
 
 
+def start_time(stat: bytes) -> int:
+    """Field 22 of a process's stat. Its name, which is the second, may hold anything."""
+    return int(stat.rpartition(b")")[2].split()[_STARTTIME - 3])
+
+
 class Handler:
-    """The process (or kernel thread) under attack. `restarts` counts those that were asked for."""
+    """The process (or kernel thread) under attack. `restarts` counts those that were asked for.
+
+    `start` is when it was started, in clock ticks after boot, as `note_start` found it.
+    """
 
     name = PROGRAM
     request_size = reply_size = 56
@@ -68,6 +79,7 @@ class Handler:
         self._image = image
         self._witness = witness
         self.restarts = 0
+        self.start = 0
 
     @property
     def loader(self) -> str:
@@ -78,6 +90,13 @@ class Handler:
     def pid(self) -> int:
         """The pid of the handler that runs now."""
         return self._witness.read().pid
+
+    def note_start(self, attacker: Attacker) -> None:
+        """Read from the guest when it was started: field 22 of /proc/<pid>/stat (proc_pid_stat(5)).
+
+        The kernel asks ptrace's check about whoever reads that file: do it before what is watched.
+        """
+        self.start = start_time(attacker.read_file(f"/proc/{self.pid}/stat"))
 
     def symbol(self, name: str) -> int:
         """The address of one of the handler's variables: secret, chain, request or reply."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ _BPF = (
     *("-idirafter", "/usr/include/x86_64-linux-gnu"),
 )
 _WITH_LIBBPF = ("gcc", "-std=gnu11", "-O2", *_WARNINGS, "-static", *_SAME_BYTES)
+_ATTACK = ("gcc", "-O2", "-static", "-pthread", *_SAME_BYTES)
+_INCLUDES_BARE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"bare\.h"', re.MULTILINE)
+_COMPLAINT = re.compile(r"error:|undefined reference|multiple definition|cannot find")
 _LIBBPF = ("-lbpf", "-lelf", "-lz", "-lzstd")
 ARCHIVES = {
     "libc.a": "libc6-dev",
@@ -57,6 +61,17 @@ _SECONDS = 120.0
 def compile_program(source: Path, target: Path, *more: str) -> None:
     """Compile one freestanding guest program. Raises UserError with the compiler's complaint."""
     _compile([*_BARE, f"-I{SOURCES / 'include'}", *more], source, target)
+
+
+def compile_attack(source: Path, target: Path) -> None:
+    """Compile a user's attack: as a payload if it includes bare.h, else with the C library.
+
+    Warnings are theirs to heed. Raises UserError with the compiler's first complaint.
+    """
+    if _INCLUDES_BARE.search(source.read_bytes()):
+        compile_program(source, target, "-Wno-error")
+    else:
+        _compile(_ATTACK, source, target)
 
 
 def compile_bpf(source: Path, target: Path) -> None:
@@ -102,11 +117,9 @@ def _archive(name: str) -> Path:
 def _compile(command: Sequence[str], source: Path, target: Path, *libraries: str) -> None:
     result = _run([*command, "-o", str(target), str(source), *libraries])
     if result.returncode:
-        complaint = next(
-            (line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()
-        )
+        said = next(filter(_COMPLAINT.search, result.stderr.splitlines()), result.stderr).strip()
         check_disk(result.stderr, where=target)
-        raise UserError(f"{source.name} does not compile: {complaint}", hint=f"mend {source}")
+        raise UserError(f"{source.name} does not compile: {said}", hint=f"mend {source}")
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

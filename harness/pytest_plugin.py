@@ -2,8 +2,8 @@
 """The pytest plugin: `pytest -k scenario` is the same machinery as `umd-harness run`.
 
 pytest loads this in every session of the environment, so it imports nothing of weight and does
-nothing until a test asks for the fixture `scenario_cell`. What it does then is in
-`pytest_session`.
+nothing until a test asks for the fixture `scenario_cell` or `umd_guest`. What it does then is in
+`pytest_session` and `guest`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ import pytest
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.guest import Guest, GuestMaker
     from harness.pytest_session import ScenarioSession
 
+_FILES = pytest.StashKey[list[Path]]()
+_BROUGHT = pytest.StashKey[list[str]]()
 _RUN = pytest.StashKey[str]()
 _SESSION = pytest.StashKey["ScenarioSession"]()
 _RELAY = pytest.StashKey[Any]()
@@ -25,45 +30,56 @@ _WORKER_KEY = "umd_harness_run"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--scenarios`."""
+    """Add `--scenario` and, for a repository's own, the setting `umd_scenarios`."""
     parser.getgroup("umd-harness").addoption(
-        "--scenarios",
+        "--scenario",
+        dest="umd_scenarios",
         action="append",
         default=[],
         metavar="FILE.py",
-        help="a file with more scenarios for test_scenario (it is executed); may be repeated",
+        help="scenarios of your own (the file is executed), alone but for -k; may be repeated",
     )
+    parser.addini("umd_scenarios", "files with scenarios of your own", type="paths", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Announce the marker, and load the user's scenario files if there are any."""
     config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
-    files = config.getoption("scenarios")
+    here = config.invocation_params.dir
+    given = [here / file for file in config.getoption("umd_scenarios")]
+    files = list(dict.fromkeys([*config.getini("umd_scenarios"), *given]))
+    config.stash[_FILES] = files
+    config.stash[_BROUGHT] = []
     if files:
         from harness.scenario_files import load_scenario_files
 
-        here = config.invocation_params.dir
         try:
-            load_scenario_files(here / Path(file) for file in files)
+            config.stash[_BROUGHT] = load_scenario_files(files)
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test of every cell, for a test that takes `scenario_cell`."""
+    """Make one test of every cell, for a test that takes `scenario_cell`.
+
+    Of the user's own scenarios alone, if there are any and no `-k` chooses among all.
+    """
     if "scenario_cell" not in metafunc.fixturenames:
         return
     from harness.matrix import all_cells
+    from harness.own_attacks import brought_or_all
     from harness.pytest_session import Gate, ScenarioSession
 
+    config = metafunc.config
+    names = config.stash[_BROUGHT]
     try:
-        cells = all_cells()
+        cells = brought_or_all(all_cells(), names, config.getoption("keyword"))
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
-    config = metafunc.config
     if _SESSION not in config.stash:
-        session = ScenarioSession(config, _run_directory(config))
+        files = config.stash[_FILES]
+        session = ScenarioSession(config, _run_directory(config), files)
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
         config.pluginmanager.register(Gate(session), "umd-harness-gate")
@@ -73,6 +89,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def scenario_results(pytestconfig: pytest.Config) -> ScenarioSession:
     """The session's run: `check(cell, session)` runs what is missing, once."""
     return pytestconfig.stash[_SESSION]
+
+
+@pytest.fixture
+def umd_guest() -> Iterator[GuestMaker]:
+    """From a variant's name to a running machine of it, for a test by hand (OWN_ATTACKS.md)."""
+    from harness.guest import guests
+
+    with guests() as make:
+
+        def made(variant: str) -> Guest:
+            try:
+                return make(variant)
+            except UserError as error:
+                pytest.fail(f"umd-harness: {error}", pytrace=False)
+
+        yield made
 
 
 @pytest.hookimpl(optionalhook=True)

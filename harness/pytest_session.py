@@ -8,7 +8,6 @@ longer than a test's time limit.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +24,8 @@ from harness.report.text import explain, rerun_line, summary_line, visible
 from harness.results import RunDirectory, from_json, now
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
 
     from harness.cell import Cell, Outcome
 
@@ -38,7 +38,7 @@ class ScenarioSession:
     A pytest plugin of its own, so that sessions without scenarios never call its hooks.
     """
 
-    def __init__(self, config: pytest.Config, directory: Path) -> None:
+    def __init__(self, config: pytest.Config, directory: Path, files: Sequence[Path]) -> None:
         """Note where the run goes; nothing is made before the first cell is due."""
         self.gave_up = False
         self._config = config
@@ -46,7 +46,7 @@ class ScenarioSession:
         self._stack = ExitStack()
         self._opened: provenance.OpenLab | None = None
         self._outcomes: dict[Cell, Outcome] = {}
-        self._files = [Path(file) for file in config.getoption("scenarios")]
+        self._files = files
         self._tell = PlainProgress(self._write)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -83,7 +83,7 @@ class ScenarioSession:
             self._give_up(session, UserError(what, hint="what was written stays"))
             pytest.fail(what, pytrace=False)
         if not result.ok:
-            line = rerun_line(cell, self._files)
+            line = rerun_line(cell)
             pytest.fail(f"{cell.id}: {explain(result)}\n{line}", pytrace=False)
         if result.axes is None:
             pytest.skip(visible(result.detail))

@@ -105,7 +105,7 @@ class _Run:
         seconds = time.monotonic() - self._start
         try:
             junit = self._directory.path / "junit.xml"
-            write_junit(junit, results, scenario_files=self._plan.scenario_files)
+            write_junit(junit, results)
         except OSError as error:
             self._ledger.trouble = error
         self._note(
@@ -122,7 +122,6 @@ class _Run:
             results,
             cells=self._plan.needed,
             seconds=seconds,
-            scenario_files=self._plan.scenario_files,
             where=self._directory.path,
         )
         self._raise_trouble()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.attacker import Attacker, Channel
+from harness.attacker import Attacker, Channel, SetupFailed
 from harness.attempt_end import AttemptEnd, End, attempt
 from harness.cell import Outcome
 from harness.errors import Silent, UserError, VmLost
@@ -45,15 +45,17 @@ class Trial:
         """Attack, and conclude. Raises VmLost if the machine is gone."""
         witness = Witness(self.machine, self.kernel)
         taint = witness.taint()
-        _first_request(witness)
-        before = self._watch(witness)
-        code = witness.code() if self.scenario.whole_kernel else b""
+        first_request(witness)
         handler = Handler(self.variant, self.machine, self.kernel, witness)
-        with Channel(self.machine.agent_socket()) as channel:
+        seconds = self.scenario.seconds
+        with Channel(self.machine.agent_socket(), attempt_seconds=seconds) as channel:
             attacker = Attacker(channel, self.guest)
+            self._prepare(attacker, handler)
+            before = self._watch(witness)
+            code = witness.code() if self.scenario.whole_kernel else b""
             end = self._attack(attacker, handler)
             attacked = witness.read()
-            after, ended = _aftermath(witness)
+            after, ended = aftermath(witness)
         evidence = Evidence(
             before=before,
             attacked=attacked,
@@ -71,6 +73,16 @@ class Trial:
             witness_changed=bool(code) and witness.code() != code,
         )
         return replace(self._outcome(evidence, end), tries=attacker.tries)
+
+    def _prepare(self, attacker: Attacker, handler: Handler) -> None:
+        """Do what comes before the attack. Raises VmLost if that fails: nothing was tried."""
+        if self.scenario.prepare is None:
+            return
+        try:
+            with attacker.setup():
+                self.scenario.prepare(attacker, handler)
+        except SetupFailed as error:
+            raise VmLost(str(error)) from error
 
     def _watch(self, witness: Witness) -> Tally:
         """Have the witness count what proves this attack's arrival; the tally before it.
@@ -182,13 +194,13 @@ class Trial:
         )
 
 
-def _first_request(witness: Witness) -> Tally:
+def first_request(witness: Witness) -> Tally:
     """The tally once the restored witness has asked with random numbers of its own (rule 4)."""
     right = witness.read().count.right
     return witness.wait(lambda t: t.count.right > right, seconds=15, what="first right reply")
 
 
-def _aftermath(witness: Witness) -> tuple[Tally, bool]:
+def aftermath(witness: Witness) -> tuple[Tally, bool]:
     """The tally after the aftermath, and whether it ended.
 
     A heart that goes on beating while the aftermath does not end is a disruption; one that

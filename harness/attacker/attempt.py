@@ -41,7 +41,12 @@ class Attempt:
         self._kept = kept
         self._first: list[Call] = []
         self._last: deque[Call] = deque(maxlen=kept)
+        self._notes: list[dict[str, Any]] = []
         self.count = 0
+
+    def note(self, **facts: Any) -> None:
+        """Record what is no call: JSON-able facts, which come after all calls."""
+        self._notes.append(facts)
 
     def add(self, call: Call) -> None:
         """Record one more call."""
@@ -65,7 +70,7 @@ class Attempt:
         """Return the attempt as it is kept in `attempt.json`, the gap included."""
         gap: list[dict[str, Any]] = [{"omitted": self.omitted}] if self.omitted else []
         first = [call.as_json() for call in self._first]
-        return first + gap + [call.as_json() for call in self._last]
+        return first + gap + [call.as_json() for call in self._last] + self._notes
 
 
 def shown(value: int | str | bytes | bytearray) -> str:

@@ -39,3 +39,7 @@ class SetupFailed(Exception):
 
 class NoTarget(Exception):
     """There is nothing that the attack could act on: believed on a kernel thread alone."""
+
+
+class ProgramFailed(Exception):
+    """An attack program ended in a way that is no end of an attack."""

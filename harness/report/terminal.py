@@ -146,7 +146,6 @@ def print_report(
     *,
     cells: Sequence[Cell],
     seconds: float,
-    scenario_files: Sequence[Path],
     where: Path,
 ) -> None:
     """Print the matrix, failures with their rerun lines, known holes, timings and the counts."""
@@ -154,7 +153,7 @@ def print_report(
     for table in matrix_tables(cells, by_cell, width=out.width):
         out.print(table)
     ordered = [by_cell[cell] for cell in cells if cell in by_cell]
-    _print_failures(out, ordered, scenario_files)
+    _print_failures(out, ordered)
     _print_holes(out, ordered)
     _print_unhooked(out, ordered)
     _print_parity(out, ordered)
@@ -168,14 +167,14 @@ def print_report(
     out.print(summary_line(ordered, not_run=not_run), style="bold red" if failed else "bold green")
 
 
-def _print_failures(out: Console, results: list[Result], scenario_files: Sequence[Path]) -> None:
+def _print_failures(out: Console, results: list[Result]) -> None:
     failed = [result for result in results if not result.ok]
     if not failed:
         return
     out.print("Not as expected:", style="bold")
     for result in failed:
         out.print(f"  {result.cell.id}: {explain(result)}", soft_wrap=True)
-        out.print(f"    {rerun_line(result.cell, scenario_files)}", soft_wrap=True)
+        out.print(f"    {rerun_line(result.cell)}", soft_wrap=True)
 
 
 def _print_holes(out: Console, results: list[Result]) -> None:

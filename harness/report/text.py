@@ -38,13 +38,12 @@ def visible(text: str) -> str:
     return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable)
 
 
-def rerun_line(cell: Cell, scenario_files: Sequence[Path] = ()) -> str:
+def rerun_line(cell: Cell) -> str:
     """Return the command that runs exactly this cell (and what it rests on) again."""
     words = ["--variant", cell.variant, "-k", cell.scenario]
     if cell.line != DEFAULT_LINE:
         words = ["--line", cell.line, *words]
-    for path in scenario_files:
-        words += ["--scenarios", str(path)]
+    words += SCENARIOS[cell.scenario].origin
     at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
     return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)
 

@@ -8,6 +8,7 @@ from errno import EPERM
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from harness.attacker.channel import ATTEMPT_SECONDS
 from harness.variants import VARIANTS
 from harness.witness.conclude import WRONG_REPLY
 from harness.witness.verdict import Effect, Verdict, worst
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from harness.cell import Outcome
     from harness.handler import Handler
 
-    Attack = Callable[[Attacker, Handler], None]
+    Attack = Callable[[Attacker, Handler], str | None]
 
 Target = Literal["handler", "start", "system"]
 
@@ -50,7 +51,8 @@ class Scenario:
     """One attack, run as root in the guest against the handler.
 
     `also`: what else it does on its way to its effect; `shows`: what must be wrong with the handler
-    for its integrity to be lost by this attack, a wrong reply or the name of a violation;
+    for its integrity to be lost by this attack, a wrong reply or the name of a violation, or empty
+    for anything;
     `call` and `refused`: the attacking system call and the errnos that count as its refusal;
     `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
     `no_target_at`: the kernel function that sees the thread on the way there, if one does;
@@ -66,8 +68,10 @@ class Scenario:
     code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
     write kernel memory, so the tally alone proves nothing; `lockdown`: the calls by which
     lockdown=integrity refuses it, or takes its tools, and with which errno; `holes`: the variants
-    that lose
-    although they should hold; `not_applicable`: those that lack what the attack needs, and why.
+    that lose although they should hold; `not_applicable`: those that lack what the attack needs,
+    and why; `seconds`: how long its calls may take in all; `prepare`: what is done before anything
+    is watched, and counts for nothing; `origin`: the options by which a user brought it.
+    `attack` returns nothing, or what a program said of how it ended.
     """
 
     name: str
@@ -98,6 +102,9 @@ class Scenario:
     lockdown: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
     not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    seconds: float = ATTEMPT_SECONDS
+    prepare: Attack | None = None
+    origin: tuple[str, ...] = ()
 
     def expected(self, variant: str) -> Verdict:
         """The verdict `variant` should give: what it does not claim to stop wins there."""
@@ -137,7 +144,7 @@ class Scenario:
         effects = self.effects
         lacking = [e.name.lower() for e in effects if not outcome.axes.show(e)]
         is_wrong = Effect.INTEGRITY in effects or Effect.ESCAPE in effects
-        if is_wrong and self.shows not in outcome.wrongs:
+        if is_wrong and self.shows and self.shows not in outcome.wrongs:
             lacking.append(self.shows)
         if Effect.STEP in effects and not outcome.gained:
             lacking.append("anything it could have gained")
@@ -201,6 +208,8 @@ def scenario(
     lockdown: Mapping[str, int] | None = None,
     holes: Mapping[str, Hole] | None = None,
     not_applicable: Mapping[str, str] | None = None,
+    seconds: float = ATTEMPT_SECONDS,
+    prepare: Attack | None = None,
 ) -> Callable[[Attack], Attack]:
     """Register the decorated function as a scenario under its own name.
 
@@ -243,6 +252,8 @@ def scenario(
             lockdown=MappingProxyType(dict(lockdown or {})),
             holes=MappingProxyType(_still_open(holes or {}, lockdown or {})),
             not_applicable=MappingProxyType(dict(not_applicable or {})),
+            seconds=seconds,
+            prepare=prepare,
         )
         return attack
 

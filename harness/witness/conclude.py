@@ -218,4 +218,5 @@ def _held_detail(evidence: Evidence, end: AttemptEnd) -> str:
         return str(end)
     if evidence.inside:
         return f"stopped{_died(evidence)}"
-    return f"no effect, reached {evidence.reached} x" if evidence.reached else ""
+    found = f"no effect, reached {evidence.reached} x" if evidence.reached else ""
+    return ", ".join(filter(None, (found, end.detail)))

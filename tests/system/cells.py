@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.handler import Handler
     from harness.lab import Lab
 
-    Attack = Callable[[Attacker, Handler], None]
+    Attack = Callable[[Attacker, Handler], str | None]
 
 NAME = "made_up"
 

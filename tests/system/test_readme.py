@@ -25,14 +25,14 @@ def example(readme: str) -> tuple[str, list[str]]:
     blocks = re.findall(r"^```py(?:thon)?\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
     scenarios = [block for block in blocks if re.search(r"^@scenario\(", block, re.MULTILINE)]
     assert len(scenarios) == 1
-    commands = re.findall(r"run scenarios ([^`\n#]*--scenarios [^`\n#]*)", readme)
+    commands = re.findall(r"run scenarios ([^`\n#]*--scenario [^`\n#]*)", readme)
     assert len(commands) == 1
     return scenarios[0], shlex.split(commands[0])
 
 
 def test_the_readme_example_runs(tmp_path: Path) -> None:
     block, arguments = example((CHECKOUT / "README.md").read_text())
-    (tmp_path / arguments[arguments.index("--scenarios") + 1]).write_text(block)
+    (tmp_path / arguments[arguments.index("--scenario") + 1]).write_text(block)
     command = [sys.executable, "-m", "harness.cli", "run", *arguments]
     command += [word for variant in VARIANTS for word in ("--variant", variant)]
     done = subprocess.run(

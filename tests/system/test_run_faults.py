@@ -70,7 +70,7 @@ def harness_run(tmp_path: Path, *arguments: str, sleep: float = 3) -> subprocess
     file.write_text(SCENARIO_FILE)
     command = [
         *(sys.executable, "-m", "harness.cli", "run", "--variant", "baseline"),
-        *("--scenarios", str(file), "--results", str(tmp_path / "results"), *arguments),
+        *("--scenario", str(file), "--results", str(tmp_path / "results"), *arguments),
     ]
     return subprocess.Popen(
         command,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,17 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from harness.paths import CHECKOUT
+from wheel import OFFLINE, SECONDS, build_wheel, call
 
 if TYPE_CHECKING:
     from harness.lab import Lab
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
-
-SECONDS = 300
-OFFLINE = ("--no-deps", "--no-index", "--disable-pip-version-check")
 
 
 @dataclass(frozen=True)
@@ -48,28 +43,13 @@ class Installed:
         return done
 
 
-def call(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     place = tmp_path_factory.mktemp("installed")
-    checkout = place / "checkout"
-    everywhere = shutil.ignore_patterns("__pycache__")
-    here = shutil.ignore_patterns(".*", "__pycache__", "results", "build", "*.egg-info")
-
-    def ignored(folder: str, names: list[str]) -> set[str]:
-        return (here if Path(folder) == CHECKOUT else everywhere)(folder, names)
-
-    shutil.copytree(CHECKOUT, checkout, ignore=ignored)
-    pip = (sys.executable, "-m", "pip")
-    call(*pip, "wheel", *OFFLINE, "--no-build-isolation", "--wheel-dir", place, checkout)
-    shutil.rmtree(checkout)
+    wheel = build_wheel(place)
     call(sys.executable, "-m", "venv", "--without-pip", place / "venv")
     programs = place / "venv" / "bin"
-    (wheel,) = place.glob("*.whl")
+    pip = (sys.executable, "-m", "pip")
     call(*pip, "--python", programs / "python", "install", *OFFLINE, wheel)
     # The dependencies come from here; a path in a .pth file brings no .pth files of its own,
     # so the checkout's editable installation stays behind.

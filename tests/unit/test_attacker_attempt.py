@@ -32,6 +32,14 @@ def test_a_short_one_is_whole() -> None:
     assert [entry["result"] for entry in attempt.as_json()] == list(range(6))
 
 
+def test_what_is_no_call_comes_after_the_calls() -> None:
+    attempt = Attempt(kept=3)
+    attempt.note(program="/tmp/mine", status=None)  # noqa: S108 - a guest's
+    attempt.add(call(1))
+    assert attempt.as_json()[1:] == [{"program": "/tmp/mine", "status": None}]  # noqa: S108
+    assert attempt.count == 1
+
+
 @given(st.one_of(st.text(), st.binary(max_size=1000), st.integers()))
 def test_an_argument_is_shown_short_and_printable(value: str | bytes | int) -> None:
     text = shown(value)

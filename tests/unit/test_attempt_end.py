@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from harness.attacker import GuestError, SetupFailed, ShortTransfer
+from harness.attacker.errors import ProgramFailed
 from harness.attempt_end import AttemptEnd, End, attempt
 from harness.errors import Silent, UserError, VmLost
 from harness.scenarios.registry import Scenario
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
 
 
 def end_of(
-    error: BaseException | None, *, spared: bool = False, locked: bool = False
+    error: BaseException | None,
+    *,
+    spared: bool = False,
+    locked: bool = False,
+    said: str | None = None,
 ) -> AttemptEnd:
-    """How an attack that raises `error` ended; its attacking call is openat."""
+    """How an attack that raises `error`, or else says this, ended; its attacking call is openat."""
 
-    def attack(_attacker: Attacker, _handler: Handler) -> None:
+    def attack(_attacker: Attacker, _handler: Handler) -> str | None:
         if error:
             raise error
+        return said
 
     scenario = Scenario(
         name="made_up",
@@ -46,6 +52,7 @@ def end_of(
 
 def test_an_attack_that_raises_nothing_is_completed() -> None:
     assert end_of(None) == AttemptEnd(End.COMPLETED)
+    assert end_of(None, said="it claims success") == AttemptEnd(End.COMPLETED, "it claims success")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,7 @@ def test_lockdown_may_take_the_tools_of_an_attack() -> None:
         (SetupFailed("EPERM at openat"), "set-up: EPERM at openat"),
         (ShortTransfer("write", count=3, wanted=9), "write moved 3 of 9 bytes"),
         (UserError("there is no payload 'x'", hint="add it"), "there is no payload"),
+        (ProgramFailed("mine died of SIGSEGV"), "mine died of SIGSEGV"),
         (PermissionError(EPERM, "of the host's"), "of the host's"),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
     ],

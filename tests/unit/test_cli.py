@@ -19,7 +19,7 @@ from command_line import (
     latest,
     umd_harness,
 )
-from small_corpus import AS_EXPECTED, CELLS
+from small_corpus import AS_EXPECTED, CELLS, POLICIES
 
 from harness.matrix import all_cells
 from harness.scenarios import SCENARIOS
@@ -109,7 +109,12 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
     [
         (["run", "-k", "nothnig"], "did you mean nothing?"),
         (["run", "--variant", "seccomp"], "there is no variant 'seccomp'"),
-        (["run", "--scenarios", "absent.py"], "there is no scenario file"),
+        (["run", "--scenario", "absent.py"], "there is no scenario file"),
+        (["run", "--attack", "absent"], "there is no attack program absent"),
+        (["run", "--attack", "."], ". is no file"),
+        (["run", "--effect", "integrity"], "--effect says something of an attack; name it with"),
+        (["run", "--attack", "a", "--attack-reach", "a b"], "'a b' is not the name of a kernel"),
+        (["run", "--attack", "a", "--attack-timeout", "0"], "0 is not a whole number from 1 on"),
         (["run", "--jobs", "0"], "0 is not a whole number from 1 on"),
         (["run", "--line", "0.99"], "there is no kernel line 0.99: take "),
         (["bench", "-n", "3"], "3 measurements are too few"),
@@ -121,6 +126,11 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
         "-k",
         "--variant",
         "file",
+        "program",
+        "folder",
+        "none",
+        "function",
+        "timeout",
         "--jobs",
         "--line",
         "bench",
@@ -152,7 +162,7 @@ def test_a_faulty_file_of_attacks_is_told_by_its_line(
     tmp_path: Path, content: str, said: str
 ) -> None:
     (tmp_path / "mine.py").write_text(content)
-    done = umd_harness(tmp_path, "run", "--scenarios", "mine.py")
+    done = umd_harness(tmp_path, "run", "--scenario", "mine.py")
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -161,12 +171,43 @@ def test_a_faulty_file_of_attacks_is_told_by_its_line(
 def test_a_users_attack_runs_like_ours(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(USERS_FILE)
     lost = "{('isolated', 'mine'): outcome(Verdict.TAMPERED)}"
-    done = umd_harness(tmp_path, "run", "--scenarios", "mine.py", "-k", "mine", script=lost)
+    done = umd_harness(tmp_path, "run", "--scenario", "mine.py", "-k", "mine", script=lost)
     assert done.returncode == 1
     assert "Do what I think of." in done.stdout
-    assert "run --variant isolated -k mine --scenarios mine.py\n" in done.stdout
-    listed = umd_harness(tmp_path, "list", "--scenarios", "mine.py").stdout
+    assert "run --variant isolated -k mine --scenario mine.py\n" in done.stdout
+    listed = umd_harness(tmp_path, "list", "--scenario", "mine.py").stdout
     assert "mine  (effect integrity, surface mine, answers T1)" in listed
+
+
+@pytest.mark.parametrize("option", ["--scenario", "--attack"], ids=["python", "program"])
+def test_what_is_brought_runs_alone_unless_an_expression_chooses(
+    tmp_path: Path, option: str
+) -> None:
+    name = {"--scenario": "mine.py", "--attack": "mine.c"}[option]
+    (tmp_path / "mine.py").write_text(USERS_FILE)
+    (tmp_path / "mine.c").write_text("int main(void) { return 1; }\n")
+    alone = umd_harness(tmp_path, "run", option, name)
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    _, lines = latest(tmp_path)
+    assert {line["scenario"] for line in lines} == {"mine", "nothing", "host_tamper"}
+    assert len(lines) == 3 * len(POLICIES)
+    umd_harness(tmp_path, "run", option, name, "-k", "ptrace_seize or mine")
+    header, lines = latest(tmp_path)
+    chosen = {"mine", "ptrace_seize"}
+    assert {line["scenario"] for line in lines} == {*chosen, "nothing", "host_tamper"}
+    assert header["scenario_files"] == [name]
+
+
+def test_the_line_that_reruns_an_attack_says_all_that_was_said_of_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.c").write_text("int main(void) { return 1; }\n")
+    lost = "{('isolated', 'mine'): outcome(Verdict.DISRUPTED)}"
+    said = (
+        *("--attack", "mine.c", "--effect", "availability"),
+        *("--attack-reach", "security_task_kill", "--attack-timeout", "5"),
+    )
+    done = umd_harness(tmp_path, "run", *said, script=lost)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"run --variant isolated -k mine {' '.join(said)}\n" in done.stdout
 
 
 def test_a_run_whose_reader_leaves_goes_on_and_is_kept(tmp_path: Path) -> None:

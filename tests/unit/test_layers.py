@@ -23,8 +23,8 @@ LAYERS = {
     "export": "export",
     "surface": "surface kselftest",
     "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat "
-    "round_trip figures defences kept_run compare bisect",
-    "scenarios": "scenarios scenario_files",
+    "round_trip figures defences kept_run compare bisect own_attacks guest",
+    "scenarios": "scenarios scenario_files attack_program",
     "witness": "witness trial trip_clock handler",
     "attacker": "attacker attempt_end",
     "vm": "vm",

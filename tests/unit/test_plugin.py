@@ -293,14 +293,29 @@ provenance.open_lab = slow
 
 def test_a_users_file_joins_the_corpus(session: Session) -> None:
     session.pytester.makepyfile(users=MINE)
-    result = session.run("--scenarios", "users.py", "-k", "scenario and mine", "-n", "2")
+    result = session.run("--scenario", "users.py", "-k", "scenario and mine", "-n", "2")
     result.assert_outcomes(passed=4)
     assert "6.12-baseline-mine" in session.ran()
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_repositorys_own_files_are_a_setting_and_run_alone(
+    session: Session, workers: str
+) -> None:
+    folder = session.pytester.path / "attacks"
+    folder.mkdir()
+    (folder / "users.py").write_text(MINE)
+    session.pytester.makeini("[pytest]\numd_scenarios = attacks/users.py\n")
+    session.run("-n", workers).assert_outcomes(passed=5)  # with the unit test
+    assert {line["scenario"] for line in session.lines()} == {"mine", "nothing", "host_tamper"}
+    header = json.loads((session.latest / "run.json").read_text())
+    assert header["scenario_files"] == [str(folder / "users.py")]
+    session.run("-k", "ptrace_seize or mine").assert_outcomes(passed=8, deselected=25)
+
+
 def test_a_faulty_users_file_is_one_line(session: Session) -> None:
     session.pytester.makepyfile(users="x = 1")
-    result = session.run("--scenarios", "users.py", "-k", "scenario")
+    result = session.run("--scenario", "users.py", "-k", "scenario")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: */users.py registers no scenario; *"])
 

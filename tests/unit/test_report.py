@@ -87,7 +87,6 @@ def report(found: list[Result], *, width: int | None = None) -> str:
         found,
         cells=all_cells(),
         seconds=12.0,
-        scenario_files=[],
         where=Path("results/x"),
     )
     return out.getvalue()
@@ -165,7 +164,7 @@ def test_guest_text_is_escaped_everywhere(tmp_path: Path) -> None:
     assert "\u202e" not in text
     assert "\\x1b]0;owned\\x07\\x1b[2J[bold red]held[/] :skull: \\u202e\\r\\n<b>&\\ud800" in text
     path = tmp_path / "junit.xml"
-    write_junit(path, found, scenario_files=[])
+    write_junit(path, found)
     (failure,) = ElementTree.parse(path).iter("failure")  # noqa: S314
     assert "\\x1b[2J" in failure.get("message", "")
     assert "<b>&\\ud800\\x00" in failure.get("message", "")
@@ -183,10 +182,12 @@ def test_rerun_lines_carry_all_that_is_not_the_default(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").write_text("#!/bin/sh\n")  # somebody else's
     (tmp_path / "run").chmod(0o755)
-    line = rerun_line(Cell("7.2", "isolated", "mine"), [Path("my scenarios.py")])
+    mine = replace(SCENARIOS["nothing"], origin=("--scenario", "my scenarios.py"))
+    monkeypatch.setitem(SCENARIOS, "mine", mine)
+    line = rerun_line(Cell("7.2", "isolated", "mine"))
     assert shlex.split(line) == [
         *("umd-harness", "run", "--line", "7.2", "--variant", "isolated", "-k", "mine"),
-        *("--scenarios", "my scenarios.py"),
+        *("--scenario", "my scenarios.py"),
     ]
 
 
@@ -212,7 +213,7 @@ def test_junit_counts_and_tells(tmp_path: Path) -> None:
         kthread__ptrace_seize=outcome(Verdict.ERROR, "QEMU is gone"),
     )
     path = tmp_path / "junit.xml"
-    write_junit(path, found, scenario_files=[])
+    write_junit(path, found)
     suites = {suite.get("name"): suite for suite in ElementTree.parse(path).iter("testsuite")}  # noqa: S314
     assert {name: counted(suite) for name, suite in suites.items()} == {
         "6.12.baseline": (7, 0, 0, 0),

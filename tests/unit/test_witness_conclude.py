@@ -57,6 +57,11 @@ def phases(number: int, **numbers: int) -> Tally:
     ("end", "reached", "detail"),
     [
         (COMPLETED, 3, "no effect, reached 3 x"),
+        (
+            replace(COMPLETED, detail="it claims success"),
+            3,
+            "no effect, reached 3 x, it claims success",
+        ),
         (COMPLETED, None, ""),
         (REFUSED, 1, "EPERM at openat"),
         (NO_TARGET, None, "no target: ESRCH at openat"),

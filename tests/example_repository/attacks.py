@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two attacks of my own."""
+
+from __future__ import annotations
+
+from errno import EACCES, EPERM, ESRCH
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reading import read_secret
+
+from harness.attack_program import attack_program
+from harness.scenarios import Effect, scenario
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+attack_program(
+    Path(__file__).with_name("overwrite.c"),
+    effect=Effect.INTEGRITY,
+    reach="security_ptrace_access_check",
+    no_target="mm_access",
+)
+
+
+@scenario(
+    effect=Effect.CONFIDENTIALITY,
+    surface="proc-mem-write",
+    answers=("C2", "R16"),
+    call="openat",
+    refused=(EPERM, EACCES),
+    no_target=(ESRCH,),
+    no_target_at="mm_access",
+    reach="security_ptrace_access_check",
+)
+def my_read(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret that only the handler holds."""
+    attacker.show(read_secret(attacker, handler))

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attack programs in real guests: whatever they do and claim, the verdict is the witness's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.attack_program import attack_program
+from harness.cell import Cell, Outcome
+from harness.conclusion import conclude
+from harness.matrix import closure
+from harness.paths import CHECKOUT
+from harness.scenarios import SCENARIOS, Effect
+from harness.witness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.lab import Lab
+
+OVERWRITE = CHECKOUT / "tests" / "example_repository" / "overwrite.c"
+REACH = "security_ptrace_access_check"
+NO_TARGET = "mm_access"
+
+INCLUDES = """
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+"""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Runs attack programs, each registered for as long as a test takes."""
+
+    lab: Lab
+    folder: Path
+
+    def add(self, body: str, name: str = "made_up", **declared: Any) -> str:
+        """Register a program of that main(); its scenario's name."""
+        source = self.folder / f"{name}.c"
+        source.write_text(f"{INCLUDES}\nint main(void)\n{{\n{body}\n}}\n")
+        usual: dict[str, Any] = {"reach": REACH, "no_target": NO_TARGET, "seconds": 10}
+        return attack_program(source, **{**usual, **declared})
+
+    def run(self, body: str, variant: str = "baseline", **declared: Any) -> Outcome:
+        """Run such a program in a machine of its own."""
+        return self.lab.run(Cell(self.lab.line, variant, self.add(body, **declared)))
+
+
+@pytest.fixture
+def programs(lab: Lab, tmp_path: Path) -> Iterator[Programs]:
+    before = dict(SCENARIOS)
+    yield Programs(lab, tmp_path)
+    SCENARIOS.clear()
+    SCENARIOS.update(before)
+
+
+def output(outcome: Outcome) -> str:
+    said = outcome.attempt[-1]["output"]
+    assert isinstance(said, str)
+    return said
+
+
+def of_handler(name: str, flags: str) -> str:
+    """Opens a file of the handler's in /proc as `file`."""
+    return f"""
+    char path[64];
+    int file;
+    snprintf(path, sizeof(path), "/proc/%s/{name}", getenv("UMD_HANDLER_PID"));
+    file = open(path, {flags});
+"""
+
+
+def test_one_attack_wins_where_it_must_and_holds_where_it_must(programs: Programs) -> None:
+    name = attack_program(OVERWRITE, reach=REACH, no_target=NO_TARGET)
+    line = programs.lab.line
+    chosen = [Cell(line, variant, name) for variant in ("isolated", "kthread")]
+    outcomes = {cell: programs.lab.run(cell) for cell in closure(chosen)}
+    control = outcomes[Cell(line, "baseline", name)]
+    assert control.verdict is Verdict.TAMPERED
+    assert control.attempt_end == "completed: it claims success"
+    for result in (conclude(cell, outcomes) for cell in chosen):
+        assert (result.verdict, result.ok) == (Verdict.HELD, True), result.detail
+        assert result.detail == "no target: it says that it skipped: mem: No such process"
+
+
+@pytest.mark.parametrize("variant", ["baseline", "isolated", "kthread"])
+def test_it_is_told_who_the_handler_is(programs: Programs, variant: str) -> None:
+    """And what is read to tell it is not taken for its own reach."""
+    own = """
+    char line[512], *at;
+    FILE *file;
+    snprintf(line, sizeof(line), "/proc/%s/stat", getenv("UMD_HANDLER_PID"));
+    file = fopen(line, "r");
+    fgets(line, sizeof(line), file);
+    at = strrchr(line, ')');
+    for (int field = 3; field <= 22; field++)
+        at = strchr(at + 1, ' ');
+    *strchr(at + 1, ' ') = 0;
+    printf("%d %s %s\\n", strcmp(at + 1, getenv("UMD_HANDLER_START")), at + 1, line);
+    return 1;
+"""
+    told = programs.run(own, variant)
+    same, start, *_ = output(told).split()
+    assert (same, int(start) > 0) == ("0", True), output(told)
+    assert told.verdict is Verdict.HELD
+    assert told.witness["reached"] > 0, "it looked at stat, of which ptrace's check is asked"
+
+
+def test_who_does_nothing_and_claims_success_wins_nothing(programs: Programs) -> None:
+    name = programs.add("return 0;")
+    cell = Cell(programs.lab.line, "isolated", name)
+    outcomes = {needed: programs.lab.run(needed) for needed in closure([cell])}
+    alone = outcomes[cell]
+    assert (alone.verdict, alone.witness["reached"]) == (Verdict.ERROR, 0)
+    assert alone.detail == "the attack never reached the handler in the kernel"
+    result = conclude(cell, outcomes)
+    assert (result.verdict, result.control_verdict) == (Verdict.ERROR, Verdict.ERROR)
+
+
+def test_without_a_function_to_reach_held_cannot_be_shown(programs: Programs) -> None:
+    looked = of_handler("mem", "O_RDONLY") + "return 1;"
+    outcome = programs.run(looked, "isolated", reach=None, no_target=None)
+    assert outcome.verdict is Verdict.ERROR
+    assert outcome.detail == "the attack never reached the handler in the kernel"
+
+
+def test_who_reaches_and_claims_success_wins_nothing(programs: Programs) -> None:
+    outcome = programs.run(of_handler("mem", "O_RDONLY") + "return 0;")
+    assert outcome.verdict is Verdict.HELD
+    assert outcome.detail == "no effect, reached 1 x, it claims success"
+
+
+def test_who_wins_and_claims_a_refusal_has_won(programs: Programs) -> None:
+    source = OVERWRITE.read_text().replace("SUCCESS, REFUSED,", "NEVER, SUCCESS, REFUSED = 1,")
+    (programs.folder / "liar.c").write_text(source)
+    name = attack_program(programs.folder / "liar.c", reach=REACH)
+    outcome = programs.lab.run(Cell(programs.lab.line, "baseline", name))
+    assert (outcome.verdict, outcome.carried_out) == (Verdict.TAMPERED, True)
+    assert outcome.attempt_end == "completed: it says that it was refused"
+
+
+def test_a_secret_counts_wherever_it_is_printed(programs: Programs) -> None:
+    shown = (
+        of_handler("mem", "O_RDONLY")
+        + """
+    static char secret[4096];
+    unsigned long start, end;
+    char line[256];
+    FILE *maps;
+    snprintf(path, sizeof(path), "/proc/%s/maps", getenv("UMD_HANDLER_PID"));
+    maps = fopen(path, "r");
+    printf("Behold:\\n");
+    while (fgets(line, sizeof(line), maps)) {
+        sscanf(line, "%lx-%lx", &start, &end);
+        if (strstr(line, " rw-p ") && pread(file, secret, sizeof(secret), start) > 0)
+            fwrite(secret, sizeof(secret), 1, stdout);
+    }
+    return 0;
+"""
+    )
+    outcome = programs.run(shown, effect=Effect.CONFIDENTIALITY)
+    assert (outcome.verdict, outcome.carried_out) == (Verdict.LEAKED, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "end"),
+    [
+        ("return 4;", "made_up says that it skipped"),
+        ('puts("SKIP: no such device"); return 4;', "made_up says that it skipped: SKIP: no such"),
+        ('puts("usage: \\033[2J"); return 3;', "made_up ended with 3: usage: \x1b[2J"),
+        ("abort();", "made_up died of SIGABRT"),
+        ("execl(path, path, NULL); return 127;", "made_up ended with 127"),
+        ("for (;;) pause();", "made_up did not end within 2 s"),
+        ("for (;;) ;", "made_up did not end within 2 s"),
+        ("for (;;) puts(path);", "made_up did not end within 2 s"),
+        ("for (;;) if (!fork()) setsid();", "made_up did not end within 2 s"),
+        ("for (;;) memset(malloc(1 << 20), 1, 1 << 20);", "made_up d"),
+    ],
+    ids=[
+        *("skips", "skips-and-says", "fails", "crashes", "no-exec"),
+        *("sleeps", "spins", "floods", "forks", "eats"),
+    ],
+)
+def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str) -> None:
+    """It reaches the handler, so that nothing but its end stands in the way of `held`."""
+    start = time.monotonic()
+    opened = of_handler("mem", "O_RDONLY") + body
+    outcome = programs.run(opened, seconds=2, no_target=None)
+    assert time.monotonic() - start < 60
+    assert end in outcome.attempt_end
+    assert not outcome.carried_out
+    assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED), "disrupted: it takes the CPU"
+    if outcome.verdict is Verdict.ERROR:
+        assert outcome.detail.startswith(f"the attack was not carried through: {end}")
+
+
+def test_a_gigabyte_of_output_is_not_kept(programs: Programs) -> None:
+    body = (
+        of_handler("mem", "O_RDONLY")
+        + """
+    static char much[1 << 20];
+    memset(much, 'x', sizeof(much));
+    for (int i = 0; i < 1024; i++)
+        for (int done = 0; done < sizeof(much); )
+            done += write(1, much + done, sizeof(much) - done);
+    return 0;
+"""
+    )
+    outcome = programs.run(body, seconds=60)
+    assert outcome.attempt_end == "completed: it claims success"
+    assert outcome.verdict is Verdict.HELD
+    last = outcome.attempt[-1]
+    assert (len(last["output"]), last["discarded_bytes"]) == (64 << 10, (1 << 30) - (64 << 10))
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("kill(getppid(), SIGKILL); pause();", "the agent has ended"),
+        ("kill(getppid(), SIGSTOP); pause();", "the agent gave no answer before its deadline"),
+        (
+            "struct sched_param most = {99}; sched_setscheduler(0, SCHED_FIFO, &most); for (;;) ;",
+            "",
+        ),
+    ],
+    ids=["kills", "stops", "starves"],
+)
+def test_who_takes_the_agent_along_gets_no_verdict(programs: Programs, body: str, why: str) -> None:
+    start = time.monotonic()
+    outcome = programs.run(body, seconds=2)
+    assert time.monotonic() - start < 60
+    assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED)
+    if why:
+        assert outcome.verdict is Verdict.ERROR
+        assert outcome.detail == f"while /tmp/made_up ran: {why}"
+
+
+def test_what_it_leaves_running_goes_on_in_the_aftermath(programs: Programs) -> None:
+    """A child of its own stops the handler for good when the program has long ended."""
+    body = (
+        of_handler("mem", "O_RDONLY")
+        + """
+    if (fork())
+        return 0;
+    usleep(50000);
+    for (;;)
+        kill(atoi(getenv("UMD_HANDLER_PID")), SIGSTOP);
+"""
+    )
+    outcome = programs.run(body, effect=Effect.AVAILABILITY)
+    assert (outcome.verdict, outcome.carried_out) == (Verdict.DISRUPTED, True)
+
+
+def test_a_program_without_a_library_runs_as_well(programs: Programs) -> None:
+    source = programs.folder / "bare.c"
+    source.write_text(
+        '#include "bare.h"\nint main(int c, char **v, char **e) { sys(1, 1, *e, 15); return 1; }\n'
+    )
+    outcome = programs.lab.run(Cell(programs.lab.line, "baseline", attack_program(source)))
+    assert output(outcome) == "UMD_HANDLER_PID"

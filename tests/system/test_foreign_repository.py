@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Somebody else's repository: the wheel from an index's dependencies, their attacks, our plugin."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from wheel import SECONDS, build_wheel, call
+
+from harness.paths import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.lab import Lab
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+EXAMPLE = CHECKOUT / "tests" / "example_repository"
+OWN = {"my_read", "overwrite"}
+REFERENCES = {"nothing", "host_tamper"}
+
+
+class Repository:
+    """A copy of the example, and a venv that knows of no checkout."""
+
+    def __init__(self, place: Path) -> None:
+        self.folder = shutil.copytree(
+            EXAMPLE, place / "theirs", ignore=shutil.ignore_patterns("__pycache__", "results")
+        )
+        venv = place / "venv"
+        call(sys.executable, "-m", "venv", venv)
+        self.programs = venv / "bin"
+        wheel = build_wheel(place)
+        pip = (self.programs / "python", "-m", "pip", "install", "--quiet")
+        call(*pip, "-c", CHECKOUT / "constraints.txt", wheel, "pytest", "pytest-xdist", "mypy")
+
+    def run(self, program: str, *arguments: str) -> tuple[int, str]:
+        """Run one of the venv's programs there; how it ended and what it said."""
+        done = subprocess.run(
+            [str(self.programs / program), *arguments],
+            cwd=self.folder,
+            env={name: value for name, value in os.environ.items() if "PYT" not in name},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def results(self) -> list[dict[str, Any]]:
+        """The lines of its latest run."""
+        text = (self.folder / "results" / "latest" / "results.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def theirs(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    assert lab.image.bzimage.is_file()
+    return Repository(tmp_path_factory.mktemp("foreign"))
+
+
+def ours() -> set[Path]:
+    return set((CHECKOUT / "results").glob("*"))
+
+
+def test_its_tests_run_and_its_results_stay_there(theirs: Repository) -> None:
+    before = ours()
+    status, said = theirs.run("pytest", "-k", "not debug and not seccomp and (my or over or test_)")
+    assert status == 0, said
+    assert ours() == before, "they went into our checkout"
+    verdicts = {(line["scenario"], line["variant"]): line["verdict"] for line in theirs.results()}
+    assert {name for name, _ in verdicts} >= OWN | REFERENCES
+    assert verdicts["overwrite", "baseline"] == "tampered"
+    assert verdicts["my_read", "baseline"] == "leaked"
+    for name in OWN:
+        assert verdicts[name, "isolated"] == verdicts[name, "kthread"] == "held"
+
+
+def test_its_own_attacks_alone_are_collected(theirs: Repository) -> None:
+    status, said = theirs.run("pytest", "--collect-only", "-q")
+    assert status == 0, said
+    collected = re.findall(r"test_scenario\[6\.12-[\w-]+?-(\w+)\]", said)
+    assert set(collected) == OWN
+    status, said = theirs.run("pytest", "--collect-only", "-q", "-k", "proc_mem_write")
+    assert (status, "6.12-isolated-proc_mem_write" in said) == (0, True)
+
+
+def test_a_variant_that_is_none_is_one_line(theirs: Repository) -> None:
+    (theirs.folder / "test_wrong.py").write_text(
+        "def test_wrong(umd_guest):\n    umd_guest('isolatde')\n"
+    )
+    status, said = theirs.run("pytest", "-q", "test_wrong.py")
+    assert (status, "Traceback" in said) == (1, False)
+    assert "umd-harness: there is no variant 'isolatde'; take one of: baseline" in said
+
+
+def test_their_types_are_checked_against_ours(theirs: Repository) -> None:
+    status, said = theirs.run("mypy", "--strict", "attacks.py", "reading.py", "test_attacks.py")
+    assert status == 0, said
+
+
+def test_the_command_takes_the_same_files(theirs: Repository) -> None:
+    status, said = theirs.run(
+        *("umd-harness", "run", "--variant", "isolated", "--scenario", "attacks.py")
+    )
+    assert status == 0, said
+    assert {line["scenario"] for line in theirs.results()} == OWN | REFERENCES
