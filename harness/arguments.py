@@ -7,7 +7,9 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.kernel.series import kernel_lines
 from harness.matrix import DEFAULT_LINE, default_jobs
+from harness.paths import KERNEL_PATCHES
 
 Command = Callable[[argparse.Namespace], int]
 """What a command does with its options; its exit status."""
@@ -125,7 +127,14 @@ _Adder = Callable[..., object]
 
 
 def _line(argument: _Adder) -> None:
-    argument("--line", default=DEFAULT_LINE, metavar="LINE", help=f"kernel line ({DEFAULT_LINE})")
+    lines = ", ".join(kernel_lines(KERNEL_PATCHES))
+    argument(
+        "--line",
+        default=DEFAULT_LINE,
+        type=_known_line,
+        metavar="LINE",
+        help=f"kernel line: {lines} ({DEFAULT_LINE})",
+    )
 
 
 def _scenario_files(argument: _Adder) -> None:
@@ -137,6 +146,13 @@ def _scenario_files(argument: _Adder) -> None:
         metavar="FILE.py",
         help="a file with more scenarios (it is executed); may be repeated",
     )
+
+
+def _known_line(text: str) -> str:
+    lines = kernel_lines(KERNEL_PATCHES)
+    if text not in lines:
+        raise argparse.ArgumentTypeError(f"there is no kernel line {text}: take {', '.join(lines)}")
+    return text
 
 
 def _positive(text: str) -> int:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MADE_AGAIN = ("states", "build", "checks", "machines")
-_IMAGES = ("images", "guests", "surface", "kselftests")
+_IMAGES = ("images", "guests", "surface", "kselftests", "sources")
 _LOCKS = (
     *("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock"),
-    *("surface/*.lock", "kselftests.lock"),
+    *("surface/*.lock", "kselftests.lock", "sources/*.lock"),
 )
 _MIB = 1 << 20
 _TRASH = ".removed-"
-_LEFT = (f"{_TRASH}*", "guests/.new-*", "kselftests/.new-*", "images/.*.new")
+_LEFT = (f"{_TRASH}*", "guests/.new-*", "kselftests/.new-*", "sources/.new-*", "images/.*.new")
 """What removals and builds leave that were killed."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.paths import cache_dir
+from harness.paths import KERNEL_PATCHES, cache_dir
 from harness.provenance import version_of
 
 if TYPE_CHECKING:
@@ -110,11 +110,22 @@ def _accelerator() -> Finding:
 
 
 def _source(line: str) -> Finding:
+    from harness.kernel.fetch import debian_archive, find_fetched
+    from harness.kernel.series import source_package
     from harness.kernel.source import SOURCE_DIR
 
-    tarball = SOURCE_DIR / f"linux-source-{line}.tar.xz"
-    fine = tarball.is_file()
-    return Finding("kernel source", fine, str(tarball) if fine else _install(tarball.name[:-7]))
+    package = source_package(line, patches=KERNEL_PATCHES)
+    if package is None:
+        tarball = SOURCE_DIR / f"linux-source-{line}.tar.xz"
+        fine = tarball.is_file()
+        return Finding("kernel source", fine, str(tarball) if fine else _install(tarball.name[:-7]))
+    if found := find_fetched(package, cache=cache_dir()):
+        return Finding("kernel source", True, f"{package}, {found.version}: {found.tarball}")
+    try:
+        archive = debian_archive(package.suite)
+    except UserError as error:
+        return Finding("kernel source", False, str(error))
+    return Finding("kernel source", True, f"{package}: `build` fetches it from {archive.uri}")
 
 
 def _tool(command: str, package: str, purpose: str) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -67,17 +67,29 @@ def write_mails(
     with TemporaryDirectory() as scratch:
         where = Path(scratch) / "repository"
         repository = Repository.create(where, base.files, author=author, time=base.time)
+        # Patches may change overlay files, which have all their lines in this one.
+        whole = Repository.create(
+            Path(scratch) / "whole", base.files, author=author, time=base.time
+        )
+        added: set[str] = set()
         for number, commit in enumerate(series.commits, start=1):
+            added.update(commit.overlay)
             for name in commit.overlay:
-                (where / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(series.overlay / name, where / name)
-                if unifdef is not None:
-                    unifdef.strip(where / name)
+                _copy(series.overlay_file(name), whole.path / name)
             if commit.patch is not None:
-                repository.apply(commit.patch)
+                whole.apply(commit.patch)
+            for name in touched_files(replace(series, commits=(commit,))):
+                _copy(whole.path / name, where / name)
+                if unifdef is not None and name in added:
+                    unifdef.strip(where / name)
             # A second apart: who sorts by time gets their order.
             repository.commit(commit.message, time=base.time + number, signoff=signoff)
         return repository.mails(folder, cover=cover, time=base.time)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
 
 
 def prepared(series: Series, base: Base, *, unifdef: Unifdef | None = None) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -75,14 +76,17 @@ def kernel_image(
     """
     cache = cache_dir() if cache is None else cache
     cache.mkdir(parents=True, exist_ok=True)
-    job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
+    plan = partial(
+        _plan, line, flavour, patches=patches, cache=cache, sources=sources, progress=progress
+    )
+    job = plan()
     image = find_image(line, job.key, cache=cache)
     if image is not None:
         return image
     tree = BuildTree(cache / "build" / line, flavour)
     with _locked(tree, progress=progress):
         # Again: the wait may have been long, and the other build may have made this image.
-        job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
+        job = plan()
         image = find_image(line, job.key, cache=cache)
         if image is not None:
             return image
@@ -101,15 +105,21 @@ def _needed(tree: BuildTree, job: _Job) -> int:
     return _COPY_SPACE if BuildTree(tree.root).objects.is_dir() else FRESH_SPACE
 
 
-def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path) -> _Job:
+def _plan(
+    line: str,
+    flavour: str,
+    *,
+    patches: Path,
+    cache: Path,
+    sources: Path,
+    progress: Callable[[str], None],
+) -> _Job:
     series = load_series(line, patches=patches)
-    source = find_source(line, cache=cache, where=sources)
+    source = find_source(line, cache=cache, where=sources, patches=patches, progress=progress)
     names = (*_FRAGMENTS, f"{flavour}.config") if flavour else _FRAGMENTS
-    fragments = tuple(patches / "config" / name for name in names)
-    for fragment in fragments:
-        if not fragment.is_file():
-            raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
+    fragments = series.fragments(names)
     config = [(fragment.name, fragment.read_bytes()) for fragment in fragments]
+    config += [("lacks", name.encode()) for name in sorted(series.lacks)]
     tools = [(name, version.encode()) for name, version in toolchain()]
     recipe = [("recipe", text.encode()) for text in (*RECIPE, *_TARGETS)]
     meta = {
@@ -182,7 +192,7 @@ def _build(
     prepare(tree, source=job.source, series=job.series, progress=progress)
     start_from_own(tree, progress=progress)
     progress("configuration: tinyconfig and fragments")
-    configure(tree, job.fragments, inputs=job.config_inputs())
+    configure(tree, job.fragments, lacks=job.series.lacks, inputs=job.config_inputs())
     if series_digest(job.series) != job.meta["series"]:
         raise UserError(
             "the overlay or a patch changed while it was applied",

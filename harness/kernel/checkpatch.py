@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.kernel.command import output_of
+from harness.kernel.series import kernel_lines
 from harness.kernel.source import SOURCE_DIR, checks_tree, find_source
 from harness.paths import KERNEL_PATCHES, cache_dir
 
@@ -24,18 +25,17 @@ _BARE_PATCH = ("--no-signoff", "--ignore", "COMMIT_MESSAGE,FILE_PATH_CHANGES")
 
 
 def checkpatch(*, patches: Path, line: str, cache: Path, sources: Path = SOURCE_DIR) -> list[str]:
-    """Return checkpatch.pl's complaints about the overlay's C files and `line`'s patches."""
-    tree = checks_tree(find_source(line, cache=cache, where=sources), cache=cache)
-    overlay = patches / "overlay"
-    files = sorted(
-        str(path.relative_to(overlay)) for path in overlay.rglob("*.[ch]") if path.is_file()
-    )
-    hooks = sorted(str(path) for path in (patches / line).glob("*.patch"))
+    """Return checkpatch.pl's complaints about the overlays' C files and `line`'s patches."""
+    source = find_source(line, cache=cache, where=sources, patches=patches)
+    tree = checks_tree(source, cache=cache)
     complaints = []
-    if files:
-        complaints += complaints_of(tree, ["--file", *files], cwd=overlay)
+    for overlay in (patches / "overlay", patches / line / "overlay"):
+        files = sorted(str(file.relative_to(overlay)) for file in overlay.rglob("*.[ch]"))
+        if files:
+            complaints += complaints_of(tree, ["--file", *files], cwd=overlay)
+    hooks = sorted(str(path) for path in (patches / line).glob("*.patch"))
     if hooks:
-        complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=overlay)
+        complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=patches / line)
     return complaints
 
 
@@ -58,8 +58,8 @@ def main() -> int:
     """Check every kernel line that we ship; print what is not clean."""
     complaints: dict[str, None] = {}
     try:
-        for series in sorted(KERNEL_PATCHES.glob("*/series.toml")):
-            found = checkpatch(patches=KERNEL_PATCHES, line=series.parent.name, cache=cache_dir())
+        for line in kernel_lines(KERNEL_PATCHES):
+            found = checkpatch(patches=KERNEL_PATCHES, line=line, cache=cache_dir())
             complaints.update(dict.fromkeys(found))
     except UserError as error:
         sys.stderr.write(f"checkpatch: {error}\n")

@@ -15,7 +15,7 @@ from harness.kernel.source import read_json, write_json
 from harness.kernel.unmet import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from harness.kernel.tree import BuildTree
@@ -44,24 +44,40 @@ def parse_config(text: str, *, where: str) -> dict[str, str]:
     return values
 
 
-def requested_options(fragments: Sequence[Path]) -> dict[str, str]:
-    """Return what the fragments ask for together; a later fragment wins."""
+def requested_options(fragments: Sequence[Path], *, lacks: Collection[str] = ()) -> dict[str, str]:
+    """Return what the fragments ask for together, less what a line `lacks`; a later one wins.
+
+    Raises UserError for a lack that no fragment asks for.
+    """
     requested: dict[str, str] = {}
     for fragment in fragments:
         requested |= parse_config(fragment.read_text(), where=str(fragment))
+    for name in lacks:
+        if requested.pop(name, None) is None:
+            raise UserError(
+                f"`lacks` of the kernel line names {name}, which no fragment asks for",
+                hint="remove it from series.toml",
+            )
     return requested
 
 
-def configure(tree: BuildTree, fragments: Sequence[Path], *, inputs: str = "") -> bool:
+def configure(
+    tree: BuildTree,
+    fragments: Sequence[Path],
+    *,
+    lacks: Collection[str] = (),
+    inputs: str = "",
+) -> bool:
     """Bring `objects/.config` to tinyconfig plus the fragments; return whether it changed.
 
-    It is written only when its content changes: make rebuilds by its time. `inputs` is a hash
-    of all that decides the result; where it is the last call's, Kconfig is not run again.
+    `lacks` are options that are asked for and that the line does not have. The file is written
+    only when its content changes: make rebuilds by its time. `inputs` is a hash of all that
+    decides the result; where it is the last call's, Kconfig is not run again.
     """
     done = [inputs, _hash(tree.objects / ".config")]
     if inputs and read_json(tree.config_note) == done:
         return False
-    changed = _configure(tree, fragments)
+    changed = _configure(tree, fragments, lacks)
     write_json(tree.config_note, [inputs, _hash(tree.objects / ".config")])
     return changed
 
@@ -70,16 +86,20 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def _configure(tree: BuildTree, fragments: Sequence[Path]) -> bool:
+def _configure(tree: BuildTree, fragments: Sequence[Path], lacks: Collection[str]) -> bool:
+    requested = requested_options(fragments, lacks=lacks)
     scratch = tree.config_scratch
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     config = scratch / ".config"
     variables = {"KCONFIG_CONFIG": str(config)}
     make(tree, ["tinyconfig"], variables=variables)
-    _merge(tree, config, fragments)
+    merged = scratch / "merged.config"
+    merged.write_text("".join(f"CONFIG_{name}={value}\n" for name, value in requested.items()))
+    _merge(tree, config, merged)
     make(tree, ["olddefconfig"], variables=variables)
-    check_options(tree.source, config, requested_options(fragments))
+    check_options(tree.source, config, requested)
+    check_lacks(config, lacks)
     target = tree.objects / ".config"
     if target.is_file() and target.read_bytes() == config.read_bytes():
         return False
@@ -87,9 +107,9 @@ def _configure(tree: BuildTree, fragments: Sequence[Path]) -> bool:
     return True
 
 
-def _merge(tree: BuildTree, config: Path, fragments: Sequence[Path]) -> None:
+def _merge(tree: BuildTree, config: Path, fragment: Path) -> None:
     script = tree.source / "scripts/kconfig/merge_config.sh"
-    argv = ["sh", str(script), "-m", str(config), *map(str, fragments)]
+    argv = ["sh", str(script), "-m", str(config), str(fragment)]
     env = {**clean_environment(), "KCONFIG_CONFIG": str(config)}
     status, output = output_of(argv, cwd=config.parent, env=env)
     with tree.log.open("a", encoding="utf-8") as log:
@@ -110,4 +130,14 @@ def check_options(source: Path, config: Path, requested: Mapping[str, str]) -> N
             f"{len(lost)} configuration option(s) did not survive olddefconfig: "
             + "; ".join(f"CONFIG_{name}={lost[name]} ({reasons[name]})" for name in lost),
             hint="add what they need to the fragment in kernel-patches/config, or drop them",
+        )
+
+
+def check_lacks(config: Path, lacks: Collection[str]) -> None:
+    """Raise a UserError if an option that a line is said to lack is on."""
+    actual = parse_config(config.read_text(), where=str(config))
+    if there := [name for name in lacks if actual.get(name, "n") != "n"]:
+        raise UserError(
+            f"the kernel line is said to lack {there[0]}, and has it",
+            hint="remove it from `lacks` in series.toml",
         )

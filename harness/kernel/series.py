@@ -6,13 +6,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.kernel.fetch import SourcePackage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 WITNESS = "kernel/umd_witness/"
@@ -25,6 +27,7 @@ _CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
 class Commit:
     """One commit: whole new files, given relative to the overlay, and at most one patch.
 
+    The patch comes after the files, and may change them too.
     `witness_body` is the part of its message that is true only with the witness.
     """
 
@@ -43,12 +46,37 @@ class Commit:
 
 @dataclass(frozen=True)
 class Series:
-    """A kernel line's commits, in order, and the handlers' programs that the tree builds."""
+    """A kernel line's commits, in order, and the handlers' programs that the tree builds.
+
+    `own` is an overlay of this line's alone. `config` is its configuration fragment, if it has
+    one; `lacks` has the options of ours that it does not have, each with the reason.
+    """
 
     line: str
     overlay: Path
     commits: tuple[Commit, ...]
     handlers: tuple[str, ...]
+    own: Path | None = None
+    config: Path | None = None
+    lacks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def overlay_file(self, name: str) -> Path:
+        """Return where the overlay file lies that will have this path in the tree."""
+        if self.own is not None and (self.own / name).is_file():
+            return self.own / name
+        return self.overlay / name
+
+    def fragments(self, names: Iterable[str]) -> tuple[Path, ...]:
+        """Return the shared configuration fragments of these names, the line's own after the first.
+
+        Raises UserError where one is missing.
+        """
+        first, *others = (self.overlay.parent / "config" / name for name in names)
+        own = () if self.config is None else (self.config,)
+        for fragment in (first, *others):
+            if not fragment.is_file():
+                raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
+        return (first, *own, *others)
 
     def content(self) -> list[tuple[str, bytes]]:
         """Return all that the series does to a tree, in order, as named byte strings.
@@ -57,7 +85,7 @@ class Series:
         """
         parts: list[tuple[str, bytes]] = []
         for commit in self.commits:
-            parts += [(name, (self.overlay / name).read_bytes()) for name in commit.overlay]
+            parts += [(name, self.overlay_file(name).read_bytes()) for name in commit.overlay]
             if commit.patch is not None:
                 parts.append((f"patch {commit.patch.name}", commit.patch.read_bytes()))
         parts += [("handler", name.encode()) for name in self.handlers]
@@ -90,27 +118,67 @@ class Series:
         ]
 
 
-def _lines(patches: Path) -> list[str]:
-    return sorted(path.parent.name for path in patches.glob("*/series.toml"))
+def kernel_lines(patches: Path) -> list[str]:
+    """Return the kernel lines that there are, the oldest first: each is a folder's name."""
+    lines = [path.parent.name for path in patches.glob("*/series.toml")]
+    return sorted(lines, key=lambda line: [int(part) for part in re.findall(r"\d+", line)])
+
+
+def source_package(line: str, *, patches: Path) -> SourcePackage | None:
+    """Return what the line's source is fetched from; None if this machine has it installed."""
+    path = patches / line / "series.toml"
+    entry = _table(path).get("source") if path.is_file() else None
+    if entry is None:
+        return None
+    where = f"{path}, [source]"
+    if not isinstance(entry, dict):
+        raise UserError(f"{where} is no table", hint="write [source], then package and suite")
+    _check_keys(entry, allowed={"package", "suite"}, where=where)
+    for key in ("package", "suite"):
+        # It becomes part of a path and of apt's sources.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", str(entry.get(key, ""))):
+            raise UserError(f"{where} has no `{key}` by Debian's rules", hint="give it one")
+    return SourcePackage(str(entry["package"]), str(entry["suite"]))
 
 
 def load_series(line: str, *, patches: Path) -> Series:
     """Read `<patches>/<line>/series.toml`; every overlay file belongs to exactly one commit."""
     path = patches / line / "series.toml"
-    try:
-        table = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise UserError(
             f"there is no kernel line {line}: {path} is missing",
-            hint=f"there is {', '.join(_lines(patches)) or 'none'}",
-        ) from error
+            hint=f"there is {', '.join(kernel_lines(patches)) or 'none'}",
+        )
+    table = _table(path)
+    _check_keys(table, allowed={"commit", "handlers", "lacks", "source"}, where=str(path))
+    overlays = [folder / "overlay" for folder in (patches, path.parent)]
+    commits = tuple(_commit(entry, path=path, overlays=overlays) for entry in table["commit"])
+    _check_named_once(commits, path=path, overlays=overlays)
+    config = path.with_name("line.config")
+    return Series(
+        line,
+        overlays[0],
+        commits,
+        tuple(table.get("handlers", ())),
+        own=overlays[1],
+        config=config if config.is_file() else None,
+        lacks=_lacks(table, where=str(path)),
+    )
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not TOML: {error}", hint="mend that line") from error
-    _check_keys(table, allowed={"commit", "handlers"}, where=str(path))
-    overlay = patches / "overlay"
-    commits = tuple(_commit(entry, path=path, overlay=overlay) for entry in table["commit"])
-    _check_named_once(commits, path=path, overlay=overlay)
-    return Series(line, overlay, commits, tuple(table.get("handlers", ())))
+
+
+def _lacks(table: Mapping[str, Any], *, where: str) -> Mapping[str, str]:
+    lacks = {name.removeprefix("CONFIG_"): why for name, why in table.get("lacks", {}).items()}
+    for name, why in lacks.items():
+        if not isinstance(why, str) or not why.strip():
+            raise UserError(f"{where} gives no reason why it lacks {name}", hint="write one")
+    return MappingProxyType(lacks)
 
 
 def _check_keys(table: Mapping[str, Any], *, allowed: set[str], where: str) -> None:
@@ -124,7 +192,7 @@ def _check_keys(table: Mapping[str, Any], *, allowed: set[str], where: str) -> N
         raise UserError(f"{where} names no commit", hint="add a [[commit]] with a subject")
 
 
-def _commit(entry: Mapping[str, Any], *, path: Path, overlay: Path) -> Commit:
+def _commit(entry: Mapping[str, Any], *, path: Path, overlays: list[Path]) -> Commit:
     subject = str(entry.get("subject", ""))
     where = f"{path}, commit “{subject}”"
     _check_keys(entry, allowed={"subject", "body", "witness_body", "overlay", "patch"}, where=where)
@@ -133,7 +201,7 @@ def _commit(entry: Mapping[str, Any], *, path: Path, overlay: Path) -> Commit:
     files = tuple(
         name
         for pattern in entry.get("overlay", ())
-        for name in _matches(pattern, overlay=overlay, where=where)
+        for name in _matches(pattern, overlays=overlays, where=where)
     )
     patch = path.parent / entry["patch"] if "patch" in entry else None
     if patch is not None and not patch.is_file():
@@ -142,19 +210,21 @@ def _commit(entry: Mapping[str, Any], *, path: Path, overlay: Path) -> Commit:
     return Commit(subject, body, files, patch, witness_body)
 
 
-def _matches(pattern: str, *, overlay: Path, where: str) -> list[str]:
-    found = sorted(
-        str(path.relative_to(overlay)) for path in overlay.glob(pattern) if path.is_file()
-    )
+def _files(overlay: Path, pattern: str) -> set[str]:
+    return {str(path.relative_to(overlay)) for path in overlay.glob(pattern) if path.is_file()}
+
+
+def _matches(pattern: str, *, overlays: list[Path], where: str) -> list[str]:
+    found = {name for overlay in overlays for name in _files(overlay, pattern)}
     if not found:
         raise UserError(
-            f"{where} names {pattern}, which matches no file under {overlay}",
+            f"{where} names {pattern}, which matches no file under {overlays[0]}",
             hint="correct the name, or remove it from the commit",
         )
-    return found
+    return sorted(found)
 
 
-def _check_named_once(commits: tuple[Commit, ...], *, path: Path, overlay: Path) -> None:
+def _check_named_once(commits: tuple[Commit, ...], *, path: Path, overlays: list[Path]) -> None:
     named = Counter(name for commit in commits for name in commit.overlay)
     twice = sorted(name for name, count in named.items() if count > 1)
     if twice:
@@ -162,8 +232,13 @@ def _check_named_once(commits: tuple[Commit, ...], *, path: Path, overlay: Path)
             f"{path} names {twice[0]} in more than one commit",
             hint="a file is added by one commit; keep one of them",
         )
-    present = {str(file.relative_to(overlay)) for file in overlay.rglob("*") if file.is_file()}
-    unnamed = sorted(present - named.keys())
+    shared, own = (_files(overlay, "**/*") for overlay in overlays)
+    if both := sorted(shared & own):
+        raise UserError(
+            f"the overlay file {both[0]} is in {overlays[1]} as well as in {overlays[0]}",
+            hint="keep the shared one, and let a patch of the line's change it",
+        )
+    unnamed = sorted((shared | own) - named.keys())
     if unnamed:
         raise UserError(
             f"no commit of {path} names the overlay file {unnamed[0]}",

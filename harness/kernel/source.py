@@ -15,9 +15,12 @@ from filelock import FileLock
 
 from harness.errors import UserError
 from harness.kernel.command import check_disk, process_group
+from harness.kernel.fetch import fetch
+from harness.kernel.series import source_package
+from harness.paths import KERNEL_PATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SOURCE_DIR = Path("/usr/src")
 _LOCK_DEADLINE = 600.0  # seconds; another process needs about 20 for the same unpacking
@@ -39,13 +42,24 @@ class Source:
     digest: str
 
 
-def find_source(line: str, *, cache: Path, where: Path = SOURCE_DIR) -> Source:
-    """Find `linux-source-<line>.tar.xz` below `where`.
+def find_source(
+    line: str,
+    *,
+    cache: Path,
+    where: Path = SOURCE_DIR,
+    patches: Path = KERNEL_PATCHES,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Source:
+    """Find `linux-source-<line>.tar.xz` below `where`, or fetch it where series.toml says so.
 
     The hash of 150 MB is remembered by path, size and modification time, so that a start
     with nothing changed does not read it again.
     """
-    tarball = where / f"linux-source-{line}.tar.xz"
+    package = source_package(line, patches=patches)
+    if package is not None:
+        tarball = fetch(package, cache=cache, progress=progress).tarball
+    else:
+        tarball = where / f"linux-source-{line}.tar.xz"
     try:
         stat = tarball.stat()
     except FileNotFoundError as error:
@@ -103,7 +117,8 @@ def unpack(source: Source, target: Path, *, members: Sequence[str] = ()) -> None
             said = output.decode(errors="replace").strip().splitlines() or ["nothing"]
             raise UserError(
                 f"tar could not unpack {source.tarball}: {said[0]}",
-                hint=f"reinstall the package linux-source-{source.line}",
+                hint=f"reinstall the package linux-source-{source.line}; if it was fetched, "
+                "`umd-harness clean --all` has it fetched again",
             )
         shutil.rmtree(target, ignore_errors=True)
         scratch.rename(target)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.errors import UserError
-from harness.kernel.config import configure, parse_config
+from harness.kernel.config import configure, requested_options
 from harness.kernel.make import make
 from harness.kernel.series import load_series
 from harness.kernel.source import find_source
@@ -54,7 +54,7 @@ def build_steps(line: str) -> Iterator[str]:
         for number in range(len(series.commits) + 1):
             step = replace(series, commits=series.commits[:number], handlers=())
             prepare(tree, source=source, series=step, progress=lambda _: None)
-            configure(tree, _fragments(tree))
+            configure(tree, [_fragment(tree, series)])
             make(tree, ["bzImage", "modules"])
             _check_symbols(tree, has_witness=number == len(series.commits))
             if number == 0:
@@ -68,17 +68,15 @@ def build_steps(line: str) -> Iterator[str]:
         yield f"sparse: nothing new (the kernel by itself: {before.total()} warnings)"
 
 
-def _fragments(tree: BuildTree) -> list[Path]:
-    """Return the fragments, reduced to the options that the tree has so far."""
+def _fragment(tree: BuildTree, series: Series) -> Path:
+    """Return the fragments as one, reduced to the options that the tree has so far."""
     kconfigs = tree.source.rglob("Kconfig*")
     known = {name for path in kconfigs for name in _OPTION.findall(path.read_text())}
-    reduced = []
-    for name in ("base.config", "witness.config"):
-        path = KERNEL_PATCHES / "config" / name
-        options = parse_config(path.read_text(), where=str(path))
-        lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in known)
-        reduced.append(tree.root / name)
-        reduced[-1].write_text("".join(lines))
+    fragments = series.fragments(("base.config", "witness.config"))
+    options = requested_options(fragments, lacks=series.lacks)
+    reduced = tree.root / "reduced.config"
+    lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in known)
+    reduced.write_text("".join(lines))
     return reduced
 
 

@@ -209,7 +209,7 @@ def _stage_commit(tree: BuildTree, stage: Path, *, commit: Commit, series: Serie
                 f"the overlay file {name} exists in the kernel source already",
                 hint="change it by a patch; the overlay holds whole new files",
             )
-        _copy(series.overlay / name, stage / name)
+        _copy(series.overlay_file(name), stage / name)
     if commit.patch is None:
         return
     for name in _patched_files(commit.patch, stage=stage):

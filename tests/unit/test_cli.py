@@ -111,12 +111,23 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
         (["run", "--variant", "seccomp"], "there is no variant 'seccomp'"),
         (["run", "--scenarios", "absent.py"], "there is no scenario file"),
         (["run", "--jobs", "0"], "0 is not a whole number from 1 on"),
+        (["run", "--line", "0.99"], "there is no kernel line 0.99: take "),
         (["bench", "-n", "3"], "3 measurements are too few"),
         (["bench", "-n", "5", "--round-trip"], "5 pairs of machines are too few; take -n 6"),
         (["bench", "--output", "absent/x.json"], "absent/x.json is in a directory that is not"),
         (["bench", "--output", "."], ". is a directory"),
     ],
-    ids=["-k", "--variant", "file", "--jobs", "bench", "pairs", "no directory", "directory"],
+    ids=[
+        "-k",
+        "--variant",
+        "file",
+        "--jobs",
+        "--line",
+        "bench",
+        "pairs",
+        "no directory",
+        "directory",
+    ],
 )
 def test_a_users_mistake_is_one_line_and_2(tmp_path: Path, arguments: list[str], said: str) -> None:
     done = umd_harness(tmp_path, *arguments)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+from difflib import unified_diff
 from email import message_from_bytes
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,23 @@ def test_without_the_witness_nothing_speaks_of_it(series: Miniature, tmp_path: P
     assert "less what depends on CONFIG_UMD_WITNESS" in said[-1]
 
 
+def test_a_patch_may_change_what_its_commit_adds_with_and_without_the_witness(
+    series: Miniature, tmp_path: Path
+) -> None:
+    old = CONFINE.splitlines(keepends=True)
+    new = CONFINE.replace("confine_some;", "!!confine_some;").splitlines(keepends=True)
+    names = ("a/kernel/confine.c", "b/kernel/confine.c")
+    (series.patches / LINE / "0002-own.patch").write_text("".join(unified_diff(old, new, *names)))
+    overlay = 'overlay = ["kernel/confine.c"]\n'
+    series_toml = SERIES.replace(overlay, f'{overlay}patch = "0002-own.patch"\n')
+    (series.patches / LINE / "series.toml").write_text(series_toml)
+    for witness in (True, False):
+        mails, _ = exported(series, tmp_path / f"out{witness}", witness=witness)
+        became = received(mails, tmp_path / f"tree{witness}")["kernel/confine.c"].decode()
+        assert became.count("return !!confine_some;") == 1
+        assert ("CONFIG_UMD_WITNESS" in became) is witness
+
+
 def test_the_hashes_are_said(series: Miniature, tmp_path: Path) -> None:
     _, said = exported(series, tmp_path / "out")
     names = [line.split("  ")[1] for line in said if "  " in line]
@@ -239,5 +257,6 @@ def test_the_command_line_leads_here(
     (tmp_path / "out/0001-old.patch").write_text("")
     assert cli.main(["export", "--output", str(tmp_path / "out"), "--without-witness"]) == 2
     assert capsys.readouterr().err.startswith("umd-harness: there are patches in ")
-    assert cli.main(["export", "--line", "9.9"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["export", "--line", "9.9"])
     assert "there is no kernel line 9.9" in capsys.readouterr().err

@@ -90,6 +90,26 @@ def test_a_changed_fragment_is_another_image(mini: Miniature, name: str) -> None
     assert "CONFIG_MORE=y" in second.config.read_text()
 
 
+def test_a_line_has_options_of_its_own_and_lacks_others(mini: Miniature) -> None:
+    first = build(mini)
+    path = mini.patches / LINE / "series.toml"
+    path.write_text(path.read_text() + "[lacks]\nVANISHES = 'it came later'\n")
+    with pytest.raises(UserError, match="names VANISHES, which no fragment asks for"):
+        build(mini)
+    with (mini.patches / "config/base.config").open("a") as fragment:
+        fragment.write("CONFIG_VANISHES=y\n")
+    (mini.patches / LINE / "line.config").write_text("CONFIG_OWN=y\n")
+    second = build(mini)
+    assert second.key != first.key
+    assert "CONFIG_OWN=y" in second.config.read_text()
+    assert "VANISHES" not in second.config.read_text()
+    (mini.patches / LINE / "line.config").write_text("CONFIG_TINY=y\n")
+    path.write_text(path.read_text().replace("VANISHES =", "TINY ="))
+    (mini.patches / "config/base.config").write_text("CONFIG_BASE=y\n")
+    with pytest.raises(UserError, match="is said to lack TINY, and has it"):
+        build(mini)
+
+
 def test_another_compiler_is_another_image(
     mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from miniature_kernel import LINE, SERIES, Miniature, make_miniature
+from miniature_kernel import LINE, SERIES, Miniature, make_miniature, write_files
 
 from harness.errors import UserError
-from harness.kernel.series import load_series
+from harness.kernel.fetch import SourcePackage
+from harness.kernel.series import kernel_lines, load_series, source_package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +88,70 @@ def test_unknown_line(mini: Miniature) -> None:
 
 def test_the_files_that_patches_change(mini: Miniature) -> None:
     assert load_series(LINE, patches=mini.patches).changed_files() == ["kernel/fork.c"]
+
+
+def test_lines_are_the_folders_in_the_order_of_their_versions(mini: Miniature) -> None:
+    for line in ("7.2", "6.1", "10.0"):
+        write_files(mini.patches, {f"{line}/series.toml": SERIES})
+    assert kernel_lines(mini.patches) == ["6.1", LINE, "7.2", "10.0"]
+
+
+def test_a_line_may_have_its_source_fetched(mini: Miniature) -> None:
+    assert source_package(LINE, patches=mini.patches) is None
+    assert source_package("9.9", patches=mini.patches) is None
+    source = '[source]\npackage = "linux-source-6.12"\nsuite = "trixie"\n'
+    (mini.patches / LINE / "series.toml").write_text(SERIES + source)
+    wanted = SourcePackage("linux-source-6.12", "trixie")
+    assert source_package(LINE, patches=mini.patches) == wanted
+    assert load_series(LINE, patches=mini.patches).handlers == ("kernel/handler",)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ('[source]\npackage = "linux"', "no `suite` by Debian's rules"),
+        ('[source]\npackage = "../linux"\nsuite = "sid"', "no `package` by Debian's rules"),
+        ('[source]\npackage = "linux"\nsuite = "sid"\nurl = "x"', "unknown key `url`"),
+        ('source = "sid"', "is no table"),
+    ],
+)
+def test_mistakes_about_the_source_are_named(mini: Miniature, source: str, message: str) -> None:
+    (mini.patches / LINE / "series.toml").write_text(f"{source}\n")
+    with pytest.raises(UserError, match=message):
+        source_package(LINE, patches=mini.patches)
+
+
+def test_a_line_may_have_overlay_files_of_its_own(mini: Miniature) -> None:
+    own = f"{LINE}/overlay/kernel/witness/own.c"
+    write_files(mini.patches, {own: "int own;\n"})
+    series = load_series(LINE, patches=mini.patches)
+    assert series.commits[1].overlay == ("kernel/witness/core.c", "kernel/witness/own.c")
+    assert series.overlay_file("kernel/witness/own.c") == mini.patches / own
+    assert ("kernel/witness/own.c", b"int own;\n") in series.content()
+    shared = mini.patches / "overlay/kernel/witness/core.c"
+    assert series.overlay_file("kernel/witness/core.c") == shared
+    write_files(mini.patches, {f"{LINE}/overlay/kernel/witness/core.c": "int two;\n"})
+    with pytest.raises(UserError, match=r"kernel/witness/core\.c is in .* as well as in"):
+        load_series(LINE, patches=mini.patches)
+
+
+def test_a_lines_fragment_comes_after_the_first(mini: Miniature) -> None:
+    config = mini.patches / "config"
+    names = ("base.config", "witness.config")
+    shared = tuple(config / name for name in names)
+    assert load_series(LINE, patches=mini.patches).fragments(names) == shared
+    own = mini.patches / LINE / "line.config"
+    own.write_text("CONFIG_OWN=y\n")
+    series = load_series(LINE, patches=mini.patches)
+    assert series.fragments(names) == (shared[0], own, shared[1])
+    with pytest.raises(UserError, match=r"no\.config is missing"):
+        series.fragments(("base.config", "no.config"))
+
+
+def test_what_a_line_lacks_has_a_reason(mini: Miniature) -> None:
+    path = mini.patches / LINE / "series.toml"
+    path.write_text(SERIES + "[lacks]\nBASE = 'it came later'\n")
+    assert load_series(LINE, patches=mini.patches).lacks == {"BASE": "it came later"}
+    path.write_text(SERIES + "[lacks]\nBASE = ''\n")
+    with pytest.raises(UserError, match="no reason why it lacks BASE"):
+        load_series(LINE, patches=mini.patches)

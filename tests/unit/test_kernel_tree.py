@@ -50,6 +50,17 @@ def test_series_is_applied(mini: Miniature) -> None:
     assert tree.added() == {"kernel/library.c", "kernel/witness/core.c"}
 
 
+def test_a_patch_may_change_what_its_commit_adds(mini: Miniature) -> None:
+    change = "--- a/kernel/library.c\n+++ b/kernel/library.c\n@@ -1 +1,2 @@\n"
+    change += " int library(void) { return 0; }\n+int changed;\n"
+    (mini.patches / LINE / "0001-hook.patch").write_text(PATCH + change)
+    for _ in range(2):  # also where the file is there already
+        tree = apply(mini)
+        assert (tree.source / "kernel/library.c").read_text().endswith("\nint changed;\n")
+        assert tree.added() == {"kernel/library.c", "kernel/witness/core.c"}
+    assert "int changed" not in (mini.patches / "overlay/kernel/library.c").read_text()
+
+
 def test_what_a_series_touches(mini: Miniature) -> None:
     assert touched_files(load_series(LINE, patches=mini.patches)) == [
         "kernel/fork.c",
