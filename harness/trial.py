@@ -11,6 +11,7 @@ from harness.attempt_end import AttemptEnd, End, attempt
 from harness.cell import Outcome
 from harness.errors import Silent, UserError, VmLost
 from harness.handler import Handler
+from harness.kernel.renamed import function_address
 from harness.witness.conclude import Evidence, conclude
 from harness.witness.reader import Witness
 from harness.witness.tally import Command, Tally
@@ -87,7 +88,7 @@ class Trial:
 
     def _function(self, name: str) -> int:
         try:
-            return self.kernel.symbol(name)
+            return function_address(self.kernel, name)
         except UserError as error:
             raise VmLost(f"the function {name} is not in this kernel") from error
 
