@@ -85,6 +85,7 @@ def setns_pidfd(attacker: Attacker, handler: Handler) -> None:
     surface="pidfd-ns-setns",
     call="ioctl",
     refused=(EACCES,),
+    since="6.11",
 )
 def pidfd_get_namespace(attacker: Attacker, handler: Handler) -> None:
     """Take a descriptor of one of the handler's namespaces, which are everybody's."""
@@ -116,6 +117,7 @@ def pagemap(attacker: Attacker, handler: Handler) -> None:
 
 @_by_memory(
     surface="pagemap-pagemap-scan",
+    since="6.7",
 )
 def pagemap_scan(attacker: Attacker, handler: Handler) -> None:
     """Search the handler's memory for pages that are there."""
