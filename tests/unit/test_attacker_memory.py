@@ -31,5 +31,5 @@ def test_a_process_has_memory(attacker: Attacker) -> None:
 def test_one_that_has_ended_has_none(attacker: Attacker) -> None:
     with subprocess.Popen(["/bin/true"]) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-        with pytest.raises((NoTarget, GuestError), match="no memory|ESRCH at openat"):
+        with pytest.raises((NoTarget, GuestError), match=r"no memory|ESRCH at openat"):
             expect_memory(attacker, ended.pid)
