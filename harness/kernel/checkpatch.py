@@ -7,17 +7,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.kernel.command import output_of
-from harness.kernel.series import kernel_lines
+from harness.kernel.series import kernel_lines, load_series
 from harness.kernel.source import SOURCE_DIR, checks_tree, find_source
+from harness.kernel.tree import write_overlay
 from harness.paths import KERNEL_PATCHES, cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _DEADLINE = 300.0
 # Messages and sign-offs are in series.toml: `export` writes them above the hook patches.
@@ -25,17 +27,19 @@ _BARE_PATCH = ("--no-signoff", "--ignore", "COMMIT_MESSAGE,FILE_PATH_CHANGES")
 
 
 def checkpatch(*, patches: Path, line: str, cache: Path, sources: Path = SOURCE_DIR) -> list[str]:
-    """Return checkpatch.pl's complaints about the overlays' C files and `line`'s patches."""
+    """Return checkpatch.pl's complaints about the C files that `line` adds, and its patches."""
     source = find_source(line, cache=cache, where=sources, patches=patches)
     tree = checks_tree(source, cache=cache)
+    series = load_series(line, patches=patches)
+    hooks = [str(commit.patch) for commit in series.commits if commit.patch is not None]
     complaints = []
-    for overlay in (patches / "overlay", patches / line / "overlay"):
-        files = sorted(str(file.relative_to(overlay)) for file in overlay.rglob("*.[ch]"))
+    with TemporaryDirectory() as scratch:
+        added = write_overlay(series, Path(scratch))
+        files = [name for name in added if name.endswith((".c", ".h"))]
         if files:
-            complaints += complaints_of(tree, ["--file", *files], cwd=overlay)
-    hooks = sorted(str(path) for path in (patches / line).glob("*.patch"))
-    if hooks:
-        complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=patches / line)
+            complaints += complaints_of(tree, ["--file", *files], cwd=Path(scratch))
+        if hooks:
+            complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=Path(scratch))
     return complaints
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WITNESS = "kernel/umd_witness/"
 """Where the witness lies; nothing outside may need it."""
 
+_KEYS = {"commit", "handlers", "lacks", "like", "source"}
 _CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
 
 
@@ -142,7 +143,10 @@ def source_package(line: str, *, patches: Path) -> SourcePackage | None:
 
 
 def load_series(line: str, *, patches: Path) -> Series:
-    """Read `<patches>/<line>/series.toml`; every overlay file belongs to exactly one commit."""
+    """Read `<patches>/<line>/series.toml`; every overlay file belongs to exactly one commit.
+
+    With `like`, the commits of that line follow, with patches of the same names in this folder.
+    """
     path = patches / line / "series.toml"
     if not path.is_file():
         raise UserError(
@@ -150,16 +154,20 @@ def load_series(line: str, *, patches: Path) -> Series:
             hint=f"there is {', '.join(kernel_lines(patches)) or 'none'}",
         )
     table = _table(path)
-    _check_keys(table, allowed={"commit", "handlers", "lacks", "source"}, where=str(path))
+    _check_keys(table, allowed=_KEYS, where=str(path))
+    model = _model(table, path=path, patches=patches)
+    entries = [*table.get("commit", ()), *model.get("commit", ())]
+    if not entries:
+        raise UserError(f"{path} names no commit", hint="add a [[commit]] with a subject")
     overlays = [folder / "overlay" for folder in (patches, path.parent)]
-    commits = tuple(_commit(entry, path=path, overlays=overlays) for entry in table["commit"])
+    commits = tuple(_commit(entry, path=path, overlays=overlays) for entry in entries)
     _check_named_once(commits, path=path, overlays=overlays)
     config = path.with_name("line.config")
     return Series(
         line,
         overlays[0],
         commits,
-        tuple(table.get("handlers", ())),
+        tuple(table.get("handlers", model.get("handlers", ()))),
         own=overlays[1],
         config=config if config.is_file() else None,
         lacks=_lacks(table, where=str(path)),
@@ -171,6 +179,19 @@ def _table(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not TOML: {error}", hint="mend that line") from error
+
+
+def _model(table: Mapping[str, Any], *, path: Path, patches: Path) -> Mapping[str, Any]:
+    """Return the table of the line whose commits follow this one's own; empty if there is none."""
+    if "like" not in table:
+        return {}
+    model = patches / str(table["like"]) / "series.toml"
+    if model == path or not model.is_file() or "like" in _table(model):
+        raise UserError(
+            f"{path} wants to be like {table['like']}, which has no series of its own",
+            hint="name a line that has, and is like no other",
+        )
+    return _table(model)
 
 
 def _lacks(table: Mapping[str, Any], *, where: str) -> Mapping[str, str]:
@@ -188,8 +209,6 @@ def _check_keys(table: Mapping[str, Any], *, allowed: set[str], where: str) -> N
             f"{where} has an unknown key `{unknown[0]}`",
             hint="known are: " + ", ".join(sorted(allowed)),
         )
-    if "commit" in allowed and not table.get("commit"):
-        raise UserError(f"{where} names no commit", hint="add a [[commit]] with a subject")
 
 
 def _commit(entry: Mapping[str, Any], *, path: Path, overlays: list[Path]) -> Commit:

@@ -144,6 +144,19 @@ def touched_files(series: Series) -> list[str]:
     return sorted(names)
 
 
+def write_overlay(series: Series, target: Path) -> list[str]:
+    """Write the files that the series adds, as its patches leave them; return their names."""
+    added: set[str] = set()
+    for commit in series.commits:
+        for name in commit.overlay:
+            _copy(series.overlay_file(name), target / name)
+        added.update(commit.overlay)
+        if commit.patch is not None:
+            changed = added.intersection(_patched_files(commit.patch, stage=target))
+            _apply_to(sorted(changed), commit.patch, stage=target)
+    return sorted(added)
+
+
 def _from_the_future(tree: BuildTree) -> str:
     """Name something of a former build that is younger than now; empty if nothing is.
 
@@ -219,11 +232,23 @@ def _stage_commit(tree: BuildTree, stage: Path, *, commit: Commit, series: Serie
     _apply(commit.patch, stage=stage, line=series.line)
 
 
-def _patched_files(patch: Path, *, stage: Path) -> list[str]:
+def _git_apply(arguments: Sequence[str], patch: Path, *, stage: Path) -> tuple[int, str]:
     # A cache inside some git checkout must not make git take the stage for its subfolder.
     env = {**clean_environment(), "GIT_CEILING_DIRECTORIES": str(stage.parent)}
-    argv = ["git", "apply", "--numstat", "-z", str(patch)]
-    status, output = output_of(argv, cwd=stage, env=env)
+    return output_of(["git", "apply", *arguments, str(patch)], cwd=stage, env=env)
+
+
+def _apply_to(names: Sequence[str], patch: Path, *, stage: Path) -> None:
+    """Apply no more of a patch than what concerns these files."""
+    if not names:
+        return
+    status, output = _git_apply([f"--include={name}" for name in names], patch, stage=stage)
+    if status != 0:
+        raise UserError(f"{patch} does not apply: {output.strip()}", hint="make it again")
+
+
+def _patched_files(patch: Path, *, stage: Path) -> list[str]:
+    status, output = _git_apply(["--numstat", "-z"], patch, stage=stage)
     if status != 0:
         raise UserError(f"{patch} is not a patch: {output.strip()}", hint="make it again")
     return [entry.split("\t")[2] for entry in output.split("\0") if entry.count("\t") == 2]

@@ -34,25 +34,39 @@ PATCH = """\
 """
 
 
+def checked(patches: Path, files: dict[str, str], *, patch: str = "") -> list[str]:
+    """What is complained of in these overlay files and in the patch of their commit."""
+    series = f"[[commit]]\nsubject = 'x'\noverlay = {sorted(files)}\n"
+    write_files(patches / "overlay", files)
+    if patch:
+        write_files(patches, {"6.12/0001-a.patch": patch})
+        series += "patch = '0001-a.patch'\n"
+    write_files(patches, {"6.12/series.toml": series})
+    return checkpatch(patches=patches, line="6.12", cache=cache_dir())
+
+
 def test_clean_files_and_patches_pass(tmp_path: Path) -> None:
-    write_files(tmp_path, {"overlay/kernel/clean.c": CLEAN, "6.12/0001-a.patch": PATCH})
-    assert checkpatch(patches=tmp_path, line="6.12", cache=cache_dir()) == []
+    assert checked(tmp_path, {"kernel/clean.c": CLEAN}, patch=PATCH) == []
 
 
 def test_a_file_that_is_not_kernel_style(tmp_path: Path) -> None:
-    write_files(tmp_path, {"overlay/kernel/a.c": CLEAN.replace("\treturn", "        return")})
-    complaints = checkpatch(patches=tmp_path, line="6.12", cache=cache_dir())
+    complaints = checked(tmp_path, {"kernel/a.c": CLEAN.replace("\treturn", "        return")})
     assert any("CODE_INDENT" in text and "kernel/a.c:6" in text for text in complaints)
 
 
+def test_a_file_is_checked_as_the_patches_leave_it(tmp_path: Path) -> None:
+    file = CLEAN.replace("return 0;", "return 0 ;")
+    mend = "--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -5,3 +5,3 @@\n {\n"
+    mend += "-\treturn 0 ;\n+\treturn 0;\n }\n"
+    assert any("SPACING" in text for text in checked(tmp_path, {"kernel/a.c": file}))
+    assert checked(tmp_path, {"kernel/a.c": file}, patch=PATCH + mend) == []
+
+
 def test_a_strict_check_counts(tmp_path: Path) -> None:
-    write_files(tmp_path, {"overlay/kernel/a.h": CLEAN.replace("\treturn", "\n\treturn")})
-    complaints = checkpatch(patches=tmp_path, line="6.12", cache=cache_dir())
+    complaints = checked(tmp_path, {"kernel/a.h": CLEAN.replace("\treturn", "\n\treturn")})
     assert any(text.startswith("CHECK:BRACES") for text in complaints)
 
 
 def test_a_patch_that_is_not_kernel_style(tmp_path: Path) -> None:
-    write_files(tmp_path, {"6.12/0001-a.patch": PATCH.replace("+int hook;", "+int hook ;")})
-    (tmp_path / "overlay").mkdir()
-    complaints = checkpatch(patches=tmp_path, line="6.12", cache=cache_dir())
+    complaints = checked(tmp_path, {}, patch=PATCH.replace("+int hook;", "+int hook ;"))
     assert any("SPACING" in text for text in complaints)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ADDED = ("Add the library", "Add the witness")
+
+
 @pytest.fixture
 def mini(tmp_path: Path) -> Miniature:
     return make_miniature(tmp_path)
@@ -72,6 +75,7 @@ def test_overlay_file_not_named(mini: Miniature) -> None:
         ("handlers", "handlres", "unknown key `handlres`"),
         ("patch =", "patches =", "unknown key `patches`"),
         ("subject", "# subject", "without a subject"),
+        (SERIES, "handlers = []", "names no commit"),
         ("[[commit]]", "[[commits", "is not TOML"),
     ],
 )
@@ -155,3 +159,35 @@ def test_what_a_line_lacks_has_a_reason(mini: Miniature) -> None:
     path.write_text(SERIES + "[lacks]\nBASE = ''\n")
     with pytest.raises(UserError, match="no reason why it lacks BASE"):
         load_series(LINE, patches=mini.patches)
+
+
+def test_a_line_may_be_like_another(mini: Miniature) -> None:
+    patches = mini.patches
+    first = "[[commit]]\nsubject = 'kernel: Bring it back'\noverlay = ['kernel/framework.c']\n"
+    write_files(
+        patches,
+        {
+            "7.2/series.toml": f"like = '{LINE}'\n{first}",
+            "7.2/overlay/kernel/framework.c": "int framework;\n",
+        },
+    )
+    with pytest.raises(UserError, match=r"names 0001-hook\.patch, which is missing; add .*7\.2/"):
+        load_series("7.2", patches=patches)
+    write_files(patches, {"7.2/0001-hook.patch": "of its own\n"})
+    series = load_series("7.2", patches=patches)
+    subjects = [commit.subject for commit in series.commits]
+    assert subjects == [
+        "kernel: Bring it back",
+        "kernel: Add the library",
+        "kernel: Add the witness",
+    ]
+    assert series.commits[1].patch == patches / "7.2/0001-hook.patch"
+    assert series.handlers == ("kernel/handler",)
+
+
+@pytest.mark.parametrize("other", ["9.9", "7.2", "6.1"])
+def test_a_line_is_like_one_with_a_series_of_its_own(mini: Miniature, other: str) -> None:
+    write_files(mini.patches, {"6.1/series.toml": f"like = '{LINE}'\n"})
+    write_files(mini.patches, {"7.2/series.toml": f"like = '{other}'\n"})
+    with pytest.raises(UserError, match=f"like {other}, which has no series of its own"):
+        load_series("7.2", patches=mini.patches)
