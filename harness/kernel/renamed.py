@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,16 @@ if TYPE_CHECKING:
 
     from harness.kernel.images import KernelImage
 
-RENAMED: Mapping[str, str] = MappingProxyType(
+RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        # 6.1: what sees the same arguments, and decides the same.
-        "page_idle_get_folio": "page_idle_get_page",
-        "security_bpf_prog_load": "security_bpf_prog_alloc",
-        "task_lookup_fdget_rcu": "task_lookup_fd_rcu",
+        # What sees the same arguments, and decides the same: before 6.12, or since.
+        "page_idle_get_folio": ("page_idle_get_page",),
+        "rdmsr_safe_on_cpu": ("rdmsrq_safe_on_cpu",),
+        "security_bpf_prog_load": ("security_bpf_prog_alloc",),
+        "task_lookup_fdget_rcu": ("task_lookup_fd_rcu", "fget_task"),
     }
 )
-"""A function's name in 6.12, and in the lines that have none of that name."""
+"""A function's name in 6.12, and its names in the lines that have none of that name."""
 
 
 def function_address(kernel: KernelImage, name: str) -> int:
@@ -29,9 +31,8 @@ def function_address(kernel: KernelImage, name: str) -> int:
 
     Raises UserError if the kernel has it under no name that is known.
     """
-    try:
-        return kernel.symbol(name)
-    except UserError:
-        if name not in RENAMED:
-            raise
-        return kernel.symbol(RENAMED[name])
+    *others, last = (name, *RENAMED.get(name, ()))
+    for other in others:
+        with suppress(UserError):
+            return kernel.symbol(other)
+    return kernel.symbol(last)
