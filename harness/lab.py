@@ -202,7 +202,9 @@ class Lab:
 
 
 def _lacks(scenario: Scenario, kernel: KernelImage) -> str:
-    """Say which kernel options an attack lacks; empty if none."""
+    """Say what of the kernel an attack lacks, options or a later version; empty if nothing."""
+    if scenario.since and kernel.version < tuple(map(int, scenario.since.split("."))):
+        return f"what it attacks came with Linux {scenario.since}"
     lacking = unmet(scenario.needs, kernel.options)
     return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
 

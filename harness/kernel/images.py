@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -74,6 +75,12 @@ class KernelImage:
             for line in lines
             if line.startswith("CONFIG_")
         )
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        """The version of Linux, such as (6, 12, 94), by its configuration's heading."""
+        heading = re.search(r"^# Linux/\S+ (\d+(?:\.\d+)*)", self.config.read_text(), re.MULTILINE)
+        return tuple(int(number) for number in heading[1].split(".")) if heading else ()
 
     @cached_property
     def _symbols(self) -> Mapping[str, int]:

@@ -21,6 +21,8 @@ RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "rdmsr_safe_on_cpu": ("rdmsrq_safe_on_cpu",),
         "security_bpf_prog_load": ("security_bpf_prog_alloc",),
         "task_lookup_fdget_rcu": ("task_lookup_fd_rcu", "fget_task"),
+        # Part of its caller there.
+        "workqueue_apply_unbound_cpumask": ("workqueue_set_unbound_cpumask",),
     }
 )
 """A function's name in 6.12, and its names in the lines that have none of that name."""

@@ -12,6 +12,7 @@ from harness.attacker.bpf import BpfObject
 from harness.attacker.early import EarlyTracer
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.file_handle import name_to_handle_at, open_by_handle_at
+from harness.attacker.memory import expect_memory
 from harness.attacker.tracee import PTRACE_O_SUSPEND_SECCOMP, PTRACE_SEIZE
 from harness.scenarios.holes import NO_BLOB, on_debug
 from harness.scenarios.registry import scenario
@@ -111,6 +112,7 @@ def ptrace_already_attached(attacker: Attacker, handler: Handler) -> None:
 )
 def proc_mem_write(attacker: Attacker, handler: Handler) -> None:
     """Overwrite the handler's state through /proc/<pid>/mem."""
+    expect_memory(attacker, handler.pid)
     with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as mem:
         mem.pwrite(b"\xff" * 32, handler.symbol("chain"))
 

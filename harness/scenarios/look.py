@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import NoTarget
+from harness.attacker.memory import expect_memory
 from harness.attacker.pagemap import PAGE_IS_PRESENT, page_frame, scan
 from harness.attacker.swap import PAGE
 from harness.scenarios.holes import on_kthread
@@ -85,6 +86,7 @@ def setns_pidfd(attacker: Attacker, handler: Handler) -> None:
     surface="pidfd-ns-setns",
     call="ioctl",
     refused=(EACCES,),
+    since="6.11",
 )
 def pidfd_get_namespace(attacker: Attacker, handler: Handler) -> None:
     """Take a descriptor of one of the handler's namespaces, which are everybody's."""
@@ -110,12 +112,14 @@ def get_robust_list(attacker: Attacker, handler: Handler) -> None:
 )
 def pagemap(attacker: Attacker, handler: Handler) -> None:
     """Find out in which page of physical memory the secret lies."""
+    expect_memory(attacker, handler.pid)
     frame = page_frame(attacker, handler.pid, handler.symbol("secret"))
     attacker.gain("the secret's page frame", frame, truth=handler.physical("secret") // PAGE)
 
 
 @_by_memory(
     surface="pagemap-pagemap-scan",
+    since="6.7",
 )
 def pagemap_scan(attacker: Attacker, handler: Handler) -> None:
     """Search the handler's memory for pages that are there."""
@@ -130,11 +134,10 @@ _by_proc = partial(_by_memory, surface="proc-maps-smaps-numa-maps-environ-auxv-i
 @_by_proc()
 def proc_maps(attacker: Attacker, handler: Handler) -> None:
     """Read in each of three files where the handler's code lies."""
+    expect_memory(attacker, handler.pid)
     code = handler.symbol("_start") & -PAGE
     for name in ("maps", "smaps", "numa_maps"):
         lines = attacker.read_file(f"/proc/{handler.pid}/{name}").splitlines()
-        if not lines:
-            raise NoTarget("nothing is mapped")
         starts = {line.split(b"-")[0].split()[0] for line in lines}
         attacker.gain(
             f"its code's address from {name}", f"{code:08x}".encode() in starts, truth=True
@@ -144,6 +147,7 @@ def proc_maps(attacker: Attacker, handler: Handler) -> None:
 @_by_proc()
 def proc_auxv(attacker: Attacker, handler: Handler) -> None:
     """Read where the handler's program begins, in what the kernel told it when it started."""
+    expect_memory(attacker, handler.pid)
     words = attacker.read_file(f"/proc/{handler.pid}/auxv")
     vector = dict(struct.iter_unpack("<2Q", words))
     attacker.gain("its entry point", vector[AT_ENTRY], truth=handler.symbol("_start"))
@@ -152,6 +156,7 @@ def proc_auxv(attacker: Attacker, handler: Handler) -> None:
 @_by_proc()
 def proc_environ(attacker: Attacker, handler: Handler) -> None:
     """Read the environment that the handler was started with: an empty one."""
+    expect_memory(attacker, handler.pid)
     environment = attacker.read_file(f"/proc/{handler.pid}/environ")
     attacker.gain("its environment", environment, truth=b"")
 

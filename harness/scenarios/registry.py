@@ -60,7 +60,8 @@ class Scenario:
     as an argument or, if `target` is the handler's `start` or the whole `system`, with whatever;
     `through`: the kernel function it goes through, where none is watched;
     `tries`: how often an attack that is a race is made; `needs`: the kernel options that it takes,
-    with a `!` those that must be off; `cpus` and `boot`: the CPUs and the boot parameters of a
+    with a `!` those that must be off; `since`: the version of Linux, as in "6.7", that what it
+    attacks came with; `cpus` and `boot`: the CPUs and the boot parameters of a
     machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
     `debugging`: whether it takes no more than a debugger may do (R7), by default if ptrace's check
     is what it must reach;
@@ -92,6 +93,7 @@ class Scenario:
     target: Target = "handler"
     tries: int = 1
     needs: tuple[str, ...] = ()
+    since: str = ""
     cpus: int = 1
     boot: str = ""
     ends_machine: bool = False
@@ -198,6 +200,7 @@ def scenario(
     target: Target = "handler",
     tries: int = 1,
     needs: tuple[str, ...] = (),
+    since: str = "",
     cpus: int = 1,
     boot: str = "",
     ends_machine: bool = False,
@@ -242,6 +245,7 @@ def scenario(
             target=target,
             tries=tries,
             needs=needs,
+            since=since,
             cpus=cpus,
             boot=boot,
             ends_machine=ends_machine,

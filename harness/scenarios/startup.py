@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.gate import Gate
+from harness.attacker.memory import expect_memory
 from harness.scenarios.direct import FRAMED
 from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
 from harness.scenarios.registry import PTRACE_CHECK, scenario
@@ -211,6 +212,7 @@ def elf_interp(attacker: Attacker, handler: Handler) -> None:
 )
 def lsm_boot_param(attacker: Attacker, handler: Handler) -> None:
     """Boot without any security module that can be left out, then overwrite the handler's state."""
+    expect_memory(attacker, handler.pid)
     with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as mem:
         mem.pwrite(b"\xff" * 32, handler.symbol("chain"))
 

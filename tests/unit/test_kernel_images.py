@@ -40,6 +40,15 @@ def test_symbols(tmp_path: Path) -> None:
         image.physical("per_cpu_thing")
 
 
+def test_version(tmp_path: Path) -> None:
+    image = KernelImage("6.1", "k1", tmp_path)
+    image.config.write_text("#\n# Linux/x86 6.1.192 Kernel Configuration\n#\nCONFIG_SMP=y\n")
+    assert image.version == (6, 1, 192)
+    unnamed = KernelImage("6.1", "k1", tmp_path)
+    unnamed.config.write_text("CONFIG_SMP=y\n")
+    assert unnamed.version == ()
+
+
 def test_handler_symbol(tmp_path: Path) -> None:
     image = KernelImage("6.12", "k1", tmp_path)
     image.handlers.mkdir()

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from scripted_lab import outcome
 
 from harness.cell import Cell, Outcome
 from harness.errors import Silent, VmLost
-from harness.lab import CALM_TRIES, Lab, _ended
+from harness.kernel.images import KernelImage
+from harness.lab import CALM_TRIES, Lab, _ended, _lacks
+from harness.scenarios import SCENARIOS
 from harness.vm.probe import Accelerator
 from harness.witness.conclude import STOOD_STILL
 from harness.witness.verdict import Axes, Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CELL = Cell("6.12", "isolated", "proc_mem_write")
 STILL = outcome(Verdict.ERROR, f"{STOOD_STILL} for 0.9 s: 1 failed (ETIMEDOUT)")
@@ -69,3 +75,22 @@ def test_an_attack_that_was_to_end_the_machine_has_won_when_the_guest_ended_it(
 )
 def test_it_has_not_when_the_machine_was_lost_for_another_reason(lost: VmLost) -> None:
     assert not _ended(lost)
+
+
+@pytest.mark.parametrize(
+    ("needs", "since", "lacking"),
+    [
+        ((), "", ""),
+        (("SMP",), "6.1", ""),
+        ((), "6.7", "what it attacks came with Linux 6.7"),
+        (("DAMON",), "", "this kernel lacks DAMON"),
+        (("!SMP",), "5.4", "this kernel lacks !SMP"),
+    ],
+)
+def test_what_an_attack_lacks(
+    tmp_path: Path, needs: tuple[str, ...], since: str, lacking: str
+) -> None:
+    image = KernelImage("6.1", "k1", tmp_path)
+    image.config.write_text("# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_SMP=y\n")
+    attack = replace(SCENARIOS["proc_mem_write"], needs=needs, since=since)
+    assert _lacks(attack, image) == lacking
