@@ -9,7 +9,7 @@ import pytest
 
 from harness.bisect import LineSteps
 from harness.errors import DoesNotBuild
-from harness.kernel.series import load_series
+from harness.kernel.series import kernel_lines, load_series
 from harness.kernel.source import find_source
 from harness.kernel.tree import FRAMEWORK, BuildTree, prepare
 from harness.paths import KERNEL_PATCHES, cache_dir
@@ -17,13 +17,12 @@ from harness.paths import KERNEL_PATCHES, cache_dir
 if TYPE_CHECKING:
     from pathlib import Path
 
-LINE = "6.12"
 
-
-def test_every_step_applies_with_the_witness_on_top(tmp_path: Path) -> None:
-    steps, series = LineSteps(LINE), load_series(LINE, patches=KERNEL_PATCHES)
-    source = find_source(LINE, cache=cache_dir())
-    tree = BuildTree(tmp_path / LINE)
+@pytest.mark.parametrize("line", kernel_lines(KERNEL_PATCHES))
+def test_every_step_applies_with_the_witness_on_top(line: str, tmp_path: Path) -> None:
+    steps, series = LineSteps(line), load_series(line, patches=KERNEL_PATCHES)
+    source = find_source(line, cache=cache_dir())
+    tree = BuildTree(tmp_path / line)
 
     def take(number: int) -> None:
         step = series.step(number)
