@@ -207,6 +207,7 @@ def damon_pageout(attacker: Attacker, handler: Handler) -> None:
     reach="damon_start",
     target="system",
     needs=("DAMON_SYSFS", "DAMON_VADDR"),
+    since="6.2",
     debugging=True,
 )
 def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
