@@ -189,7 +189,7 @@ def init_fs_chroot(attacker: Attacker, handler: Handler) -> None:
 )
 def workqueue_cpumask_inherit(attacker: Attacker, handler: Handler) -> None:
     """Confine the kernel's workers, of which the next handler is forked, to one of two CPUs."""
-    attacker.write_file("/sys/devices/virtual/workqueue/cpumask", b"1")
+    attacker.write_file("/sys/devices/virtual/workqueue/cpumask", b"2")
 
 
 @_inherits(

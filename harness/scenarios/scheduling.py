@@ -84,7 +84,7 @@ def sched_deadline(attacker: Attacker, handler: Handler) -> None:
 )
 def sched_affinity(attacker: Attacker, handler: Handler) -> None:
     """Have the handler run on the CPUs that root says, and on no other."""
-    attacker.sched_setaffinity(handler.pid, {0})
+    attacker.sched_setaffinity(handler.pid, {1})
     handler.wait_for_request()
 
 
