@@ -171,6 +171,7 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     answers=("T2", "C3", "T1"),
     reach="walk_page_range",
     needs=("LRU_GEN",),
+    since="6.12",  # 6.1 passes by who has less than 64 pages
 )
 def lru_gen_evict(attacker: Attacker, handler: Handler) -> None:
     """Have the multi-generational LRU age every page of the root cgroup, and evict the oldest."""
