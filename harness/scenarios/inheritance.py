@@ -122,6 +122,7 @@ def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
     cpus=2,
     reach="sched_core_share_pid",
     needs=("SCHED_CORE",),
+    since="6.12",  # to 6.1, QEMU's processors have no threads
     holes=NOT_SET_BACK,
 )
 def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
