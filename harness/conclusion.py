@@ -88,7 +88,8 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether it came out as expected; an error never does."""
-        if self.verdict is Verdict.NOT_APPLICABLE and SCENARIOS[self.cell.scenario].needs:
+        scenario = SCENARIOS[self.cell.scenario]
+        if self.verdict is Verdict.NOT_APPLICABLE and (scenario.needs or scenario.since):
             return True  # with its reason: this kernel lacks what the attack takes
         as_expected = self.verdict is not Verdict.ERROR and self.verdict == self.expected
         return as_expected and not self.doubt

@@ -204,7 +204,7 @@ class Lab:
 def _lacks(scenario: Scenario, kernel: KernelImage) -> str:
     """Say what of the kernel an attack lacks, options or a later version; empty if nothing."""
     if scenario.since and kernel.version < tuple(map(int, scenario.since.split("."))):
-        return f"what it attacks came with Linux {scenario.since}"
+        return f"it takes Linux {scenario.since} or later"
     lacking = unmet(scenario.needs, kernel.options)
     return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
 

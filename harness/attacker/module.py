@@ -16,8 +16,10 @@ from elftools.elf.sections import SymbolTableSection
 from harness.kernel.signing import unsigned
 
 _RELA = struct.Struct("<QQq")  # Elf64_Rela: offset, symbol and type, addend
-_PROLOGUE = 9
-"""Bytes that ftrace owns at the beginning of a function: endbr64, and the call to __fentry__."""
+_FENTRY = 5
+"""Bytes of the call to __fentry__, which ftrace owns, at the beginning of a function."""
+_ENDBR64 = bytes.fromhex("f30f1efa")
+"""What comes before it in a kernel that checks where indirect calls lead."""
 
 
 def replace_function(module: bytes, name: str, code: bytes) -> bytes:
@@ -32,11 +34,14 @@ def replace_function(module: bytes, name: str, code: bytes) -> bytes:
     if not found:
         raise LookupError(f"the module has no function {name}")
     function = found[0]
-    start = function["st_value"] + _PROLOGUE
-    if len(code) > function["st_size"] - _PROLOGUE:
+    place = elf.get_section(function["st_shndx"])["sh_offset"]
+    start = function["st_value"] + _FENTRY
+    if module.startswith(_ENDBR64, place + function["st_value"]):
+        start += len(_ENDBR64)
+    if start + len(code) > function["st_value"] + function["st_size"]:
         raise LookupError(f"{name} has no room for {len(code)} bytes of code")
     result = bytearray(module)
-    at = elf.get_section(function["st_shndx"])["sh_offset"] + start
+    at = place + start
     result[at : at + len(code)] = code
     for section in elf.iter_sections():
         if isinstance(section, RelocationSection) and section["sh_info"] == function["st_shndx"]:

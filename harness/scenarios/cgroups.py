@@ -233,7 +233,7 @@ def cpuset_attach(attacker: Attacker, handler: Handler) -> None:
     """Move the handler into a cgroup that has one of the CPUs."""
     cell = root(attacker).child("cell", "cpuset")
     with attacker.setup():
-        cell.set("cpuset.cpus", "0")
+        cell.set("cpuset.cpus", "1")  # 6.1 starts a process on the first
     move_into(cell, handler)
 
 
@@ -266,7 +266,7 @@ def cpuset_partition(attacker: Attacker, handler: Handler) -> None:
     """Take one of two CPUs from the root cgroup, where the handler is, for a partition of ours."""
     cell = root(attacker).child("cell", "cpuset")
     with attacker.setup():
-        cell.set("cpuset.cpus", "1")
+        cell.set("cpuset.cpus", "0")  # 6.1 starts a process on this one
     cell.set("cpuset.cpus.partition", "isolated")
     handler.wait_for_request()
 

@@ -122,6 +122,7 @@ def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
     cpus=2,
     reach="sched_core_share_pid",
     needs=("SCHED_CORE",),
+    since="6.12",  # to 6.1, QEMU's processors have no threads
     holes=NOT_SET_BACK,
 )
 def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
@@ -189,7 +190,7 @@ def init_fs_chroot(attacker: Attacker, handler: Handler) -> None:
 )
 def workqueue_cpumask_inherit(attacker: Attacker, handler: Handler) -> None:
     """Confine the kernel's workers, of which the next handler is forked, to one of two CPUs."""
-    attacker.write_file("/sys/devices/virtual/workqueue/cpumask", b"1")
+    attacker.write_file("/sys/devices/virtual/workqueue/cpumask", b"2")
 
 
 @_inherits(

@@ -174,6 +174,7 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     reach="walk_page_range",
     needs=("LRU_GEN",),
     lockdown=BY_OPEN,
+    since="6.12",  # 6.1 passes by who has less than 64 pages
 )
 def lru_gen_evict(attacker: Attacker, handler: Handler) -> None:
     """Have the multi-generational LRU age every page of the root cgroup, and evict the oldest."""
@@ -210,6 +211,7 @@ def damon_pageout(attacker: Attacker, handler: Handler) -> None:
     reach="damon_start",
     target="system",
     needs=("DAMON_SYSFS", "DAMON_VADDR"),
+    since="6.2",
     debugging=True,
 )
 def damon_access_trace(attacker: Attacker, handler: Handler) -> None:

@@ -60,8 +60,8 @@ class Scenario:
     as an argument or, if `target` is the handler's `start` or the whole `system`, with whatever;
     `through`: the kernel function it goes through, where none is watched;
     `tries`: how often an attack that is a race is made; `needs`: the kernel options that it takes,
-    with a `!` those that must be off; `since`: the version of Linux, as in "6.7", that what it
-    attacks came with; `cpus` and `boot`: the CPUs and the boot parameters of a
+    with a `!` those that must be off; `since`: the version of Linux, as in "6.7", that it takes
+    at least; `cpus` and `boot`: the CPUs and the boot parameters of a
     machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
     `debugging`: whether it takes no more than a debugger may do (R7), by default if ptrace's check
     is what it must reach;

@@ -29,6 +29,7 @@ IOPRIO_WHO_PROCESS = 1
 IOPRIO_CLASS_IDLE = 3 << 13
 
 FAIR_SERVER = "/sys/kernel/debug/sched/fair_server/cpu0/runtime"
+RT_RUNTIME = "/proc/sys/kernel/sched_rt_runtime_us"
 SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
 Y2001, Y2100 = 978307200, 4102444800
 LOOKS = 100
@@ -79,10 +80,11 @@ def sched_deadline(attacker: Attacker, handler: Handler) -> None:
     surface="sched-setaffinity",
     call="sched_setaffinity",
     reach="security_task_setscheduler",
+    cpus=2,
 )
 def sched_affinity(attacker: Attacker, handler: Handler) -> None:
     """Have the handler run on the CPUs that root says, and on no other."""
-    attacker.sched_setaffinity(handler.pid, {0})
+    attacker.sched_setaffinity(handler.pid, {1})
     handler.wait_for_request()
 
 
@@ -179,7 +181,10 @@ def rt_starvation(attacker: Attacker, handler: Handler) -> None:
     with attacker.setup():
         hog = attacker.payload("hog")
     attacker.sched_setscheduler(0, SCHED_FIFO, 2)  # or the agent waits like everybody
-    attacker.write_file(FAIR_SERVER, b"0")
+    try:
+        attacker.write_file(FAIR_SERVER, b"0")
+    except GuestError:  # before 6.12, a share of each second was left
+        attacker.write_file(RT_RUNTIME, b"-1")
     pid = attacker.spawn(hog)
     handler.wait_for_request()
     _, status = attacker.waitpid(pid)

@@ -17,13 +17,15 @@ from harness.kernel.signing import signing_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+ENDBR64 = bytes.fromhex("f30f1efa")
 PROLOGUE = 9
 SOURCE = """
 .section .text
 .globl first
 .type first, @function
 first:
-    .fill 9, 1, 0x90
+    endbr64
+    .fill 5, 1, 0x90
     call elsewhere
     call elsewhere
     ret
@@ -31,6 +33,7 @@ first:
 .globl second
 .type second, @function
 second:
+    .fill 5, 1, 0x90
     call elsewhere
     ret
 .size second, . - second
@@ -63,8 +66,13 @@ def relocations(module: bytes) -> list[tuple[int, int]]:
 
 def test_a_function_runs_other_code_behind_its_prologue(module: bytes) -> None:
     forged = replace_function(module, "first", b"\x31\xc0\xc3")
-    assert text(forged)[: PROLOGUE + 3] == b"\x90" * PROLOGUE + b"\x31\xc0\xc3"
+    assert text(forged)[: PROLOGUE + 3] == ENDBR64 + b"\x90" * 5 + b"\x31\xc0\xc3"
     assert text(forged)[PROLOGUE + 3 :] == text(module)[PROLOGUE + 3 :]
+
+
+def test_so_it_does_where_indirect_calls_may_lead_anywhere(module: bytes) -> None:
+    forged = replace_function(module, "second", b"\x31\xc0\xc3")
+    assert text(forged)[-11:] == b"\x90" * 5 + b"\x31\xc0\xc3" + text(module)[-3:]
 
 
 def test_nothing_is_relocated_in_the_new_code_and_all_else_still_is(module: bytes) -> None:
@@ -74,7 +82,7 @@ def test_nothing_is_relocated_in_the_new_code_and_all_else_still_is(module: byte
     assert relocations(forged) == [(first, 0), second, third]
 
 
-@pytest.mark.parametrize(("name", "size"), [("third", 1), ("first", 12), ("second", 1)])
+@pytest.mark.parametrize(("name", "size"), [("third", 1), ("first", 12), ("second", 7)])
 def test_what_has_no_room_is_refused(module: bytes, name: str, size: int) -> None:
     with pytest.raises(LookupError):
         replace_function(module, name, b"\xc3" * size)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from corpora import small  # noqa: F401 - a fixture
@@ -129,8 +129,11 @@ def test_not_applicable_stands_with_its_reason_but_was_not_expected() -> None:
         assert exit_status([result]) == 1
 
 
-def test_an_n_a_for_what_the_kernel_lacks_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    choosy = replace(SCENARIOS["proc_mem_write"], needs=("DAMON_SYSFS",))
+@pytest.mark.parametrize("lack", [{"needs": ("DAMON_SYSFS",)}, {"since": "6.7"}])
+def test_an_n_a_for_what_the_kernel_lacks_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, lack: dict[str, Any]
+) -> None:
+    choosy = replace(SCENARIOS["proc_mem_write"], **lack)
     monkeypatch.setitem(SCENARIOS, "proc_mem_write", choosy)
     lacking = outcome(Verdict.NOT_APPLICABLE, "this kernel lacks CONFIG_DAMON_SYSFS")
     given = as_expected(isolated__proc_mem_write=lacking, baseline__proc_mem_write=lacking)

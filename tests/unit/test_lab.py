@@ -82,7 +82,7 @@ def test_it_has_not_when_the_machine_was_lost_for_another_reason(lost: VmLost) -
     [
         ((), "", ""),
         (("SMP",), "6.1", ""),
-        ((), "6.7", "what it attacks came with Linux 6.7"),
+        ((), "6.7", "it takes Linux 6.7 or later"),
         (("DAMON",), "", "this kernel lacks DAMON"),
         (("!SMP",), "5.4", "this kernel lacks !SMP"),
     ],

@@ -21,6 +21,17 @@ struct mm_struct {
 	struct percpu_counter rss_stat[4];
 } __attribute__((preserve_access_index));
 
+/* Before 6.2: one counter for all CPUs. */
+struct mm_rss_stat {
+	struct {
+		long counter;
+	} count[4];
+} __attribute__((preserve_access_index));
+
+struct mm_struct___one_for_all {
+	struct mm_rss_stat rss_stat;
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	struct mm_struct *mm;
 } __attribute__((preserve_access_index));
@@ -28,22 +39,28 @@ struct task_struct {
 extern const void __per_cpu_offset __ksym; /* of unsigned long */
 
 struct dawdling {
-	const char *counters;
+	const char *counters; /* of each CPU */
+	const long *counter;  /* or of all of them */
 	__u64 deadline;
 };
 
 __u32 hits;
 
-static long is_swapped(const char *counters)
+static long is_swapped(const struct dawdling *dawdling)
 {
 	unsigned long offset;
 	int cpu, value, sum = 0;
+	long all = 0;
 
+	if (dawdling->counter) {
+		bpf_probe_read_kernel(&all, sizeof(all), dawdling->counter);
+		return all > 0;
+	}
 	for (cpu = 0; cpu < CPUS; cpu++) {
 		offset = value = 0;
 		bpf_probe_read_kernel(&offset, sizeof(offset), 
 				      (const unsigned long *)&__per_cpu_offset + cpu);
-		bpf_probe_read_kernel(&value, sizeof(value), counters + offset);
+		bpf_probe_read_kernel(&value, sizeof(value), dawdling->counters + offset);
 		sum += value;
 	}
 	return sum > 0;
@@ -54,7 +71,7 @@ static long step(__u32 number, void *context)
 	struct dawdling *dawdling = context;
 
 	(void)number;
-	return is_swapped(dawdling->counters) || bpf_ktime_get_ns() > dawdling->deadline;
+	return is_swapped(dawdling) || bpf_ktime_get_ns() > dawdling->deadline;
 }
 
 SEC("kprobe/umd_confine_exec")
@@ -62,12 +79,17 @@ int dawdle_unlocked(void *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct dawdling dawdling = { .deadline = bpf_ktime_get_ns() + PATIENCE };
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct___one_for_all *former = (void *)mm;
 
 	(void)ctx;
 	if (hits)
 		return 0;
 	hits = 1;
-	dawdling.counters = (const char *)BPF_CORE_READ(task, mm, rss_stat[MM_SWAPENTS].counters);
+	if (bpf_core_type_exists(struct mm_rss_stat))
+		dawdling.counter = &former->rss_stat.count[MM_SWAPENTS].counter;
+	else
+		dawdling.counters = (const char *)BPF_CORE_READ(mm, rss_stat[MM_SWAPENTS].counters);
 	bpf_loop(STEPS, step, &dawdling, 0);
 	return 0;
 }
