@@ -19,7 +19,6 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/umd_isolation.h>
 
 #include "witness.h"
 
@@ -136,7 +135,7 @@ static void take_task(struct condition *now, struct task_struct *task)
 {
 	now->seccomp.mode = READ_ONCE(task->seccomp.mode);
 	now->seccomp.filters = atomic_read(&task->seccomp.filter_count);
-	now->mark = umd_is_isolated(task);
+	now->mark = witness_is_isolated(task);
 	now->policy.policy = task->policy;
 	now->policy.rt_priority = task->rt_priority;
 	now->policy.static_prio = task->static_prio;

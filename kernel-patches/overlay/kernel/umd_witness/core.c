@@ -28,7 +28,6 @@
 
 #include "witness.h"
 
-#define DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
 #define HEARTBEAT	max(1, HZ / 100)
 #define PAUSE_US	4000	/* between requests, so that attackers get a turn */
 #define GIVE_UP		3	/* failures in a row that end a phase early */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Messages in frames, or without if the kernel does not frame what it says. */
+/* Messages in frames, or without if the kernel does not frame what it says, or knows of none. */
 #ifndef UMD_WITNESS_FRAMED_H
 #define UMD_WITNESS_FRAMED_H
 
-#include "../../include/uapi/linux/umd.h"
 #include "transfer.h"
+
+#ifdef WITNESS_FRAMES
+#include "../../include/uapi/linux/umd.h"
 
 /* What the last request came in; the first one tells whether they come in any. */
 static struct umd_frame outer;
@@ -32,5 +34,16 @@ static inline void send_reply(const void *from, size_t len)
 		send(&outer, sizeof(outer));
 	send(from, len);
 }
+#else
+static inline void receive_request(void *to, size_t len)
+{
+	receive(to, len);
+}
+
+static inline void send_reply(const void *from, size_t len)
+{
+	send(from, len);
+}
+#endif
 
 #endif

@@ -15,8 +15,6 @@
 
 #include "witness.h"
 
-#define DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
-
 enum exchange_state { IDLE, ASKED, ANSWERED };
 
 static DEFINE_MUTEX(lock);

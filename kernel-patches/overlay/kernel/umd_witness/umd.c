@@ -8,17 +8,15 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/umd_isolation.h>
 
 #include "witness.h"
-
-#define DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
 
 static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_HONEST] = "umd_witness_loader",
 	[WITNESS_BACKDOOR] = "umd_witness_backdoor",
 };
 
+#ifdef WITNESS_ISOLATION
 static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 	[WITNESS_HONEST] = {
 #include "umd_witness_umh.sha256"
@@ -27,6 +25,7 @@ static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 #include "umd_witness_backdoor_umh.sha256"
 	},
 };
+#endif
 
 static enum witness_program program;
 
@@ -108,7 +107,7 @@ static void stop(void)
 	if (!task)
 		return;
 
-	umd_kill(task_tgid(task));
+	witness_kill(task_tgid(task));
 	while (!READ_ONCE(task->exit_state) && time_before(jiffies, expires))
 		usleep_range(200, 500);
 	put_task_struct(task);
@@ -144,8 +143,10 @@ static void choose(enum witness_program chosen)
 {
 	program = chosen;
 	umd_witness_mgmt.kmod = loaders[program];
+#ifdef WITNESS_ISOLATION
 	umd_witness_mgmt.framed = umd_defends(UMD_FRAMING);
 	umd_witness_mgmt.digest = umd_defends(UMD_IMAGE) ? digests[program] : NULL;
+#endif
 }
 
 static void open_backdoor(void)

@@ -2,8 +2,7 @@
 #ifndef UMD_WITNESS_H
 #define UMD_WITNESS_H
 
-#include <linux/usermode_driver_mgmt.h>
-
+#include "library.h"
 #include "message.h"
 #include "tally.h"
 
