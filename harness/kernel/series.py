@@ -25,7 +25,9 @@ _CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
 class Commit:
     """One commit: whole new files, given relative to the overlay, and at most one patch.
 
-    `witness_body` is the part of its message that is true only with the witness.
+    `witness_body` is the part of its message that is true only with the witness. `appended` has
+    names of files and what goes to their ends: it fits any tree, where a patch fits one. `origin`
+    is what the user calls a patch of theirs.
     """
 
     subject: str
@@ -33,6 +35,8 @@ class Commit:
     overlay: tuple[str, ...]
     patch: Path | None
     witness_body: str = ""
+    appended: tuple[tuple[str, str], ...] = ()
+    origin: str = ""
 
     @property
     def message(self) -> str:
@@ -58,6 +62,7 @@ class Series:
         parts: list[tuple[str, bytes]] = []
         for commit in self.commits:
             parts += [(name, (self.overlay / name).read_bytes()) for name in commit.overlay]
+            parts += [(f"end of {name}", text.encode()) for name, text in commit.appended]
             if commit.patch is not None:
                 parts.append((f"patch {commit.patch.name}", commit.patch.read_bytes()))
         parts += [("handler", name.encode()) for name in self.handlers]
@@ -77,9 +82,10 @@ class Series:
         return replace(self, commits=commits, handlers=handlers)
 
     def changed_files(self) -> list[str]:
-        """Return the files that the patches change, by their paths in the tree."""
+        """Return the files that the commits change, by their paths in the tree."""
         patches = [commit.patch.read_text() for commit in self.commits if commit.patch]
-        return sorted({name for patch in patches for name in _CHANGED.findall(patch)})
+        appended = {name for commit in self.commits for name, _ in commit.appended}
+        return sorted(appended.union(*map(_CHANGED.findall, patches)))
 
     def kconfig_content(self) -> list[tuple[str, bytes]]:
         """Return the part of the content that Kconfig may see: its own files and the patches."""
