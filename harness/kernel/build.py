@@ -15,9 +15,11 @@ from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.kernel.artifacts import collect
-from harness.kernel.config import configure
+from harness.kernel.choice import parts_of
+from harness.kernel.config import configure, known_options, requested_options
 from harness.kernel.images import KernelImage, find_image, publish
 from harness.kernel.make import RECIPE, Step, make
+from harness.kernel.prebuilt import prebuilt_image
 from harness.kernel.series import Series, load_series
 from harness.kernel.source import SOURCE_DIR, Source, find_source, read_json, write_json
 from harness.kernel.toolchain import toolchain
@@ -27,6 +29,9 @@ from harness.paths import KERNEL_PATCHES, cache_dir
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from harness.kernel.checkout import Checkout
+    from harness.kernel.choice import KernelChoice
 
 _FRAGMENTS = ("base.config", "witness.config")
 _TARGETS = ("bzImage", "modules")
@@ -42,13 +47,17 @@ _FIRST_GUESS = 1330  # objects of 6.12 with our fragments, until a build has cou
 
 @dataclass(frozen=True)
 class _Job:
-    """All that decides an image, and the key that names it."""
+    """All that decides an image, and the key that names it.
 
-    source: Source
+    Of the `optional` fragments only what the tree knows is taken.
+    """
+
+    source: Source | Checkout
     series: Series
     fragments: tuple[Path, ...]
     key: str
     meta: dict[str, str]
+    optional: tuple[Path, ...] = ()
 
     def config_inputs(self) -> str:
         """Return a hash of all that the configuration is made from."""
@@ -65,8 +74,11 @@ def kernel_image(
     cache: Path | None = None,
     sources: Path = SOURCE_DIR,
     free_space: int | None = None,
+    choice: KernelChoice | None = None,
 ) -> KernelImage:
     """Return the image of `line` as it is patched and configured now; build it if need be.
+
+    With a `choice` of the user's it is that kernel, and `line` what it is called.
 
     A `flavour` is configured by one fragment more, config/<flavour>.config, and its first
     build starts from a copy of the line's own objects.
@@ -75,14 +87,22 @@ def kernel_image(
     """
     cache = cache_dir() if cache is None else cache
     cache.mkdir(parents=True, exist_ok=True)
-    job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
+    if choice is not None and choice.bzimage is not None:
+        return prebuilt_image(choice, cache=cache, progress=progress)
+
+    def plan() -> _Job:
+        if choice is None:
+            return _plan(line, flavour, patches=patches, cache=cache, sources=sources)
+        return _plan_choice(choice, flavour, patches=patches, cache=cache, sources=sources)
+
+    job = plan()
     image = find_image(line, job.key, cache=cache)
     if image is not None:
         return image
-    tree = BuildTree(cache / "build" / line, flavour)
+    tree = BuildTree(cache / "build" / (choice.folder if choice else line), flavour)
     with _locked(tree, progress=progress):
         # Again: the wait may have been long, and the other build may have made this image.
-        job = _plan(line, flavour, patches=patches, cache=cache, sources=sources)
+        job = plan()
         image = find_image(line, job.key, cache=cache)
         if image is not None:
             return image
@@ -94,7 +114,8 @@ def kernel_image(
 
 def _needed(tree: BuildTree, job: _Job) -> int:
     """Return the bytes that must be free for this build."""
-    if tree.digest() != job.source.digest:
+    is_other = isinstance(job.source, Source) and tree.digest() != job.source.digest
+    if is_other or not tree.note.is_file():
         return FRESH_SPACE
     if tree.objects.is_dir():
         return _KEPT_SPACE
@@ -109,7 +130,25 @@ def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path)
     for fragment in fragments:
         if not fragment.is_file():
             raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
-    config = [(fragment.name, fragment.read_bytes()) for fragment in fragments]
+    return _job(line, source, series, fragments)
+
+
+def _plan_choice(
+    choice: KernelChoice, flavour: str, *, patches: Path, cache: Path, sources: Path
+) -> _Job:
+    parts = parts_of(choice, flavour=flavour, patches=patches, cache=cache, sources=sources)
+    return _job(choice.name, parts.source, parts.series, parts.fragments, optional=parts.optional)
+
+
+def _job(
+    line: str,
+    source: Source | Checkout,
+    series: Series,
+    fragments: tuple[Path, ...],
+    *,
+    optional: tuple[Path, ...] = (),
+) -> _Job:
+    config = [(fragment.name, fragment.read_bytes()) for fragment in (*optional, *fragments)]
     tools = [(name, version.encode()) for name, version in toolchain()]
     recipe = [("recipe", text.encode()) for text in (*RECIPE, *_TARGETS)]
     meta = {
@@ -119,7 +158,7 @@ def _plan(line: str, flavour: str, *, patches: Path, cache: Path, sources: Path)
         "tools": _digest([*tools, *recipe]),
     }
     key = _digest([(line, b""), *((name, value.encode()) for name, value in meta.items())])
-    return _Job(source, series, fragments, key, meta)
+    return _Job(source, series, fragments, key, meta, optional)
 
 
 def series_digest(series: Series) -> str:
@@ -182,7 +221,11 @@ def _build(
     prepare(tree, source=job.source, series=job.series, progress=progress)
     start_from_own(tree, progress=progress)
     progress("configuration: tinyconfig and fragments")
-    configure(tree, job.fragments, inputs=job.config_inputs())
+    known = known_options(tree, job.optional)
+    if left_out := requested_options(job.optional).keys() - requested_options(known).keys():
+        progress(f"configuration: this source has no {', '.join(sorted(left_out))}")
+    fragments = (*known, *job.fragments)
+    configure(tree, fragments, inputs=job.config_inputs())
     if series_digest(job.series) != job.meta["series"]:
         raise UserError(
             "the overlay or a patch changed while it was applied",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.kernel.tree import BuildTree
 
 _ASSIGNED = re.compile(r"CONFIG_(\w+)=(.*)")
+_OPTION = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
 
 
@@ -50,6 +51,20 @@ def requested_options(fragments: Sequence[Path]) -> dict[str, str]:
     for fragment in fragments:
         requested |= parse_config(fragment.read_text(), where=str(fragment))
     return requested
+
+
+def known_options(tree: BuildTree, fragments: Sequence[Path]) -> list[Path]:
+    """Return the fragments as files beside the objects, less the options that the tree lacks."""
+    kconfigs = (path for path in tree.source.rglob("Kconfig*") if path.is_file())
+    texts = (path.read_text(errors="replace") for path in kconfigs)
+    known = {name for text in texts for name in _OPTION.findall(text)} if fragments else set()
+    reduced = []
+    for fragment in fragments:
+        options = parse_config(fragment.read_text(), where=str(fragment))
+        lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in known)
+        reduced.append(tree.root / fragment.name)
+        reduced[-1].write_text("".join(lines))
+    return reduced
 
 
 def configure(tree: BuildTree, fragments: Sequence[Path], *, inputs: str = "") -> bool:
@@ -109,5 +124,6 @@ def check_options(source: Path, config: Path, requested: Mapping[str, str]) -> N
         raise UserError(
             f"{len(lost)} configuration option(s) did not survive olddefconfig: "
             + "; ".join(f"CONFIG_{name}={lost[name]} ({reasons[name]})" for name in lost),
-            hint="add what they need to the fragment in kernel-patches/config, or drop them",
+            hint="add what they need to the fragment, or drop them: the last fragment that names "
+            "an option decides",
         )

@@ -75,6 +75,11 @@ class KernelImage:
             if line.startswith("CONFIG_")
         )
 
+    @property
+    def symbols(self) -> Mapping[str, int]:
+        """The kernel's symbols and their addresses, as linked."""
+        return self._symbols
+
     @cached_property
     def _symbols(self) -> Mapping[str, int]:
         symbols: dict[str, int] = {}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.errors import UserError
-from harness.kernel.config import configure, parse_config
+from harness.kernel.config import configure, known_options
 from harness.kernel.make import make
 from harness.kernel.series import load_series
 from harness.kernel.source import find_source
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_witness_tally")
 """What no kernel without the witness may have: boot parameters that weaken isolation."""
 
-_OPTION = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
 _WARNING = re.compile(r"^\S*?([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
 
 
@@ -70,16 +69,8 @@ def build_steps(line: str) -> Iterator[str]:
 
 def _fragments(tree: BuildTree) -> list[Path]:
     """Return the fragments, reduced to the options that the tree has so far."""
-    kconfigs = tree.source.rglob("Kconfig*")
-    known = {name for path in kconfigs for name in _OPTION.findall(path.read_text())}
-    reduced = []
-    for name in ("base.config", "witness.config"):
-        path = KERNEL_PATCHES / "config" / name
-        options = parse_config(path.read_text(), where=str(path))
-        lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in known)
-        reduced.append(tree.root / name)
-        reduced[-1].write_text("".join(lines))
-    return reduced
+    fragments = [KERNEL_PATCHES / "config" / name for name in ("base.config", "witness.config")]
+    return known_options(tree, fragments)
 
 
 def _check_symbols(tree: BuildTree, *, has_witness: bool) -> None:
