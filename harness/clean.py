@@ -16,7 +16,7 @@ from harness.paths import cache_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MADE_AGAIN = ("states", "build", "checks", "machines")
+_MADE_AGAIN = ("states", "build", "checks", "machines", "trees", "patches")
 _IMAGES = ("images", "guests", "surface", "kselftests")
 _LOCKS = (
     *("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock"),
