@@ -205,6 +205,7 @@ def _series(
     """Return the commits on the base: the library if asked for, the user's, the witness."""
     if not (choice.tree or choice.patches):
         return ours
+    ours = replace(ours, commits=tuple(_called(commit, ours.line) for commit in ours.commits))
     if choice.with_library and not theirs:
         return replace(ours, line=choice.name)
     commits = [Commit(patch.subject, "", (), patch.path, origin=patch.title) for patch in theirs]
@@ -213,6 +214,12 @@ def _series(
     if not _has(_WITNESS_FILE, theirs, top):
         commits.append(witness_commit(ours))
     return Series(choice.name, ours.overlay, tuple(commits), _HANDLERS)
+
+
+def _called(commit: Commit, line: str) -> Commit:
+    """Have an error say whose patch does not apply to a tree that it was not made for."""
+    named = commit.patch.name if commit.patch else commit.subject
+    return replace(commit, origin=f"{named} of our series for {line}")
 
 
 def witness_commit(ours: Series) -> Commit:

@@ -267,7 +267,9 @@ def _apply(patch: Path, *, called: str, stage: Path, line: str) -> None:
         raise UserError(
             f"{called or patch.name} does not apply to the source of {line}: "
             f"{why_rejected(output, rejected, where=stage)}",
-            hint="rebase it" if called else f"make {patch} again against that source",
+            hint="rebase it, or take another tree"
+            if called
+            else f"make {patch} again against that source",
         )
 
 

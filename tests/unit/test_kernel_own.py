@@ -190,9 +190,9 @@ def test_our_series_on_a_tree_that_it_does_not_fit(bare: Own) -> None:
     with pytest.raises(UserError) as caught:
         bare.build(with_library=True)
     assert caught.value.message == (
-        "0001-hook.patch does not apply to the source of linux: hunk 1 of kernel/fork.c, at line "
-        "3: line 4 was expected to be `int fork_step_3(void) { return 3; }`, and is "
-        "`int fork_step_3(void) { return 33; }`"
+        "0001-hook.patch of our series for 6.12 does not apply to the source of linux: "
+        "hunk 1 of kernel/fork.c, at line 3: line 4 was expected to be "
+        "`int fork_step_3(void) { return 3; }`, and is `int fork_step_3(void) { return 33; }`"
     )
 
 

@@ -109,7 +109,10 @@ def test_our_series_on_a_tree_of_another_kernel(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     done = umd_harness(tmp_path, "build", "--tree", str(tree), "--with-library")
     assert done.returncode == 2
-    assert "0001-cleanup.patch does not apply to the source of linux: " in done.stderr
+    assert (
+        "0001-cleanup.patch of our series for 6.12 does not apply to the source of linux: "
+        in done.stderr
+    )
 
 
 def test_a_library_for_nothing(tmp_path: Path) -> None:
