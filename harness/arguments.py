@@ -37,6 +37,7 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _line(argument)
     argument = add("build", "build the kernel and the guest image, or find them built")
     _line(argument)
+    _kernel(argument)
     argument = add("list", "list the scenarios and what each variant should give")
     argument("--format", choices=["text", "markdown"], default="text", help="text if not given")
     _scenario_files(argument)
@@ -44,12 +45,14 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
     argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
     _line(argument)
+    _kernel(argument)
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
     _own_attacks(argument)
     argument = add("shell", "boot a machine and give a root shell in it")
     argument("--variant", default="isolated", metavar="NAME")
     _line(argument)
+    _kernel(argument)
     argument = add("surface", "count where a task can be acted on, and what is not attacked")
     _line(argument)
     argument("--tree", type=Path, metavar="PATH", help="a built kernel tree, in place of a line")
@@ -82,6 +85,7 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     argument("--round-trip", action="store_true", help="the round trips alone: a minute")
     argument("--output", type=Path, metavar="FILE", help="where to keep the figures, as JSON")
     _line(argument)
+    _kernel(argument)
     argument = add("repeat", "run cells again and again and count their verdicts")
     argument("-k", metavar="EXPR", help="which cells: names joined by and, or, not")
     argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
@@ -89,12 +93,14 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     _line(argument)
     _own_attacks(argument)
+    _kernel(argument)
     argument = add("defences", "show what each defence of `isolated` alone holds")
     argument(
         "--without", action="append", metavar="NAME", help="this defence only; may be repeated"
     )
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     _line(argument)
+    _kernel(argument)
     argument = add(
         "export",
         "write the kernel patches as mails, for git am and git send-email",
@@ -144,6 +150,28 @@ def _line(argument: _Adder) -> None:
         metavar="LINE",
         help=f"kernel line: {lines} ({DEFAULT_LINE})",
     )
+
+
+def _kernel(argument: _Adder) -> None:
+    """Add the options for a kernel of the user's own."""
+    argument("--tree", type=Path, metavar="PATH", help="your kernel tree, which is only read")
+    argument(
+        "--patches",
+        type=Path,
+        metavar="DIR|SERIES|MBOX",
+        help="your patches in place of ours: a folder, a quilt series, mails or one patch",
+    )
+    argument("--with-library", action="store_true", help="put our series on the tree, or under")
+    argument(
+        "--config",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FRAGMENT",
+        help="kernel options to add, each of which must survive; may be repeated",
+    )
+    argument("--kernel", type=Path, metavar="BZIMAGE", help="a kernel that is already built")
+    argument("--vmlinux", type=Path, metavar="FILE", help="its vmlinux, where it was built")
 
 
 def _scenario_files(argument: _Adder) -> None:

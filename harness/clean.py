@@ -16,7 +16,7 @@ from harness.paths import cache_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MADE_AGAIN = ("states", "build", "checks", "machines", "bisect")
+_MADE_AGAIN = ("states", "build", "checks", "machines", "trees", "patches", "bisect")
 _IMAGES = ("images", "guests", "surface", "kselftests", "signing", "sources")
 """With the images goes the key whose certificate is in them, never alone."""
 _LOCKS = (

@@ -19,6 +19,7 @@ from harness.arguments import Command, parser_of
 from harness.comparing import run_bisect, run_compare
 from harness.errors import UserError, mendable
 from harness.matrix import all_cells, closure
+from harness.own_kernel import chosen_kernel
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from harness.cell import Cell
+    from harness.own_kernel import Kernel
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
@@ -100,36 +102,36 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _choose(options: argparse.Namespace) -> list[Cell]:
-    """Register what the user brings, and return the cells that are chosen."""
+def _choose(options: argparse.Namespace) -> tuple[Kernel, list[Cell]]:
+    """Register what the user brings; return the kernel and the cells that are chosen."""
     from harness.own_attacks import Brought, brought_or_all
     from harness.selection import select
 
     names = Brought.of(options).register()
-    cells = brought_or_all(all_cells(options.line, options.variant), names, options.k)
-    return select(cells, options.k)
+    kernel = chosen_kernel(options, options.variant, say=_say)
+    cells = brought_or_all(all_cells(kernel.line, kernel.variants), names, options.k)
+    return kernel, select(cells, options.k)
 
 
 def _run(options: argparse.Namespace) -> int:
     from harness.report.text import plan_line
 
-    chosen = _choose(options)
+    kernel, chosen = _choose(options)
     needed = closure(chosen)
     _say(plan_line(chosen, needed, jobs=options.jobs))
 
-    from harness.provenance import open_lab
     from harness.report.terminal import console
     from harness.run import Plan, run_plan
 
     plan = Plan(
-        line=options.line,
+        line=kernel.line,
         chosen=chosen,
         needed=needed,
         jobs=options.jobs,
         root=options.results,
         scenario_files=[*options.scenario, *options.attack],
     )
-    return run_plan(plan, opener=open_lab, out=console())
+    return run_plan(plan, opener=kernel.opener, out=console())
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -152,18 +154,18 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from harness.provenance import open_lab
     from harness.report.terminal import console, progress_line
     from harness.variants import VARIANTS
 
+    kernel = chosen_kernel(options, say=_say)
     with (
         progress_line(console()) as progress,
-        open_lab(options.line, VARIANTS, progress) as opened,
+        kernel.opener(kernel.line, kernel.variants or VARIANTS, progress) as opened,
     ):
         facts = opened.facts
-    _say(_built(facts, options.line))
+    _say(_built(facts, kernel.line))
     for flavour, built in facts.get("flavours", {}).items():
-        _say(_built(built, f"{options.line}, flavour {flavour}"))
+        _say(_built(built, f"{kernel.line}, flavour {flavour}"))
     return 0
 
 
@@ -175,7 +177,8 @@ def _shell(options: argparse.Namespace) -> int:
     from harness.shell import run_shell
 
     all_cells(options.line, [options.variant])
-    return run_shell(options.line, options.variant)
+    kernel = chosen_kernel(options, [options.variant], say=_say)
+    return run_shell(kernel.line, options.variant, choice=kernel.choice)
 
 
 def _surface(options: argparse.Namespace) -> int:
@@ -198,7 +201,6 @@ def _surface(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from harness.bench import CELLS, REPEAT, bench, check_repeat
     from harness.figures import check_place, write_figures
-    from harness.provenance import open_lab
     from harness.report.terminal import console, progress_line
     from harness.round_trip import BASELINE, ISOLATED, PAIRS, check_pairs, round_trip
 
@@ -210,33 +212,33 @@ def _bench(options: argparse.Namespace) -> int:
         check_place(options.output)
     out = console()
     variants = [BASELINE, ISOLATED, *(variant for variant, _ in CELLS if not options.round_trip)]
-    with progress_line(out) as progress, open_lab(options.line, variants, progress) as opened:
+    kernel = chosen_kernel(options, variants, say=_say)
+    with progress_line(out) as progress, kernel.opener(kernel.line, variants, progress) as opened:
         trips = round_trip(opened.lab, pairs=pairs, progress=progress)
         cells = (
             []
             if options.round_trip
-            else bench(opened.lab, line=options.line, repeat=repeat, progress=progress)
+            else bench(opened.lab, line=kernel.line, repeat=repeat, progress=progress)
         )
     for measured in (*cells, trips):
         _say(str(measured))
     if options.output:
         write_figures(
-            options.output, line=options.line, facts=opened.facts, round_trip=trips, cells=cells
+            options.output, line=kernel.line, facts=opened.facts, round_trip=trips, cells=cells
         )
     return 1 if trips.is_within is False else 0
 
 
 def _repeat(options: argparse.Namespace) -> int:
-    from harness.provenance import open_lab
     from harness.repeat import repeat
     from harness.report.terminal import console, progress_line
     from harness.report.text import visible
 
-    cells = _choose(options)
+    kernel, cells = _choose(options)
     variants = [cell.variant for cell in cells]
     with (
         progress_line(console()) as progress,
-        open_lab(options.line, variants, progress) as opened,
+        kernel.opener(kernel.line, variants, progress) as opened,
     ):
         counts = repeat(opened.lab, cells, times=options.n, jobs=options.jobs, progress=progress)
     for count in counts:
@@ -257,9 +259,10 @@ def _defences(options: argparse.Namespace) -> int:
     if unknown := sorted(set(defences) - set(DEFENCES)):
         known = ", ".join(DEFENCES)
         raise UserError(f"there is no defence {unknown[0]!r}", hint=f"take one of: {known}")
-    cells = held_cells(options.line)
+    kernel = chosen_kernel(options, [SUBJECT], say=_say)
+    cells = held_cells(kernel.line)
     with progress_line(console()) as progress:
-        lab = Lab.open(options.line, [SUBJECT], progress=progress)
+        lab = Lab.open(kernel.line, [SUBJECT], progress=progress, choice=kernel.choice)
         bought = what_each_buys(
             lambda defence: replace(lab, without=defence),
             cells,

@@ -33,6 +33,7 @@ from harness.witness.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from harness.kernel.choice import KernelChoice
     from harness.kernel.images import KernelImage
     from harness.scenarios import Scenario
 
@@ -72,16 +73,20 @@ class Lab:
         *,
         step: int | None = None,
         progress: Callable[[str], None],
+        choice: KernelChoice | None = None,
     ) -> Lab:
-        """Find or build what `variants` need. Raises UserError if something cannot be had.
+        """Find or build what `variants` need, of `line` or of the user's choice.
 
-        A `step` is a part of the line's series, as `kernel_image` has it.
+        A `step` is a part of the line's series, as `kernel_image` has it. Raises UserError if
+        something cannot be had.
         """
         chosen = accelerator()
         flavours = {}
         # The line's own first: the others start from its objects.
         for flavour in sorted({"", *(VARIANTS[variant].flavour for variant in variants)}):
-            kernel = kernel_image(line, flavour=flavour, step=step, progress=progress)
+            kernel = kernel_image(
+                line, flavour=flavour, step=step, progress=progress, choice=choice
+            )
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         return cls(line, flavours, chosen)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.paths import CHECKOUT
 
 if TYPE_CHECKING:
+    from harness.kernel.choice import KernelChoice
     from harness.matrix import TimingLab
 
 _DEADLINE = 10.0  # seconds for git or QEMU to say its version
@@ -33,20 +34,27 @@ LabOpener = Callable[[str, Iterable[str], Progress], AbstractContextManager[Open
 
 
 @contextmanager
-def open_lab(line: str, variants: Iterable[str], progress: Progress) -> Iterator[OpenLab]:
-    """Build or find all that the variants' cells need; raises UserError."""
+def open_lab(
+    line: str, variants: Iterable[str], progress: Progress, *, choice: KernelChoice | None = None
+) -> Iterator[OpenLab]:
+    """Build or find all that the variants' cells need; raises UserError.
+
+    With a `choice` it is the user's kernel, and `line` what it is called.
+    """
+    from harness.kernel.own import facts_of
     from harness.lab import Lab as RealLab
     from harness.vm.workdir import sweep
 
     with suppress(OSError):  # another worker's machine may go while it is looked at
         sweep()
-    lab = RealLab.open(line, variants, progress=progress)
+    lab = RealLab.open(line, variants, progress=progress, choice=choice)
     image = lab.image
     facts = {
         "image": image.key,
         "source": image.meta.get("source", ""),
         "config": image.meta.get("config", ""),
         "series": image.meta.get("series", ""),
+        "choice": facts_of(choice) if choice else None,
         "guest_image": lab.guest.key,
         "flavours": {
             flavour: {

@@ -18,19 +18,20 @@ from harness.vm.demotion import demotion
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.kernel.choice import KernelChoice
     from harness.vm.spec import MachineSpec
 
 _CONSOLE = "stdio,id=console"
 
 
-def run_shell(line: str, variant: str) -> int:
+def run_shell(line: str, variant: str, *, choice: KernelChoice | None = None) -> int:
     """Boot and stay until the shell ends; return QEMU's exit status. Raises UserError.
 
     There is no deadline: the person at the terminal is it.
     """
     out = console()
     with progress_line(out) as progress:
-        lab = Lab.open(line, [variant], progress=progress)
+        lab = Lab.open(line, [variant], progress=progress, choice=choice)
     spec = lab.spec(variant)
     spec = replace(spec, cmdline=f"{spec.cmdline} umd.shell")
     out.print(f"root shell on {variant} of {line}: leave it with `exit`, or with Ctrl-a x")

@@ -29,8 +29,15 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
     nothing that root may make fail, `witness-functions.txt` for the host to look after its code
     (architecture, rule 1).
     """
-    objects = tree.objects
-    shutil.copyfile(objects / "arch/x86/boot/bzImage", folder / "bzImage")
+    bzimage = tree.objects / "arch/x86/boot/bzImage"
+    collect_built(tree.objects, folder, bzimage=bzimage, handlers=handlers)
+    _write_names(folder / "error-injection.txt", _injectable(tree.source))
+    shutil.copyfile(tree.log, folder / "build.log")
+
+
+def collect_built(objects: Path, folder: Path, *, bzimage: Path, handlers: Sequence[str]) -> None:
+    """Copy what lies in a folder that a kernel was built in. Raises UserError."""
+    shutil.copyfile(bzimage, folder / "bzImage")
     shutil.copyfile(objects / "System.map", folder / "System.map")
     shutil.copyfile(objects / ".config", folder / "config")
     for module in _modules(objects):
@@ -41,7 +48,7 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
         if not path.is_file():
             raise DoesNotBuild(
                 f"the build made no handler {handler}",
-                hint=f"is its option on? see {tree.log} and `handlers` in series.toml",
+                hint=f"is its option on? see {objects / '.config'} and `handlers` in series.toml",
             )
         shutil.copyfile(path, folder / "handlers" / path.name)
         shutil.copymode(path, folder / "handlers" / path.name)
@@ -50,8 +57,6 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
         undefined = symbols.pop("U")
         _write_names(folder / "witness-undefined.txt", undefined.difference(*symbols.values()))
         _write_names(folder / "witness-functions.txt", symbols["T"])
-    _write_names(folder / "error-injection.txt", _injectable(tree.source))
-    shutil.copyfile(tree.log, folder / "build.log")
 
 
 def _modules(objects: Path) -> list[Path]:

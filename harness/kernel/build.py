@@ -9,16 +9,17 @@ import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.kernel.artifacts import collect
-from harness.kernel.config import configure, reduced
+from harness.kernel.choice import parts_of
+from harness.kernel.config import configure, known_options, requested_options
 from harness.kernel.images import KernelImage, find_image, publish
 from harness.kernel.make import RECIPE, Step, make
+from harness.kernel.prebuilt import prebuilt_image
 from harness.kernel.series import Series, load_series
 from harness.kernel.signing import SigningKey, signing_key
 from harness.kernel.source import SOURCE_DIR, Source, find_source, read_json, write_json
@@ -29,6 +30,9 @@ from harness.paths import KERNEL_PATCHES, cache_dir
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from harness.kernel.checkout import Checkout
+    from harness.kernel.choice import KernelChoice
 
 _FRAGMENTS = ("base.config", "witness.config")
 _TARGETS = ("bzImage", "modules")
@@ -44,15 +48,18 @@ _FIRST_GUESS = 1330  # objects of 6.12 with our fragments, until a build has cou
 
 @dataclass(frozen=True)
 class _Job:
-    """All that decides an image, and the key that names it."""
+    """All that decides an image, and the key that names it.
 
-    source: Source
+    Of the `optional` fragments only what the tree knows is taken.
+    """
+
+    source: Source | Checkout
     series: Series
     fragments: tuple[Path, ...]
     signing: SigningKey
     key: str
     meta: dict[str, str]
-    is_step: bool
+    optional: tuple[Path, ...] = ()
 
     def config_inputs(self) -> str:
         """Return a hash of all that the configuration is made from."""
@@ -70,8 +77,11 @@ def kernel_image(
     cache: Path | None = None,
     sources: Path = SOURCE_DIR,
     free_space: int | None = None,
+    choice: KernelChoice | None = None,
 ) -> KernelImage:
     """Return the image of `line` as it is patched and configured now; build it if need be.
+
+    With a `choice` of the user's it is that kernel, and `line` what it is called.
 
     A `flavour` is configured by one fragment more, config/<flavour>.config, and its first
     build starts from a copy of the line's own objects. A `step` is that many commits of the
@@ -82,14 +92,27 @@ def kernel_image(
     """
     cache = cache_dir() if cache is None else cache
     cache.mkdir(parents=True, exist_ok=True)
-    plan = partial(
-        _plan, line, flavour, step, patches=patches, cache=cache, sources=sources, progress=progress
-    )
+    if choice is not None and choice.bzimage is not None:
+        return prebuilt_image(choice, cache=cache, progress=progress)
+
+    def plan() -> _Job:
+        if choice is None:
+            return _plan(
+                line,
+                flavour,
+                step,
+                patches=patches,
+                cache=cache,
+                sources=sources,
+                progress=progress,
+            )
+        return _plan_choice(choice, flavour, patches=patches, cache=cache, sources=sources)
+
     job = plan()
     image = find_image(line, job.key, cache=cache)
     if image is not None:
         return image
-    tree = BuildTree(cache / "build" / line, flavour)
+    tree = BuildTree(cache / "build" / (choice.folder if choice else line), flavour)
     with _locked(tree, progress=progress):
         # Again: the wait may have been long, and the other build may have made this image.
         job = plan()
@@ -104,7 +127,8 @@ def kernel_image(
 
 def _needed(tree: BuildTree, job: _Job) -> int:
     """Return the bytes that must be free for this build."""
-    if tree.digest() != job.source.digest:
+    is_other = isinstance(job.source, Source) and tree.digest() != job.source.digest
+    if is_other or not tree.note.is_file():
         return FRESH_SPACE
     if tree.objects.is_dir():
         return _KEPT_SPACE
@@ -134,7 +158,35 @@ def _plan(
     source = find_source(line, cache=cache, where=sources, patches=patches, progress=progress)
     names = (*_FRAGMENTS, f"{flavour}.config") if flavour else _FRAGMENTS
     fragments = series.fragments(names)
-    config = [(fragment.name, fragment.read_bytes()) for fragment in fragments]
+    if is_step:
+        return _job(line, source, series, (), cache=cache, optional=fragments)
+    return _job(line, source, series, fragments, cache=cache)
+
+
+def _plan_choice(
+    choice: KernelChoice, flavour: str, *, patches: Path, cache: Path, sources: Path
+) -> _Job:
+    parts = parts_of(choice, flavour=flavour, patches=patches, cache=cache, sources=sources)
+    return _job(
+        choice.name,
+        parts.source,
+        parts.series,
+        parts.fragments,
+        cache=cache,
+        optional=parts.optional,
+    )
+
+
+def _job(
+    line: str,
+    source: Source | Checkout,
+    series: Series,
+    fragments: tuple[Path, ...],
+    *,
+    cache: Path,
+    optional: tuple[Path, ...] = (),
+) -> _Job:
+    config = [(fragment.name, fragment.read_bytes()) for fragment in (*optional, *fragments)]
     config += [("lacks", name.encode()) for name in sorted(series.lacks)]
     tools = [(name, version.encode()) for name, version in toolchain()]
     signing = signing_key(cache)
@@ -147,7 +199,7 @@ def _plan(
         "signing": signing.digest,
     }
     key = _digest([(line, b""), *((name, value.encode()) for name, value in meta.items())])
-    return _Job(source, series, fragments, signing, key, meta, is_step)
+    return _Job(source, series, fragments, signing, key, meta, optional)
 
 
 def series_digest(series: Series) -> str:
@@ -211,12 +263,15 @@ def _build(
     start_from_own(tree, progress=progress)
     job.signing.trust(tree.objects)
     progress("configuration: tinyconfig and fragments")
-    if job.is_step:
-        configure(
-            tree, [reduced(job.fragments, tree, lacks=job.series.lacks)], inputs=job.config_inputs()
-        )
-    else:
-        configure(tree, job.fragments, lacks=job.series.lacks, inputs=job.config_inputs())
+    known = known_options(tree, job.optional, lacks=job.series.lacks)
+    if left_out := requested_options(job.optional).keys() - requested_options(known).keys():
+        progress(f"configuration: this source has no {', '.join(sorted(left_out))}")
+    configure(
+        tree,
+        (*known, *job.fragments),
+        lacks=() if job.optional else job.series.lacks,
+        inputs=job.config_inputs(),
+    )
     if series_digest(job.series) != job.meta["series"]:
         raise UserError(
             "the overlay or a patch changed while it was applied",
@@ -232,7 +287,7 @@ def _build(
         cache=cache,
         meta=job.meta,
         # Those of a line's steps do not crowd out the line's own.
-        flavour=f"{tree.flavour} step".strip() if job.is_step else tree.flavour,
+        flavour=f"{tree.flavour} step".strip() if job.optional else tree.flavour,
         fill=lambda folder: collect(tree, folder, handlers=job.series.handlers),
     )
 

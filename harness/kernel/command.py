@@ -108,19 +108,21 @@ def output_of(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     deadline: float = 60.0,
+    stdin: Path | None = None,
 ) -> tuple[int, str]:
     """Run a short tool and return its exit status and both output streams as one text."""
     try:
-        done = subprocess.run(
-            [find_tool(argv[0]), *argv[1:]],
-            cwd=cwd,
-            env=dict(clean_environment() if env is None else env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=deadline,
-            check=False,
-        )
+        with Path(stdin or os.devnull).open("rb") as source:
+            done = subprocess.run(
+                [find_tool(argv[0]), *argv[1:]],
+                cwd=cwd,
+                env=dict(clean_environment() if env is None else env),
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=deadline,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise UserError(
             f"`{argv[0]}` did not end within {deadline:.0f} s",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.kernel.tree import BuildTree
 
 _ASSIGNED = re.compile(r"CONFIG_(\w+)=(.*)")
-_DEFINED = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
+_OPTION = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
 
 
@@ -62,19 +62,24 @@ def requested_options(fragments: Sequence[Path], *, lacks: Collection[str] = ())
     return requested
 
 
-def reduced(fragments: Sequence[Path], tree: BuildTree, *, lacks: Collection[str] = ()) -> Path:
-    """Return the fragments as one, without the options that no Kconfig file of the source has.
+def known_options(
+    tree: BuildTree, fragments: Sequence[Path], *, lacks: Collection[str] = ()
+) -> list[Path]:
+    """Return the fragments as files beside the objects, less the options that the tree lacks.
 
-    A part of a series has a part of its options; `lacks` is what the line lacks in any case. The
-    fragment lies beside the source.
+    `lacks` are more of these: what the line lacks in any case.
     """
-    kconfigs = tree.source.rglob("Kconfig*")
-    known = {name for path in kconfigs for name in _DEFINED.findall(path.read_text())}
-    options = requested_options(fragments, lacks=lacks)
-    lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in known)
-    fragment = tree.root / "reduced.config"
-    fragment.write_text("".join(lines))
-    return fragment
+    kconfigs = (path for path in tree.source.rglob("Kconfig*") if path.is_file())
+    texts = (path.read_text(errors="replace") for path in kconfigs)
+    known = {name for text in texts for name in _OPTION.findall(text)} if fragments else set()
+    reduced = []
+    for fragment in fragments:
+        options = parse_config(fragment.read_text(), where=str(fragment))
+        kept = options.keys() & known - set(lacks)
+        lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in kept)
+        reduced.append(tree.root / fragment.name)
+        reduced[-1].write_text("".join(lines))
+    return reduced
 
 
 def configure(
@@ -145,7 +150,8 @@ def check_options(source: Path, config: Path, requested: Mapping[str, str]) -> N
         raise DoesNotBuild(
             f"{len(lost)} configuration option(s) did not survive olddefconfig: "
             + "; ".join(f"CONFIG_{name}={lost[name]} ({reasons[name]})" for name in lost),
-            hint="add what they need to the fragment in kernel-patches/config, or drop them",
+            hint="add what they need to the fragment, or drop them: the last fragment that names "
+            "an option decides",
         )
 
 

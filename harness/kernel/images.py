@@ -76,6 +76,11 @@ class KernelImage:
             if line.startswith("CONFIG_")
         )
 
+    @property
+    def symbols(self) -> Mapping[str, int]:
+        """The kernel's symbols and their addresses, as linked."""
+        return self._symbols
+
     @cached_property
     def version(self) -> tuple[int, ...]:
         """The version of Linux, such as (6, 12, 94), by its configuration's heading."""

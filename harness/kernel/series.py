@@ -29,7 +29,9 @@ class Commit:
     """One commit: whole new files, given relative to the overlay, and at most one patch.
 
     The patch comes after the files, and may change them too.
-    `witness_body` is the part of its message that is true only with the witness.
+    `witness_body` is the part of its message that is true only with the witness. `appended` has
+    names of files and what goes to their ends: it fits any tree, where a patch fits one. `origin`
+    is what the user calls a patch of theirs.
     """
 
     subject: str
@@ -37,10 +39,13 @@ class Commit:
     overlay: tuple[str, ...]
     patch: Path | None
     witness_body: str = ""
+    appended: tuple[tuple[str, str], ...] = ()
+    origin: str = ""
 
     def changed_files(self) -> list[str]:
-        """Return the files that the patch changes or adds, by their paths in the tree."""
-        return _CHANGED.findall(self.patch.read_text()) if self.patch else []
+        """Return the files that it appends to, or its patch changes or adds, by their paths."""
+        patched = _CHANGED.findall(self.patch.read_text()) if self.patch else []
+        return [*(name for name, _ in self.appended), *patched]
 
     def files(self) -> tuple[str, ...]:
         """Return all files that it brings or changes."""
@@ -95,6 +100,7 @@ class Series:
         parts: list[tuple[str, bytes]] = []
         for commit in self.commits:
             parts += [(name, self.overlay_file(name).read_bytes()) for name in commit.overlay]
+            parts += [(f"end of {name}", text.encode()) for name, text in commit.appended]
             if commit.patch is not None:
                 parts.append((f"patch {commit.patch.name}", commit.patch.read_bytes()))
         parts += [("handler", name.encode()) for name in self.handlers]
@@ -131,7 +137,7 @@ class Series:
         return replace(self, commits=commits, handlers=handlers)
 
     def changed_files(self) -> list[str]:
-        """Return the files that the patches change, by their paths in the tree."""
+        """Return the files that the commits change, by their paths in the tree."""
         return sorted({name for commit in self.commits for name in commit.changed_files()})
 
     def kconfig_content(self) -> list[tuple[str, bytes]]:

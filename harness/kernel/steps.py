@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.errors import UserError
-from harness.kernel.config import configure, reduced
+from harness.kernel.config import configure, known_options
 from harness.kernel.make import make
 from harness.kernel.series import load_series
 from harness.kernel.signing import signing_key
@@ -83,7 +83,7 @@ def _build(tree: BuildTree, step: Series, *, cache: Path, is_whole: bool) -> Non
         configure(tree, fragments, lacks=step.lacks)
     else:
         lacks = {*step.lacks, *_DEBUG_INFO}
-        configure(tree, [reduced(fragments, tree, lacks=lacks)])
+        configure(tree, known_options(tree, fragments, lacks=lacks))
     make(tree, ["bzImage", "modules"])
 
 

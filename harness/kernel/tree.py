@@ -8,7 +8,6 @@ what a former series changed is put back from pristine copies.
 from __future__ import annotations
 
 import filecmp
-import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -16,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DoesNotBuild, UserError
+from harness.kernel.checkout import Checkout
 from harness.kernel.command import clean_environment, output_of
+from harness.kernel.rejects import why_rejected
 from harness.kernel.source import read_json, unpack, write_json
+from harness.kernel.tree_copy import bring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,12 +98,12 @@ class BuildTree:
 def prepare(
     tree: BuildTree,
     *,
-    source: Source,
+    source: Source | Checkout,
     series: Series,
     progress: Callable[[str], None],
     members: Sequence[str] = (),
 ) -> None:
-    """Make `tree.source` the tarball plus the series, whatever it held before.
+    """Make `tree.source` the tarball, or the user's tree, plus the series, whatever it held before.
 
     With `members`, as `unpack` takes them, a new tree is only that part of the tarball, and what
     the series changes.
@@ -110,7 +112,9 @@ def prepare(
         # make would take what changes now for older than what was built from it.
         progress(f"source: the clock went back behind {newest}: building from nothing")
         _remove(tree.note)
-    if tree.digest() != source.digest:
+    if isinstance(source, Checkout):
+        bring(tree, source, progress=progress)
+    elif tree.digest() != source.digest:
         progress(f"source: unpacking {source.tarball.name}")
         # Objects too: the tarball's times are older than theirs, so make would keep them.
         for stale in (tree.note, tree.pristine, *tree.root.glob("objects*")):
@@ -122,10 +126,11 @@ def prepare(
     stage = tree.root / "stage"
     _remove(stage)
     stage.mkdir()
+    removed: set[str] = set()
     for commit in series.commits:
-        _stage_commit(tree, stage, commit=commit, series=series)
+        _stage_commit(tree, stage, commit=commit, series=series, removed=removed)
     _check_framework(tree, stage, line=series.line)
-    _sync(tree, stage, digest=source.digest)
+    _sync(tree, stage, digest=source.digest, removed=removed)
     _remove(stage)
 
 
@@ -141,6 +146,7 @@ def touched_files(series: Series) -> list[str]:
     for commit in series.commits:
         if commit.patch is not None:
             names |= set(_patched_files(commit.patch, stage=where))
+        names |= {name for name, _ in commit.appended}
     return sorted(names)
 
 
@@ -215,7 +221,10 @@ def _original(tree: BuildTree, name: str) -> Path | None:
     return None
 
 
-def _stage_commit(tree: BuildTree, stage: Path, *, commit: Commit, series: Series) -> None:
+def _stage_commit(
+    tree: BuildTree, stage: Path, *, commit: Commit, series: Series, removed: set[str]
+) -> None:
+    """Do to the stage what a commit does; `removed` has what the series has removed so far."""
     for name in commit.overlay:
         if _original(tree, name) is not None:
             raise UserError(
@@ -223,13 +232,27 @@ def _stage_commit(tree: BuildTree, stage: Path, *, commit: Commit, series: Serie
                 hint="change it by a patch; the overlay holds whole new files",
             )
         _copy(series.overlay_file(name), stage / name)
+    for name, text in commit.appended:
+        _stage_original(tree, stage, name, removed=removed)
+        with (stage / name).open("a") as file:
+            file.write(text)
     if commit.patch is None:
         return
-    for name in _patched_files(commit.patch, stage=stage):
-        original = _original(tree, name)
-        if original is not None and not (stage / name).exists():
-            _copy(original, stage / name)
-    _apply(commit.patch, stage=stage, line=series.line)
+    patched = _patched_files(commit.patch, stage=stage)
+    for name in patched:
+        _stage_original(tree, stage, name, removed=removed)
+    _apply(commit.patch, called=commit.origin, stage=stage, line=series.line)
+    for name in patched:
+        if (stage / name).exists():
+            removed.discard(name)
+        elif _original(tree, name) is not None:
+            removed.add(name)
+
+
+def _stage_original(tree: BuildTree, stage: Path, name: str, *, removed: set[str]) -> None:
+    original = _original(tree, name)
+    if original is not None and name not in removed and not (stage / name).exists():
+        _copy(original, stage / name)
 
 
 def _git_apply(arguments: Sequence[str], patch: Path, *, stage: Path) -> tuple[int, str]:
@@ -248,44 +271,43 @@ def _apply_to(names: Sequence[str], patch: Path, *, stage: Path) -> None:
 
 
 def _patched_files(patch: Path, *, stage: Path) -> list[str]:
-    status, output = _git_apply(["--numstat", "-z"], patch, stage=stage)
-    if status != 0:
-        raise UserError(f"{patch} is not a patch: {output.strip()}", hint="make it again")
-    return [entry.split("\t")[2] for entry in output.split("\0") if entry.count("\t") == 2]
+    names: dict[str, None] = {}
+    for direction in ([], ["--reverse"]):  # the other one has the old names of what it renames
+        status, output = _git_apply(["--numstat", "-z", *direction], patch, stage=stage)
+        if status != 0:
+            raise UserError(f"{patch} is not a patch: {output.strip()}", hint="make it again")
+        entries = (entry.split("\t") for entry in output.split("\0"))
+        names |= dict.fromkeys(entry[2] for entry in entries if len(entry) == 3)
+    return list(names)
 
 
-def _apply(patch: Path, *, stage: Path, line: str) -> None:
+def _apply(patch: Path, *, called: str, stage: Path, line: str) -> None:
     argv = ["patch", "-p1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch"]
-    status, output = output_of([*argv, "--reject-file=-", "--input", str(patch)], cwd=stage)
+    rejects = stage.with_name("rejects")
+    rejects.unlink(missing_ok=True)
+    argv += [f"--reject-file={rejects}", "--input", str(patch)]
+    status, output = output_of(argv, cwd=stage)
     if status != 0:
+        rejected = rejects.read_text(errors="replace") if rejects.is_file() else ""
         raise DoesNotBuild(
-            f"{patch.name} does not apply to Linux {line}: {_failed_hunk(output)}",
-            hint=f"make {patch} again against that source",
+            f"{called or patch.name} does not apply to the source of {line}: "
+            f"{why_rejected(output, rejected, where=stage)}",
+            hint="rebase it, or take another tree"
+            if called
+            else f"make {patch} again against that source",
         )
-
-
-def _failed_hunk(output: str) -> str:
-    """Name the file and hunk in patch's own words, or quote its last line."""
-    file = ""
-    for text in output.splitlines():
-        if match := re.match(r"(?:patching|checking) file '?([^']+)'?", text):
-            file = match[1]
-        if match := re.match(r"Hunk #(\d+) (?:FAILED|ignored) at (\d+)", text):
-            return f"hunk {match[1]} of {file}, at line {match[2]}"
-        if text.startswith("|+++ "):
-            return f"it changes {text[5:].split()[0]}, which is not there"
-    return (output.strip().splitlines() or ["patch gave no reason"])[-1]
 
 
 def _check_framework(tree: BuildTree, stage: Path, *, line: str) -> None:
     if not (stage / FRAMEWORK).is_file() and _original(tree, FRAMEWORK) is None:
         raise UserError(
             f"the source of {line} has no user mode driver framework ({FRAMEWORK})",
-            hint="mainline removed it in 6.17: take an older line or add it to the series",
+            hint="mainline has it from 5.9 to 6.16, and removed it in 6.17: take an older line or "
+            "add it to the series",
         )
 
 
-def _sync(tree: BuildTree, stage: Path, *, digest: str) -> None:
+def _sync(tree: BuildTree, stage: Path, *, digest: str, removed: set[str]) -> None:
     """Bring the source to the stage's content, remembering enough to take it back."""
     wanted = {str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file()}
     new = {name for name in wanted if _original(tree, name) is None}
@@ -294,13 +316,15 @@ def _sync(tree: BuildTree, stage: Path, *, digest: str) -> None:
     write_json(tree.note, {"digest": digest, "added": sorted(former | new)})
     for name in former - new:
         _drop(tree, name)
-    for name in sorted(wanted - new):
+    for name in sorted(wanted - new | removed):
         if not (tree.pristine / name).is_file():
             _keep_pristine(tree, name)
     for path in sorted(tree.pristine.rglob("*")) if tree.pristine.is_dir() else ():
         name = str(path.relative_to(tree.pristine))
-        if path.is_file() and name not in wanted:
+        if path.is_file() and name not in wanted | removed:
             _write_if_different(path, tree.source / name)
+    for name in sorted(removed):
+        _drop(tree, name)
     for name in sorted(wanted):
         _write_if_different(stage / name, tree.source / name)
     write_json(tree.note, {"digest": digest, "added": sorted(new)})

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.kernel.choice import words_of
 from harness.ledger import counts
 from harness.matrix import DEFAULT_LINE
 from harness.paths import CHECKOUT
@@ -41,8 +42,7 @@ def visible(text: str) -> str:
 def rerun_line(cell: Cell) -> str:
     """Return the command that runs exactly this cell (and what it rests on) again."""
     words = ["--variant", cell.variant, "-k", cell.scenario]
-    if cell.line != DEFAULT_LINE:
-        words = ["--line", cell.line, *words]
+    words = [*words_of(cell.line, default=DEFAULT_LINE), *words]
     words += SCENARIOS[cell.scenario].origin
     at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
     return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cell import Cell, Outcome
 from harness.provenance import LabOpener, OpenLab, Progress
@@ -20,6 +21,9 @@ from harness.scenarios import SCENARIOS
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation
 from harness.witness.verdict import Axes, Verdict
+
+if TYPE_CHECKING:
+    from harness.kernel.choice import KernelChoice
 
 AXES = {
     Verdict.HELD: Axes(),
@@ -128,11 +132,17 @@ def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) 
     """What `harness.provenance.open_lab` is to the real lab."""
 
     @contextmanager
-    def open_lab(line: str, variants: Iterable[str], progress: Progress) -> Iterator[OpenLab]:
+    def open_lab(
+        line: str,
+        variants: Iterable[str],
+        progress: Progress,
+        choice: KernelChoice | None = None,
+    ) -> Iterator[OpenLab]:
         for text in says:
             progress(text)
         time.sleep(takes)
         facts = {"image": "0123abcd", "guest_image": "4567", "qemu": f"none for {line}"}
-        yield OpenLab(lab, {**facts, "opened_for": list(variants)})
+        own = {"choice": choice.words()} if choice else {}
+        yield OpenLab(lab, {**facts, **own, "opened_for": list(variants)})
 
     return open_lab
