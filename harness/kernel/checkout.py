@@ -98,8 +98,12 @@ def describe(path: Path) -> str:
     """Return what git calls the tree, with `-dirty` if it was changed; else its version."""
     if not _has_git(path):
         return version(path)
-    status, said = _git(path, "describe", "--always", "--dirty", "--abbrev=12")
-    return said.strip() if status == 0 else version(path)
+    status, said = _git(path, "describe", "--always", "--abbrev=12")
+    if status != 0:
+        return version(path)
+    # `describe --dirty` would write the index anew, whatever the environment asks for.
+    _, changed = _git(path, "status", "--porcelain", "--untracked-files=no")
+    return said.strip() + ("-dirty" if changed.strip() else "")
 
 
 def _git(path: Path, *arguments: str, git_dir: Path | None = None) -> tuple[int, str]:
