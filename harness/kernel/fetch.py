@@ -158,6 +158,11 @@ def debian_archive(suite: str) -> Archive:
             f"there are no keys of Debian's here to check a source with ({KEYRINGS[0]})",
             hint="apt-get install debian-archive-keyring",
         )
+    if shutil.which("apt-get") is None:
+        raise UserError(
+            "a kernel's source is fetched with apt, which is not here",
+            hint="copy the folder `sources` of the cache from a Debian machine",
+        )
     argv = ["apt-get", "indextargets", "--format", _TARGET]
     status, output = output_of(argv)
     uri = archive_among(output.splitlines(), suite=suite) if status == 0 else None

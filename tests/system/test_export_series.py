@@ -12,18 +12,23 @@ from small_series import EMAIL, NAME, become, files_of
 from harness.export.command import Wanted, export
 from harness.export.series_mails import Base
 from harness.kernel.checkpatch import complaints_of
-from harness.kernel.series import Series, load_series
+from harness.kernel.series import Series, kernel_lines, load_series
 from harness.kernel.source import checks_tree, find_source, partial_tree
-from harness.kernel.tree import touched_files
+from harness.kernel.tree import touched_files, write_overlay
 from harness.paths import KERNEL_PATCHES, cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LINE = "6.12"
 TEST_ONLY = (b"umd_isolation=", b"umd_without", b"umd_witness", b"UMD_WITNESS")
 ENTRY = "USER MODE DRIVERS"
+
+
+@pytest.fixture(scope="module", params=kernel_lines(KERNEL_PATCHES))
+def line(request: pytest.FixtureRequest) -> str:
+    """The kernel line whose series is exported."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["with-witness", "without-witness"])
@@ -43,9 +48,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def series(witness: bool) -> Series:
+def series(line: str, witness: bool) -> Series:
     """The series, with the witness or without."""
-    series = load_series(LINE, patches=KERNEL_PATCHES)
+    series = load_series(line, patches=KERNEL_PATCHES)
     return series if witness else series.without_witness()
 
 
@@ -56,21 +61,21 @@ def said() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def mails(place: Path, witness: bool, said: list[str]) -> list[Path]:
+def mails(place: Path, line: str, witness: bool, said: list[str]) -> list[Path]:
     """The cover letter and the patches, signed off."""
     said.clear()
-    output = place / f"mails-{witness}"
-    return export(Wanted(LINE, output, witness=witness, signoff=True), say=said.append)
+    output = place / f"mails-{line}-{witness}"
+    return export(Wanted(line, output, witness=witness, signoff=True), say=said.append)
 
 
 @pytest.fixture(scope="module")
-def became(place: Path, mails: list[Path], series: Series, witness: bool) -> Path:
+def became(place: Path, line: str, mails: list[Path], series: Series, witness: bool) -> Path:
     """A clean tree of the files that matter, after `git am`."""
-    source = find_source(LINE, cache=cache_dir())
+    source = find_source(line, cache=cache_dir())
     clean = Base.find(series, source, cache=cache_dir()).files
-    tree = place / f"tree-{witness}"
+    tree = place / f"tree-{line}-{witness}"
     for command in (
-        ["cp", "-r", str(clean), str(tree)],
+        ["cp", "-rH", str(clean), str(tree)],
         ["git", "-C", str(tree), "init", "--quiet"],
         ["git", "-C", str(tree), "add", "--all", "--force"],
         ["git", "-C", str(tree), "commit", "--quiet", "--message=base"],
@@ -86,14 +91,20 @@ def test_there_is_a_mail_for_each_commit(mails: list[Path], series: Series) -> N
 
 
 def test_git_am_makes_the_files_that_are_built(
-    mails: list[Path], became: Path, series: Series, witness: bool, said: list[str]
+    mails: list[Path],
+    became: Path,
+    series: Series,
+    witness: bool,
+    said: list[str],
+    tmp_path: Path,
 ) -> None:
     assert mails
-    made, overlay = files_of(became), KERNEL_PATCHES / "overlay"
+    write_overlay(series, tmp_path)
+    made = files_of(became)
     touched = set(touched_files(series))
     for commit in series.commits:
         for name in commit.overlay:
-            whole = (overlay / name).read_bytes()
+            whole = (tmp_path / name).read_bytes()
             # Less what is for tests only, a file is a part of what it was.
             assert made[name] == whole or not witness
             assert set(made[name].splitlines()) <= set(whole.splitlines())
@@ -108,22 +119,22 @@ def test_git_am_makes_the_files_that_are_built(
     assert sums.stdout.splitlines() == [f"{hashes[name]}  {name}" for name in sorted(touched)]
 
 
-def test_checkpatch_has_nothing_to_say(mails: list[Path], place: Path) -> None:
-    tree = checks_tree(find_source(LINE, cache=cache_dir()), cache=cache_dir())
+def test_checkpatch_has_nothing_to_say(mails: list[Path], place: Path, line: str) -> None:
+    tree = checks_tree(find_source(line, cache=cache_dir()), cache=cache_dir())
     assert complaints_of(tree, list(map(str, mails[1:])), cwd=place) == []
 
 
-def test_checkpatch_was_asked(mails: list[Path], place: Path) -> None:
+def test_checkpatch_was_asked(mails: list[Path], place: Path, line: str) -> None:
     spoilt = place / "spoilt.patch"
     spoilt.write_text(mails[1].read_text().replace("Signed-off-by:", "Signed-of-by:"))
-    tree = checks_tree(find_source(LINE, cache=cache_dir()), cache=cache_dir())
+    tree = checks_tree(find_source(line, cache=cache_dir()), cache=cache_dir())
     (complaint, *_) = complaints_of(tree, [str(spoilt)], cwd=place)
     assert "BAD_SIGN_OFF" in complaint or "MISSING_SIGN_OFF" in complaint
 
 
-def test_every_new_file_has_its_entry(became: Path, series: Series) -> None:
+def test_every_new_file_has_its_entry(became: Path, series: Series, line: str) -> None:
     """By the kernel's own get_maintainer.pl, which wants to be at the top of a tree."""
-    source = find_source(LINE, cache=cache_dir())
+    source = find_source(line, cache=cache_dir())
     script = partial_tree(source, ("scripts/get_maintainer.pl",), cache=cache_dir())
     options = ("--no-tree", "--no-git", "--no-git-fallback", "--sections")
     command = ["perl", str(script / "scripts/get_maintainer.pl"), *options]
@@ -147,8 +158,7 @@ def test_no_test_only_code_is_mailed_without_the_witness(
         assert carried == set()
 
 
-def test_the_same_bytes_again(mails: list[Path], place: Path, witness: bool) -> None:
-    again = export(
-        Wanted(LINE, place / f"again-{witness}", witness=witness, signoff=True), say=lambda _: None
-    )
+def test_the_same_bytes_again(mails: list[Path], place: Path, line: str, witness: bool) -> None:
+    wanted = Wanted(line, place / f"again-{line}-{witness}", witness=witness, signoff=True)
+    again = export(wanted, say=lambda _: None)
     assert [mail.read_bytes() for mail in again] == [mail.read_bytes() for mail in mails]

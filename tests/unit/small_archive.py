@@ -73,7 +73,7 @@ def make_archive(root: Path, key: Path, *, version: str = "9.9.1-1", name: str =
     pool = root / "pool"
     pool.mkdir(exist_ok=True)
     run("dpkg-deb", "--root-owner-group", "--build", str(packed), str(pool), cwd=root)
-    index = run("dpkg-scanpackages", "--multiversion", "pool", cwd=root)
+    index = "\n".join(map(entry, sorted(pool.glob("*.deb")))).encode()
     suite = root / "dists" / SUITE
     (suite / "main/binary-amd64").mkdir(parents=True, exist_ok=True)
     (suite / "main/binary-amd64/Packages").write_bytes(index)
@@ -81,6 +81,14 @@ def make_archive(root: Path, key: Path, *, version: str = "9.9.1-1", name: str =
     release = suite / "Release"
     release.write_text(RELEASE.format(suite=SUITE, digest=digest, size=len(index)))
     gpg(key, "--output", str(suite / "InRelease"), "--clearsign", str(release))
+
+
+def entry(deb: Path) -> str:
+    """A package's entry in the suite's index."""
+    control = run("dpkg-deb", "--field", str(deb), cwd=deb.parent).decode()
+    content = deb.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return f"{control}Filename: pool/{deb.name}\nSize: {len(content)}\nSHA256: {digest}\n"
 
 
 @contextmanager

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 WANTED = SourcePackage(PACKAGE, SUITE)
 
-pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt here")
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("apt-get", "gpg"))), reason="there is no apt or no gpg here"
+)
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,9 @@ def test_a_machine_without_such_an_archive_is_told(
     (bin_ / "apt-get").chmod(0o755)
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     with pytest.raises(UserError, match="names no archive of Debian's"):
+        debian_archive("trixie")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="fetched with apt, which is not here"):
         debian_archive("trixie")
     monkeypatch.setattr(fetching, "KEYRINGS", (tmp_path / "missing.pgp",))
     with pytest.raises(UserError, match="apt-get install debian-archive-keyring"):
