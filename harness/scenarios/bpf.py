@@ -135,6 +135,21 @@ def bpf_read_task(attacker: Attacker, handler: Handler) -> None:
 
 
 @_bpf(
+    effect=Effect.CONFIDENTIALITY,
+    surface="bpf-copy-from-user-task-iters",
+    answers=("T1", "R16"),
+    since="6.12",  # the function that copies strings
+)
+def bpf_read_string(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret, byte by byte as strings, from a program that sleeps in the handler."""
+    tgid, address = u32(handler.pid), u64(handler.symbol("secret"))
+    read_string = BpfObject(attacker, "read_string", tgid=tgid, address=address)
+    if not read_string.hits():
+        raise NoTarget(NO_CALLS)
+    attacker.show(read_string.taken(SECRET_SIZE))
+
+
+@_bpf(
     surface="perf-hw-breakpoint",
     answers=("T1", "T3"),
     lockdown={"bpf": EINVAL},
