@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 BOOT_SECONDS = 120
 CALM_TRIES = 3
+CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+EARLY_CLOCK = b"tsc-early"
+CLOCK_POLL = 0.1  # seconds
 WARM_REQUESTS = 96
 """How many replies show what is usual: the first ones are slow, while QEMU translates."""
 
@@ -202,8 +205,20 @@ class Lab:
         self._warm(variant, machine)
         images = self.images(variant)
         with Channel(machine.agent_socket()) as channel:
-            Attacker(channel, images.guest).getpid()
+            _settle(Attacker(channel, images.guest))
         Witness(machine, images.kernel).park()
+
+
+def _settle(attacker: Attacker) -> None:
+    """Wait until the kernel has its clock for good: its time jumps where it changes to another.
+
+    About a second after it booted it knows how fast the time stamp counter is. Raises VmLost.
+    """
+    deadline = time.monotonic() + BOOT_SECONDS
+    while attacker.read_file(CLOCKSOURCE).strip() == EARLY_CLOCK:
+        if time.monotonic() > deadline:
+            raise VmLost(f"the guest has no clock but {EARLY_CLOCK.decode()}")
+        time.sleep(CLOCK_POLL)
 
 
 def _lacks(scenario: Scenario, kernel: KernelImage) -> str:

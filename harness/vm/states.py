@@ -35,6 +35,8 @@ MAKING_SECONDS = 600
 BOOTS = 5
 """How often a machine is booted, at most, until its clock is right."""
 _UNFINISHED = ".unfinished-"
+_READY = "the handler is warm, and the clock has settled"
+"""What is waited for before a state is saved; older states were not so far."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class SavedState:
 def state_key(spec: MachineSpec, accelerator: Accelerator) -> str:
     """A hash of all that decides what a saved state holds and who can load it."""
     parts = [
+        _READY,
         *qemu_identity(),
         spec.kernel_key,
         spec.guest_key,

@@ -250,15 +250,14 @@ def test_who_takes_the_agent_along_gets_no_verdict(programs: Programs, body: str
 
 
 def test_what_it_leaves_running_goes_on_in_the_aftermath(programs: Programs) -> None:
-    """A child of its own stops the handler for good when the program has long ended."""
+    """A child of its own stops whatever starts after it, the next handler, too, for good."""
     body = (
         of_handler("mem", "O_RDONLY")
         + """
     if (fork())
         return 0;
-    usleep(50000);
-    for (;;)
-        kill(atoi(getenv("UMD_HANDLER_PID")), SIGSTOP);
+    for (int next = 1;; next = next % 64 + 1)
+        kill(getpid() + next, SIGSTOP);
 """
     )
     outcome = programs.run(body, effect=Effect.AVAILABILITY)
