@@ -36,6 +36,7 @@ SECCOMP = {
     "seccomp-filter": 2,
     "isolated": 1,
     "isolated-debug": 1,
+    "isolated-lockdown": 1,
 }
 """The mode in /proc/<pid>/status: none, SECCOMP_MODE_STRICT, SECCOMP_MODE_FILTER."""
 
