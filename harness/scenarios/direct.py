@@ -218,6 +218,9 @@ _to_the_blob = partial(
     effect=Effect.INTEGRITY,
     answers=("R4", "C2"),
     reach="security_ptrace_access_check",
+    holes=on_debug(
+        Verdict.DISRUPTED, "the blob's mount is read-only, but to try it no handler may run"
+    ),
 )
 
 
@@ -257,7 +260,9 @@ def _rewrite(attacker: Attacker, handler: Handler, reopen: Callable[[], File]) -
         limit = attacker.read_file(THREADS_MAX)
         attacker.write_file(THREADS_MAX, b"1")  # no new handler starts
     handler.restart()
-    with reopen() as blob:
-        blob.pwrite(bytes(8), handler.offset("sha_round"))
-    with attacker.setup():
-        attacker.write_file(THREADS_MAX, limit)
+    try:
+        with reopen() as blob:
+            blob.pwrite(bytes(8), handler.offset("sha_round"))
+    finally:
+        with attacker.setup():
+            attacker.write_file(THREADS_MAX, limit)
