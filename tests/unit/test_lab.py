@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
+from local_agent import local_attacker
 from scripted_lab import outcome
 
+from harness import lab as lab_module
 from harness.cell import Cell, Outcome
 from harness.errors import Silent, VmLost
 from harness.kernel.images import KernelImage
-from harness.lab import CALM_TRIES, Lab, _ended, _lacks
+from harness.lab import CALM_TRIES, Lab, _ended, _lacks, _settle
 from harness.scenarios import SCENARIOS
 from harness.vm.probe import Accelerator
 from harness.witness.conclude import STOOD_STILL
@@ -94,3 +98,20 @@ def test_what_an_attack_lacks(
     image.config.write_text("# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_SMP=y\n")
     attack = replace(SCENARIOS["proc_mem_write"], needs=needs, since=since)
     assert _lacks(attack, image) == lacking
+
+
+def test_a_machine_is_saved_with_the_clock_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = tmp_path / "current_clocksource"
+    clock.write_text("tsc-early\n")
+    monkeypatch.setattr(lab_module, "CLOCKSOURCE", str(clock))
+    with local_attacker() as attacker:
+        start = time.monotonic()
+        Timer(0.3, clock.write_text, ["tsc\n"]).start()
+        _settle(attacker)
+        assert time.monotonic() - start >= 0.3
+        clock.write_text("tsc-early\n")
+        monkeypatch.setattr(lab_module, "BOOT_SECONDS", 0)
+        with pytest.raises(VmLost, match="no clock but tsc-early"):
+            _settle(attacker)
