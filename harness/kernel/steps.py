@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,53 +41,63 @@ WEAKENING = (b"umd_isolation", b"umd_without")
 _DEBUG_INFO = ("DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT", "DEBUG_INFO_BTF", "SCHED_CLASS_EXT")
 """What takes half of a build's time, and the one option that takes it."""
 
-_WARNING = re.compile(r"^\S*?([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
+_WARNING = re.compile(r"^([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
 
 
 def build_steps(line: str) -> Iterator[str]:
-    """Build the tree with no commit, then with one more each time; a line about each.
+    """Build the whole series, then the tree with no commit, then with one more each time.
 
-    Raises UserError where one does not build, has more than it should, or gives sparse cause
-    for a warning that the kernel by itself does not.
+    A line about each. Raises UserError where one does not build, has more than it should, or
+    gives sparse cause for a warning that the kernel by itself does not.
     """
     if shutil.which("sparse") is None:
         raise UserError("sparse is missing", hint="apt-get install sparse")
-    cache = cache_dir()
     series = load_series(line, patches=KERNEL_PATCHES)
-    before: Counter[tuple[str, str]] = Counter()
-    for number in range(len(series.commits) + 1):
+    with _step(replace(series, handlers=()), line) as tree:
+        objects = _touched(tree, series)
+        after = _warnings(tree, objects)
+    yield "builds: the whole series"
+    for number in range(len(series.commits)):
         step = replace(series, commits=series.commits[:number], handlers=())
-        is_whole = number == len(series.commits)
-        # The line's own tree has been built with all of it: the last step takes no time.
-        tree = BuildTree(cache / "build" / (line if is_whole else f"{line}-steps"))
-        tree.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{tree.root}.lock"):
-            tree.log.write_text("")
-            _build(tree, step, cache=cache, is_whole=is_whole)
-            _check_symbols(tree, has_witness=is_whole)
-            _check_strings(tree, has_witness=is_whole)
+        with _step(step, f"{line}-steps", lacks=_DEBUG_INFO) as tree:
             if number == 0:
-                before = _warnings(tree, series, step)
-            new = _warnings(tree, series, step) - before if is_whole else {}
+                # As the whole is configured, so that nothing but the series tells the two apart.
+                _configure(tree, step)
+                before = _warnings(tree, objects)
         yield f"builds: {step.commits[-1].subject if number else 'the kernel by itself'}"
-    if new:
+        if number == 0:
+            yield _compared(before, after)
+
+
+@contextmanager
+def _step(step: Series, name: str, *, lacks: tuple[str, ...] = ()) -> Iterator[BuildTree]:
+    """Build a step, check it, and hold its tree; one that lacks something is not the whole."""
+    cache = cache_dir()
+    tree = BuildTree(cache / "build" / name)
+    tree.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{tree.root}.lock"):
+        tree.log.write_text("")
+        source = find_source(step.line, cache=cache)
+        prepare(tree, source=source, series=step, progress=lambda _: None)
+        signing_key(cache).trust(tree.objects)
+        _configure(tree, step, lacks=lacks)
+        make(tree, ["bzImage", "modules"])
+        _check_symbols(tree, has_witness=not lacks)
+        _check_strings(tree, has_witness=not lacks)
+        yield tree
+
+
+def _configure(tree: BuildTree, step: Series, *, lacks: tuple[str, ...] = ()) -> None:
+    """Configure all that the step knows of, but what it `lacks`."""
+    fragments = step.fragments(("base.config", "witness.config"))
+    configure(tree, known_options(tree, fragments, lacks={*step.lacks, *lacks}))
+
+
+def _compared(before: Counter[tuple[str, str]], after: Counter[tuple[str, str]]) -> str:
+    if new := after - before:
         name, text = next(iter(new))
         raise UserError(f"sparse has something new to say: {name}: {text}", hint="mend it")
-    yield f"sparse: nothing new (the kernel by itself: {before.total()} warnings)"
-
-
-def _build(tree: BuildTree, step: Series, *, cache: Path, is_whole: bool) -> None:
-    """Build a step; one that is not the whole series without what describes it for debuggers."""
-    fragments = step.fragments(("base.config", "witness.config"))
-    source = find_source(step.line, cache=cache)
-    prepare(tree, source=source, series=step, progress=lambda _: None)
-    signing_key(cache).trust(tree.objects)
-    if is_whole:
-        configure(tree, fragments, lacks=step.lacks)
-    else:
-        lacks = {*step.lacks, *_DEBUG_INFO}
-        configure(tree, known_options(tree, fragments, lacks=lacks))
-    make(tree, ["bzImage", "modules"])
+    return f"sparse: nothing new (the kernel by itself: {before.total()} warnings)"
 
 
 def _check_symbols(tree: BuildTree, *, has_witness: bool) -> None:
@@ -124,18 +135,28 @@ def strings_in(image: Path, strings: Iterable[bytes]) -> list[bytes]:
     return [string for string in strings if string + b"\0" in loaded]
 
 
-def _warnings(tree: BuildTree, series: Series, step: Series) -> Counter[tuple[str, str]]:
-    """Return what sparse says, as file and text, of all that the series touches."""
-    files = {*series.changed_files(), *(name for one in step.commits for name in one.overlay)}
-    built = [
-        f"{name[:-2]}.o"
-        for name in sorted(files)
-        if name.endswith(".c") and not name.endswith("_umh.c")
-        if (tree.objects / f"{name[:-2]}.o").is_file()
-    ]
+def _touched(tree: BuildTree, series: Series) -> list[str]:
+    """Return the objects of all that the series touches, as far as the tree has them."""
+    files = {*series.changed_files(), *(name for one in series.commits for name in one.overlay)}
+    objects = [f"{name[:-2]}.o" for name in sorted(files) if name.endswith(".c")]
+    return [name for name in objects if (tree.objects / name).is_file() and "_umh.o" not in name]
+
+
+def _warnings(tree: BuildTree, objects: list[str]) -> Counter[tuple[str, str]]:
+    """Return what sparse says of the objects' sources, as file and text."""
+    there = [name for name in objects if (tree.source / f"{name[:-2]}.c").is_file()]
     said = len(tree.log.read_text())
-    make(tree, ["C=2", *built])
-    return Counter(_WARNING.findall(tree.log.read_text()[said:]))
+    make(tree, ["C=2", *there])
+    return findings(tree.log.read_text()[said:], tree.source)
+
+
+def findings(log: str, source: Path) -> Counter[tuple[str, str]]:
+    """Return how often a build's log has a warning, by the file's path below `source` and text.
+
+    One of a header counts once: it is given again for each file that includes it.
+    """
+    found = Counter(_WARNING.findall(log.replace(f"{source}/", "")))
+    return Counter({key: 1 if key[0].endswith(".h") else n for key, n in found.items()})
 
 
 def main() -> int:

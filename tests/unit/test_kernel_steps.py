@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an image says when it is loaded, as opposed to what its debug information says."""
+"""What the steps of a series are asked: what their image says, and what sparse says of them."""
 
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from harness.kernel.steps import strings_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from harness.kernel.steps import findings, strings_in
 
 PROGRAM = """
 struct umd_without { int member; } variable;
@@ -24,3 +21,19 @@ def test_strings_of_the_loaded_image(tmp_path: Path) -> None:
     subprocess.run(compiler, cwd=tmp_path, check=True)
     asked = (b"umd_isolation", b"umd_without", b"umd_isol")
     assert strings_in(tmp_path / "program", asked) == [b"umd_isolation"]
+
+
+def test_a_warning_is_the_same_in_another_tree_and_on_another_line() -> None:
+    def said(tree: str, line: int, text: str) -> str:
+        return f"  CHECK   {tree}/mm/swap.c\n{tree}/mm/swap.c:{line}:3: warning: {text}\n"
+
+    before = findings(said("/one/source", 10, "old"), Path("/one/source"))
+    after = findings(
+        said("/two/source", 12, "old") + said("/two/source", 9, "new"), Path("/two/source")
+    )
+    assert after - before == {("mm/swap.c", "new"): 1}
+
+
+def test_a_warning_of_a_header_counts_once() -> None:
+    warning = "/source/a.h:1:1: warning: same\n"
+    assert findings(warning * 3, Path("/source")) == findings(warning, Path("/source"))
