@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from errno import EAGAIN
 from os import O_CREAT, O_RDONLY, O_RDWR
 from typing import TYPE_CHECKING
@@ -32,10 +31,16 @@ _ENTRY = 8
 _FRAME_MASK = (1 << 55) - 1
 _SWAPPED = 1 << 62
 _SLOT_SHIFT, _SLOT_MASK = 5, (1 << 50) - 1
+_ANONYMOUS = 1 << 12
 _SWAP_CACHE = 1 << 13
 
-_SECONDS = 5.0
 _STEP = b"256K"
+_STEPS = 32
+"""When to give up: what can be pushed out has gone after 7. Not a time, which a busy host takes."""
+
+
+class StaysInMemory(Exception):
+    """A page that is not swapped out, however much memory is reclaimed."""
 
 
 class SwapDevice:
@@ -71,17 +76,18 @@ class SwapDevice:
     def push_out_page(self, pid: int, address: int, page_out: Callable[[], None]) -> int:
         """Have `page_out` push a stopped process's page out, until it is on the device alone.
 
-        Its slot. Raises TimeoutError after 5 s.
+        Its slot. Raises StaysInMemory.
         """
         frame = self._pagemap(pid, address) & _FRAME_MASK
         drain_batches(self._attacker)
         page_out()
-        deadline = time.monotonic() + _SECONDS
-        while not (entry := self._pagemap(pid, address)) & _SWAPPED or self._holds(frame):
-            if time.monotonic() > deadline:
-                raise TimeoutError("the page was never swapped out, or stayed in memory as well")
-            reclaim(self._attacker)
-        return entry >> _SLOT_SHIFT & _SLOT_MASK
+
+        def slot() -> int | None:
+            entry = self._pagemap(pid, address)
+            is_out = entry & _SWAPPED and not self._holds(frame)
+            return entry >> _SLOT_SHIFT & _SLOT_MASK if is_out else None
+
+        return self._reclaim_until(slot)
 
     def find(self, is_it: Callable[[bytes], bool]) -> int | None:
         """The slot of the first page that is it; None if no such page was written out."""
@@ -95,14 +101,21 @@ class SwapDevice:
     def push_out(self, is_it: Callable[[bytes], bool]) -> int:
         """Have memory written out until that page is on the device and nowhere else.
 
-        Its slot. Raises TimeoutError after 5 s.
+        Its slot. Raises StaysInMemory.
         """
-        deadline = time.monotonic() + _SECONDS
-        while (slot := self.find(is_it)) is None or _cached(self._attacker):
-            if time.monotonic() > deadline:
-                raise TimeoutError("the page was never swapped out, or stayed in memory as well")
+
+        def slot() -> int | None:
+            found = self.find(is_it)
+            return None if _cached(self._attacker) else found
+
+        return self._reclaim_until(slot)
+
+    def _reclaim_until(self, slot: Callable[[], int | None]) -> int:
+        for _ in range(_STEPS):
+            if (found := slot()) is not None:
+                return found
             reclaim(self._attacker)
-        return slot
+        raise StaysInMemory("the page was never swapped out, or stayed in memory as well")
 
     def rewrite(self, slot: int, offset: int, data: bytes) -> None:
         """Change a page that was pushed out."""
@@ -136,11 +149,18 @@ def _entry(attacker: Attacker, path: str, index: int) -> int:
         return int.from_bytes(table.pread(_ENTRY, index * _ENTRY), "little")
 
 
-def _cached(attacker: Attacker) -> int:
-    """KiB of swapped pages that are in memory too, by a count brought up to date first."""
-    attacker.write_file("/proc/sys/vm/stat_refresh", b"1")
-    for line in attacker.read_file("/proc/meminfo").splitlines():
-        name, _, rest = line.partition(b":")
-        if name == b"SwapCached":
-            return int(rest.split()[0])
-    raise ValueError("/proc/meminfo says nothing of SwapCached")
+def _cached(attacker: Attacker) -> bool:
+    """Whether a page of a tmpfs, as a blob's are, was written out and is in memory as well.
+
+    A count of the swap cache would not do: pages of processes stay in it as long as they like.
+    """
+    at = 0
+    with attacker.open("/proc/kpageflags", O_RDONLY) as table:
+        while data := table.pread(CHUNK, at):
+            if any(
+                flags & (_SWAP_CACHE | _ANONYMOUS) == _SWAP_CACHE
+                for flags in memoryview(data).cast("Q")
+            ):
+                return True
+            at += len(data)
+    return False

@@ -17,7 +17,7 @@ from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.frames import KPF_ANON, frames_with, idle_frames, mark_idle
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.snapshot import SnapshotDevice
-from harness.attacker.swap import PAGE, SwapDevice, drain_batches
+from harness.attacker.swap import PAGE, StaysInMemory, SwapDevice, drain_batches
 from harness.handler import FIRST_ROUNDS
 from harness.scenarios.cgroups import move_into
 from harness.scenarios.holes import NO_BLOB, on_debug, on_kthread
@@ -132,7 +132,7 @@ def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     offset = handler.offset("sha_round") % PAGE
     try:
         slot = swap.push_out(lambda page: page.startswith(FIRST_ROUNDS, offset))
-    except TimeoutError as error:
+    except StaysInMemory as error:
         raise NoTarget("the blob is not swapped out") from error
     swap.rewrite(slot, offset, bytes(len(FIRST_ROUNDS)))
     attacker.write_file(THREADS_MAX, limit)

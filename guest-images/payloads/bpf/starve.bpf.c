@@ -13,8 +13,11 @@ struct task_struct {
 	int pid;
 } __attribute__((preserve_access_index));
 
+/* Linux 6.13 has renamed it. */
 extern void scx_bpf_dispatch(struct task_struct *task, __u64 queue, __u64 slice,
-			     __u64 flags) __ksym;
+			     __u64 flags) __ksym __weak;
+extern void scx_bpf_dsq_insert(struct task_struct *task, __u64 queue, __u64 slice,
+			       __u64 flags) __ksym __weak;
 
 const volatile __u32 pid;
 
@@ -34,6 +37,8 @@ int starve_enqueue(__u64 *ctx)
 
 	if (task->pid == (int)pid)
 		__sync_fetch_and_add(&hits, 1);
+	else if (bpf_ksym_exists(scx_bpf_dsq_insert))
+		scx_bpf_dsq_insert(task, SCX_DSQ_GLOBAL, SLICE_NS, ctx[1]);
 	else
 		scx_bpf_dispatch(task, SCX_DSQ_GLOBAL, SLICE_NS, ctx[1]);
 	return 0;
