@@ -24,6 +24,10 @@ class Cell:
         return f"{self.line}-{self.variant}-{self.scenario}"
 
 
+LACKING = "not tried: lacking"
+"""How an attack ended that was not made, because the kernel lacks what it takes."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one cell gave, before its control and reference cells are looked at.

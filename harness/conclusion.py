@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.cell import Cell, Outcome
+from harness.cell import LACKING, Cell, Outcome
 from harness.scenarios import REFERENCES, SCENARIOS, Effect
 from harness.variants import VARIANTS
 from harness.witness.verdict import Axes, Verdict, worst
@@ -88,9 +88,8 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether it came out as expected; an error never does."""
-        scenario = SCENARIOS[self.cell.scenario]
-        if self.verdict is Verdict.NOT_APPLICABLE and (scenario.needs or scenario.since):
-            return True  # with its reason: this kernel lacks what the attack takes
+        if self.verdict is Verdict.NOT_APPLICABLE and self.attempt_end == LACKING:
+            return True  # with its reason
         as_expected = self.verdict is not Verdict.ERROR and self.verdict == self.expected
         return as_expected and not self.doubt
 

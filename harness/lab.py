@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.attacker import Attacker, Channel
 from harness.attempt_end import End
-from harness.cell import Cell, Outcome
+from harness.cell import LACKING, Cell, Outcome
 from harness.errors import VmLost
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
+from harness.kernel.renamed import has_function
 from harness.scenarios import SCENARIOS
 from harness.scenarios.registry import unmet
-from harness.trial import Trial
+from harness.trial import Trial, watched
 from harness.trip_clock import trip_clock
 from harness.variants import VARIANTS
 from harness.vm.machine import Machine
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from harness.kernel.choice import KernelChoice
     from harness.kernel.images import KernelImage
     from harness.scenarios import Scenario
+    from harness.variants import Variant
 
 BOOT_SECONDS = 120
 CALM_TRIES = 3
@@ -59,7 +61,8 @@ class Lab:
     """One kernel line's images and machines. Safe to use from several threads.
 
     `flavours` has the images of each flavour that was asked for; the line's own is "".
-    `without` names a defence that all of its kernels go without.
+    `without` names a defence that all of its kernels go without; `is_foreign` is a kernel of the
+    user's own, of which nobody knows what it lacks.
     """
 
     line: str
@@ -67,6 +70,7 @@ class Lab:
     accelerator: Accelerator
     kaslr: bool = False
     without: str = ""
+    is_foreign: bool = False
 
     @classmethod
     def open(
@@ -91,7 +95,7 @@ class Lab:
                 line, flavour=flavour, step=step, progress=progress, choice=choice
             )
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
-        return cls(line, flavours, chosen)
+        return cls(line, flavours, chosen, is_foreign=choice is not None)
 
     def images(self, variant: str) -> Images:
         """The images on which `variant` runs."""
@@ -139,8 +143,10 @@ class Lab:
     def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
         scenario, variant = SCENARIOS[cell.scenario], VARIANTS[cell.variant]
         images = self.images(cell.variant)
-        if reason := scenario.not_applicable.get(cell.variant) or _lacks(scenario, images.kernel):
+        if reason := scenario.not_applicable.get(cell.variant):
             return _nothing(Verdict.NOT_APPLICABLE, reason, images, "not tried")
+        if reason := self.lacking(cell):
+            return _nothing(Verdict.NOT_APPLICABLE, reason, images, LACKING)
         trial: Trial | None = None
         start = time.monotonic()
         try:
@@ -158,6 +164,14 @@ class Lab:
                 # Heard to its end, now that the machine is gone.
                 console=trial.machine.console() if trial else "",
             )
+
+    def lacking(self, cell: Cell) -> str:
+        """Say what of its kernel the cell's attack lacks; empty if nothing is known to be."""
+        scenario, kernel = SCENARIOS[cell.scenario], self.images(cell.variant).kernel
+        lacking = _lacks(scenario, kernel)
+        if self.is_foreign and not lacking:
+            return _unseen(scenario, VARIANTS[cell.variant], kernel)
+        return lacking
 
     @contextmanager
     def machine(self, variant: str) -> Iterator[Machine]:
@@ -227,6 +241,18 @@ def _lacks(scenario: Scenario, kernel: KernelImage) -> str:
         return f"it takes Linux {scenario.since} or later"
     lacking = unmet(scenario.needs, kernel.options)
     return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
+
+
+def _unseen(scenario: Scenario, variant: Variant, kernel: KernelImage) -> str:
+    """Say which function that proves an attack's arrival a foreign kernel lacks; empty if none.
+
+    The corpus names them rightly, for on a line of ours one that is not there is an `error`. What
+    users name in scenarios of theirs is not known to be right anywhere.
+    """
+    if scenario.origin:
+        return ""
+    missing = [name for name in watched(scenario, variant) if not has_function(kernel, name)]
+    return f"this kernel has no function {' or '.join(missing)}" if missing else ""
 
 
 def _ended(lost: VmLost) -> dict[str, Any]:

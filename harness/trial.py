@@ -89,7 +89,7 @@ class Trial:
 
         Raises VmLost for a function that is not there: another cell's may well be.
         """
-        names = self._watched()
+        names = watched(self.scenario, self.variant)
         if not names:
             return witness.read()
         tally = self.kernel.symbol(TALLY)
@@ -99,13 +99,6 @@ class Trial:
             if not seen.function:
                 raise VmLost(f"the function {name} cannot be watched in this kernel")
         return before
-
-    def _watched(self) -> list[str]:
-        """The functions that prove the attack's arrival, in the order of the witness's counters."""
-        scenario = self.scenario
-        is_locked = self.variant.locked and scenario.lockdown
-        names = (scenario.reach, scenario.no_target_at, LOCKED_DOWN if is_locked else None)
-        return list(dict.fromkeys(name for name in names if name))
 
     def _function(self, name: str) -> int:
         try:
@@ -141,7 +134,7 @@ class Trial:
             excused = scenario.is_reference or scenario.from_host or scenario.inside
             untouched = end.end is End.NO_TARGET and is_thread
             return None if excused or untouched else 0
-        place = self._watched().index(function)
+        place = watched(scenario, self.variant).index(function)
         was, seen = before.named[place], now.named[place]
         calls = seen.on_handler - was.on_handler
         if scenario.target != "handler" or function == LOCKED_DOWN:
@@ -192,6 +185,13 @@ class Trial:
             attempt=self.tried,
             console=self.machine.console(),
         )
+
+
+def watched(scenario: Scenario, variant: Variant) -> list[str]:
+    """The functions that prove an attack's arrival, in the order of the witness's counters."""
+    is_locked = variant.locked and scenario.lockdown
+    names = (scenario.reach, scenario.no_target_at, LOCKED_DOWN if is_locked else None)
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def first_request(witness: Witness) -> Tally:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError
 from harness.kernel.checkout import Checkout, check_tree, read_checkout, version
 from harness.kernel.patch_files import PatchFile, read_patches
-from harness.kernel.series import WITNESS, Commit, Series, load_series
+from harness.kernel.series import WITNESS, Commit, Series, load_series, nearest_line
 from harness.kernel.source import SOURCE_DIR, Source, find_source
 from harness.kernel.tree import FRAMEWORK
 from harness.paths import KERNEL_PATCHES
@@ -191,12 +191,10 @@ def parts_of(
 
 
 def _line_for(choice: KernelChoice, *, patches: Path) -> str:
-    """Return the line of the tree's own version, if there is one, or else the one that is named."""
-    if choice.tree is not None:
-        own = ".".join(version(choice.tree.resolve()).split(".")[:2])
-        if (patches / own / "series.toml").is_file():
-            return own
-    return choice.line
+    """Return the line nearest to the tree's version; without a tree the one that is named."""
+    if choice.tree is None:
+        return choice.line
+    return nearest_line(version(choice.tree.resolve()), patches=patches) or choice.line
 
 
 def _series(
@@ -223,8 +221,12 @@ def _called(commit: Commit, line: str) -> Commit:
 
 
 def witness_commit(ours: Series) -> Commit:
-    """Return the commit that adds the witness of a line's series to any tree with a library."""
-    return replace(ours.commits[-1], patch=None, appended=_HOOKS)
+    """Return the commit that adds the witness of a line's series to any tree with a library.
+
+    Of its patch stays what changes the witness's own files for kernels of that line.
+    """
+    own = replace(ours.commits[-1], below=WITNESS, appended=())
+    return replace(own, patch=own.patch if own.changed_files() else None, appended=_HOOKS)
 
 
 def _has(name: str, patches: tuple[PatchFile, ...], top: Path | None) -> bool:

@@ -8,7 +8,8 @@ import re
 import selectors
 import shutil
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import DoesNotBuild, UserError
@@ -32,6 +33,7 @@ VARIABLES = ("ARCH=x86", "LOCALVERSION=")
 RECIPE = (*VARIABLES, *(f"{name}={value}" for name, value in _REPRODUCIBLE.items()))
 
 _QUIET_LIMIT = 900.0  # seconds without a line; linking with BTF takes under 120 on two cores
+_LAST_LINES = 400  # of which one may say that the disk is full
 _STEP = re.compile(r"\s+(CC|AS|LD|AR|HOSTCC|[A-Z]{2,})\s+(?:\[M\]\s+)?(\S+)")
 _COMPILED = frozenset({"CC", "AS"})
 _CAUSES = (
@@ -71,27 +73,49 @@ def make(
     argv += ["-C", str(tree.source / folder), f"O={tree.objects}", compiler, *VARIABLES, *targets]
     env = {**clean_environment(), **_REPRODUCIBLE, **(variables or {})}
     tree.objects.mkdir(parents=True, exist_ok=True)
-    causes: list[str] = []
+    said = _Said()
     try:
-        status = _logged(tree, argv, env, causes, follow)
+        status = _logged(tree, argv, env, said, follow)
     except OSError as error:
         check_disk(str(error), where=tree.root)
         raise
     if status != 0:
-        check_disk("\n".join(causes), where=tree.root)
+        check_disk("\n".join(said.last), where=tree.root)
         raise DoesNotBuild(
-            f"make {' '.join(targets)} failed: {_cause(causes)}", hint=f"see {tree.log}"
+            f"make {' '.join(targets)} failed: {said.cause()}", hint=f"see {tree.log}"
         )
+
+
+@dataclass
+class _Said:
+    """What of make's output tells why it failed: the first of each kind of cause, and the end."""
+
+    first: dict[re.Pattern[str], str] = field(default_factory=dict)
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
+
+    def take(self, text: str) -> None:
+        """Take the next line."""
+        self.last.append(text)
+        for pattern in _CAUSES:
+            if pattern not in self.first and pattern.search(text):
+                self.first[pattern] = text.strip()
+
+    def cause(self) -> str:
+        """Return the line that tells most: the first compiler error before make's own summary."""
+        for pattern in _CAUSES:
+            if pattern in self.first:
+                return self.first[pattern]
+        return self.last[-1].strip() if self.last else "it printed nothing"
 
 
 def _logged(
     tree: BuildTree,
     argv: Sequence[str],
     env: Mapping[str, str],
-    causes: list[str],
+    said: _Said,
     follow: Callable[[Step], None] | None,
 ) -> int:
-    """Run the command and return its exit status; the last lines are left in `causes`."""
+    """Run the command and return its exit status; `said` takes what it prints."""
     with (
         tree.log.open("a", encoding="utf-8") as log,
         process_group(argv, cwd=tree.root, env=env) as process,
@@ -102,18 +126,8 @@ def _logged(
             match = _STEP.match(text)
             if match and follow is not None:
                 follow(Step(match[1], match[2]))
-            causes.append(text)
-            del causes[:-400]
+            said.take(text)
         return process.wait(timeout=_QUIET_LIMIT)
-
-
-def _cause(lines: Sequence[str]) -> str:
-    """Return the line that tells most: the first compiler error before make's own summary."""
-    for pattern in _CAUSES:
-        for text in lines:
-            if pattern.search(text):
-                return text.strip()
-    return lines[-1].strip() if lines else "it printed nothing"
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:

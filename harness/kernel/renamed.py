@@ -38,3 +38,8 @@ def function_address(kernel: KernelImage, name: str) -> int:
         with suppress(UserError):
             return kernel.symbol(other)
     return kernel.symbol(last)
+
+
+def has_function(kernel: KernelImage, name: str) -> bool:
+    """Whether the kernel has a function, by its name in 6.12."""
+    return any(one in kernel.symbols for one in (name, *RENAMED.get(name, ())))

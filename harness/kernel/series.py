@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WITNESS = "kernel/umd_witness/"
 """Where the witness lies; nothing outside may need it."""
 
-_KEYS = {"commit", "handlers", "lacks", "like", "source"}
+_KEYS = {"commit", "handlers", "lacks", "like", "source", "until"}
 _CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
 
 
@@ -30,8 +30,9 @@ class Commit:
 
     The patch comes after the files, and may change them too.
     `witness_body` is the part of its message that is true only with the witness. `appended` has
-    names of files and what goes to their ends: it fits any tree, where a patch fits one. `origin`
-    is what the user calls a patch of theirs.
+    names of files and what goes to their ends: it fits any tree, where a patch fits one. `below`
+    leaves of the patch what concerns files whose paths begin so. `origin` is what the user calls a
+    patch of theirs.
     """
 
     subject: str
@@ -40,12 +41,14 @@ class Commit:
     patch: Path | None
     witness_body: str = ""
     appended: tuple[tuple[str, str], ...] = ()
+    below: str = ""
     origin: str = ""
 
     def changed_files(self) -> list[str]:
         """Return the files that it appends to, or its patch changes or adds, by their paths."""
         patched = _CHANGED.findall(self.patch.read_text()) if self.patch else []
-        return [*(name for name, _ in self.appended), *patched]
+        kept = (name for name in patched if name.startswith(self.below))
+        return [*(name for name, _ in self.appended), *kept]
 
     def files(self) -> tuple[str, ...]:
         """Return all files that it brings or changes."""
@@ -153,6 +156,35 @@ def kernel_lines(patches: Path) -> list[str]:
     """Return the kernel lines that there are, the oldest first: each is a folder's name."""
     lines = [path.parent.name for path in patches.glob("*/series.toml")]
     return sorted(lines, key=lambda line: [int(part) for part in re.findall(r"\d+", line)])
+
+
+def nearest_line(version: str, *, patches: Path) -> str:
+    """Return the line whose series suits a tree of a version such as 6.6.1 best; empty if none.
+
+    That is the one with the fewest releases in between, of those that reach so far: a line's
+    `until` is the last release that it suits. Raises UserError for an `until` that is none.
+    """
+    if not version[:1].isdigit():
+        return ""
+    wanted = _release(version)
+    ends = {line: _until(line, patches=patches) for line in kernel_lines(patches)}
+    lines = [line for line, end in ends.items() if not end or wanted <= _release(end)]
+    # Of two that are as near the newer: from 6.17 on it takes one that brings the framework.
+    return min(reversed(lines), key=lambda line: abs(_release(line) - wanted), default="")
+
+
+def _until(line: str, *, patches: Path) -> str:
+    path = patches / line / "series.toml"
+    until = str(_table(path).get("until", ""))
+    if until and not re.fullmatch(r"\d+\.\d+", until):
+        raise UserError(f"{path} has until = {until!r}, no release", hint='write it as in "6.6"')
+    return until
+
+
+def _release(version: str) -> int:
+    """Count Linux's releases up to this one; each major number has had 20 of them since 4.0."""
+    major, minor, *_ = (*map(int, re.findall(r"\d+", version)), 0, 0)
+    return 20 * major + minor
 
 
 def source_package(line: str, *, patches: Path) -> SourcePackage | None:

@@ -239,9 +239,14 @@ def _stage_commit(
     if commit.patch is None:
         return
     patched = _patched_files(commit.patch, stage=stage)
+    if commit.below:
+        patched = [name for name in patched if name.startswith(commit.below)]
     for name in patched:
         _stage_original(tree, stage, name, removed=removed)
-    _apply(commit.patch, called=commit.origin, stage=stage, line=series.line)
+    if commit.below:
+        _apply_to(patched, commit.patch, stage=stage)
+    else:
+        _apply(commit.patch, called=commit.origin, stage=stage, line=series.line)
     for name in patched:
         if (stage / name).exists():
             removed.discard(name)

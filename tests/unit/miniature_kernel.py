@@ -106,9 +106,9 @@ def write_files(root: Path, files: dict[str, str]) -> None:
         (root / name).write_text(text)
 
 
-def pack(sources: Path, files: dict[str, str]) -> Path:
+def pack(sources: Path, files: dict[str, str], *, line: str = LINE) -> Path:
     """Pack `files` and the real merge_config.sh as a distribution does."""
-    top = sources / f"linux-source-{LINE}"
+    top = sources / f"linux-source-{line}"
     shutil.rmtree(top, ignore_errors=True)
     write_files(top, files)
     real = checks_tree(find_source(LINE, cache=cache_dir()), cache=cache_dir())

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from corpora import small  # noqa: F401 - a fixture
@@ -12,6 +12,7 @@ from outcomes import CONTROL, ISOLATED, as_expected, cell
 from scripted_lab import outcome
 from small_corpus import HOLES
 
+from harness.cell import LACKING
 from harness.conclusion import conclude, is_final
 from harness.ledger import counts, exit_status
 from harness.matrix import all_cells
@@ -129,13 +130,9 @@ def test_not_applicable_stands_with_its_reason_but_was_not_expected() -> None:
         assert exit_status([result]) == 1
 
 
-@pytest.mark.parametrize("lack", [{"needs": ("DAMON_SYSFS",)}, {"since": "6.7"}])
-def test_an_n_a_for_what_the_kernel_lacks_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch, lack: dict[str, Any]
-) -> None:
-    choosy = replace(SCENARIOS["proc_mem_write"], **lack)
-    monkeypatch.setitem(SCENARIOS, "proc_mem_write", choosy)
-    lacking = outcome(Verdict.NOT_APPLICABLE, "this kernel lacks CONFIG_DAMON_SYSFS")
+def test_an_n_a_for_what_the_kernel_lacks_is_no_failure() -> None:
+    why = "this kernel lacks CONFIG_DAMON_SYSFS"
+    lacking = replace(outcome(Verdict.NOT_APPLICABLE, why), attempt_end=LACKING)
     given = as_expected(isolated__proc_mem_write=lacking, baseline__proc_mem_write=lacking)
     result = conclude(ISOLATED, given)
     assert (result.verdict, result.ok) == (Verdict.NOT_APPLICABLE, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,6 +150,19 @@ def test_failing_make_quotes_the_error_and_the_log(mini: Miniature) -> None:
     assert images(mini) == []
     (mini.patches / "overlay/kernel/library.c").write_text("int library(void) { return 0; }\n")
     assert build(mini).bzimage.is_file()
+
+
+def test_of_many_errors_the_first_one_is_told(mini: Miniature) -> None:
+    wrong = "".join(f"int wrong_{n}(void) {{ return absent_{n}; }}\n" for n in range(500))
+    (mini.patches / "overlay/kernel/library.c").write_text(wrong)
+    with pytest.raises(UserError) as caught:
+        build(mini)
+    log = (mini.built / "build.log").read_text()
+    assert log.count(" error: ") == 500
+    said = str(caught.value)
+    assert re.search(r"library\.c:1:\d+: error: .absent_0. undeclared", said)
+    assert "\n" not in said
+    assert "absent_1" not in said
 
 
 def test_a_silent_make_is_ended(

@@ -13,10 +13,11 @@ from local_agent import local_attacker
 from scripted_lab import outcome
 
 from harness import lab as lab_module
-from harness.cell import Cell, Outcome
+from harness.cell import LACKING, Cell, Outcome
 from harness.errors import Silent, VmLost
+from harness.guest_image import GuestImage
 from harness.kernel.images import KernelImage
-from harness.lab import CALM_TRIES, Lab, _ended, _lacks, _settle
+from harness.lab import CALM_TRIES, Images, Lab, _ended, _lacks, _settle
 from harness.scenarios import SCENARIOS
 from harness.vm.probe import Accelerator
 from harness.witness.conclude import STOOD_STILL
@@ -98,6 +99,43 @@ def test_what_an_attack_lacks(
     image.config.write_text("# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_SMP=y\n")
     attack = replace(SCENARIOS["proc_mem_write"], needs=needs, since=since)
     assert _lacks(attack, image) == lacking
+
+
+def foreign(folder: Path, *functions: str, is_foreign: bool = True) -> Lab:
+    """A lab of a kernel with these functions; there is nothing that could boot it."""
+    lines = (f"{0xFFFFFFFF81000000 + 16 * n:x} T {name}\n" for n, name in enumerate(functions))
+    (folder / "System.map").write_text("".join(lines))
+    image = KernelImage("linux", "k1", folder)
+    image.config.write_text("# Linux/x86 6.6.1 Kernel Configuration\n")
+    images = Images(image, GuestImage("g1", folder / "initramfs", folder))
+    qemu = Accelerator("tcg", "for a test")
+    return Lab("linux", {"": images}, qemu, is_foreign=is_foreign)
+
+
+def test_a_foreign_kernel_may_lack_the_function_that_proves_arrival(tmp_path: Path) -> None:
+    attack = SCENARIOS["proc_mem_write"]
+    given = foreign(tmp_path, str(attack.no_target_at)).run(CELL)
+    assert (given.verdict, given.attempt_end) == (Verdict.NOT_APPLICABLE, LACKING)
+    assert given.detail == f"this kernel has no function {attack.reach}"
+
+
+@pytest.mark.parametrize(("is_foreign", "origin"), [(False, ()), (True, ("--scenario", "mine.py"))])
+def test_a_function_that_is_not_there_is_not_excused_where_its_name_may_be_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_foreign: bool, origin: tuple[str, ...]
+) -> None:
+    attack = replace(SCENARIOS["proc_mem_write"], reach="misspelt", origin=origin)
+    monkeypatch.setitem(SCENARIOS, attack.name, attack)
+    lab = foreign(tmp_path, "security_file_open", is_foreign=is_foreign)
+    assert not lab.lacking(CELL), "it is tried, and ends in an error"
+
+
+def test_a_foreign_kernel_that_has_it_by_another_name_is_attacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attack = replace(SCENARIOS["proc_mem_write"], reach="page_idle_get_folio", no_target_at=None)
+    monkeypatch.setitem(SCENARIOS, attack.name, attack)
+    assert not foreign(tmp_path, "page_idle_get_page").lacking(CELL)
+    assert foreign(tmp_path, "security_file_open").lacking(CELL)
 
 
 def test_a_machine_is_saved_with_the_clock_that_stays(
