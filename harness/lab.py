@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from harness.attacker import Attacker, Channel
 from harness.attempt_end import End
 from harness.cell import Cell, Outcome
-from harness.errors import VmLost
+from harness.engines import MICROVM
+from harness.errors import VmLost, WrongClock
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.scenarios import SCENARIOS
@@ -24,7 +25,7 @@ from harness.variants import VARIANTS
 from harness.vm.machine import Machine
 from harness.vm.probe import Accelerator, accelerator
 from harness.vm.spec import MachineSpec
-from harness.vm.states import saved_state
+from harness.vm.states import BOOTS, saved_state
 from harness.witness.conclude import STOOD_STILL
 from harness.witness.pulse import check_clock
 from harness.witness.reader import Witness
@@ -33,6 +34,7 @@ from harness.witness.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from harness.engines.engine import Engine
     from harness.kernel.choice import KernelChoice
     from harness.kernel.images import KernelImage
     from harness.scenarios import Scenario
@@ -59,7 +61,7 @@ class Lab:
     """One kernel line's images and machines. Safe to use from several threads.
 
     `flavours` has the images of each flavour that was asked for; the line's own is "".
-    `without` names a defence that all of its kernels go without.
+    `without` names a defence that all of its kernels go without; `engine` is how they boot.
     """
 
     line: str
@@ -67,6 +69,7 @@ class Lab:
     accelerator: Accelerator
     kaslr: bool = False
     without: str = ""
+    engine: Engine = MICROVM
 
     @classmethod
     def open(
@@ -77,12 +80,14 @@ class Lab:
         step: int | None = None,
         progress: Callable[[str], None],
         choice: KernelChoice | None = None,
+        engine: Engine = MICROVM,
     ) -> Lab:
         """Find or build what `variants` need, of `line` or of the user's choice.
 
         A `step` is a part of the line's series, as `kernel_image` has it. Raises UserError if
         something cannot be had.
         """
+        engine.check()
         chosen = accelerator()
         flavours = {}
         # The line's own first: the others start from its objects.
@@ -91,7 +96,7 @@ class Lab:
                 line, flavour=flavour, step=step, progress=progress, choice=choice
             )
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
-        return cls(line, flavours, chosen)
+        return cls(line, flavours, chosen, engine=engine)
 
     def images(self, variant: str) -> Images:
         """The images on which `variant` runs."""
@@ -112,8 +117,9 @@ class Lab:
         images = self.images(variant)
         if self.without:
             boot = f"{boot} umd_without={self.without}".strip()
-        own = [f"{cpus}-cpus"] * (cpus > 1) + re.findall(r"[\w.-]+", boot)
-        return MachineSpec(
+        own = [self.engine.name] * (self.engine != MICROVM)
+        own += [f"{cpus}-cpus"] * (cpus > 1) + re.findall(r"[\w.-]+", boot)
+        plain = MachineSpec(
             name="-".join([self.line, variant, *own, *(["kaslr"] if self.kaslr else [])]),
             kernel=images.kernel.bzimage,
             kernel_key=images.kernel.key,
@@ -123,6 +129,7 @@ class Lab:
             cpus=cpus,
             kaslr=self.kaslr,
         )
+        return self.engine.spec(plain, images.kernel, images.guest)
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
         """Run one cell, from the saved state or, if `fresh`, from a boot of its own.
@@ -180,13 +187,30 @@ class Lab:
         self, variant: str, *, fresh: bool, cpus: int = 1, boot: str = ""
     ) -> Iterator[Machine]:
         spec = self.spec(variant, cpus=cpus, boot=boot)
-        if fresh:
-            with Machine.boot(spec, self.accelerator) as machine:
-                self._warm(variant, machine)
+        if fresh or not self.engine.saves:
+            with self._booted(variant, spec) as machine:
                 yield machine
             return
         state = saved_state(spec, self.accelerator, ready=partial(self.park, variant))
         with Machine.restore(spec, self.accelerator, state) as machine:
+            yield machine
+
+    @contextmanager
+    def _booted(self, variant: str, spec: MachineSpec) -> Iterator[Machine]:
+        """A machine that has just booted; another, if a busy host made its clock wrong."""
+        with ExitStack() as stack:
+            for tries_left in reversed(range(BOOTS)):
+                machine = stack.enter_context(Machine.boot(spec, self.accelerator))
+                try:
+                    self._warm(variant, machine)
+                except WrongClock:
+                    stack.close()
+                    if not tries_left:
+                        raise
+                else:
+                    break
+            if not self.engine.saves:
+                self._prepare(variant, machine)
             yield machine
 
     def _warm(self, variant: str, machine: Machine) -> None:
@@ -203,10 +227,17 @@ class Lab:
     def park(self, variant: str, machine: Machine) -> None:
         """Wait for a handler that answers, and have the witness stop until the state is used."""
         self._warm(variant, machine)
-        images = self.images(variant)
-        with Channel(machine.agent_socket()) as channel:
-            _settle(Attacker(channel, images.guest))
-        Witness(machine, images.kernel).park()
+        self._prepare(variant, machine)
+        Witness(machine, self.images(variant).kernel).park()
+
+    def _prepare(self, variant: str, machine: Machine) -> None:
+        """Wait for the agent and for the clock to settle, and let the engine do its part."""
+        with Channel(
+            machine.agent_socket(), reply_seconds=BOOT_SECONDS, attempt_seconds=2 * BOOT_SECONDS
+        ) as channel:
+            attacker = Attacker(channel, self.images(variant).guest)
+            _settle(attacker)
+            self.engine.prepare(machine, attacker)
 
 
 def _settle(attacker: Attacker) -> None:

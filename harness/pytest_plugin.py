@@ -30,7 +30,7 @@ _WORKER_KEY = "umd_harness_run"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--scenario` and, for a repository's own, the setting `umd_scenarios`."""
+    """Add `--engine`, `--scenario` and, for a repository's own, the setting `umd_scenarios`."""
     parser.getgroup("umd-harness").addoption(
         "--scenario",
         dest="umd_scenarios",
@@ -38,6 +38,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="FILE.py",
         help="scenarios of your own (the file is executed), alone but for -k; may be repeated",
+    )
+    parser.getgroup("umd-harness").addoption(
+        "--engine",
+        dest="umd_engine",
+        default="microvm",
+        metavar="NAME",
+        help="how the machines of scenario tests boot (microvm)",
     )
     parser.addini("umd_scenarios", "files with scenarios of your own", type="paths", default=[])
 
@@ -79,7 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
     if _SESSION not in config.stash:
         files = config.stash[_FILES]
-        session = ScenarioSession(config, _run_directory(config), files)
+        session = ScenarioSession(config, _run_directory(config), files, engine=_engine(config))
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
         config.pluginmanager.register(Gate(session), "umd-harness-gate")
@@ -151,6 +158,15 @@ def _run_directory(config: pytest.Config) -> Path:
         given = getattr(config, "workerinput", {}).get(_WORKER_KEY)
         config.stash[_RUN] = given or new_run_name()
     return config.rootpath / "results" / config.stash[_RUN]
+
+
+def _engine(config: pytest.Config) -> str:
+    from harness.engines import ENGINES
+
+    name = str(config.getoption("umd_engine"))
+    if name not in ENGINES:
+        raise pytest.UsageError(f"there is no engine {name!r}: take {', '.join(ENGINES)}")
+    return name
 
 
 def _was_run(config: pytest.Config) -> bool:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.engines import MICROVM
 from harness.lab import Lab
 from harness.report.terminal import console, progress_line
 from harness.vm.demotion import demotion
@@ -18,20 +19,23 @@ from harness.vm.demotion import demotion
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.engines.engine import Engine
     from harness.kernel.choice import KernelChoice
     from harness.vm.spec import MachineSpec
 
 _CONSOLE = "stdio,id=console"
 
 
-def run_shell(line: str, variant: str, *, choice: KernelChoice | None = None) -> int:
+def run_shell(
+    line: str, variant: str, *, choice: KernelChoice | None = None, engine: Engine = MICROVM
+) -> int:
     """Boot and stay until the shell ends; return QEMU's exit status. Raises UserError.
 
     There is no deadline: the person at the terminal is it.
     """
     out = console()
     with progress_line(out) as progress:
-        lab = Lab.open(line, [variant], progress=progress, choice=choice)
+        lab = Lab.open(line, [variant], progress=progress, choice=choice, engine=engine)
     spec = lab.spec(variant)
     spec = replace(spec, cmdline=f"{spec.cmdline} umd.shell")
     out.print(f"root shell on {variant} of {line}: leave it with `exit`, or with Ctrl-a x")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.vm.probe import Accelerator
     from harness.vm.spec import MachineSpec
     from harness.vm.states import SavedState
+    from harness.vm.stream import Stream
 
 KERNEL = "kernel"
 INITRD = "initrd"
@@ -59,6 +60,7 @@ class Machine:
         gdbstub: Gdbstub,
         agent: socket.socket,
     ) -> None:
+        self._spec = spec
         self._size = spec.memory_mib << 20
         self._process = process
         self._monitor = monitor
@@ -78,7 +80,8 @@ class Machine:
             with _starting():
                 directory = stack.enter_context(work_directory())
                 # Copies: QEMU's user may have no right to read ours.
-                for source, name in ((spec.kernel, KERNEL), (spec.initramfs, INITRD)):
+                files = ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files)
+                for name, source in files:
                     give_to_qemu(shutil.copyfile(source, directory / name))
                 machine = cls._start(stack, spec, accelerator, directory, arguments)
             with machine._explained():
@@ -139,7 +142,13 @@ class Machine:
                 inherited.append(theirs.fileno())
             monitor = stack.enter_context(Monitor(ours["qmp"]))
             process = stack.enter_context(
-                Process(arguments, directory=directory, readable=readable, inherited=inherited)
+                Process(
+                    arguments,
+                    directory=directory,
+                    readable=readable,
+                    shared=spec.readable,
+                    inherited=inherited,
+                )
             )
         return cls(spec, process, monitor, Gdbstub(ours["gdb"]), ours["agent"])
 
@@ -192,8 +201,10 @@ class Machine:
         """QEMU's process."""
         return self._process.pid
 
-    def agent_socket(self) -> socket.socket:
-        """The host's end of the agent's port. The caller closes it."""
+    def agent_socket(self) -> Stream:
+        """The host's end of the stream to the agent. The caller closes it. Raises VmLost."""
+        if self._spec.connect is not None:
+            return self._spec.connect(self)
         return self._agent.dup()
 
     def console(self) -> str:
