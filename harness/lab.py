@@ -112,8 +112,13 @@ class Lab:
         """The userspace for the line's own kernel."""
         return self.flavours[""].guest
 
-    def spec(self, variant: str, *, cpus: int = 1, boot: str = "") -> MachineSpec:
-        """The machine on which `variant` runs; other CPUs or parameters make it another one."""
+    def spec(
+        self, variant: str, *, cpus: int = 1, boot: str = "", interactive: bool = False
+    ) -> MachineSpec:
+        """The machine on which `variant` runs; other CPUs or parameters make it another one.
+
+        With `interactive` it is for a person at its console, and has no agent.
+        """
         images = self.images(variant)
         if self.without:
             boot = f"{boot} umd_without={self.without}".strip()
@@ -129,7 +134,7 @@ class Lab:
             cpus=cpus,
             kaslr=self.kaslr,
         )
-        return self.engine.spec(plain, images.kernel, images.guest)
+        return self.engine.spec(plain, images.kernel, images.guest, interactive=interactive)
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
         """Run one cell, from the saved state or, if `fresh`, from a boot of its own.

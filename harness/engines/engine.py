@@ -30,10 +30,13 @@ class Engine(Protocol):
     def check(self) -> None:
         """Raise UserError if this host lacks what it takes, before anything is built."""
 
-    def spec(self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage) -> MachineSpec:
+    def spec(
+        self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
+    ) -> MachineSpec:
         """Return its machine, from the one that boots the guest image itself.
 
-        What it needs is made now if it is not in the cache. Raises UserError.
+        With `interactive` it has a root shell on its console in place of the agent. What it needs is
+        made now if it is not in the cache. Raises UserError.
         """
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ class Microvm:
     def check(self) -> None:
         """Whatever it takes is looked for where it is used."""
 
-    def spec(self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage) -> MachineSpec:
+    def spec(
+        self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
+    ) -> MachineSpec:
         """Return the machine as it is."""
         del kernel, guest
-        return plain
+        return replace(plain, cmdline=f"{plain.cmdline} umd.shell") if interactive else plain
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:
         """Nothing is left to do."""

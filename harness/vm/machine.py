@@ -10,6 +10,7 @@ import socket
 import stat
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.errors import VmLost, mendable
@@ -23,7 +24,6 @@ from harness.vm.workdir import work_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from harness.vm.probe import Accelerator
     from harness.vm.spec import MachineSpec
@@ -79,10 +79,7 @@ class Machine:
         with ExitStack() as stack:
             with _starting():
                 directory = stack.enter_context(work_directory())
-                # Copies: QEMU's user may have no right to read ours.
-                files = ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files)
-                for name, source in files:
-                    give_to_qemu(shutil.copyfile(source, directory / name))
+                furnish(directory, spec)
                 machine = cls._start(stack, spec, accelerator, directory, arguments)
             with machine._explained():
                 machine._connect()
@@ -146,7 +143,7 @@ class Machine:
                     arguments,
                     directory=directory,
                     readable=readable,
-                    shared=spec.readable,
+                    reach=spec.reach(),
                     inherited=inherited,
                 )
             )
@@ -195,6 +192,11 @@ class Machine:
             return VmLost(": ".join([_CAUSES[reason], *panic[-1:]]), by_guest=True)
         words = self._process.last_words()
         return VmLost(": ".join(filter(None, (f"QEMU ended with {status}", reason, words))))
+
+    @property
+    def directory(self) -> Path:
+        """The directory that QEMU runs in and may write to. It goes with the machine."""
+        return self._process.directory
 
     @property
     def pid(self) -> int:
@@ -289,6 +291,19 @@ class Machine:
         self._process.end()
         for name in (RAM, DEVICE):
             _take_over(self._process.directory / name, directory / name)
+
+
+def furnish(directory: Path, spec: MachineSpec) -> None:
+    """Put what a machine boots from into the directory that its QEMU runs in.
+
+    Copies: QEMU's user may have no right to read ours.
+    """
+    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files):
+        folders = [directory / folder for folder in reversed(Path(name).parents)]
+        for folder in folders[1:]:
+            folder.mkdir(exist_ok=True)
+            give_to_qemu(folder)
+        give_to_qemu(shutil.copyfile(source, directory / name))
 
 
 @contextmanager

@@ -41,8 +41,9 @@ class MachineSpec:
     """One machine. `kernel_key` and `guest_key` stand for what the files contain.
 
     An engine may add QEMU arguments (`devices`), `files` that are copied into the machine's
-    directory under the given names, and host directories that QEMU may read (`readable`). Where
-    the agent is not at the virtio port, `connect` gives the stream to it.
+    directory under the given names, and host directories that QEMU may read (`readable`) or whose
+    names it may list, down to the last (`listable`). Where the agent is not at the virtio port,
+    `connect` gives the stream to it.
 
     With `kaslr` the kernel says at boot where it is (vmcoreinfo). Off is the default: a boot is
     then like any other, and root, who attacks here, could read the addresses anyway.
@@ -60,6 +61,7 @@ class MachineSpec:
     devices: tuple[str, ...] = ()
     files: tuple[tuple[str, Path], ...] = ()
     readable: tuple[Path, ...] = ()
+    listable: tuple[Path, ...] = ()
     connect: Callable[[Machine], Stream] | None = None
 
     def arguments(self) -> list[str]:
@@ -68,6 +70,13 @@ class MachineSpec:
         size = ["-m", f"{self.memory_mib}M", "-smp", f"{self.cpus},threads={self.cpus}"]
         found = ["-device", "vmcoreinfo"] if self.kaslr else []
         return [QEMU, *MACHINE, *found, *size, *self.devices]
+
+    def reach(self) -> list[str]:
+        """What of the host's directories QEMU may open, as setpriv's rules for Landlock."""
+        return [
+            *(f"path-beneath:read-file,read-dir:{path}" for path in self.readable),
+            *(f"path-beneath:read-dir:{path}" for path in self.listable),
+        ]
 
     @property
     def append(self) -> str:
