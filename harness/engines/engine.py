@@ -35,8 +35,8 @@ class Engine(Protocol):
     ) -> MachineSpec:
         """Return its machine, from the one that boots the guest image itself.
 
-        With `interactive` it has a root shell on its console in place of the agent. What it needs is
-        made now if it is not in the cache. Raises UserError.
+        With `interactive` it has a root shell on its console in place of the agent. What it
+        needs is made now if it is not in the cache. Raises UserError.
         """
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:

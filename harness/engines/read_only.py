@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from harness.attacker import Attacker
 
-CANARY = "canary"
-"""A file that QEMU's own user could write: nothing but the share being read-only protects it."""
-
 _TRIED = "/run/umd/tried"
 _NEW = "umd-harness-tried"
 _REFUSED = (EROFS, EPERM, EACCES)

@@ -12,14 +12,10 @@ import base64
 import os
 import tempfile
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engines.drivers import load_order
-from harness.engines.read_only import CANARY, check_read_only
 from harness.errors import UserError
-from harness.guest_image import static_busybox
 from harness.paths import GUEST_IMAGES
 
 if TYPE_CHECKING:
@@ -44,6 +40,8 @@ SHARED = ("/usr", "/etc", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _DRIVERS = ("9p", "9pnet_virtio", "overlay")
 _INIT = "virtme-ng-init"
 _START = "start"
+_CANARY = "canary"
+"""A file that QEMU's own user could write: nothing but the share's being read-only protects it."""
 _GUEST = "/run/umd/share"
 
 _OVERLAID = ("/etc", "/usr", "/var")
@@ -83,7 +81,7 @@ class Virtme:
             "agent": guest.agent,
             _INIT: _guest_tools() / "bin" / _INIT,
             _START: GUEST_IMAGES / "virtme" / _START,
-            CANARY: GUEST_IMAGES / "virtme" / CANARY,
+            _CANARY: GUEST_IMAGES / "virtme" / _CANARY,
             **{f"modules/{module.name}": module for module in guest.modules},
         }
         return replace(
@@ -99,11 +97,15 @@ class Virtme:
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:
         """See that the guest's root cannot write the host's files. Raises UserError if it can."""
-        check_read_only(attacker, ("/", _GUEST), canary=machine.directory / "share" / CANARY)
+        from harness.engines.read_only import check_read_only
+
+        check_read_only(attacker, ("/", _GUEST), canary=machine.directory / "share" / _CANARY)
 
 
 def virtme_version() -> str:
     """Return the version of virtme-ng that is installed; empty if none is."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("virtme-ng")
     except PackageNotFoundError:
@@ -151,6 +153,9 @@ def _initramfs(guest: GuestImage) -> Path:
     if place.exists():
         return place
     from virtme.mkinitramfs import Config, mkinitramfs
+
+    from harness.engines.drivers import load_order
+    from harness.guest_image import static_busybox
 
     config = Config()
     config.modfiles = [str(path) for path in load_order(guest.modules, _DRIVERS)]

@@ -144,6 +144,7 @@ def test_up_is_up() -> None:
         "export",
         "surface",
         "matrix",
+        "engines",
         "scenarios",
         "witness",
         "attacker",
