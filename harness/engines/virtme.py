@@ -37,7 +37,8 @@ SHARE = "umd"
 SHARED = ("/usr", "/etc", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 """The host's directories whose files QEMU may open: software and its settings, nobody's data."""
 
-_DRIVERS = ("9p", "9pnet_virtio", "overlay")
+_DRIVERS = {"9p": "9P_FS", "9pnet_virtio": "NET_9P_VIRTIO", "overlay": "OVERLAY_FS"}
+"""The modules that it takes, and the options that make them or build them in."""
 _INIT = "virtme-ng-init"
 _START = "start"
 _CANARY = "canary"
@@ -76,7 +77,11 @@ class Virtme:
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
     ) -> MachineSpec:
         """Return the machine that boots with the host's files. Raises UserError."""
-        del kernel
+        if lacking := [name for name in _DRIVERS.values() if name not in kernel.options]:
+            raise UserError(
+                f"--engine virtme takes a kernel with {', '.join(lacking)}",
+                hint="configure it so: --config FRAGMENT",
+            )
         brought = {
             "agent": guest.agent,
             _INIT: _guest_tools() / "bin" / _INIT,
@@ -158,7 +163,9 @@ def _initramfs(guest: GuestImage) -> Path:
     from harness.guest_image import static_busybox
 
     config = Config()
-    config.modfiles = [str(path) for path in load_order(guest.modules, _DRIVERS)]
+    modules = {path.stem for path in guest.modules}
+    wanted = [name for name in _DRIVERS if name in modules]  # others are built in
+    config.modfiles = [str(path) for path in load_order(guest.modules, wanted)]
     config.busybox = str(static_busybox())
     fd, scratch = tempfile.mkstemp(dir=place.parent)
     with os.fdopen(fd, "wb") as file:

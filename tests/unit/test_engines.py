@@ -28,7 +28,11 @@ PLAIN = MachineSpec(
     guest_key="g",
     cmdline="umd_isolation=on",
 )
-KERNEL = KernelImage("6.12", "k", Path("image"))
+
+
+def kernel(place: Path, *options: str) -> KernelImage:
+    (place / "config").write_text("".join(f"CONFIG_{name}=m\n" for name in options))
+    return KernelImage("6.12", "k", place)
 
 
 def guest(place: Path) -> GuestImage:
@@ -54,13 +58,14 @@ def spec(tmp_path: Path) -> MachineSpec:
     module(tmp_path / "modules", "overlay", depends="")
     if not virtme.virtme_version():
         pytest.fail(f"virtme-ng is not installed: {virtme.INSTALL}")
-    return Virtme().spec(PLAIN, KERNEL, guest(tmp_path), interactive=False)
+    image = kernel(tmp_path, "9P_FS", "NET_9P_VIRTIO", "OVERLAY_FS")
+    return Virtme().spec(PLAIN, image, guest(tmp_path), interactive=False)
 
 
-def test_the_default_engine_boots_the_machine_as_it_is() -> None:
-    image = guest(Path("nowhere"))
-    assert MICROVM.spec(PLAIN, KERNEL, image, interactive=False) == PLAIN
-    for_person = MICROVM.spec(PLAIN, KERNEL, image, interactive=True)
+def test_the_default_engine_boots_the_machine_as_it_is(tmp_path: Path) -> None:
+    images = kernel(tmp_path), guest(tmp_path)
+    assert MICROVM.spec(PLAIN, *images, interactive=False) == PLAIN
+    for_person = MICROVM.spec(PLAIN, *images, interactive=True)
     assert for_person == replace(PLAIN, cmdline="umd_isolation=on umd.shell")
 
 
@@ -68,6 +73,11 @@ def test_an_engine_is_called_what_it_is_listed_as() -> None:
     assert {name: engine.name for name, engine in ENGINES.items()} == dict(
         zip(ENGINES, ENGINES, strict=True)
     )
+
+
+def test_virtme_takes_a_kernel_that_mounts_what_is_shared(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a kernel with 9P_FS, NET_9P_VIRTIO"):
+        Virtme().spec(PLAIN, kernel(tmp_path, "OVERLAY_FS"), guest(tmp_path), interactive=False)
 
 
 def test_virtme_shares_nothing_that_can_be_written(spec: MachineSpec) -> None:

@@ -37,13 +37,13 @@ if not {whole}:
 here = Path(__file__).parent
 lab = ScriptedLab({script}, takes={takes}, log=here / "ran")
 working = opener(lab, says=("kernel: 1/2 objects",))
-def broken(line, variants, progress):
+def broken(line, variants, progress, *, engine):
     raise UserError("there is no kernel source", hint="install it")
 @contextmanager
-def full(line, variants, progress):
+def full(line, variants, progress, *, engine):
     # The kernel refuses as a full disk does; pytest's own output is far shorter than that.
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-    with working(line, variants, progress) as opened:
+    with working(line, variants, progress, engine=engine) as opened:
         yield provenance.OpenLab(opened.lab, dict(image="x" * 300_000))
 provenance.open_lab = {opener}
 """
@@ -282,9 +282,9 @@ def test_the_build_is_outside_the_tests_time_limit(session: Session) -> None:
         conftest.read_text()
         + """
 import time
-def slow(line, variants, progress):
+def slow(line, variants, progress, *, engine):
     time.sleep(4)
-    return working(line, variants, progress)
+    return working(line, variants, progress, engine=engine)
 provenance.open_lab = slow
 """
     )
