@@ -337,3 +337,10 @@ def test_the_plugin_imports_nothing_of_weight() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == ["harness", "harness.errors", "harness.pytest_plugin"]
+
+
+def test_how_the_machines_boot_is_an_option(session: Session) -> None:
+    session.run("-k", "6.12-baseline-nothing", "--engine", "virtme").assert_outcomes(passed=1)
+    assert json.loads((session.latest / "run.json").read_text())["engine"] == "virtme"
+    result = session.run("-k", "6.12-baseline-nothing", "--engine", "bochs")
+    result.stderr.fnmatch_lines(["ERROR: there is no engine 'bochs': take microvm, *"])
