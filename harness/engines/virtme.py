@@ -45,8 +45,12 @@ _CANARY = "canary"
 """A file that QEMU's own user could write: nothing but the share's being read-only protects it."""
 _GUEST = "/run/umd/share"
 
-_OVERLAID = ("/etc", "/usr", "/var")
-"""Where the guest may write nevertheless, into its own memory: as virtme-ng has it."""
+_OVERLAID = ("/etc", "/usr", "/var", "/bin", "/sbin", "/lib")
+"""Where the guest may write nevertheless, into its own memory, as far as these are directories."""
+
+_NO_MODPROBE = '"\n"'
+"""The kernel reads to the end of the line: it asks nobody for modules until the guest has the root
+directory that it will keep. A handler that started before would differ from all that follow it."""
 
 _FIRST = (
     "mount -n -t devtmpfs devtmpfs /dev",
@@ -119,14 +123,15 @@ def virtme_version() -> str:
 
 def _parameters(*, interactive: bool) -> str:
     """Return the kernel's parameters, the last of which are what becomes of the guest."""
-    overlays = [f"virtme_rw_overlay{i}={path}" for i, path in enumerate(_OVERLAID)]
+    overlaid = [path for path in _OVERLAID if Path(path).is_dir() and not Path(path).is_symlink()]
+    overlays = [f"virtme_rw_overlay{i}={path}" for i, path in enumerate(overlaid)]
     start = f"{_GUEST}/{_START}"
     script = base64.b64encode(f"{start} agent".encode()).decode()
     return " ".join(
         (
             "virtme_root_mods=1 virtme_root_user=1 virtme_console=ttyS0 virtme_hostname=umd",
             *overlays,
-            "sysctl.kernel.modprobe=/run/umd/modprobe",
+            f"sysctl.kernel.modprobe={_NO_MODPROBE}",
             f"virtme_shell={start}" if interactive else f"virtme.exec=`{script}`",
             f'init=/bin/sh -- -c "{"; ".join(_FIRST)}"',
         )

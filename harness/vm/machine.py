@@ -303,7 +303,7 @@ def furnish(directory: Path, spec: MachineSpec) -> None:
         for folder in folders[1:]:
             folder.mkdir(exist_ok=True)
             give_to_qemu(folder)
-        give_to_qemu(shutil.copyfile(source, directory / name))
+        give_to_qemu(Path(shutil.copy(source, directory / name)))
 
 
 @contextmanager
