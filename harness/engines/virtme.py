@@ -55,11 +55,15 @@ directory that it will keep. A handler that started before would differ from all
 _FIRST = (
     "mount -n -t devtmpfs devtmpfs /dev",
     "mount -n -t tmpfs run /run",
+    "mount -n -t tmpfs tmpfs /tmp",
     f"mkdir -p {_GUEST}",
     f"mount -n -t 9p -o ro,version=9p2000.L,trans=virtio,access=any {SHARE} {_GUEST}",
-    f"exec {_GUEST}/{_INIT}",
+    f"PATH={_GUEST}/masked:/usr/sbin:/usr/bin exec {_GUEST}/{_INIT}",
 )
-"""What the host's shell does in the guest before virtme-ng's init, which lies on our share."""
+"""What busybox does in the guest before virtme-ng's init, which lies on our share."""
+
+_MASKED = "systemd-tmpfiles"
+"""What virtme-ng's init would spend most of a cell's boot in. Busybox does not know the name."""
 
 
 @dataclass(frozen=True)
@@ -81,22 +85,28 @@ class Virtme:
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
     ) -> MachineSpec:
         """Return the machine that boots with the host's files. Raises UserError."""
+        from harness.guest_image import static_busybox
+
         if lacking := [name for name in _DRIVERS.values() if name not in kernel.options]:
             raise UserError(
                 f"--engine virtme takes a kernel with {', '.join(lacking)}",
                 hint="configure it so: --config FRAGMENT",
             )
+        busybox = static_busybox()
         brought = {
             "agent": guest.agent,
+            "busybox": busybox,
             _INIT: _guest_tools() / "bin" / _INIT,
             _START: GUEST_IMAGES / "virtme" / _START,
             _CANARY: GUEST_IMAGES / "virtme" / _CANARY,
             **{f"modules/{module.name}": module for module in guest.modules},
         }
+        if not interactive:
+            brought[f"masked/{_MASKED}"] = busybox
         return replace(
             plain,
             initramfs=_initramfs(guest),
-            cmdline=f"{plain.cmdline} {_parameters(interactive=interactive)}",
+            cmdline=f"{plain.cmdline} {_parameters(busybox, interactive=interactive)}",
             memory_mib=MEMORY_MIB,
             devices=(*_shared("root", "/", ROOT), *_shared("umd", "share", SHARE)),
             files=tuple((f"share/{name}", path) for name, path in brought.items()),
@@ -121,7 +131,7 @@ def virtme_version() -> str:
         return ""
 
 
-def _parameters(*, interactive: bool) -> str:
+def _parameters(busybox: Path, *, interactive: bool) -> str:
     """Return the kernel's parameters, the last of which are what becomes of the guest."""
     overlaid = [path for path in _OVERLAID if Path(path).is_dir() and not Path(path).is_symlink()]
     overlays = [f"virtme_rw_overlay{i}={path}" for i, path in enumerate(overlaid)]
@@ -133,7 +143,7 @@ def _parameters(*, interactive: bool) -> str:
             *overlays,
             f"sysctl.kernel.modprobe={_NO_MODPROBE}",
             f"virtme_shell={start}" if interactive else f"virtme.exec=`{script}`",
-            f'init=/bin/sh -- -c "{"; ".join(_FIRST)}"',
+            f'init={busybox.resolve()} -- sh -c "{"; ".join(_FIRST)}"',
         )
     )
 
