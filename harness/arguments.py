@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.comparing import add_bisect, add_compare
+from harness.engines import ENGINES, MICROVM
 from harness.kernel.series import kernel_lines
 from harness.matrix import DEFAULT_LINE, default_jobs
 from harness.own_attacks import EFFECTS
@@ -48,9 +49,11 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _kernel(argument)
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
+    _engine(argument)
     _own_attacks(argument)
     argument = add("shell", "boot a machine and give a root shell in it")
     argument("--variant", default="isolated", metavar="NAME")
+    _engine(argument)
     _line(argument)
     _kernel(argument)
     argument = add("surface", "count where a task can be acted on, and what is not attacked")
@@ -91,6 +94,7 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     argument("--variant", action="append", default=[], metavar="NAME", help="may be repeated")
     argument("-n", type=_positive, default=100, metavar="N", help="times each (100)")
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
+    _engine(argument)
     _line(argument)
     _own_attacks(argument)
     _kernel(argument)
@@ -149,6 +153,15 @@ def _line(argument: _Adder) -> None:
         type=_known_line,
         metavar="LINE",
         help=f"kernel line: {lines} ({DEFAULT_LINE})",
+    )
+
+
+def _engine(argument: _Adder) -> None:
+    argument(
+        "--engine",
+        choices=ENGINES,
+        default=MICROVM.name,
+        help=f"how the machines boot ({MICROVM.name})",
     )
 
 

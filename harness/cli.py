@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.arguments import Command, parser_of
 from harness.comparing import run_bisect, run_compare
+from harness.engines import ENGINES
 from harness.errors import UserError, mendable
 from harness.matrix import all_cells, closure
 from harness.own_kernel import chosen_kernel
@@ -178,7 +179,9 @@ def _shell(options: argparse.Namespace) -> int:
 
     all_cells(options.line, [options.variant])
     kernel = chosen_kernel(options, [options.variant], say=_say)
-    return run_shell(kernel.line, options.variant, choice=kernel.choice)
+    return run_shell(
+        kernel.line, options.variant, choice=kernel.choice, engine=ENGINES[options.engine]
+    )
 
 
 def _surface(options: argparse.Namespace) -> int:

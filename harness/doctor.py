@@ -66,6 +66,7 @@ def examine(line: str) -> Iterator[Finding]:
     yield _python()
     yield _qemu()
     yield _accelerator()
+    yield _virtme()
     yield _source(line)
     for command, package, purpose in _TOOLS:
         yield _tool(command, package, purpose)
@@ -109,6 +110,16 @@ def _accelerator() -> Finding:
     if found.name != "kvm":
         text += " (cells take a few times longer; nothing to do unless you expected KVM)"
     return Finding("accelerator", True, text)
+
+
+def _virtme() -> Finding:
+    from harness.engines.virtme import Virtme, virtme_version
+
+    try:
+        Virtme().check()
+    except UserError as error:
+        return Finding("virtme-ng", False, f"for --engine virtme: {error}", is_needed=False)
+    return Finding("virtme-ng", True, f"{virtme_version()}, for --engine virtme")
 
 
 def _source(line: str) -> Finding:

@@ -25,7 +25,7 @@ from harness.payloads import SOURCES, compile_payloads, compile_program, inputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-RECIPE = 1
+RECIPE = 2
 """Raise it when what goes into an image changes in a way that no hashed input shows."""
 
 _STRIP_SECONDS = 120.0
@@ -49,16 +49,26 @@ class Kernel(Protocol):
 
 @dataclass(frozen=True)
 class GuestImage:
-    """An initramfs, the folder of compiled payloads, and the hash of what they were made from."""
+    """An initramfs and what is in it, the payloads' folder, and a hash of what made them."""
 
     key: str
     initramfs: Path
     payloads: Path
 
+    @property
+    def agent(self) -> Path:
+        """The agent alone, for guests that have another pid 1."""
+        return self.initramfs.with_name("agent")
+
+    @property
+    def modules(self) -> tuple[Path, ...]:
+        """The kernel's modules as they are in the initramfs, signed."""
+        return tuple(sorted(self.initramfs.with_name("modules").glob("*.ko")))
+
 
 def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImage:
     """Find the guest image for a kernel in the cache, or make it. Raises UserError."""
-    busybox = _busybox()
+    busybox = static_busybox()
     signing = signing_key(cache_dir())
     key = _key(kernel, busybox, signing)
     place = cache_dir() / "guests" / key
@@ -101,6 +111,9 @@ def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> No
         f"{module.stem.replace('-', '_')}.ko": signing.sign(_stripped(module))
         for module in sorted(kernel.modules)
     }
+    (place / "modules").mkdir()
+    for name, module in modules.items():
+        (place / "modules" / name).write_bytes(module)
     entries = _entries(agent.read_bytes(), modules, busybox.read_bytes())
     (place / "initramfs.cpio").write_bytes(archive(entries))
 
@@ -145,7 +158,7 @@ def _stripped(module: Path) -> bytes:
         return target.read_bytes()
 
 
-def _busybox() -> Path:
+def static_busybox() -> Path:
     """Find a busybox that runs without the host's libraries."""
     hint = "apt-get install busybox-static"
     found = shutil.which("busybox")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from harness.attacker import Attacker, Channel
 from harness.attempt_end import End
 from harness.cell import LACKING, Cell, Outcome
-from harness.errors import VmLost
+from harness.engines import MICROVM
+from harness.errors import VmLost, WrongClock
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.kernel.renamed import has_function
@@ -25,7 +26,7 @@ from harness.variants import VARIANTS
 from harness.vm.machine import Machine
 from harness.vm.probe import Accelerator, accelerator
 from harness.vm.spec import MachineSpec
-from harness.vm.states import saved_state
+from harness.vm.states import BOOTS, saved_state
 from harness.witness.conclude import STOOD_STILL
 from harness.witness.pulse import check_clock
 from harness.witness.reader import Witness
@@ -34,6 +35,7 @@ from harness.witness.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from harness.engines.engine import Engine
     from harness.kernel.choice import KernelChoice
     from harness.kernel.images import KernelImage
     from harness.scenarios import Scenario
@@ -61,8 +63,8 @@ class Lab:
     """One kernel line's images and machines. Safe to use from several threads.
 
     `flavours` has the images of each flavour that was asked for; the line's own is "".
-    `without` names a defence that all of its kernels go without; `is_foreign` is a kernel of the
-    user's own, of which nobody knows what it lacks.
+    `without` names a defence that all of its kernels go without; `engine` is how they boot;
+    `is_foreign` is a kernel of the user's own, of which nobody knows what it lacks.
     """
 
     line: str
@@ -70,6 +72,7 @@ class Lab:
     accelerator: Accelerator
     kaslr: bool = False
     without: str = ""
+    engine: Engine = MICROVM
     is_foreign: bool = False
 
     @classmethod
@@ -81,12 +84,14 @@ class Lab:
         step: int | None = None,
         progress: Callable[[str], None],
         choice: KernelChoice | None = None,
+        engine: Engine = MICROVM,
     ) -> Lab:
         """Find or build what `variants` need, of `line` or of the user's choice.
 
         A `step` is a part of the line's series, as `kernel_image` has it. Raises UserError if
         something cannot be had.
         """
+        engine.check()
         chosen = accelerator()
         flavours = {}
         # The line's own first: the others start from its objects.
@@ -95,7 +100,7 @@ class Lab:
                 line, flavour=flavour, step=step, progress=progress, choice=choice
             )
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
-        return cls(line, flavours, chosen, is_foreign=choice is not None)
+        return cls(line, flavours, chosen, engine=engine, is_foreign=choice is not None)
 
     def images(self, variant: str) -> Images:
         """The images on which `variant` runs."""
@@ -111,13 +116,19 @@ class Lab:
         """The userspace for the line's own kernel."""
         return self.flavours[""].guest
 
-    def spec(self, variant: str, *, cpus: int = 1, boot: str = "") -> MachineSpec:
-        """The machine on which `variant` runs; other CPUs or parameters make it another one."""
+    def spec(
+        self, variant: str, *, cpus: int = 1, boot: str = "", interactive: bool = False
+    ) -> MachineSpec:
+        """The machine on which `variant` runs; other CPUs or parameters make it another one.
+
+        With `interactive` it is for a person at its console, and has no agent.
+        """
         images = self.images(variant)
         if self.without:
             boot = f"{boot} umd_without={self.without}".strip()
-        own = [f"{cpus}-cpus"] * (cpus > 1) + re.findall(r"[\w.-]+", boot)
-        return MachineSpec(
+        own = [self.engine.name] * (self.engine != MICROVM)
+        own += [f"{cpus}-cpus"] * (cpus > 1) + re.findall(r"[\w.-]+", boot)
+        plain = MachineSpec(
             name="-".join([self.line, variant, *own, *(["kaslr"] if self.kaslr else [])]),
             kernel=images.kernel.bzimage,
             kernel_key=images.kernel.key,
@@ -127,6 +138,7 @@ class Lab:
             cpus=cpus,
             kaslr=self.kaslr,
         )
+        return self.engine.spec(plain, images.kernel, images.guest, interactive=interactive)
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
         """Run one cell, from the saved state or, if `fresh`, from a boot of its own.
@@ -194,13 +206,30 @@ class Lab:
         self, variant: str, *, fresh: bool, cpus: int = 1, boot: str = ""
     ) -> Iterator[Machine]:
         spec = self.spec(variant, cpus=cpus, boot=boot)
-        if fresh:
-            with Machine.boot(spec, self.accelerator) as machine:
-                self._warm(variant, machine)
+        if fresh or not self.engine.saves:
+            with self._booted(variant, spec) as machine:
                 yield machine
             return
         state = saved_state(spec, self.accelerator, ready=partial(self.park, variant))
         with Machine.restore(spec, self.accelerator, state) as machine:
+            yield machine
+
+    @contextmanager
+    def _booted(self, variant: str, spec: MachineSpec) -> Iterator[Machine]:
+        """A machine that has just booted; another, if a busy host made its clock wrong."""
+        with ExitStack() as stack:
+            for tries_left in reversed(range(BOOTS)):
+                machine = stack.enter_context(Machine.boot(spec, self.accelerator))
+                try:
+                    self._warm(variant, machine)
+                except WrongClock:
+                    stack.close()
+                    if not tries_left:
+                        raise
+                else:
+                    break
+            if not self.engine.saves:
+                self._prepare(variant, machine)
             yield machine
 
     def _warm(self, variant: str, machine: Machine) -> None:
@@ -217,10 +246,17 @@ class Lab:
     def park(self, variant: str, machine: Machine) -> None:
         """Wait for a handler that answers, and have the witness stop until the state is used."""
         self._warm(variant, machine)
-        images = self.images(variant)
-        with Channel(machine.agent_socket()) as channel:
-            _settle(Attacker(channel, images.guest))
-        Witness(machine, images.kernel).park()
+        self._prepare(variant, machine)
+        Witness(machine, self.images(variant).kernel).park()
+
+    def _prepare(self, variant: str, machine: Machine) -> None:
+        """Wait for the agent and for the clock to settle, and let the engine do its part."""
+        with Channel(
+            machine.agent_socket(), reply_seconds=BOOT_SECONDS, attempt_seconds=2 * BOOT_SECONDS
+        ) as channel:
+            attacker = Attacker(channel, self.images(variant).guest)
+            _settle(attacker)
+            self.engine.prepare(machine, attacker)
 
 
 def _settle(attacker: Attacker) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness import provenance
+from harness.engines import MICROVM
 from harness.errors import UserError
 from harness.matrix import all_cells
 
@@ -39,8 +40,10 @@ def chosen_kernel(
     Raises UserError, also if that cannot be one of the variants `asked` for.
     """
     choice = choice_of(options)
+    # Commands without the option boot as the default does.
+    opener = partial(provenance.open_lab, engine=getattr(options, "engine", MICROVM.name))
     if choice is None:
-        return Kernel(options.line, tuple(asked), provenance.open_lab)
+        return Kernel(options.line, tuple(asked), opener)
     all_cells(options.line, asked)  # a variant that nobody knows is known before the build
     from harness.kernel.own import description, variants_of
     from harness.paths import cache_dir
@@ -53,8 +56,7 @@ def chosen_kernel(
     for why in dict.fromkeys(missing.values()):
         names = ", ".join(name for name in missing if missing[name] == why)
         say(f"{choice.name}: without {names}: {why}")
-    opener = partial(provenance.open_lab, choice=choice)
-    return Kernel(choice.name, tuple(variants), opener, choice)
+    return Kernel(choice.name, tuple(variants), partial(opener, choice=choice), choice)
 
 
 def choice_of(options: argparse.Namespace) -> KernelChoice | None:

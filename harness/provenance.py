@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.engines import ENGINES, MICROVM
 from harness.paths import CHECKOUT
 
 if TYPE_CHECKING:
@@ -35,11 +36,17 @@ LabOpener = Callable[[str, Iterable[str], Progress], AbstractContextManager[Open
 
 @contextmanager
 def open_lab(
-    line: str, variants: Iterable[str], progress: Progress, *, choice: KernelChoice | None = None
+    line: str,
+    variants: Iterable[str],
+    progress: Progress,
+    *,
+    choice: KernelChoice | None = None,
+    engine: str = MICROVM.name,
 ) -> Iterator[OpenLab]:
     """Build or find all that the variants' cells need; raises UserError.
 
-    With a `choice` it is the user's kernel, and `line` what it is called.
+    With a `choice` it is the user's kernel, and `line` what it is called. `engine` names how its
+    machines boot.
     """
     from harness.kernel.own import facts_of
     from harness.lab import Lab as RealLab
@@ -47,7 +54,7 @@ def open_lab(
 
     with suppress(OSError):  # another worker's machine may go while it is looked at
         sweep()
-    lab = RealLab.open(line, variants, progress=progress, choice=choice)
+    lab = RealLab.open(line, variants, progress=progress, choice=choice, engine=ENGINES[engine])
     image = lab.image
     facts = {
         "image": image.key,
@@ -56,6 +63,7 @@ def open_lab(
         "series": image.meta.get("series", ""),
         "choice": facts_of(choice) if choice else None,
         "guest_image": lab.guest.key,
+        "engine": engine,
         "flavours": {
             flavour: {
                 "image": images.kernel.key,

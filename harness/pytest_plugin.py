@@ -27,10 +27,12 @@ _RUN = pytest.StashKey[str]()
 _SESSION = pytest.StashKey["ScenarioSession"]()
 _RELAY = pytest.StashKey[Any]()
 _WORKER_KEY = "umd_harness_run"
+_MICROVM = "microvm"
+"""harness.engines says it, too; but that is not imported in every session."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--scenario` and, for a repository's own, the setting `umd_scenarios`."""
+    """Add `--engine`, `--scenario` and, for a repository's own, the setting `umd_scenarios`."""
     parser.getgroup("umd-harness").addoption(
         "--scenario",
         dest="umd_scenarios",
@@ -39,12 +41,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE.py",
         help="scenarios of your own (the file is executed), alone but for -k; may be repeated",
     )
+    parser.getgroup("umd-harness").addoption(
+        "--engine",
+        dest="umd_engine",
+        default=_MICROVM,
+        metavar="NAME",
+        help="how the machines of scenario tests boot (microvm)",
+    )
     parser.addini("umd_scenarios", "files with scenarios of your own", type="paths", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Announce the marker, and load the user's scenario files if there are any."""
     config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
+    if (engine := config.getoption("umd_engine")) != _MICROVM:
+        _check_engine(engine)
     here = config.invocation_params.dir
     given = [here / file for file in config.getoption("umd_scenarios")]
     files = list(dict.fromkeys([*config.getini("umd_scenarios"), *given]))
@@ -79,7 +90,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
     if _SESSION not in config.stash:
         files = config.stash[_FILES]
-        session = ScenarioSession(config, _run_directory(config), files)
+        session = ScenarioSession(
+            config, _run_directory(config), files, engine=config.getoption("umd_engine")
+        )
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
         config.pluginmanager.register(Gate(session), "umd-harness-gate")
@@ -151,6 +164,13 @@ def _run_directory(config: pytest.Config) -> Path:
         given = getattr(config, "workerinput", {}).get(_WORKER_KEY)
         config.stash[_RUN] = given or new_run_name()
     return config.rootpath / "results" / config.stash[_RUN]
+
+
+def _check_engine(name: str) -> None:
+    from harness.engines import ENGINES
+
+    if name not in ENGINES:
+        raise pytest.UsageError(f"there is no engine {name!r}: take {', '.join(ENGINES)}")
 
 
 def _was_run(config: pytest.Config) -> bool:

@@ -38,7 +38,9 @@ class ScenarioSession:
     A pytest plugin of its own, so that sessions without scenarios never call its hooks.
     """
 
-    def __init__(self, config: pytest.Config, directory: Path, files: Sequence[Path]) -> None:
+    def __init__(
+        self, config: pytest.Config, directory: Path, files: Sequence[Path], *, engine: str
+    ) -> None:
         """Note where the run goes; nothing is made before the first cell is due."""
         self.gave_up = False
         self._config = config
@@ -47,6 +49,7 @@ class ScenarioSession:
         self._opened: provenance.OpenLab | None = None
         self._outcomes: dict[Cell, Outcome] = {}
         self._files = files
+        self._engine = engine
         self._tell = PlainProgress(self._write)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -106,7 +109,9 @@ class ScenarioSession:
         run = RunDirectory.create(self._directory.parent, self._directory.name)
         try:
             with run.lock("lab").acquire(timeout=_BUILD_DEADLINE):
-                opened = provenance.open_lab(DEFAULT_LINE, variants, self._tell)
+                opened = provenance.open_lab(
+                    DEFAULT_LINE, variants, self._tell, engine=self._engine
+                )
                 self._opened = self._stack.enter_context(opened)
                 if "started" not in run.header():
                     run.announce()

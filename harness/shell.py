@@ -8,54 +8,58 @@ import subprocess
 import sys
 import termios
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.engines import MICROVM
 from harness.lab import Lab
 from harness.report.terminal import console, progress_line
-from harness.vm.demotion import demotion
+from harness.vm.demotion import confinement
+from harness.vm.machine import INITRD, KERNEL, furnish
+from harness.vm.workdir import work_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.engines.engine import Engine
     from harness.kernel.choice import KernelChoice
     from harness.vm.spec import MachineSpec
 
 _CONSOLE = "stdio,id=console"
 
 
-def run_shell(line: str, variant: str, *, choice: KernelChoice | None = None) -> int:
+def run_shell(
+    line: str, variant: str, *, choice: KernelChoice | None = None, engine: Engine = MICROVM
+) -> int:
     """Boot and stay until the shell ends; return QEMU's exit status. Raises UserError.
 
     There is no deadline: the person at the terminal is it.
     """
     out = console()
     with progress_line(out) as progress:
-        lab = Lab.open(line, [variant], progress=progress, choice=choice)
-    spec = lab.spec(variant)
-    spec = replace(spec, cmdline=f"{spec.cmdline} umd.shell")
+        lab = Lab.open(line, [variant], progress=progress, choice=choice, engine=engine)
+    spec = lab.spec(variant, interactive=True)
     out.print(f"root shell on {variant} of {line}: leave it with `exit`, or with Ctrl-a x")
     with ExitStack() as stack:
-        files = [stack.enter_context(path.open("rb")) for path in (spec.kernel, spec.initramfs)]
-        kernel, initrd = (f"/proc/self/fd/{file.fileno()}" for file in files)
+        directory = stack.enter_context(work_directory())
+        furnish(directory, spec)
         stack.enter_context(_terminal_restored())
         accelerated, inherited = lab.accelerator.open(stack)
         done = subprocess.run(
-            [*demotion(), *qemu_arguments(spec, kernel, initrd), *accelerated],
-            pass_fds=[*inherited, *(file.fileno() for file in files)],
-            cwd="/",
+            [*confinement((), spec.reach()), *qemu_arguments(spec), *accelerated],
+            pass_fds=inherited,
+            cwd=directory,
             check=False,
         )
     return done.returncode
 
 
-def qemu_arguments(spec: MachineSpec, kernel: str, initrd: str) -> list[str]:
+def qemu_arguments(spec: MachineSpec) -> list[str]:
     """Return QEMU's command line but for the accelerator: nobody is at its other sockets."""
     arguments = _with_monitor(spec.arguments())
     for name in ("qmp", "gdb", "agent"):
         arguments += ["-chardev", f"null,id={name}"]
     memory = f"memory-backend-ram,id=ram,size={spec.memory_mib}M"
-    arguments += ["-object", memory, "-kernel", kernel, "-initrd", initrd]
+    arguments += ["-object", memory, "-kernel", KERNEL, "-initrd", INITRD]
     return [*arguments, "-append", spec.append]
 
 

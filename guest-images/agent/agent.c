@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guest's whole userspace: pid 1, /sbin/modprobe, and the agent that makes system
- * calls for the host. The name it is started by and its pid say which.
+ * calls for the host. The name it is started by and its pid say which. Beside another
+ * pid 1, `agent port` serves the virtio port; without the word, standard input and output.
  *
  * The agent's protocol, little endian, one request at a time (harness/attacker/protocol.py
  * is the other side):
@@ -551,30 +552,14 @@ static int has_word(const char *line, const char *word)
 	return 0;
 }
 
-static int init(void)
+/* Serve the port from a child, and outlive it. */
+static int serve_host(void)
 {
-	static const char * const install[] = { "/bin/busybox", "--install", "-s", "/bin", NULL };
-	static const char * const shell[] = { "/bin/busybox", "sh", NULL };
 	static const struct reply farewell = { .length = sizeof(farewell) - sizeof(__u32) };
-	char cmdline[2048];
-	long port, agent;
+	long agent, port = wait_for_port();
 
-	/* The kernel reaps for us. */
-	set_signal(SIGCHLD, SIG_IGN);
-	mount_all();
-	read_text("/proc/cmdline", cmdline, sizeof(cmdline));
-	if (has_word(cmdline, "umd.shell")) {
-		run(install);
-		run(shell);
-		/* Not power-off, which a kernel without ACPI cannot do: QEMU has -no-reboot. */
-		sys(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
-		    LINUX_REBOOT_CMD_RESTART, NULL);
-		return 1;
-	}
-
-	port = wait_for_port();
 	if (port < 0) {
-		say("no virtio port " PORT_NAME ": the end of pid 1 is to be seen from outside");
+		say("no virtio port " PORT_NAME ": that we end is to be seen from outside");
 		return 1;
 	}
 	agent = sys(__NR_fork);
@@ -588,6 +573,27 @@ static int init(void)
 	sys(__NR_write, port, &farewell, sizeof(farewell));
 	for (;;)
 		sys(__NR_pause);
+}
+
+static int init(void)
+{
+	static const char * const install[] = { "/bin/busybox", "--install", "-s", "/bin", NULL };
+	static const char * const shell[] = { "/bin/busybox", "sh", NULL };
+	char cmdline[2048];
+
+	/* The kernel reaps for us. */
+	set_signal(SIGCHLD, SIG_IGN);
+	mount_all();
+	read_text("/proc/cmdline", cmdline, sizeof(cmdline));
+	if (has_word(cmdline, "umd.shell")) {
+		run(install);
+		run(shell);
+		/* Not power-off, which a kernel without ACPI cannot do: QEMU has -no-reboot. */
+		sys(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		    LINUX_REBOOT_CMD_RESTART, NULL);
+		return 1;
+	}
+	return serve_host();
 }
 
 int main(int argc, char **argv, char **envp)
@@ -604,5 +610,7 @@ int main(int argc, char **argv, char **envp)
 		return modprobe(argv);
 	if (sys(__NR_getpid) == 1)
 		return init();
+	if (argc > 1 && same(argv[1], "port"))
+		return serve_host();
 	return serve(&stdio);
 }

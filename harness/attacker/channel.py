@@ -11,8 +11,9 @@ from harness.attacker.protocol import REPLY, Memory, body_size, request
 from harness.errors import VmLost
 
 if TYPE_CHECKING:
-    import socket
     from typing import Self
+
+    from harness.vm.stream import Stream
 
 REPLY_SECONDS = 10.0
 """How long one system call may take: an attack that blocks is an error, not a verdict."""
@@ -32,7 +33,7 @@ class Reply:
 
 
 class Channel:
-    """A conversation over a connected stream socket, which its `with` block closes.
+    """A conversation over a connected stream, which its `with` block closes.
 
     The time of the attempt runs from the first call. After `VmLost` each further call
     raises it again: a stream that lost its step has nothing more to say.
@@ -40,7 +41,7 @@ class Channel:
 
     def __init__(
         self,
-        stream: socket.socket,
+        stream: Stream,
         *,
         reply_seconds: float = REPLY_SECONDS,
         attempt_seconds: float = ATTEMPT_SECONDS,

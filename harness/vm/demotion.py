@@ -43,11 +43,12 @@ def demotion() -> list[str]:
     return [*_setpriv(), "--"]
 
 
-def confinement(readable: Sequence[int]) -> list[str]:
+def confinement(readable: Sequence[int], reach: Sequence[str] = ()) -> list[str]:
     """Like `demotion`, and QEMU is locked into the directory it is started in (Landlock).
 
-    Of the rest it opens only its own installation and the inherited descriptors `readable`,
-    to read. Where the kernel or setpriv has no Landlock, the demotion alone has to do.
+    Of the rest it opens only its own installation and the inherited descriptors `readable`, to
+    read, and what further rules (`reach`, as setpriv takes them) say. Where the kernel or setpriv
+    has no Landlock, the demotion alone has to do.
     """
     if not has_landlock():
         return demotion()
@@ -56,6 +57,8 @@ def confinement(readable: Sequence[int]) -> list[str]:
         for fd in readable
         for word in ("--landlock-rule", f"path-beneath:read-file:/proc/self/fd/{fd}")
     ]
+    for rule in reach:
+        opened += ["--landlock-rule", rule]
     return [*_setpriv(), *_LOCK, *opened, "--"]
 
 

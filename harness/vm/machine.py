@@ -10,6 +10,7 @@ import socket
 import stat
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.errors import VmLost, mendable
@@ -23,11 +24,11 @@ from harness.vm.workdir import work_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from harness.vm.probe import Accelerator
     from harness.vm.spec import MachineSpec
     from harness.vm.states import SavedState
+    from harness.vm.stream import Stream
 
 KERNEL = "kernel"
 INITRD = "initrd"
@@ -59,6 +60,7 @@ class Machine:
         gdbstub: Gdbstub,
         agent: socket.socket,
     ) -> None:
+        self._spec = spec
         self._size = spec.memory_mib << 20
         self._process = process
         self._monitor = monitor
@@ -77,9 +79,7 @@ class Machine:
         with ExitStack() as stack:
             with _starting():
                 directory = stack.enter_context(work_directory())
-                # Copies: QEMU's user may have no right to read ours.
-                for source, name in ((spec.kernel, KERNEL), (spec.initramfs, INITRD)):
-                    give_to_qemu(shutil.copyfile(source, directory / name))
+                furnish(directory, spec)
                 machine = cls._start(stack, spec, accelerator, directory, arguments)
             with machine._explained():
                 machine._connect()
@@ -139,7 +139,13 @@ class Machine:
                 inherited.append(theirs.fileno())
             monitor = stack.enter_context(Monitor(ours["qmp"]))
             process = stack.enter_context(
-                Process(arguments, directory=directory, readable=readable, inherited=inherited)
+                Process(
+                    arguments,
+                    directory=directory,
+                    readable=readable,
+                    reach=spec.reach(),
+                    inherited=inherited,
+                )
             )
         return cls(spec, process, monitor, Gdbstub(ours["gdb"]), ours["agent"])
 
@@ -188,12 +194,19 @@ class Machine:
         return VmLost(": ".join(filter(None, (f"QEMU ended with {status}", reason, words))))
 
     @property
+    def directory(self) -> Path:
+        """The directory that QEMU runs in and may write to. It goes with the machine."""
+        return self._process.directory
+
+    @property
     def pid(self) -> int:
         """QEMU's process."""
         return self._process.pid
 
-    def agent_socket(self) -> socket.socket:
-        """The host's end of the agent's port. The caller closes it."""
+    def agent_socket(self) -> Stream:
+        """The host's end of the stream to the agent. The caller closes it. Raises VmLost."""
+        if self._spec.connect is not None:
+            return self._spec.connect(self)
         return self._agent.dup()
 
     def console(self) -> str:
@@ -278,6 +291,19 @@ class Machine:
         self._process.end()
         for name in (RAM, DEVICE):
             _take_over(self._process.directory / name, directory / name)
+
+
+def furnish(directory: Path, spec: MachineSpec) -> None:
+    """Put what a machine boots from into the directory that its QEMU runs in.
+
+    Copies: QEMU's user may have no right to read ours.
+    """
+    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files):
+        folders = [directory / folder for folder in reversed(Path(name).parents)]
+        for folder in folders[1:]:
+            folder.mkdir(exist_ok=True)
+            give_to_qemu(folder)
+        give_to_qemu(Path(shutil.copy(source, directory / name)))
 
 
 @contextmanager

@@ -22,9 +22,9 @@ WORDS = 2000
 class Process:
     """QEMU in `directory`, from here to the end of its `with` block.
 
-    It opens nothing outside but the files of the descriptors `readable`; `inherited` it may
-    use as they are. Its standard output is the guest's console. Raises UserError if QEMU is
-    not installed.
+    It opens nothing outside but the files of the descriptors `readable` and what the Landlock
+    rules `reach` say; `inherited` it may use as they are. Its standard output is the
+    guest's console. Raises UserError if QEMU is not installed.
     """
 
     def __init__(
@@ -33,13 +33,14 @@ class Process:
         *,
         directory: Path,
         readable: Sequence[int],
+        reach: Sequence[str] = (),
         inherited: Sequence[int],
     ) -> None:
         self.directory = directory
         self._errors = (directory / "stderr").open("w+b")
         try:
             self._process = subprocess.Popen(
-                [*confinement(readable), *arguments],
+                [*confinement(readable, reach), *arguments],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

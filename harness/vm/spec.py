@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from harness.vm.qemu import QEMU
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from harness.vm.machine import Machine
+    from harness.vm.stream import Stream
 
 CMDLINE = "console=ttyS0 panic=-1 quiet numa=fake=2 no_timer_check"
 """panic=-1: a panic ends QEMU. Two nodes, or no page could be moved from one to the other. The
@@ -36,6 +40,11 @@ MACHINE = (
 class MachineSpec:
     """One machine. `kernel_key` and `guest_key` stand for what the files contain.
 
+    An engine may add QEMU arguments (`devices`), `files` that are copied into the machine's
+    directory under the given names, and host directories that QEMU may read (`readable`) or whose
+    names it may list, down to the last (`listable`). Where the agent is not at the virtio port,
+    `connect` gives the stream to it.
+
     With `kaslr` the kernel says at boot where it is (vmcoreinfo). Off is the default: a boot is
     then like any other, and root, who attacks here, could read the addresses anyway.
     """
@@ -49,13 +58,25 @@ class MachineSpec:
     memory_mib: int = 256
     cpus: int = 1
     kaslr: bool = False
+    devices: tuple[str, ...] = ()
+    files: tuple[tuple[str, Path], ...] = ()
+    readable: tuple[Path, ...] = ()
+    listable: tuple[Path, ...] = ()
+    connect: Callable[[Machine], Stream] | None = None
 
     def arguments(self) -> list[str]:
         """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""
         # As threads of one core: that is what core scheduling is about.
         size = ["-m", f"{self.memory_mib}M", "-smp", f"{self.cpus},threads={self.cpus}"]
         found = ["-device", "vmcoreinfo"] if self.kaslr else []
-        return [QEMU, *MACHINE, *found, *size]
+        return [QEMU, *MACHINE, *found, *size, *self.devices]
+
+    def reach(self) -> list[str]:
+        """What of the host's directories QEMU may open, as setpriv's rules for Landlock."""
+        return [
+            *(f"path-beneath:read-file,read-dir:{path}" for path in self.readable),
+            *(f"path-beneath:read-dir:{path}" for path in self.listable),
+        ]
 
     @property
     def append(self) -> str:

@@ -38,7 +38,7 @@ from harness import cli, provenance
 from harness.kernel.build import kernel_image
 
 @contextmanager
-def open_lab(*arguments):
+def open_lab(*arguments, engine):
     sources, patches, cache = map(Path, {paths!r})
     kernel_image("6.12", progress=arguments[-1], patches=patches, cache=cache, sources=sources,
                  free_space=0)

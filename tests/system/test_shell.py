@@ -20,12 +20,13 @@ DEADLINE = 120.0
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("way_out", [b"exit\n", b"\x03\x01x"], ids=["exit", "ctrl-a-x"])
-def test_a_root_shell_on_the_terminal(way_out: bytes) -> None:
+@pytest.mark.parametrize("engine", ["microvm", "virtme"])
+def test_a_root_shell_on_the_terminal(engine: str, way_out: bytes) -> None:
     Lab.open("6.12", progress=lambda _: None)
     controller, terminal = pty.openpty()
     before = termios.tcgetattr(terminal)
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "shell", "--variant", "baseline"],
+        [sys.executable, "-m", "harness.cli", "shell", "--engine", engine, "--variant", "baseline"],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cell import Cell, Outcome
+from harness.engines import MICROVM
 from harness.provenance import LabOpener, OpenLab, Progress
 from harness.scenarios import SCENARIOS
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
@@ -137,11 +138,17 @@ def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) 
         variants: Iterable[str],
         progress: Progress,
         choice: KernelChoice | None = None,
+        engine: str = MICROVM.name,
     ) -> Iterator[OpenLab]:
         for text in says:
             progress(text)
         time.sleep(takes)
-        facts = {"image": "0123abcd", "guest_image": "4567", "qemu": f"none for {line}"}
+        facts = {
+            "image": "0123abcd",
+            "guest_image": "4567",
+            "qemu": f"none for {line}",
+            "engine": engine,
+        }
         own = {"choice": choice.words()} if choice else {}
         yield OpenLab(lab, {**facts, **own, "opened_for": list(variants)})
 

@@ -21,6 +21,7 @@ from command_line import (
 )
 from small_corpus import AS_EXPECTED, CELLS, POLICIES
 
+from harness.engines import ENGINES
 from harness.matrix import all_cells
 from harness.scenarios import SCENARIOS
 from harness.variants import VARIANTS
@@ -54,6 +55,16 @@ def test_all_as_expected_is_0_and_all_is_kept(tmp_path: Path) -> None:
     assert header["counts"]["not_run"] == 0
     names = {path.name for path in (tmp_path / "results/latest").resolve().iterdir()}
     assert names == {"cells", "results.jsonl", "run.json", "junit.xml"}
+
+
+def test_how_the_machines_boot_is_the_users_choice_and_kept(tmp_path: Path) -> None:
+    cells = ("run", "--variant", "baseline", "-k", "nothing")
+    for engine in ENGINES:
+        assert umd_harness(tmp_path, *cells, "--engine", engine).returncode == 0
+        assert latest(tmp_path)[0]["engine"] == engine
+    refused = umd_harness(tmp_path, *cells, "--engine", "bochs")
+    assert refused.returncode == 2
+    assert "invalid choice: 'bochs'" in refused.stderr
 
 
 def test_the_whole_corpus_is_as_expected_and_each_cell_runs_once(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_the_console_is_the_terminal_and_ctrl_a_x_ends_a_guest_that_hangs() -> N
         guest_key="g",
         cmdline="umd_isolation=on umd.shell",
     )
-    arguments = qemu_arguments(spec, "/proc/self/fd/3", "/proc/self/fd/4")
+    arguments = qemu_arguments(spec)
     chardevs = [arguments[place + 1] for place, word in enumerate(arguments) if word == "-chardev"]
     assert [one for one in chardevs if one.startswith("stdio")] == [
         "stdio,id=console,signal=off,mux=on"

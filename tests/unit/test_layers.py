@@ -24,6 +24,7 @@ LAYERS = {
     "surface": "surface kselftest",
     "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat "
     "round_trip figures defences kept_run compare bisect own_attacks guest",
+    "engines": "engines",
     "scenarios": "scenarios scenario_files attack_program",
     "witness": "witness trial trip_clock handler",
     "attacker": "attacker attempt_end",
@@ -143,6 +144,7 @@ def test_up_is_up() -> None:
         "export",
         "surface",
         "matrix",
+        "engines",
         "scenarios",
         "witness",
         "attacker",

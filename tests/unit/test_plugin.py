@@ -37,13 +37,13 @@ if not {whole}:
 here = Path(__file__).parent
 lab = ScriptedLab({script}, takes={takes}, log=here / "ran")
 working = opener(lab, says=("kernel: 1/2 objects",))
-def broken(line, variants, progress):
+def broken(line, variants, progress, *, engine):
     raise UserError("there is no kernel source", hint="install it")
 @contextmanager
-def full(line, variants, progress):
+def full(line, variants, progress, *, engine):
     # The kernel refuses as a full disk does; pytest's own output is far shorter than that.
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-    with working(line, variants, progress) as opened:
+    with working(line, variants, progress, engine=engine) as opened:
         yield provenance.OpenLab(opened.lab, dict(image="x" * 300_000))
 provenance.open_lab = {opener}
 """
@@ -282,9 +282,9 @@ def test_the_build_is_outside_the_tests_time_limit(session: Session) -> None:
         conftest.read_text()
         + """
 import time
-def slow(line, variants, progress):
+def slow(line, variants, progress, *, engine):
     time.sleep(4)
-    return working(line, variants, progress)
+    return working(line, variants, progress, engine=engine)
 provenance.open_lab = slow
 """
     )
@@ -337,3 +337,10 @@ def test_the_plugin_imports_nothing_of_weight() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == ["harness", "harness.errors", "harness.pytest_plugin"]
+
+
+def test_how_the_machines_boot_is_an_option(session: Session) -> None:
+    session.run("-k", "6.12-baseline-nothing", "--engine", "virtme").assert_outcomes(passed=1)
+    assert json.loads((session.latest / "run.json").read_text())["engine"] == "virtme"
+    result = session.run("-k", "6.12-baseline-nothing", "--engine", "bochs")
+    result.stderr.fnmatch_lines(["ERROR: there is no engine 'bochs': take microvm, *"])

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The default engine: the guest image is all of the userspace, and a booted machine is saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.guest_image import GuestImage
+    from harness.kernel.images import KernelImage
+    from harness.vm.machine import Machine
+    from harness.vm.spec import MachineSpec
+
+
+@dataclass(frozen=True)
+class Microvm:
+    """No directory of the host is shared, and no other program runs in the guest."""
+
+    name: str = "microvm"
+    saves: bool = True
+
+    def check(self) -> None:
+        """Whatever it takes is looked for where it is used."""
+
+    def spec(
+        self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
+    ) -> MachineSpec:
+        """Return the machine as it is."""
+        del kernel, guest
+        return replace(plain, cmdline=f"{plain.cmdline} umd.shell") if interactive else plain
+
+    def prepare(self, machine: Machine, attacker: Attacker) -> None:
+        """Nothing is left to do."""

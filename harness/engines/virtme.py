@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The engine for a developer's own tools: virtme-ng's init on the host's root file system.
+
+QEMU hands the host's files to the guest over 9p, to read only. What it may open itself is the
+limit of that: it is nobody, or the developer if they are not root, and Landlock leaves it only
+the directories of installed software (`SHARED`), and of the rest the names of files.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.paths import GUEST_IMAGES
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.guest_image import GuestImage
+    from harness.kernel.images import KernelImage
+    from harness.vm.machine import Machine
+    from harness.vm.spec import MachineSpec
+
+OLDEST = (1, 42)
+INSTALL = "pip install 'virtme-ng>=1.42'"
+MEMORY_MIB = 512
+
+ROOT = "/dev/root"
+"""The 9p tag of the host's root directory: the one that virtme-ng's initramfs mounts."""
+SHARE = "umd"
+"""The tag of what we bring: agent, modules, virtme-ng's init. A folder in QEMU's directory."""
+
+SHARED = ("/usr", "/etc", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
+"""The host's directories whose files QEMU may open: software and its settings, nobody's data."""
+
+_DRIVERS = {"9p": "9P_FS", "9pnet_virtio": "NET_9P_VIRTIO", "overlay": "OVERLAY_FS"}
+"""The modules that it takes, and the options that make them or build them in."""
+_INIT = "virtme-ng-init"
+_START = "start"
+_CANARY = "canary"
+"""A file that QEMU's own user could write: nothing but the share's being read-only protects it."""
+_GUEST = "/run/umd/share"
+
+_OVERLAID = ("/etc", "/usr", "/var", "/bin", "/sbin", "/lib")
+"""Where the guest may write nevertheless, into its own memory, as far as these are directories."""
+
+_NO_MODPROBE = '"\n"'
+"""The kernel reads to the end of the line: it asks nobody for modules until the guest has the root
+directory that it will keep. A handler that started before would differ from all that follow it."""
+
+_FIRST = (
+    "mount -n -t devtmpfs devtmpfs /dev",
+    "mount -n -t tmpfs run /run",
+    "mount -n -t tmpfs tmpfs /tmp",
+    f"mkdir -p {_GUEST}",
+    f"mount -n -t 9p -o ro,version=9p2000.L,trans=virtio,access=any {SHARE} {_GUEST}",
+    f"PATH={_GUEST}/masked:/usr/sbin:/usr/bin exec {_GUEST}/{_INIT}",
+)
+"""What busybox does in the guest before virtme-ng's init, which lies on our share."""
+
+_MASKED = "systemd-tmpfiles"
+"""What virtme-ng's init would spend most of a cell's boot in. Busybox does not know the name."""
+
+
+@dataclass(frozen=True)
+class Virtme:
+    """Each cell boots: a guest whose files are the host's cannot be saved."""
+
+    name: str = "virtme"
+    saves: bool = False
+
+    def check(self) -> None:
+        """Raise UserError without virtme-ng, or with one that is too old."""
+        found = virtme_version()
+        if not found:
+            raise UserError("virtme-ng is not installed", hint=INSTALL)
+        if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
+            raise UserError(f"virtme-ng {found} is too old", hint=INSTALL)
+
+    def spec(
+        self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
+    ) -> MachineSpec:
+        """Return the machine that boots with the host's files. Raises UserError."""
+        from harness.guest_image import static_busybox
+
+        if lacking := [name for name in _DRIVERS.values() if name not in kernel.options]:
+            raise UserError(
+                f"--engine virtme takes a kernel with {', '.join(lacking)}",
+                hint="configure it so: --config FRAGMENT",
+            )
+        busybox = static_busybox()
+        brought = {
+            "agent": guest.agent,
+            "busybox": busybox,
+            _INIT: _guest_tools() / "bin" / _INIT,
+            _START: GUEST_IMAGES / "virtme" / _START,
+            _CANARY: GUEST_IMAGES / "virtme" / _CANARY,
+            **{f"modules/{module.name}": module for module in guest.modules},
+        }
+        if not interactive:
+            brought[f"masked/{_MASKED}"] = busybox
+        return replace(
+            plain,
+            initramfs=_initramfs(guest),
+            cmdline=f"{plain.cmdline} {_parameters(busybox, interactive=interactive)}",
+            memory_mib=MEMORY_MIB,
+            devices=(*_shared("root", "/", ROOT), *_shared("umd", "share", SHARE)),
+            files=tuple((f"share/{name}", path) for name, path in brought.items()),
+            readable=tuple(path for path in map(Path, SHARED) if path.exists()),
+            listable=(Path("/"),),  # QEMU has to open the top of what it shares
+        )
+
+    def prepare(self, machine: Machine, attacker: Attacker) -> None:
+        """See that the guest's root cannot write the host's files. Raises UserError if it can."""
+        from harness.engines.read_only import check_read_only
+
+        check_read_only(attacker, ("/", _GUEST), canary=machine.directory / "share" / _CANARY)
+
+
+def virtme_version() -> str:
+    """Return the version of virtme-ng that is installed; empty if none is."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("virtme-ng")
+    except PackageNotFoundError:
+        return ""
+
+
+def _parameters(busybox: Path, *, interactive: bool) -> str:
+    """Return the kernel's parameters, the last of which are what becomes of the guest."""
+    overlaid = [path for path in _OVERLAID if Path(path).is_dir() and not Path(path).is_symlink()]
+    overlays = [f"virtme_rw_overlay{i}={path}" for i, path in enumerate(overlaid)]
+    start = f"{_GUEST}/{_START}"
+    script = base64.b64encode(f"{start} agent".encode()).decode()
+    return " ".join(
+        (
+            "virtme_root_mods=1 virtme_root_user=1 virtme_console=ttyS0 virtme_hostname=umd",
+            *overlays,
+            f"sysctl.kernel.modprobe={_NO_MODPROBE}",
+            f"virtme_shell={start}" if interactive else f"virtme.exec=`{script}`",
+            f'init={busybox.resolve()} -- sh -c "{"; ".join(_FIRST)}"',
+        )
+    )
+
+
+def _shared(ident: str, path: str, tag: str) -> tuple[str, ...]:
+    """Return QEMU's arguments that share a directory of the host, which stays as it is."""
+    return (
+        "-fsdev",
+        f"local,id={ident},path={path},security_model=none,readonly=on,multidevs=remap",
+        "-device",
+        f"virtio-9p-pci,fsdev={ident},mount_tag={tag}",
+    )
+
+
+def _guest_tools() -> Path:
+    from virtme.resources import find_guest_tools
+
+    found = find_guest_tools()
+    if found is None:
+        raise UserError("virtme-ng lacks its guest tools", hint=f"{INSTALL} --force-reinstall")
+    return Path(found)
+
+
+def _initramfs(guest: GuestImage) -> Path:
+    """Return virtme-ng's initramfs with our drivers, beside the guest image: made once."""
+    place = guest.initramfs.with_name(f"virtme-{virtme_version()}.cpio")
+    if place.exists():
+        return place
+    from virtme.mkinitramfs import Config, mkinitramfs
+
+    from harness.engines.drivers import load_order
+    from harness.guest_image import static_busybox
+
+    config = Config()
+    modules = {path.stem for path in guest.modules}
+    wanted = [name for name in _DRIVERS if name in modules]  # others are built in
+    config.modfiles = [str(path) for path in load_order(guest.modules, wanted)]
+    config.busybox = str(static_busybox())
+    fd, scratch = tempfile.mkstemp(dir=place.parent)
+    with os.fdopen(fd, "wb") as file:
+        mkinitramfs(file, config)
+    Path(scratch).rename(place)
+    return place
