@@ -138,14 +138,14 @@ def audit_calls(attacker: Attacker, handler: Handler) -> None:
         handler.wait_for_request()
         audit.record_calls(handler.pid)
         audit.become_daemon()
-        reads: list[int] = []
+        reads: list[dict[str, int]] = []
         for _ in range(LOOKS):
             handler.wait_for_request()
-            calls = audit.calls()
-            reads += [call["a1"] for call in calls if call["syscall"] == NUMBERS["read"]]
+            reads += [call for call in audit.calls() if call["syscall"] == NUMBERS["read"]]
             if len(reads) > 1:
                 break
     if not reads:
         raise NoTarget("it makes no system calls")
-    # The lower one: what the first read leaves of a request, the next one gets further up.
-    attacker.gain("where its requests arrive", min(reads), truth=handler.symbol("request"))
+    # A request is the longest that it reads: a frame is shorter, and so is the rest of a request.
+    longest = max(reads, key=lambda call: call["a2"])
+    attacker.gain("where its requests arrive", longest["a1"], truth=handler.symbol("request"))
