@@ -27,6 +27,7 @@ _NOT_TRACED = {
     for v in VARIANTS.values()
     if not v.handler
 }
+_PATCH = "/sys/kernel/livepatch/livepatch_sample"
 
 
 @scenario(
@@ -128,4 +129,5 @@ def livepatch_code(attacker: Attacker, handler: Handler) -> None:
     forged = replace_function(module, "livepatch_cmdline_proc_show", bytes.fromhex("31c0 c3"))
     attacker.syscall("init_module", forged, len(forged), "")
     # Threads would be patched only when seen asleep, by an unwinder that this kernel lacks.
-    attacker.write_file("/sys/kernel/livepatch/livepatch_sample/force", b"1")
+    if attacker.read_file(f"{_PATCH}/transition").strip() != b"0":
+        attacker.write_file(f"{_PATCH}/force", b"1")
