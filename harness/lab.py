@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from harness.variants import Variant
 
 BOOT_SECONDS = 120
+WHOLE_BOOT_SECONDS = 600
+"""For a guest with a userspace of its own to come up to its first handler, on a busy host."""
 CALM_TRIES = 3
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 EARLY_CLOCK = b"tsc-early"
@@ -236,7 +238,8 @@ class Lab:
         """Wait for a handler that answers."""
         witness = Witness(machine, self.images(variant).kernel)
         witness.appear(seconds=BOOT_SECONDS)
-        first = witness.wait(lambda t: t.count.right > 0, seconds=BOOT_SECONDS, what="right reply")
+        seconds = BOOT_SECONDS if self.engine.saves else WHOLE_BOOT_SECONDS
+        first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
         start = time.monotonic()
         warm = witness.wait(
             lambda t: t.count.right >= WARM_REQUESTS, seconds=BOOT_SECONDS, what="warm handler"

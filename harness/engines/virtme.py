@@ -53,14 +53,15 @@ _NO_MODPROBE = '"\n"'
 directory that it will keep. A handler that started before would differ from all that follow it."""
 
 _FIRST = (
-    "mount -n -t devtmpfs devtmpfs /dev",
-    "mount -n -t tmpfs run /run",
-    "mount -n -t tmpfs tmpfs /tmp",
-    f"mkdir -p {_GUEST}",
-    f"mount -n -t 9p -o ro,version=9p2000.L,trans=virtio,access=any {SHARE} {_GUEST}",
+    "$0 mount -t devtmpfs devtmpfs /dev",
+    "$0 mount -t tmpfs run /run",
+    "$0 mount -t tmpfs tmpfs /tmp",
+    f"$0 mkdir -p {_GUEST}",
+    f"$0 mount -t 9p -o ro,version=9p2000.L,trans=virtio,access=any {SHARE} {_GUEST}",
     f"PATH={_GUEST}/masked:/usr/sbin:/usr/bin exec {_GUEST}/{_INIT}",
 )
-"""What busybox does in the guest before virtme-ng's init, which lies on our share."""
+"""What busybox does in the guest before virtme-ng's init, which lies on our share. `$0` is busybox:
+it finds its own commands in /proc/self, which is not there yet."""
 
 _MASKED = "systemd-tmpfiles"
 """What virtme-ng's init would spend most of a cell's boot in. Busybox does not know the name."""
@@ -92,7 +93,7 @@ class Virtme:
                 f"--engine virtme takes a kernel with {', '.join(lacking)}",
                 hint="configure it so: --config FRAGMENT",
             )
-        busybox = static_busybox()
+        busybox = static_busybox().resolve()
         brought = {
             "agent": guest.agent,
             "busybox": busybox,
@@ -143,7 +144,7 @@ def _parameters(busybox: Path, *, interactive: bool) -> str:
             *overlays,
             f"sysctl.kernel.modprobe={_NO_MODPROBE}",
             f"virtme_shell={start}" if interactive else f"virtme.exec=`{script}`",
-            f'init={busybox.resolve()} -- sh -c "{"; ".join(_FIRST)}"',
+            f'init={busybox} -- sh -c "{"; ".join(_FIRST)}" {busybox}',
         )
     )
 
