@@ -123,7 +123,8 @@ def _virtme() -> Finding:
 
 
 def _source(line: str) -> Finding:
-    from harness.kernel.fetch import debian_archive, find_fetched
+    from harness.kernel.archive import debian_archive
+    from harness.kernel.fetch import find_fetched
     from harness.kernel.series import source_package
     from harness.kernel.source import SOURCE_DIR
 

@@ -20,21 +20,15 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.errors import FREE_SPACE, UserError
+from harness.kernel.archive import Archive, debian_archive, network
 from harness.kernel.command import check_disk, clean_environment, output_of, process_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-KEYRINGS = tuple(
-    Path(f"/usr/share/keyrings/debian-archive-keyring.{suffix}") for suffix in ("pgp", "gpg")
-)
-"""Debian's keys; which of the two names there is depends on the release."""
+    from collections.abc import Callable
 
 _NOTE = "version"  # the file that says which was fetched
 _DEADLINE = 1800.0  # seconds for 160 MB; apt itself gives up on an archive that is silent
 _NEEDED = 512 << 20  # bytes: the package, the tarball in it, and the suite's index
-_TARGET = "$(REPO_URI)|$(ORIGIN)|$(RELEASE)|$(SIGNED_BY)|$(CREATED_BY)"
-_NETWORK = re.compile(r'^Acquire::(?:https?|socks|Retries|Force|Check|Queue)\b.* ".*";$', re.M)
 _PRIVATE = """\
 Dir::State "{root}/state";
 Dir::State::status "/dev/null";
@@ -50,14 +44,6 @@ Dir::Etc::trustedparts "/dev/null";
 APT::Update::Error-Mode "any";
 APT::Get::Show-Versions "1";
 Acquire::Languages "none";
-"""
-_SOURCES = """\
-Types: deb
-URIs: {uri}
-Suites: {suite}
-Components: main
-Architectures: amd64
-Signed-By: {keyring}
 """
 _FAILURES = (
     # what apt says, what it means (the package is `{0}`, the archive `{1}`), and what to do
@@ -96,14 +82,6 @@ class SourcePackage:
     def __str__(self) -> str:
         """Return how messages name it."""
         return f"{self.name} of {self.suite}"
-
-
-@dataclass(frozen=True)
-class Archive:
-    """Where a suite is, and whose keys must have signed it."""
-
-    uri: str
-    keyring: Path
 
 
 @dataclass(frozen=True)
@@ -147,51 +125,6 @@ def fetch(
     return _fetched(package, place)
 
 
-def debian_archive(suite: str) -> Archive:
-    """Return the archive of Debian's that has `suite`, by what this machine's apt names.
-
-    Raises UserError.
-    """
-    keyring = next(filter(Path.is_file, KEYRINGS), None)
-    if keyring is None:
-        raise UserError(
-            f"there are no keys of Debian's here to check a source with ({KEYRINGS[0]})",
-            hint="apt-get install debian-archive-keyring",
-        )
-    if shutil.which("apt-get") is None:
-        raise UserError(
-            "a kernel's source is fetched with apt, which is not here",
-            hint="copy the folder `sources` of the cache from a Debian machine",
-        )
-    argv = ["apt-get", "indextargets", "--format", _TARGET]
-    status, output = output_of(argv)
-    uri = archive_among(output.splitlines(), suite=suite) if status == 0 else None
-    if uri is None:
-        raise UserError(
-            "this machine's apt names no archive of Debian's that sources could be fetched from",
-            hint="name one in /etc/apt/sources.list.d, with `Signed-By:`, and apt-get update",
-        )
-    return Archive(uri, keyring)
-
-
-def archive_among(targets: Iterable[str], *, suite: str) -> str | None:
-    """Return the URI for `suite` among lines of `apt-get indextargets` in the format _TARGET.
-
-    Only what says that it is Debian's, or, where apt never updated its lists, is to be signed by
-    Debian's keys; never a folder of this machine's. Security updates have an archive of their own.
-    """
-    for target in targets:
-        uri, origin, release, signed_by, created_by = target.split("|")
-        is_debian = origin == "Debian" or (
-            origin == "$(ORIGIN)" and signed_by in map(str, KEYRINGS)
-        )
-        is_remote = uri.startswith(("http://", "https://"))
-        same_kind = release.endswith("-security") is suite.endswith("-security")
-        if created_by == "Packages" and is_debian and is_remote and same_kind:
-            return uri
-    return None
-
-
 def _place(package: SourcePackage, cache: Path) -> Path:
     return cache / "sources" / f"{package.name}_{package.suite}"
 
@@ -215,11 +148,10 @@ def _fetch(
     new = root / "new"
     for name in ("state/lists/partial", "cache/archives/partial", "new"):
         (root / name).mkdir(parents=True)
-    sources = _SOURCES.format(uri=archive.uri, suite=package.suite, keyring=archive.keyring)
-    (root / "archive.sources").write_text(sources)
+    (root / "archive.sources").write_text(archive.entry(package.suite))
     config = root / "apt.conf"
     config.touch(mode=0o600)  # a proxy's address may hold a password
-    config.write_text(_PRIVATE.format(root=root) + _network())
+    config.write_text(_PRIVATE.format(root=root) + network())
     progress(f"source: looking for {package} at {archive.uri}")
     _apt(["update"], root, package=package, archive=archive, progress=lambda: None)
     _apt(
@@ -235,12 +167,6 @@ def _fetch(
     _, version = output_of(["dpkg-deb", "--field", str(deb), "Version"])
     (new / _NOTE).write_text(version)
     return new
-
-
-def _network() -> str:
-    """Return the part of the machine's apt configuration that says how to reach an archive."""
-    status, output = output_of(["apt-config", "dump", "Acquire"])
-    return "".join(f"{line}\n" for line in _NETWORK.findall(output)) if status == 0 else ""
 
 
 def _mib(root: Path) -> int:

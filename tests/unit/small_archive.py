@@ -11,7 +11,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from harness.kernel.fetch import Archive
+from harness.kernel.archive import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

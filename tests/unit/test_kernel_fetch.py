@@ -13,16 +13,10 @@ import pytest
 from small_archive import CONTENT, PACKAGE, SUITE, make_archive, make_key, served
 
 from harness.errors import UserError
+from harness.kernel import archive as archives
 from harness.kernel import fetch as fetching
-from harness.kernel.fetch import (
-    KEYRINGS,
-    Archive,
-    SourcePackage,
-    archive_among,
-    debian_archive,
-    fetch,
-    find_fetched,
-)
+from harness.kernel.archive import KEYRINGS, Archive, archive_among, debian_archive
+from harness.kernel.fetch import SourcePackage, fetch, find_fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,7 +163,7 @@ def test_a_machine_without_such_an_archive_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "keyring.pgp").touch()
-    monkeypatch.setattr(fetching, "KEYRINGS", (tmp_path / "keyring.pgp",))
+    monkeypatch.setattr(archives, "KEYRINGS", (tmp_path / "keyring.pgp",))
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     (bin_ / "apt-get").write_text("#!/bin/sh\necho 'file:/srv/|Debian|trixie||Packages'\n")
@@ -180,6 +174,6 @@ def test_a_machine_without_such_an_archive_is_told(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="fetched with apt, which is not here"):
         debian_archive("trixie")
-    monkeypatch.setattr(fetching, "KEYRINGS", (tmp_path / "missing.pgp",))
+    monkeypatch.setattr(archives, "KEYRINGS", (tmp_path / "missing.pgp",))
     with pytest.raises(UserError, match="apt-get install debian-archive-keyring"):
         debian_archive("trixie")
