@@ -93,7 +93,7 @@ class Lab:
         A `step` is a part of the line's series, as `kernel_image` has it. Raises UserError if
         something cannot be had.
         """
-        engine.check()
+        engine.check(progress=progress)
         chosen = accelerator()
         flavours = {}
         # The line's own first: the others start from its objects.

@@ -14,6 +14,7 @@ from harness.engines import MICROVM
 from harness.lab import Lab
 from harness.report.terminal import console, progress_line
 from harness.vm.demotion import confinement
+from harness.vm.disk import NO_DISK
 from harness.vm.machine import INITRD, KERNEL, furnish
 from harness.vm.workdir import work_directory
 
@@ -44,9 +45,10 @@ def run_shell(
         furnish(directory, spec)
         stack.enter_context(_terminal_restored())
         accelerated, inherited = lab.accelerator.open(stack)
+        on_disk, layers = spec.disk.arguments(stack) if spec.disk else NO_DISK
         done = subprocess.run(
-            [*confinement((), spec.reach()), *qemu_arguments(spec), *accelerated],
-            pass_fds=inherited,
+            [*confinement((), spec.reach()), *qemu_arguments(spec), *on_disk, *accelerated],
+            pass_fds=[*inherited, *layers],
             cwd=directory,
             check=False,
         )

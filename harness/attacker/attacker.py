@@ -289,7 +289,8 @@ class Attacker(SystemCalls):
         path = f"/tmp/{name}"  # noqa: S108 - the guest's, not ours
         if name not in self._placed:
             with self.setup():
-                self.write_file(path, source.read_bytes(), mode=0o755)
+                if not self._channel.put(path, source.read_bytes(), 0o755):
+                    self.write_file(path, source.read_bytes(), mode=0o755)
             self._placed.add(name)
         return path
 

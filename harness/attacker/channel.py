@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.protocol import REPLY, Memory, body_size, request
 from harness.errors import VmLost
+from harness.vm.stream import FileStream
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 REPLY_SECONDS = 10.0
 """How long one system call may take: an attack that blocks is an error, not a verdict."""
+FILE_SECONDS = 30.0
+"""How long it may take to put a file into the guest."""
 ATTEMPT_SECONDS = 60.0
 """How long a channel may serve: a guest that answers, but leads nowhere, ends here."""
 
@@ -71,11 +74,35 @@ class Channel:
             self._lost = str(lost)
             raise
 
-    def _exchange(self, frame: bytes, memory: Memory) -> Reply:
+    def put(self, path: str, data: bytes, mode: int) -> bool:
+        """Make a file in the guest if the stream has a way of its own to; whether it has.
+
+        Raises VmLost where it has one, and that fails.
+        """
+        if self._lost is not None:
+            raise VmLost(self._lost)
+        if not isinstance(self._stream, FileStream):
+            return False
+        try:
+            self._stream.settimeout(_left(self._deadline(FILE_SECONDS)))
+            self._stream.put(path, data, mode)
+        except TimeoutError:
+            self._lost = f"the guest did not take the file {path} before its deadline"
+        except OSError as error:
+            self._lost = f"the guest did not take the file {path}: {error.strerror}"
+        if self._lost is not None:
+            raise VmLost(self._lost)
+        return True
+
+    def _deadline(self, seconds: float) -> float:
+        """Return when a call that may take `seconds` must have ended; the first starts the time."""
         now = time.monotonic()
         if self._attempt_end is None:
             self._attempt_end = now + self._attempt_seconds
-        end = min(now + self._reply_seconds, self._attempt_end)
+        return min(now + seconds, self._attempt_end)
+
+    def _exchange(self, frame: bytes, memory: Memory) -> Reply:
+        end = self._deadline(self._reply_seconds)
         try:
             self._stream.settimeout(_left(end))
             self._stream.sendall(frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.engines.image import Image
 from harness.engines.microvm import Microvm
 from harness.engines.virtme import Virtme
 
@@ -12,4 +13,4 @@ if TYPE_CHECKING:
     from harness.engines.engine import Engine
 
 MICROVM = Microvm()
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (MICROVM, Virtme())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (MICROVM, Virtme(), Image())}

@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.attacker import Attacker
     from harness.guest_image import GuestImage
     from harness.kernel.images import KernelImage
@@ -27,8 +29,11 @@ class Engine(Protocol):
     def saves(self) -> bool:
         """Whether its machines are saved once they are up; else each cell boots its own."""
 
-    def check(self) -> None:
-        """Raise UserError if this host lacks what it takes, before anything is built."""
+    def check(self, *, progress: Callable[[str], None]) -> None:
+        """Raise UserError if this host lacks what it takes, before a kernel is built.
+
+        What it boots beside the kernel is made now.
+        """
 
     def spec(
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool

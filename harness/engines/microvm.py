@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.attacker import Attacker
     from harness.guest_image import GuestImage
     from harness.kernel.images import KernelImage
@@ -21,7 +23,7 @@ class Microvm:
     name: str = "microvm"
     saves: bool = True
 
-    def check(self) -> None:
+    def check(self, *, progress: Callable[[str], None]) -> None:
         """Whatever it takes is looked for where it is used."""
 
     def spec(

@@ -19,6 +19,8 @@ from harness.errors import UserError
 from harness.paths import GUEST_IMAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.attacker import Attacker
     from harness.guest_image import GuestImage
     from harness.kernel.images import KernelImage
@@ -74,8 +76,9 @@ class Virtme:
     name: str = "virtme"
     saves: bool = False
 
-    def check(self) -> None:
+    def check(self, *, progress: Callable[[str], None]) -> None:
         """Raise UserError without virtme-ng, or with one that is too old."""
+        del progress
         found = virtme_version()
         if not found:
             raise UserError("virtme-ng is not installed", hint=INSTALL)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 from harness.errors import VmLost, mendable
 from harness.vm.demotion import give_to_qemu
+from harness.vm.disk import DISK, NO_DISK
+from harness.vm.forwarding import port_of
 from harness.vm.gdbstub import Gdbstub
 from harness.vm.kaslr import find_kernel
 from harness.vm.monitor import Monitor
@@ -25,6 +27,7 @@ from harness.vm.workdir import work_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.vm.disk import DiskArguments
     from harness.vm.probe import Accelerator
     from harness.vm.spec import MachineSpec
     from harness.vm.states import SavedState
@@ -80,7 +83,8 @@ class Machine:
             with _starting():
                 directory = stack.enter_context(work_directory())
                 furnish(directory, spec)
-                machine = cls._start(stack, spec, accelerator, directory, arguments)
+                disk = spec.disk.arguments(stack) if spec.disk else NO_DISK
+                machine = cls._start(stack, spec, accelerator, directory, arguments, disk=disk)
             with machine._explained():
                 machine._connect()
                 machine.resume()
@@ -106,8 +110,18 @@ class Machine:
                 # No kernel: it is in the RAM already, and a guest that resets itself is lost.
                 arguments = ["-object", backend, "-incoming", "defer"]
                 directory = stack.enter_context(work_directory())
+                disk = NO_DISK
+                if spec.disk:
+                    give_to_qemu(shutil.copyfile(spec.disk.empty, directory / DISK))
+                    disk = spec.disk.arguments(stack, state.disk)
                 machine = cls._start(
-                    stack, spec, accelerator, directory, arguments, readable=(ram, device)
+                    stack,
+                    spec,
+                    accelerator,
+                    directory,
+                    arguments,
+                    readable=(ram, device),
+                    disk=disk,
                 )
             with machine._explained():
                 machine.load_offset = load_offset
@@ -126,10 +140,13 @@ class Machine:
         arguments: Sequence[str],
         *,
         readable: Sequence[int] = (),
+        disk: DiskArguments = NO_DISK,
     ) -> Self:
         ours = {}
         accelerated, inherited = accelerator.open(stack)
-        arguments = [*spec.arguments(), *accelerated, "-S", *arguments]
+        on_disk, layers = disk
+        arguments = [*spec.arguments(), *on_disk, *accelerated, "-S", *arguments]
+        inherited = [*inherited, *layers]
         with ExitStack() as until_started:
             for name in ("qmp", "gdb", "agent"):
                 ours[name], theirs = socket.socketpair()
@@ -208,6 +225,10 @@ class Machine:
         if self._spec.connect is not None:
             return self._spec.connect(self)
         return self._agent.dup()
+
+    def forwarded_port(self) -> int:
+        """The port of this host's loopback that leads into the guest. Raises VmLost."""
+        return port_of(self._monitor.human("info usernet"))
 
     def console(self) -> str:
         """What the guest printed, escaped and capped."""
@@ -289,7 +310,7 @@ class Machine:
                 raise VmLost(f"QEMU cannot save the machine: {status}")
             time.sleep(POLL_SECONDS)
         self._process.end()
-        for name in (RAM, DEVICE):
+        for name in (RAM, DEVICE, *([DISK] if self._spec.disk else [])):
             _take_over(self._process.directory / name, directory / name)
 
 
@@ -298,7 +319,8 @@ def furnish(directory: Path, spec: MachineSpec) -> None:
 
     Copies: QEMU's user may have no right to read ours.
     """
-    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files):
+    disk = [(DISK, spec.disk.empty)] if spec.disk else []
+    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *disk, *spec.files):
         folders = [directory / folder for folder in reversed(Path(name).parents)]
         for folder in folders[1:]:
             folder.mkdir(exist_ok=True)

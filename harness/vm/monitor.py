@@ -70,6 +70,10 @@ class Monitor:
         """Run a command. Raises VmLost if QEMU refuses it, is gone, or takes SECONDS."""
         return self._run(lambda: self._client.execute(command, arguments or None), SECONDS)
 
+    def human(self, command: str) -> str:
+        """Run a command of the monitor that is for people (HMP); what it says. Raises VmLost."""
+        return str(self.execute("human-monitor-command", **{"command-line": command}))
+
     def shutdown_reason(self) -> str:
         """Why a QEMU that has ended did so (QMP's ShutdownCause); empty if it did not say."""
         with suppress(VmLost):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.vm.disk import Disk
     from harness.vm.machine import Machine
     from harness.vm.stream import Stream
 
@@ -41,9 +42,9 @@ class MachineSpec:
     """One machine. `kernel_key` and `guest_key` stand for what the files contain.
 
     An engine may add QEMU arguments (`devices`), `files` that are copied into the machine's
-    directory under the given names, and host directories that QEMU may read (`readable`) or whose
-    names it may list, down to the last (`listable`). Where the agent is not at the virtio port,
-    `connect` gives the stream to it.
+    directory under the given names, a `disk`, and host directories that QEMU may read (`readable`)
+    or whose names it may list, down to the last (`listable`). Where the agent is not at the virtio
+    port, `connect` gives the stream to it.
 
     With `kaslr` the kernel says at boot where it is (vmcoreinfo). Off is the default: a boot is
     then like any other, and root, who attacks here, could read the addresses anyway.
@@ -63,6 +64,7 @@ class MachineSpec:
     readable: tuple[Path, ...] = ()
     listable: tuple[Path, ...] = ()
     connect: Callable[[Machine], Stream] | None = None
+    disk: Disk | None = None
 
     def arguments(self) -> list[str]:
         """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""

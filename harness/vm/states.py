@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from harness.errors import VmLost, WrongClock
 from harness.paths import cache_dir
 from harness.seal import is_sealed, seal
+from harness.vm.disk import DISK
 from harness.vm.machine import DEVICE, RAM, Machine
 from harness.vm.qemu import qemu_identity
 from harness.vm.room import check_room, full_disk_told
@@ -54,6 +55,11 @@ class SavedState:
     def device(self) -> Path:
         """Its devices."""
         return self.directory / DEVICE
+
+    @property
+    def disk(self) -> Path:
+        """What it had written to its disk, if it has one."""
+        return self.directory / DISK
 
     @property
     def placement(self) -> Path:

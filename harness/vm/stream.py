@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Stream(Protocol):
@@ -23,3 +23,11 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+@runtime_checkable
+class FileStream(Stream, Protocol):
+    """A stream that has a way of its own to put files into the guest."""
+
+    def put(self, path: str, data: bytes, mode: int, /) -> None:
+        """Make a file with this content and mode. Raises as the other calls do."""

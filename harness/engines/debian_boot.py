@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the Debian guest boots from beside its disk: an initramfs, and the keys of its sshd.
+
+The disk is the same for all kernels. What is a kernel's own, its modules, comes in the initramfs,
+with the agent, the key that the guest's sshd shows and the one that may log in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import paramiko
+from cryptography.hazmat.primitives import serialization as formats
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from harness.cpio import Entry, archive, device, directory, program, symlink
+from harness.debian_image import FOLDER
+from harness.engines.drivers import load_order
+from harness.engines.ssh import Login
+from harness.guest_image import static_busybox
+from harness.seal import is_sealed, seal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.guest_image import GuestImage
+
+_INIT = FOLDER / "init"
+_DRIVERS = ("crc32c_generic", "ext4", "virtio_net")
+_COMMANDS = [
+    "chmod",
+    "cp",
+    "insmod",
+    "ip",
+    "mkdir",
+    "mount",
+    "sh",
+    "sleep",
+    "switch_root",
+    "umount",
+]
+_DIRECTORIES = ("bin", "dev", "disk", "drivers", "proc", "sys", "umd", "umd/modules", "umd/ssh")
+_HOST_KEY, _CLIENT_KEY = "host_key", "client_key"
+
+
+@dataclass(frozen=True)
+class DebianBoot:
+    """A folder with the initramfs and the keys."""
+
+    directory: Path
+
+    @property
+    def initramfs(self) -> Path:
+        """What the kernel boots from."""
+        return self.directory / "initramfs.cpio"
+
+    @property
+    def login(self) -> Login:
+        """The keys that guest and host show each other."""
+        key, host = (
+            paramiko.Ed25519Key.from_private_key_file(str(self.directory / name))
+            for name in (_CLIENT_KEY, _HOST_KEY)
+        )
+        return Login(key=key, host=host)
+
+    @property
+    def key(self) -> str:
+        """A hash of the initramfs, and with it of the keys."""
+        return hashlib.sha256(self.initramfs.read_bytes()).hexdigest()
+
+
+def debian_boot(guest: GuestImage) -> DebianBoot:
+    """Find what boots a guest with a kernel's modules, or make it, with new keys. Raises UserError.
+
+    It lies beside the guest image, and goes with it.
+    """
+    recipe = hashlib.sha256(_INIT.read_bytes()).hexdigest()[:16]
+    boot = DebianBoot(guest.initramfs.with_name(f"debian-{recipe}"))
+    if is_sealed(boot.directory):
+        return boot
+    shutil.rmtree(boot.directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=boot.directory.parent, prefix=".new-") as scratch:
+        new = DebianBoot(Path(scratch) / "boot")
+        new.directory.mkdir(mode=0o700)
+        for name in (_CLIENT_KEY, _HOST_KEY):
+            _make_key(new.directory / name)
+        new.initramfs.write_bytes(archive(_entries(guest, new)))
+        seal(new.directory)
+        try:
+            new.directory.rename(boot.directory)
+        except OSError:  # another process was faster: its keys are the ones
+            if not is_sealed(boot.directory):
+                raise
+    return boot
+
+
+def _make_key(path: Path) -> None:
+    path.touch(mode=0o600)
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(
+        key.private_bytes(
+            formats.Encoding.PEM, formats.PrivateFormat.OpenSSH, formats.NoEncryption()
+        )
+    )
+
+
+def _entries(guest: GuestImage, boot: DebianBoot) -> Iterator[Entry]:
+    """Yield the initramfs: not compressed, because the guest would unpack it under TCG."""
+    yield from map(directory, _DIRECTORIES)
+    yield device("dev/console", major=5, minor=1)
+    yield program("init", _INIT.read_bytes())
+    yield program("bin/busybox", static_busybox().read_bytes())
+    for command in _COMMANDS:
+        yield symlink(f"bin/{command}", "busybox")
+    drivers = load_order(guest.modules, _DRIVERS)
+    for driver in drivers:
+        yield _file(f"drivers/{driver.name}", driver.read_bytes())
+    yield _file("drivers/order", "".join(f"{driver.name}\n" for driver in drivers).encode())
+    for module in guest.modules:
+        yield _file(f"umd/modules/{module.name}", module.read_bytes())
+    yield program("umd/agent", guest.agent.read_bytes())
+    login = boot.login
+    yield _file("umd/ssh/host_key", (boot.directory / _HOST_KEY).read_bytes(), 0o600)
+    line = f"{login.key.get_name()} {login.key.get_base64()}\n"
+    yield _file("umd/ssh/authorized_keys", line.encode(), 0o600)
+
+
+def _file(name: str, data: bytes, mode: int = 0o644) -> Entry:
+    return Entry(name, stat.S_IFREG | mode, data)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The engine for those who want to see it on a distribution: a real Debian, reached over SSH.
+
+Its systemd, sshd and libraries are Debian's; the kernel and its modules are those under test. The
+agent is a program that sshd starts, and speaks its byte stream over the session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.debian_image import debian_image
+from harness.engines.debian_boot import debian_boot
+from harness.engines.ssh import open_stream
+from harness.errors import UserError
+from harness.vm.disk import Disk
+from harness.vm.forwarding import card
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker
+    from harness.engines.ssh import Login, SshStream
+    from harness.guest_image import GuestImage
+    from harness.kernel.images import KernelImage
+    from harness.vm.machine import Machine
+    from harness.vm.spec import MachineSpec
+
+MEMORY_MIB = 256
+SSH_PORT = 22
+LOGIN_SECONDS = 60.0
+"""How long a guest may take to its first session; systemd starts sshd after the handler warms."""
+
+AGENT = "/usr/lib/umd/agent"
+TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils"}
+"""What the image is made with, and Debian's packages of it."""
+
+_CMDLINE = (
+    # A card is eth0, as the initramfs left it.
+    "net.ifnames=0",
+    # A saved machine is one machine; without an id its first boot would be a long one.
+    "systemd.machine_id=756d642d6861726e6573732d67756573",
+    "systemd.getty_auto=0 systemd.ssh_auto=0",
+    "systemd.journald.forward_to_console=0",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """Nothing of the host is shared; a booted machine is saved, its disk with it."""
+
+    name: str = "image"
+    saves: bool = True
+
+    def check(self, *, progress: Callable[[str], None]) -> None:
+        """Find or make the disk. Raises UserError."""
+        for tool, package in TOOLS.items():
+            if shutil.which(tool) is None:
+                raise UserError(f"{tool} is not installed", hint=f"apt-get install {package}")
+        debian_image(progress=progress)
+
+    def spec(
+        self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
+    ) -> MachineSpec:
+        """Return the machine that boots from the disk. Raises UserError."""
+        del kernel
+        debian = debian_image(progress=_silent)
+        boot = debian_boot(guest)
+        made_from = f"{guest.key} {debian.key} {boot.key}"
+        shell = ["umd.shell"] * interactive
+        return replace(
+            plain,
+            initramfs=boot.initramfs,
+            guest_key=hashlib.sha256(made_from.encode()).hexdigest()[:32],
+            cmdline=" ".join([plain.cmdline, *_CMDLINE, *shell]),
+            memory_mib=MEMORY_MIB,
+            devices=card(SSH_PORT),
+            disk=Disk(debian.base, debian.empty),
+            connect=partial(_agent, boot.login),
+        )
+
+    def prepare(self, machine: Machine, attacker: Attacker) -> None:
+        """Nothing is left to do: sshd starts last."""
+
+
+def _agent(login: Login, machine: Machine) -> SshStream:
+    """Start an agent of its own in a session of its own. Raises VmLost."""
+    command = f"cd / && exec {AGENT}"
+    return open_stream(machine.forwarded_port(), login, command, seconds=LOGIN_SECONDS)
+
+
+def _silent(_: str) -> None:
+    """Say nothing: `check` has made it already."""
