@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from errno import EPROTO
+from errno import ECONNABORTED, EPROTO
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -138,7 +138,8 @@ class _Metered(socket.socket):
         data = super().recv(size, flags)
         self.left -= len(data)
         if self.left < 0:
-            raise ConnectionError(f"the guest sent more than {BYTES_MAX >> 20} MiB")
+            # With a number, or paramiko fails over it itself.
+            raise ConnectionAbortedError(ECONNABORTED, f"more than {BYTES_MAX >> 20} MiB")
         return data
 
 
@@ -188,11 +189,10 @@ class _Connection:
 
     def _break_off(self, late: threading.Event) -> None:
         late.set()
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self.close()
 
     def close(self) -> None:
-        """Close both; what the guest does about it does not matter."""
+        """Close both, and let go whoever waits; what the guest does about it does not matter."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self.transport.close()
