@@ -93,7 +93,7 @@ class Lab:
         A `step` is a part of the line's series, as `kernel_image` has it. Raises UserError if
         something cannot be had.
         """
-        engine.check(progress=progress)
+        engine.check()
         chosen = accelerator()
         flavours = {}
         # The line's own first: the others start from its objects.
@@ -102,6 +102,7 @@ class Lab:
                 line, flavour=flavour, step=step, progress=progress, choice=choice
             )
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
+        engine.make(progress=progress)
         return cls(line, flavours, chosen, engine=engine, is_foreign=choice is not None)
 
     def images(self, variant: str) -> Images:

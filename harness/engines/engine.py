@@ -29,10 +29,13 @@ class Engine(Protocol):
     def saves(self) -> bool:
         """Whether its machines are saved once they are up; else each cell boots its own."""
 
-    def check(self, *, progress: Callable[[str], None]) -> None:
-        """Raise UserError if this host lacks what it takes, before a kernel is built.
+    def check(self) -> None:
+        """Raise UserError if this host lacks what it takes, before anything is built."""
 
-        What it boots beside the kernel is made now.
+    def make(self, *, progress: Callable[[str], None]) -> None:
+        """Make what all its machines boot beside the kernel, if it is not there. Raises UserError.
+
+        It may take minutes.
         """
 
     def spec(

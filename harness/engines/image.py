@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MEMORY_MIB = 256
 SSH_PORT = 22
-LOGIN_SECONDS = 60.0
+LOGIN_SECONDS = 120.0
 """How long a guest may take to its first session; systemd starts sshd after the handler warms."""
 
 AGENT = "/usr/lib/umd/agent"
@@ -56,11 +56,14 @@ class Image:
     name: str = "image"
     saves: bool = True
 
-    def check(self, *, progress: Callable[[str], None]) -> None:
-        """Find or make the disk. Raises UserError."""
+    def check(self) -> None:
+        """Raise UserError without the tools that the disk is made with."""
         for tool, package in TOOLS.items():
             if shutil.which(tool) is None:
                 raise UserError(f"{tool} is not installed", hint=f"apt-get install {package}")
+
+    def make(self, *, progress: Callable[[str], None]) -> None:
+        """Find or make the disk. Raises UserError."""
         debian_image(progress=progress)
 
     def spec(
@@ -94,4 +97,4 @@ def _agent(login: Login, machine: Machine) -> SshStream:
 
 
 def _silent(_: str) -> None:
-    """Say nothing: `check` has made it already."""
+    """Say nothing: `make` has made it already."""

@@ -23,8 +23,11 @@ class Microvm:
     name: str = "microvm"
     saves: bool = True
 
-    def check(self, *, progress: Callable[[str], None]) -> None:
+    def check(self) -> None:
         """Whatever it takes is looked for where it is used."""
+
+    def make(self, *, progress: Callable[[str], None]) -> None:
+        """Nothing but the guest image is booted."""
 
     def spec(
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool

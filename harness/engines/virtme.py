@@ -76,14 +76,16 @@ class Virtme:
     name: str = "virtme"
     saves: bool = False
 
-    def check(self, *, progress: Callable[[str], None]) -> None:
+    def check(self) -> None:
         """Raise UserError without virtme-ng, or with one that is too old."""
-        del progress
         found = virtme_version()
         if not found:
             raise UserError("virtme-ng is not installed", hint=INSTALL)
         if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
             raise UserError(f"virtme-ng {found} is too old", hint=INSTALL)
+
+    def make(self, *, progress: Callable[[str], None]) -> None:
+        """The host is all there is to boot."""
 
     def spec(
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool

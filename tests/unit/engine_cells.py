@@ -74,6 +74,7 @@ class Engines:
                 DEFAULT_LINE, VARIANTS, progress=lambda _: None
             )
             ENGINES[engine].check()
+            ENGINES[engine].make(progress=lambda _: None)
             self.labs[engine] = replace(usual, engine=ENGINES[engine])
         return self.labs[engine]
 

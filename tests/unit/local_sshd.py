@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from contextlib import contextmanager, suppress
 from io import StringIO
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from cryptography.hazmat.primitives import serialization as formats
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from local_agent import programs
+from local_agent import agent_stream
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,11 +47,11 @@ class Sshd(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         fits = username == "root" and key == self._login.key
-        return paramiko.AUTH_SUCCESSFUL if fits else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if fits else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         del kind, chanid
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         del command
@@ -68,14 +68,11 @@ class Sshd(paramiko.ServerInterface):
 
 def run_agent(channel: paramiko.Channel) -> None:
     """The real agent behind a session's streams."""
-    ours, its = socket.socketpair()
-    with ours, subprocess.Popen([programs() / "agent"], stdin=its, stdout=its) as agent:
-        its.close()
+    with agent_stream() as (ours, _):
         back = threading.Thread(target=_copy, args=(ours, channel), daemon=True)
         back.start()
         _copy(channel, ours)
         ours.shutdown(socket.SHUT_RDWR)
-        agent.kill()
         back.join(5)
 
 

@@ -171,13 +171,13 @@ def test_a_connection_carries_only_so_much(monkeypatch: pytest.MonkeyPatch) -> N
     assert 1 << 20 < received <= 4 << 20
 
 
-def test_who_does_not_read_is_given_up_at_the_deadline() -> None:
+def test_who_does_not_read_is_given_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = threading.Event()
 
     def block(channel: paramiko.Channel) -> None:
         # The socket itself is not read any more, whatever the window says.
-        channel.transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        channel.transport.packetizer.read_message = lambda: blocked.wait(30)
+        transport = channel.get_transport()
+        monkeypatch.setattr(transport.packetizer, "read_message", lambda: blocked.wait(30))
         channel.send(b"blocked")
 
     with sshd(LOGIN, program=block) as port:
