@@ -17,16 +17,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MADE_AGAIN = ("states", "build", "checks", "machines", "trees", "patches", "bisect")
-_IMAGES = ("images", "guests", "surface", "kselftests", "signing", "sources")
+_IMAGES = ("images", "guests", "surface", "kselftests", "signing", "sources", "debian")
 """With the images goes the key whose certificate is in them, never alone."""
 _LOCKS = (
     *("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock"),
-    *("surface/*.lock", "kselftests.lock", "signing.lock", "sources/*.lock"),
+    *("surface/*.lock", "kselftests.lock", "signing.lock", "sources/*.lock", "debian.lock"),
 )
 _MIB = 1 << 20
 _TRASH = ".removed-"
 _LEFT = (
-    *(f"{_TRASH}*", "guests/.new-*", "kselftests/.new-*", "sources/.new-*", "images/.*.new"),
+    *(
+        f"{_TRASH}*",
+        "guests/.new-*",
+        "kselftests/.new-*",
+        "sources/.new-*",
+        "images/.*.new",
+        "debian/.new-*",
+    ),
     "signing.new-*",
 )
 """What removals and builds leave that were killed."""

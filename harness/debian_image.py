@@ -74,18 +74,25 @@ class DebianImage:
         return self.directory / "packages.txt"
 
 
-def debian_image(*, progress: Callable[[str], None]) -> DebianImage:
-    """Find the image in the cache, or make it. Raises UserError."""
+def find_debian_image() -> DebianImage | None:
+    """Return the image that was made before, or None."""
     key = recipe_key()
     image = DebianImage(key, cache_dir() / "debian" / key)
-    if is_sealed(image.directory):
-        return image
+    return image if is_sealed(image.directory) else None
+
+
+def debian_image(*, progress: Callable[[str], None]) -> DebianImage:
+    """Find the image in the cache, or make it. Raises UserError."""
+    if found := find_debian_image():
+        return found
+    key = recipe_key()
+    image = DebianImage(key, cache_dir() / "debian" / key)
     base = image.directory.parent
     base.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(f"{base}.lock", timeout=_DEADLINE):
-            if is_sealed(image.directory):
-                return image  # another process made it while this one waited
+            if found := find_debian_image():
+                return found  # another process made it while this one waited
             shutil.rmtree(image.directory, ignore_errors=True)
             with TemporaryDirectory(dir=base, prefix=".new-", ignore_cleanup_errors=True) as new:
                 made = DebianImage(key, Path(new) / "image")

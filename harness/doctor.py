@@ -67,6 +67,7 @@ def examine(line: str) -> Iterator[Finding]:
     yield _qemu()
     yield _accelerator()
     yield _virtme()
+    yield _debian()
     yield _source(line)
     for command, package, purpose in _TOOLS:
         yield _tool(command, package, purpose)
@@ -120,6 +121,20 @@ def _virtme() -> Finding:
     except UserError as error:
         return Finding("virtme-ng", False, f"for --engine virtme: {error}", is_needed=False)
     return Finding("virtme-ng", True, f"{virtme_version()}, for --engine virtme")
+
+
+def _debian() -> Finding:
+    """Whether a disk for the image engine is there, or can be made."""
+    from harness.debian_image import find_debian_image
+    from harness.engines.image import Image
+
+    if found := find_debian_image():
+        return Finding("Debian image", True, f"{found.base}, for --engine image")
+    try:
+        Image().check()
+    except UserError as error:
+        return Finding("Debian image", False, f"for --engine image: {error}", is_needed=False)
+    return Finding("Debian image", True, "--engine image makes it with mmdebstrap and mke2fs")
 
 
 def _source(line: str) -> Finding:
