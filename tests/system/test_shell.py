@@ -20,7 +20,7 @@ DEADLINE = 120.0
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("way_out", [b"exit\n", b"\x03\x01x"], ids=["exit", "ctrl-a-x"])
-@pytest.mark.parametrize("engine", ["microvm", "virtme"])
+@pytest.mark.parametrize("engine", ["microvm", "virtme", "image"])
 def test_a_root_shell_on_the_terminal(engine: str, way_out: bytes) -> None:
     Lab.open("6.12", progress=lambda _: None)
     controller, terminal = pty.openpty()
