@@ -44,8 +44,7 @@ _CMDLINE = (
     "net.ifnames=0",
     # A saved machine is one machine; without an id its first boot would be a long one.
     "systemd.machine_id=756d642d6861726e6573732d67756573",
-    "systemd.getty_auto=0 systemd.ssh_auto=0",
-    "systemd.journald.forward_to_console=0",
+    "systemd.getty_auto=0 systemd.ssh_auto=0 systemd.condition_needs_update=0",
 )
 
 

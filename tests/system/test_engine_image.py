@@ -253,7 +253,7 @@ def end_sftp(attacker: Attacker, _: Handler) -> None:
 
 def fill_the_disk(attacker: Attacker, _: Handler) -> None:
     """Leave no byte on the disk, and have payloads come there."""
-    attacker.syscall("umount2", "/tmp", MNT_DETACH)
+    attacker.syscall("umount2", "/tmp", MNT_DETACH)  # noqa: S108 - the guest's
     fill(attacker, "/root/fill")
     attacker.payload("burn")
 
