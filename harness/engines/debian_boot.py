@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _INIT = FOLDER / "init"
 _DRIVERS = ("crc32c_generic", "ext4", "virtio_net")
+"""Those of them that are modules; others are built in, or the kernel does without."""
 _COMMANDS = [
     "chmod",
     "cp",
@@ -118,7 +119,8 @@ def _entries(guest: GuestImage, boot: DebianBoot) -> Iterator[Entry]:
     yield program("bin/busybox", static_busybox().read_bytes())
     for command in _COMMANDS:
         yield symlink(f"bin/{command}", "busybox")
-    drivers = load_order(guest.modules, _DRIVERS)
+    modules = {path.stem for path in guest.modules}
+    drivers = load_order(guest.modules, [name for name in _DRIVERS if name in modules])
     for driver in drivers:
         yield _file(f"drivers/{driver.name}", driver.read_bytes())
     yield _file("drivers/order", "".join(f"{driver.name}\n" for driver in drivers).encode())

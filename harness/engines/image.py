@@ -39,6 +39,8 @@ AGENT = "/usr/lib/umd/agent"
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils"}
 """What the image is made with, and Debian's packages of it."""
 
+_NEEDED = ("EXT4_FS", "VIRTIO_BLK", "VIRTIO_NET")
+
 _CMDLINE = (
     # A card is eth0, as the initramfs left it.
     "net.ifnames=0",
@@ -69,7 +71,11 @@ class Image:
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
     ) -> MachineSpec:
         """Return the machine that boots from the disk. Raises UserError."""
-        del kernel
+        if lacking := [name for name in _NEEDED if name not in kernel.options]:
+            raise UserError(
+                f"--engine image takes a kernel with {', '.join(lacking)}",
+                hint="configure it so: --config FRAGMENT",
+            )
         debian = debian_image(progress=_silent)
         boot = debian_boot(guest)
         made_from = f"{guest.key} {debian.key} {boot.key}"

@@ -46,8 +46,8 @@ HOST_FROM_GUEST = "10.0.2.2"
 DNS_FROM_GUEST = "10.0.2.3"
 SO_SNDTIMEO = 21
 MNT_DETACH = 2
-HOPELESS = 90.0
-"""Seconds after which a cell hangs: no attack here waits for its own deadline, of 60 s, twice."""
+HOPELESS = 180.0
+"""Seconds after which a cell hangs: no attack here waits for a deadline twice, of 60 s at most."""
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def test_a_root_shell_on_the_terminal(engine: str, way_out: bytes) -> None:
         seen = read_until(controller, b"# ")
         os.write(controller, b"id -u; echo x$((6*7))\n")
         seen = read_until(controller, b"\nx42")
-        assert b"\n0\r" in seen
+        assert re.search(rb"[\r\n]0\r", seen)  # after what readline may say
         os.write(controller, way_out)
         read_until(controller, None)
         assert process.wait(timeout=DEADLINE) == 0
