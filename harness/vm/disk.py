@@ -7,12 +7,13 @@ read from then on. No file system on it is ever mounted on the host.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
-    from pathlib import Path
 
 DiskArguments = tuple[list[str], tuple[int, ...]]
 """QEMU's arguments for a disk, and the descriptors that they name."""
@@ -32,6 +33,10 @@ class Disk:
 
     base: Path
     empty: Path
+
+    def lay_out(self, directory: Path) -> Path:
+        """Put the layer that is written into a machine's directory. Raises OSError."""
+        return Path(shutil.copyfile(self.empty, directory / DISK))
 
     def arguments(self, stack: ExitStack, saved: Path | None = None) -> DiskArguments:
         """Return QEMU's arguments and the descriptors it takes, which `stack` closes.
@@ -55,7 +60,9 @@ class Disk:
 
 def _node(driver: str, name: str, path: str, below: str, *, fixed: bool = False) -> list[str]:
     """Return the arguments that open one layer, upon the one called `below`."""
-    parts = [f"driver={driver}", f"node-name={name}", "file.driver=file", f"file.filename={path}"]
+    # No locks: each layer is read by any number of machines, or written by one.
+    file = f"file.driver=file,file.locking=off,file.filename={path}"
+    parts = [f"driver={driver}", f"node-name={name}", file]
     if below:
         parts.append(f"backing={below}")
     parts.append(f"read-only={'on' if fixed else 'off'}")

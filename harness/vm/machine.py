@@ -112,7 +112,7 @@ class Machine:
                 directory = stack.enter_context(work_directory())
                 disk = NO_DISK
                 if spec.disk:
-                    give_to_qemu(shutil.copyfile(spec.disk.empty, directory / DISK))
+                    give_to_qemu(spec.disk.lay_out(directory))
                     disk = spec.disk.arguments(stack, state.disk)
                 machine = cls._start(
                     stack,
@@ -319,8 +319,9 @@ def furnish(directory: Path, spec: MachineSpec) -> None:
 
     Copies: QEMU's user may have no right to read ours.
     """
-    disk = [(DISK, spec.disk.empty)] if spec.disk else []
-    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *disk, *spec.files):
+    if spec.disk:
+        give_to_qemu(spec.disk.lay_out(directory))
+    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files):
         folders = [directory / folder for folder in reversed(Path(name).parents)]
         for folder in folders[1:]:
             folder.mkdir(exist_ok=True)
