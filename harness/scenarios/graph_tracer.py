@@ -12,6 +12,8 @@ from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.attacker import Attacker
     from harness.handler import Handler
 
@@ -34,8 +36,19 @@ def function_graph(attacker: Attacker, handler: Handler) -> None:
         attacker.write_file(f"{TRACING}/options/funcgraph-proc", b"1")
     attacker.write_file(f"{TRACING}/current_tracer", b"function_graph")
     handler.wait_for_request()
+    attacker.write_file(f"{TRACING}/tracing_on", b"0")  # or reading it may trace more of it
     said = attacker.read_file(f"{TRACING}/trace").decode()
     readers = {int(pid) for name, pid in _READS.findall(said) if not name.startswith("kworker")}
+    readers -= set(_ancestry(attacker))
     if not readers:
         raise NoTarget("it reads from no pipe")
     attacker.gain("which process answers", readers, truth={handler.pid})
+
+
+def _ancestry(attacker: Attacker) -> Iterator[int]:
+    """The attacker's own process, and those that it came from: a session's talk through pipes."""
+    pid = attacker.getpid()
+    while pid:
+        yield pid
+        stat = attacker.read_file(f"/proc/{pid}/stat")
+        pid = int(stat.rpartition(b")")[2].split()[1])
