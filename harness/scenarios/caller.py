@@ -82,6 +82,8 @@ def caller_memcg(attacker: Attacker, handler: Handler) -> None:
         begin, writer = attacker.pipe()
         caller = attacker.spawn(attacker.payload("ask"), str(REQUESTS), stdin=begin.fd)
         begin.close()
+        while b") S " not in attacker.read_file(f"/proc/{caller}/stat"):
+            pass  # once it waits it has its memory
         callers.add(caller)
     callers.set("memory.max", "0")
     writer.close()
