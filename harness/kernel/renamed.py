@@ -20,6 +20,7 @@ RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "page_idle_get_folio": ("page_idle_get_page",),
         "rdmsr_safe_on_cpu": ("rdmsrq_safe_on_cpu",),
         "security_bpf_prog_load": ("security_bpf_prog_alloc",),
+        "swap_writepage": ("swap_writeout",),
         "task_lookup_fdget_rcu": ("task_lookup_fd_rcu", "fget_task"),
         # Part of its caller there.
         "workqueue_apply_unbound_cpumask": ("workqueue_set_unbound_cpumask",),
