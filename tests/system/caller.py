@@ -83,8 +83,11 @@ class Caller:
             time.sleep(POLL_SECONDS)
 
     def is_busy(self) -> bool:
-        """Whether the call goes on; only to be asked of a call that does not end."""
-        return not self._attacker.waitpid(self.pid, WNOHANG | WALL)[0]
+        """Whether the call waits for something; only to be asked of a call that does not end."""
+        while True:
+            stat = self._attacker.read_file(f"/proc/{self.pid}/stat")
+            if (state := stat.rpartition(b")")[2].split()[0]) != b"R":  # on its way there
+                return state in (b"S", b"D")
 
     def _to_pause(self) -> None:
         while True:

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from os import O_RDONLY
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cells import Cells, cells, overwrite
 from engine_cells import Engines, few
 
 from harness.attacker import Attacker, Channel
+from harness.cell import Cell
 from harness.engines import ENGINES, virtme
 from harness.errors import UserError
 from harness.vm.demotion import has_landlock
@@ -24,7 +25,6 @@ from harness.witness.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.cell import Cell
     from harness.handler import Handler
     from harness.lab import Lab
 
@@ -115,6 +115,21 @@ def test_a_guest_that_lies_about_itself_changes_no_verdict(cells: Cells, virtme_
     assert outcome.verdict is Verdict.TAMPERED, outcome.detail
 
 
-@pytest.mark.parametrize("cell", few(), ids=lambda cell: cell.id)
+SHELL_CHOSEN = {
+    Cell(
+        "6.12", "isolated", "oom_score_adj_sysrq"
+    ): "the OOM killer, to which the handler is none, "
+    "chooses virtme-ng's shell, and the guest ends with it: an error, no verdict"
+}
+
+
+def held_against_the_default() -> Iterator[Any]:
+    for cell in few():
+        reason = SHELL_CHOSEN.get(cell)
+        marks = [pytest.mark.xfail(reason=reason)] if reason else []
+        yield pytest.param(cell, id=cell.id, marks=marks)
+
+
+@pytest.mark.parametrize("cell", held_against_the_default())
 def test_the_verdict_is_that_of_the_default_engine(engines: Engines, cell: Cell) -> None:
     engines.compare("virtme", cell)
