@@ -123,13 +123,12 @@ SHELL_CHOSEN = {
 }
 
 
-def held_against_the_default() -> Iterator[Any]:
-    for cell in few():
-        reason = SHELL_CHOSEN.get(cell)
-        marks = [pytest.mark.xfail(reason=reason)] if reason else []
-        yield pytest.param(cell, id=cell.id, marks=marks)
+def compared(cell: Cell) -> Any:
+    reason = SHELL_CHOSEN.get(cell)
+    marks = [pytest.mark.xfail(reason=reason)] if reason else []
+    return pytest.param(cell, id=cell.id, marks=marks)
 
 
-@pytest.mark.parametrize("cell", held_against_the_default())
+@pytest.mark.parametrize("cell", [compared(cell) for cell in few()])
 def test_the_verdict_is_that_of_the_default_engine(engines: Engines, cell: Cell) -> None:
     engines.compare("virtme", cell)
