@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from errno import ENOENT, ESRCH
 from typing import TYPE_CHECKING
+
+from harness.attacker.errors import GuestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +17,13 @@ if TYPE_CHECKING:
 def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
     """Yield the pids of the threads, or processes, whose names begin so."""
     for pid in filter(str.isdecimal, attacker.listdir("/proc")):
-        if attacker.read_file(f"/proc/{pid}/comm").startswith(beginnings):
+        try:
+            name = attacker.read_file(f"/proc/{pid}/comm")
+        except GuestError as error:
+            if error.errno not in (ENOENT, ESRCH):  # or it has ended since
+                raise
+            continue
+        if name.startswith(beginnings):
             yield int(pid)
 
 
