@@ -41,6 +41,7 @@ WEAKENING = (b"umd_isolation", b"umd_without")
 _DEBUG_INFO = ("DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT", "DEBUG_INFO_BTF", "SCHED_CLASS_EXT")
 """What takes half of a build's time, and the one option that takes it."""
 
+_FRAGMENTS = ("base.config", "witness.config")
 _WARNING = re.compile(r"^([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
 
 
@@ -62,11 +63,11 @@ def build_steps(line: str) -> Iterator[str]:
         with _step(step, f"{line}-steps", lacks=_DEBUG_INFO) as tree:
             if number == 0:
                 # As the whole is configured, so that nothing but the series tells the two apart.
-                _configure(tree, step)
+                _configure_known(tree, step)
                 before = _warnings(tree, objects)
         yield f"builds: {step.commits[-1].subject if number else 'the kernel by itself'}"
         if number == 0:
-            yield _compared(before, after)
+            yield compared(before, after)
 
 
 @contextmanager
@@ -80,20 +81,24 @@ def _step(step: Series, name: str, *, lacks: tuple[str, ...] = ()) -> Iterator[B
         source = find_source(step.line, cache=cache)
         prepare(tree, source=source, series=step, progress=lambda _: None)
         signing_key(cache).trust(tree.objects)
-        _configure(tree, step, lacks=lacks)
+        if lacks:
+            _configure_known(tree, step, lacks=lacks)
+        else:
+            configure(tree, step.fragments(_FRAGMENTS), lacks=step.lacks)
         make(tree, ["bzImage", "modules"])
         _check_symbols(tree, has_witness=not lacks)
         _check_strings(tree, has_witness=not lacks)
         yield tree
 
 
-def _configure(tree: BuildTree, step: Series, *, lacks: tuple[str, ...] = ()) -> None:
-    """Configure all that the step knows of, but what it `lacks`."""
-    fragments = step.fragments(("base.config", "witness.config"))
-    configure(tree, known_options(tree, fragments, lacks={*step.lacks, *lacks}))
+def _configure_known(tree: BuildTree, step: Series, *, lacks: tuple[str, ...] = ()) -> None:
+    """Configure all that a part of the series knows of, but what it `lacks`."""
+    lacking = {*step.lacks, *lacks}
+    configure(tree, known_options(tree, step.fragments(_FRAGMENTS), lacks=lacking))
 
 
-def _compared(before: Counter[tuple[str, str]], after: Counter[tuple[str, str]]) -> str:
+def compared(before: Counter[tuple[str, str]], after: Counter[tuple[str, str]]) -> str:
+    """Say that sparse finds no more afterwards. Raises UserError where it does."""
     if new := after - before:
         name, text = next(iter(new))
         raise UserError(f"sparse has something new to say: {name}: {text}", hint="mend it")

@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from pathlib import Path
 
-from harness.kernel.steps import findings, strings_in
+import pytest
+
+from harness.errors import UserError
+from harness.kernel.steps import compared, findings, strings_in
 
 PROGRAM = """
 struct umd_without { int member; } variable;
@@ -37,3 +41,10 @@ def test_a_warning_is_the_same_in_another_tree_and_on_another_line() -> None:
 def test_a_warning_of_a_header_counts_once() -> None:
     warning = "/source/a.h:1:1: warning: same\n"
     assert findings(warning * 3, Path("/source")) == findings(warning, Path("/source"))
+
+
+def test_one_more_of_a_warning_is_new_and_one_less_is_not() -> None:
+    some, more = Counter({("mm/swap.c", "old"): 1}), Counter({("mm/swap.c", "old"): 2})
+    assert "nothing new" in compared(more, some)
+    with pytest.raises(UserError, match=r"something new to say: mm/swap\.c: old"):
+        compared(some, more)
