@@ -106,7 +106,7 @@ class SwapDevice:
 
         def slot() -> int | None:
             found = self.find(is_it)
-            return None if _cached(self._attacker) else found
+            return None if found is None or _cached(self._attacker) else found
 
         return self._reclaim_until(slot)
 

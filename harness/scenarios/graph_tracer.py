@@ -32,9 +32,8 @@ _READS = re.compile(r" ([\w:/.-]+)-(\d+) +\|.*pipe_read\(\)")
 def function_graph(attacker: Attacker, handler: Handler) -> None:
     """Have every task trace its way through the kernel, and see which one waits for requests."""
     with attacker.setup():
-        attacker.write_file(
-            f"{TRACING}/set_ftrace_filter", b"*pipe_read"
-        )  # anon_pipe_read since 6.16
+        # Since Linux 6.16 it is anon_pipe_read.
+        attacker.write_file(f"{TRACING}/set_ftrace_filter", b"*pipe_read")
         attacker.write_file(f"{TRACING}/options/funcgraph-proc", b"1")
     attacker.write_file(f"{TRACING}/current_tracer", b"function_graph")
     handler.wait_for_request()

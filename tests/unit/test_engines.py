@@ -6,10 +6,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from engine_cells import classes, few, many
+from plain_machine import PLAIN
 
 from harness.engines import ENGINES, MICROVM, virtme
 from harness.engines.drivers import load_order
@@ -18,16 +19,11 @@ from harness.errors import UserError
 from harness.guest_image import GuestImage
 from harness.kernel.images import KernelImage
 from harness.vm.machine import furnish
-from harness.vm.spec import MachineSpec
 
-PLAIN = MachineSpec(
-    name="6.12-isolated",
-    kernel=Path("bzImage"),
-    kernel_key="k",
-    initramfs=Path("initramfs.cpio"),
-    guest_key="g",
-    cmdline="umd_isolation=on",
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.vm.spec import MachineSpec
 
 
 def kernel(place: Path, *options: str) -> KernelImage:

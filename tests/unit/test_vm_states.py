@@ -6,22 +6,18 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from plain_machine import PLAIN as SPEC
 
 from harness.vm.probe import Accelerator
-from harness.vm.spec import MachineSpec
 from harness.vm.states import KEPT, _prune, state_key
 
+if TYPE_CHECKING:
+    from harness.vm.spec import MachineSpec
+
 TCG = Accelerator("tcg", "for a test")
-SPEC = MachineSpec(
-    name="6.12-isolated",
-    kernel=Path("bzImage"),
-    kernel_key="k",
-    initramfs=Path("initramfs.cpio"),
-    guest_key="g",
-    cmdline="umd_isolation=on",
-)
 
 
 def test_the_same_machine_has_the_same_key() -> None:
