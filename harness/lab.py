@@ -276,11 +276,17 @@ def _settle(attacker: Attacker) -> None:
 
 
 def _lacks(scenario: Scenario, kernel: KernelImage) -> str:
-    """Say what of the kernel an attack lacks, options or a later version; empty if nothing."""
-    if scenario.since and kernel.version < tuple(map(int, scenario.since.split("."))):
+    """Say what of the kernel an attack lacks, options or another version; empty if nothing."""
+    if scenario.since and kernel.version < _version(scenario.since):
         return f"it takes Linux {scenario.since} or later"
+    if scenario.before and kernel.version >= _version(scenario.before):
+        return f"it takes a Linux before {scenario.before}"
     lacking = unmet(scenario.needs, kernel.options)
     return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def _unseen(scenario: Scenario, variant: Variant, kernel: KernelImage) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import struct
 from errno import ETIMEDOUT
+from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
+from os import O_RDWR
 from typing import TYPE_CHECKING
 
 from harness.attacker.clocks import CLOCK_REALTIME, read_clock, timespec
@@ -13,6 +15,8 @@ from harness.attacker.errors import GuestError
 if TYPE_CHECKING:
     from harness.attacker.attacker import Attacker
 
+SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
+
 # include/uapi/linux/sched/types.h, struct sched_attr up to sched_period
 _SCHED_ATTR = struct.Struct("<IIQiIQQQ")
 _SCHED_DEADLINE = 6
@@ -20,7 +24,10 @@ _SCHED_DEADLINE = 6
 # kernel/sched/deadline.c, in nanoseconds
 _SHORTEST, _LONGEST = 1024, 4_000_000_000
 
-_FUTEX_LOCK_PI_PRIVATE = 6 | 128
+_FUTEX_LOCK_PI = 6
+
+_LOCK = "/tmp/lock"  # noqa: S108 - the guest's, not ours
+_PAGE = 4096
 
 
 def set_deadline(attacker: Attacker, pid: int, *, runtime: int, period: int) -> None:
@@ -40,13 +47,15 @@ def run_almost_never(attacker: Attacker, pid: int) -> None:
 def wait_for_lock_of(attacker: Attacker, tid: int, *, nanoseconds: int) -> None:
     """Wait for a lock that says it is held by that thread, which then has the agent's priority.
 
-    The lock is a word of the agent's own memory: no one else need know of it.
+    The lock is a word of a file: one in private memory is, since Linux 7.2, not taken for held
+    by another process. No one else need know of it.
     """
+    attacker.write_file(_LOCK, struct.pack("<I", tid))
+    with attacker.open(_LOCK, O_RDWR) as file:
+        lock = attacker.syscall("mmap", 0, _PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0)
     until = read_clock(attacker, CLOCK_REALTIME) + nanoseconds
     try:
-        attacker.syscall(
-            "futex", struct.pack("<I", tid), _FUTEX_LOCK_PI_PRIVATE, 0, timespec(until), 0, 0
-        )
+        attacker.syscall("futex", lock, _FUTEX_LOCK_PI, 0, timespec(until), 0, 0)
     except GuestError as error:
         if error.errno != ETIMEDOUT:
             raise

@@ -61,8 +61,9 @@ class Scenario:
     `through`: the kernel function it goes through, where none is watched;
     `tries`: how often an attack that is a race is made; `needs`: the kernel options that it takes,
     with a `!` those that must be off; `since`: the version of Linux, as in "6.7", that it takes
-    at least; `cpus` and `boot`: the CPUs and the boot parameters of a
-    machine of its own; `ends_machine`: it takes the whole machine down, which QEMU sees;
+    at least, `before`: the first that it no longer works on; `cpus` and `boot`: the CPUs and the
+    boot parameters of a machine of its own; `ends_machine`: it takes the whole machine down, which
+    QEMU sees;
     `debugging`: whether it takes no more than a debugger may do (R7), by default if ptrace's check
     is what it must reach;
     `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
@@ -94,6 +95,7 @@ class Scenario:
     tries: int = 1
     needs: tuple[str, ...] = ()
     since: str = ""
+    before: str = ""
     cpus: int = 1
     boot: str = ""
     ends_machine: bool = False
@@ -201,6 +203,7 @@ def scenario(
     tries: int = 1,
     needs: tuple[str, ...] = (),
     since: str = "",
+    before: str = "",
     cpus: int = 1,
     boot: str = "",
     ends_machine: bool = False,
@@ -246,6 +249,7 @@ def scenario(
             tries=tries,
             needs=needs,
             since=since,
+            before=before,
             cpus=cpus,
             boot=boot,
             ends_machine=ends_machine,

@@ -17,6 +17,7 @@ from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.gate import Gate
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
+from harness.attacker.priority import SECOND_CPU
 from harness.scenarios.holes import NO_BLOB, on_both, on_debug, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.scenarios.tracing import NO_SIGNAL
@@ -30,6 +31,7 @@ MODPROBE = "/proc/sys/kernel/modprobe"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 THREADS_MAX = "/proc/sys/kernel/threads-max"
 PID_MAX = "/proc/sys/kernel/pid_max"
+WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 LEAST_PIDS = b"301"
 """RESERVED_PIDS and one (kernel/pid.c): the sysctl takes no less."""
 
@@ -68,9 +70,15 @@ def umh_disabled(attacker: Attacker, handler: Handler) -> None:
 @_no_restart(
     surface="umh-workqueue-exhaustion",
     reach="call_sbin_request_key",
+    cpus=2,
 )
 def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
-    """Keep as many helpers waiting as the kernel has at a time: the next start waits as well."""
+    """Keep as many helpers waiting as the kernel has at a time: the next start waits as well.
+
+    They are hundreds, or since Linux 6.9, where none of their CPUs is online, eight.
+    """
+    attacker.write_file(SECOND_CPU, b"0")
+    attacker.write_file(WORKERS_CPUS, b"2")
     gate = Gate(attacker)
     with attacker.setup():
         helper = attacker.read_file(gate.helper)
@@ -81,6 +89,7 @@ def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
     said.read(1)
     handler.restart()
     gate.open()
+    attacker.write_file(WORKERS_CPUS, b"3")
 
 
 @_no_restart(

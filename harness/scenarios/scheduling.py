@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, ENOENT, EPERM
+from errno import EACCES, EINVAL, EPERM
 from functools import partial
 from os import PRIO_PROCESS, SCHED_FIFO, SCHED_IDLE
 from typing import TYPE_CHECKING
 
 from harness.attacker.clocks import cpu_time, set_clock
 from harness.attacker.errors import GuestError
-from harness.attacker.priority import set_deadline, wait_for_lock_of
+from harness.attacker.priority import SECOND_CPU, set_deadline, wait_for_lock_of
 from harness.scenarios.holes import on_both, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.verdict import Effect, Verdict
@@ -30,7 +30,6 @@ IOPRIO_CLASS_IDLE = 3 << 13
 
 FAIR_SERVER = "/sys/kernel/debug/sched/fair_server/cpu0/runtime"
 RT_RUNTIME = "/proc/sys/kernel/sched_rt_runtime_us"
-SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
 Y2001, Y2100 = 978307200, 4102444800
 LOOKS = 100
 
@@ -166,7 +165,8 @@ def posix_cpu_clock(attacker: Attacker, handler: Handler) -> None:
     attacker.gain("its CPU time to the nanosecond", seen is not None, truth=True)
 
 
-@scenario(
+_starvation = partial(
+    scenario,
     effect=Effect.AVAILABILITY,
     surface="rt-starvation",
     through="__sched_setscheduler",
@@ -174,19 +174,27 @@ def posix_cpu_clock(attacker: Attacker, handler: Handler) -> None:
     holes=on_both(
         Verdict.DISRUPTED, "what has an ordinary policy waits for all that is real-time, like it"
     ),
-    lockdown=BY_OPEN,
 )
+
+
+@_starvation(since="6.12", lockdown=BY_OPEN)
 def rt_starvation(attacker: Attacker, handler: Handler) -> None:
     """Have a real-time process take the CPU, and the rest not even get the share left to it."""
+    take_the_cpu(attacker, handler, share=FAIR_SERVER, none=b"0")
+
+
+@_starvation(before="6.12")
+def rt_throttling_off(attacker: Attacker, handler: Handler) -> None:
+    """Have a real-time process take the CPU, and no part of each second be kept from it."""
+    take_the_cpu(attacker, handler, share=RT_RUNTIME, none=b"-1")
+
+
+def take_the_cpu(attacker: Attacker, handler: Handler, *, share: str, none: bytes) -> None:
+    """Run the hog, with `none` in the file that says which share of the CPU is left to others."""
     with attacker.setup():
         hog = attacker.payload("hog")
     attacker.sched_setscheduler(0, SCHED_FIFO, 2)  # or the agent waits like everybody
-    try:
-        attacker.write_file(FAIR_SERVER, b"0")
-    except GuestError as error:  # before 6.12, a share of each second was left
-        if error.errno != ENOENT:
-            raise
-        attacker.write_file(RT_RUNTIME, b"-1")
+    attacker.write_file(share, none)
     pid = attacker.spawn(hog)
     handler.wait_for_request()
     _, status = attacker.waitpid(pid)

@@ -83,21 +83,22 @@ def test_it_has_not_when_the_machine_was_lost_for_another_reason(lost: VmLost) -
 
 
 @pytest.mark.parametrize(
-    ("needs", "since", "lacking"),
+    ("needs", "since", "before", "lacking"),
     [
-        ((), "", ""),
-        (("SMP",), "6.1", ""),
-        ((), "6.7", "it takes Linux 6.7 or later"),
-        (("DAMON",), "", "this kernel lacks DAMON"),
-        (("!SMP",), "5.4", "this kernel lacks !SMP"),
+        ((), "", "", ""),
+        (("SMP",), "6.1", "6.2", ""),
+        ((), "6.7", "", "it takes Linux 6.7 or later"),
+        ((), "", "6.1", "it takes a Linux before 6.1"),
+        (("DAMON",), "", "", "this kernel lacks DAMON"),
+        (("!SMP",), "5.4", "", "this kernel lacks !SMP"),
     ],
 )
 def test_what_an_attack_lacks(
-    tmp_path: Path, needs: tuple[str, ...], since: str, lacking: str
+    tmp_path: Path, needs: tuple[str, ...], since: str, before: str, lacking: str
 ) -> None:
     image = KernelImage("6.1", "k1", tmp_path)
     image.config.write_text("# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_SMP=y\n")
-    attack = replace(SCENARIOS["proc_mem_write"], needs=needs, since=since)
+    attack = replace(SCENARIOS["proc_mem_write"], needs=needs, since=since, before=before)
     assert _lacks(attack, image) == lacking
 
 
