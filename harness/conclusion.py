@@ -55,8 +55,11 @@ class Result:
 
     @property
     def hole(self) -> str | None:
-        """Why this variant loses, if that is a known hole; the reference, a thread, has none."""
-        if not VARIANTS[self.cell.variant].handler:
+        """Why this variant loses, if that is a known hole; the reference, a thread, has none.
+
+        Nor has a kernel that lacks what the attack takes.
+        """
+        if not VARIANTS[self.cell.variant].handler or self.attempt_end == LACKING:
             return None
         return SCENARIOS[self.cell.scenario].reason(self.cell.variant)
 

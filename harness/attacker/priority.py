@@ -50,7 +50,7 @@ def wait_for_lock_of(attacker: Attacker, tid: int, *, nanoseconds: int) -> None:
     The lock is a word of a file: one in private memory is, since Linux 7.2, not taken for held
     by another process. No one else need know of it.
     """
-    attacker.write_file(_LOCK, struct.pack("<I", tid))
+    attacker.write_file(_LOCK, struct.pack("<I", tid), mode=0o600)
     with attacker.open(_LOCK, O_RDWR) as file:
         lock = attacker.syscall("mmap", 0, _PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0)
     until = read_clock(attacker, CLOCK_REALTIME) + nanoseconds

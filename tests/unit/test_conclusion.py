@@ -133,9 +133,10 @@ def test_not_applicable_stands_with_its_reason_but_was_not_expected() -> None:
 def test_an_n_a_for_what_the_kernel_lacks_is_no_failure() -> None:
     why = "this kernel lacks CONFIG_DAMON_SYSFS"
     lacking = replace(outcome(Verdict.NOT_APPLICABLE, why), attempt_end=LACKING)
-    given = as_expected(isolated__proc_mem_write=lacking, baseline__proc_mem_write=lacking)
-    result = conclude(ISOLATED, given)
+    given = as_expected(isolated__dev_mem=lacking, baseline__dev_mem=lacking)
+    result = conclude(cell("isolated", "dev_mem"), given)
     assert (result.verdict, result.ok) == (Verdict.NOT_APPLICABLE, True)
+    assert result.hole is None, "nor a hole of ours"
 
 
 def test_an_n_a_that_was_declared_is_as_expected() -> None:
