@@ -52,6 +52,18 @@ def bpf_probe_write_user(attacker: Attacker, handler: Handler) -> None:
 
 
 @_bpf(
+    surface="bpf-probe-write-user",
+    since="7.0",  # the function that sends work, with these arguments
+    lockdown={"bpf": EINVAL},
+)
+def bpf_task_work(attacker: Attacker, handler: Handler) -> None:
+    """Send the handler a part of a BPF program, to run in its context and overwrite its state."""
+    tgid, address = u32(handler.pid), u64(handler.symbol("chain"))
+    missing = "it never returns to user space"
+    _act(attacker, "task_work", missing, tgid=tgid, address=address, bytes=WRONG)
+
+
+@_bpf(
     effect=Effect.NONE,
     surface="fmod-void-hook-suppression",
     answers=("L5", "C11"),

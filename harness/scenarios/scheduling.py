@@ -39,6 +39,7 @@ FOR_ONESELF = {
     "loginuid": (b"0", EPERM),
     "comm": (b"cell", EINVAL),
     "attr/current": (b"cell", EPERM),
+    "attr/smack/current": (b"cell", EPERM),
 }
 """The files that look as if one could change a process by them, what to write, and the errno."""
 
