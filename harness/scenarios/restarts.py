@@ -67,18 +67,26 @@ def umh_disabled(attacker: Attacker, handler: Handler) -> None:
         attacker.syscall("ioctl", snapshot.fd, SNAPSHOT_UNFREEZE, 0)
 
 
-@_no_restart(
-    surface="umh-workqueue-exhaustion",
-    reach="call_sbin_request_key",
-    cpus=2,
-)
-def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
-    """Keep as many helpers waiting as the kernel has at a time: the next start waits as well.
+_no_helper = partial(_no_restart, surface="umh-workqueue-exhaustion", reach="call_sbin_request_key")
 
-    They are hundreds, or since Linux 6.9, where none of their CPUs is online, eight.
-    """
+
+@_no_helper(before="6.13")
+def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
+    """Keep as many helpers waiting as the kernel has at a time: the next start waits as well."""
+    restart_behind_helpers(attacker, handler)
+
+
+@_no_helper(since="6.9", cpus=2)
+def umh_workqueue_offline(attacker: Attacker, handler: Handler) -> None:
+    """Give the workers none but an offline CPU: then no more than eight helpers wait at a time."""
     attacker.write_file(SECOND_CPU, b"0")
     attacker.write_file(WORKERS_CPUS, b"2")
+    restart_behind_helpers(attacker, handler)
+    attacker.write_file(WORKERS_CPUS, b"3")
+
+
+def restart_behind_helpers(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler start again while 520 helpers wait for a gate, and then open it."""
     gate = Gate(attacker)
     with attacker.setup():
         helper = attacker.read_file(gate.helper)
@@ -89,7 +97,6 @@ def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
     said.read(1)
     handler.restart()
     gate.open()
-    attacker.write_file(WORKERS_CPUS, b"3")
 
 
 @_no_restart(
