@@ -16,7 +16,7 @@ from harness.engines import ENGINES, MICROVM, virtme
 from harness.engines.drivers import load_order
 from harness.engines.virtme import SHARED, Virtme
 from harness.errors import UserError
-from harness.vm.machine import furnish
+from harness.vm.furnish import furnish
 
 if TYPE_CHECKING:
     from pathlib import Path
