@@ -39,6 +39,10 @@ class Gdbstub:
         """Switch to physical addresses. Raises VmLost if the stub cannot."""
         self._expect_ok("Qqemu.PhyMemMode:1")
 
+    def use_virtual(self) -> None:
+        """Switch back to the guest's virtual addresses, for who has the stub next."""
+        self._expect_ok("Qqemu.PhyMemMode:0")
+
     def read(self, address: int, size: int) -> bytes:
         """Read guest-physical memory while the machine is paused. Raises VmLost."""
         data = b""

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
-import stat
 import time
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.errors import VmLost, mendable
 from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of
+from harness.vm.furnish import INITRD, KERNEL, furnish
 from harness.vm.gdbstub import Gdbstub
 from harness.vm.kaslr import find_kernel
+from harness.vm.left import open_left, take_over
 from harness.vm.monitor import Monitor
 from harness.vm.paging import ACCESSED, leaf, walk
 from harness.vm.process import Process, signal_name
@@ -26,6 +25,7 @@ from harness.vm.workdir import work_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from harness.vm.disk import DiskArguments
     from harness.vm.probe import Accelerator
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from harness.vm.states import SavedState
     from harness.vm.stream import Stream
 
-KERNEL = "kernel"
-INITRD = "initrd"
 RAM = "ram"
 DEVICE = "device"
 DUMP = "dump"
-SAVE_SECONDS = 60
+DEBUGGER = "debugger"
+SAVE_SECONDS = DUMP_SECONDS = 60
 POLL_SECONDS = 0.001
 
 ENDING_SECONDS = 0.5
 """How long QEMU may take to end after the first sign of it, a socket that hung up."""
 
+_WAITS = "Waiting for gdb connection"
 _CAUSES = {"guest-reset": "the guest reset itself", "guest-shutdown": "the guest powered off"}
 _PANIC = re.compile(r"Kernel panic - not syncing.{0,200}")
 
@@ -75,8 +75,17 @@ class Machine:
 
     @classmethod
     @contextmanager
-    def boot(cls, spec: MachineSpec, accelerator: Accelerator) -> Iterator[Self]:
-        """Boot the spec's kernel and let it run. Its RAM is a file, so that it can be saved."""
+    def boot(
+        cls,
+        spec: MachineSpec,
+        accelerator: Accelerator,
+        *,
+        debugger: socket.socket | None = None,
+    ) -> Iterator[Self]:
+        """Boot the spec's kernel and let it run. Its RAM is a file, so that it can be saved.
+
+        `debugger` listens for a person's gdb: see `hand_over`.
+        """
         ram = f"memory-backend-file,id=ram,size={spec.memory_mib}M,mem-path={RAM},share=on"
         arguments = ["-object", ram, "-kernel", KERNEL, "-initrd", INITRD, "-append", spec.append]
         with ExitStack() as stack:
@@ -84,20 +93,36 @@ class Machine:
                 directory = stack.enter_context(work_directory())
                 furnish(directory, spec)
                 disk = spec.disk.arguments(stack) if spec.disk else NO_DISK
-                machine = cls._start(stack, spec, accelerator, directory, arguments, disk=disk)
+                machine = cls._start(
+                    stack,
+                    spec,
+                    accelerator,
+                    directory,
+                    arguments,
+                    disk=disk,
+                    debugger=debugger,
+                )
             with machine._explained():
                 machine._connect()
                 machine.resume()
                 if spec.kaslr:
-                    machine.load_offset = find_kernel(machine.vmcore, size=machine._size)
+                    machine.load_offset = find_kernel(machine.notes, size=machine._size)
                 yield machine
 
     @classmethod
     @contextmanager
     def restore(
-        cls, spec: MachineSpec, accelerator: Accelerator, state: SavedState
+        cls,
+        spec: MachineSpec,
+        accelerator: Accelerator,
+        state: SavedState,
+        *,
+        debugger: socket.socket | None = None,
     ) -> Iterator[Self]:
-        """Go on from a saved state, copy-on-write, under a new identity (rule 4)."""
+        """Go on from a saved state, copy-on-write, under a new identity (rule 4).
+
+        `debugger` is as in `boot`.
+        """
         with ExitStack() as stack:
             with _starting():
                 files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
@@ -122,6 +147,7 @@ class Machine:
                     arguments,
                     readable=(ram, device),
                     disk=disk,
+                    debugger=debugger,
                 )
             with machine._explained():
                 machine.load_offset = load_offset
@@ -141,12 +167,16 @@ class Machine:
         *,
         readable: Sequence[int] = (),
         disk: DiskArguments = NO_DISK,
+        debugger: socket.socket | None = None,
     ) -> Self:
         ours = {}
         accelerated, inherited = accelerator.open(stack)
         on_disk, layers = disk
         arguments = [*spec.arguments(), *on_disk, *accelerated, "-S", *arguments]
         inherited = [*inherited, *layers]
+        if debugger is not None:
+            arguments += listening(DEBUGGER, debugger)
+            inherited.append(debugger.fileno())
         with ExitStack() as until_started:
             for name in ("qmp", "gdb", "agent"):
                 ours[name], theirs = socket.socketpair()
@@ -216,6 +246,11 @@ class Machine:
         return self._process.directory
 
     @property
+    def memory_size(self) -> int:
+        """Bytes of guest-physical memory."""
+        return self._size
+
+    @property
     def pid(self) -> int:
         """QEMU's process."""
         return self._process.pid
@@ -247,6 +282,10 @@ class Machine:
         self._monitor.execute("cont")
         self._paused = False
 
+    def kill(self) -> None:
+        """End QEMU at once; any thread may. Whoever waits for the guest gets a VmLost."""
+        self._process.kill()
+
     def press_power_button(self) -> None:
         """Press the power button once; what comes of it is the guest's to say."""
         self._monitor.execute("system_powerdown")
@@ -262,6 +301,17 @@ class Machine:
             yield
         finally:
             self.resume()
+
+    def hand_over(self) -> None:
+        """Let the machine stand still for a person's gdb, which from now on has the stub.
+
+        It waits at the socket that the machine was made with; memory is not to be had any more.
+        """
+        self.pause()
+        self._gdbstub.use_virtual()
+        said = self._monitor.human(f"gdbserver chardev:{DEBUGGER}")
+        if not said.startswith(_WAITS):
+            raise VmLost(f"QEMU does not wait for gdb: {said.strip()}")
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes of guest-physical memory while it is paused. Raises VmLost."""
@@ -289,7 +339,7 @@ class Machine:
         if not 0 <= address <= address + size <= self._size:
             raise VmLost(f"the guest has no memory at {address:#x}")
 
-    def vmcore(self) -> bytes:
+    def notes(self) -> bytes:
         """An ELF core of the guest without its memory: what is in it are the notes."""
         path = self._process.directory / DUMP
         path.unlink(missing_ok=True)
@@ -297,36 +347,41 @@ class Machine:
             self._monitor.execute(
                 "dump-guest-memory", paging=False, protocol=f"file:{DUMP}", begin=0, length=4096
             )
-        with os.fdopen(_open_left(path), "rb") as file:
+        with os.fdopen(open_left(path), "rb") as file:
             return file.read(1 << 20)
+
+    def dump(self, fd: int) -> None:
+        """Have QEMU write an ELF core with all of the guest's memory, at its last: it stands still.
+
+        In whatever state it is; VmLost if QEMU cannot, or is gone.
+        """
+        self._monitor.execute("stop")
+        self._paused = True
+        self._monitor.give(DUMP, fd)
+        self._monitor.execute("dump-guest-memory", paging=False, protocol=f"fd:{DUMP}", detach=True)
+        self._wait_for("query-dump", "dump its memory", seconds=DUMP_SECONDS)
+
+    def _wait_for(self, query: str, what: str, *, seconds: float) -> None:
+        """Wait until something that QEMU does beside all else is done. Raises VmLost."""
+        deadline = time.monotonic() + seconds
+        while (status := self._monitor.execute(query)["status"]) != "completed":
+            if status in ("failed", "cancelled") or time.monotonic() > deadline:
+                raise VmLost(f"QEMU cannot {what}: {status}")
+            time.sleep(POLL_SECONDS)
 
     def save(self, directory: Path) -> None:
         """Save the paused machine as files `ram` and `device` in `directory`, and end it."""
         self._ignore_shared()
         self._monitor.execute("migrate", uri=f"file:{DEVICE}")
-        deadline = time.monotonic() + SAVE_SECONDS
-        while (status := self._monitor.execute("query-migrate")["status"]) != "completed":
-            if status in ("failed", "cancelled") or time.monotonic() > deadline:
-                raise VmLost(f"QEMU cannot save the machine: {status}")
-            time.sleep(POLL_SECONDS)
+        self._wait_for("query-migrate", "save the machine", seconds=SAVE_SECONDS)
         self._process.end()
         for name in (RAM, DEVICE, *([DISK] if self._spec.disk else [])):
-            _take_over(self._process.directory / name, directory / name)
+            take_over(self._process.directory / name, directory / name)
 
 
-def furnish(directory: Path, spec: MachineSpec) -> None:
-    """Put what a machine boots from into the directory that its QEMU runs in.
-
-    Copies: QEMU's user may have no right to read ours.
-    """
-    if spec.disk:
-        give_to_qemu(spec.disk.lay_out(directory))
-    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files):
-        folders = [directory / folder for folder in reversed(Path(name).parents)]
-        for folder in folders[1:]:
-            folder.mkdir(exist_ok=True)
-            give_to_qemu(folder)
-        give_to_qemu(Path(shutil.copy(source, directory / name)))
+def listening(name: str, listener: socket.socket) -> list[str]:
+    """QEMU's arguments for a character device that is whoever connects; it inherits the socket."""
+    return ["-chardev", f"socket,id={name},fd={listener.fileno()},server=on,wait=off"]
 
 
 @contextmanager
@@ -337,20 +392,3 @@ def _starting() -> Iterator[None]:
     except OSError as error:
         why = mendable(error) or error
         raise VmLost(f"the machine cannot be started: {why}") from error
-
-
-def _take_over(source: Path, target: Path) -> None:
-    """Move a file that QEMU wrote, as ours and for QEMU to read only. Follows no link."""
-    source.rename(target)
-    with os.fdopen(_open_left(target)) as file:
-        os.fchown(file.fileno(), os.geteuid(), os.getegid())
-        os.fchmod(file.fileno(), 0o444)
-
-
-def _open_left(path: Path) -> int:
-    """Open what QEMU wrote to read it: a regular file, and no link. Raises VmLost."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise VmLost(f"QEMU left no file {path.name}")
-    return fd

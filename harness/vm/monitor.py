@@ -70,6 +70,15 @@ class Monitor:
         """Run a command. Raises VmLost if QEMU refuses it, is gone, or takes SECONDS."""
         return self._run(lambda: self._client.execute(command, arguments or None), SECONDS)
 
+    def give(self, name: str, fd: int) -> None:
+        """Give QEMU a file descriptor of ours, by a name for one later command. Raises VmLost."""
+
+        async def send() -> None:
+            self._client.send_fd_scm(fd)
+            await self._client.execute("getfd", {"fdname": name})
+
+        self._run(send, SECONDS)
+
     def human(self, command: str) -> str:
         """Run a command of the monitor that is for people (HMP); what it says. Raises VmLost."""
         return str(self.execute("human-monitor-command", **{"command-line": command}))

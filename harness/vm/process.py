@@ -73,6 +73,10 @@ class Process:
         self.end()
         self._errors.close()
 
+    def kill(self) -> None:
+        """Kill it, and leave the rest to its context."""
+        self._process.kill()
+
     def end(self) -> None:
         """Kill and reap it, and hear its console out."""
         self._process.kill()

@@ -28,13 +28,15 @@ MACHINE = (
     *("-machine", "q35,memory-backend=ram,usb=off,vmport=off,graphics=off,smm=off"),
     # No fifth level of page tables: the host walks four (paging.py).
     *("-cpu", "max,la57=off", "-nic", "none"),
-    *("-device", "vmgenid,guid=auto"),
+    *("-device", "vmgenid,guid=auto", "-device", "vmcoreinfo"),
     *("-device", "virtio-serial-pci"),
     *("-device", "virtserialport,chardev=agent,name=umd.agent"),
     *("-mon", "chardev=qmp,mode=control", "-gdb", "chardev:gdb"),
     *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
 )
-"""q35, not microvm: only q35 comes back from a saved state (measured with QEMU 10.0)."""
+"""vmcoreinfo: the kernel says at boot where it is, and what debuggers have to know of it.
+
+q35, not microvm: only q35 comes back from a saved state (measured with QEMU 10.0)."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class MachineSpec:
     or whose names it may list, down to the last (`listable`). Where the agent is not at the virtio
     port, `connect` gives the stream to it.
 
-    With `kaslr` the kernel says at boot where it is (vmcoreinfo). Off is the default: a boot is
-    then like any other, and root, who attacks here, could read the addresses anyway.
+    Without `kaslr`, which is the default, a boot is like any other, and root, who attacks here,
+    could read the addresses anyway.
     """
 
     name: str
@@ -70,8 +72,7 @@ class MachineSpec:
         """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""
         # As threads of one core: that is what core scheduling is about.
         size = ["-m", f"{self.memory_mib}M", "-smp", f"{self.cpus},threads={self.cpus}"]
-        found = ["-device", "vmcoreinfo"] if self.kaslr else []
-        return [QEMU, *MACHINE, *found, *size, *self.devices]
+        return [QEMU, *MACHINE, *size, *self.devices]
 
     def reach(self) -> list[str]:
         """What of the host's directories QEMU may open, as setpriv's rules for Landlock."""

@@ -96,7 +96,7 @@ def test_a_restored_kernel_is_where_it_was_saved(moved: Lab) -> None:
         with moved._machine(VARIANT, fresh=False) as machine:
             offset = place(moved, machine)
             # What the kernel itself says, which is the host's word for it only at boot.
-            note = kaslr.vmcoreinfo(machine.vmcore())
+            note = kaslr.vmcoreinfo(machine.notes())
             assert note is not None
             assert kaslr.load_offset(note) == offset
 
@@ -106,7 +106,7 @@ def test_a_note_forged_later_changes_nothing(cells: Cells, moved: Lab) -> None:
         offset = place(moved, machine)
         with Channel(machine.agent_socket()) as channel:
             forge_note(Attacker(channel, moved.guest))
-        forged = kaslr.vmcoreinfo(machine.vmcore())
+        forged = kaslr.vmcoreinfo(machine.notes())
         # The forgery is one: whoever asked QEMU now would be led astray.
         assert forged is not None
         assert kaslr.load_offset(forged) != offset

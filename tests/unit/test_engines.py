@@ -4,45 +4,24 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from engine_cells import classes, few, many
+from engine_parts import guest, kernel, module
 from plain_machine import PLAIN
 
 from harness.engines import ENGINES, MICROVM, virtme
 from harness.engines.drivers import load_order
 from harness.engines.virtme import SHARED, Virtme
 from harness.errors import UserError
-from harness.guest_image import GuestImage
-from harness.kernel.images import KernelImage
-from harness.vm.machine import furnish
+from harness.vm.furnish import furnish
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.vm.spec import MachineSpec
-
-
-def kernel(place: Path, *options: str) -> KernelImage:
-    (place / "config").write_text("".join(f"CONFIG_{name}=m\n" for name in options))
-    return KernelImage("6.12", "k", place)
-
-
-def guest(place: Path) -> GuestImage:
-    return GuestImage(key="g", initramfs=place / "initramfs.cpio", payloads=place / "payloads")
-
-
-def module(folder: Path, name: str, *, depends: str) -> Path:
-    """A file with the notes of a module and nothing else."""
-    source = folder / f"{name}.c"
-    notes = f'__attribute__((section(".modinfo"))) char d[] = "name={name}\\0depends={depends}";'
-    source.write_text(notes)
-    target = folder / f"{name}.ko"
-    subprocess.run(["gcc", "-c", "-o", target, source], check=True)
-    return target
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from engine_parts import guest, kernel, module
 from plain_machine import PLAIN
-from test_engines import guest, kernel, module
 
 from harness.debian_image import recipe_key
 from harness.engines import ENGINES, image

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a machine boots from, in the directory that its QEMU runs in."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.vm.demotion import give_to_qemu
+
+if TYPE_CHECKING:
+    from harness.vm.spec import MachineSpec
+
+KERNEL = "kernel"
+INITRD = "initrd"
+
+
+def furnish(directory: Path, spec: MachineSpec) -> None:
+    """Put what a machine boots from into the directory that its QEMU runs in.
+
+    Copies: QEMU's user may have no right to read ours.
+    """
+    if spec.disk:
+        give_to_qemu(spec.disk.lay_out(directory))
+    for name, source in ((KERNEL, spec.kernel), (INITRD, spec.initramfs), *spec.files):
+        folders = [directory / folder for folder in reversed(Path(name).parents)]
+        for folder in folders[1:]:
+            folder.mkdir(exist_ok=True)
+            give_to_qemu(folder)
+        give_to_qemu(Path(shutil.copy(source, directory / name)))
