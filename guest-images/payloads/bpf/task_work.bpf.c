@@ -6,8 +6,14 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-struct task_struct;
-struct bpf_map;
+/* Whole, for their names to be looked up; what is in them is not asked. */
+struct task_struct {
+	int tgid;
+} __attribute__((preserve_access_index));
+
+struct bpf_map {
+	__u32 id;
+} __attribute__((preserve_access_index));
 
 /* As in the uapi header of Linux 6.18. */
 struct bpf_task_work {

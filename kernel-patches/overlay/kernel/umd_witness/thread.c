@@ -44,9 +44,10 @@ static void exchange_advance(enum exchange_state state)
 /* For the thread: the next request, or -EINTR when it is to end. */
 int umd_witness_receive(struct witness_message *request)
 {
-	wait_event_interruptible(exchange_wait,
-				 exchange_reached(ASKED) || READ_ONCE(thread_quit) ||
-				 kthread_should_stop());
+	/* Not interruptible: what others send to it, as BPF's task work, must not end its sleep. */
+	wait_event_idle(exchange_wait,
+			exchange_reached(ASKED) || READ_ONCE(thread_quit) ||
+			kthread_should_stop());
 	if (READ_ONCE(thread_quit) || kthread_should_stop()) {
 		complete(&thread_left);
 		return -EINTR;
