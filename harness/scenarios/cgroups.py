@@ -160,7 +160,11 @@ BURNERS = 8
 @_by_cgroup(
     surface="cpu-max-cpu-idle-weight",
     answers=("L5", "L6"),
-    holes=SCHEDULED_ALIKE,
+    holes=on_kthread(
+        Verdict.TAMPERED,
+        "it is moved as well, though since Linux 6.18 it runs on: it never returns to user space",
+        partly=True,
+    ),
 )
 def cgroup_cpu_max(attacker: Attacker, handler: Handler) -> None:
     """Give the handler a share in a millisecond of CPU time each second, with a few who burn it."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.handler import Handler
 
-STARTS, ROUNDS = 8, 3
+STARTS, ROUNDS = 24, 3
 """A page that is in use at the moment is passed over."""
 
 _LOG = 1 << 18
