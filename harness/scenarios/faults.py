@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FAIL_FUNCTION = "/sys/kernel/debug/fail_function"
 WRITE = "__x64_sys_write"
 TOO_LONG = SLOW_NS * 3 // 2
+FEW = 8
+"""Records that may wait: the kernel also stops whoever sent it a rule once there are more."""
 LOOKS = 5
 LATER = b"16"
 """Chances to fail: a request has at least one, so the witness has looked before it is spent."""
@@ -112,7 +114,7 @@ def audit_backlog_stall(attacker: Attacker, handler: Handler) -> None:
     """Have each of the handler's system calls recorded, and wait until the record finds room."""
     kauditd = find_thread(attacker)
     with Audit(attacker) as audit:
-        audit.enable(backlog=1)
+        audit.enable(backlog=FEW)
         handler.restart()  # what was forked before is not audited
         handler.wait_for_request()
         run_almost_never(attacker, kauditd)
