@@ -51,8 +51,29 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
     _engine(argument)
     _own_attacks(argument)
-    argument = add("shell", "boot a machine and give a root shell in it")
+    argument = add("shell", "give a root shell in a machine of a variant")
     argument("--variant", default="isolated", metavar="NAME")
+    argument(
+        "--scenario",
+        metavar="NAME|FILE.py[::NAME]",
+        help="be where this scenario is: its machine, and all that comes first done",
+    )
+    argument(
+        "--at",
+        choices=["before", "after"],
+        help="of the scenario: before its attack (if not given), or after it, with an account of "
+        "what it did, and before the aftermath restarts the handler",
+    )
+    argument(
+        "--gdb",
+        action="store_true",
+        help="have the machine stand still until gdb has it continue, and print the line for gdb",
+    )
+    argument(
+        "--boot",
+        action="store_true",
+        help="boot it with its console on this terminal, in place of the saved state",
+    )
     _engine(argument)
     _line(argument)
     _kernel(argument)

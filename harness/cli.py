@@ -175,13 +175,32 @@ def _built(facts: Mapping[str, str], what: str) -> str:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    from harness.shell import run_shell
+    from harness.keyboard import check_terminal
+    from harness.lab import Lab
+    from harness.report.terminal import console, progress_line
+    from harness.shell import BEFORE, Session, check_applicable, chosen_scenario, run_shell
+    from harness.shell_boot import boot_shell
 
-    all_cells(options.line, [options.variant])
-    kernel = chosen_kernel(options, [options.variant], say=_say)
-    return run_shell(
-        kernel.line, options.variant, choice=kernel.choice, engine=ENGINES[options.engine]
-    )
+    variant = options.variant
+    all_cells(options.line, [variant])
+    if options.at and not options.scenario:
+        raise UserError("--at says where in a scenario", hint="name it with --scenario")
+    if options.boot and options.scenario:
+        raise UserError("a scenario starts from a machine that is up", hint="leave out --boot")
+    scenario = chosen_scenario(options.scenario) if options.scenario else None
+    if scenario:
+        check_applicable(scenario, variant)
+    check_terminal()
+    kernel = chosen_kernel(options, [variant], say=_say)
+    with progress_line(console()) as progress:
+        engine = ENGINES[options.engine]
+        lab = Lab.open(
+            kernel.line, [variant], progress=progress, choice=kernel.choice, engine=engine
+        )
+    if options.boot:
+        return boot_shell(lab, variant, gdb=options.gdb, say=_say)
+    session = Session(lab, variant, scenario, options.at or BEFORE)
+    return run_shell(session, gdb=options.gdb, say=_say)
 
 
 def _surface(options: argparse.Namespace) -> int:

@@ -18,6 +18,8 @@ from harness.errors import VmLost, WrongClock
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.kernel.renamed import has_function
+from harness.kernel.vmlinux import find_vmlinux
+from harness.paths import cache_dir
 from harness.scenarios import SCENARIOS
 from harness.scenarios.registry import unmet
 from harness.trial import Trial, watched
@@ -33,7 +35,9 @@ from harness.witness.reader import Witness
 from harness.witness.verdict import Axes, Verdict
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from harness.engines.engine import Engine
     from harness.kernel.choice import KernelChoice
@@ -66,7 +70,8 @@ class Lab:
 
     `flavours` has the images of each flavour that was asked for; the line's own is "".
     `without` names a defence that all of its kernels go without; `engine` is how they boot;
-    `is_foreign` is a kernel of the user's own, of which nobody knows what it lacks.
+    `is_foreign` is a kernel of the user's own, of which nobody knows what it lacks, and `given` its
+    vmlinux, if they named one.
     """
 
     line: str
@@ -76,6 +81,7 @@ class Lab:
     without: str = ""
     engine: Engine = MICROVM
     is_foreign: bool = False
+    given: Path | None = None
 
     @classmethod
     def open(
@@ -103,7 +109,14 @@ class Lab:
             )
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         engine.make(progress=progress)
-        return cls(line, flavours, chosen, engine=engine, is_foreign=choice is not None)
+        return cls(
+            line,
+            flavours,
+            chosen,
+            engine=engine,
+            is_foreign=choice is not None,
+            given=choice.vmlinux if choice else None,
+        )
 
     def images(self, variant: str) -> Images:
         """The images on which `variant` runs."""
@@ -118,6 +131,10 @@ class Lab:
     def guest(self) -> GuestImage:
         """The userspace for the line's own kernel."""
         return self.flavours[""].guest
+
+    def vmlinux(self, variant: str) -> Path:
+        """The vmlinux of a variant's kernel, for a debugger. Raises UserError if it is gone."""
+        return find_vmlinux(self.images(variant).kernel, cache=cache_dir(), given=self.given)
 
     def spec(
         self, variant: str, *, cpus: int = 1, boot: str = "", interactive: bool = False
@@ -189,9 +206,18 @@ class Lab:
         return lacking
 
     @contextmanager
-    def machine(self, variant: str) -> Iterator[Machine]:
-        """A machine of `variant` from its saved state, running."""
-        with self._machine(variant, fresh=False) as machine:
+    def machine(
+        self,
+        variant: str,
+        *,
+        cpus: int = 1,
+        boot: str = "",
+        debugger: socket.socket | None = None,
+    ) -> Iterator[Machine]:
+        """A machine of `variant` from its saved state, running; `debugger` as Machine has it."""
+        with self._machine(
+            variant, fresh=False, cpus=cpus, boot=boot, debugger=debugger
+        ) as machine:
             yield machine
 
     @contextmanager
@@ -206,23 +232,33 @@ class Lab:
 
     @contextmanager
     def _machine(
-        self, variant: str, *, fresh: bool, cpus: int = 1, boot: str = ""
+        self,
+        variant: str,
+        *,
+        fresh: bool,
+        cpus: int = 1,
+        boot: str = "",
+        debugger: socket.socket | None = None,
     ) -> Iterator[Machine]:
         spec = self.spec(variant, cpus=cpus, boot=boot)
         if fresh or not self.engine.saves:
-            with self._booted(variant, spec) as machine:
+            with self._booted(variant, spec, debugger) as machine:
                 yield machine
             return
         state = saved_state(spec, self.accelerator, ready=partial(self.park, variant))
-        with Machine.restore(spec, self.accelerator, state) as machine:
+        with Machine.restore(spec, self.accelerator, state, debugger=debugger) as machine:
             yield machine
 
     @contextmanager
-    def _booted(self, variant: str, spec: MachineSpec) -> Iterator[Machine]:
+    def _booted(
+        self, variant: str, spec: MachineSpec, debugger: socket.socket | None
+    ) -> Iterator[Machine]:
         """A machine that has just booted; another, if a busy host made its clock wrong."""
         with ExitStack() as stack:
             for tries_left in reversed(range(BOOTS)):
-                machine = stack.enter_context(Machine.boot(spec, self.accelerator))
+                machine = stack.enter_context(
+                    Machine.boot(spec, self.accelerator, debugger=debugger)
+                )
                 try:
                     self._warm(variant, machine)
                 except WrongClock:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from harness.witness.reader import Witness
 from harness.witness.tally import Command, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.guest_image import GuestImage
     from harness.kernel.images import KernelImage
     from harness.scenarios.registry import Scenario
@@ -40,39 +43,76 @@ class Trial:
     guest: GuestImage
     tried: list[dict[str, Any]] = field(default_factory=list)
     begun: bool = False
+    _tainted: int = 0
+    _code: bytes = b""
 
     def run(self) -> Outcome:
         """Attack, and conclude. Raises VmLost if the machine is gone."""
         witness = Witness(self.machine, self.kernel)
-        taint = witness.taint()
+        with self.prepared(witness) as (attacker, handler):
+            evidence, end = self.attack(attacker, handler, witness)
+            after, ended = aftermath(witness)
+        evidence = replace(
+            evidence,
+            after=after,
+            aftermath_ended=ended,
+            taint=self._taint(witness),
+            secrets=frozenset(witness.secrets),
+            stalled=witness.pulse.stalled,
+            witness_changed=self._is_changed(witness),
+        )
+        return replace(self._outcome(evidence, end), tries=attacker.tries)
+
+    @contextmanager
+    def prepared(self, witness: Witness) -> Iterator[tuple[Attacker, Handler]]:
+        """The attacker and the handler once the witness asks and all that comes first is done.
+
+        Raises VmLost if that fails: nothing was tried.
+        """
+        self._tainted = witness.taint()
         first_request(witness)
         handler = Handler(self.variant, self.machine, self.kernel, witness)
         seconds = self.scenario.seconds
         with Channel(self.machine.agent_socket(), attempt_seconds=seconds) as channel:
             attacker = Attacker(channel, self.guest)
             self._prepare(attacker, handler)
-            before = self._watch(witness)
-            code = witness.code() if self.scenario.whole_kernel else b""
-            end = self._attack(attacker, handler)
-            attacked = witness.read()
-            after, ended = aftermath(witness)
+            yield attacker, handler
+
+    def attack(
+        self, attacker: Attacker, handler: Handler, witness: Witness
+    ) -> tuple[Evidence, AttemptEnd]:
+        """Make the attack; what there is to see when it has ended, and how it did by its account.
+
+        It is no evidence yet that nothing is lost: that takes the aftermath. Raises VmLost.
+        """
+        before = self._watch(witness)
+        self._code = witness.code() if self.scenario.whole_kernel else b""
+        end = self._attack(attacker, handler)
+        attacked = witness.read()
         evidence = Evidence(
             before=before,
             attacked=attacked,
-            after=after,
-            taint=witness.taint() & ~taint,
+            after=attacked,
+            taint=self._taint(witness),
             reached=self._reached(end, before, attacked),
             shown=tuple(attacker.shown),
             gained=tuple(attacker.gained),
             secrets=frozenset(witness.secrets),
-            aftermath_ended=ended,
+            aftermath_ended=True,
             stalled=witness.pulse.stalled,
             forced=handler.restarts,
             inside=self.scenario.inside,
             whole_kernel=self.scenario.whole_kernel,
-            witness_changed=bool(code) and witness.code() != code,
+            witness_changed=self._is_changed(witness),
         )
-        return replace(self._outcome(evidence, end), tries=attacker.tries)
+        return evidence, end
+
+    def _taint(self, witness: Witness) -> int:
+        """What the kernel has complained of since the trial began."""
+        return witness.taint() & ~self._tainted
+
+    def _is_changed(self, witness: Witness) -> bool:
+        return bool(self._code) and witness.code() != self._code
 
     def _prepare(self, attacker: Attacker, handler: Handler) -> None:
         """Do what comes before the attack. Raises VmLost if that fails: nothing was tried."""

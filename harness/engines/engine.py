@@ -29,6 +29,10 @@ class Engine(Protocol):
     def saves(self) -> bool:
         """Whether its machines are saved once they are up; else each cell boots its own."""
 
+    @property
+    def shell(self) -> tuple[str, ...]:
+        """The guest's command, by its path, for a root shell on the terminal it is given."""
+
     def check(self) -> None:
         """Raise UserError if this host lacks what it takes, before anything is built."""
 
@@ -43,8 +47,8 @@ class Engine(Protocol):
     ) -> MachineSpec:
         """Return its machine, from the one that boots the guest image itself.
 
-        With `interactive` it has a root shell on its console in place of the agent. What it
-        needs is made now if it is not in the cache. Raises UserError.
+        With `interactive` it has a root shell on its console, from its boot on, in place of the
+        agent. What it needs is made now if it is not in the cache. Raises UserError.
         """
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:

@@ -22,6 +22,10 @@ class Microvm:
 
     name: str = "microvm"
     saves: bool = True
+    shell: tuple[str, ...] = (
+        *("/bin/busybox", "sh", "-c"),
+        "/bin/busybox --install -s /bin; exec setsid -c /bin/sh",
+    )
 
     def check(self) -> None:
         """Whatever it takes is looked for where it is used."""

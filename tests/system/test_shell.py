@@ -1,62 +1,156 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness shell` on a terminal: a root shell, and both ways out of it."""
+"""`umd-harness shell` on a terminal: where it is, what works there, and the ways out of it."""
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import termios
-import time
+from typing import TYPE_CHECKING
 
 import pytest
+from at_terminal import AtTerminal
 
 from harness.lab import Lab
 
-DEADLINE = 120.0
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(3600)
+
+EXIT, LEAVE = b"exit\n", b"\x01x"
+PROMPT = b"# "
+
+OWN = """
+from os import O_RDWR
+
+from harness.scenarios import Effect, scenario
 
 
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("way_out", [b"exit\n", b"\x03\x01x"], ids=["exit", "ctrl-a-x"])
-@pytest.mark.parametrize("engine", ["microvm", "virtme", "image"])
-def test_a_root_shell_on_the_terminal(engine: str, way_out: bytes) -> None:
+def note(attacker, name):
+    attacker.write_file(f"/tmp/{name}", b"", mode=0o600)
+
+
+@scenario(
+    effect=Effect.INTEGRITY,
+    surface="proc-mem-write",
+    answers=("T1",),
+    call="openat",
+    reach="security_ptrace_access_check",
+    cpus=2,
+    boot="umd_test=here",
+    prepare=lambda attacker, handler: note(attacker, "prepared"),
+)
+def overwrite(attacker, handler):
+    \"\"\"Overwrite the handler's state, and wait for what comes of it.\"\"\"
+    note(attacker, "attacked")
+    with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as mem:
+        mem.pwrite(bytes(32), handler.symbol("chain"))
+    handler.let_pass(300_000_000)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """The images are there: none is built while a terminal is waited for."""
     Lab.open("6.12", progress=lambda _: None)
-    controller, terminal = pty.openpty()
-    before = termios.tcgetattr(terminal)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "shell", "--engine", engine, "--variant", "baseline"],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-    )
-    try:
-        seen = read_until(controller, b"# ")
-        os.write(controller, b"id -u; echo x$((6*7))\n")
-        seen = read_until(controller, b"\nx42")
-        assert re.search(rb"[\r\n]0\r", seen)  # after what readline may say
-        os.write(controller, way_out)
-        read_until(controller, None)
-        assert process.wait(timeout=DEADLINE) == 0
-        assert termios.tcgetattr(terminal) == before
-    finally:
-        process.kill()
-        process.wait(timeout=DEADLINE)
-        os.close(terminal)
-        os.close(controller)
 
 
-def read_until(controller: int, text: bytes | None) -> bytes:
-    """Read until `text` came, or, for None, until the terminal is quiet for a while."""
-    seen, deadline = b"", time.monotonic() + DEADLINE
-    while text is None or text not in seen:
-        assert time.monotonic() < deadline, seen
-        ready, _, _ = select.select([controller], [], [], 3.0)
-        if ready:
-            seen += os.read(controller, 4096)
-        elif text is None:
-            break
-    return seen
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A file with one scenario, which leaves marks in the guest."""
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+def try_it(person: AtTerminal, way_out: bytes) -> None:
+    """Use a root shell, and leave it."""
+    person.read_until(PROMPT)
+    person.type(b"id -u; echo x$((6*7))\n")
+    assert re.search(rb"[\r\n]0\r", person.read_until(b"\nx42"))  # after what readline may say
+    person.type(way_out)
+    assert person.end()[0] == 0
+
+
+@pytest.mark.parametrize("way_out", [EXIT, LEAVE], ids=["exit", "ctrl-a-x"])
+@pytest.mark.parametrize("engine", ["microvm", "virtme", "image"])
+def test_a_root_shell_in_a_machine_that_is_up(engine: str, way_out: bytes) -> None:
+    with AtTerminal("shell", "--engine", engine, "--variant", "baseline") as person:
+        person.read_until(b"The handler is process ")
+        try_it(person, way_out)
+
+
+@pytest.mark.parametrize(
+    ("engine", "way_out"), [("microvm", EXIT), ("virtme", LEAVE), ("image", EXIT)]
+)
+def test_a_root_shell_on_the_console_of_a_machine_that_boots(engine: str, way_out: bytes) -> None:
+    with AtTerminal("shell", "--boot", "--engine", engine, "--variant", "baseline") as person:
+        # Behind the reader's back, an interrupt for what may be typed there already.
+        try_it(person, way_out if way_out == EXIT else b"\x03" + way_out)
+
+
+def test_it_is_a_terminal_with_job_control() -> None:
+    with AtTerminal("shell", "--variant", "baseline") as person:
+        person.read_until(PROMPT)
+        person.type(b"stty rows 33; stty size; sleep 1000\n")
+        person.read_until(b"\n33 ")
+        person.type(b"\x03")
+        person.read_until(PROMPT)
+        person.type(b"tty; echo $((6*7)); seq 20000 | tail -1; exit\n")
+        assert b"/dev/pts/0" in person.read_until(b"\n42")
+        person.read_until(b"\n20000")
+        assert person.end()[0] == 0
+
+
+def test_a_machine_before_an_attack(own: Path) -> None:
+    with AtTerminal("shell", "--variant", "baseline", "--scenario", str(own)) as person:
+        said = person.read_until(PROMPT)
+        assert b"The attack" not in said
+        pid = re.search(rb"handler is process (\d+)", said)
+        assert pid
+        person.type(b"ls /tmp; nproc; cat /proc/%s/comm; cat /proc/cmdline; exit\n" % pid[1])
+        assert person.read_until(b"\nprepared\r\n")
+        assert b"attacked" not in person.read_until(b"2\r\numd_witness_umh\r\n")
+        person.read_until(b"umd_test=here")
+        assert person.end()[0] == 0
+
+
+def test_a_machine_after_an_attack(own: Path) -> None:
+    scenario = f"{own}::overwrite"
+    with AtTerminal(
+        "shell", "--variant", "baseline", "--scenario", scenario, "--at", "after"
+    ) as person:
+        person.read_until(b"pwrite64(")
+        person.read_until(b"The attack: completed.")
+        person.read_until(b"So far, before the aftermath: tampered (")
+        assert b"wrong repl" in person.read_until(PROMPT)
+        person.type(b"ls /tmp; exit\n")
+        person.read_until(b"\nattacked")
+        assert person.end()[0] == 0
+
+
+def test_an_attack_that_takes_the_machine_down_leaves_nothing_to_look_at() -> None:
+    with AtTerminal(
+        "shell", "--variant", "baseline", "--scenario", "sysrq_crash", "--at", "after"
+    ) as person:
+        status, said = person.end()
+    assert status == 2
+    assert re.search(r"nothing is left to look at .*sysrq triggered crash; take --at before", said)
+
+
+def test_a_machine_that_ends_says_so() -> None:
+    with AtTerminal("shell", "--variant", "baseline") as person:
+        person.read_until(PROMPT)
+        person.type(b"echo c >/proc/sysrq-trigger\n")
+        status, said = person.end()
+    assert status == 0
+    assert "The machine has ended: the guest reset itself: Kernel panic" in said
+
+
+def test_a_guest_that_no_longer_answers_holds_nobody() -> None:
+    with AtTerminal("shell", "--variant", "baseline") as person:
+        person.read_until(PROMPT)
+        person.type(b"kill -STOP $PPID\n")
+        person.read_until(b"$PPID\r\n")
+        assert person.is_quiet()
+        person.type(b"\x03 anything\n" + LEAVE)
+        assert person.end()[0] == 0

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 LAYERS = {
     # From the top. What stands beside another in a layer may import it, but not in a circle.
-    "front ends": "cli arguments comparing doctor clean shell run pytest_plugin pytest_relay "
-    "pytest_session own_kernel",
+    "front ends": "cli arguments comparing doctor clean shell shell_boot keyboard run "
+    "pytest_plugin pytest_relay pytest_session own_kernel",
     "report": "report",
     "export": "export",
     "surface": "surface kselftest",
-    "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat "
-    "round_trip figures defences kept_run compare bisect own_attacks guest",
+    "matrix": "matrix selection conclusion parity ledger results lab provenance bench "
+    "repeat round_trip figures defences kept_run compare bisect own_attacks guest",
     "engines": "engines",
     "scenarios": "scenarios scenario_files attack_program",
     "witness": "witness trial trip_clock handler",
