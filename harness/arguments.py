@@ -49,6 +49,12 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _kernel(argument)
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
     argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep")
+    argument(
+        "--keep",
+        choices=["vmcore"],
+        help="of each cell that does not come out as expected, keep a dump of its machine for drgn "
+        "or crash, about as large as its memory, and print the command that opens it",
+    )
     _engine(argument)
     _own_attacks(argument)
     argument = add("shell", "give a root shell in a machine of a variant")

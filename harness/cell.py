@@ -37,7 +37,8 @@ class Outcome:
     tells whether the attack got to its end, `wrongs` what was wrong with the handler; `hooks` are
     the `security_*` functions that were called on it during the attack (L5), `refusable` those of
     them that can say no; `gained` is what the attack got hold of, `tries` of how many times it won,
-    by its own account: (won, made); `rounds` is how often it was made from a fresh machine.
+    by its own account: (won, made); `rounds` is how often it was made from a fresh machine;
+    `undumped` says why there is no dump of the machine although one was due.
     """
 
     verdict: Verdict
@@ -56,3 +57,4 @@ class Outcome:
     witness: dict[str, Any] = field(default_factory=dict)
     attempt: list[dict[str, Any]] = field(default_factory=list)
     console: str = ""
+    undumped: str = ""

@@ -131,6 +131,7 @@ def _run(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         root=options.results,
         scenario_files=[*options.scenario, *options.attack],
+        keep_vmcores=options.keep == "vmcore",
     )
     return run_plan(plan, opener=kernel.opener, out=console())
 

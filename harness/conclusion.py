@@ -120,16 +120,27 @@ def is_final(cell: Cell, outcomes: Outcomes) -> bool:
 
 def conclude(cell: Cell, outcomes: Outcomes) -> Result:
     """Judge a cell that has run; whatever it rests on and has not run makes it an `error`."""
-    outcome = outcomes[cell]
-    verdict, detail = _judge(cell, outcomes)
-    control = control_of(cell)
+    control = _judge(control_of(cell), outcomes)[0]
+    return _result(cell, outcomes[cell], *_judge(cell, outcomes), control_verdict=control)
+
+
+def is_as_expected(cell: Cell, outcome: Outcome) -> bool:
+    """Say whether an outcome is as expected by itself, whatever its control and references gave."""
+    verdict, detail = _sound(cell, {cell: outcome})
+    due = SCENARIOS[cell.scenario].wins
+    return _result(cell, outcome, verdict, detail, control_verdict=due).ok
+
+
+def _result(
+    cell: Cell, outcome: Outcome, verdict: Verdict, detail: str, *, control_verdict: Verdict
+) -> Result:
     return Result(
         cell=cell,
         verdict=verdict,
         axes=None if verdict in NO_VERDICT else outcome.axes,
         detail=detail,
-        control=control.variant,
-        control_verdict=_judge(control, outcomes)[0],
+        control=control_of(cell).variant,
+        control_verdict=control_verdict,
         seconds=outcome.seconds,
         image=outcome.image,
         attempt_end=outcome.attempt_end,

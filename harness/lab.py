@@ -29,6 +29,7 @@ from harness.vm.machine import Machine
 from harness.vm.probe import Accelerator, accelerator
 from harness.vm.spec import MachineSpec
 from harness.vm.states import BOOTS, saved_state
+from harness.vmcore import Dump
 from harness.witness.conclude import STOOD_STILL
 from harness.witness.pulse import check_clock
 from harness.witness.reader import Witness
@@ -160,19 +161,21 @@ class Lab:
         )
         return self.engine.spec(plain, images.kernel, images.guest, interactive=interactive)
 
-    def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+    def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
         """Run one cell, from the saved state or, if `fresh`, from a boot of its own.
 
         Whatever goes wrong with the machine is an `error` with its reason. Where nothing could
-        be concluded because the host let the machine stand still, it is run again.
+        be concluded because the host let the machine stand still, it is run again. What does not
+        come out as expected leaves a dump of its machine at `vmcore`.
         """
-        for _ in range(CALM_TRIES - 1):
-            outcome = self._run(cell, fresh=fresh)
+        dump = Dump(vmcore)
+        for _ in range(CALM_TRIES):
+            outcome = self._run(cell, fresh=fresh, dump=dump)
             if not outcome.detail.startswith(STOOD_STILL):
-                return outcome
-        return self._run(cell, fresh=fresh)
+                break
+        return dump.noted(cell, outcome)
 
-    def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
+    def _run(self, cell: Cell, *, fresh: bool, dump: Dump) -> Outcome:
         scenario, variant = SCENARIOS[cell.scenario], VARIANTS[cell.variant]
         images = self.images(cell.variant)
         if reason := scenario.not_applicable.get(cell.variant):
@@ -186,7 +189,7 @@ class Lab:
                 cell.variant, fresh=fresh, cpus=scenario.cpus, boot=scenario.boot
             ) as machine:
                 trial = Trial(scenario, variant, machine, images.kernel, images.guest)
-                return replace(trial.run(), seconds=time.monotonic() - start)
+                return dump.after(partial(_timed, trial, start), cell, machine)
         except VmLost as lost:
             return replace(
                 _nothing(Verdict.ERROR, str(lost), images, "lost"),
@@ -297,6 +300,11 @@ class Lab:
             attacker = Attacker(channel, self.images(variant).guest)
             _settle(attacker)
             self.engine.prepare(machine, attacker)
+
+
+def _timed(trial: Trial, start: float) -> Outcome:
+    """Run a trial; its outcome with the seconds since `start`."""
+    return replace(trial.run(), seconds=time.monotonic() - start)
 
 
 def _settle(attacker: Attacker) -> None:

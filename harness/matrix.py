@@ -22,6 +22,7 @@ from harness.witness.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 DEFAULT_LINE = "6.12"
 ROUNDS = 3
@@ -44,6 +45,16 @@ class TimingLab(Lab, Protocol):
 
     def trip_clock(self, variant: str) -> AbstractContextManager[Callable[[int], list[int]]]:
         """A machine's round trips (harness/trip_clock.py): so many of them, in microseconds."""
+
+
+class OpenedLab(TimingLab, Protocol):
+    """What a command opens: a lab whose machines can be looked into as well."""
+
+    def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
+        """Run one cell; if that is not as expected, leave a dump of its machine at `vmcore`."""
+
+    def vmlinux(self, variant: str) -> Path:
+        """The vmlinux of a variant's kernel. Raises UserError if there is none any more."""
 
 
 def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Cell]:

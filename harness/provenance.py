@@ -15,7 +15,7 @@ from harness.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from harness.kernel.choice import KernelChoice
-    from harness.matrix import TimingLab
+    from harness.matrix import OpenedLab
 
 _DEADLINE = 10.0  # seconds for git or QEMU to say its version
 
@@ -26,7 +26,7 @@ Progress = Callable[[str], None]
 class OpenLab:
     """A lab that is ready to run cells, and what it is made of."""
 
-    lab: TimingLab
+    lab: OpenedLab
     facts: dict[str, Any] = field(default_factory=dict)
 
 

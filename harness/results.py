@@ -4,7 +4,9 @@
     results/<UTC time>-<id>/results.jsonl    one object per cell, as it becomes final
                             run.json         what was run, on what, when, and how it ended
                             junit.xml        for a CI system (written by `umd-harness run`)
-                            cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json
+                            cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json,
+                                             and vmcore, if a dump was to be kept and was due
+                            vmlinux          of the kernel in the dumps (vmlinux-<flavour>: its)
     results/latest                           a symbolic link to the newest run
 
 Several processes may write to one run (pytest-xdist's workers): a cell's lock makes it run once,
@@ -110,9 +112,13 @@ class RunDirectory:
                 hint=f"end it; what there is of the run is in {self.path}",
             ) from error
 
+    def folder(self, cell: Cell) -> Path:
+        """Return the folder of a cell's evidence."""
+        return self.cells / cell.id
+
     def keep(self, cell: Cell, outcome: Outcome) -> None:
         """Write a cell's evidence; outcome.json comes last and makes it count."""
-        folder = self.cells / cell.id
+        folder = self.folder(cell)
         folder.mkdir(parents=True, exist_ok=True)
         facts = asdict(outcome)
         _write(folder / "witness.json", _json(facts.pop("witness")))
@@ -122,7 +128,7 @@ class RunDirectory:
 
     def outcome(self, cell: Cell) -> Outcome | None:
         """Return what `keep` has written, or None."""
-        folder = self.cells / cell.id
+        folder = self.folder(cell)
         try:
             facts = json.loads((folder / "outcome.json").read_text())
         except FileNotFoundError:

@@ -16,6 +16,7 @@ from harness.report.junit import write_junit
 from harness.report.terminal import Screen, print_report
 from harness.results import RunDirectory, now
 from harness.run_name import new_run_name
+from harness.vmcore import Vmcores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.cell import Cell
+    from harness.matrix import Lab
     from harness.provenance import LabOpener, OpenLab
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,6 +42,7 @@ class Plan:
     jobs: int
     root: Path
     scenario_files: Sequence[Path] = ()
+    keep_vmcores: bool = False
 
 
 def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
@@ -53,7 +56,7 @@ def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
             Screen(plan.needed, out) as screen,
             opener(plan.line, variants_needed(plan.needed), screen.progress) as opened,
         ):
-            pool = Pool(plan.needed, lab=opened.lab, jobs=plan.jobs)
+            pool = Pool(plan.needed, lab=run.lab_of(opened), jobs=plan.jobs)
             until_kept.enter_context(run.stopped_by_signals(pool))
             run.go(opened, pool, screen)
         return run.end()
@@ -70,6 +73,15 @@ class _Run:
         self._signal = 0
         self._running = False
         self._error: UserError | None = None
+        self._vmcores: Vmcores | None = None
+
+    def lab_of(self, opened: OpenLab) -> Lab:
+        """The lab to run on: one that leaves dumps, if the plan asks for them. Raises UserError."""
+        if not self._plan.keep_vmcores:
+            return opened.lab
+        self._vmcores = Vmcores(opened.lab, lambda cell: self._directory.folder(cell))
+        self._vmcores.check(variants_needed(self._plan.needed))
+        return self._vmcores
 
     def go(self, opened: OpenLab, pool: Pool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run was told to stop."""
@@ -123,9 +135,15 @@ class _Run:
             cells=self._plan.needed,
             seconds=seconds,
             where=self._directory.path,
+            notes=self._dumps_told(),
         )
         self._raise_trouble()
         return status
+
+    def _dumps_told(self) -> dict[Cell, str]:
+        if self._vmcores is None:
+            return {}
+        return self._vmcores.told(self._directory.path, self._ledger.outcomes.items())
 
     def _raise_trouble(self) -> None:
         if self._error:

@@ -22,7 +22,7 @@ from harness.report.text import explain, plural, rerun_line, summary_line, visib
 from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -147,13 +147,17 @@ def print_report(
     cells: Sequence[Cell],
     seconds: float,
     where: Path,
+    notes: Mapping[Cell, str],
 ) -> None:
-    """Print the matrix, failures with their rerun lines, known holes, timings and the counts."""
+    """Print the matrix, failures with their rerun lines, known holes, timings and the counts.
+
+    `notes` is what else is to be said of a failed cell.
+    """
     by_cell = {result.cell: result for result in results}
     for table in matrix_tables(cells, by_cell, width=out.width):
         out.print(table)
     ordered = [by_cell[cell] for cell in cells if cell in by_cell]
-    _print_failures(out, ordered)
+    _print_failures(out, ordered, notes)
     _print_holes(out, ordered)
     _print_unhooked(out, ordered)
     _print_parity(out, ordered)
@@ -167,7 +171,7 @@ def print_report(
     out.print(summary_line(ordered, not_run=not_run), style="bold red" if failed else "bold green")
 
 
-def _print_failures(out: Console, results: list[Result]) -> None:
+def _print_failures(out: Console, results: list[Result], notes: Mapping[Cell, str]) -> None:
     failed = [result for result in results if not result.ok]
     if not failed:
         return
@@ -175,6 +179,8 @@ def _print_failures(out: Console, results: list[Result]) -> None:
     for result in failed:
         out.print(f"  {result.cell.id}: {explain(result)}", soft_wrap=True)
         out.print(f"    {rerun_line(result.cell)}", soft_wrap=True)
+        if result.cell in notes:
+            out.print(f"    {visible(notes[result.cell])}", soft_wrap=True)
 
 
 def _print_holes(out: Console, results: list[Result]) -> None:

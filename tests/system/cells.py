@@ -33,12 +33,14 @@ NAME = "made_up"
 class Cells:
     """Runs made-up attacks. They watch what the corpus watches, so that no state is made anew.
 
-    The machines have a directory of their own, so that what is left of them is seen.
+    The machines have a directory of their own, so that what is left of them is seen. `vmcore` is
+    where a dump goes, if one is wanted.
     """
 
     lab: Lab
     monkeypatch: pytest.MonkeyPatch
     machines: Path
+    vmcore: Path | None = None
 
     def run(self, attack: Attack, variant: str = "baseline", **declared: Any) -> Outcome:
         """Run `attack`, which declares what proc_mem_write does but for `declared`."""
@@ -59,7 +61,7 @@ class Cells:
         }
         with self.monkeypatch.context() as patch:
             patch.setitem(SCENARIOS, NAME, Scenario(**settled, **{**usual, **declared}))
-            return self.lab.run(Cell(self.lab.line, variant, NAME))
+            return self.lab.run(Cell(self.lab.line, variant, NAME), vmcore=self.vmcore)
 
     def left(self) -> list[Path]:
         """What is left of machines: their directories, and the processes that run in them."""

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cell import Cell, Outcome
+from harness.conclusion import is_as_expected
 from harness.engines import MICROVM
+from harness.errors import UserError
 from harness.provenance import LabOpener, OpenLab, Progress
 from harness.scenarios import SCENARIOS
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
@@ -69,7 +71,8 @@ class ScriptedLab:
 
     `log` is a file that gets the id of each cell that is run, from whatever process. With
     `machines` a cell owns a process, which ends only when it is killed, and a folder in `work`.
-    A round trip takes 200 us, or `isolated_us` on `isolated`.
+    A round trip takes 200 us, or `isolated_us` on `isolated`. The kernel's vmlinux is a file in the
+    current directory, and of a machine that "is gone" there is no dump.
     """
 
     script: Script = field(default_factory=dict)
@@ -80,7 +83,23 @@ class ScriptedLab:
     ran: list[Cell] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+    def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
+        found = self._run(cell, fresh=fresh)
+        if vmcore is None or is_as_expected(cell, found):
+            return found
+        if "machine is gone" in found.detail:
+            return replace(found, undumped=found.detail)
+        vmcore.parent.mkdir(parents=True)
+        vmcore.write_bytes(b"core")
+        return found
+
+    def vmlinux(self, variant: str) -> Path:
+        path = Path("vmlinux")
+        if not path.is_file():
+            raise UserError(f"the vmlinux of {variant} is gone", hint="build it again")
+        return path
+
+    def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
         with self._lock:
             self.ran.append(cell)
         if self.log is not None:

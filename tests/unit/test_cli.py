@@ -104,6 +104,27 @@ def test_the_exit_status_and_the_rerun_line(tmp_path: Path, script: str, status:
         assert "    umd-harness run --variant isolated -k proc_mem_write\n" in done.stdout
 
 
+def test_of_a_cell_that_failed_the_dump_is_told_or_why_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "vmlinux").write_bytes(b"symbols")
+    gone = "('kthread', 'ptrace_seize'): outcome(Verdict.ERROR, 'the machine is gone')"
+    done = umd_harness(tmp_path, "run", "--keep", "vmcore", script=f"{{{LOST}, {gone}}}")
+    assert done.returncode == 2
+    [run] = (tmp_path / "results").glob("2*")
+    dump = f"results/{run.name}/cells/6.12-isolated-proc_mem_write/vmcore"
+    assert f"    drgn -c {dump} -s results/{run.name}/vmlinux\n" in done.stdout
+    assert "    no vmcore: the machine is gone\n" in done.stdout
+    assert list(run.glob("cells/*/vmcore")) == [tmp_path / dump]
+    assert (run / "vmlinux").read_bytes() == b"symbols"
+
+
+def test_dumps_that_nothing_could_open_are_not_taken(tmp_path: Path) -> None:
+    done = umd_harness(tmp_path, "run", "--keep", "vmcore", script=f"{{{LOST}}}")
+    assert done.returncode == 2
+    assert done.stderr == "umd-harness: the vmlinux of baseline is gone; build it again\n"
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Path) -> None:
     broken = "{('isolated', 'host_tamper'): UserError('QEMU is gone', hint='install it')}"
     done = umd_harness(tmp_path, "run", "--jobs", "1", script=broken)

@@ -26,6 +26,8 @@ from harness.witness.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.vmcore import Dump
+
 CELL = Cell("6.12", "isolated", "proc_mem_write")
 STILL = outcome(Verdict.ERROR, f"{STOOD_STILL} for 0.9 s: 1 failed (ETIMEDOUT)")
 HELD = outcome(Verdict.HELD)
@@ -37,8 +39,8 @@ class Scripted(Lab):
 
     script: list[Outcome] = field(default_factory=list)
 
-    def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
-        assert (cell, fresh) == (CELL, False)
+    def _run(self, cell: Cell, *, fresh: bool, dump: Dump) -> Outcome:
+        assert (cell, fresh, dump.path) == (CELL, False, None)
         return self.script.pop(0)
 
 

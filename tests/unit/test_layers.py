@@ -22,7 +22,7 @@ LAYERS = {
     "report": "report",
     "export": "export",
     "surface": "surface kselftest",
-    "matrix": "matrix selection conclusion parity ledger results lab provenance bench "
+    "matrix": "matrix selection conclusion parity ledger results lab vmcore provenance bench "
     "repeat round_trip figures defences kept_run compare bisect own_attacks guest",
     "engines": "engines",
     "scenarios": "scenarios scenario_files attack_program",

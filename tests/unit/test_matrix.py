@@ -171,9 +171,9 @@ def test_the_pool_runs_each_cell_once_on_several_threads() -> None:
     together = threading.Barrier(2, timeout=10)
 
     class Both(ScriptedLab):
-        def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+        def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
             together.wait()
-            return super().run(cell, fresh=fresh)
+            return super()._run(cell, fresh=fresh)
 
     cells = closure(all_cells())[:6]
     lab = Both()
@@ -212,8 +212,8 @@ def test_an_attack_that_got_less_than_it_should_is_made_again(
     attacked = cell(variant, "proc_mem_write")
 
     class Lucky(ScriptedLab):
-        def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
-            super().run(cell, fresh=fresh)
+        def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
+            super()._run(cell, fresh=fresh)
             return outcome(gave[len(self.ran) - 1])
 
     result = run_rounds(Lucky(), attacked)

@@ -80,7 +80,9 @@ def results(**script: Outcome) -> list[Result]:
     return [conclude(cell, outcomes) for cell in outcomes]
 
 
-def report(found: list[Result], *, width: int | None = None) -> str:
+def report(
+    found: list[Result], *, width: int | None = None, notes: dict[Cell, str] | None = None
+) -> str:
     out = io.StringIO()
     print_report(
         Console(file=out, width=width, markup=False) if width else console(out),
@@ -88,6 +90,7 @@ def report(found: list[Result], *, width: int | None = None) -> str:
         cells=all_cells(),
         seconds=12.0,
         where=Path("results/x"),
+        notes=notes or {},
     )
     return out.getvalue()
 

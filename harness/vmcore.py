@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Dumps of the machines whose cells did not come out as expected, for drgn or crash to open.
+
+What is in one is the guest's word, like all that debuggers are shown of it. A dump that cannot be
+had changes no outcome.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.conclusion import is_as_expected
+from harness.errors import UserError, VmLost
+from harness.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from harness.cell import Cell, Outcome
+    from harness.matrix import OpenedLab
+    from harness.vm.machine import Machine
+
+VMCORE = "vmcore"
+_MIB = 1 << 20
+_SPARE = 512 * _MIB
+"""Bytes that a dump leaves free on its disk: the results come first."""
+_MOST_NOTES = 16 * _MIB
+"""What an ELF core has beside the memory: a few hundred bytes for each CPU, and vmcoreinfo."""
+_HOLES_SECONDS = 60.0
+
+
+@dataclass
+class Dump:
+    """The dump of one cell: taken if there is a `path` and the cell is not as expected."""
+
+    path: Path | None
+    _missing: str = "no machine came up"
+
+    def after(self, run: Callable[[], Outcome], cell: Cell, machine: Machine) -> Outcome:
+        """Run the cell on the machine, and dump that if need be; the outcome, or what it raised."""
+        try:
+            outcome = run()
+        except UserError:
+            raise
+        except Exception:
+            self._take(machine)
+            raise
+        if not is_as_expected(cell, outcome):
+            self._take(machine)
+        return outcome
+
+    def noted(self, cell: Cell, outcome: Outcome) -> Outcome:
+        """The cell's last outcome, which says why there is no dump; a needless one is removed."""
+        if self.path is None:
+            return outcome
+        if is_as_expected(cell, outcome):
+            self.path.unlink(missing_ok=True)
+            return outcome
+        return replace(outcome, undumped=self._missing)
+
+    def _take(self, machine: Machine) -> None:
+        if self.path is None:
+            return
+        self.path.unlink(missing_ok=True)
+        try:
+            write_vmcore(machine, self.path)
+        except (VmLost, UserError, OSError) as error:
+            self._missing = str(error)
+        else:
+            self._missing = ""
+
+
+def write_vmcore(machine: Machine, path: Path) -> None:
+    """Dump a machine, which stands still from then on, into a new file.
+
+    The file is ours, and QEMU is only given the descriptor: it opens nothing by a name, and
+    follows no link. Raises VmLost, OSError, or UserError where there is no room.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    most = machine.memory_size + _MOST_NOTES
+    if (free := shutil.disk_usage(path.parent).free) < most + _SPARE:
+        raise UserError(
+            f"it needs {(most + _SPARE) // _MIB} MiB, and {free // _MIB} are free",
+            hint="free some, or name another folder with --results",
+        )
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        machine.dump(fd)
+        if (size := os.fstat(fd).st_size) > most:
+            raise VmLost(f"QEMU's dump has {size} bytes, and its guest {machine.memory_size}")
+        _dig_holes(scratch)
+        scratch.rename(path)
+    finally:
+        os.close(fd)
+        scratch.unlink(missing_ok=True)
+
+
+def _dig_holes(path: Path) -> None:
+    """Have memory that was never written take no disk; it only saves some."""
+    with suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            ["fallocate", "--dig-holes", path],
+            capture_output=True,
+            timeout=_HOLES_SECONDS,
+            check=False,
+        )
+
+
+class Vmcores:
+    """A lab whose cells leave dumps in the folders that `where` gives, and how to open them."""
+
+    def __init__(self, lab: OpenedLab, where: Callable[[Cell], Path]) -> None:
+        """Take the lab; `where` is asked when a cell runs."""
+        self._lab = lab
+        self._where = where
+
+    def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+        """Run a cell as the lab does, and keep a dump if it is due."""
+        return self._lab.run(cell, fresh=fresh, vmcore=self._where(cell) / VMCORE)
+
+    def check(self, variants: Iterable[str]) -> None:
+        """Raise UserError if what opens the dumps is not there: before hours are spent."""
+        for variant in variants:
+            self._lab.vmlinux(variant)
+
+    def told(self, run: Path, outcomes: Iterable[tuple[Cell, Outcome]]) -> dict[Cell, str]:
+        """Return, for each cell with a dump, the command that opens it, or why there is none.
+
+        The vmlinux comes along into the run's folder: a later build has another.
+        """
+        told = {}
+        for cell, outcome in outcomes:
+            dump = self._where(cell) / VMCORE
+            if dump.is_file():
+                try:
+                    symbols = self._vmlinux(run, cell.variant)
+                except (UserError, OSError) as error:
+                    told[cell] = f"{dump}, without a vmlinux: {error}"
+                else:
+                    told[cell] = shlex.join(["drgn", "-c", str(dump), "-s", str(symbols)])
+            elif outcome.undumped:
+                told[cell] = f"no {VMCORE}: {outcome.undumped}"
+        return told
+
+    def _vmlinux(self, run: Path, variant: str) -> Path:
+        flavour = VARIANTS[variant].flavour
+        kept = run / (f"vmlinux-{flavour}" if flavour else "vmlinux")
+        if not kept.is_file():
+            built = self._lab.vmlinux(variant)
+            try:
+                kept.hardlink_to(built)
+            except OSError:  # another filesystem
+                shutil.copyfile(built, kept)
+        return kept
