@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from os import O_RDONLY
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from cells import Cells, cells, overwrite
 from engine_cells import Engines, few
 
 from harness.attacker import Attacker, Channel
-from harness.cell import Cell
 from harness.engines import ENGINES, virtme
 from harness.errors import UserError
 from harness.vm.demotion import has_landlock
@@ -25,6 +24,7 @@ from harness.witness.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.cell import Cell
     from harness.handler import Handler
     from harness.lab import Lab
 
@@ -115,20 +115,28 @@ def test_a_guest_that_lies_about_itself_changes_no_verdict(cells: Cells, virtme_
     assert outcome.verdict is Verdict.TAMPERED, outcome.detail
 
 
-SHELL_CHOSEN = {
-    Cell(
-        "6.12", "isolated", "oom_score_adj_sysrq"
-    ): "the OOM killer, to which the handler is none, "
-    "chooses virtme-ng's shell, and the guest ends with it: an error, no verdict"
-}
+def test_the_guest_s_own_session_outlives_a_shortage_of_memory(virtme_lab: Lab) -> None:
+    """Its shell and the agent's parent have no score; what the agent starts is like anybody."""
+    with root_of(virtme_lab) as attacker:
+
+        def score(pid: int) -> int:
+            return int(attacker.read_file(f"/proc/{pid}/oom_score_adj"))
+
+        def parent(pid: int) -> int:
+            status = attacker.read_file(f"/proc/{pid}/status")
+            return next(
+                int(line.split()[1]) for line in status.splitlines() if line.startswith(b"PPid:")
+            )
+
+        agent = attacker.getpid()
+        assert (score(agent), score(attacker.fork())) == (0, 0)
+        session = []
+        while (agent := parent(agent)) != 1:
+            session.append(agent)
+        assert len(session) > 1
+        assert {score(pid) for pid in session} == {-1000}
 
 
-def compared(cell: Cell) -> Any:
-    reason = SHELL_CHOSEN.get(cell)
-    marks = [pytest.mark.xfail(reason=reason)] if reason else []
-    return pytest.param(cell, id=cell.id, marks=marks)
-
-
-@pytest.mark.parametrize("cell", [compared(cell) for cell in few()])
+@pytest.mark.parametrize("cell", few(), ids=lambda cell: cell.id)
 def test_the_verdict_is_that_of_the_default_engine(engines: Engines, cell: Cell) -> None:
     engines.compare("virtme", cell)
