@@ -13,7 +13,7 @@ from scripted_lab import outcome
 from small_corpus import HOLES
 
 from harness.cell import LACKING
-from harness.conclusion import conclude, is_final
+from harness.conclusion import conclude, is_as_expected, is_final
 from harness.ledger import counts, exit_status
 from harness.matrix import all_cells
 from harness.report.text import explain
@@ -59,6 +59,33 @@ def test_a_control_that_did_not_win_with_its_verdict_makes_an_error(won: Verdict
     assert "this cell gave held" in result.detail
     assert (result.control, result.control_verdict) == ("baseline", won)
     assert conclude(cell("kthread", "ptrace_seize"), outcomes).ok, "another scenario is untouched"
+
+
+def test_a_cell_is_as_expected_by_itself_whatever_its_control_gave() -> None:
+    outcomes = as_expected(baseline__proc_mem_write=outcome(Verdict.HELD))
+    assert not conclude(ISOLATED, outcomes).ok
+    assert is_as_expected(ISOLATED, outcomes[ISOLATED])
+    assert not is_as_expected(CONTROL, outcomes[CONTROL])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        outcome(Verdict.TAMPERED, "chain"),
+        outcome(Verdict.ERROR, "lost"),
+        replace(outcome(Verdict.HELD), witness={}),
+        outcome(Verdict.HELD, axes=Axes(integrity=True)),
+    ],
+    ids=["lost", "error", "no witness", "contradiction"],
+)
+def test_a_cell_is_not_as_expected_by_itself(found: Outcome) -> None:
+    assert not is_as_expected(ISOLATED, found)
+
+
+def test_half_an_attack_is_not_as_expected_by_itself() -> None:
+    won = outcome(Verdict.TAMPERED)
+    assert is_as_expected(CONTROL, won)
+    assert not is_as_expected(CONTROL, replace(won, carried_out=False))
 
 
 def test_the_control_itself_is_reported_as_it_came_out() -> None:
