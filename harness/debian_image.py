@@ -8,7 +8,6 @@ it over as a tarball, and mke2fs makes a file system of that without mounting on
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shlex
 import shutil
@@ -156,8 +155,7 @@ def _bootstrap(tarball: Path, scratch: Path, progress: Callable[[str], None]) ->
     reach.touch(mode=0o600)  # a proxy's address may hold a password
     reach.write_text(network())
     argv = [
-        *("mmdebstrap", "--format=tar", "--variant=minbase"),
-        "--mode=unshare" if os.geteuid() == 0 else "--mode=auto",
+        *("mmdebstrap", "--mode=unshare", "--format=tar", "--variant=minbase"),
         # What is not whole is made again: nothing has to reach the disk early.
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),

@@ -121,6 +121,10 @@ def test_a_root_directory_without_a_list_is_refused(tmp_path: Path) -> None:
     [
         ("E: apt-get update failed", "could not make the Debian image: apt-get update failed"),
         ("E: newuidmap 7 failed", "no user namespace to work in"),
+        (
+            "W: /etc/subuid is empty\nE: failed to parse /etc/subuid and /etc/subgid",
+            "no user namespace to work in (failed to parse /etc/subuid",
+        ),
         ("E: cannot write: No space left on device", "no space left on the disk"),
         ("", "could not make the Debian image: no reason"),
     ],
