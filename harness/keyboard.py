@@ -68,7 +68,10 @@ class Keyboard:
     def _listen(self) -> None:
         is_escaped = False
         while self._done not in select.select([self._input, self._done], [], [])[0]:
-            typed = os.read(self._input, _CHUNK)
+            try:
+                typed = os.read(self._input, _CHUNK)
+            except OSError:  # the terminal is gone
+                typed = b""
             keys, is_escaped = unescaped(typed, is_escaped=is_escaped)
             self._keys.put(keys or b"")
             if keys is None or not typed:
