@@ -191,8 +191,8 @@ def _shell(options: argparse.Namespace) -> int:
     scenario = chosen_scenario(options.scenario) if options.scenario else None
     if scenario:
         check_applicable(scenario, variant)
-    check_terminal()
     kernel = chosen_kernel(options, [variant], say=_say)
+    check_terminal()
     with progress_line(console()) as progress:
         engine = ENGINES[options.engine]
         lab = Lab.open(

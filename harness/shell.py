@@ -12,6 +12,7 @@ import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel, SetupFailed
@@ -20,6 +21,7 @@ from harness.cell import Cell
 from harness.errors import UserError, VmLost
 from harness.keyboard import Keyboard
 from harness.report.text import visible
+from harness.scenario_files import load_scenario_files
 from harness.scenarios import SCENARIOS
 from harness.trial import Trial, first_request
 from harness.variants import VARIANTS
@@ -200,22 +202,13 @@ def chosen_scenario(text: str) -> Scenario:
     The file is executed. Raises UserError.
     """
     path, _, name = text.partition("::")
-    names: list[str] = list(SCENARIOS)
-    if path.endswith(".py"):
-        from pathlib import Path
-
-        from harness.scenario_files import load_scenario_files
-
-        names = load_scenario_files([Path(path)])
-        if not name and len(names) == 1:
-            [name] = names
+    if not path.endswith(".py"):
+        names, name = list(SCENARIOS), text
+        hint = "`umd-harness list` names them; one of your own is FILE.py::NAME"
     else:
-        name = text
+        names = load_scenario_files([Path(path)])
+        name = name or (names[0] if len(names) == 1 else "")
+        hint = f"take one of: {', '.join(names)}"
     if name not in names:
-        raise UserError(
-            f"there is no scenario {text!r}",
-            hint=f"take one of: {', '.join(names)}"
-            if path.endswith(".py")
-            else "`umd-harness list` names them; one of your own is FILE.py::NAME",
-        )
+        raise UserError(f"there is no scenario {text!r}", hint=hint)
     return SCENARIOS[name]

@@ -101,7 +101,7 @@ def test_it_is_a_terminal_with_job_control() -> None:
         assert person.end()[0] == 0
 
 
-def test_a_scenario_s_machine_before_its_attack(own: Path) -> None:
+def test_a_machine_before_an_attack(own: Path) -> None:
     with AtTerminal("shell", "--variant", "baseline", "--scenario", str(own)) as person:
         said = person.read_until(PROMPT)
         assert b"The attack" not in said
@@ -114,7 +114,7 @@ def test_a_scenario_s_machine_before_its_attack(own: Path) -> None:
         assert person.end()[0] == 0
 
 
-def test_a_scenario_s_machine_after_its_attack(own: Path) -> None:
+def test_a_machine_after_an_attack(own: Path) -> None:
     scenario = f"{own}::overwrite"
     with AtTerminal(
         "shell", "--variant", "baseline", "--scenario", scenario, "--at", "after"

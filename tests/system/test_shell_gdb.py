@@ -48,8 +48,9 @@ def line_of(person: AtTerminal) -> str:
     return found[1].decode()
 
 
-def test_a_machine_stands_still_until_gdb_has_it_continue() -> None:
-    with AtTerminal("shell", "--gdb", "--variant", "isolated") as person:
+@pytest.mark.parametrize("engine", ["microvm", "virtme", "image"])
+def test_a_machine_stands_still_until_gdb_has_it_continue(engine: str) -> None:
+    with AtTerminal("shell", "--gdb", "--engine", engine, "--variant", "isolated") as person:
         line = line_of(person)
         person.read_until(b"Ctrl-a x.\r\n")
         assert person.is_quiet(), "there is no prompt before gdb lets the guest go on"

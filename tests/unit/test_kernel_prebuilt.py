@@ -11,6 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from kernel_files import bzimage, elf
 from miniature_kernel import LINE, write_files
 
 from harness.errors import UserError
@@ -32,29 +33,6 @@ BUILT = {
     "kernel/umd_witness/umd_witness_umh": "program",
     "kernel/umd_witness/umd_witness_backdoor_umh": "program",
 }
-
-
-def elf(path: Path, *, build_id: str = "0x" + "ab" * 20, btf: bool = True, bits: int = 64) -> Path:
-    """Link an ELF file with that build id, and a section of BTF's name."""
-    section = 'char btf[] __attribute__((section(".BTF"))) = "x";' if btf else ""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    source = path.with_suffix(".c")
-    source.write_text(f"void _start(void) {{}}\n{section}\n")
-    options = ["-nostdlib", "-static", f"-m{bits}", f"-Wl,--build-id={build_id}"]
-    subprocess.run(["gcc", *options, "-o", path, source], check=True, timeout=60)
-    return path
-
-
-def bzimage(path: Path, vmlinux: Path, compress: Callable[[bytes], bytes]) -> Path:
-    """Put a compressed vmlinux where the boot protocol's header says."""
-    inside = vmlinux.read_bytes()
-    payload = compress(inside) + struct.pack("<I", len(inside))
-    image = bytearray(1024 + 64)
-    image[0x1F1] = 1
-    image[0x202:0x206] = b"HdrS"
-    struct.pack_into("<II", image, 0x248, 64, len(payload))
-    path.write_bytes(bytes(image) + payload)
-    return path
 
 
 @pytest.fixture
