@@ -86,7 +86,7 @@ def run_bisect(options: argparse.Namespace) -> int:
     from harness.scenario_files import load_scenario_files
     from harness.selection import select
 
-    load_scenario_files(options.scenarios)
+    load_scenario_files(options.scenario)
     cells = select(all_cells(options.line, options.variant), options.k)
     steps = LineSteps(options.line)
     good = steps.plain if options.good is None else step_of(steps, options.good)
@@ -98,7 +98,7 @@ def run_bisect(options: argparse.Namespace) -> int:
             out.print(visible(line), soft_wrap=True)
 
     with progress_line(out) as progress:
-        trials = Trials(steps, cells, options.jobs, progress, options.scenarios)
+        trials = Trials(steps, cells, options.jobs, progress, options.scenario)
         finding = bisect(good, bad, trials, say=lambda step: show(story(step, steps)))
     show(conclusion(finding, steps))
     return 2 if finding.skipped else 0

@@ -14,6 +14,7 @@ from outcomes import CONTROL, ISOLATED, cell
 from scripted_lab import Script, ScriptedLab, outcome
 
 from harness.bisect import Finding, LineSteps, Step, Trials, bisect, step_of
+from harness.cli import main
 from harness.errors import DoesNotBuild, UserError
 from harness.kept_run import Found
 from harness.report.bisect import conclusion, story
@@ -262,3 +263,8 @@ def test_a_detail_is_no_change() -> None:
     step = Step(2, {ISOLATED: HELD})
     other = Step(1, {ISOLATED: Found(Verdict.HELD, frozenset(), "EACCES", Verdict.HELD, ok=True)})
     assert step.changed(other) == []
+
+
+def test_the_command_says_which_step_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bisect", "-k", ISOLATED.id, "--good", "no such commit"]) == 2
+    assert "no such commit" in capsys.readouterr().err
