@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.kernel.tree import BuildTree
 
 _WITNESS = "kernel/umd_witness/built-in.a"
+_COPY_SECONDS = 600.0  # 200 MB; 2 s on an idle machine
 _INJECTABLE = re.compile(r"ALLOW_ERROR_INJECTION\((\w+),")
 _INJECTABLE_IN = ("arch/x86", "block", "fs", "io_uring", "kernel", "lib", "mm", "net", "security")
 
@@ -65,7 +66,7 @@ def collect_built(
 def _keep_vmlinux(vmlinux: Path, target: Path) -> None:
     """Copy what debuggers ask for, at half the size: the tree will have that of another kernel."""
     argv = ["objcopy", "--compress-debug-sections=zstd", str(vmlinux), str(target)]
-    status, output = output_of(argv)
+    status, output = output_of(argv, deadline=_COPY_SECONDS)
     if status != 0:
         raise UserError(
             f"objcopy could not copy {vmlinux}: {output.strip()}", hint="run it by hand to see why"
