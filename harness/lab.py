@@ -18,8 +18,6 @@ from harness.errors import VmLost, WrongClock
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.kernel.renamed import has_function
-from harness.kernel.vmlinux import find_vmlinux
-from harness.paths import cache_dir
 from harness.scenarios import SCENARIOS
 from harness.scenarios.registry import unmet
 from harness.trial import Trial, watched
@@ -71,8 +69,7 @@ class Lab:
 
     `flavours` has the images of each flavour that was asked for; the line's own is "".
     `without` names a defence that all of its kernels go without; `engine` is how they boot;
-    `is_foreign` is a kernel of the user's own, of which nobody knows what it lacks, and `given` its
-    vmlinux, if they named one.
+    `is_foreign` is a kernel of the user's own, of which nobody knows what it lacks.
     """
 
     line: str
@@ -82,7 +79,6 @@ class Lab:
     without: str = ""
     engine: Engine = MICROVM
     is_foreign: bool = False
-    given: Path | None = None
 
     @classmethod
     def open(
@@ -110,14 +106,7 @@ class Lab:
             )
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         engine.make(progress=progress)
-        return cls(
-            line,
-            flavours,
-            chosen,
-            engine=engine,
-            is_foreign=choice is not None,
-            given=choice.vmlinux if choice else None,
-        )
+        return cls(line, flavours, chosen, engine=engine, is_foreign=choice is not None)
 
     def images(self, variant: str) -> Images:
         """The images on which `variant` runs."""
@@ -134,8 +123,8 @@ class Lab:
         return self.flavours[""].guest
 
     def vmlinux(self, variant: str) -> Path:
-        """The vmlinux of a variant's kernel, for a debugger. Raises UserError if it is gone."""
-        return find_vmlinux(self.images(variant).kernel, cache=cache_dir(), given=self.given)
+        """The vmlinux of a variant's kernel, for a debugger. Raises UserError if there is none."""
+        return self.images(variant).kernel.vmlinux
 
     def spec(
         self, variant: str, *, cpus: int = 1, boot: str = "", interactive: bool = False

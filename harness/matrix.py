@@ -54,7 +54,7 @@ class OpenedLab(TimingLab, Protocol):
         """Run one cell; if that is not as expected, leave a dump of its machine at `vmcore`."""
 
     def vmlinux(self, variant: str) -> Path:
-        """The vmlinux of a variant's kernel. Raises UserError if there is none any more."""
+        """The vmlinux of a variant's kernel. Raises UserError if there is none."""
 
 
 def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Cell]:

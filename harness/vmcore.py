@@ -134,7 +134,7 @@ class Vmcores:
     def told(self, run: Path, outcomes: Iterable[tuple[Cell, Outcome]]) -> dict[Cell, str]:
         """Return, for each cell with a dump, the command that opens it, or why there is none.
 
-        The vmlinux comes along into the run's folder: a later build has another.
+        The vmlinux comes along into the run's folder: images go when newer ones are built.
         """
         told = {}
         for cell, outcome in outcomes:
@@ -154,9 +154,5 @@ class Vmcores:
         flavour = VARIANTS[variant].flavour
         kept = run / (f"vmlinux-{flavour}" if flavour else "vmlinux")
         if not kept.is_file():
-            built = self._lab.vmlinux(variant)
-            try:
-                kept.hardlink_to(built)
-            except OSError:  # another filesystem
-                shutil.copyfile(built, kept)
+            shutil.copyfile(self._lab.vmlinux(variant), kept)
         return kept

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.kernel.tree import BuildTree
 
 _WITNESS = "kernel/umd_witness/built-in.a"
+_COPY_SECONDS = 600.0  # 200 MB; 2 s on an idle machine
 _INJECTABLE = re.compile(r"ALLOW_ERROR_INJECTION\((\w+),")
 _INJECTABLE_IN = ("arch/x86", "block", "fs", "io_uring", "kernel", "lib", "mm", "net", "security")
 
@@ -29,15 +30,18 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
     nothing that root may make fail, `witness-functions.txt` for the host to look after its code
     (architecture, rule 1).
     """
-    bzimage = tree.objects / "arch/x86/boot/bzImage"
-    collect_built(tree.objects, folder, bzimage=bzimage, handlers=handlers)
+    bzimage, vmlinux = tree.objects / "arch/x86/boot/bzImage", tree.objects / "vmlinux"
+    collect_built(tree.objects, folder, bzimage=bzimage, vmlinux=vmlinux, handlers=handlers)
     _write_names(folder / "error-injection.txt", _injectable(tree.source))
     shutil.copyfile(tree.log, folder / "build.log")
 
 
-def collect_built(objects: Path, folder: Path, *, bzimage: Path, handlers: Sequence[str]) -> None:
+def collect_built(
+    objects: Path, folder: Path, *, bzimage: Path, vmlinux: Path, handlers: Sequence[str]
+) -> None:
     """Copy what lies in a folder that a kernel was built in. Raises UserError."""
     shutil.copyfile(bzimage, folder / "bzImage")
+    _keep_vmlinux(vmlinux, folder / "vmlinux")
     shutil.copyfile(objects / "System.map", folder / "System.map")
     shutil.copyfile(objects / ".config", folder / "config")
     for module in _modules(objects):
@@ -57,6 +61,16 @@ def collect_built(objects: Path, folder: Path, *, bzimage: Path, handlers: Seque
         undefined = symbols.pop("U")
         _write_names(folder / "witness-undefined.txt", undefined.difference(*symbols.values()))
         _write_names(folder / "witness-functions.txt", symbols["T"])
+
+
+def _keep_vmlinux(vmlinux: Path, target: Path) -> None:
+    """Copy what debuggers ask for, at half the size: the tree will have that of another kernel."""
+    argv = ["objcopy", "--compress-debug-sections=zstd", str(vmlinux), str(target)]
+    status, output = output_of(argv, deadline=_COPY_SECONDS)
+    if status != 0:
+        raise UserError(
+            f"objcopy could not copy {vmlinux}: {output.strip()}", hint="run it by hand to see why"
+        )
 
 
 def _modules(objects: Path) -> list[Path]:

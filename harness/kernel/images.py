@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START_KERNEL_MAP = 0xFFFFFFFF80000000  # arch/x86/include/asm/page_64_types.h
-_KEPT = 6  # images of one line and flavour, about 25 MB each
+_KEPT = 6  # images of one line and flavour, about 125 MB each, of which the vmlinux has 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,17 @@ class KernelImage:
     def system_map(self) -> Path:
         """The addresses of the kernel's symbols, as linked."""
         return self.directory / "System.map"
+
+    @property
+    def vmlinux(self) -> Path:
+        """The kernel with all that debuggers ask for. Raises UserError if it is not there."""
+        path = self.directory / "vmlinux"
+        if not path.is_file():
+            raise UserError(
+                f"the kernel image {self.key[:12]} has no vmlinux: older ones were built without",
+                hint=f"`rm -r {self.directory}` has the same command build it again",
+            )
+        return path
 
     @property
     def config(self) -> Path:

@@ -16,9 +16,6 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCRIPTS = "vmlinux-gdb.py"
-"""The kernel's own commands for gdb (lx-...), where it is built with CONFIG_GDB_SCRIPTS."""
-
 
 @dataclass(frozen=True)
 class Debugger:
@@ -29,10 +26,7 @@ class Debugger:
 
     def command(self, vmlinux: Path) -> str:
         """Return the line that attaches gdb to the guest's kernel."""
-        words = ["gdb"]
-        if (vmlinux.parent / _SCRIPTS).is_file():
-            words += ["-iex", f"add-auto-load-safe-path {vmlinux.parent}"]
-        return shlex.join([*words, "-ex", f"target remote {self.path}", str(vmlinux)])
+        return shlex.join(["gdb", "-ex", f"target remote {self.path}", str(vmlinux)])
 
 
 @contextmanager

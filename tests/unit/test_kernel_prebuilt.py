@@ -8,10 +8,10 @@ import gzip
 import lzma
 import struct
 import subprocess
+from binascii import hexlify
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel_files import bzimage, elf
 from miniature_kernel import LINE, write_files
 
 from harness.errors import UserError
@@ -33,6 +33,29 @@ BUILT = {
     "kernel/umd_witness/umd_witness_umh": "program",
     "kernel/umd_witness/umd_witness_backdoor_umh": "program",
 }
+
+
+def elf(path: Path, *, build_id: str = "0x" + "ab" * 20, btf: bool = True, bits: int = 64) -> Path:
+    """Link an ELF file with that build id, and a section of BTF's name."""
+    section = 'char btf[] __attribute__((section(".BTF"))) = "x";' if btf else ""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = path.with_suffix(".c")
+    source.write_text(f"void _start(void) {{}}\n{section}\n")
+    options = ["-nostdlib", "-static", f"-m{bits}", f"-Wl,--build-id={build_id}"]
+    subprocess.run(["gcc", *options, "-o", path, source], check=True, timeout=60)
+    return path
+
+
+def bzimage(path: Path, vmlinux: Path, compress: Callable[[bytes], bytes]) -> Path:
+    """Put a compressed vmlinux where the boot protocol's header says."""
+    inside = vmlinux.read_bytes()
+    payload = compress(inside) + struct.pack("<I", len(inside))
+    image = bytearray(1024 + 64)
+    image[0x1F1] = 1
+    image[0x202:0x206] = b"HdrS"
+    struct.pack_into("<II", image, 0x248, 64, len(payload))
+    path.write_bytes(bytes(image) + payload)
+    return path
 
 
 @pytest.fixture
@@ -63,8 +86,17 @@ def test_it_is_taken_as_it_is(objects: Path) -> None:
     assert [path.name for path in image.modules] == ["umd_witness_loader.ko"]
     assert image.options == {"SECURITY_UMD"}
     assert build(objects) == image
+    assert b"ab" * 20 in hexlify(image.vmlinux.read_bytes())
     choice = KernelChoice(LINE, bzimage=objects / "bzImage", vmlinux=objects / "vmlinux")
     assert facts_of(choice)["build_id"] == "ab" * 20
+
+
+def test_an_image_without_a_vmlinux_says_how_to_have_one(objects: Path) -> None:
+    image = build(objects)
+    image.vmlinux.unlink()
+    with pytest.raises(UserError, match=f"has no vmlinux.*`rm -r {image.directory}` has"):
+        image.vmlinux.read_bytes()
+    assert build(objects).vmlinux.is_file(), "an image that is not whole is made again"
 
 
 @pytest.mark.parametrize("compress", [bz2.compress, lzma.compress, zstd, bytes])

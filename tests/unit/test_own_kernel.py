@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import latest, umd_harness
-from kernel_files import bzimage, elf
 from miniature_kernel import write_files
 from own_tree import make_own
-from test_kernel_prebuilt import BUILT
+from test_kernel_prebuilt import BUILT, bzimage, elf
 
 if TYPE_CHECKING:
     from pathlib import Path
