@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.comparing import add_bisect, add_compare
+from harness.comparing import add_bisect, add_compare, add_table
 from harness.engines import ENGINES, MICROVM
 from harness.kernel.series import kernel_lines
 from harness.matrix import DEFAULT_LINE, default_jobs
@@ -121,6 +121,7 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     argument("--bench", type=Path, metavar="FILE", help="its figures of the cost: a JSON object")
     add_compare(add("compare", "compare two runs, cell by cell: what got better, what got worse"))
+    add_table(add("table", "count a run: how many attacks of each class each variant held"))
     argument = add("bisect", "find the commit of the series that changes a verdict")
     add_bisect(argument)
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")

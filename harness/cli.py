@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line: `umd-harness doctor | build | list | run | shell | surface | bench | repeat |
-defences | export | compare | bisect | kselftest | clean`.
+defences | export | compare | table | bisect | kselftest | clean`.
 
 Whatever takes time to import is imported by the command that needs it, after its first line is
 out.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.arguments import Command, parser_of
-from harness.comparing import run_bisect, run_compare
+from harness.comparing import run_bisect, run_compare, run_table
 from harness.engines import ENGINES
 from harness.errors import UserError, mendable
 from harness.matrix import all_cells, closure
@@ -334,6 +334,7 @@ _COMMANDS = {
     "defences": _defences,
     "export": _export,
     "compare": lambda options: run_compare(options, say=_say),
+    "table": lambda options: run_table(options, say=_say),
     "bisect": run_bisect,
     "kselftest": _kselftest,
     "clean": _clean,

@@ -23,7 +23,7 @@ LAYERS = {
     "export": "export",
     "surface": "surface kselftest",
     "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat "
-    "round_trip figures defences kept_run compare bisect own_attacks guest",
+    "round_trip figures defences kept_run compare class_counts bisect own_attacks guest",
     "engines": "engines",
     "scenarios": "scenarios scenario_files attack_program",
     "witness": "witness trial trip_clock handler",
