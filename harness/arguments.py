@@ -52,7 +52,8 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _engine(argument)
     _own_attacks(argument)
     argument = add("shell", "boot a machine and give a root shell in it")
-    argument("--variant", default="isolated", metavar="NAME")
+    argument("--variant", metavar="NAME", help="(isolated, or the variant of your own)")
+    _variant_files(argument)
     _engine(argument)
     _line(argument)
     _kernel(argument)
@@ -206,7 +207,19 @@ def _known_line(text: str) -> str:
     return text
 
 
+def _variant_files(argument: _Adder) -> None:
+    argument(
+        "--variant-file",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.toml",
+        help="a variant of your own, alone but for --variant (OWN_ATTACKS.md); may be repeated",
+    )
+
+
 def _own_attacks(argument: _Adder) -> None:
+    _variant_files(argument)
     _scenario_files(argument)
     argument(
         "--attack",

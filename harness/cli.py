@@ -107,9 +107,11 @@ def _choose(options: argparse.Namespace) -> tuple[Kernel, list[Cell]]:
     """Register what the user brings; return the kernel and the cells that are chosen."""
     from harness.own_attacks import Brought, brought_or_all
     from harness.selection import select
+    from harness.variant_files import load_variant_files
 
     names = Brought.of(options).register()
-    kernel = chosen_kernel(options, options.variant, say=_say)
+    variants = load_variant_files(options.variant_file)
+    kernel = chosen_kernel(options, options.variant or variants, say=_say)
     cells = brought_or_all(all_cells(kernel.line, kernel.variants), names, options.k)
     return kernel, select(cells, options.k)
 
@@ -131,6 +133,7 @@ def _run(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         root=options.results,
         scenario_files=[*options.scenario, *options.attack],
+        variant_files=options.variant_file,
     )
     return run_plan(plan, opener=kernel.opener, out=console())
 
@@ -176,12 +179,13 @@ def _built(facts: Mapping[str, str], what: str) -> str:
 
 def _shell(options: argparse.Namespace) -> int:
     from harness.shell import run_shell
+    from harness.variant_files import load_variant_files
 
-    all_cells(options.line, [options.variant])
-    kernel = chosen_kernel(options, [options.variant], say=_say)
-    return run_shell(
-        kernel.line, options.variant, choice=kernel.choice, engine=ENGINES[options.engine]
-    )
+    brought = load_variant_files(options.variant_file)
+    variant = options.variant or (brought or ["isolated"])[0]
+    all_cells(options.line, [variant])
+    kernel = chosen_kernel(options, [variant], say=_say)
+    return run_shell(kernel.line, variant, choice=kernel.choice, engine=ENGINES[options.engine])
 
 
 def _surface(options: argparse.Namespace) -> int:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.attacker import Attacker, Channel
+from harness.attacker import Attacker, Channel, GuestError
 from harness.attempt_end import End
 from harness.cell import LACKING, Cell, Outcome
 from harness.engines import MICROVM
-from harness.errors import VmLost, WrongClock
+from harness.errors import UserError, VmLost, WrongClock
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.kernel.renamed import has_function
@@ -96,11 +96,13 @@ class Lab:
         engine.check()
         chosen = accelerator()
         flavours = {}
+        wanted = [VARIANTS[variant] for variant in variants]
         # The line's own first: the others start from its objects.
-        for flavour in sorted({"", *(VARIANTS[variant].flavour for variant in variants)}):
+        for flavour in sorted({"", *(variant.flavour for variant in wanted)}):
             kernel = kernel_image(
                 line, flavour=flavour, step=step, progress=progress, choice=choice
             )
+            _check_needs(kernel, (variant for variant in wanted if variant.flavour == flavour))
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         engine.make(progress=progress)
         return cls(line, flavours, chosen, engine=engine, is_foreign=choice is not None)
@@ -261,6 +263,29 @@ class Lab:
             attacker = Attacker(channel, self.images(variant).guest)
             _settle(attacker)
             self.engine.prepare(machine, attacker)
+            for path, text in VARIANTS[variant].writes:
+                _write(attacker, path, text, variant)
+
+
+def _check_needs(kernel: KernelImage, variants: Iterable[Variant]) -> None:
+    """Raise UserError for a variant without whose options the kernel is another policy."""
+    for variant in variants:
+        if missing := [name for name in variant.needs if name not in kernel.options]:
+            raise UserError(
+                f"{variant.name}: this kernel has no CONFIG_{missing[0]}",
+                hint="bring one that has it: --tree, --patches, --config",
+            )
+
+
+def _write(attacker: Attacker, path: str, text: str, variant: str) -> None:
+    """Write what makes a guest the variant. Raises UserError: without it, it is another one."""
+    try:
+        attacker.write_file(path, text.encode())
+    except GuestError as error:
+        raise UserError(
+            f"{variant}: {path} does not take {text!r}: {error}",
+            hint="mend the variant's file, or the kernel's options",
+        ) from error
 
 
 def _settle(attacker: Attacker) -> None:

@@ -40,6 +40,7 @@ class Plan:
     jobs: int
     root: Path
     scenario_files: Sequence[Path] = ()
+    variant_files: Sequence[Path] = ()
 
 
 def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
@@ -83,6 +84,7 @@ class _Run:
             selected=[cell.id for cell in self._plan.chosen],
             jobs=self._plan.jobs,
             scenario_files=[str(path) for path in self._plan.scenario_files],
+            variant_files=[str(path) for path in self._plan.variant_files],
             **opened.facts,
         )
         try:

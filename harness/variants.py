@@ -15,7 +15,9 @@ class Variant:
     the kernel itself, as far as lockdown does (C15). `handler` names the
     handler's program, or is empty where a kernel thread answers; `loader` is its module.
     `flavour` names the kernel's configuration (kernel-patches/config/<flavour>.config on top of
-    the line's own), or is empty where boot parameters are enough.
+    the line's own), or is empty where boot parameters are enough. `needs` are kernel options
+    without which it is nothing; `writes` are files and what is written to them, by root and before
+    anything attacks, once the handler answers; `origin` are the options by which a user brought it.
     """
 
     name: str
@@ -28,6 +30,9 @@ class Variant:
     handler: str = "umd_witness_umh"
     loader: str = "umd_witness_loader"
     flavour: str = ""
+    needs: tuple[str, ...] = ()
+    writes: tuple[tuple[str, str], ...] = ()
+    origin: tuple[str, ...] = ()
 
 
 VARIANTS = {

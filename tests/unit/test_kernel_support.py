@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,15 @@ def test_debugging(tmp_path: Path) -> None:
     there, missing = supported(image(tmp_path / "b", on, PARAMETER))
     assert "isolated-debug" in there
     assert "lets handlers be debugged" in missing["isolated"]
+
+
+def test_the_options_that_a_variant_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = replace(VARIANTS["baseline"], name="mine", needs=("SECURITY_MINE",))
+    monkeypatch.setitem(VARIANTS, "mine", mine)
+    _, missing = supported(image(tmp_path / "a", OURS, PARAMETER))
+    assert missing == {"mine": "this kernel has no CONFIG_SECURITY_MINE"}
+    there, _ = supported(image(tmp_path / "b", f"{OURS}CONFIG_SECURITY_MINE=y\n", PARAMETER))
+    assert "mine" in there
 
 
 def test_what_is_asked_for(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ LAYERS = {
     "matrix": "matrix selection conclusion parity ledger results lab provenance bench repeat "
     "round_trip figures defences kept_run compare class_counts bisect own_attacks guest",
     "engines": "engines",
-    "scenarios": "scenarios scenario_files attack_program",
+    "scenarios": "scenarios scenario_files variant_files attack_program",
     "witness": "witness trial trip_clock handler",
     "attacker": "attacker attempt_end",
     "vm": "vm",
