@@ -55,8 +55,9 @@ class Result:
 
     @property
     def hole(self) -> str | None:
-        """Why this variant loses, if that is a known hole; the reference, a thread, has none."""
-        if not VARIANTS[self.cell.variant].handler:
+        """Why this variant loses, if that is a known hole: neither a thread nor a rival has one."""
+        variant = VARIANTS[self.cell.variant]
+        if variant.rival or not variant.handler:
             return None
         return SCENARIOS[self.cell.scenario].reason(self.cell.variant)
 

@@ -28,6 +28,7 @@ from harness.vm.probe import Accelerator, accelerator
 from harness.vm.spec import MachineSpec
 from harness.vm.states import BOOTS, saved_state
 from harness.witness.conclude import STOOD_STILL
+from harness.witness.enforcing import check_policy
 from harness.witness.pulse import check_clock
 from harness.witness.reader import Witness
 from harness.witness.verdict import Axes, Verdict
@@ -262,6 +263,8 @@ class Lab:
         ) as channel:
             attacker = Attacker(channel, self.images(variant).guest)
             _settle(attacker)
+            if rival := VARIANTS[variant].rival:
+                check_policy(rival, machine, self.images(variant).kernel)
             self.engine.prepare(machine, attacker)
             for path, text in VARIANTS[variant].writes:
                 _write(attacker, path, text, variant)

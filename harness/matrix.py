@@ -47,20 +47,29 @@ class TimingLab(Lab, Protocol):
 
 
 def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Cell]:
-    """Return every scenario on every variant, or on those named; raises UserError."""
+    """Return every scenario on every variant, or on those named; raises UserError.
+
+    What a rival makes of a user's own attack nobody has measured: that takes its name.
+    """
     check_corpus()
     for name in variants:
         if name not in VARIANTS:
             known = ", ".join(VARIANTS)
             raise UserError(f"there is no variant {name!r}", hint=f"take one of: {known}")
     chosen = [name for name in VARIANTS if not variants or name in variants]
-    return [Cell(line, variant, name) for variant in chosen for name in SCENARIOS]
+    return [
+        Cell(line, variant, name)
+        for variant in chosen
+        for name, scenario in SCENARIOS.items()
+        if variant in variants or not (VARIANTS[variant].rival and scenario.origin)
+    ]
 
 
 def check_corpus() -> None:
     """Raise UserError for a scenario that names a variant that is not there, or gives no reason."""
     for scenario in SCENARIOS.values():
-        for variant in (scenario.control, *scenario.holes, *scenario.not_applicable):
+        named = (*scenario.holes, *scenario.denied_by, *scenario.not_applicable)
+        for variant in (scenario.control, *named):
             if variant not in VARIANTS:
                 known = ", ".join(VARIANTS)
                 raise UserError(

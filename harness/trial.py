@@ -112,7 +112,12 @@ class Trial:
         try:
             policy = self.variant
             return attempt(
-                self.scenario, attacker, handler, spared=policy.protects, locked=policy.locked
+                self.scenario,
+                attacker,
+                handler,
+                spared=policy.protects,
+                locked=policy.locked,
+                policed=policy.rival is not None,
             )
         finally:
             self.tried += attacker.attempt.as_json()
@@ -126,6 +131,8 @@ class Trial:
         function = scenario.reach
         if end.end is End.LOCKED_DOWN:
             function = LOCKED_DOWN
+        elif end.end is End.DENIED and self.variant.rival:
+            function = self.variant.rival.denial
         elif end.end is End.NO_TARGET:
             function = scenario.no_target_at or (None if is_thread else function)
         if function is None:
@@ -137,7 +144,7 @@ class Trial:
         place = watched(scenario, self.variant).index(function)
         was, seen = before.named[place], now.named[place]
         calls = seen.on_handler - was.on_handler
-        if scenario.target != "handler" or function == LOCKED_DOWN:
+        if scenario.target != "handler" or end.end in (End.LOCKED_DOWN, End.DENIED):
             calls += seen.elsewhere - was.elsewhere
         return calls
 
@@ -190,7 +197,12 @@ class Trial:
 def watched(scenario: Scenario, variant: Variant) -> list[str]:
     """The functions that prove an attack's arrival, in the order of the witness's counters."""
     is_locked = variant.locked and scenario.lockdown
-    names = (scenario.reach, scenario.no_target_at, LOCKED_DOWN if is_locked else None)
+    names = (
+        scenario.reach,
+        scenario.no_target_at,
+        LOCKED_DOWN if is_locked else None,
+        variant.rival.denial if variant.rival else None,
+    )
     return list(dict.fromkeys(name for name in names if name))
 
 

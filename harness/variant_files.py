@@ -11,7 +11,7 @@
     writes = [["/sys/kernel/security/mine/control", "enforce"]]     # optional: see Variant
 
 Whatever is not said is as it is for the variant that it is `like`, and so is what scenarios
-declare: where they are n/a, and what they are known to win.
+declare: where they are n/a, what stops them, and what they are known to win.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _load(path: Path) -> str:
     for scenario in SCENARIOS.values():
         declared: dict[str, Any] = {
             field: MappingProxyType({**mapping, name: mapping[like]})
-            for field in ("holes", "not_applicable")
+            for field in ("holes", "denied_by", "not_applicable")
             if like in (mapping := getattr(scenario, field)) and name not in mapping
         }
         SCENARIOS[scenario.name] = replace(scenario, **declared)

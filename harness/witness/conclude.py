@@ -156,7 +156,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return "the attack never reached the handler in the kernel"
     if evidence.inside and not (evidence.attacked.escape.failed and _died(evidence)):
         return "the handler came to no harm by what it was asked to try"
-    if evidence.whole_kernel and end.end is not End.LOCKED_DOWN:
+    if evidence.whole_kernel and end.end not in (End.LOCKED_DOWN, End.DENIED):
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *_forced(evidence.after))
     for number, (phase, started) in enumerate(
@@ -214,7 +214,7 @@ def _held_detail(evidence: Evidence, end: AttemptEnd) -> str:
         return _gained(evidence)
     if end.end is End.REFUSED:
         return end.detail
-    if end.end in (End.NO_TARGET, End.LOCKED_DOWN):
+    if end.end in (End.NO_TARGET, End.LOCKED_DOWN, End.DENIED):
         return str(end)
     if evidence.inside:
         return f"stopped{_died(evidence)}"

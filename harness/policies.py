@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rivals' policies, as a guest's pid 1 loads them (guest-images/agent/policy.h)."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from harness.paths import GUEST_IMAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOURCES = GUEST_IMAGES / "policies"
+RULES, LABELS, DOMAIN = "rules", "labels", "domain"
+"""What each module's folder holds in the guest."""
+
+_POLICY_VERSION = "33"
+"""What all kernel lines read (security/selinux/include/security.h)."""
+_SECONDS = 60.0
+
+
+def policies() -> Mapping[str, bytes]:
+    """Return the files of all policies, by the names below /policy that the guest looks for.
+
+    Raises UserError for a policy that does not compile.
+    """
+    selinux = SOURCES / "selinux"
+    return {
+        f"selinux/{RULES}": compile_cil(*sorted(selinux.glob("*.cil"))),
+        **{f"selinux/{name}": (selinux / name).read_bytes() for name in (LABELS, DOMAIN)},
+    }
+
+
+def compile_cil(*sources: Path) -> bytes:
+    """Compile a policy for SELinux. Raises UserError with the compiler's complaint."""
+    # A folder, not a file: what cannot be compiled leaves none.
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / RULES
+        command = ["secilc", "-c", _POLICY_VERSION, "-o", str(target), "-f", "/dev/null"]
+        try:
+            subprocess.run(
+                [*command, *map(str, sources)],
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=True,
+            )
+        except FileNotFoundError:
+            raise UserError("secilc is missing", hint="apt-get install secilc") from None
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.strip().partition("\n")[0]
+            raise UserError(
+                f"the SELinux policy does not compile: {said}",
+                hint=f"mend {', '.join(source.name for source in sources)}",
+            ) from None
+        return target.read_bytes()
