@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SOURCES = GUEST_IMAGES / "policies"
 RULES, LABELS, DOMAIN = "rules", "labels", "domain"
 """What each module's folder holds in the guest."""
+OPTIONS, SEAL = "options", "seal"
+"""What it may hold as well."""
 
 _POLICY_VERSION = "33"
 """What all kernel lines read (security/selinux/include/security.h)."""
@@ -28,11 +30,21 @@ def policies() -> Mapping[str, bytes]:
 
     Raises UserError for a policy that does not compile.
     """
-    selinux = SOURCES / "selinux"
+    selinux, smack = SOURCES / "selinux", SOURCES / "smack"
+    as_they_are = (
+        *(selinux / name for name in (LABELS, DOMAIN)),
+        *(smack / name for name in (RULES, LABELS, DOMAIN, OPTIONS, SEAL)),
+    )
     return {
         f"selinux/{RULES}": compile_cil(*sorted(selinux.glob("*.cil"))),
-        **{f"selinux/{name}": (selinux / name).read_bytes() for name in (LABELS, DOMAIN)},
+        **{f"{path.parent.name}/{path.name}": _uncommented(path) for path in as_they_are},
     }
+
+
+def _uncommented(path: Path) -> bytes:
+    """Return a file without the lines that are for people."""
+    lines = path.read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("#")).encode()
 
 
 def compile_cil(*sources: Path) -> bytes:

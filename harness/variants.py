@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -12,14 +12,17 @@ class Policy:
 
     `module` is the security module that enforces it, by its name in `lsm=`; its rules lie in
     guest-images/policies/<module>/. `denial` is the kernel function that the module calls when its
-    rules do not allow what is asked, and at no other time.
+    rules do not allow what is asked, and at no other time. One that is not `sealed` root may still
+    change.
     """
 
     module: str
     denial: str
+    sealed: bool = True
 
 
 SELINUX = Policy("selinux", denial="avc_denied")
+SMACK = Policy("smack", denial="common_lsm_audit")
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,10 @@ class Variant:
     `flavour` names the kernel's configuration (kernel-patches/config/<flavour>.config on top of
     the line's own), or is empty where boot parameters are enough. `rival` is the policy that
     takes our isolation's place: what such a variant holds is not promised but measured
-    (harness/scenarios/rivals.py). `needs` are kernel options without which it is nothing; `writes`
-    are files and what is written to them, by root and before anything attacks, once the handler
-    answers; `origin` are the options by which a user brought it.
+    (harness/scenarios/rivals.py). `control_only` is there to be a control, and runs
+    nothing else unless it is named. `needs` are kernel options without which it is nothing;
+    `writes` are files and what is written to them, by root and before anything attacks, once the
+    handler answers; `origin` are the options by which a user brought it.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Variant:
     loader: str = "umd_witness_loader"
     flavour: str = ""
     rival: Policy | None = None
+    control_only: bool = False
     needs: tuple[str, ...] = ()
     writes: tuple[tuple[str, str], ...] = ()
     origin: tuple[str, ...] = ()
@@ -111,6 +116,23 @@ VARIANTS = {
             "baseline under SELinux: a policy of its own shuts the handler off from everybody, "
             "unconfined root included, and keeps root from switching it off (C5)",
             rival=SELINUX,
+            needs=("SECURITY_SELINUX",),
+        ),
+        Variant(
+            "smack",
+            "umd_isolation=off lsm=lockdown,smack,bpf",
+            "baseline under Smack: everybody but the kernel has a label that no rule lets near the "
+            "kernel's, which the handler has, and nobody has the label that may change it (C5)",
+            rival=SMACK,
+            needs=("SECURITY_SMACK",),
+        ),
+        Variant(
+            "smack-unsealed",
+            "umd_isolation=off lsm=lockdown,smack,bpf umd.unsealed",
+            "as smack, but that root may change the policy: the control of what tries to",
+            rival=replace(SMACK, sealed=False),
+            control_only=True,
+            needs=("SECURITY_SMACK",),
         ),
     )
 }

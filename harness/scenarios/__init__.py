@@ -25,6 +25,7 @@ from harness.scenarios import (  # noqa: F401
     restarts,
     scheduling,
     signals,
+    smack,
     startup,
     surroundings,
     tracing,

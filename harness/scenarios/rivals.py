@@ -51,5 +51,7 @@ def _read(path: Path) -> Mapping[str, Measured]:
     return found
 
 
-RIVALS = tuple(name for name, variant in VARIANTS.items() if variant.rival)
+RIVALS = tuple(
+    name for name, variant in VARIANTS.items() if variant.rival and not variant.control_only
+)
 """The variants under a policy that is not ours."""

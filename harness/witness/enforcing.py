@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from harness.errors import UserError, VmLost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from harness.kernel.images import KernelImage
     from harness.variants import Policy
     from harness.vm.machine import Machine
@@ -22,16 +24,47 @@ _CHUNK = 1 << 20
 _SECONDS = 60.0
 _FLAGS = ("initialized", "enforcing")
 """What struct selinux_state says of itself (security/selinux/include/security.h)."""
+_DRACONIAN = 2
+"""Smack's rule for ptrace by which nobody traces another label (security/smack/smack.h)."""
+_IMAGE = 0xFFFFFFFF80000000
+"""Where the kernel's own variables begin; what it allocates lies below."""
 
 
 def check_policy(policy: Policy, machine: Machine, kernel: KernelImage) -> None:
-    """Raise VmLost unless the policy is loaded and in force."""
-    state = kernel.physical(f"{policy.module}_state") + machine.load_offset
+    """Raise VmLost unless the policy is loaded and in force; what is not sealed need not be."""
+    if not policy.sealed:
+        return
     with machine.paused():
-        types = _types(machine, kernel)
-        for flag, offset in _offsets(types, f"{policy.module}_state", _FLAGS).items():
-            if machine.read(state + offset, 1) != b"\1":
-                raise VmLost(f"the policy of {policy.module} is not {flag} in this guest")
+        if missing := _CHECKS[policy.module](machine, kernel):
+            raise VmLost(f"the policy of {policy.module} is not {missing} in this guest")
+
+
+def _selinux(machine: Machine, kernel: KernelImage) -> str:
+    """Say what it is not yet; empty if it is in force."""
+    offsets = _offsets(_types(machine, kernel), "selinux_state", _FLAGS)
+    for flag, offset in offsets.items():
+        if _read(machine, kernel, "selinux_state", 1, offset) != 1:
+            return flag
+    return ""
+
+
+def _smack(machine: Machine, kernel: KernelImage) -> str:
+    """The list of those who may override it is its own head as long as it is empty."""
+    if _read(machine, kernel, "smack_ptrace_rule", 4) != _DRACONIAN:
+        return "draconian"
+    return "sealed" if _read(machine, kernel, "smack_onlycap_list", 8) >= _IMAGE else ""
+
+
+_CHECKS: Mapping[str, Callable[[Machine, KernelImage], str]] = {
+    "selinux": _selinux,
+    "smack": _smack,
+}
+"""What each module's policy lacks to be in force."""
+
+
+def _read(machine: Machine, kernel: KernelImage, symbol: str, size: int, offset: int = 0) -> int:
+    place = kernel.physical(symbol) + machine.load_offset + offset
+    return int.from_bytes(machine.read(place, size), "little")
 
 
 def _types(machine: Machine, kernel: KernelImage) -> bytes:
