@@ -101,6 +101,8 @@ def attempt(
     except GuestError as error:
         return _classify(scenario, error, spared=spared, locked=locked, policed=policed)
     except NoTarget as nothing:
+        if policed:  # whatever looked for it may have been refused to see it
+            return AttemptEnd(End.DENIED, str(nothing))
         return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
     except SetupFailed as error:
         if _is_denied(error.__cause__, policed=policed):

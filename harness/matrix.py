@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from harness.scenarios import Scenario
-    from harness.variants import Variant
-
 DEFAULT_LINE = "6.12"
 ROUNDS = 3
 """How often an attack is made that does not get as far as it should."""
@@ -52,8 +49,7 @@ class TimingLab(Lab, Protocol):
 def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Cell]:
     """Return every scenario on every variant, or on those named; raises UserError.
 
-    What is a control alone takes its name, and so does a rival for a user's own attack: what it
-    makes of that nobody has measured.
+    What a rival makes of a user's own attack nobody has measured: that takes its name.
     """
     check_corpus()
     for name in variants:
@@ -65,12 +61,8 @@ def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Ce
         Cell(line, variant, name)
         for variant in chosen
         for name, scenario in SCENARIOS.items()
-        if variant in variants or not _takes_its_name(VARIANTS[variant], scenario)
+        if variant in variants or not (VARIANTS[variant].rival and scenario.origin)
     ]
-
-
-def _takes_its_name(variant: Variant, scenario: Scenario) -> bool:
-    return variant.control_only or (variant.rival is not None and bool(scenario.origin))
 
 
 def check_corpus() -> None:

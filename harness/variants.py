@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -12,13 +12,11 @@ class Policy:
 
     `module` is the security module that enforces it, by its name in `lsm=`; its rules lie in
     guest-images/policies/<module>/. `denial` is the kernel function that the module calls when its
-    rules do not allow what is asked, and at no other time. One that is not `sealed` root may still
-    change.
+    rules do not allow what is asked, and at no other time.
     """
 
     module: str
     denial: str
-    sealed: bool = True
 
 
 SELINUX = Policy("selinux", denial="avc_denied")
@@ -36,8 +34,7 @@ class Variant:
     `flavour` names the kernel's configuration (kernel-patches/config/<flavour>.config on top of
     the line's own), or is empty where boot parameters are enough. `rival` is the policy that
     takes our isolation's place: what such a variant holds is not promised but measured
-    (harness/scenarios/rivals.py). `control_only` is there to be a control, and runs
-    nothing else unless it is named. `needs` are kernel options without which it is nothing;
+    (harness/scenarios/rivals.py). `needs` are kernel options without which it is nothing;
     `writes` are files and what is written to them, by root and before anything attacks, once the
     handler answers; `origin` are the options by which a user brought it.
     """
@@ -53,7 +50,6 @@ class Variant:
     loader: str = "umd_witness_loader"
     flavour: str = ""
     rival: Policy | None = None
-    control_only: bool = False
     needs: tuple[str, ...] = ()
     writes: tuple[tuple[str, str], ...] = ()
     origin: tuple[str, ...] = ()
@@ -124,14 +120,6 @@ VARIANTS = {
             "baseline under Smack: everybody but the kernel has a label that no rule lets near the "
             "kernel's, which the handler has, and nobody has the label that may change it (C5)",
             rival=SMACK,
-            needs=("SECURITY_SMACK",),
-        ),
-        Variant(
-            "smack-unsealed",
-            "umd_isolation=off lsm=lockdown,smack,bpf umd.unsealed",
-            "as smack, but that root may change the policy: the control of what tries to",
-            rival=replace(SMACK, sealed=False),
-            control_only=True,
             needs=("SECURITY_SMACK",),
         ),
     )

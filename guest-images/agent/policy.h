@@ -92,12 +92,14 @@ static long label_all_in(const char *folder, const char *label)
 	return ret;
 }
 
-/* A path that ends in a slash is for all that is in the folder. */
+/* A path that ends in a slash is for all that is in the folder. A kernel may lack one or other. */
 static long label(const char *path, const char *label)
 {
 	size_t end = length(path);
+	int is_folder = end > 1 && path[end - 1] == '/';
+	long ret = is_folder ? label_all_in(path, label) : label_file(path, label);
 
-	return end > 1 && path[end - 1] == '/' ? label_all_in(path, label) : label_file(path, label);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 static long write_line(const char *path, const char *text)

@@ -16,7 +16,7 @@ def listing() -> str:
     check_corpus()
     paragraphs = [_paragraph(scenario) for scenario in SCENARIOS.values()]
     width = _width()
-    variants = [f"  {name:<{width}}  {VARIANTS[name].summary}" for name in VARIANTS]
+    variants = [f"  {variant.name:<{width}}  {variant.summary}" for variant in VARIANTS.values()]
     return "\n".join([*paragraphs, "variants:", *variants])
 
 
@@ -26,7 +26,7 @@ def markdown_listing() -> str:
     files: dict[str, list[Scenario]] = {}
     for scenario in SCENARIOS.values():
         files.setdefault(scenario.attack.__module__, []).append(scenario)
-    variants = [f"- `{name}`: {VARIANTS[name].summary}" for name in VARIANTS]
+    variants = [f"- `{variant.name}`: {variant.summary}" for variant in VARIANTS.values()]
     sections = [_section(module, scenarios) for module, scenarios in files.items()]
     return "\n\n".join([_PREAMBLE, "\n".join(variants), *sections])
 
@@ -45,7 +45,7 @@ def _section(module: str, scenarios: list[Scenario]) -> str:
     about = getattr(scenarios[0].attack, "__globals__", {}).get("__doc__") or module
     title = visible(about.splitlines()[0]).rstrip(".")
     heads = ["attack", "what it does", "effect", "row", "through", "reachable with", "answers"]
-    heads += _columns()
+    heads += VARIANTS
     table = [heads, ["---"] * len(heads), *map(_row, scenarios)]
     lines = [f"| {' | '.join(row)} |" for row in table]
     reasons = _reasons(scenarios)
@@ -53,7 +53,7 @@ def _section(module: str, scenarios: list[Scenario]) -> str:
 
 
 def _row(scenario: Scenario) -> list[str]:
-    verdicts = [f"{scenario.expected(v)}{_mark(scenario, v)}" for v in _columns()]
+    verdicts = [f"{scenario.expected(v)}{_mark(scenario, v)}" for v in VARIANTS]
     through = scenario.reach or scenario.through
     function = f"`{through}`" if through else ""
     effect = " and ".join(e.name.lower() for e in scenario.effects)
@@ -78,7 +78,7 @@ def _reasons(scenarios: list[Scenario]) -> list[str]:
         reasons = {**scenario.denied_by, **scenario.not_applicable}
         reasons.update({variant: hole.reason for variant, hole in scenario.holes.items()})
         for reason in dict.fromkeys(reasons.values()):
-            variants = tuple(name for name in _columns() if reasons.get(name) == reason)
+            variants = tuple(variant for variant in VARIANTS if reasons.get(variant) == reason)
             found.setdefault((reason, variants), []).append(f"`{scenario.name}`")
     return [
         f"- {', '.join(names)} on {', '.join(variants)}: {visible(reason)}"
@@ -93,16 +93,11 @@ def _paragraph(scenario: Scenario) -> str:
     reachable = f"    reachable with: {_kernels(scenario)}"
     lines = [head, f"    {summary_of(scenario.name)}", reachable]
     width = _width()
-    for variant in _columns():
+    for variant in VARIANTS:
         lines.append(
             f"    {variant:<{width}}  {scenario.expected(variant)}{_note(scenario, variant)}"
         )
     return "\n".join(lines) + "\n"
-
-
-def _columns() -> list[str]:
-    """The variants on which every attack is made."""
-    return [name for name, variant in VARIANTS.items() if not variant.control_only]
 
 
 def _kernels(scenario: Scenario) -> str:

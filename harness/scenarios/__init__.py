@@ -25,9 +25,9 @@ from harness.scenarios import (  # noqa: F401
     restarts,
     scheduling,
     signals,
-    smack,
     startup,
     surroundings,
+    switched_off_smack,
     tracing,
     whole_kernel,
 )

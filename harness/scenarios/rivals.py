@@ -51,7 +51,5 @@ def _read(path: Path) -> Mapping[str, Measured]:
     return found
 
 
-RIVALS = tuple(
-    name for name, variant in VARIANTS.items() if variant.rival and not variant.control_only
-)
+RIVALS = tuple(name for name, variant in VARIANTS.items() if variant.rival)
 """The variants under a policy that is not ours."""

@@ -31,9 +31,7 @@ _IMAGE = 0xFFFFFFFF80000000
 
 
 def check_policy(policy: Policy, machine: Machine, kernel: KernelImage) -> None:
-    """Raise VmLost unless the policy is loaded and in force; what is not sealed need not be."""
-    if not policy.sealed:
-        return
+    """Raise VmLost unless the policy is loaded and in force."""
     with machine.paused():
         if missing := _CHECKS[policy.module](machine, kernel):
             raise VmLost(f"the policy of {policy.module} is not {missing} in this guest")
