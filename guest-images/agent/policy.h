@@ -58,15 +58,20 @@ static long write_all(const char *path, const char *bytes, long size)
 	return done == size ? 0 : n ? n : -EIO;
 }
 
+/*
+ * What has a label stays open: some filesystems forget it with the inode, and some are set up anew
+ * once nobody has anything of them.
+ */
 static long label_file(const char *path, const char *label)
 {
-	return sys(__NR_lsetxattr, path, awake->attribute, label, length(label) + 1, 0);
+	long ret = sys(__NR_lsetxattr, path, awake->attribute, label, length(label) + 1, 0);
+
+	if (!ret)
+		sys(__NR_open, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return ret;
 }
 
-/*
- * What is in a folder by now, but nothing below that. It stays open: some filesystems forget a
- * label with the inode, and some are set up anew once nobody has anything of them.
- */
+/* What is in a folder by now, but nothing below that. */
 static long label_all_in(const char *folder, const char *label)
 {
 	char entries[1024] __aligned(8);
@@ -81,11 +86,8 @@ static long label_all_in(const char *folder, const char *label)
 
 			append(path, sizeof(path), folder);
 			append(path, sizeof(path), name);
-			if (same(name, ".") || same(name, ".."))
-				continue;
-			ret = label_file(path, label);
-			if (!ret)
-				sys(__NR_open, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+			if (!same(name, ".") && !same(name, ".."))
+				ret = label_file(path, label);
 		}
 	}
 	sys(__NR_close, fd);
