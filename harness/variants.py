@@ -112,7 +112,6 @@ VARIANTS = {
             "baseline under SELinux: a policy of its own shuts the handler off from everybody, "
             "unconfined root included, and keeps root from switching it off (C5)",
             rival=SELINUX,
-            needs=("SECURITY_SELINUX",),
         ),
         Variant(
             "smack",
@@ -120,7 +119,6 @@ VARIANTS = {
             "baseline under Smack: everybody but the kernel has a label that no rule lets near the "
             "kernel's, which the handler has, and nobody has the label that may change it (C5)",
             rival=SMACK,
-            needs=("SECURITY_SMACK",),
         ),
     )
 }
