@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.arguments import Command, parser_of
 from harness.comparing import run_bisect, run_compare
-from harness.engines import ENGINES
+from harness.engines import ENGINES, MICROVM
 from harness.errors import UserError, mendable
 from harness.matrix import all_cells, closure
 from harness.own_kernel import chosen_kernel
@@ -110,7 +110,8 @@ def _choose(options: argparse.Namespace) -> tuple[Kernel, list[Cell]]:
 
     names = Brought.of(options).register()
     kernel = chosen_kernel(options, options.variant, say=_say)
-    cells = brought_or_all(all_cells(kernel.line, kernel.variants), names, options.k)
+    every = all_cells(kernel.line, kernel.variants, engine=getattr(options, "engine", MICROVM.name))
+    cells = brought_or_all(every, names, options.k)
     return kernel, select(cells, options.k)
 
 
@@ -177,7 +178,7 @@ def _built(facts: Mapping[str, str], what: str) -> str:
 def _shell(options: argparse.Namespace) -> int:
     from harness.shell import run_shell
 
-    all_cells(options.line, [options.variant])
+    all_cells(options.line, [options.variant], engine=options.engine)
     kernel = chosen_kernel(options, [options.variant], say=_say)
     return run_shell(
         kernel.line, options.variant, choice=kernel.choice, engine=ENGINES[options.engine]

@@ -237,11 +237,13 @@ class Lab:
             yield machine
 
     def _warm(self, variant: str, machine: Machine) -> None:
-        """Wait for a handler that answers."""
+        """Wait for a handler that answers, under the policy that the variant says, if it does."""
         witness = Witness(machine, self.images(variant).kernel)
         witness.appear(seconds=BOOT_SECONDS)
         seconds = BOOT_SECONDS if self.engine.saves else WHOLE_BOOT_SECONDS
         first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
+        if rival := VARIANTS[variant].rival:
+            check_policy(rival, machine, self.images(variant).kernel)
         start = time.monotonic()
         warm = witness.wait(
             lambda t: t.count.right >= WARM_REQUESTS, seconds=BOOT_SECONDS, what="warm handler"
@@ -261,8 +263,6 @@ class Lab:
         ) as channel:
             attacker = Attacker(channel, self.images(variant).guest)
             _settle(attacker)
-            if rival := VARIANTS[variant].rival:
-                check_policy(rival, machine, self.images(variant).kernel)
             self.engine.prepare(machine, attacker)
 
 

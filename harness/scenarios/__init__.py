@@ -27,6 +27,7 @@ from harness.scenarios import (  # noqa: F401
     signals,
     startup,
     surroundings,
+    switched_off,
     tracing,
     whole_kernel,
 )
