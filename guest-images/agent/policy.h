@@ -112,6 +112,8 @@ static int load_policies(void)
 		if (ret) {
 			say(module->name);
 			say("the policy does not load");
+			/* The end is near: let the console finish. */
+			sys(__NR_ioctl, 2, TCSBRK, 1);
 			return 0;
 		}
 	}

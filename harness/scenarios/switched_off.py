@@ -107,6 +107,7 @@ def selinux_load_policy(attacker: Attacker, handler: Handler) -> None:
     """Load a policy that forbids root nothing, then overwrite the handler's state."""
     if is_awake(attacker):
         load_policy_of_all(attacker)
+        handler.wait_for_request()  # one whose label is no longer known is followed by another
     proc_mem_write(attacker, handler)
 
 

@@ -73,7 +73,7 @@ def test_it_is_enforcing_and_keeps_root_off(
 
 def test_root_loads_no_module_labelled_or_not(attacker: Attacker) -> None:
     path, mine = "/lib/modules/sample_mgr.ko", "/root/mine.ko"
-    attacker.write_file(mine, attacker.read_file(path))
+    attacker.write_file(mine, attacker.read_file(path), mode=0o644)
     for name in (mine, path):
         with attacker.open(name, O_RDONLY) as module, pytest.raises(GuestError) as error:
             attacker.syscall("finit_module", module.fd, "", 0)
@@ -84,7 +84,7 @@ def test_root_loads_no_module_labelled_or_not(attacker: Attacker) -> None:
 
 
 def test_root_still_works(attacker: Attacker) -> None:
-    attacker.write_file("/root/file", b"text")
+    attacker.write_file("/root/file", b"text", mode=0o644)
     attacker.mkdir("/root/folder")
     attacker.mount("none", "/root/folder", "tmpfs")
     attacker.write_file("/proc/sys/kernel/hostname", b"mine")
@@ -118,6 +118,9 @@ def test_each_way_to_switch_it_off_does_so_where_it_is_allowed(
         switch(attacker)
         attacker.write_file(f"{switched_off.SELINUXFS}/enforce", b"1")
         check_policy(SELINUX, machine, lab.image)
+        # A handler whose label the new policy does not know is followed by another.
+        right = witness.read().count.right
+        witness.wait(lambda t: t.count.right > right + 1, seconds=30, what="further right reply")
         overwrite(attacker, witness.read().pid)
         if switch is switched_off.load_policy_of_all:
             switched_off.set_enforcing(attacker)
@@ -132,11 +135,9 @@ def test_a_guest_whose_policy_is_damaged_is_refused(lab: Lab, tmp_path: Path) ->
     damaged = tmp_path / "initramfs.cpio"
     damaged.write_bytes(image.replace(rules, rules[: len(rules) // 2].ljust(len(rules), b"\0")))
     spec = replace(lab.spec("selinux"), initramfs=damaged, guest_key="damaged")
-    with (
-        Machine.boot(spec, lab.accelerator) as machine,
-        pytest.raises(VmLost),
-    ):
-        Witness(machine, lab.image).wait(
-            lambda t: t.count.right > 0, seconds=BOOT_SECONDS, what="right reply"
-        )
+    with Machine.boot(spec, lab.accelerator) as machine:
+        witness = Witness(machine, lab.image)
+        witness.appear(seconds=BOOT_SECONDS)
+        with pytest.raises(VmLost):
+            witness.wait(lambda t: t.count.right > 0, seconds=BOOT_SECONDS, what="right reply")
     assert "the policy does not load" in machine.console()
