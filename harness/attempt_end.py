@@ -60,8 +60,6 @@ def _is_denied(error: BaseException | None, *, policed: bool) -> bool:
 def _classify(
     scenario: Scenario, error: GuestError, *, spared: bool, locked: bool, policed: bool
 ) -> AttemptEnd:
-    if _is_denied(error, policed=policed):
-        return AttemptEnd(End.DENIED, str(error))
     if _is_locked_down(scenario, error, locked=locked):
         return AttemptEnd(End.LOCKED_DOWN, str(error))
     if error.call == scenario.call:
@@ -69,6 +67,8 @@ def _classify(
             return AttemptEnd(End.NO_TARGET, str(error))
         if error.errno in scenario.refused:
             return AttemptEnd(End.REFUSED, str(error))
+    if _is_denied(error, policed=policed):
+        return AttemptEnd(End.DENIED, str(error))
     return AttemptEnd(End.BROKEN, f"unexpected {error}")
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.arguments import Command, parser_of
 from harness.comparing import run_bisect, run_compare, run_table
-from harness.engines import ENGINES
+from harness.engines import ENGINES, MICROVM
 from harness.errors import UserError, mendable
 from harness.matrix import all_cells, closure
 from harness.own_kernel import chosen_kernel
@@ -112,7 +112,8 @@ def _choose(options: argparse.Namespace) -> tuple[Kernel, list[Cell]]:
     names = Brought.of(options).register()
     variants = load_variant_files(options.variant_file)
     kernel = chosen_kernel(options, options.variant or variants, say=_say)
-    cells = brought_or_all(all_cells(kernel.line, kernel.variants), names, options.k)
+    every = all_cells(kernel.line, kernel.variants, engine=getattr(options, "engine", MICROVM.name))
+    cells = brought_or_all(every, names, options.k)
     return kernel, select(cells, options.k)
 
 
@@ -183,7 +184,7 @@ def _shell(options: argparse.Namespace) -> int:
 
     brought = load_variant_files(options.variant_file)
     variant = options.variant or (brought or ["isolated"])[0]
-    all_cells(options.line, [variant])
+    all_cells(options.line, [variant], engine=options.engine)
     kernel = chosen_kernel(options, [variant], say=_say)
     return run_shell(kernel.line, variant, choice=kernel.choice, engine=ENGINES[options.engine])
 

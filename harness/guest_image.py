@@ -72,7 +72,7 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
     """Find the guest image for a kernel in the cache, or make it. Raises UserError."""
     busybox = static_busybox()
     signing = signing_key(cache_dir())
-    rules = policies()
+    rules = policies([f"/lib/modules/{_module_name(module)}" for module in kernel.modules])
     key = _key(kernel, busybox, signing, rules)
     place = cache_dir() / "guests" / key
     image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
@@ -116,15 +116,18 @@ def _make(
     agent = place / "agent"
     compile_program(SOURCES / "agent" / "agent.c", agent)
     modules = {
-        # The kernel's name of a module has underscores only; modprobe looks for that.
-        f"{module.stem.replace('-', '_')}.ko": signing.sign(_stripped(module))
-        for module in sorted(kernel.modules)
+        _module_name(module): signing.sign(_stripped(module)) for module in sorted(kernel.modules)
     }
     (place / "modules").mkdir()
     for name, module in modules.items():
         (place / "modules" / name).write_bytes(module)
     entries = _entries(agent.read_bytes(), modules, busybox.read_bytes(), rules)
     (place / "initramfs.cpio").write_bytes(archive(entries))
+
+
+def _module_name(module: Path) -> str:
+    """The kernel's name of a module has underscores only; modprobe looks for that."""
+    return f"{module.stem.replace('-', '_')}.ko"
 
 
 def _entries(

@@ -213,21 +213,21 @@ class Lab:
     ) -> Iterator[Machine]:
         spec = self.spec(variant, cpus=cpus, boot=boot)
         if fresh or not self.engine.saves:
-            with self._booted(variant, spec) as machine:
+            with self._booted(variant, spec, boot) as machine:
                 yield machine
             return
-        state = saved_state(spec, self.accelerator, ready=partial(self.park, variant))
+        state = saved_state(spec, self.accelerator, ready=partial(self.park, variant, boot=boot))
         with Machine.restore(spec, self.accelerator, state) as machine:
             yield machine
 
     @contextmanager
-    def _booted(self, variant: str, spec: MachineSpec) -> Iterator[Machine]:
+    def _booted(self, variant: str, spec: MachineSpec, boot: str) -> Iterator[Machine]:
         """A machine that has just booted; another, if a busy host made its clock wrong."""
         with ExitStack() as stack:
             for tries_left in reversed(range(BOOTS)):
                 machine = stack.enter_context(Machine.boot(spec, self.accelerator))
                 try:
-                    self._warm(variant, machine)
+                    self._warm(variant, machine, boot)
                 except WrongClock:
                     stack.close()
                     if not tries_left:
@@ -238,21 +238,27 @@ class Lab:
                 self._prepare(variant, machine)
             yield machine
 
-    def _warm(self, variant: str, machine: Machine) -> None:
-        """Wait for a handler that answers."""
+    def _warm(self, variant: str, machine: Machine, boot: str) -> None:
+        """Wait for a handler that answers.
+
+        A rival's policy has to be in force by then, unless an attack's parameters leave it out.
+        """
         witness = Witness(machine, self.images(variant).kernel)
         witness.appear(seconds=BOOT_SECONDS)
         seconds = BOOT_SECONDS if self.engine.saves else WHOLE_BOOT_SECONDS
         first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
+        rival = VARIANTS[variant].rival
+        if rival and "lsm=" not in boot:
+            check_policy(rival, machine, self.images(variant).kernel)
         start = time.monotonic()
         warm = witness.wait(
             lambda t: t.count.right >= WARM_REQUESTS, seconds=BOOT_SECONDS, what="warm handler"
         )
         check_clock(warm.heartbeat - first.heartbeat, seconds=time.monotonic() - start)
 
-    def park(self, variant: str, machine: Machine) -> None:
+    def park(self, variant: str, machine: Machine, *, boot: str = "") -> None:
         """Wait for a handler that answers, and have the witness stop until the state is used."""
-        self._warm(variant, machine)
+        self._warm(variant, machine, boot)
         self._prepare(variant, machine)
         Witness(machine, self.images(variant).kernel).park()
 
@@ -263,8 +269,6 @@ class Lab:
         ) as channel:
             attacker = Attacker(channel, self.images(variant).guest)
             _settle(attacker)
-            if rival := VARIANTS[variant].rival:
-                check_policy(rival, machine, self.images(variant).kernel)
             self.engine.prepare(machine, attacker)
             for path, text in VARIANTS[variant].writes:
                 _write(attacker, path, text, variant)

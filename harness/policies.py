@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from fnmatch import filter as matching
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from harness.errors import UserError
 from harness.paths import GUEST_IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 SOURCES = GUEST_IMAGES / "policies"
 RULES, LABELS, DOMAIN = "rules", "labels", "domain"
@@ -25,26 +26,38 @@ _POLICY_VERSION = "33"
 _SECONDS = 60.0
 
 
-def policies() -> Mapping[str, bytes]:
+def policies(files: Collection[str]) -> Mapping[str, bytes]:
     """Return the files of all policies, by the names below /policy that the guest looks for.
 
-    Raises UserError for a policy that does not compile.
+    `files` are those of the guest that labels may be meant for by a pattern. Raises UserError for
+    a policy that does not compile.
     """
     selinux, smack = SOURCES / "selinux", SOURCES / "smack"
     as_they_are = (
-        *(selinux / name for name in (LABELS, DOMAIN)),
+        selinux / DOMAIN,
         *(smack / name for name in (RULES, LABELS, DOMAIN, OPTIONS, SEAL)),
     )
     return {
         f"selinux/{RULES}": compile_cil(*sorted(selinux.glob("*.cil"))),
-        **{f"{path.parent.name}/{path.name}": _uncommented(path) for path in as_they_are},
+        f"selinux/{LABELS}": spelt_out((selinux / LABELS).read_text(), files).encode(),
+        **{f"{path.parent.name}/{path.name}": uncommented(path) for path in as_they_are},
     }
 
 
-def _uncommented(path: Path) -> bytes:
+def uncommented(path: Path) -> bytes:
     """Return a file without the lines that are for people."""
     lines = path.read_text().splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("#")).encode()
+
+
+def spelt_out(labels: str, files: Collection[str]) -> str:
+    """Return lines of a path and a label, without the patterns that some paths are."""
+    lines = (line.split(" ", 1) for line in labels.splitlines())
+    return "".join(
+        f"{path} {label}\n"
+        for pattern, label in lines
+        for path in (sorted(matching(files, pattern)) if "*" in pattern else [pattern])
+    )
 
 
 def compile_cil(*sources: Path) -> bytes:

@@ -29,6 +29,10 @@ class Engine(Protocol):
     def saves(self) -> bool:
         """Whether its machines are saved once they are up; else each cell boots its own."""
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """The security modules whose policies its guests load before there is a handler."""
+
     def check(self) -> None:
         """Raise UserError if this host lacks what it takes, before anything is built."""
 

@@ -56,6 +56,7 @@ class Image:
 
     name: str = "image"
     saves: bool = True
+    policies: frozenset[str] = frozenset()
 
     def check(self) -> None:
         """Raise UserError without the tools that the disk is made with."""

@@ -22,6 +22,7 @@ class Microvm:
 
     name: str = "microvm"
     saves: bool = True
+    policies: frozenset[str] = frozenset({"selinux", "smack"})
 
     def check(self) -> None:
         """Whatever it takes is looked for where it is used."""

@@ -75,6 +75,7 @@ class Virtme:
 
     name: str = "virtme"
     saves: bool = False
+    policies: frozenset[str] = frozenset()
 
     def check(self) -> None:
         """Raise UserError without virtme-ng, or with one that is too old."""

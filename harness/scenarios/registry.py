@@ -197,12 +197,6 @@ def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str]]:
     return holes, denied_by
 
 
-def _lacking(not_applicable: Mapping[str, str]) -> dict[str, str]:
-    """The variants that lack what an attack needs: a rival is a `baseline` with a policy."""
-    same = not_applicable.get("baseline")
-    return {**(dict.fromkeys(RIVALS, same) if same else {}), **not_applicable}
-
-
 SCENARIOS: dict[str, Scenario] = {}
 
 
@@ -281,7 +275,7 @@ def scenario(
             lockdown=MappingProxyType(dict(lockdown or {})),
             holes=MappingProxyType(otherwise | _still_open(holes or {}, lockdown or {})),
             denied_by=MappingProxyType(denied | dict(denied_by or {})),
-            not_applicable=MappingProxyType(_lacking(not_applicable or {})),
+            not_applicable=MappingProxyType(dict(not_applicable or {})),
             seconds=seconds,
             prepare=prepare,
         )

@@ -70,9 +70,11 @@ def test_an_attack_can_be_believed(scenario: Scenario) -> None:
     wrongs = {WRONG_REPLY, CALL_RETURNED, *(flag.word for flag in Violation)}
     assert scenario.shows in wrongs, "the witness has a word for what it makes wrong"
     assert scenario.lockdown.keys() <= NUMBERS.keys(), "lockdown refuses a system call"
-    # What lockdown refuses proves that by itself.
+    # What lockdown or a rival's policy refuses proves that by itself.
     processes = [
-        name for name in variants if VARIANTS[name].handler and not scenario.locked_out(name)
+        name
+        for name in variants
+        if VARIANTS[name].handler and not (scenario.locked_out(name) or name in scenario.denied_by)
     ]
     may_hold = any(scenario.expected(name) == "held" for name in processes)
     if may_hold and not (scenario.inside or scenario.ends_machine):

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.policies import DOMAIN, LABELS, OPTIONS, RULES, SEAL, SOURCES, _uncommented
+from harness.policies import DOMAIN, LABELS, OPTIONS, RULES, SEAL, SOURCES, uncommented
 
 FLOOR, ROOT = "_", "Root"
 
 
 def shipped(name: str) -> str:
-    return _uncommented(SOURCES / "smack" / name).decode()
+    return uncommented(SOURCES / "smack" / name).decode()
 
 
 def pairs(name: str) -> list[tuple[str, str]]:
