@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harness.errors import DoesNotBuild, UserError
@@ -114,6 +115,9 @@ def _configure(tree: BuildTree, fragments: Sequence[Path], lacks: Collection[str
     scratch.mkdir()
     config = scratch / ".config"
     variables = {"KCONFIG_CONFIG": str(config)}
+    target, before = tree.objects / ".config", scratch / "before.config"
+    with suppress(FileNotFoundError):
+        target.rename(before)  # 6.1's tinyconfig starts from one that lies there
     make(tree, ["tinyconfig"], variables=variables)
     merged = scratch / "merged.config"
     merged.write_text("".join(f"CONFIG_{name}={value}\n" for name, value in requested.items()))
@@ -121,10 +125,10 @@ def _configure(tree: BuildTree, fragments: Sequence[Path], lacks: Collection[str
     make(tree, ["olddefconfig"], variables=variables)
     check_options(tree.source, config, requested)
     check_lacks(config, lacks)
-    target = tree.objects / ".config"
-    if target.is_file() and target.read_bytes() == config.read_bytes():
+    if before.is_file() and before.read_bytes() == config.read_bytes():
+        before.rename(target)
         return False
-    config.replace(target)
+    config.rename(target)
     return True
 
 

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.errors import UserError
 from harness.kernel.config import configure, parse_config
+from harness.kernel.make import make
 from harness.kernel.source import checks_tree, find_source
 from harness.kernel.tree import BuildTree
 from harness.kernel.unmet import explain
 from harness.paths import cache_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 FRAGMENT = """\
@@ -54,6 +56,23 @@ def test_options_are_merged_and_the_later_fragment_wins(tree: BuildTree) -> None
     before = (tree.objects / ".config").stat().st_mtime_ns
     assert configured(tree, FRAGMENT, "CONFIG_PRINTK=n\n") is False
     assert (tree.objects / ".config").stat().st_mtime_ns == before  # make rebuilds by its time
+
+
+def test_no_configuration_of_before_is_there_to_start_from(
+    tree: BuildTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the tinyconfig of 6.1 would, and keep options that nobody asks for any more."""
+    configured(tree, FRAGMENT, "CONFIG_PRINTK=y\n")
+    found = []
+
+    def look_and_make(tree: BuildTree, targets: Sequence[str], **others: Any) -> None:
+        found.append((tree.objects / ".config").exists())
+        make(tree, targets, **others)
+
+    monkeypatch.setattr("harness.kernel.config.make", look_and_make)
+    configured(tree, FRAGMENT, "CONFIG_PRINTK=n\n")
+    assert found == [False, False]
+    assert (tree.objects / ".config").is_file()
 
 
 LOST = [
