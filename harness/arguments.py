@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.comparing import add_bisect, add_compare
+from harness.comparing import add_bisect, add_compare, add_table
 from harness.engines import ENGINES, MICROVM
 from harness.kernel.series import kernel_lines
 from harness.matrix import DEFAULT_LINE, default_jobs
@@ -58,7 +58,8 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _engine(argument)
     _own_attacks(argument)
     argument = add("shell", "give a root shell in a machine of a variant")
-    argument("--variant", default="isolated", metavar="NAME")
+    argument("--variant", metavar="NAME", help="(isolated, or the variant of your own)")
+    _variant_files(argument)
     argument(
         "--scenario",
         metavar="NAME|FILE.py[::NAME]",
@@ -148,6 +149,7 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     argument("--bench", type=Path, metavar="FILE", help="its figures of the cost: a JSON object")
     add_compare(add("compare", "compare two runs, cell by cell: what got better, what got worse"))
+    add_table(add("table", "count a run: how many attacks of each class each variant held"))
     argument = add("bisect", "find the commit of the series that changes a verdict")
     add_bisect(argument)
     argument("--jobs", type=_positive, default=default_jobs(), metavar="N", help="cells at a time")
@@ -232,7 +234,19 @@ def _known_line(text: str) -> str:
     return text
 
 
+def _variant_files(argument: _Adder) -> None:
+    argument(
+        "--variant-file",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.toml",
+        help="a variant of your own, alone but for --variant (OWN_ATTACKS.md); may be repeated",
+    )
+
+
 def _own_attacks(argument: _Adder) -> None:
+    _variant_files(argument)
     _scenario_files(argument)
     argument(
         "--attack",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from errno import EACCES, EPERM
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import (
@@ -29,6 +30,7 @@ class End(Enum):
     REFUSED = "refused"
     NO_TARGET = "no target"
     LOCKED_DOWN = "locked down"
+    DENIED = "denied"
     BROKEN = "broken"
 
 
@@ -50,7 +52,14 @@ def _is_locked_down(scenario: Scenario, error: BaseException | None, *, locked: 
     return scenario.lockdown.get(error.call) == error.errno
 
 
-def _classify(scenario: Scenario, error: GuestError, *, spared: bool, locked: bool) -> AttemptEnd:
+def _is_denied(error: BaseException | None, *, policed: bool) -> bool:
+    """Whether a rival's policy may have refused it: it may do so at any call."""
+    return policed and isinstance(error, GuestError) and error.errno in (EACCES, EPERM)
+
+
+def _classify(
+    scenario: Scenario, error: GuestError, *, spared: bool, locked: bool, policed: bool
+) -> AttemptEnd:
     if _is_locked_down(scenario, error, locked=locked):
         return AttemptEnd(End.LOCKED_DOWN, str(error))
     if error.call == scenario.call:
@@ -58,6 +67,8 @@ def _classify(scenario: Scenario, error: GuestError, *, spared: bool, locked: bo
             return AttemptEnd(End.NO_TARGET, str(error))
         if error.errno in scenario.refused:
             return AttemptEnd(End.REFUSED, str(error))
+    if _is_denied(error, policed=policed):
+        return AttemptEnd(End.DENIED, str(error))
     return AttemptEnd(End.BROKEN, f"unexpected {error}")
 
 
@@ -68,11 +79,13 @@ def attempt(
     *,
     spared: bool,
     locked: bool = False,
+    policed: bool = False,
 ) -> AttemptEnd:
     """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
 
     `spared` says that the variant keeps others off from the handler, `locked` that it keeps root
-    out of the kernel: that may begin with what prepares an attack.
+    out of the kernel, `policed` that a rival's policy says what root may do: the last two may begin
+    with what prepares an attack.
 
     Raises VmLost if the machine is gone; whatever else goes wrong is a broken attempt, a handler
     that does not serve any more too: the aftermath will tell.
@@ -86,10 +99,14 @@ def attempt(
     except VmLost:
         raise
     except GuestError as error:
-        return _classify(scenario, error, spared=spared, locked=locked)
+        return _classify(scenario, error, spared=spared, locked=locked, policed=policed)
     except NoTarget as nothing:
+        if policed:  # whatever looked for it may have been refused to see it
+            return AttemptEnd(End.DENIED, str(nothing))
         return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
     except SetupFailed as error:
+        if _is_denied(error.__cause__, policed=policed):
+            return AttemptEnd(End.DENIED, str(error.__cause__))
         if _is_locked_down(scenario, error.__cause__, locked=locked):
             return AttemptEnd(End.LOCKED_DOWN, str(error.__cause__))
         return AttemptEnd(End.BROKEN, f"set-up: {error}")

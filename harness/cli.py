@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line: `umd-harness doctor | build | list | run | shell | surface | bench | repeat |
-defences | export | compare | bisect | kselftest | clean`.
+defences | export | compare | table | bisect | kselftest | clean`.
 
 Whatever takes time to import is imported by the command that needs it, after its first line is
 out.
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.arguments import Command, parser_of
-from harness.comparing import run_bisect, run_compare
-from harness.engines import ENGINES
+from harness.comparing import run_bisect, run_compare, run_table
+from harness.engines import ENGINES, MICROVM
 from harness.errors import UserError, mendable
 from harness.matrix import all_cells, closure
 from harness.own_kernel import chosen_kernel
@@ -107,10 +107,13 @@ def _choose(options: argparse.Namespace) -> tuple[Kernel, list[Cell]]:
     """Register what the user brings; return the kernel and the cells that are chosen."""
     from harness.own_attacks import Brought, brought_or_all
     from harness.selection import select
+    from harness.variant_files import load_variant_files
 
     names = Brought.of(options).register()
-    kernel = chosen_kernel(options, options.variant, say=_say)
-    cells = brought_or_all(all_cells(kernel.line, kernel.variants), names, options.k)
+    variants = load_variant_files(options.variant_file)
+    kernel = chosen_kernel(options, options.variant or variants, say=_say)
+    every = all_cells(kernel.line, kernel.variants, engine=getattr(options, "engine", MICROVM.name))
+    cells = brought_or_all(every, names, options.k)
     return kernel, select(cells, options.k)
 
 
@@ -132,6 +135,7 @@ def _run(options: argparse.Namespace) -> int:
         root=options.results,
         scenario_files=[*options.scenario, *options.attack],
         keep_vmcores=options.keep == "vmcore",
+        variant_files=options.variant_file,
     )
     return run_plan(plan, opener=kernel.opener, out=console())
 
@@ -181,9 +185,11 @@ def _shell(options: argparse.Namespace) -> int:
     from harness.report.terminal import console, progress_line
     from harness.shell import BEFORE, Session, check_applicable, chosen_scenario, run_shell
     from harness.shell_boot import boot_shell
+    from harness.variant_files import load_variant_files
 
-    variant = options.variant
-    all_cells(options.line, [variant])
+    brought = load_variant_files(options.variant_file)
+    variant = options.variant or (brought or ["isolated"])[0]
+    all_cells(options.line, [variant], engine=options.engine)
     if options.at and not options.scenario:
         raise UserError("--at says where in a scenario", hint="name it with --scenario")
     if options.boot and options.scenario:
@@ -354,6 +360,7 @@ _COMMANDS = {
     "defences": _defences,
     "export": _export,
     "compare": lambda options: run_compare(options, say=_say),
+    "table": lambda options: run_table(options, say=_say),
     "bisect": run_bisect,
     "kselftest": _kselftest,
     "clean": _clean,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands that compare: `compare` two runs that were kept, `bisect` a series."""
+"""The commands that compare: `compare` two kept runs, `table` one's variants, `bisect` a series."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def add_compare(argument: Adder) -> None:
     """Add the options of `compare`."""
     argument("old", metavar="OLD", help="a run's folder, its name, or `latest`")
     argument("new", metavar="NEW", help="the run to hold against it")
-    argument("--format", choices=FORMATS, default="text", help="text if not given")
-    argument("--output", type=Path, metavar="FILE", help="where to write it, if not to the screen")
+    _form(argument)
     argument(
         "--fail-on",
         type=_kinds,
@@ -37,9 +36,6 @@ def add_compare(argument: Adder) -> None:
         default=[],
         metavar="OLD=NEW",
         help="hold a line or variant of OLD against another one of NEW; may be repeated",
-    )
-    argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where the runs are"
     )
 
 
@@ -58,11 +54,33 @@ def run_compare(options: argparse.Namespace, *, say: Callable[[str], None]) -> i
             said = markdown(comparison)
         case _:
             said = text(comparison)
-    if options.output is None:
-        say(said)
-    else:
-        _write(options.output, said)
+    _put(said, options.output, say)
     return 1 if failed else 0
+
+
+def add_table(argument: Adder) -> None:
+    """Add the options of `table`."""
+    argument("run", metavar="RUN", help="a run's folder, its name, or `latest`")
+    argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a column, in place of the usual ones; may be repeated",
+    )
+    _form(argument)
+
+
+def run_table(options: argparse.Namespace, *, say: Callable[[str], None]) -> int:
+    """Print how many attacks of each class each variant held, of those that were run."""
+    from harness.class_counts import count_classes
+    from harness.kept_run import read_run
+    from harness.report.class_counts import as_json, markdown, text
+
+    counts = count_classes(read_run(options.run, root=options.results), options.variant)
+    form = {"json": as_json, "markdown": markdown}.get(options.format, text)
+    _put(form(counts), options.output, say)
+    return 0
 
 
 def add_bisect(argument: Adder) -> None:
@@ -104,7 +122,20 @@ def run_bisect(options: argparse.Namespace) -> int:
     return 2 if finding.skipped else 0
 
 
-def _write(path: Path, said: str) -> None:
+def _form(argument: Adder) -> None:
+    """Add what every report on kept runs takes."""
+    argument("--format", choices=FORMATS, default="text", help="text if not given")
+    argument("--output", type=Path, metavar="FILE", help="where to write it, if not to the screen")
+    argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where the runs are"
+    )
+
+
+def _put(said: str, path: Path | None, say: Callable[[str], None]) -> None:
+    """Write a report to the file, or else to the screen."""
+    if path is None:
+        say(said)
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(said + "\n", errors="backslashreplace")

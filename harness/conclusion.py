@@ -55,11 +55,12 @@ class Result:
 
     @property
     def hole(self) -> str | None:
-        """Why this variant loses, if that is a known hole; the reference, a thread, has none.
+        """Why this variant loses, if that is a known hole: neither a thread nor a rival has one.
 
         Nor has a kernel that lacks what the attack takes.
         """
-        if not VARIANTS[self.cell.variant].handler or self.attempt_end == LACKING:
+        variant = VARIANTS[self.cell.variant]
+        if variant.rival or not variant.handler or self.attempt_end == LACKING:
             return None
         return SCENARIOS[self.cell.scenario].reason(self.cell.variant)
 

@@ -43,6 +43,7 @@ _TOOLS = (
     ("spatch", "coccinelle", "the attack surface, by source"),
     ("ctags", "universal-ctags", "what our series adds to the attack surface"),
     ("setpriv", "util-linux", "privileges dropped before QEMU"),
+    ("secilc", "secilc", "the SELinux policy"),
 )
 
 

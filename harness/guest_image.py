@@ -21,11 +21,12 @@ from harness.errors import UserError
 from harness.kernel.signing import SigningKey, signing_key
 from harness.paths import cache_dir
 from harness.payloads import SOURCES, compile_payloads, compile_program, inputs
+from harness.policies import policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-RECIPE = 2
+RECIPE = 3
 """Raise it when what goes into an image changes in a way that no hashed input shows."""
 
 _STRIP_SECONDS = 120.0
@@ -33,6 +34,7 @@ _LOCK_SECONDS = 600.0
 _SCRATCH = ".new-"
 _TAIL = 64  # bytes of the archive's end that hold its trailer
 _DIRECTORIES = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "sbin", "sys", "tmp")
+_POLICIES = "policy"
 
 
 class Kernel(Protocol):
@@ -70,7 +72,8 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
     """Find the guest image for a kernel in the cache, or make it. Raises UserError."""
     busybox = static_busybox()
     signing = signing_key(cache_dir())
-    key = _key(kernel, busybox, signing)
+    rules = policies([f"/lib/modules/{_module_name(module)}" for module in kernel.modules])
+    key = _key(kernel, busybox, signing, rules)
     place = cache_dir() / "guests" / key
     image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
     if _is_whole(image):
@@ -84,7 +87,7 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
         progress("guest image: compiling the agent and the payloads")
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
             new = Path(scratch) / "image"
-            _make(new, kernel, busybox, signing)
+            _make(new, kernel, busybox, signing, rules)
             new.rename(place)
     return image
 
@@ -100,37 +103,52 @@ def _is_whole(image: GuestImage) -> bool:
         return False
 
 
-def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> None:
+def _make(
+    place: Path,
+    kernel: Kernel,
+    busybox: Path,
+    signing: SigningKey,
+    rules: Mapping[str, bytes],
+) -> None:
     payloads = place / "payloads"
     payloads.mkdir(parents=True)
     compile_payloads(payloads)
     agent = place / "agent"
     compile_program(SOURCES / "agent" / "agent.c", agent)
     modules = {
-        # The kernel's name of a module has underscores only; modprobe looks for that.
-        f"{module.stem.replace('-', '_')}.ko": signing.sign(_stripped(module))
-        for module in sorted(kernel.modules)
+        _module_name(module): signing.sign(_stripped(module)) for module in sorted(kernel.modules)
     }
     (place / "modules").mkdir()
     for name, module in modules.items():
         (place / "modules" / name).write_bytes(module)
-    entries = _entries(agent.read_bytes(), modules, busybox.read_bytes())
+    entries = _entries(agent.read_bytes(), modules, busybox.read_bytes(), rules)
     (place / "initramfs.cpio").write_bytes(archive(entries))
 
 
-def _entries(agent: bytes, modules: Mapping[str, bytes], busybox: bytes) -> list[Entry]:
+def _module_name(module: Path) -> str:
+    """The kernel's name of a module has underscores only; modprobe looks for that."""
+    return f"{module.stem.replace('-', '_')}.ko"
+
+
+def _entries(
+    agent: bytes, modules: Mapping[str, bytes], busybox: bytes, rules: Mapping[str, bytes]
+) -> list[Entry]:
     """List the initramfs: not compressed, because the guest would unpack it under TCG."""
     return [
         *(directory(name) for name in _DIRECTORIES),
         # The kernel opens pid 1's standard streams before anything is mounted.
         device("dev/console", major=5, minor=1),
         program("init", agent),
-        program("sbin/modprobe", agent),
+        # Pid 1 gives it its name once the kernel may start a handler (agent/agent.c).
+        program("sbin/modprobe.late", agent),
         program("bin/busybox", busybox),
         symlink("bin/sh", "busybox"),
         # Busybox's shell prefers its own applet, which wants depmod's files.
         program("etc/shrc", b"alias modprobe=/sbin/modprobe\n"),
         *(program(f"lib/modules/{name}", module) for name, module in modules.items()),
+        directory(_POLICIES),
+        *(directory(f"{_POLICIES}/{name}") for name in sorted({n.split("/")[0] for n in rules})),
+        *(program(f"{_POLICIES}/{name}", rule) for name, rule in rules.items()),
     ]
 
 
@@ -174,10 +192,13 @@ def static_busybox() -> Path:
     return Path(found)
 
 
-def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
+def _key(kernel: Kernel, busybox: Path, signing: SigningKey, rules: Mapping[str, bytes]) -> str:
     """Hash all that an image is made from."""
     made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
     digest = hashlib.sha256(made_from.encode())
     digest.update(busybox.read_bytes())
     digest.update(inputs())
+    for name, rule in sorted(rules.items()):
+        digest.update(f"{name} {len(rule)}\n".encode())
+        digest.update(rule)
     return digest.hexdigest()[:32]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.attacker import Attacker, Channel
+from harness.attacker import Attacker, Channel, GuestError
 from harness.attempt_end import End
 from harness.cell import LACKING, Cell, Outcome
 from harness.engines import MICROVM
-from harness.errors import VmLost, WrongClock
+from harness.errors import UserError, VmLost, WrongClock
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.kernel.renamed import has_function
@@ -29,6 +29,7 @@ from harness.vm.spec import MachineSpec
 from harness.vm.states import BOOTS, saved_state
 from harness.vmcore import Dump
 from harness.witness.conclude import STOOD_STILL
+from harness.witness.enforcing import check_policy
 from harness.witness.pulse import check_clock
 from harness.witness.reader import Witness
 from harness.witness.verdict import Axes, Verdict
@@ -99,11 +100,13 @@ class Lab:
         engine.check()
         chosen = accelerator()
         flavours = {}
+        wanted = [VARIANTS[variant] for variant in variants]
         # The line's own first: the others start from its objects.
-        for flavour in sorted({"", *(VARIANTS[variant].flavour for variant in variants)}):
+        for flavour in sorted({"", *(variant.flavour for variant in wanted)}):
             kernel = kernel_image(
                 line, flavour=flavour, step=step, progress=progress, choice=choice
             )
+            _check_needs(kernel, (variant for variant in wanted if variant.flavour == flavour))
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         engine.make(progress=progress)
         return cls(line, flavours, chosen, engine=engine, is_foreign=choice is not None)
@@ -234,16 +237,16 @@ class Lab:
     ) -> Iterator[Machine]:
         spec = self.spec(variant, cpus=cpus, boot=boot)
         if fresh or not self.engine.saves:
-            with self._booted(variant, spec, debugger) as machine:
+            with self._booted(variant, spec, boot, debugger) as machine:
                 yield machine
             return
-        state = saved_state(spec, self.accelerator, ready=partial(self.park, variant))
+        state = saved_state(spec, self.accelerator, ready=partial(self.park, variant, boot=boot))
         with Machine.restore(spec, self.accelerator, state, debugger=debugger) as machine:
             yield machine
 
     @contextmanager
     def _booted(
-        self, variant: str, spec: MachineSpec, debugger: socket.socket | None
+        self, variant: str, spec: MachineSpec, boot: str, debugger: socket.socket | None
     ) -> Iterator[Machine]:
         """A machine that has just booted; another, if a busy host made its clock wrong."""
         with ExitStack() as stack:
@@ -252,7 +255,7 @@ class Lab:
                     Machine.boot(spec, self.accelerator, debugger=debugger)
                 )
                 try:
-                    self._warm(variant, machine)
+                    self._warm(variant, machine, boot)
                 except WrongClock:
                     stack.close()
                     if not tries_left:
@@ -263,21 +266,27 @@ class Lab:
                 self._prepare(variant, machine)
             yield machine
 
-    def _warm(self, variant: str, machine: Machine) -> None:
-        """Wait for a handler that answers."""
+    def _warm(self, variant: str, machine: Machine, boot: str) -> None:
+        """Wait for a handler that answers.
+
+        A rival's policy has to be in force by then, unless an attack's parameters leave it out.
+        """
         witness = Witness(machine, self.images(variant).kernel)
         witness.appear(seconds=BOOT_SECONDS)
         seconds = BOOT_SECONDS if self.engine.saves else WHOLE_BOOT_SECONDS
         first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
+        rival = VARIANTS[variant].rival
+        if rival and "lsm=" not in boot:
+            check_policy(rival, machine, self.images(variant).kernel)
         start = time.monotonic()
         warm = witness.wait(
             lambda t: t.count.right >= WARM_REQUESTS, seconds=BOOT_SECONDS, what="warm handler"
         )
         check_clock(warm.heartbeat - first.heartbeat, seconds=time.monotonic() - start)
 
-    def park(self, variant: str, machine: Machine) -> None:
+    def park(self, variant: str, machine: Machine, *, boot: str = "") -> None:
         """Wait for a handler that answers, and have the witness stop until the state is used."""
-        self._warm(variant, machine)
+        self._warm(variant, machine, boot)
         self._prepare(variant, machine)
         Witness(machine, self.images(variant).kernel).park()
 
@@ -289,6 +298,29 @@ class Lab:
             attacker = Attacker(channel, self.images(variant).guest)
             _settle(attacker)
             self.engine.prepare(machine, attacker)
+            for path, text in VARIANTS[variant].writes:
+                _write(attacker, path, text, variant)
+
+
+def _check_needs(kernel: KernelImage, variants: Iterable[Variant]) -> None:
+    """Raise UserError for a variant without whose options the kernel is another policy."""
+    for variant in variants:
+        if missing := [name for name in variant.needs if name not in kernel.options]:
+            raise UserError(
+                f"{variant.name}: this kernel has no CONFIG_{missing[0]}",
+                hint="bring one that has it: --tree, --patches, --config",
+            )
+
+
+def _write(attacker: Attacker, path: str, text: str, variant: str) -> None:
+    """Write what makes a guest the variant. Raises UserError: without it, it is another one."""
+    try:
+        attacker.write_file(path, text.encode())
+    except GuestError as error:
+        raise UserError(
+            f"{variant}: {path} does not take {text!r}: {error}",
+            hint="mend the variant's file, or the kernel's options",
+        ) from error
 
 
 def _timed(trial: Trial, start: float) -> Outcome:

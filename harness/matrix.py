@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.cell import Cell, Outcome
 from harness.children import kill_children
 from harness.conclusion import control_of, falls_short, rests_on
+from harness.engines import ENGINES, MICROVM
 from harness.errors import UserError, mendable
 from harness.scenarios import REFERENCES, SCENARIOS
 from harness.variants import VARIANTS
@@ -57,21 +58,45 @@ class OpenedLab(TimingLab, Protocol):
         """The vmlinux of a variant's kernel. Raises UserError if there is none."""
 
 
-def all_cells(line: str = DEFAULT_LINE, variants: Sequence[str] = ()) -> list[Cell]:
-    """Return every scenario on every variant, or on those named; raises UserError."""
+def all_cells(
+    line: str = DEFAULT_LINE, variants: Sequence[str] = (), *, engine: str = MICROVM.name
+) -> list[Cell]:
+    """Return every scenario on every variant that the engine boots, or on those named.
+
+    What a rival makes of a user's own attack nobody has measured: that takes its name. Raises
+    UserError for a variant that is not there, or not on this engine.
+    """
     check_corpus()
     for name in variants:
         if name not in VARIANTS:
             known = ", ".join(VARIANTS)
             raise UserError(f"there is no variant {name!r}", hint=f"take one of: {known}")
-    chosen = [name for name in VARIANTS if not variants or name in variants]
-    return [Cell(line, variant, name) for variant in chosen for name in SCENARIOS]
+        if not _boots(engine, name):
+            raise UserError(
+                f"--engine {engine} does not load the policy of {name}",
+                hint=f"take --engine {MICROVM.name}",
+            )
+    chosen = [name for name in variants or VARIANTS if _boots(engine, name)]
+    return [
+        Cell(line, variant, name)
+        for variant in VARIANTS
+        if variant in chosen
+        for name, scenario in SCENARIOS.items()
+        if variant in variants or not (VARIANTS[variant].rival and scenario.origin)
+    ]
+
+
+def _boots(engine: str, variant: str) -> bool:
+    """Whether an engine's guests load the policy of a variant, if that is a rival."""
+    rival = VARIANTS[variant].rival
+    return rival is None or rival.module in ENGINES[engine].policies
 
 
 def check_corpus() -> None:
     """Raise UserError for a scenario that names a variant that is not there, or gives no reason."""
     for scenario in SCENARIOS.values():
-        for variant in (scenario.control, *scenario.holes, *scenario.not_applicable):
+        named = (*scenario.holes, *scenario.denied_by, *scenario.not_applicable)
+        for variant in (scenario.control, *named):
             if variant not in VARIANTS:
                 known = ", ".join(VARIANTS)
                 raise UserError(

@@ -84,7 +84,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     names = config.stash[_BROUGHT]
     try:
-        cells = brought_or_all(all_cells(), names, config.getoption("keyword"))
+        every = all_cells(engine=config.getoption("umd_engine"))
+        cells = brought_or_all(every, names, config.getoption("keyword"))
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SCHEMA = 6
+SCHEMA = 7
 """Changes with the fields of results.jsonl or run.json, and with what they mean."""
 
 _CELL_DEADLINE = 900.0  # seconds to wait for a cell that another process runs

@@ -43,6 +43,7 @@ class Plan:
     root: Path
     scenario_files: Sequence[Path] = ()
     keep_vmcores: bool = False
+    variant_files: Sequence[Path] = ()
 
 
 def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
@@ -95,6 +96,7 @@ class _Run:
             selected=[cell.id for cell in self._plan.chosen],
             jobs=self._plan.jobs,
             scenario_files=[str(path) for path in self._plan.scenario_files],
+            variant_files=[str(path) for path in self._plan.variant_files],
             **opened.facts,
         )
         try:

@@ -152,7 +152,12 @@ class Trial:
         try:
             policy = self.variant
             return attempt(
-                self.scenario, attacker, handler, spared=policy.protects, locked=policy.locked
+                self.scenario,
+                attacker,
+                handler,
+                spared=policy.protects,
+                locked=policy.locked,
+                policed=policy.rival is not None,
             )
         finally:
             self.tried += attacker.attempt.as_json()
@@ -162,10 +167,14 @@ class Trial:
 
         What spares a process has seen it: only a thread may be no target where nothing is watched.
         """
-        scenario, is_thread = self.scenario, not self.variant.handler
+        scenario, is_thread, rival = self.scenario, not self.variant.handler, self.variant.rival
         function = scenario.reach
         if end.end is End.LOCKED_DOWN:
             function = LOCKED_DOWN
+        elif rival and end.end in (End.DENIED, End.REFUSED):
+            # A policy may refuse before the attack comes to where the kernel sees it elsewhere.
+            at_reach = function and end.end is End.REFUSED and self._calls(function, before, now)
+            function = function if at_reach else rival.denial
         elif end.end is End.NO_TARGET:
             function = scenario.no_target_at or (None if is_thread else function)
         if function is None:
@@ -174,10 +183,15 @@ class Trial:
             excused = scenario.is_reference or scenario.from_host or scenario.inside
             untouched = end.end is End.NO_TARGET and is_thread
             return None if excused or untouched else 0
-        place = watched(scenario, self.variant).index(function)
+        return self._calls(function, before, now)
+
+    def _calls(self, function: str, before: Tally, now: Tally) -> int:
+        """How often a watched function was called: at all, or with the handler as its object."""
+        place = watched(self.scenario, self.variant).index(function)
         was, seen = before.named[place], now.named[place]
         calls = seen.on_handler - was.on_handler
-        if scenario.target != "handler" or function == LOCKED_DOWN:
+        rival = self.variant.rival
+        if self.scenario.target != "handler" or function in (LOCKED_DOWN, rival and rival.denial):
             calls += seen.elsewhere - was.elsewhere
         return calls
 
@@ -230,7 +244,12 @@ class Trial:
 def watched(scenario: Scenario, variant: Variant) -> list[str]:
     """The functions that prove an attack's arrival, in the order of the witness's counters."""
     is_locked = variant.locked and scenario.lockdown
-    names = (scenario.reach, scenario.no_target_at, LOCKED_DOWN if is_locked else None)
+    names = (
+        scenario.reach,
+        scenario.no_target_at,
+        LOCKED_DOWN if is_locked else None,
+        variant.rival.denial if variant.rival else None,
+    )
     return list(dict.fromkeys(name for name in names if name))
 
 

@@ -7,6 +7,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Policy:
+    """What an administrator sets against root in place of our isolation (C5).
+
+    `module` is the security module that enforces it, by its name in `lsm=`; its rules lie in
+    guest-images/policies/<module>/. `denial` is the kernel function that the module calls when its
+    rules do not allow what is asked, and at no other time.
+    """
+
+    module: str
+    denial: str
+
+
+SELINUX = Policy("selinux", denial="avc_denied")
+SMACK = Policy("smack", denial="common_lsm_audit")
+
+
+@dataclass(frozen=True)
 class Variant:
     """A policy under test: the boot parameters that select it and what they mean.
 
@@ -15,7 +32,11 @@ class Variant:
     the kernel itself, as far as lockdown does (C15). `handler` names the
     handler's program, or is empty where a kernel thread answers; `loader` is its module.
     `flavour` names the kernel's configuration (kernel-patches/config/<flavour>.config on top of
-    the line's own), or is empty where boot parameters are enough.
+    the line's own), or is empty where boot parameters are enough. `rival` is the policy that
+    takes our isolation's place: what such a variant holds is not promised but measured
+    (harness/scenarios/rivals.py). `needs` are kernel options without which it is nothing;
+    `writes` are files and what is written to them, by root and before anything attacks, once the
+    handler answers; `origin` are the options by which a user brought it.
     """
 
     name: str
@@ -28,6 +49,10 @@ class Variant:
     handler: str = "umd_witness_umh"
     loader: str = "umd_witness_loader"
     flavour: str = ""
+    rival: Policy | None = None
+    needs: tuple[str, ...] = ()
+    writes: tuple[tuple[str, str], ...] = ()
+    origin: tuple[str, ...] = ()
 
 
 VARIANTS = {
@@ -80,6 +105,20 @@ VARIANTS = {
             protects=True,
             handler="",
             loader="umd_witness_kthread",
+        ),
+        Variant(
+            "selinux",
+            "umd_isolation=off lsm=lockdown,selinux,bpf enforcing=1",
+            "baseline under SELinux: a policy of its own shuts the handler off from everybody, "
+            "unconfined root included, and keeps root from switching it off (C5)",
+            rival=SELINUX,
+        ),
+        Variant(
+            "smack",
+            "umd_isolation=off lsm=lockdown,smack",
+            "baseline under Smack: everybody but the kernel has a label that no rule lets near the "
+            "kernel's, which the handler has, and nobody has the label that may change it (C5)",
+            rival=SMACK,
         ),
     )
 }

@@ -417,8 +417,18 @@ static int modprobe(char **argv)
 
 /* -------------------------------------------------------------------- pid 1 */
 
+struct dirent {
+	__u64 ino, off;
+	__u16 size;
+	__u8 type;
+	char name[];
+};
+
+#include "policy.h"
+
 static void mount_all(void)
 {
+	const char *options = mount_options();
 	static const struct {
 		const char *type, *target;
 	} mounts[] = {
@@ -435,20 +445,13 @@ static void mount_all(void)
 
 	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
 		const char *type = mounts[i].type;
-		long ret = sys(__NR_mount, type, mounts[i].target, type, 0, NULL);
+		long ret = sys(__NR_mount, type, mounts[i].target, type, 0, options);
 
 		/* A kernel may lack the filesystem, and with it the directory to mount it on. */
 		if (ret && ret != -ENODEV && ret != -ENOENT)
 			say(type);
 	}
 }
-
-struct dirent {
-	__u64 ino, off;
-	__u16 size;
-	__u8 type;
-	char name[];
-};
 
 /* Open the virtio port of our name, which the driver may still be finding out. */
 static long find_port(void)
@@ -531,7 +534,8 @@ static long run(const char * const *argv)
 		sys(__NR_dup2, fd, 2);
 	}
 	set_signal(SIGCHLD, SIG_DFL);
-	sys(__NR_execve, argv[0], argv, env);
+	if (enter_domain())
+		sys(__NR_execve, argv[0], argv, env);
 	leave(127);
 }
 
@@ -563,8 +567,12 @@ static int serve_host(void)
 		return 1;
 	}
 	agent = sys(__NR_fork);
-	if (!agent)
-		return serve_port(port);
+	if (!agent) {
+		/* What pid 1 holds open is not root's. */
+		sys(__NR_close_range, 3, port - 1, 0);
+		sys(__NR_close_range, port + 1, ~0U, 0);
+		return enter_domain() ? serve_port(port) : 1;
+	}
 	/*
 	 * Whatever becomes of the agent, the machine stays: the witness is still to be read.
 	 * Reply 0, which nobody asked for, spares the host a wait for its deadline.
@@ -584,7 +592,13 @@ static int init(void)
 	/* The kernel reaps for us. */
 	set_signal(SIGCHLD, SIG_IGN);
 	mount_all();
+	if (!load_policies())
+		return 1;
+	/* Until now the kernel could not start a handler, which would have had no label. */
+	sys(__NR_rename, "/sbin/modprobe.late", "/sbin/modprobe");
 	read_text("/proc/cmdline", cmdline, sizeof(cmdline));
+	if (!has_word(cmdline, "umd.unsealed") && !seal_policy())
+		return 1;
 	if (has_word(cmdline, "umd.shell")) {
 		run(install);
 		run(shell);

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # include/uapi/linux/capability.h
 CAP_SYS_ADMIN = 21
+CAP_MAC_OVERRIDE = 32
 CAP_PERFMON = 38
 _HEADER = struct.pack("<Ii", 0x20080522, 0)
 _SETS = struct.Struct("<6I")  # effective, permitted, inheritable: of the first 32, then the rest

@@ -33,6 +33,10 @@ class Engine(Protocol):
     def shell(self) -> tuple[str, ...]:
         """The guest's command, by its path, for a root shell on the terminal it is given."""
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """The security modules whose policies its guests load before there is a handler."""
+
     def check(self) -> None:
         """Raise UserError if this host lacks what it takes, before anything is built."""
 

@@ -37,7 +37,8 @@ What `umd-harness list --format markdown` says: each attack, the row of the atta
 is on, the kernel function that it goes through, the kernels whose configuration has what it takes,
 the requirements that it answers (REQUIREMENTS.md), and the verdict that each variant should give.
 With an asterisk, the variant loses, or a step gains, for a reason that stands below the table;
-with a dagger, lockdown refuses the attack, or the tools that it takes."""
+with a dagger, lockdown refuses the attack, or the tools that it takes; with a double dagger, a
+rival's policy does, by what stands below."""
 
 
 def _section(module: str, scenarios: list[Scenario]) -> str:
@@ -65,6 +66,8 @@ def _row(scenario: Scenario) -> list[str]:
 def _mark(scenario: Scenario, variant: str) -> str:
     if variant in scenario.holes:
         return "*"
+    if variant in scenario.denied_by:
+        return "‡"
     return "†" if scenario.locked_out(variant) else ""
 
 
@@ -72,7 +75,7 @@ def _reasons(scenarios: list[Scenario]) -> list[str]:
     """Say each reason once, with the attacks and the variants that it holds for."""
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for scenario in scenarios:
-        reasons = dict(scenario.not_applicable)
+        reasons = {**scenario.denied_by, **scenario.not_applicable}
         reasons.update({variant: hole.reason for variant, hole in scenario.holes.items()})
         for reason in dict.fromkeys(reasons.values()):
             variants = tuple(variant for variant in VARIANTS if reasons.get(variant) == reason)
@@ -108,10 +111,12 @@ def _width() -> int:
 def _note(scenario: Scenario, variant: str) -> str:
     reason = scenario.reason(variant)
     if reason is not None:
-        hole = "known hole: " if VARIANTS[variant].handler else ""  # the reference has none
+        is_ours = VARIANTS[variant].handler and not VARIANTS[variant].rival
+        hole = "known hole: " if is_ours else ""
         return f"  {hole}{visible(reason)}"
-    if variant in scenario.not_applicable:
-        return f"  {visible(scenario.not_applicable[variant])}"
+    for reasons in (scenario.denied_by, scenario.not_applicable):
+        if variant in reasons:
+            return f"  {visible(reasons[variant])}"
     if scenario.locked_out(variant):
         calls = ", ".join(f"{errno_name(n)} at {call}" for call, n in scenario.lockdown.items())
         return f"  lockdown: {calls}"

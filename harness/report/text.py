@@ -13,6 +13,7 @@ from harness.ledger import counts
 from harness.matrix import DEFAULT_LINE
 from harness.paths import CHECKOUT
 from harness.scenarios import SCENARIOS
+from harness.variants import VARIANTS
 from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def rerun_line(cell: Cell) -> str:
     """Return the command that runs exactly this cell (and what it rests on) again."""
     words = ["--variant", cell.variant, "-k", cell.scenario]
     words = [*words_of(cell.line, default=DEFAULT_LINE), *words]
-    words += SCENARIOS[cell.scenario].origin
+    words += VARIANTS[cell.variant].origin + SCENARIOS[cell.scenario].origin
     at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
     return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)
 

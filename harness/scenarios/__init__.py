@@ -27,6 +27,8 @@ from harness.scenarios import (  # noqa: F401
     signals,
     startup,
     surroundings,
+    switched_off,
+    switched_off_smack,
     tracing,
     whole_kernel,
 )

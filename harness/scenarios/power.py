@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from errno import EBUSY, EPERM
 from functools import partial
-from os import O_RDONLY
+from os import O_RDONLY, O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError
@@ -90,7 +90,9 @@ def pm_test_freezer(attacker: Attacker, handler: Handler) -> None:
 )
 def suspend_to_ram(attacker: Attacker, handler: Handler) -> None:
     """Send the whole machine to sleep."""
-    attacker.spawn("/bin/busybox", "sh", "-c", f"echo mem > {POWER}/state")
+    state = f"{POWER}/state"
+    attacker.open(state, O_WRONLY).close()  # as the shell will: here its errno is told
+    attacker.spawn("/bin/busybox", "sh", "-c", f"echo mem > {state}")
     for _ in range(AWAKE):
         handler.wait_for_request()
     raise LookupError("the machine is still awake")

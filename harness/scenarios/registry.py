@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from harness.attacker.channel import ATTEMPT_SECONDS
+from harness.scenarios.rivals import RIVALS, measured_on
 from harness.variants import VARIANTS
 from harness.witness.conclude import WRONG_REPLY
 from harness.witness.verdict import Effect, Verdict, worst
@@ -70,9 +71,10 @@ class Scenario:
     code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
     write kernel memory, so the tally alone proves nothing; `lockdown`: the calls by which
     lockdown=integrity refuses it, or takes its tools, and with which errno; `holes`: the variants
-    that lose although they should hold; `not_applicable`: those that lack what the attack needs,
-    and why; `seconds`: how long its calls may take in all; `prepare`: what is done before anything
-    is watched, and counts for nothing; `origin`: the options by which a user brought it.
+    that lose although they should hold; `denied_by`: the rivals whose policies stop it, and by
+    what; `not_applicable`: those that lack what the attack needs, and why; `seconds`: how long its
+    calls may take in all; `prepare`: what is done before anything is watched, and counts for
+    nothing; `origin`: the options by which a user brought it.
     `attack` returns nothing, or what a program said of how it ended.
     """
 
@@ -105,6 +107,7 @@ class Scenario:
     whole_kernel: bool = False
     lockdown: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
+    denied_by: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     seconds: float = ATTEMPT_SECONDS
     prepare: Attack | None = None
@@ -158,6 +161,8 @@ class Scenario:
         policy = VARIANTS[variant]
         if self.from_host:
             return False
+        if policy.rival:
+            return variant in self.denied_by
         if self.inside:
             return policy.confines
         return policy.protects and not (policy.debug and self.debugging)
@@ -180,6 +185,18 @@ def _still_open(holes: Mapping[str, Hole], lockdown: Mapping[str, int]) -> dict[
         for name, hole in holes.items()
         if not (lockdown and name in VARIANTS and VARIANTS[name].locked)
     }
+
+
+def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str]]:
+    """What an attack loses otherwise on the rivals, and which of them stop it, by what."""
+    holes, denied_by = {}, {}
+    for rival in RIVALS:
+        if one := measured_on(rival).get(name):
+            if one.verdict is Verdict.HELD:
+                denied_by[rival] = one.reason
+            else:
+                holes[rival] = Hole(one.verdict, one.reason, one.partly)
+    return holes, denied_by
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -213,6 +230,7 @@ def scenario(
     whole_kernel: bool = False,
     lockdown: Mapping[str, int] | None = None,
     holes: Mapping[str, Hole] | None = None,
+    denied_by: Mapping[str, str] | None = None,
     not_applicable: Mapping[str, str] | None = None,
     seconds: float = ATTEMPT_SECONDS,
     prepare: Attack | None = None,
@@ -229,6 +247,7 @@ def scenario(
             raise ValueError(f"scenario {name} is registered twice")
         if not attack.__doc__:
             raise ValueError(f"scenario {name} needs a docstring: the matrix prints it")
+        otherwise, denied = _on_rivals(name)
         SCENARIOS[name] = Scenario(
             name=name,
             summary=attack.__doc__.splitlines()[0].strip(),
@@ -258,7 +277,8 @@ def scenario(
             inside=inside or effect is Effect.ESCAPE,
             whole_kernel=whole_kernel,
             lockdown=MappingProxyType(dict(lockdown or {})),
-            holes=MappingProxyType(_still_open(holes or {}, lockdown or {})),
+            holes=MappingProxyType(otherwise | _still_open(holes or {}, lockdown or {})),
+            denied_by=MappingProxyType(denied | dict(denied_by or {})),
             not_applicable=MappingProxyType(dict(not_applicable or {})),
             seconds=seconds,
             prepare=prepare,

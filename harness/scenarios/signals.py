@@ -8,7 +8,7 @@ import time
 from errno import EINVAL, EPERM
 from fcntl import F_SETFL, F_SETOWN, F_SETSIG
 from functools import partial
-from os import O_ASYNC, O_NOCTTY, O_RDWR
+from os import O_ASYNC, O_NOCTTY, O_RDWR, O_WRONLY
 from signal import SIGKILL, SIGSTOP, SIGTERM
 from termios import TIOCSPGRP
 from typing import TYPE_CHECKING
@@ -125,6 +125,7 @@ def sigio_setown(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
+SYSRQ = "/proc/sysrq-trigger"
 CAD_PID = "/proc/sys/kernel/cad_pid"
 POWER_SIGNAL = "/sys/module/tiny_power_button/parameters/power_signal"
 PRESSES = "/sys/firmware/acpi/interrupts/ff_pwr_btn"
@@ -164,6 +165,7 @@ _by_sysrq = partial(
 
 def press_sysrq(attacker: Attacker, handler: Handler, key: str) -> None:
     """Press a sysrq key that ends the agent as well; there is none when this returns."""
+    attacker.open(SYSRQ, O_WRONLY).close()  # as the payload will: here its errno is told
     attacker.spawn(attacker.payload("press_sysrq"), key)
     handler.wait_for_arrival()
     handler.wait_for_request()

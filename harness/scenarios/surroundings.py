@@ -79,7 +79,7 @@ def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
     not_applicable={
         variant.name: "it has the capability to map low memory, which only confinement takes away"
         for variant in VARIANTS.values()
-        if not variant.protects
+        if not (variant.protects or variant.rival)
     },
 )
 def mmap_min_addr(attacker: Attacker, handler: Handler) -> None:

@@ -7,7 +7,7 @@ import re
 import struct
 from errno import EACCES, ENOENT, EPERM
 from functools import partial
-from os import O_RDONLY
+from os import O_RDONLY, O_RDWR
 from typing import TYPE_CHECKING
 
 from harness.attacker.attacker import SECRET_SIZE
@@ -46,6 +46,7 @@ START = 1
 _READS = re.compile(r"NR 0 \(0, ([0-9a-f]+), ")
 """How the trace puts that a process enters read(0, ...)."""
 
+USER_EVENTS = "/sys/kernel/tracing/user_events_data"
 LIVEPATCH = "/lib/modules/livepatch_sample.ko"
 PATCHED = b"this has been live patched\n"
 
@@ -253,6 +254,7 @@ def _ask(attacker: Attacker, payload: str, *arguments: str, numbers: int = 1) ->
 @_own(reach="pin_user_pages_remote", needs=("USER_EVENTS",))
 def user_events(attacker: Attacker, handler: Handler) -> None:
     """Have a traced event noted at an address of the handler's: it is noted in one's own memory."""
+    attacker.open(USER_EVENTS, O_RDWR).close()  # as the payload will: here its errno is told
     if _ask(attacker, "foreign_word", "user_events", f"{handler.symbol('chain'):016x}") != (1,):
         raise LookupError("nothing was noted anywhere")
 

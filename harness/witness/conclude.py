@@ -95,9 +95,18 @@ def _wrongs(evidence: Evidence) -> dict[str, str]:
     for flag in Violation:
         if flag in after.violations:
             found[flag.word] = flag.word
-    if after.escape.returned > before.escape.returned:
+    if after.escape.returned > before.escape.returned and not _refused_call(evidence):
         found[CALL_RETURNED] = f"{_call_name(after.escape)} returned"
     return found
+
+
+def _refused_call(evidence: Evidence) -> str:
+    """Which call out of the handler the kernel refused, though it was made; empty if none was."""
+    escape = evidence.after.escape
+    is_one = escape.returned == evidence.before.escape.returned + 1
+    if is_one and -escape.result in (errno.EACCES, errno.EPERM):
+        return f"{errno_name(-escape.result)} at {_call_name(escape)}"
+    return ""
 
 
 def _is_unknown_call(evidence: Evidence) -> bool:
@@ -154,9 +163,10 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return f"the attack was not carried through: {end.detail}"
     if evidence.reached == 0 and not evidence.gained:
         return "the attack never reached the handler in the kernel"
-    if evidence.inside and not (evidence.attacked.escape.failed and _died(evidence)):
+    came_to_harm = evidence.attacked.escape.failed and _died(evidence)
+    if evidence.inside and not (came_to_harm or _refused_call(evidence)):
         return "the handler came to no harm by what it was asked to try"
-    if evidence.whole_kernel and end.end is not End.LOCKED_DOWN:
+    if evidence.whole_kernel and end.end not in (End.LOCKED_DOWN, End.DENIED):
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *_forced(evidence.after))
     for number, (phase, started) in enumerate(
@@ -214,9 +224,9 @@ def _held_detail(evidence: Evidence, end: AttemptEnd) -> str:
         return _gained(evidence)
     if end.end is End.REFUSED:
         return end.detail
-    if end.end in (End.NO_TARGET, End.LOCKED_DOWN):
+    if end.end in (End.NO_TARGET, End.LOCKED_DOWN, End.DENIED):
         return str(end)
     if evidence.inside:
-        return f"stopped{_died(evidence)}"
+        return _refused_call(evidence) or f"stopped{_died(evidence)}"
     found = f"no effect, reached {evidence.reached} x" if evidence.reached else ""
     return ", ".join(filter(None, (found, end.detail)))

@@ -34,7 +34,10 @@ def keep() -> None:
     """Remove all other scenarios and variants from this process, and settle what these declare."""
     kept = {
         name: replace(
-            SCENARIOS[name], holes=MappingProxyType({}), not_applicable=MappingProxyType({})
+            SCENARIOS[name],
+            holes=MappingProxyType({}),
+            denied_by=MappingProxyType({}),
+            not_applicable=MappingProxyType({}),
         )
         for name in NAMES
     }

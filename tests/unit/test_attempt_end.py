@@ -25,6 +25,7 @@ def end_of(
     *,
     spared: bool = False,
     locked: bool = False,
+    policed: bool = False,
     said: str | None = None,
 ) -> AttemptEnd:
     """How an attack that raises `error`, or else says this, ended; its attacking call is openat."""
@@ -47,7 +48,7 @@ def end_of(
         lockdown={"init_module": EPERM},
     )
     nobody = cast("Attacker", None), cast("Handler", None)
-    return attempt(scenario, *nobody, spared=spared, locked=locked)
+    return attempt(scenario, *nobody, spared=spared, locked=locked, policed=policed)
 
 
 def test_an_attack_that_raises_nothing_is_completed() -> None:
@@ -86,12 +87,27 @@ def test_lockdown_counts_where_there_is_one_and_for_what_was_declared(*, spared:
     assert end_of(GuestError(EACCES, "openat"), spared=spared, locked=True).end is End.REFUSED
 
 
-def test_lockdown_may_take_the_tools_of_an_attack() -> None:
-    def preparing(cause: Exception) -> SetupFailed:
-        failed = SetupFailed(f"set-up failed: {cause}")
-        failed.__cause__ = cause
-        return failed
+def preparing(cause: Exception) -> SetupFailed:
+    failed = SetupFailed(f"set-up failed: {cause}")
+    failed.__cause__ = cause
+    return failed
 
+
+@pytest.mark.parametrize("number", [EPERM, EACCES])
+def test_a_rivals_policy_may_refuse_at_any_call(number: int) -> None:
+    refused = GuestError(number, "mkdir")
+    for error in (refused, preparing(refused)):
+        assert end_of(error, policed=True) == AttemptEnd(End.DENIED, str(refused))
+        assert end_of(error).end is End.BROKEN
+    # The attacking call may be refused by who refuses everybody.
+    assert end_of(GuestError(number, "openat"), policed=True).end is End.REFUSED
+    assert end_of(GuestError(ENOENT, "mkdir"), policed=True).end is End.BROKEN
+    assert end_of(preparing(ShortTransfer("write", count=3, wanted=9)), policed=True).end is (
+        End.BROKEN
+    )
+
+
+def test_lockdown_may_take_the_tools_of_an_attack() -> None:
     refused = preparing(GuestError(EPERM, "init_module"))
     end = AttemptEnd(End.LOCKED_DOWN, "EPERM at init_module")
     assert end_of(refused, locked=True) == end

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness compare` as a command: runs of `umd-harness run`, the exit status, bad input."""
+"""`umd-harness compare` and `table` as commands: what `umd-harness run` kept, and bad input."""
 
 from __future__ import annotations
 
@@ -56,20 +56,37 @@ def test_variants_of_one_run(two: tuple[Path, str, str]) -> None:
     assert "7 cells: 4 worse, 0 better" in done.stdout
 
 
+def test_a_run_as_a_table(two: tuple[Path, str, str]) -> None:
+    where, _, bad = two
+    shown = umd_harness(where, "table", "latest", "--variant", "isolated", "--format", "json")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    value = json.loads(shown.stdout)
+    assert value["run"] == bad
+    assert value["all"]["isolated"]["held"] == 3
+    page = umd_harness(where, "table", bad, "--format", "markdown", "--output", "page.md")
+    assert (page.returncode, page.stdout) == (0, "")
+    assert (where / "page.md").read_text().startswith("| attacks | `baseline` |")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("x", "latest"), "there is no run x"),
-        (("latest", "latest", "--output", "results"), "results cannot be written"),
-        (("latest", "latest", "--map", "a=b"), "--map names a"),
-        (("latest", "latest", "--map", "a"), "is not OLD=NEW"),
-        (("latest", "latest", "--fail-on", "better"), "is none of worse, error"),
-        (("latest", "latest", "--fail-on", "never,worse"), "never goes with nothing else"),
+        (("table", "x"), "there is no run x"),
+        (("table", "latest", "--variant", "x"), "there is no variant x"),
+        (("compare", "x", "latest"), "there is no run x"),
+        (("compare", "latest", "latest", "--output", "results"), "results cannot be written"),
+        (("compare", "latest", "latest", "--map", "a=b"), "--map names a"),
+        (("compare", "latest", "latest", "--map", "a"), "is not OLD=NEW"),
+        (("compare", "latest", "latest", "--fail-on", "better"), "is none of worse, error"),
+        (
+            ("compare", "latest", "latest", "--fail-on", "never,worse"),
+            "never goes with nothing else",
+        ),
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     umd_harness(tmp_path, "run", "-k", "nothing and baseline")
-    done = umd_harness(tmp_path, "compare", *arguments)
+    done = umd_harness(tmp_path, *arguments)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

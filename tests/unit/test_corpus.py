@@ -12,6 +12,7 @@ from harness.attacker.syscalls import NUMBERS
 from harness.matrix import check_corpus
 from harness.paths import CHECKOUT, KERNEL_PATCHES
 from harness.scenarios import REFERENCES, SCENARIOS, Effect, Scenario
+from harness.scenarios.classes import BROUGHT, class_of, class_of_row, classes
 from harness.scenarios.registry import unmet
 from harness.variants import VARIANTS
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
@@ -24,17 +25,18 @@ FRAGMENTS = ("base.config", "witness.config")
 OPTION = re.compile(r"^CONFIG_(\w+)=[ym]$", re.MULTILINE)
 
 
-ROWS = {
-    row
-    for part in tomllib.loads((CHECKOUT / "harness/scenarios/surface.toml").read_text()).values()
-    for row in part["rows"]
-}
+def test_no_row_of_the_attack_surface_is_in_two_classes() -> None:
+    parts = tomllib.loads((CHECKOUT / "harness/scenarios/surface.toml").read_text()).values()
+    rows = [row for part in parts for row in part["rows"]]
+    assert len(rows) == len(set(rows)) == len(class_of_row())
+    assert len(classes()) == len(parts), "no two classes are called alike"
+    assert BROUGHT not in {class_of(scenario.name) for scenario in ATTACKS}
 
 
 def test_every_row_of_the_attack_surface_has_its_attack() -> None:
     attacked = {scenario.surface for scenario in ATTACKS}
-    assert not ROWS - attacked
-    assert not attacked - ROWS, "an attack is on a row, or the row is missing"
+    assert not class_of_row().keys() - attacked
+    assert not attacked - class_of_row().keys(), "an attack is on a row, or the row is missing"
 
 
 def every(scenario: Scenario) -> str:
@@ -68,9 +70,11 @@ def test_an_attack_can_be_believed(scenario: Scenario) -> None:
     wrongs = {WRONG_REPLY, CALL_RETURNED, *(flag.word for flag in Violation)}
     assert scenario.shows in wrongs, "the witness has a word for what it makes wrong"
     assert scenario.lockdown.keys() <= NUMBERS.keys(), "lockdown refuses a system call"
-    # What lockdown refuses proves that by itself.
+    # What lockdown or a rival's policy refuses proves that by itself.
     processes = [
-        name for name in variants if VARIANTS[name].handler and not scenario.locked_out(name)
+        name
+        for name in variants
+        if VARIANTS[name].handler and not (scenario.locked_out(name) or name in scenario.denied_by)
     ]
     may_hold = any(scenario.expected(name) == "held" for name in processes)
     if may_hold and not (scenario.inside or scenario.ends_machine):

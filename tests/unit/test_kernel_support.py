@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,8 @@ from harness.variants import VARIANTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-OURS = f"CONFIG_{ISOLATION}=y\n# CONFIG_{DEBUGGING} is not set\n"
+RIVALS = "CONFIG_SECURITY_SELINUX=y\nCONFIG_SECURITY_SMACK=y\n"
+OURS = f"CONFIG_{ISOLATION}=y\n# CONFIG_{DEBUGGING} is not set\n{RIVALS}"
 
 
 def image(folder: Path, config: str, *symbols: str) -> KernelImage:
@@ -29,7 +31,11 @@ def test_a_library_alone(tmp_path: Path) -> None:
     there, missing = supported(image(tmp_path, "CONFIG_USERMODE_DRIVER=y\n"))
     assert there == ["baseline", "kthread"]
     assert set(there) | set(missing) == set(VARIANTS)
-    assert set(missing.values()) == {"this kernel has no isolation of ours (CONFIG_SECURITY_UMD)"}
+    assert set(missing.values()) == {
+        "this kernel has no isolation of ours (CONFIG_SECURITY_UMD)",
+        "this kernel has no CONFIG_SECURITY_SELINUX",
+        "this kernel has no CONFIG_SECURITY_SMACK",
+    }
 
 
 def test_our_series_with_its_witness(tmp_path: Path) -> None:
@@ -43,12 +49,21 @@ def test_our_series_without_it(tmp_path: Path) -> None:
 
 
 def test_debugging(tmp_path: Path) -> None:
-    _, missing = supported(image(tmp_path / "a", f"CONFIG_{ISOLATION}=y\n", PARAMETER))
+    _, missing = supported(image(tmp_path / "a", f"CONFIG_{ISOLATION}=y\n{RIVALS}", PARAMETER))
     assert missing == {"isolated-debug": f"this kernel has no CONFIG_{DEBUGGING}"}
     on = f"CONFIG_{ISOLATION}=y\nCONFIG_{DEBUGGING}=y\n"
     there, missing = supported(image(tmp_path / "b", on, PARAMETER))
     assert "isolated-debug" in there
     assert "lets handlers be debugged" in missing["isolated"]
+
+
+def test_the_options_that_a_variant_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = replace(VARIANTS["baseline"], name="mine", needs=("SECURITY_MINE",))
+    monkeypatch.setitem(VARIANTS, "mine", mine)
+    _, missing = supported(image(tmp_path / "a", OURS, PARAMETER))
+    assert missing == {"mine": "this kernel has no CONFIG_SECURITY_MINE"}
+    there, _ = supported(image(tmp_path / "b", f"{OURS}CONFIG_SECURITY_MINE=y\n", PARAMETER))
+    assert "mine" in there
 
 
 def test_what_is_asked_for(tmp_path: Path) -> None:

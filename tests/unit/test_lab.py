@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from threading import Timer
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ from scripted_lab import outcome
 
 from harness import lab as lab_module
 from harness.cell import LACKING, Cell, Outcome
-from harness.errors import Silent, VmLost
+from harness.errors import Silent, UserError, VmLost
 from harness.guest_image import GuestImage
 from harness.kernel.images import KernelImage
-from harness.lab import CALM_TRIES, Images, Lab, _ended, _lacks, _settle
+from harness.lab import CALM_TRIES, Images, Lab, _check_needs, _ended, _lacks, _settle, _write
 from harness.scenarios import SCENARIOS
+from harness.variants import VARIANTS
 from harness.vm.probe import Accelerator
 from harness.witness.conclude import STOOD_STILL
 from harness.witness.verdict import Axes, Verdict
@@ -102,6 +104,26 @@ def test_what_an_attack_lacks(
     image.config.write_text("# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_SMP=y\n")
     attack = replace(SCENARIOS["proc_mem_write"], needs=needs, since=since, before=before)
     assert _lacks(attack, image) == lacking
+
+
+def test_a_kernel_without_what_a_variant_needs_is_refused(tmp_path: Path) -> None:
+    image = KernelImage("6.12", "k1", tmp_path)
+    image.config.write_text("CONFIG_SECURITY_SMACK=y\n")
+    for needs, refused in ((("SECURITY_SMACK",), False), (("SECURITY_MINE",), True)):
+        variant = replace(VARIANTS["baseline"], name="mine", needs=needs)
+        told = pytest.raises(UserError, match="mine: this kernel has no CONFIG_SECURITY_MINE")
+        with told if refused else nullcontext():
+            _check_needs(image, [variant])
+
+
+def test_what_is_written_for_a_variant_has_to_be_taken(tmp_path: Path) -> None:
+    control = tmp_path / "control"
+    control.touch()
+    with local_attacker() as attacker:
+        _write(attacker, str(control), "enforce", "mine")
+        assert control.read_text() == "enforce"
+        with pytest.raises(UserError, match=r"mine: .*/absent/control does not take 'seal'"):
+            _write(attacker, str(tmp_path / "absent/control"), "seal", "mine")
 
 
 def foreign(folder: Path, *functions: str, is_foreign: bool = True) -> Lab:

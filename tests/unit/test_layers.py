@@ -23,13 +23,13 @@ LAYERS = {
     "export": "export",
     "surface": "surface kselftest",
     "matrix": "matrix selection conclusion parity ledger results lab vmcore provenance bench "
-    "repeat round_trip figures defences kept_run compare bisect own_attacks guest",
+    "repeat round_trip figures defences kept_run compare class_counts bisect own_attacks guest",
     "engines": "engines",
-    "scenarios": "scenarios scenario_files attack_program",
+    "scenarios": "scenarios scenario_files variant_files attack_program",
     "witness": "witness trial trip_clock handler",
     "attacker": "attacker attempt_end",
     "vm": "vm",
-    "kernel": "kernel guest_image debian_image payloads",
+    "kernel": "kernel guest_image debian_image payloads policies",
     "base": "errors paths variants cell children cpio run_name seal",
 }
 HEIGHT = {

@@ -69,7 +69,7 @@ def test_a_line_has_exactly_its_fields() -> None:
     result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=held))
     line = json.loads(json.dumps(as_json(result)))
     assert list(line) == FIELDS
-    assert line["schema"] == 6
+    assert line["schema"] == 7
     assert line["hooks"] == ["security_file_open"]
     assert (line["gained"], line["tries"]) == (["an address"], [1, 2])
     assert line["control"] == {"variant": "baseline", "verdict": "tampered"}
@@ -215,4 +215,4 @@ def test_the_header_is_added_to(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     run.write_header({"started": "now", "finished": None})
     run.write_header({"finished": "later"})
-    assert run.header() == {"schema": 6, "started": "now", "finished": "later"}
+    assert run.header() == {"schema": 7, "started": "now", "finished": "later"}

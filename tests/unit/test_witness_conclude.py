@@ -26,13 +26,13 @@ from tallies import (
     evidence,
 )
 
+from harness.attempt_end import AttemptEnd, End
 from harness.witness.conclude import STALL_SECONDS, conclude
 from harness.witness.latency import SLOW_NS
 from harness.witness.tally import Escape, Violation
 from harness.witness.verdict import Axes, Verdict
 
 if TYPE_CHECKING:
-    from harness.attempt_end import AttemptEnd
     from harness.witness.tally import Tally
 
 ENDS = (COMPLETED, REFUSED, NO_TARGET, LOCKED_DOWN, BROKEN)
@@ -293,6 +293,15 @@ def test_a_call_outside_the_list_that_returned_is_an_escape(
     assert (found.verdict, found.detail) == (Verdict.TAMPERED, f"escaped, {name} returned")
 
 
+def test_a_call_that_was_made_and_refused_got_the_handler_nowhere() -> None:
+    refused = returned(257, result=-errno.EACCES)
+    found = conclude(evidence(attacked=ASKED, after=refused, inside=True, reached=None), COMPLETED)
+    assert (found.verdict, found.detail) == (Verdict.HELD, "EACCES at openat")
+    another = replace(refused, escape=replace(refused.escape, returned=2))
+    found = conclude(evidence(attacked=ASKED, after=another, inside=True, reached=None), COMPLETED)
+    assert found.verdict is Verdict.TAMPERED, "nobody knows what the other one returned"
+
+
 def test_a_call_that_the_kernel_does_not_have_was_none() -> None:
     unknown = returned(425, result=-errno.ENOSYS)
     found = conclude(evidence(attacked=ASKED, after=unknown, inside=True, reached=None), COMPLETED)
@@ -338,13 +347,17 @@ def test_what_may_have_written_the_kernel_never_holds_by_the_tally_alone() -> No
     assert conclude(evidence(after=WRONG, whole_kernel=True), COMPLETED).verdict is Verdict.TAMPERED
 
 
-def test_what_lockdown_kept_out_of_the_kernel_holds_if_the_kernel_was_seen_to_ask() -> None:
-    assert conclude(evidence(whole_kernel=True, reached=1), LOCKED_DOWN).verdict is Verdict.HELD
+@pytest.mark.parametrize("end", [LOCKED_DOWN, AttemptEnd(End.DENIED, "EACCES at openat")])
+def test_what_was_kept_out_of_the_kernel_holds_if_the_kernel_was_seen_to_ask(
+    end: AttemptEnd,
+) -> None:
+    held = conclude(evidence(whole_kernel=True, reached=1), end)
+    assert (held.verdict, held.detail) == (Verdict.HELD, str(end))
     others: tuple[dict[str, Any], ...] = ({"reached": 0}, {"reached": 1, "witness_changed": True})
     for other in others:
-        found = conclude(evidence(whole_kernel=True, **other), LOCKED_DOWN)
+        found = conclude(evidence(whole_kernel=True, **other), end)
         assert found.verdict is Verdict.ERROR
-    lied = conclude(evidence(after=WRONG, whole_kernel=True, reached=1), LOCKED_DOWN)
+    lied = conclude(evidence(after=WRONG, whole_kernel=True, reached=1), end)
     assert lied.verdict is Verdict.TAMPERED
 
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The classes of attacks: the parts of the attack surface, by what they are about."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.scenarios.registry import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BROUGHT = "brought along by a user"
+"""The class of what is not in the corpus, or on no row of the attack surface."""
+
+
+@cache
+def class_of_row() -> Mapping[str, str]:
+    """Return the class of each row of the attack surface, in the order of surface.toml."""
+    parts = tomllib.loads(Path(__file__).with_name("surface.toml").read_text())
+    return {row: str(part["about"]) for part in parts.values() for row in part["rows"]}
+
+
+def classes() -> tuple[str, ...]:
+    """Return the classes of the corpus, in their order."""
+    return tuple(dict.fromkeys(class_of_row().values()))
+
+
+def class_of(name: str) -> str:
+    """Return the class of a scenario; of one that only another run knows, too."""
+    known = SCENARIOS.get(name)
+    return class_of_row().get(known.surface, BROUGHT) if known else BROUGHT

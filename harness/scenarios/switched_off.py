@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks on a rival's policy itself: what root may do to switch SELinux off, or to step aside.
+
+Each ends in an attack of the corpus, which must get through afterwards. `baseline` is the control,
+where there is nothing to switch off: that shows the second half. That the first half does what
+it should where it is allowed, a permissive guest shows (tests/system/test_selinux.py).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from harness.attacker.errors import GuestError
+from harness.policies import SOURCES, compile_cil
+from harness.scenarios.direct import proc_mem_write
+from harness.scenarios.registry import PTRACE_CHECK, scenario
+from harness.scenarios.whole_kernel import module_replaced
+from harness.variants import SELINUX, VARIANTS
+from harness.witness.verdict import Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker
+    from harness.handler import Handler
+
+SELINUXFS = "/sys/fs/selinux"
+LABEL = "security.selinux"
+KERNEL = f"{SELINUXFS}/initial_contexts/kernel"
+PROC = "/tmp/proc"  # noqa: S108 - the guest's, not ours
+LABEL_MAX = 256
+MS_REMOUNT = 32
+
+_ASLEEP = {
+    name: "no SELinux is active"
+    for name, variant in VARIANTS.items()
+    if variant.rival is not SELINUX and name != "baseline"
+}
+
+_switch = partial(
+    scenario,
+    effect=Effect.INTEGRITY,
+    surface="selinux-switched-off",
+    answers=("C5", "L5"),
+    reach=PTRACE_CHECK,
+    needs=("SECURITY_SELINUX",),
+    not_applicable=_ASLEEP,
+)
+
+
+def is_awake(attacker: Attacker) -> bool:
+    """Whether there is an SELinux to switch off."""
+    return "selinux" in attacker.listdir("/sys/fs")
+
+
+def label_of(attacker: Attacker, path: str) -> bytes:
+    """A file's label, as setxattr(2) takes it."""
+    label = bytearray(LABEL_MAX)
+    size = attacker.syscall("getxattr", path, LABEL, label, LABEL_MAX)
+    return bytes(label[:size])
+
+
+def set_enforcing(attacker: Attacker) -> None:
+    """Have SELinux only say what it would refuse."""
+    attacker.write_file(f"{SELINUXFS}/enforce", b"0")
+
+
+def load_policy_of_all(attacker: Attacker) -> None:
+    """Load the policy that ours is built on, in which root may do everything."""
+    load_policy(attacker, lambda name: name in ("base.cil", "classes.cil"))
+
+
+def load_permissive_root(attacker: Attacker) -> None:
+    """Load our policy, and root's domain exempt from it: one line more."""
+    load_policy(attacker, lambda _: True, more="(typepermissive root_t)\n")
+
+
+def load_policy(attacker: Attacker, wanted: Callable[[str], bool], *, more: str = "") -> None:
+    """Compile a policy of such files of ours, and have the kernel take it."""
+    sources = [path for path in SOURCES.glob("selinux/*.cil") if wanted(path.name)]
+    with TemporaryDirectory() as scratch:
+        added = Path(scratch) / "added.cil"
+        added.write_text(more)
+        rules = compile_cil(*sources, added)
+    attacker.write_file(f"{SELINUXFS}/load", rules)
+
+
+def enter_kernel_domain(attacker: Attacker) -> None:
+    """Become what the kernel's threads are."""
+    domain = attacker.read_file(KERNEL)
+    attacker.write_file("/proc/thread-self/attr/current", domain)
+
+
+@_switch()
+def selinux_setenforce(attacker: Attacker, handler: Handler) -> None:
+    """Switch enforcement off (setenforce 0), then overwrite the handler's state."""
+    if is_awake(attacker):
+        set_enforcing(attacker)
+    proc_mem_write(attacker, handler)
+
+
+@_switch()
+def selinux_load_policy(attacker: Attacker, handler: Handler) -> None:
+    """Load a policy that forbids root nothing, then overwrite the handler's state."""
+    if is_awake(attacker):
+        load_policy_of_all(attacker)
+        handler.wait_for_request()  # one whose label is no longer known is followed by another
+    proc_mem_write(attacker, handler)
+
+
+@_switch()
+def selinux_permissive_root(attacker: Attacker, handler: Handler) -> None:
+    """Load the same policy with root's domain exempt, then overwrite the handler's state."""
+    if is_awake(attacker):
+        load_permissive_root(attacker)
+    proc_mem_write(attacker, handler)
+
+
+@_switch()
+def selinux_setcon(attacker: Attacker, handler: Handler) -> None:
+    """Enter the kernel's own domain (setcon), then overwrite the handler's state."""
+    if is_awake(attacker):
+        enter_kernel_domain(attacker)
+    proc_mem_write(attacker, handler)
+
+
+@_switch(effect=Effect.AVAILABILITY, reach="security_task_kill")
+def selinux_setexeccon(attacker: Attacker, handler: Handler) -> None:
+    """Execute a program in the kernel's own domain (runcon), and have it kill the handler."""
+    if is_awake(attacker):
+        attacker.write_file("/proc/thread-self/attr/exec", attacker.read_file(KERNEL))
+    attacker.run("/bin/busybox", "kill", "-9", str(handler.pid))
+    handler.wait_for_request()
+
+
+@_switch(whole_kernel=True, reach="security_kernel_read_file", target="start")
+def selinux_relabel(attacker: Attacker, handler: Handler) -> None:
+    """Give the loader the label of root's own files (chcon), then replace it."""
+    if is_awake(attacker):
+        label = label_of(attacker, "/tmp")  # noqa: S108 - the guest's, not ours
+        path = f"/lib/modules/{handler.loader}.ko"
+        attacker.syscall("setxattr", path, LABEL, label, len(label), 0)
+    module_replaced(attacker, handler)
+
+
+@_switch(effect=Effect.AVAILABILITY, reach=None, through="proc_dointvec_minmax", target="start")
+def selinux_context_mount(attacker: Attacker, handler: Handler) -> None:
+    """Mount /proc once more, with the label of root's own files, and allow no more threads."""
+    options = ""
+    with attacker.setup():
+        attacker.mkdir(PROC)
+    if is_awake(attacker):
+        label = label_of(attacker, "/tmp").rstrip(b"\0").decode()  # noqa: S108 - the guest's
+        options = f"context={label}"
+    attacker.mount("none", PROC, "proc", 0, options)
+    limit = attacker.read_file(f"{PROC}/sys/kernel/threads-max")
+    attacker.write_file(f"{PROC}/sys/kernel/threads-max", b"1")
+    handler.restart()
+    attacker.write_file(f"{PROC}/sys/kernel/threads-max", limit)
+
+
+@_switch(
+    effect=Effect.NONE,
+    control="selinux",
+    reach="avc_denied",
+    target="system",
+    not_applicable={**_ASLEEP, "baseline": "no SELinux is active"},
+)
+def selinux_other_knobs(attacker: Attacker, handler: Handler) -> None:
+    """Try what else switched SELinux off once: its other files, and taking its mount away."""
+    for name in ("checkreqprot", "disable", "commit_pending_bools", "user"):
+        _try(attacker, f"{SELINUXFS}/{name}")
+    attacker.syscall("umount2", SELINUXFS, 0)
+    handler.restart()
+    proc_mem_write(attacker, handler)
+
+
+def _try(attacker: Attacker, path: str) -> None:
+    """Write to a file that may not be there, or that refuses."""
+    try:
+        attacker.write_file(path, b"1")
+    except GuestError:
+        return

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Smack's policy as it is shipped: what it must say to be one, and that the guest can read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.policies import DOMAIN, LABELS, OPTIONS, RULES, SEAL, SOURCES, uncommented
+
+FLOOR, ROOT = "_", "Root"
+
+
+def shipped(name: str) -> str:
+    return uncommented(SOURCES / "smack" / name).decode()
+
+
+def pairs(name: str) -> list[tuple[str, str]]:
+    split = [line.partition(" ") for line in shipped(name).splitlines()]
+    return [(path, what) for path, _, what in split]
+
+
+RULES_OF = [tuple(rule.split()) for rule in shipped(RULES).splitlines()]
+
+
+def test_root_gets_nothing_of_the_kernels() -> None:
+    assert RULES_OF
+    assert not [rule for rule in RULES_OF if {rule[0], rule[1]} == {FLOOR, ROOT}]
+    assert not [rule for rule in RULES_OF if rule[0] == ROOT and "w" in rule[2]]
+
+
+def test_what_the_kernel_executes_root_cannot_write() -> None:
+    labels = dict(pairs(LABELS))
+    read_only = {label for subject, label, access in RULES_OF if "w" not in access}
+    for path in ("/", "/sbin", "/sbin/", "/lib", "/lib/modules", "/lib/modules/"):
+        assert labels[path] in read_only
+    assert labels["/bin/"] != labels["/sbin/"], "a shell is no helper of the kernel's"
+
+
+def test_the_seal_ends_with_what_shuts_pid_1_out() -> None:
+    sealed = [path.rpartition("/")[2] for path, _ in pairs(SEAL)]
+    assert sealed[-1] == "onlycap"
+    assert {"ptrace", "load-self2", "relabel-self"} < set(sealed)
+
+
+def test_no_rule_lets_anybody_at_the_files_that_change_the_rules() -> None:
+    assert dict(pairs(LABELS))["/sys/fs/smackfs/"] not in {label for _, label, _ in RULES_OF}
+
+
+@pytest.mark.parametrize("name", [DOMAIN, OPTIONS])
+def test_what_is_read_as_a_whole_is_one_word(name: str) -> None:
+    assert len(shipped(name).split()) == 1
+    assert not shipped(name).endswith("\n")
+
+
+@pytest.mark.parametrize("name", [LABELS, SEAL])
+def test_every_line_is_a_path_and_what_belongs_there(name: str) -> None:
+    assert pairs(name)
+    assert all(path.startswith("/") and what for path, what in pairs(name))
