@@ -115,7 +115,7 @@ VARIANTS = {
         ),
         Variant(
             "smack",
-            "umd_isolation=off lsm=lockdown,smack",
+            "umd_isolation=off lsm=lockdown,smack,bpf",
             "baseline under Smack: everybody but the kernel has a label that no rule lets near the "
             "kernel's, which the handler has, and nobody has the label that may change it (C5)",
             rival=SMACK,

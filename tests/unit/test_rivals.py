@@ -63,6 +63,12 @@ def test_an_attack_of_the_users_own_meets_a_rival_only_if_that_is_named() -> Non
     assert [c.variant for c in all_cells(variants=RIVALS) if c.scenario == "kcore"] == list(RIVALS)
 
 
+def test_an_engine_that_loads_no_policy_boots_no_rival() -> None:
+    assert not [cell for cell in all_cells(engine="virtme") if cell.variant in RIVALS]
+    with pytest.raises(UserError, match="--engine virtme does not load the policy of selinux"):
+        all_cells(variants=["baseline", "selinux"], engine="virtme")
+
+
 def test_the_guest_gets_a_policy_its_labels_and_a_domain() -> None:
     files = policies(["/lib/modules/one.ko", "/lib/modules/two.ko", "/init"])
     assert files[f"selinux/{RULES}"].startswith(MAGIC)
