@@ -83,11 +83,6 @@ def relabel(attacker: Attacker, path: str) -> None:
     attacker.syscall("setxattr", path, LABEL, ROOT, len(ROOT), 0)
 
 
-def revoke_kernels_rules(attacker: Attacker) -> None:
-    """Take all rules from the kernel's label, so that it finds no module."""
-    attacker.write_file(f"{SMACKFS}/revoke-subject", FLOOR)
-
-
 @_switch_off()
 def smack_change_policy(attacker: Attacker, handler: Handler) -> None:
     """Add the rules that are missing and lift what else forbids, then overwrite the state."""
