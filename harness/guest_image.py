@@ -139,8 +139,9 @@ def _entries(
         # The kernel opens pid 1's standard streams before anything is mounted.
         device("dev/console", major=5, minor=1),
         program("init", agent),
-        # Pid 1 gives it its name once the kernel may start a handler (agent/agent.c).
-        program("sbin/modprobe.late", agent),
+        program("sbin/modprobe", agent),
+        # Pid 1 takes it away once a rival's policy is in force (agent/policy.h).
+        program("sbin/awaiting-policy", b""),
         program("bin/busybox", busybox),
         symlink("bin/sh", "busybox"),
         # Busybox's shell prefers its own applet, which wants depmod's files.

@@ -16,6 +16,7 @@
  */
 #include <asm/ioctls.h>
 #include <asm/signal.h>
+#include <asm/socket.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
@@ -382,6 +383,15 @@ static int serve(const struct channel *channel)
 	return size ? 1 : 0;
 }
 
+struct dirent {
+	__u64 ino, off;
+	__u16 size;
+	__u8 type;
+	char name[];
+};
+
+#include "policy.h"
+
 /* ----------------------------------------------------------------- modprobe */
 
 /* modprobe [-q] [-r] [--] NAME; needs nothing mounted, for the kernel may call it early. */
@@ -394,7 +404,7 @@ static int modprobe(char **argv)
 
 	for (argv++; *argv && (*argv)[0] == '-'; argv++)
 		remove |= same(*argv, "-r");
-	if (!*argv)
+	if (!*argv || awaits_policy())
 		return 1;
 	append(name, sizeof(name), *argv);
 	for (i = 0; name[i]; i++) {
@@ -416,15 +426,6 @@ static int modprobe(char **argv)
 }
 
 /* -------------------------------------------------------------------- pid 1 */
-
-struct dirent {
-	__u64 ino, off;
-	__u16 size;
-	__u8 type;
-	char name[];
-};
-
-#include "policy.h"
 
 static void mount_all(void)
 {
@@ -594,8 +595,7 @@ static int init(void)
 	mount_all();
 	if (!load_policies())
 		return 1;
-	/* Until now the kernel could not start a handler, which would have had no label. */
-	sys(__NR_rename, "/sbin/modprobe.late", "/sbin/modprobe");
+	sys(__NR_unlink, AWAITING);
 	read_text("/proc/cmdline", cmdline, sizeof(cmdline));
 	if (!has_word(cmdline, "umd.unsealed") && !seal_policy())
 		return 1;

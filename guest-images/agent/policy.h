@@ -10,6 +10,13 @@
  */
 #define POLICIES "/policy/"
 
+/* <linux/socket.h> has them in the kernel alone. */
+#define AF_UNIX 1
+#define SOCK_STREAM 1
+
+/* Is there until the policy is in force. */
+#define AWAITING "/sbin/awaiting-policy"
+
 struct security_module {
 	const char *name, *type, *mounted, *rules, *attribute;
 };
@@ -188,6 +195,20 @@ static int seal_policy(void)
 	if (size == -ENOENT)
 		return 1;
 	return is_loaded(awake, size < 0 ? size : each_line(policy_file, size, write_line));
+}
+
+/*
+ * Whether the kernel may not start a handler yet, which would have no label: it asks for modprobe
+ * long before pid 1 runs. Nothing is mounted then, but a module that is awake labels sockets.
+ */
+static int awaits_policy(void)
+{
+	char label[64];
+	int pair[2], size = sizeof(label);
+
+	if (sys(__NR_access, AWAITING, 0) || sys(__NR_socketpair, AF_UNIX, SOCK_STREAM, 0, pair))
+		return 0;
+	return !sys(__NR_getsockopt, pair[0], SOL_SOCKET, SO_PEERSEC, label, &size);
 }
 
 /* Where nothing is mounted yet, whether a module's filesystem can be says whether it is awake. */

@@ -260,10 +260,9 @@ NO_MORE_THAN_PID = Hole(Verdict.HELD, "the number of a process is no secret")
 
 
 @pytest.fixture
-def step(monkeypatch: pytest.MonkeyPatch, small: None) -> None:  # noqa: F811, ARG001
+def step(small: None) -> None:  # noqa: F811, ARG001 - gives the registry back, and comes first
     """An attack that gains what others need, and that `isolated` stops."""
-    after = replace(SCENARIOS["proc_mem_write"], effect=Effect.STEP)
-    monkeypatch.setitem(SCENARIOS, "proc_mem_write", after)
+    SCENARIOS["proc_mem_write"] = replace(SCENARIOS["proc_mem_write"], effect=Effect.STEP)
 
 
 @pytest.mark.usefixtures("step")

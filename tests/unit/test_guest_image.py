@@ -56,7 +56,7 @@ def test_what_is_inside(kernel: StandIn, tmp_path: Path) -> None:
     image = guest_image(kernel, progress=quiet)
     root = tmp_path / "root"
     unpack(image.initramfs, root)
-    assert (root / "init").read_bytes() == (root / "sbin/modprobe.late").read_bytes()
+    assert (root / "init").read_bytes() == (root / "sbin/modprobe").read_bytes()
     assert (root / "bin/sh").readlink() == Path("busybox")
     assert (root / "bin/busybox").stat().st_mode & 0o777 == 0o755
     module_file = root / "lib/modules/umd_sample.ko"

@@ -73,7 +73,7 @@ def test_the_guest_gets_a_policy_its_labels_and_a_domain() -> None:
     files = policies(["/lib/modules/one.ko", "/lib/modules/two.ko", "/init"])
     assert files[f"selinux/{RULES}"].startswith(MAGIC)
     labelled = [line.split(" ")[0] for line in files[f"selinux/{LABELS}"].decode().splitlines()]
-    assert {"/lib/modules/one.ko", "/lib/modules/two.ko", "/sbin/modprobe.late"} <= set(labelled)
+    assert {"/lib/modules/one.ko", "/lib/modules/two.ko", "/sbin/modprobe"} <= set(labelled)
     assert "/init" not in labelled
     assert files[f"selinux/{DOMAIN}"] == b"system:system_r:root_t"
 
