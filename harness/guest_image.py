@@ -21,6 +21,7 @@ from harness.errors import UserError
 from harness.kernel.signing import SigningKey, signing_key
 from harness.paths import cache_dir
 from harness.payloads import SOURCES, compile_payloads, compile_program, inputs
+from harness.policies import SOURCES as POLICIES
 from harness.policies import policies
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
     """Find the guest image for a kernel in the cache, or make it. Raises UserError."""
     busybox = static_busybox()
     signing = signing_key(cache_dir())
-    rules = policies([f"/lib/modules/{_module_name(module)}" for module in kernel.modules])
-    key = _key(kernel, busybox, signing, rules)
+    key = _key(kernel, busybox, signing)
     place = cache_dir() / "guests" / key
     image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
     if _is_whole(image):
@@ -87,7 +87,7 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
         progress("guest image: compiling the agent and the payloads")
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
             new = Path(scratch) / "image"
-            _make(new, kernel, busybox, signing, rules)
+            _make(new, kernel, busybox, signing)
             new.rename(place)
     return image
 
@@ -103,13 +103,7 @@ def _is_whole(image: GuestImage) -> bool:
         return False
 
 
-def _make(
-    place: Path,
-    kernel: Kernel,
-    busybox: Path,
-    signing: SigningKey,
-    rules: Mapping[str, bytes],
-) -> None:
+def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> None:
     payloads = place / "payloads"
     payloads.mkdir(parents=True)
     compile_payloads(payloads)
@@ -121,6 +115,7 @@ def _make(
     (place / "modules").mkdir()
     for name, module in modules.items():
         (place / "modules" / name).write_bytes(module)
+    rules = policies([f"/lib/modules/{name}" for name in modules])
     entries = _entries(agent.read_bytes(), modules, busybox.read_bytes(), rules)
     (place / "initramfs.cpio").write_bytes(archive(entries))
 
@@ -193,13 +188,13 @@ def static_busybox() -> Path:
     return Path(found)
 
 
-def _key(kernel: Kernel, busybox: Path, signing: SigningKey, rules: Mapping[str, bytes]) -> str:
+def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
     """Hash all that an image is made from."""
     made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
     digest = hashlib.sha256(made_from.encode())
     digest.update(busybox.read_bytes())
     digest.update(inputs())
-    for name, rule in sorted(rules.items()):
-        digest.update(f"{name} {len(rule)}\n".encode())
-        digest.update(rule)
+    for path in sorted(path for path in POLICIES.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(POLICIES)} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
