@@ -84,6 +84,7 @@ class Guest:
             forced=self.handler.restarts,
             inside=False,
             whole_kernel=False,
+            policed=self.variant.rival is not None,
             witness_changed=False,
         )
         return conclude(evidence, AttemptEnd(End.COMPLETED))

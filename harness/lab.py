@@ -305,7 +305,7 @@ class Lab:
 def _check_needs(kernel: KernelImage, variants: Iterable[Variant]) -> None:
     """Raise UserError for a variant without whose options the kernel is another policy."""
     for variant in variants:
-        if missing := [name for name in variant.needs if name not in kernel.options]:
+        if missing := unmet(variant.needs, kernel.options):
             raise UserError(
                 f"{variant.name}: this kernel has no CONFIG_{missing[0]}",
                 hint="bring one that has it: --tree, --patches, --config",

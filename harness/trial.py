@@ -103,6 +103,7 @@ class Trial:
             forced=handler.restarts,
             inside=self.scenario.inside,
             whole_kernel=self.scenario.whole_kernel,
+            policed=self.variant.rival is not None,
             witness_changed=self._is_changed(witness),
         )
         return evidence, end

@@ -38,7 +38,8 @@ class Evidence:
     attacker says the secret is, `secrets` the hashes the witness kept; `gained` is what the attack
     got hold of and the host found to be so; `forced` counts the
     restarts that the scenario asked of the witness; `inside` tells of an attack that starts in
-    the handler, `whole_kernel` of one that may write kernel memory, `witness_changed` that the
+    the handler, `whole_kernel` of one that may write kernel memory, `policed` of a rival's policy,
+    by which the kernel may refuse a call of the handler's; `witness_changed` says that the
     witness's code is no longer what it was; `stalled` is the longest that the whole machine stood
     still by itself, in seconds.
     """
@@ -56,6 +57,7 @@ class Evidence:
     forced: int
     inside: bool
     whole_kernel: bool
+    policed: bool
     witness_changed: bool
 
 
@@ -101,10 +103,13 @@ def _wrongs(evidence: Evidence) -> dict[str, str]:
 
 
 def _refused_call(evidence: Evidence) -> str:
-    """Which call out of the handler the kernel refused, though it was made; empty if none was."""
+    """Which call out of the handler a policy refused, though it was made; empty if none did.
+
+    Where nothing polices calls that were made, one that returned got past what stops them.
+    """
     escape = evidence.after.escape
     is_one = escape.returned == evidence.before.escape.returned + 1
-    if is_one and -escape.result in (errno.EACCES, errno.EPERM):
+    if evidence.policed and is_one and -escape.result in (errno.EACCES, errno.EPERM):
         return f"{errno_name(-escape.result)} at {_call_name(escape)}"
     return ""
 

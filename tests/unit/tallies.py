@@ -137,6 +137,7 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "forced": 0,
         "inside": False,
         "whole_kernel": False,
+        "policed": False,
         "witness_changed": False,
     }
     return Evidence(**{**usual, **other})

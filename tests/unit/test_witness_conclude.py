@@ -293,13 +293,16 @@ def test_a_call_outside_the_list_that_returned_is_an_escape(
     assert (found.verdict, found.detail) == (Verdict.TAMPERED, f"escaped, {name} returned")
 
 
-def test_a_call_that_was_made_and_refused_got_the_handler_nowhere() -> None:
+def test_a_call_that_a_policy_refused_got_the_handler_nowhere() -> None:
     refused = returned(257, result=-errno.EACCES)
-    found = conclude(evidence(attacked=ASKED, after=refused, inside=True, reached=None), COMPLETED)
+    made = evidence(attacked=ASKED, after=refused, inside=True, reached=None, policed=True)
+    found = conclude(made, COMPLETED)
     assert (found.verdict, found.detail) == (Verdict.HELD, "EACCES at openat")
     another = replace(refused, escape=replace(refused.escape, returned=2))
-    found = conclude(evidence(attacked=ASKED, after=another, inside=True, reached=None), COMPLETED)
+    found = conclude(replace(made, after=another), COMPLETED)
     assert found.verdict is Verdict.TAMPERED, "nobody knows what the other one returned"
+    found = conclude(replace(made, policed=False), COMPLETED)
+    assert found.verdict is Verdict.TAMPERED, "it got past what lets nothing out"
 
 
 def test_a_call_that_the_kernel_does_not_have_was_none() -> None:
