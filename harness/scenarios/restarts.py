@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 MODPROBE = "/proc/sys/kernel/modprobe"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
-THREADS_MAX = "/proc/sys/kernel/threads-max"
 PID_MAX = "/proc/sys/kernel/pid_max"
 WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 LEAST_PIDS = b"301"
@@ -106,10 +105,16 @@ def restart_behind_helpers(attacker: Attacker, handler: Handler) -> None:
 )
 def threads_max(attacker: Attacker, handler: Handler) -> None:
     """Allow the system no more threads than there are."""
-    limit = attacker.read_file(THREADS_MAX)
-    attacker.write_file(THREADS_MAX, b"1")
+    restart_without_threads(attacker, handler)
+
+
+def restart_without_threads(attacker: Attacker, handler: Handler, *, proc: str = "/proc") -> None:
+    """Have the handler start again while no more threads are allowed, by the procfs there."""
+    path = f"{proc}/sys/kernel/threads-max"
+    limit = attacker.read_file(path)
+    attacker.write_file(path, b"1")
     handler.restart()
-    attacker.write_file(THREADS_MAX, limit)
+    attacker.write_file(path, limit)
 
 
 @_no_restart(

@@ -19,6 +19,8 @@ from harness.witness.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.variants import Policy
+
 _FOLDER = Path(__file__).parent
 
 
@@ -53,3 +55,12 @@ def _read(path: Path) -> Mapping[str, Measured]:
 
 RIVALS = tuple(name for name, variant in VARIANTS.items() if variant.rival)
 """The variants under a policy that is not ours."""
+
+
+def asleep(policy: Policy, reason: str) -> dict[str, str]:
+    """Where its module is not active, but for `baseline`, the control: for `not_applicable`."""
+    return {
+        name: reason
+        for name, variant in VARIANTS.items()
+        if variant.rival is not policy and name != "baseline"
+    }

@@ -17,8 +17,10 @@ from harness.attacker.errors import GuestError
 from harness.policies import SOURCES, compile_cil
 from harness.scenarios.direct import proc_mem_write
 from harness.scenarios.registry import PTRACE_CHECK, scenario
+from harness.scenarios.restarts import restart_without_threads
+from harness.scenarios.rivals import asleep
 from harness.scenarios.whole_kernel import module_replaced
-from harness.variants import SELINUX, VARIANTS
+from harness.variants import SELINUX
 from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
@@ -34,11 +36,7 @@ PROC = "/tmp/proc"  # noqa: S108 - the guest's, not ours
 LABEL_MAX = 256
 MS_REMOUNT = 32
 
-_ASLEEP = {
-    name: "no SELinux is active"
-    for name, variant in VARIANTS.items()
-    if variant.rival is not SELINUX and name != "baseline"
-}
+_ASLEEP = asleep(SELINUX, "no SELinux is active")
 
 _switch = partial(
     scenario,
@@ -156,10 +154,7 @@ def selinux_context_mount(attacker: Attacker, handler: Handler) -> None:
         label = label_of(attacker, "/tmp").rstrip(b"\0").decode()  # noqa: S108 - the guest's
         options = f"context={label}"
     attacker.mount("none", PROC, "proc", 0, options)
-    limit = attacker.read_file(f"{PROC}/sys/kernel/threads-max")
-    attacker.write_file(f"{PROC}/sys/kernel/threads-max", b"1")
-    handler.restart()
-    attacker.write_file(f"{PROC}/sys/kernel/threads-max", limit)
+    restart_without_threads(attacker, handler, proc=PROC)
 
 
 @_switch(

@@ -20,8 +20,10 @@ from harness.attacker.errors import GuestError
 from harness.scenarios.direct import proc_mem_write
 from harness.scenarios.inheritance import rlimit_inherit
 from harness.scenarios.registry import PTRACE_CHECK, scenario
+from harness.scenarios.restarts import restart_without_threads
+from harness.scenarios.rivals import asleep
 from harness.scenarios.whole_kernel import module_replaced
-from harness.variants import SMACK, VARIANTS
+from harness.variants import SMACK
 from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
@@ -43,11 +45,7 @@ _CHANGES = {
 }
 """What is written to which file of Smack's to undo the policy."""
 
-_ASLEEP = {
-    name: "no Smack is active"
-    for name, variant in VARIANTS.items()
-    if variant.rival is not SMACK and name != "baseline"
-}
+_ASLEEP = asleep(SMACK, "no Smack is active")
 
 _switch_off = partial(
     scenario,
@@ -114,10 +112,7 @@ def smack_own_proc(attacker: Attacker, handler: Handler) -> None:
     with attacker.setup():
         attacker.mkdir(PROC)
     attacker.mount("none", PROC, "proc")
-    limit = attacker.read_file(f"{PROC}/sys/kernel/threads-max")
-    attacker.write_file(f"{PROC}/sys/kernel/threads-max", b"1")
-    handler.restart()
-    attacker.write_file(f"{PROC}/sys/kernel/threads-max", limit)
+    restart_without_threads(attacker, handler, proc=PROC)
 
 
 @_get_round(
