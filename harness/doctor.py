@@ -33,6 +33,7 @@ _TOOLS = (
     ("bison", "bison", "kernel configuration"),
     ("bc", "bc", "kernel build"),
     ("perl", "perl", "kernel build"),
+    ("lz4", "lz4", "kernel image"),
     ("patch", "patch", "kernel patches"),
     ("xz", "xz-utils", "kernel source"),
     ("klcc", "libklibc-dev", "compiler of the handlers"),
