@@ -4,13 +4,14 @@
  * itself, and keeps a tally that the host reads from outside.
  *
  * Nothing that user space can write decides what the tally says. The thread
- * keeps its priority and its CPU, the heartbeat comes from a timer, and no
- * request leaves a machine that was just restored before it has got random
- * numbers of its own.
+ * keeps its priority and its CPU, the heartbeat is a timer's interrupt, which
+ * waits for nobody, and no request leaves a machine that was just restored
+ * before it has got random numbers of its own.
  */
 #include <crypto/sha2.h>
 #include <linux/atomic.h>
 #include <linux/delay.h>
+#include <linux/hrtimer.h>
 #include <linux/init.h>
 #include <linux/kmod.h>
 #include <linux/kthread.h>
@@ -22,13 +23,12 @@
 #include <linux/security.h>
 #include <linux/semaphore.h>
 #include <linux/spinlock.h>
-#include <linux/timer.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
 
 #include "witness.h"
 
-#define HEARTBEAT	max(1, HZ / 100)
+#define HEARTBEAT_MS	10
 #define PAUSE_US	4000	/* between requests, so that attackers get a turn */
 #define GIVE_UP		3	/* failures in a row that end a phase early */
 #define STARTS		4	/* starts whose chains are remembered */
@@ -457,13 +457,14 @@ static int witness_thread(void *unused)
 	return 0;
 }
 
-static void heartbeat(struct timer_list *timer)
+static struct hrtimer heartbeat_timer;
+
+static enum hrtimer_restart heartbeat(struct hrtimer *timer)
 {
 	WRITE_ONCE(tally.heartbeat, tally.heartbeat + 1);
-	mod_timer(timer, jiffies + HEARTBEAT);
+	hrtimer_forward_now(timer, ms_to_ktime(HEARTBEAT_MS));
+	return HRTIMER_RESTART;
 }
-
-static DEFINE_TIMER(heartbeat_timer, heartbeat);
 
 static int vmfork(struct notifier_block *block, unsigned long action, void *data)
 {
@@ -486,7 +487,9 @@ static int __init witness_init(void)
 	register_random_vmfork_notifier(&vmfork_block);
 	if (IS_ERR(securityfs_create_file("umd_witness_ask", 0200, NULL, NULL, &ask_operations)))
 		pr_err("umd_witness: nobody but the witness can ask\n");
-	mod_timer(&heartbeat_timer, jiffies + HEARTBEAT);
+	hrtimer_init(&heartbeat_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	heartbeat_timer.function = heartbeat;
+	hrtimer_start(&heartbeat_timer, ms_to_ktime(HEARTBEAT_MS), HRTIMER_MODE_REL_HARD);
 
 	task = kthread_create(witness_thread, NULL, "umd_witness");
 	if (IS_ERR(task))
