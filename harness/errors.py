@@ -66,6 +66,10 @@ class WrongClock(VmLost):
     """The guest misjudged, while it booted, how fast its clock runs: another boot may not."""
 
 
+class QemuCrashed(VmLost):
+    """QEMU ended itself by a signal, as it does of bugs: another one may not."""
+
+
 class Silent(VmLost):
     """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
 

@@ -14,7 +14,7 @@ from harness.attacker import Attacker, Channel, GuestError
 from harness.attempt_end import End
 from harness.cell import LACKING, Cell, Outcome
 from harness.engines import MICROVM
-from harness.errors import UserError, VmLost, WrongClock
+from harness.errors import UserError, VmLost
 from harness.guest_image import GuestImage, guest_image
 from harness.kernel.build import kernel_image
 from harness.kernel.renamed import has_function
@@ -26,7 +26,7 @@ from harness.variants import VARIANTS
 from harness.vm.machine import Machine
 from harness.vm.probe import Accelerator, accelerator
 from harness.vm.spec import MachineSpec
-from harness.vm.states import BOOTS, saved_state
+from harness.vm.states import BAD_BOOTS, BOOTS, saved_state
 from harness.vmcore import Dump
 from harness.witness.conclude import STOOD_STILL
 from harness.witness.enforcing import check_policy
@@ -248,7 +248,7 @@ class Lab:
     def _booted(
         self, variant: str, spec: MachineSpec, boot: str, debugger: socket.socket | None
     ) -> Iterator[Machine]:
-        """A machine that has just booted; another, if a busy host made its clock wrong."""
+        """A machine that has just booted; another, if that was one of the `BAD_BOOTS`."""
         with ExitStack() as stack:
             for tries_left in reversed(range(BOOTS)):
                 machine = stack.enter_context(
@@ -256,7 +256,7 @@ class Lab:
                 )
                 try:
                     self._warm(variant, machine, boot)
-                except WrongClock:
+                except BAD_BOOTS:
                     stack.close()
                     if not tries_left:
                         raise

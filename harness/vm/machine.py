@@ -8,9 +8,10 @@ import re
 import socket
 import time
 from contextlib import ExitStack, contextmanager
+from signal import SIGABRT, SIGSEGV
 from typing import TYPE_CHECKING, Self
 
-from harness.errors import VmLost, mendable
+from harness.errors import QemuCrashed, VmLost, mendable
 from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of
@@ -45,6 +46,7 @@ ENDING_SECONDS = 0.5
 
 _WAITS = "Waiting for gdb connection"
 _CAUSES = {"guest-reset": "the guest reset itself", "guest-shutdown": "the guest powered off"}
+_CRASHES = (SIGABRT, SIGSEGV)
 _PANIC = re.compile(r"Kernel panic - not syncing.{0,200}")
 
 
@@ -230,15 +232,14 @@ class Machine:
         status = self._process.status(seconds=ENDING_SECONDS)
         if status is None:
             return None
-        if status < 0:
-            return VmLost(f"QEMU was killed by {signal_name(status)}")
         reason = self._monitor.shutdown_reason()
         if status == 0 and reason in _CAUSES:
             # Why it panicked is the guest's word, but no verdict hangs on that.
             panic = _PANIC.findall(self.console())
             return VmLost(": ".join([_CAUSES[reason], *panic[-1:]]), by_guest=True)
-        words = self._process.last_words()
-        return VmLost(": ".join(filter(None, (f"QEMU ended with {status}", reason, words))))
+        ended = f"ended with {status}" if status >= 0 else f"was killed by {signal_name(status)}"
+        said = ": ".join(filter(None, (f"QEMU {ended}", reason, self._process.last_words())))
+        return (QemuCrashed if -status in _CRASHES else VmLost)(said)
 
     @property
     def directory(self) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from harness.errors import VmLost, WrongClock
+from harness.errors import QemuCrashed, VmLost, WrongClock
 from harness.paths import cache_dir
 from harness.seal import is_sealed, seal
 from harness.vm.disk import DISK
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 KEPT = 2
 """States kept of one name: someone who goes back and forth between two trees boots once in each."""
 MAKING_SECONDS = 600
+BAD_BOOTS = (WrongClock, QemuCrashed)
+"""A busy host's doing, or QEMU's: before any attack, another boot is as good."""
 BOOTS = 5
-"""How often a machine is booted, at most, until its clock is right."""
+"""How often a machine is booted, at most, until that goes well."""
 _UNFINISHED = ".unfinished-"
 _READY = "the handler is warm, and the clock has settled"
 """What is waited for before a state is saved; older states were not so far."""
@@ -140,9 +142,9 @@ def _make_well(
     directory: Path,
     ready: Callable[[Machine], None],
 ) -> None:
-    """Make the state; again, if the host was too busy for the guest to set its clock right."""
+    """Make the state; again, after one of the `BAD_BOOTS`."""
     for _ in range(BOOTS - 1):
-        with suppress(WrongClock):
+        with suppress(*BAD_BOOTS):
             return _make(spec, accelerator, directory, ready)
     return _make(spec, accelerator, directory, ready)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -220,6 +221,20 @@ def test_workers_make_a_state_once(machines: Machines) -> None:
         states = set(pool.map(get, range(3)))
     assert len(states) == 1
     assert len(made) == 1
+
+
+def test_a_state_whose_qemu_crashes_is_made_again(machines: Machines) -> None:
+    spec = replace(machines.spec, name="crashed")
+    pids: list[int] = []
+
+    def ready(machine: Machine) -> None:
+        pids.append(machine.pid)
+        if len(pids) == 1:
+            os.kill(machine.pid, signal.SIGABRT)
+        machines.wait_for_agent(machine)
+
+    saved_state(spec, machines.accelerator, ready=ready)
+    assert len(set(pids)) == 2
 
 
 def test_a_state_that_is_not_reached_is_not_there(machines: Machines) -> None:
