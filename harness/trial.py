@@ -175,7 +175,7 @@ class Trial:
         elif rival and end.end in (End.DENIED, End.REFUSED):
             # A policy may refuse before the attack comes to where the kernel sees it elsewhere.
             at_reach = function and end.end is End.REFUSED and self._calls(function, before, now)
-            function = function if at_reach else rival.denial
+            return at_reach or sum(self._calls(name, before, now) for name in rival.denials)
         elif end.end is End.NO_TARGET:
             function = scenario.no_target_at or (None if is_thread else function)
         if function is None:
@@ -191,8 +191,7 @@ class Trial:
         place = watched(self.scenario, self.variant).index(function)
         was, seen = before.named[place], now.named[place]
         calls = seen.on_handler - was.on_handler
-        rival = self.variant.rival
-        if self.scenario.target != "handler" or function in (LOCKED_DOWN, rival and rival.denial):
+        if self.scenario.target != "handler" or function in (LOCKED_DOWN, *_denials(self.variant)):
             calls += seen.elsewhere - was.elsewhere
         return calls
 
@@ -249,9 +248,13 @@ def watched(scenario: Scenario, variant: Variant) -> list[str]:
         scenario.reach,
         scenario.no_target_at,
         LOCKED_DOWN if is_locked else None,
-        variant.rival.denial if variant.rival else None,
+        *_denials(variant),
     )
     return list(dict.fromkeys(name for name in names if name))
+
+
+def _denials(variant: Variant) -> tuple[str, ...]:
+    return variant.rival.denials if variant.rival else ()
 
 
 def first_request(witness: Witness) -> Tally:

@@ -11,16 +11,17 @@ class Policy:
     """What an administrator sets against root in place of our isolation (C5).
 
     `module` is the security module that enforces it, by its name in `lsm=`; its rules lie in
-    guest-images/policies/<module>/. `denial` is the kernel function that the module calls when its
-    rules do not allow what is asked, and at no other time.
+    guest-images/policies/<module>/. `denials` are the kernel functions one of which the module
+    calls when its rules do not allow what is asked, and which it calls at no other time.
     """
 
     module: str
-    denial: str
+    denials: tuple[str, ...]
 
 
-SELINUX = Policy("selinux", denial="avc_denied")
-SMACK = Policy("smack", denial="common_lsm_audit")
+SELINUX = Policy("selinux", denials=("avc_denied", "slow_avc_audit"))
+"""Since 6.16 a task remembers what it may do with folders, and is refused without the former."""
+SMACK = Policy("smack", denials=("common_lsm_audit",))
 
 
 @dataclass(frozen=True)

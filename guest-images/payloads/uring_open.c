@@ -2,7 +2,7 @@
 /*
  * uring_open PATH: opens it for writing and writes 56 bytes to it, none of which it does itself:
  * a worker thread of the kernel does, for an io_uring. On standard output comes what the first
- * operation that failed returned, or the second one's result.
+ * step that failed returned, be it to get an io_uring at all, or the last one's result.
  */
 #include <linux/fcntl.h>
 #include <linux/io_uring.h>
@@ -47,29 +47,35 @@ static int done(const struct io_uring_sqe *operation)
 	return completion[head & *sq(params.cq_off.ring_mask)].res;
 }
 
-int main(int argc, char **argv, char **envp)
+static int write_to(const char *path)
 {
 	struct io_uring_sqe open = {
 		.opcode = IORING_OP_OPENAT,
 		.fd = AT_FDCWD,
+		.addr = (unsigned long)path,
 		.open_flags = O_WRONLY,
 	};
 	struct io_uring_sqe forge = { .opcode = IORING_OP_WRITE, .len = MESSAGE, .off = -1 };
 	unsigned char reply[MESSAGE];
-	int result;
 
-	(void)argc, (void)envp;
 	memset(reply, 0xff, sizeof(reply));
 	ring = sys(__NR_io_uring_setup, 4, &params);
+	if (ring < 0)
+		return ring;
 	rings = map(IORING_OFF_SQ_RING);
 	entry = map(IORING_OFF_SQES);
-	open.addr = (unsigned long)argv[1];
-	result = done(&open);
-	if (result >= 0) {
-		forge.fd = result;
-		forge.addr = (unsigned long)reply;
-		result = done(&forge);
-	}
+	forge.fd = done(&open);
+	if (forge.fd < 0)
+		return forge.fd;
+	forge.addr = (unsigned long)reply;
+	return done(&forge);
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	int result = write_to(argv[1]);
+
+	(void)argc, (void)envp;
 	sys(__NR_write, 1, &result, sizeof(result));
 	for (;;)
 		sys(__NR_pause);
