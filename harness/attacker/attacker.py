@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 import struct
 from os import O_CLOEXEC, O_CREAT, O_DIRECTORY, O_RDONLY, O_TRUNC, O_WRONLY
@@ -34,6 +35,7 @@ _STATUS = struct.Struct("<i")
 _PIPE = struct.Struct("<2i")
 _DIRENT = struct.Struct("<QqHB")  # struct linux_dirent64 of include/linux/dirent.h
 _DIRENTS = 4096
+_UTSNAME = struct.Struct("130x65s195x")  # the release in struct new_utsname
 _DEV_NULL = -1
 
 
@@ -146,6 +148,13 @@ class Attacker(SystemCalls):
         self.syscall("pipe2", ends, O_CLOEXEC)
         reader, writer = _PIPE.unpack(ends)
         return File(self, reader), File(self, writer)
+
+    def release(self) -> tuple[int, int]:
+        """uname(2): the first two numbers of the kernel's version."""
+        names = bytearray(_UTSNAME.size)
+        self.syscall("uname", names)
+        major, minor = re.findall(rb"\d+", _UTSNAME.unpack(names)[0])[:2]
+        return int(major), int(minor)
 
     def fcntl(self, fd: int, command: int, argument: int = 0) -> int:
         """fcntl(2), for the commands whose argument is a number."""
