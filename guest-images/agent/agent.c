@@ -600,12 +600,12 @@ static int init(char **next, char **envp)
 	mount_all();
 	if (!load_policies())
 		return 1;
-	sys(__NR_unlink, AWAITING);
 	if (next && !part_from_kernel())
 		return 1;
 	read_text("/proc/cmdline", cmdline, sizeof(cmdline));
 	if (!has_word(cmdline, "umd.unsealed") && !seal_policy())
 		return 1;
+	sys(__NR_unlink, AWAITING);
 	if (next)
 		return hand_over(next, envp);
 	if (has_word(cmdline, "umd.shell")) {

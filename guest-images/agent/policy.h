@@ -21,8 +21,8 @@
 /* The cgroup of another pid 1: the root of all cgroups is the kernel's, where the handler is. */
 #define OTHERS "/sys/fs/cgroup/others"
 
-/* Is there until the policy is in force. */
-#define AWAITING "/sbin/awaiting-policy"
+/* Is there until the policy is sealed. It is the kernel's own, and pid 1 can still unlink it then. */
+#define AWAITING POLICIES "awaiting"
 
 struct security_module {
 	const char *name, *type, *mounted, *rules, *attribute;
