@@ -52,8 +52,10 @@ def variant() -> str:
 
 def run_by_systemd(attacker: Attacker, *properties: str) -> bytes:
     """What a service's program says of its label. Raises what `attacker.run` does."""
-    options = [f"--property={name}" for name in (f"StandardOutput=file:{SAID}", *properties)]
-    attacker.run("/usr/bin/systemd-run", "--quiet", "--wait", *options, "/bin/cat", LABEL)
+    # A job of this type is done when the program has ended.
+    properties = ("Type=oneshot", f"StandardOutput=file:{SAID}", *properties)
+    options = [f"--property={name}" for name in properties]
+    attacker.run("/usr/bin/systemd-run", "--quiet", *options, "/bin/cat", LABEL)
     return attacker.read_file(SAID).rstrip(b"\0")
 
 
