@@ -135,14 +135,14 @@ def _entries(
         device("dev/console", major=5, minor=1),
         program("init", agent),
         program("sbin/modprobe", agent),
-        # Pid 1 takes it away once a rival's policy is in force (agent/policy.h).
-        program("sbin/awaiting-policy", b""),
         program("bin/busybox", busybox),
         symlink("bin/sh", "busybox"),
         # Busybox's shell prefers its own applet, which wants depmod's files.
         program("etc/shrc", b"alias modprobe=/sbin/modprobe\n"),
         *(program(f"lib/modules/{name}", module) for name, module in modules.items()),
         directory(_POLICIES),
+        # Pid 1 takes it away once a rival's policy is in force (agent/policy.h).
+        program(f"{_POLICIES}/awaiting", b""),
         *(directory(f"{_POLICIES}/{name}") for name in sorted({n.split("/")[0] for n in rules})),
         *(program(f"{_POLICIES}/{name}", rule) for name, rule in rules.items()),
     ]

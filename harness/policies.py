@@ -32,15 +32,22 @@ def policies(files: Collection[str]) -> Mapping[str, bytes]:
     `files` are those of the guest that labels may be meant for by a pattern. Raises UserError for
     a policy that does not compile.
     """
-    selinux, smack = SOURCES / "selinux", SOURCES / "smack"
-    as_they_are = (
-        selinux / DOMAIN,
-        *(smack / name for name in (RULES, LABELS, DOMAIN, OPTIONS, SEAL)),
-    )
+    selinux = SOURCES / "selinux"
     return {
         f"selinux/{RULES}": compile_cil(*sorted(selinux.glob("*.cil"))),
         f"selinux/{LABELS}": spelt_out((selinux / LABELS).read_text(), files).encode(),
-        **{f"{path.parent.name}/{path.name}": uncommented(path) for path in as_they_are},
+        f"selinux/{DOMAIN}": uncommented(selinux / DOMAIN),
+        **smack_policy("microvm"),
+    }
+
+
+def smack_policy(guest: str) -> Mapping[str, bytes]:
+    """Return the files of Smack's policy for a guest, by the names below /policy."""
+    smack = SOURCES / "smack"
+    labels = (smack / LABELS, smack / guest / LABELS)
+    return {
+        **{f"smack/{name}": uncommented(smack / name) for name in (RULES, DOMAIN, OPTIONS, SEAL)},
+        f"smack/{LABELS}": b"".join(map(uncommented, labels)),
     }
 
 

@@ -3,6 +3,7 @@
  * The guest's whole userspace: pid 1, /sbin/modprobe, and the agent that makes system
  * calls for the host. The name it is started by and its pid say which. Beside another
  * pid 1, `agent port` serves the virtio port; without the word, standard input and output.
+ * As pid 1, `agent policy PROGRAM` loads a rival's policy and becomes that program.
  *
  * The agent's protocol, little endian, one request at a time (harness/attacker/protocol.py
  * is the other side):
@@ -448,8 +449,11 @@ static void mount_all(void)
 		const char *type = mounts[i].type;
 		long ret = sys(__NR_mount, type, mounts[i].target, type, 0, options);
 
-		/* A kernel may lack the filesystem, and with it the directory to mount it on. */
-		if (ret && ret != -ENODEV && ret != -ENOENT)
+		/*
+		 * A kernel may lack the filesystem, and with it the directory to mount it on.
+		 * An initramfs may have left one there.
+		 */
+		if (ret && ret != -ENODEV && ret != -ENOENT && ret != -EBUSY)
 			say(type);
 	}
 }
@@ -584,7 +588,8 @@ static int serve_host(void)
 		sys(__NR_pause);
 }
 
-static int init(void)
+/* As pid 1; @next is the program that takes over, or NULL. */
+static int init(char **next, char **envp)
 {
 	static const char * const install[] = { "/bin/busybox", "--install", "-s", "/bin", NULL };
 	static const char * const shell[] = { "/bin/busybox", "sh", NULL };
@@ -595,10 +600,14 @@ static int init(void)
 	mount_all();
 	if (!load_policies())
 		return 1;
-	sys(__NR_unlink, AWAITING);
+	if (next && !part_from_kernel())
+		return 1;
 	read_text("/proc/cmdline", cmdline, sizeof(cmdline));
 	if (!has_word(cmdline, "umd.unsealed") && !seal_policy())
 		return 1;
+	sys(__NR_unlink, AWAITING);
+	if (next)
+		return hand_over(next, envp);
 	if (has_word(cmdline, "umd.shell")) {
 		run(install);
 		run(shell);
@@ -615,7 +624,6 @@ int main(int argc, char **argv, char **envp)
 	struct channel stdio = { .in = 0, .out = 1 };
 	const char *name = argc ? argv[0] : "", *at;
 
-	(void)envp;
 	for (at = name; *at; at++) {
 		if (at[0] == '/')
 			name = at + 1;
@@ -623,7 +631,7 @@ int main(int argc, char **argv, char **envp)
 	if (same(name, "modprobe"))
 		return modprobe(argv);
 	if (sys(__NR_getpid) == 1)
-		return init();
+		return init(argc > 2 && same(argv[1], "policy") ? argv + 2 : NULL, envp);
 	if (argc > 1 && same(argv[1], "port"))
 		return serve_host();
 	return serve(&stdio);

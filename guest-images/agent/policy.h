@@ -2,6 +2,7 @@
 /*
  * The policy of a rival: pid 1 loads it and labels files before anything else of user space
  * runs. It stays in the kernel's domain itself, where it only waits; its children enter root's.
+ * Where another pid 1 follows, that is root's, and a child is what stays.
  * What there is to know lies in /policy/NAME: `rules` for the module's own file, `labels` with
  * a path and a label a line, and root's `domain`; perhaps `options` for all mounts, and `seal`,
  * with a path and what is written there a line, which may shut out pid 1 itself.
@@ -14,8 +15,14 @@
 #define AF_UNIX 1
 #define SOCK_STREAM 1
 
-/* Is there until the policy is in force. */
-#define AWAITING "/sbin/awaiting-policy"
+/* <linux/sched.h> needs the C library. */
+#define CLONE_FS 0x200
+
+/* The cgroup of another pid 1: the root of all cgroups is the kernel's, where the handler is. */
+#define OTHERS "/sys/fs/cgroup/others"
+
+/* Is there until the policy is sealed. It is the kernel's own, and pid 1 can still unlink it then. */
+#define AWAITING POLICIES "awaiting"
 
 struct security_module {
 	const char *name, *type, *mounted, *rules, *attribute;
@@ -227,4 +234,39 @@ static const char *mount_options(void)
 			return options;
 	}
 	return NULL;
+}
+
+/*
+ * Before another pid 1 takes over: it may not write to the root of all cgroups, and gets one below.
+ * The kernel's threads share the first process's root directory, but no longer with this one.
+ */
+static int part_from_kernel(void)
+{
+	long ret = sys(__NR_mkdir, OTHERS, 0755);
+
+	if (!ret)
+		ret = write_line(OTHERS "/cgroup.procs", "0");
+	return is_loaded(awake, ret ? ret : sys(__NR_unshare, CLONE_FS));
+}
+
+/* What keeps the labels, as the kernel's; it shall last like a pid 1. */
+static void keep(void)
+{
+	write_line("/proc/self/oom_score_adj", "-1000");
+	for (;;)
+		sys(__NR_pause);
+}
+
+/* Become another pid 1, as root's. */
+static int hand_over(char **argv, char **envp)
+{
+	long keeper = sys(__NR_fork);
+
+	if (!keeper)
+		keep();
+	sys(__NR_close_range, 3, ~0U, 0);
+	set_signal(SIGCHLD, SIG_DFL);
+	if (keeper > 0 && enter_domain())
+		sys(__NR_execve, argv[0], argv, envp);
+	return 1;
 }

@@ -24,6 +24,7 @@ from harness.debian_image import FOLDER
 from harness.engines.drivers import load_order
 from harness.engines.ssh import Login
 from harness.guest_image import static_busybox
+from harness.policies import smack_policy
 from harness.seal import is_sealed, seal
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _COMMANDS = [
     "cp",
     "insmod",
     "ip",
+    "ln",
     "mkdir",
     "mount",
     "sh",
@@ -46,7 +48,10 @@ _COMMANDS = [
     "switch_root",
     "umount",
 ]
-_DIRECTORIES = ("bin", "dev", "disk", "drivers", "proc", "sys", "umd", "umd/modules", "umd/ssh")
+_DIRECTORIES = (
+    *("bin", "dev", "disk", "drivers", "proc", "sys"),
+    *("umd", "umd/modules", "umd/policy", "umd/policy/smack", "umd/ssh"),
+)
 _HOST_KEY, _CLIENT_KEY = "host_key", "client_key"
 
 
@@ -127,6 +132,8 @@ def _entries(guest: GuestImage, boot: DebianBoot) -> Iterator[Entry]:
     for module in guest.modules:
         yield _file(f"umd/modules/{module.name}", module.read_bytes())
     yield program("umd/agent", guest.agent.read_bytes())
+    for name, data in smack_policy("debian").items():
+        yield _file(f"umd/policy/{name}", data)
     login = boot.login
     yield _file("umd/ssh/host_key", (boot.directory / _HOST_KEY).read_bytes(), 0o600)
     line = f"{login.key.get_name()} {login.key.get_base64()}\n"

@@ -18,6 +18,7 @@ from harness.engines import ENGINES, image
 from harness.engines.debian_boot import debian_boot
 from harness.errors import UserError
 from harness.paths import cache_dir
+from harness.policies import smack_policy
 from harness.seal import seal
 from harness.vm.forwarding import card
 
@@ -139,6 +140,15 @@ def test_drivers_load_in_order_and_the_kernels_modules_come_along(
     brought = {path.name for path in (root / "umd/modules").iterdir()}
     assert brought == {path.name for path in made.modules}
     assert (root / "umd/agent").read_bytes() == b"agent"
+
+
+def test_smacks_policy_comes_along_with_the_labels_of_a_debian(
+    made: GuestImage, tmp_path: Path
+) -> None:
+    root = unpacked(debian_boot(made).initramfs, tmp_path / "root")
+    for name, content in smack_policy("debian").items():
+        assert (root / "umd/policy" / name).read_bytes() == content
+    assert smack_policy("debian") != smack_policy("microvm")
 
 
 def test_the_private_key_that_logs_in_stays_here(made: GuestImage, tmp_path: Path) -> None:
