@@ -57,7 +57,7 @@ class Image:
     name: str = "image"
     saves: bool = True
     shell: tuple[str, ...] = ("/usr/bin/setsid", "-c", "/bin/bash", "-l")
-    policies: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset({"selinux"})
 
     def check(self) -> None:
         """Raise UserError without the tools that the disk is made with."""
