@@ -39,7 +39,9 @@ KERNEL = f"{SELINUXFS}/initial_contexts/kernel"
 PROC = "/tmp/proc"  # noqa: S108 - the guest's, not ours
 RULES = "/tmp/rules"  # noqa: S108 - the guest's, not ours
 LABEL_MAX = 256
-MS_REMOUNT = 32
+MNT_DETACH = 2
+COMPILING = 600.0
+"""Seconds that an attack may take which compiles Debian's policy, on a busy host."""
 _DENIAL = re.compile(r"^\((?:deny|neverallow) .*\n", re.MULTILINE)
 """All that ours takes from the policy that it is built on stands in lines of its own."""
 
@@ -119,7 +121,7 @@ def selinux_setenforce(attacker: Attacker, handler: Handler) -> None:
     proc_mem_write(attacker, handler)
 
 
-@_switch()
+@_switch(seconds=COMPILING)
 def selinux_load_policy(attacker: Attacker, handler: Handler) -> None:
     """Load a policy that forbids root nothing, then overwrite the handler's state."""
     if is_awake(attacker):
@@ -127,7 +129,7 @@ def selinux_load_policy(attacker: Attacker, handler: Handler) -> None:
     proc_mem_write(attacker, handler)
 
 
-@_switch()
+@_switch(seconds=COMPILING)
 def selinux_permissive_root(attacker: Attacker, handler: Handler) -> None:
     """Load the same policy with root's domain exempt, then overwrite the handler's state."""
     if is_awake(attacker):
@@ -186,7 +188,7 @@ def selinux_other_knobs(attacker: Attacker, handler: Handler) -> None:
     """Try what else switched SELinux off once: its other files, and taking its mount away."""
     for name in ("checkreqprot", "disable", "commit_pending_bools", "user"):
         _try(attacker, f"{SELINUXFS}/{name}")
-    attacker.syscall("umount2", SELINUXFS, 0)
+    attacker.syscall("umount2", SELINUXFS, MNT_DETACH)  # systemd has files of it open
     handler.restart()
     proc_mem_write(attacker, handler)
 
