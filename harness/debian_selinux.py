@@ -83,10 +83,11 @@ def _written(files: Mapping[str, Path]) -> Iterator[str]:
 
 
 def _read(tarball: Path) -> _Found:
-    modules, labels, policy = [], {}, ""
+    modules, labels, policy, there = [], {}, "", set()
     with tarfile.open(tarball) as archive:
         for member in archive:
             name = member.name.removeprefix(".")
+            there.add(name.rstrip("/") or "/")
             file = archive.extractfile(member) if member.isreg() else None
             if file and _MODULE.fullmatch(name):
                 modules.append(bz2.decompress(file.read()))
@@ -100,4 +101,6 @@ def _read(tarball: Path) -> _Found:
             "the Debian guest got no policy for SELinux",
             hint="look whether its package selinux-policy-default is what it was",
         )
+    # mmdebstrap takes some files away after the last hook.
+    labels = {path: context for path, context in labels.items() if path in there}
     return _Found(b"".join(modules), policy, labels)

@@ -103,8 +103,15 @@ def test_a_guest_without_a_policy_is_refused(tmp_path: Path, lacking: str) -> No
         add_policy(tarball, disk, tmp_path)
 
 
-def test_a_label_that_finds_no_file_is_told(tmp_path: Path) -> None:
+def test_a_file_that_went_after_its_label_was_asked_for_is_left_out(tmp_path: Path) -> None:
     files = {**ROOT, "/usr/lib/umd/labels": f"{LABELS}/gone\tx:y:z\n".encode()}
     tarball, disk = made(tmp_path, files)
-    with pytest.raises(UserError, match="could not label the disk: /gone: File not found"):
+    add_policy(tarball, disk, tmp_path)
+    assert label_of(disk, "/etc/a file") == "system_u:object_r:etc_t:s0"
+
+
+def test_what_debugfs_complains_of_is_told(tmp_path: Path) -> None:
+    tarball, disk = made(tmp_path, ROOT)
+    subprocess.run(["debugfs", "-w", "-R", 'rm "/etc/a file"', disk], check=True)
+    with pytest.raises(UserError, match="could not label the disk: /etc/a file: File not found"):
         add_policy(tarball, disk, tmp_path)
