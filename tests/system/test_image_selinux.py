@@ -101,7 +101,9 @@ def test_root_still_works_and_every_service_came_up(image_lab: Lab) -> None:
         attacker.write_file("/etc/file", b"text", mode=0o644)
         attacker.mkdir("/root/folder")
         attacker.mount("none", "/root/folder", "tmpfs")
-        attacker.run(attacker.payload("burn"))
+        busy = attacker.spawn(attacker.payload("burn"))
+        attacker.kill(busy, 9)
+        assert attacker.waitpid(busy)[0] == busy
         child = attacker.fork()
         with attacker.seize(child):
             attacker.read_file(f"/proc/{child}/status")
