@@ -13,17 +13,21 @@ from harness.errors import UserError
 from harness.paths import GUEST_IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 SOURCES = GUEST_IMAGES / "policies"
 RULES, LABELS, DOMAIN = "rules", "labels", "domain"
 """What each module's folder holds in the guest."""
+REFERENCE = "/usr/lib/umd/reference.cil.bz2"
+"""Where the Debian guest has what its policy is made of beside ours."""
 OPTIONS, SEAL = "options", "seal"
 """What it may hold as well."""
 
-_POLICY_VERSION = "33"
+POLICY_VERSION = "33"
 """What all kernel lines read (security/selinux/include/security.h)."""
-_SECONDS = 60.0
+_AS_A_STORE = ("-m", "-U", "deny")
+"""Modules of a store may say a thing twice; what they do not know is refused all the same."""
+_SECONDS = 600.0
 
 
 def policies(files: Collection[str]) -> Mapping[str, bytes]:
@@ -32,9 +36,9 @@ def policies(files: Collection[str]) -> Mapping[str, bytes]:
     `files` are those of the guest that labels may be meant for by a pattern. Raises UserError for
     a policy that does not compile.
     """
-    selinux = SOURCES / "selinux"
+    selinux = SOURCES / "selinux" / "microvm"
     return {
-        f"selinux/{RULES}": compile_cil(*sorted(selinux.glob("*.cil"))),
+        f"selinux/{RULES}": compile_cil(*selinux_sources("microvm")),
         f"selinux/{LABELS}": spelt_out((selinux / LABELS).read_text(), files).encode(),
         f"selinux/{DOMAIN}": uncommented(selinux / DOMAIN),
         **smack_policy("microvm"),
@@ -49,6 +53,20 @@ def smack_policy(guest: str) -> Mapping[str, bytes]:
         **{f"smack/{name}": uncommented(smack / name) for name in (RULES, DOMAIN, OPTIONS, SEAL)},
         f"smack/{LABELS}": b"".join(map(uncommented, labels)),
     }
+
+
+def selinux_sources(guest: str) -> list[Path]:
+    """Return what SELinux's policy for a guest is compiled from, beside Debian's own."""
+    selinux = SOURCES / "selinux"
+    return sorted([*selinux.glob("*.cil"), *(selinux / guest).glob("*.cil")])
+
+
+def compile_on_reference(reference: bytes, *sources: Path) -> bytes:
+    """Compile sources on top of Debian's reference policy. Raises UserError."""
+    with tempfile.NamedTemporaryFile(suffix=".cil") as file:
+        file.write(reference)
+        file.flush()
+        return compile_cil(Path(file.name), *sources, options=_AS_A_STORE)
 
 
 def uncommented(path: Path) -> bytes:
@@ -67,15 +85,15 @@ def spelt_out(labels: str, files: Collection[str]) -> str:
     )
 
 
-def compile_cil(*sources: Path) -> bytes:
+def compile_cil(*sources: Path, options: Sequence[str] = ()) -> bytes:
     """Compile a policy for SELinux. Raises UserError with the compiler's complaint."""
     # A folder, not a file: what cannot be compiled leaves none.
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / RULES
-        command = ["secilc", "-c", _POLICY_VERSION, "-o", str(target), "-f", "/dev/null"]
+        command = ["secilc", "-c", POLICY_VERSION, "-o", str(target), "-f", "/dev/null"]
         try:
             subprocess.run(
-                [*command, *map(str, sources)],
+                [*command, *options, *map(str, sources)],
                 capture_output=True,
                 text=True,
                 timeout=_SECONDS,

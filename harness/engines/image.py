@@ -57,7 +57,7 @@ class Image:
     name: str = "image"
     saves: bool = True
     shell: tuple[str, ...] = ("/usr/bin/setsid", "-c", "/bin/bash", "-l")
-    policies: frozenset[str] = frozenset({"smack"})
+    policies: frozenset[str] = frozenset({"selinux", "smack"})
 
     def check(self) -> None:
         """Raise UserError without the tools that the disk is made with."""

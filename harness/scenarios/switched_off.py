@@ -8,13 +8,17 @@ it should where it is allowed, a permissive guest shows (tests/system/test_selin
 
 from __future__ import annotations
 
+import bz2
+import re
 from functools import partial
+from mmap import MAP_PRIVATE, PROT_READ
+from os import O_RDONLY, O_WRONLY
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError
-from harness.policies import SOURCES, compile_cil
+from harness.policies import REFERENCE, compile_cil, compile_on_reference, selinux_sources
 from harness.scenarios.direct import proc_mem_write
 from harness.scenarios.registry import PTRACE_CHECK, scenario
 from harness.scenarios.restarts import restart_without_threads
@@ -33,8 +37,13 @@ SELINUXFS = "/sys/fs/selinux"
 LABEL = "security.selinux"
 KERNEL = f"{SELINUXFS}/initial_contexts/kernel"
 PROC = "/tmp/proc"  # noqa: S108 - the guest's, not ours
+RULES = "/tmp/rules"  # noqa: S108 - the guest's, not ours
 LABEL_MAX = 256
-MS_REMOUNT = 32
+MNT_DETACH = 2
+COMPILING = 600.0
+"""Seconds that an attack may take which compiles Debian's policy, on a busy host."""
+_DENIAL = re.compile(r"^\((?:deny|neverallow) .*\n", re.MULTILINE)
+"""All that ours takes from the policy that it is built on stands in lines of its own."""
 
 _ASLEEP = asleep(SELINUX, "no SELinux is active")
 
@@ -68,22 +77,34 @@ def set_enforcing(attacker: Attacker) -> None:
 
 def load_policy_of_all(attacker: Attacker) -> None:
     """Load the policy that ours is built on, in which root may do everything."""
-    load_policy(attacker, lambda name: name in ("base.cil", "classes.cil"))
+    load_policy(attacker, lambda rules: _DENIAL.sub("", rules))
 
 
 def load_permissive_root(attacker: Attacker) -> None:
     """Load our policy, and root's domain exempt from it: one line more."""
-    load_policy(attacker, lambda _: True, more="(typepermissive root_t)\n")
+    domain = attacker.read_file("/proc/self/attr/current").decode().split(":")[2].rstrip("\0")
+    load_policy(attacker, lambda rules: rules, more=f"(typepermissive {domain})\n")
 
 
-def load_policy(attacker: Attacker, wanted: Callable[[str], bool], *, more: str = "") -> None:
-    """Compile a policy of such files of ours, and have the kernel take it."""
-    sources = [path for path in SOURCES.glob("selinux/*.cil") if wanted(path.name)]
+def load_policy(attacker: Attacker, edit: Callable[[str], str], *, more: str = "") -> None:
+    """Compile what the guest's policy is made of, edited, and have the kernel take it."""
+    is_debian = "selinux" in attacker.listdir("/etc")
     with TemporaryDirectory() as scratch:
-        added = Path(scratch) / "added.cil"
-        added.write_text(more)
-        rules = compile_cil(*sources, added)
-    attacker.write_file(f"{SELINUXFS}/load", rules)
+        sources = [Path(scratch) / "added.cil"]
+        sources[0].write_text(more)
+        for source in selinux_sources("debian" if is_debian else "microvm"):
+            sources.append(Path(scratch) / source.name)
+            sources[-1].write_text(edit(source.read_text()))
+        if is_debian:
+            reference = bz2.decompress(attacker.read_file(REFERENCE))
+            rules = compile_on_reference(reference, *sources)
+        else:
+            rules = compile_cil(*sources)
+    attacker.write_file(RULES, rules, mode=0o600)
+    with attacker.open(RULES, O_RDONLY) as file:
+        place = attacker.syscall("mmap", 0, len(rules), PROT_READ, MAP_PRIVATE, file.fd, 0)
+    with attacker.open(f"{SELINUXFS}/load", O_WRONLY) as load:
+        attacker.syscall("write", load.fd, place, len(rules))  # it takes a policy in one piece
 
 
 def enter_kernel_domain(attacker: Attacker) -> None:
@@ -100,16 +121,15 @@ def selinux_setenforce(attacker: Attacker, handler: Handler) -> None:
     proc_mem_write(attacker, handler)
 
 
-@_switch()
+@_switch(seconds=COMPILING)
 def selinux_load_policy(attacker: Attacker, handler: Handler) -> None:
     """Load a policy that forbids root nothing, then overwrite the handler's state."""
     if is_awake(attacker):
         load_policy_of_all(attacker)
-        handler.wait_for_request()  # one whose label is no longer known is followed by another
     proc_mem_write(attacker, handler)
 
 
-@_switch()
+@_switch(seconds=COMPILING)
 def selinux_permissive_root(attacker: Attacker, handler: Handler) -> None:
     """Load the same policy with root's domain exempt, then overwrite the handler's state."""
     if is_awake(attacker):
@@ -168,7 +188,7 @@ def selinux_other_knobs(attacker: Attacker, handler: Handler) -> None:
     """Try what else switched SELinux off once: its other files, and taking its mount away."""
     for name in ("checkreqprot", "disable", "commit_pending_bools", "user"):
         _try(attacker, f"{SELINUXFS}/{name}")
-    attacker.syscall("umount2", SELINUXFS, 0)
+    attacker.syscall("umount2", SELINUXFS, MNT_DETACH)  # systemd has files of it open
     handler.restart()
     proc_mem_write(attacker, handler)
 

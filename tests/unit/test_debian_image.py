@@ -69,7 +69,7 @@ def command(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def test_what_goes_in_decides_the_key(folder: Path) -> None:
+def test_what_goes_in_decides_the_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {recipe_key()}
     assert recipe_key() in keys
     with (folder / "packages").open("a") as packages:
@@ -81,7 +81,13 @@ def test_what_goes_in_decides_the_key(folder: Path) -> None:
     keys.add(recipe_key())
     (folder / "root/etc/more").rename(folder / "root/etc/other")
     keys.add(recipe_key())
-    assert len(keys) == 5
+    rules = folder / "rules.cil"
+    rules.write_text("")
+    monkeypatch.setattr(recipes, "selinux_sources", lambda _: [rules])
+    keys.add(recipe_key())
+    rules.write_text("(type mine_t)")
+    keys.add(recipe_key())
+    assert len(keys) == 7
 
 
 def test_the_packages_are_what_the_file_names(folder: Path) -> None:
@@ -153,6 +159,7 @@ def test_a_disk_is_made_of_a_tarball_without_root_and_without_a_mount(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a tarball of our own in mmdebstrap's place; mke2fs and qemu-img are the real ones."""
+    monkeypatch.setattr(recipes, "add_policy", lambda *_: None)
     root = tmp_path / "root.tar"
     with tarfile.open(root, "w") as archive:
         for name in ("./", "./etc", "./var", "./var/lib", "./var/lib/dpkg"):

@@ -29,7 +29,7 @@ LAYERS = {
     "witness": "witness trial trip_clock handler",
     "attacker": "attacker attempt_end",
     "vm": "vm",
-    "kernel": "kernel guest_image debian_image payloads policies",
+    "kernel": "kernel guest_image debian_image debian_selinux payloads policies",
     "base": "errors paths variants cell children cpio run_name seal",
 }
 HEIGHT = {

@@ -11,7 +11,15 @@ from corpora import registry
 
 from harness.errors import UserError
 from harness.matrix import all_cells
-from harness.policies import DOMAIN, LABELS, RULES, SOURCES, compile_cil, policies, spelt_out
+from harness.policies import (
+    DOMAIN,
+    LABELS,
+    RULES,
+    compile_cil,
+    policies,
+    selinux_sources,
+    spelt_out,
+)
 from harness.scenarios import REFERENCES, SCENARIOS
 from harness.scenarios import rivals as module
 from harness.scenarios.rivals import RIVALS, measured_on
@@ -26,7 +34,7 @@ __all__ = ["registry"]
 MAGIC = bytes.fromhex("8cff7cf9")
 """What a policy of SELinux begins with (security/selinux/ss/policydb.h)."""
 
-CIL = sorted((SOURCES / "selinux").glob("*.cil"))
+CIL = selinux_sources("microvm")
 
 
 @pytest.mark.parametrize("rival", RIVALS)
