@@ -34,6 +34,7 @@ PTRACE_O_SUSPEND_SECCOMP = 1 << 21
 WALL = 0x40000000
 _SYSCALL_STOP = SIGTRAP | 0x80
 _SYSCALL_ENTRY = 1
+_SIGNED = 1 << 63
 _SYSCALL_SIZE = 2
 """Bytes of the instruction that makes a system call: back by so many, and it is made again."""
 
@@ -86,28 +87,34 @@ class Tracee:
         """PTRACE_CONT, with a signal to deliver."""
         self._attacker.ptrace(PTRACE_CONT, self.pid, 0, signal)
 
-    def run_to_entry(self, call: str) -> None:
-        """Let the tracee run until it is about to make the named system call.
+    def run_to_entry(self, call: str = "") -> None:
+        """Let the tracee run until it is about to make the named system call, or any.
 
         A tracee that ends on the way is ESRCH at ptrace; one that never makes the call is
         VmLost, at the channel's deadlines.
         """
-        number, signal = NUMBERS[call], 0
+        signal = 0
         while True:
             self._attacker.ptrace(PTRACE_SYSCALL, self.pid, 0, signal)
             status = self.wait()
             signal = _to_deliver(status)
-            if _at_syscall(status) and self._entered() == number:
+            entered = self._entered() if _at_syscall(status) else None
+            if entered is not None and (not call or entered == NUMBERS[call]):
                 return
 
-    def call_before(self, call: str) -> None:
-        """At the entry of a system call, have the named one made with its arguments first."""
+    def call_before(self, call: str, **arguments: int) -> int:
+        """At the entry of a system call, have the named one made first; what that returned.
+
+        It has the other's arguments, but for those given by their registers.
+        """
         entered = self.registers()
-        self.set_registers(entered | {"orig_rax": NUMBERS[call]})
+        self.set_registers(entered | arguments | {"orig_rax": NUMBERS[call]})
         self._attacker.ptrace(PTRACE_SYSCALL, self.pid, 0, 0)
         self.wait()
+        result = self.registers()["rax"]
         again = {"rax": entered["orig_rax"], "rip": entered["rip"] - _SYSCALL_SIZE}
         self.set_registers(entered | again)
+        return result - 2 * (result & _SIGNED)
 
     def peek(self, address: int, size: int) -> bytes:
         """PTRACE_PEEKDATA, word by word."""

@@ -178,7 +178,7 @@ def init_fs_chroot(attacker: Attacker, handler: Handler) -> None:
         attacker.mkdir("/tmp/root")  # noqa: S108 - the guest's, not ours
         attacker.mount("/", "/tmp/root", "none", MS_BIND)  # noqa: S108
     with attacker.seize(1) as init:
-        inject(attacker, init, "chroot", "/tmp/root")  # noqa: S108
+        inject(init, "chroot", "/tmp/root")  # noqa: S108
 
 
 @_inherits(

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import EPERM
 from resource import RLIMIT_CPU
 from typing import TYPE_CHECKING
 
+from harness.attacker.errors import GuestError
 from harness.scenarios.holes import on_both, on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict
@@ -23,9 +25,24 @@ OOM_SCORE = on_both(
 
 
 def spare_attacker(attacker: Attacker) -> None:
-    """Have the OOM killer spare the agent, and what it starts, as set-up."""
+    """Have the OOM killer spare the agent, what it starts and whom it is reached by, as set-up."""
     with attacker.setup():
-        attacker.write_file("/proc/self/oom_score_adj", b"-1000")
+        pid = attacker.getpid()
+        while pid > 1:
+            attacker.write_file(f"/proc/{pid}/oom_score_adj", b"-1000")
+            status = attacker.read_file(f"/proc/{pid}/status")
+            pid = int(status.partition(b"PPid:")[2].split()[0])
+
+
+def spare_all_but(attacker: Attacker, handler: Handler) -> None:
+    """Have the OOM killer spare whom root can see and the handler is not, as set-up."""
+    with attacker.setup():
+        for name in attacker.listdir("/proc"):
+            if name.isdecimal() and int(name) != handler.pid:
+                with suppress(GuestError):  # it has ended, or a policy has something against it
+                    # The kernel's threads have no memory; of them the next handler is forked.
+                    if b"VmRSS:" in attacker.read_file(f"/proc/{name}/status"):
+                        attacker.write_file(f"/proc/{name}/oom_score_adj", b"-1000")
 
 
 @scenario(
@@ -54,7 +71,7 @@ def oom_score_adj_sysrq(attacker: Attacker, handler: Handler) -> None:
 )
 def sysrq_oom(attacker: Attacker, handler: Handler) -> None:
     """Say that memory is short, when there is nobody but the handler whom that could end."""
-    spare_attacker(attacker)
+    spare_all_but(attacker, handler)
     attacker.write_file("/proc/sysrq-trigger", b"f")
     handler.wait_for_request()
 

