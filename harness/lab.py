@@ -193,8 +193,10 @@ class Lab:
             )
 
     def lacking(self, cell: Cell) -> str:
-        """Say what of its kernel the cell's attack lacks; empty if nothing is known to be."""
+        """Say what the cell's attack lacks of its kernel or engine; empty if nothing is known."""
         scenario, kernel = SCENARIOS[cell.scenario], self.images(cell.variant).kernel
+        if scenario.freezes and self.engine.reached_by:
+            return f"it freezes {self.engine.reached_by} as well, by which the attacker is reached"
         lacking = _lacks(scenario, kernel)
         if self.is_foreign and not lacking:
             return _unseen(scenario, VARIANTS[cell.variant], kernel)

@@ -34,6 +34,10 @@ class Engine(Protocol):
         """The guest's command, by its path, for a root shell on the terminal it is given."""
 
     @property
+    def reached_by(self) -> str:
+        """The program in the guest that the agent is reached by; empty if there is none."""
+
+    @property
     def policies(self) -> frozenset[str]:
         """The security modules whose policies its guests load before there is a handler."""
 

@@ -26,6 +26,7 @@ class Microvm:
         *("/bin/busybox", "sh", "-c"),
         "/bin/busybox --install -s /bin; exec setsid -c /bin/sh",
     )
+    reached_by: str = ""
     policies: frozenset[str] = frozenset({"selinux", "smack"})
 
     def check(self) -> None:

@@ -76,6 +76,7 @@ class Virtme:
     name: str = "virtme"
     saves: bool = False
     shell: tuple[str, ...] = (f"{_GUEST}/busybox", "sh", "-c", "exec setsid -c bash -l")
+    reached_by: str = ""
     policies: frozenset[str] = frozenset()
 
     def check(self) -> None:

@@ -25,13 +25,9 @@ OOM_SCORE = on_both(
 
 
 def spare_attacker(attacker: Attacker) -> None:
-    """Have the OOM killer spare the agent, what it starts and whom it is reached by, as set-up."""
+    """Have the OOM killer spare the agent, and what it starts, as set-up."""
     with attacker.setup():
-        pid = attacker.getpid()
-        while pid > 1:
-            attacker.write_file(f"/proc/{pid}/oom_score_adj", b"-1000")
-            status = attacker.read_file(f"/proc/{pid}/status")
-            pid = int(status.partition(b"PPid:")[2].split()[0])
+        attacker.write_file("/proc/self/oom_score_adj", b"-1000")
 
 
 def spare_all_but(attacker: Attacker, handler: Handler) -> None:

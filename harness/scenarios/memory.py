@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import time
 from errno import EACCES, EINVAL, EPERM, ESRCH
@@ -47,8 +48,10 @@ UFFDIO_REGISTER_MODE_MISSING = 1
 HALF = 1 << 46
 """Half of the address space: stacks lie above, programs below."""
 SECONDS = 3.0
-FEW = 32
+FEW = 256
 """Frames out of 65536, our own among them."""
+ROUNDS = 16
+"""How often to have them marked: where others run as well, not the same frames are in use."""
 THREADS_MAX = "/proc/sys/kernel/threads-max"
 
 
@@ -108,6 +111,14 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     attacker.kill(pid, SIGCONT)
 
 
+def swappable(attacker: Attacker) -> int:
+    """How many pages the kernel could swap out, and some: others than the handler run as well."""
+    with attacker.setup():
+        info = attacker.read_file("/proc/meminfo").decode()
+    kib = sum(map(int, re.findall(r"^(?:AnonPages|Shmem): +(\d+)", info, re.MULTILINE)))
+    return 2048 + kib * 1024 // PAGE
+
+
 @scenario(
     effect=Effect.INTEGRITY,
     surface="tmpfs-blob-swap-tamper",
@@ -116,10 +127,11 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     target="start",
     not_applicable=NO_BLOB,
     holes=on_debug(Verdict.TAMPERED, "a debugger has perf end it, though the blob stays in memory"),
+    seconds=120,
 )
 def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     """Have the blob swapped out while no handler runs, and rewrite the code of the next one."""
-    swap = SwapDevice(attacker, pages=2048)
+    swap = SwapDevice(attacker, pages=swappable(attacker))
     with attacker.setup():
         limit = attacker.read_file(THREADS_MAX)
     try:
@@ -152,7 +164,7 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
 
     What of it the kernel takes is not root's to say: it may spare a handler, and take the next.
     """
-    pages = 2048
+    pages = swappable(attacker)
     SwapDevice(attacker, pages=pages)
     SnapshotDevice(attacker).close()  # the payload opens it too: here its errno is told
     places = (handler.symbol(name) % PAGE for name in ("request", "reply", "chain"))
@@ -237,6 +249,7 @@ def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
     reach="get_task_mm",
     debugging=True,
     lockdown=BY_OPEN,
+    freezes=True,
 )
 def clear_refs(attacker: Attacker, handler: Handler) -> None:
     """Clear the accessed bits of the handler's memory, by which the kernel knows it is in use."""
@@ -300,9 +313,12 @@ def page_idle(attacker: Attacker, handler: Handler) -> None:
     """Find the page frames of the handler's memory: among the few that are in use for a moment."""
     state = handler.physical("chain") // PAGE
     used = frames_with(attacker, KPF_ANON)
-    mark_idle(attacker)
-    handler.wait_for_request()
-    used -= idle_frames(attacker)
+    for _ in range(ROUNDS):
+        mark_idle(attacker)
+        handler.wait_for_request()
+        used -= idle_frames(attacker)
+        if len(used) <= FEW:
+            break
     if state not in used:
         raise NoTarget(f"none of its frames is among the {len(used)} in use")
     attacker.gain("in which few frames its state lies", len(used) <= FEW, truth=True)

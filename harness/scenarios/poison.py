@@ -213,6 +213,7 @@ def coredump_filter(attacker: Attacker, handler: Handler) -> None:
     needs=("HIBERNATION_SNAPSHOT_DEV",),
     holes=on_both(Verdict.LEAKED, ALL_OF_MEMORY),
     lockdown=BY_OPEN,
+    freezes=True,
 )
 def hibernation_image(attacker: Attacker, handler: Handler) -> None:
     """Read the secret in a hibernation image, which nobody need write to any disk."""

@@ -50,6 +50,7 @@ _by_machine = partial(
 @_by_freezer(
     surface="dev-snapshot-freeze",
     lockdown=BY_OPEN,
+    freezes=True,
 )
 def dev_snapshot_freeze(attacker: Attacker, handler: Handler) -> None:
     """Freeze all processes but one's own, as if to hibernate, for as long as one likes."""

@@ -64,7 +64,7 @@ class Scenario:
     with a `!` those that must be off; `since`: the version of Linux, as in "6.7", that it takes
     at least, `before`: the first that it no longer works on; `cpus` and `boot`: the CPUs and the
     boot parameters of a machine of its own; `ends_machine`: it takes the whole machine down, which
-    QEMU sees;
+    QEMU sees; `freezes`: it stops all of user space for a while, and goes on alone;
     `debugging`: whether it takes no more than a debugger may do (R7), by default if ptrace's check
     is what it must reach;
     `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
@@ -101,6 +101,7 @@ class Scenario:
     cpus: int = 1
     boot: str = ""
     ends_machine: bool = False
+    freezes: bool = False
     debugging: bool = False
     from_host: bool = False
     inside: bool = False
@@ -224,6 +225,7 @@ def scenario(
     cpus: int = 1,
     boot: str = "",
     ends_machine: bool = False,
+    freezes: bool = False,
     debugging: bool | None = None,
     from_host: bool = False,
     inside: bool = False,
@@ -272,6 +274,7 @@ def scenario(
             cpus=cpus,
             boot=boot,
             ends_machine=ends_machine,
+            freezes=freezes,
             debugging=reach == PTRACE_CHECK if debugging is None else debugging,
             from_host=from_host,
             inside=inside or effect is Effect.ESCAPE,

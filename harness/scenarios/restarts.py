@@ -56,6 +56,7 @@ _no_restart = partial(
     needs=("HIBERNATION_SNAPSHOT_DEV",),
     holes=on_both(Verdict.DISRUPTED, "no helper, modprobe included, starts while all is frozen"),
     lockdown=BY_OPEN,
+    freezes=True,
 )
 def umh_disabled(attacker: Attacker, handler: Handler) -> None:
     """Freeze all processes, as for a snapshot: meanwhile the kernel starts no helper."""
