@@ -112,11 +112,14 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
 
 
 def swappable(attacker: Attacker) -> int:
-    """How many pages the kernel could swap out, and some: others than the handler run as well."""
+    """How many pages the kernel could swap out, at least 2048: others run as well.
+
+    No more than that: the kernel keeps pages in the swap cache until half of the swap is used.
+    """
     with attacker.setup():
         info = attacker.read_file("/proc/meminfo").decode()
     kib = sum(map(int, re.findall(r"^(?:AnonPages|Shmem): +(\d+)", info, re.MULTILINE)))
-    return 2048 + kib * 1024 // PAGE
+    return max(2048, kib * 1024 // PAGE)
 
 
 @scenario(
