@@ -13,6 +13,7 @@ from os import O_RDWR
 from typing import TYPE_CHECKING
 
 import pytest
+from rival_guests import booted
 
 from harness.attacker import Attacker, Channel, GuestError
 from harness.debian_image import debian_image
@@ -123,20 +124,15 @@ def test_root_tells_systemd_nothing(image_lab: Lab) -> None:
 
 def test_another_policy_switches_it_off_where_one_may_be_loaded(image_lab: Lab) -> None:
     spec = permissive(image_lab.spec("selinux"))
-    with Machine.boot(spec, image_lab.accelerator) as machine:
-        witness = Witness(machine, image_lab.image)
-        witness.appear(seconds=BOOT_SECONDS)
-        witness.wait(lambda t: t.count.right > 0, seconds=BOOT_SECONDS, what="right reply")
+    with booted(image_lab, spec, seconds=BOOT_SECONDS) as (machine, witness, attacker):
         with pytest.raises(VmLost, match="selinux is not enforcing in this guest"):
             check_policy(SELINUX, machine, image_lab.image)
-        with Channel(machine.agent_socket(), attempt_seconds=BOOT_SECONDS) as channel:
-            attacker = Attacker(channel, image_lab.guest)
-            switched_off.load_permissive_root(attacker)
-            attacker.write_file(f"{switched_off.SELINUXFS}/enforce", b"1")
-            check_policy(SELINUX, machine, image_lab.image)
-            attacker.open(f"/proc/{witness.read().pid}/mem", O_RDWR).close()
-            switched_off.load_policy_of_all(attacker)
-            attacker.open(f"/proc/{witness.read().pid}/mem", O_RDWR).close()
+        switched_off.load_permissive_root(attacker)
+        attacker.write_file(f"{switched_off.SELINUXFS}/enforce", b"1")
+        check_policy(SELINUX, machine, image_lab.image)
+        attacker.open(f"/proc/{witness.read().pid}/mem", O_RDWR).close()
+        switched_off.load_policy_of_all(attacker)
+        attacker.open(f"/proc/{witness.read().pid}/mem", O_RDWR).close()
 
 
 def test_a_guest_whose_policy_is_damaged_never_has_a_handler(

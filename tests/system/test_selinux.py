@@ -3,28 +3,30 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from errno import EACCES, EPERM
 from os import O_RDONLY, O_RDWR
 from typing import TYPE_CHECKING
 
 import pytest
+from rival_guests import booted, console_without_handler
 
-from harness.attacker import Attacker, Channel, GuestError
+from harness.attacker import GuestError
 from harness.errors import VmLost
 from harness.policies import RULES, policies
 from harness.scenarios import switched_off
 from harness.variants import SELINUX
-from harness.vm.machine import Machine
 from harness.witness.enforcing import check_policy
-from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from harness.attacker import Attacker
     from harness.lab import Lab
+    from harness.vm.machine import Machine
+    from harness.witness.reader import Witness
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
@@ -40,15 +42,9 @@ def variant() -> str:
     return "selinux"
 
 
-@contextmanager
-def booted(lab: Lab, boot: str = "") -> Iterator[tuple[Machine, Witness, Attacker]]:
-    """A guest that was just booted, whether its policy is in force or not."""
-    with Machine.boot(lab.spec("selinux", boot=boot), lab.accelerator) as machine:
-        witness = Witness(machine, lab.image)
-        witness.appear(seconds=BOOT_SECONDS)
-        witness.wait(lambda t: t.count.right > 0, seconds=BOOT_SECONDS, what="right reply")
-        with Channel(machine.agent_socket(), attempt_seconds=BOOT_SECONDS) as channel:
-            yield machine, witness, Attacker(channel, lab.guest)
+def permissive(lab: Lab) -> AbstractContextManager[tuple[Machine, Witness, Attacker]]:
+    """A guest whose SELinux only says what it would refuse."""
+    return booted(lab, lab.spec("selinux", boot="enforcing=0"), seconds=BOOT_SECONDS)
 
 
 def overwrite(attacker: Attacker, pid: int) -> None:
@@ -96,7 +92,7 @@ def test_root_still_works(attacker: Attacker) -> None:
 
 
 def test_a_guest_that_only_says_what_it_would_refuse_is_none_of_this_variant(lab: Lab) -> None:
-    with booted(lab, "enforcing=0") as (machine, witness, attacker):
+    with permissive(lab) as (machine, witness, attacker):
         with pytest.raises(VmLost, match="selinux is not enforcing in this guest"):
             check_policy(SELINUX, machine, lab.image)
         domain = attacker.read_file(f"/proc/{witness.read().pid}/attr/current")
@@ -114,7 +110,7 @@ SWITCHES: tuple[tuple[str, Callable[[Attacker], None]], ...] = (
 def test_each_way_to_switch_it_off_does_so_where_it_is_allowed(
     lab: Lab, switch: Callable[[Attacker], None]
 ) -> None:
-    with booted(lab, "enforcing=0") as (machine, witness, attacker):
+    with permissive(lab) as (machine, witness, attacker):
         switch(attacker)
         attacker.write_file(f"{switched_off.SELINUXFS}/enforce", b"1")
         check_policy(SELINUX, machine, lab.image)
@@ -135,9 +131,5 @@ def test_a_guest_whose_policy_is_damaged_is_refused(lab: Lab, tmp_path: Path) ->
     damaged = tmp_path / "initramfs.cpio"
     damaged.write_bytes(image.replace(rules, rules[: len(rules) // 2].ljust(len(rules), b"\0")))
     spec = replace(lab.spec("selinux"), initramfs=damaged, guest_key="damaged")
-    with Machine.boot(spec, lab.accelerator) as machine:
-        witness = Witness(machine, lab.image)
-        witness.appear(seconds=BOOT_SECONDS)
-        with pytest.raises(VmLost):
-            witness.wait(lambda t: t.count.right > 0, seconds=BOOT_SECONDS, what="right reply")
-    assert "the policy does not load" in machine.console()
+    console = console_without_handler(lab, spec, seconds=BOOT_SECONDS)
+    assert "the policy does not load" in console

@@ -9,8 +9,8 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 import pytest
+from rival_guests import booted
 
-from harness.attacker import Attacker, Channel
 from harness.attacker.capabilities import CAP_MAC_OVERRIDE, lower
 from harness.attacker.errors import GuestError
 from harness.cell import Cell
@@ -23,14 +23,14 @@ from harness.scenarios.switched_off_smack import (
     take_floor_label,
 )
 from harness.variants import SMACK, VARIANTS
-from harness.vm.machine import Machine
 from harness.witness.enforcing import check_policy
-from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.attacker import Attacker
     from harness.lab import Images, Lab
+    from harness.vm.machine import Machine
 
 BOOT_SECONDS = 300
 LOADER = "/lib/modules/umd_witness_loader.ko"
@@ -119,16 +119,11 @@ def test_attacks_that_it_stops_and_that_it_does_not(lab: Lab, name: str, verdict
 @contextmanager
 def unsealed(lab: Lab) -> Iterator[tuple[Attacker, Handler]]:
     """A guest whose policy root may still change."""
-    spec, images = lab.spec("smack", boot="umd.unsealed"), lab.images("smack")
-    with Machine.boot(spec, lab.accelerator) as machine:
-        witness = Witness(machine, images.kernel)
-        witness.appear(seconds=BOOT_SECONDS)
-        witness.wait(lambda t: t.count.right > 0, seconds=BOOT_SECONDS, what="right reply")
+    spec = lab.spec("smack", boot="umd.unsealed")
+    with booted(lab, spec, seconds=BOOT_SECONDS) as (machine, witness, attacker):
         with pytest.raises(VmLost, match="the policy of smack is not draconian in this guest"):
-            check_policy(SMACK, machine, images.kernel)
-        with Channel(machine.agent_socket(), attempt_seconds=BOOT_SECONDS) as channel:
-            attacker = Attacker(channel, images.guest)
-            yield attacker, Handler(VARIANTS["smack"], machine, images.kernel, witness)
+            check_policy(SMACK, machine, lab.image)
+        yield attacker, Handler(VARIANTS["smack"], machine, lab.image, witness)
 
 
 def test_what_is_tried_would_switch_it_off_if_it_were_allowed(lab: Lab) -> None:
