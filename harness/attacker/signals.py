@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Signals with all that root may say about them, and who they are ignored by."""
+"""Signals with all that root may say about them."""
 
 from __future__ import annotations
 
 import struct
-from signal import SIG_IGN
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from harness.attacker.attacker import Attacker
 
 # include/uapi/asm-generic/siginfo.h
 _SI_QUEUE = -1
@@ -17,10 +12,6 @@ _INFO = struct.Struct("<3i116x")
 """siginfo_t: number, errno and code, then what the code says it is."""
 _EVENT = struct.Struct("<Q3i44x")
 """struct sigevent: a value, the signal's number, how to notify, and whom."""
-
-_ACTION = struct.Struct("<4Q")
-"""struct sigaction as the kernel takes it: handler, flags, restorer and mask."""
-_MASK_SIZE = 8
 
 
 def queued(signal: int) -> bytes:
@@ -31,9 +22,3 @@ def queued(signal: int) -> bytes:
 def event_to(thread: int, signal: int) -> bytes:
     """Return the struct sigevent that has a thread signalled, for timer_create(2)."""
     return _EVENT.pack(0, signal, _SIGEV_THREAD_ID, thread)
-
-
-def ignore(attacker: Attacker, signal: int) -> None:
-    """Have the agent, and what it starts from now on, ignore a signal, as set-up."""
-    with attacker.setup():
-        attacker.syscall("rt_sigaction", signal, _ACTION.pack(SIG_IGN, 0, 0, 0), 0, _MASK_SIZE)

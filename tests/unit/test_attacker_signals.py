@@ -7,14 +7,14 @@ import os
 import struct
 import time
 from errno import EINVAL
-from signal import SIGHUP, SIGKILL, SIGUSR1
+from signal import SIGKILL, SIGUSR1
 from typing import TYPE_CHECKING
 
 import pytest
 from local_agent import local_attacker
 
 from harness.attacker import Attacker, GuestError
-from harness.attacker.signals import event_to, ignore, queued
+from harness.attacker.signals import event_to, queued
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,17 +32,7 @@ def test_a_queued_signal_arrives(attacker: Attacker) -> None:
     assert os.WTERMSIG(attacker.waitpid(child)[1]) == SIGKILL
 
 
-def test_an_ignored_signal_ends_neither_the_agent_nor_its_child(attacker: Attacker) -> None:
-    ignore(attacker, SIGHUP)
-    attacker.kill(attacker.getpid(), SIGHUP)
-    child = attacker.fork()
-    attacker.kill(child, SIGHUP)
-    attacker.kill(child, SIGKILL)
-    assert os.WTERMSIG(attacker.waitpid(child)[1]) == SIGKILL
-
-
 def test_a_timer_signals_a_thread_of_its_own_process_alone(attacker: Attacker) -> None:
-    ignore(attacker, SIGUSR1)
     timer = bytearray(4)
     attacker.syscall(
         "timer_create", time.CLOCK_MONOTONIC, event_to(attacker.getpid(), SIGUSR1), timer
