@@ -42,7 +42,7 @@ static int agent_waits(const char *path)
 
 	sys(__NR_read, file, text, sizeof(text));
 	sys(__NR_close, file);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < ARRAY_SIZE(waits); i++) {
 		for (n = 0; waits[i][n] && text[n] == waits[i][n]; n++)
 			;
 		if (!waits[i][n])

@@ -15,6 +15,7 @@ from scripted_lab import outcome
 
 from harness import lab as lab_module
 from harness.cell import LACKING, Cell, Outcome
+from harness.engines import ENGINES
 from harness.errors import Silent, UserError, VmLost
 from harness.guest_image import GuestImage
 from harness.kernel.images import KernelImage
@@ -28,6 +29,7 @@ from harness.witness.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.engines.engine import Engine
     from harness.vmcore import Dump
 
 CELL = Cell("6.12", "isolated", "proc_mem_write")
@@ -104,6 +106,18 @@ def test_what_an_attack_lacks(
     image.config.write_text("# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_SMP=y\n")
     attack = replace(SCENARIOS["proc_mem_write"], needs=needs, since=since, before=before)
     assert _lacks(attack, image) == lacking
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=lambda engine: engine.name)
+def test_what_freezes_the_way_in_is_not_tried(tmp_path: Path, engine: Engine) -> None:
+    image = KernelImage("6.12", "k1", tmp_path)
+    image.config.write_text("# Linux/x86 6.12.94 Kernel Configuration\n")
+    images = Images(image, GuestImage("g1", tmp_path, tmp_path))
+    opened = replace(lab(), flavours={"": images}, engine=engine)
+    thawed = opened.lacking(Cell("6.12", "baseline", "proc_mem_write"))
+    frozen = opened.lacking(Cell("6.12", "baseline", "dev_snapshot_freeze"))
+    assert not thawed
+    assert ("it freezes sshd as well" in frozen) == (engine.name == "image")
 
 
 def test_a_kernel_without_what_a_variant_needs_is_refused(tmp_path: Path) -> None:
