@@ -6,6 +6,7 @@
 #include <linux/fcntl.h>
 
 #include "bare.h"
+#include "number.h"
 
 #define PAGE 4096UL
 #define FRAME ((1UL << 55) - 1) /* of an entry of /proc/self/pagemap */
@@ -19,15 +20,6 @@ static inline unsigned long physical(const volatile void *at)
 	sys(__NR_pread64, pagemap, &entry, sizeof(entry), address / PAGE * sizeof(entry));
 	sys(__NR_close, pagemap);
 	return (entry & FRAME) * PAGE + address % PAGE;
-}
-
-static inline unsigned long number(const char *digits)
-{
-	unsigned long value = 0;
-
-	for (; *digits; digits++)
-		value = 10 * value + *digits - '0';
-	return value;
 }
 
 #endif

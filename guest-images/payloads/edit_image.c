@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "bare.h"
+#include "number.h"
 
 #define PAGE 4096L
 #define EDITED 32
@@ -22,15 +23,6 @@
 #define IMAGE_PAGES 52
 #define PAGES 53
 #define ZERO (1UL << 63) /* the image leaves its content out */
-
-static long number(const char *text)
-{
-	long value = 0;
-
-	while (*text)
-		value = value * 10 + *text++ - '0';
-	return value;
-}
 
 static long take(long device, unsigned long **image)
 {
@@ -94,12 +86,12 @@ int main(int argc, char **argv, char **envp)
 		return 1;
 	}
 	size = is_original ? take(device, &image) : 0;
-	page = size ? find(image, number(argv[1])) : NULL;
+	page = size ? find(image, number(argv[1], 10)) : NULL;
 	thaw(device);
 	if (!is_original)
 		return 0;
 	if (!page)
 		return 2;
-	memset(page + number(argv[2]), 0xff, EDITED);
+	memset(page + number(argv[2], 10), 0xff, EDITED);
 	return resume(image, size);
 }

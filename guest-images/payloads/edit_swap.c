@@ -14,6 +14,7 @@
 #include <linux/time_types.h>
 
 #include "bare.h"
+#include "number.h"
 
 #define PAGE 4096
 #define HEAD 24 /* struct witness_message, up to its body */
@@ -22,15 +23,6 @@
 #define PASSES 3
 
 static const struct __kernel_timespec pause = { .tv_nsec = 30000000 };
-
-static long number(const char *text)
-{
-	long value = 0;
-
-	while (*text)
-		value = value * 10 + *text++ - '0';
-	return value;
-}
 
 static void put(const char *path, const char *text, long size)
 {
@@ -73,9 +65,9 @@ static void push_out(void)
 static void edit(char *page, const char *end, char **places)
 {
 	for (; page < end; page += PAGE) {
-		char *state = page + number(places[4]);
+		char *state = page + number(places[4], 10);
 
-		if (is_state(page + number(places[2]), page + number(places[3]), state))
+		if (is_state(page + number(places[2], 10), page + number(places[3], 10), state))
 			memset(state, 0xff, EDITED);
 	}
 }
@@ -89,7 +81,7 @@ int main(int argc, char **argv, char **envp)
 	(void)envp;
 	if (argc < 5)
 		return 1;
-	size = number(argv[1]) * PAGE;
+	size = number(argv[1], 10) * PAGE;
 	swap = (char *)sys(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	sys(__NR_mlockall, MCL_CURRENT | MCL_FUTURE); /* not this */
 

@@ -11,18 +11,10 @@
 #include <linux/user_events.h>
 
 #include "bare.h"
+#include "number.h"
 
 #define PAGE	4096UL
 #define EVENTS	"/sys/kernel/tracing/"
-
-static unsigned long number(const char *digits)
-{
-	unsigned long value = 0;
-
-	for (; *digits; digits++)
-		value = value << 4 | (*digits <= '9' ? *digits - '0' : *digits - 'a' + 10);
-	return value;
-}
 
 /* The CPU's number is 0: what shows that it was written is that it is no longer -1. */
 static void use_rseq(unsigned int *word)
@@ -51,7 +43,7 @@ static void use_user_events(unsigned int *word)
 
 int main(int argc, char **argv, char **envp)
 {
-	unsigned int *word = (unsigned int *)number(argv[2]);
+	unsigned int *word = (unsigned int *)number(argv[2], 16);
 	unsigned long page = (unsigned long)word & -PAGE;
 
 	(void)argc, (void)envp;

@@ -36,7 +36,7 @@ int main(int argc, char **argv, char **envp)
 		return 1;
 	request.control = __builtin_bswap32(SELECT | READ);
 	request.size = __builtin_bswap32(SIZE);
-	request.address = __builtin_bswap64(number(argv[1]));
+	request.address = __builtin_bswap64(number(argv[1], 10));
 	at = physical(&request);
 	out(PORT, __builtin_bswap32(at >> 32));
 	out(PORT + 4, __builtin_bswap32(at));

@@ -70,14 +70,14 @@ int main(int argc, char **argv, char **envp)
 		rings.available.ring[i] = i;
 	}
 
-	common = (void *)(registers + number(argv[2]));
+	common = (void *)(registers + number(argv[2], 10));
 	common->select = QUEUE;
 	common->size = QUEUED;
 	set(common->descriptors, physical(&rings));
 	set(common->available, physical(&rings.available));
-	set(common->used, number(argv[5]) - USED_HEADER);
+	set(common->used, number(argv[5], 10) - USED_HEADER);
 	common->enable = 1;
-	bell = (void *)(registers + number(argv[3]) + common->bell * number(argv[4]));
+	bell = (void *)(registers + number(argv[3], 10) + common->bell * number(argv[4], 10));
 	*bell = QUEUE;
 	return 0;
 }

