@@ -27,12 +27,13 @@ def frames_with(attacker: Attacker, flag: int) -> set[int]:
     return {frame for frame, (bits,) in enumerate(struct.iter_unpack("<Q", flags)) if bits & flag}
 
 
-def mark_idle(attacker: Attacker) -> None:
-    """Have every frame of user memory count as idle until it is used again."""
+def mark_idle(attacker: Attacker) -> int:
+    """Have every frame of user memory count as idle until it is used again; how many are there."""
     size = len(attacker.read_file(_IDLE))
     with attacker.open(_IDLE, O_WRONLY) as bitmap:
         for at in range(0, size, _MOST):
             bitmap.write(b"\xff" * min(_MOST, size - at))
+    return size * 8
 
 
 def idle_frames(attacker: Attacker) -> set[int]:

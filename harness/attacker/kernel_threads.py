@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from errno import ENOENT, ESRCH
-from typing import TYPE_CHECKING
+from errno import ENOENT, EPERM, ESRCH
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.attacker.errors import GuestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from harness.attacker.attacker import Attacker
+
+T = TypeVar("T")
 
 
 def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
@@ -27,9 +29,27 @@ def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
             yield int(pid)
 
 
-def forking_threads(attacker: Attacker) -> Iterator[int]:
-    """Yield the pids of what the next handler is forked from, whichever of them it will be.
+def on_forking_threads(attacker: Attacker, act: Callable[[int], T]) -> list[T]:
+    """Act on each that the next handler may be forked from: see each_within_reach().
 
     A process comes from an unbound worker, a thread from kthreadd, as do new workers.
     """
-    return threads_named(attacker, b"kthreadd", b"kworker/u")
+    return each_within_reach(threads_named(attacker, b"kthreadd", b"kworker/u"), act)
+
+
+def each_within_reach(pids: Iterable[int], act: Callable[[int], T]) -> list[T]:
+    """Act on each, and return what that gave, but where it is refused with EPERM.
+
+    Raises GuestError: all refused, or one with another errno.
+    """
+    done, refusal = [], None
+    for pid in pids:
+        try:
+            done.append(act(pid))
+        except GuestError as error:
+            if error.errno != EPERM:
+                raise
+            refusal = error
+    if refusal and not done:
+        raise refusal
+    return done

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.audit import Audit, find_thread
 from harness.attacker.errors import NoTarget
-from harness.attacker.kernel_threads import forking_threads
+from harness.attacker.kernel_threads import on_forking_threads
 from harness.attacker.priority import run_almost_never
 from harness.attacker.syscalls import NUMBERS
 from harness.scenarios.holes import on_isolated, on_kthread
@@ -97,8 +97,7 @@ def fail_function(attacker: Attacker, handler: Handler) -> None:
 def make_it_fail_inherit(attacker: Attacker, handler: Handler) -> None:
     """Have what the next handler is forked of made to fail, which it inherits: none can answer."""
     prepare_to_fail(attacker)
-    for pid in forking_threads(attacker):
-        attacker.write_file(f"/proc/{pid}/make-it-fail", b"1")
+    on_forking_threads(attacker, lambda pid: attacker.write_file(f"/proc/{pid}/make-it-fail", b"1"))
     attacker.write_file(f"{FAIL_FUNCTION}/probability", b"100")
     handler.restart()
 

@@ -11,11 +11,12 @@ import struct
 from functools import partial
 from os import SCHED_IDLE, SCHED_OTHER
 from resource import RLIMIT_CPU
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import NoTarget
 from harness.attacker.injection import inject
-from harness.attacker.kernel_threads import forking_threads
+from harness.attacker.kernel_threads import on_forking_threads
 from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
 from harness.scenarios.holes import on_both, on_debug, on_kthread
 from harness.scenarios.registry import scenario
@@ -32,6 +33,9 @@ IOPRIO_IDLE = 3 << 13
 PR_SCHED_CORE, PR_SCHED_CORE_CREATE = 62, 1
 MS_BIND = 4096
 LOOKS = 5
+
+REPLIES = 20
+"""As many as show whether they are slow."""
 
 SCHED_DEADLINE = 6
 DEADLINE_NS, PERIOD_NS = 5_000_000, 100_000_000
@@ -60,8 +64,7 @@ _inherits = partial(
 )
 def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
     """Give the kernel's threads, of which the next handler is forked, a second of CPU time each."""
-    for pid in forking_threads(attacker):
-        attacker.prlimit(pid, RLIMIT_CPU, (1, 1))
+    on_forking_threads(attacker, lambda pid: attacker.prlimit(pid, RLIMIT_CPU, (1, 1)))
 
 
 @_inherits(
@@ -72,8 +75,7 @@ def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
 )
 def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
     """Let the threads of which the next handler is forked run only when nothing else wants to."""
-    for pid in forking_threads(attacker):
-        attacker.sched_setscheduler(pid, SCHED_IDLE, 0)
+    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_IDLE, 0))
 
 
 @_inherits(
@@ -85,8 +87,9 @@ def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
 )
 def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
     """Have the timers of the threads of which the next handler is forked be ten seconds late."""
-    for pid in forking_threads(attacker):
-        attacker.write_file(f"/proc/{pid}/timerslack_ns", b"%d" % SLACK_NS)
+    on_forking_threads(
+        attacker, lambda pid: attacker.write_file(f"/proc/{pid}/timerslack_ns", b"%d" % SLACK_NS)
+    )
 
 
 @_inherits(
@@ -98,8 +101,9 @@ def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
 )
 def ioprio_inherit(attacker: Attacker, handler: Handler) -> None:
     """Let the threads of which the next handler is forked have the disk only when it is idle."""
-    for pid in forking_threads(attacker):
-        attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE)
+    on_forking_threads(
+        attacker, lambda pid: attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE)
+    )
 
 
 @_inherits(
@@ -111,8 +115,9 @@ def ioprio_inherit(attacker: Attacker, handler: Handler) -> None:
 )
 def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
     """Make the threads of which the next handler is forked the first to go when memory is short."""
-    for pid in forking_threads(attacker):
-        attacker.write_file(f"/proc/{pid}/oom_score_adj", b"1000")
+    on_forking_threads(
+        attacker, lambda pid: attacker.write_file(f"/proc/{pid}/oom_score_adj", b"1000")
+    )
 
 
 @_inherits(
@@ -127,8 +132,9 @@ def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
 )
 def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
     """Give each thread of which the next handler is forked a cookie: it runs with nobody else."""
-    for pid in forking_threads(attacker):
-        attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, pid, 0, 0)
+    on_forking_threads(
+        attacker, lambda pid: attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, pid, 0, 0)
+    )
 
 
 @scenario(
@@ -147,10 +153,7 @@ def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
 )
 def perf_inherit_from_kworker(attacker: Attacker, handler: Handler) -> None:
     """Read the secret off the stack of the next handler, which inherits a worker's perf events."""
-    events = [
-        PerfEvent(attacker, pid, cpu=0, sample=PERF_SAMPLE_STACK_USER, flags=INHERIT)
-        for pid in forking_threads(attacker)
-    ]
+    events = on_forking_threads(attacker, partial(_sample_heirs, attacker))
     for event in events:
         event.map_ring()
     handler.restart()
@@ -161,6 +164,10 @@ def perf_inherit_from_kworker(attacker: Attacker, handler: Handler) -> None:
         raise NoTarget("its samples carry no user stack")
     for stack in stacks:
         attacker.show_all(stack)
+
+
+def _sample_heirs(attacker: Attacker, pid: int) -> PerfEvent:
+    return PerfEvent(attacker, pid, cpu=0, sample=PERF_SAMPLE_STACK_USER, flags=INHERIT)
 
 
 @_inherits(
@@ -204,31 +211,50 @@ def umh_bset_inheritable(attacker: Attacker, handler: Handler) -> None:
     attacker.write_file(BSET, b"%d 0" % CAP_SYS_MODULE)
 
 
-@scenario(
+_of_workers = partial(
+    scenario,
     effect=Effect.AVAILABILITY,
     surface="sched-policy-inherit",
-    answers=("L6", "L5"),
+    answers=("T10", "L6"),
     reach="security_task_setscheduler",
+)
+
+
+@_of_workers(target="system")
+def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
+    """Let the kernel's workers, who talk to the handler, run only when nobody burns CPU time.
+
+    Set back afterwards: this is not about what the next handler inherits.
+    """
+    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_IDLE, 0))
+    burn = attacker.payload("burn")
+    with attacker.setup():
+        burner = attacker.spawn(burn)
+    for _ in range(REPLIES):
+        handler.wait_for_request()
+    attacker.kill(burner, SIGKILL)
+    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_OTHER, 0))
+
+
+@_of_workers(
     target="start",
-    holes=on_both(
-        Verdict.DISRUPTED, "a thread with a deadline cannot fork, and no hook knows what it forks"
-    ),
+    holes=on_kthread(Verdict.DISRUPTED, "a thread with a deadline cannot fork"),
 )
 def deadline_cannot_fork(attacker: Attacker, handler: Handler) -> None:
     """Give the threads of which the next handler is forked a deadline: such a thread may not fork.
 
     Set back afterwards: one failed start is enough.
     """
-    threads = list(forking_threads(attacker))
-    for pid in threads:
-        _set_policy(attacker, pid, SCHED_DEADLINE, runtime=DEADLINE_NS, period=PERIOD_NS)
+    deadline = partial(
+        _set_policy, attacker, policy=SCHED_DEADLINE, runtime=DEADLINE_NS, period=PERIOD_NS
+    )
+    on_forking_threads(attacker, deadline)
     handler.restart()
-    for pid in threads:
-        _set_policy(attacker, pid, SCHED_OTHER)
+    on_forking_threads(attacker, partial(_set_policy, attacker, policy=SCHED_OTHER))
 
 
 def _set_policy(
-    attacker: Attacker, pid: int, policy: int, *, runtime: int = 0, period: int = 0
+    attacker: Attacker, pid: int, *, policy: int, runtime: int = 0, period: int = 0
 ) -> None:
     """sched_setattr(2), with struct sched_attr of include/uapi/linux/sched/types.h."""
     attr = struct.pack("<IIQiI3Q", 48, policy, 0, 0, 0, runtime, period, period)

@@ -48,8 +48,8 @@ UFFDIO_REGISTER_MODE_MISSING = 1
 HALF = 1 << 46
 """Half of the address space: stacks lie above, programs below."""
 SECONDS = 3.0
-FEW = 256
-"""Frames out of 65536, our own among them."""
+FEW = 1 / 256
+"""Of all frames, our own among them."""
 ROUNDS = 16
 """How often to have them marked: where others run as well, not the same frames are in use."""
 THREADS_MAX = "/proc/sys/kernel/threads-max"
@@ -318,14 +318,14 @@ def page_idle(attacker: Attacker, handler: Handler) -> None:
     state = handler.physical("chain") // PAGE
     used = frames_with(attacker, KPF_ANON)
     for _ in range(ROUNDS):
-        mark_idle(attacker)
+        few = FEW * mark_idle(attacker)
         handler.wait_for_request()
         used -= idle_frames(attacker)
-        if len(used) <= FEW:
+        if len(used) <= few:
             break
     if state not in used:
         raise NoTarget(f"none of its frames is among the {len(used)} in use")
-    attacker.gain("in which few frames its state lies", len(used) <= FEW, truth=True)
+    attacker.gain("in which few frames its state lies", len(used) <= few, truth=True)
 
 
 @scenario(
