@@ -21,6 +21,7 @@ from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
 from harness.scenarios.holes import on_both, on_debug, on_kthread
 from harness.scenarios.registry import scenario
 from harness.scenarios.tracing import NO_PROBES
+from harness.witness.latency import SLOW_NS
 from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ LOOKS = 5
 
 REPLIES = 20
 """As many as show whether they are slow."""
+
+KTHREADD = 2
+TURNS = 2
+LATE_NS = SLOW_NS * 6 // 5
+WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 
 SCHED_DEADLINE = 6
 DEADLINE_NS, PERIOD_NS = 5_000_000, 100_000_000
@@ -197,7 +203,7 @@ def init_fs_chroot(attacker: Attacker, handler: Handler) -> None:
 )
 def workqueue_cpumask_inherit(attacker: Attacker, handler: Handler) -> None:
     """Confine the kernel's workers, of which the next handler is forked, to one of two CPUs."""
-    attacker.write_file("/sys/devices/virtual/workqueue/cpumask", b"2")
+    attacker.write_file(WORKERS_CPUS, b"2")
 
 
 @_inherits(
@@ -251,6 +257,25 @@ def deadline_cannot_fork(attacker: Attacker, handler: Handler) -> None:
     on_forking_threads(attacker, deadline)
     handler.restart()
     on_forking_threads(attacker, partial(_set_policy, attacker, policy=SCHED_OTHER))
+
+
+@_of_workers(target="system", cpus=2)
+def lone_worker(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel's workers made anew, one each, and no second one, without whom none works.
+
+    A race: no second one must be wanted before kthreadd can no longer fork.
+    """
+    payload = attacker.payload("lone_worker")
+    for cpus in ("1", "2") * TURNS:
+        attacker.run(payload, cpus)
+        seen = handler.requests()
+        handler.let_pass(LATE_NS)
+        won = handler.requests() == seen
+        attacker.tried(won=won)
+        _set_policy(attacker, KTHREADD, policy=SCHED_OTHER)
+        attacker.write_file(WORKERS_CPUS, b"3")  # before another handler is started there
+        if won:
+            break
 
 
 def _set_policy(
