@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 PROGRAM = "umd_witness_umh"
 
-MEMORY_NODE = 128 << 20
-"""Bytes in one of a machine's memory nodes (harness/vm/spec.py)."""
-
 FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
 """What a process's and a thread's code have in common: SHA-256's first round constants
 (FIPS 180-4, 4.2.2). With others they compute something else."""
@@ -153,7 +150,7 @@ class Handler:
 
     def node(self, name: str) -> int:
         """The memory node that one of its variables lies on: of two, each has half of memory."""
-        return int(self.physical(name) >= MEMORY_NODE)
+        return int(self.physical(name) >= self._machine.memory_size // 2)
 
     def requests(self) -> set[int]:
         """The numbers of the latest requests."""

@@ -38,9 +38,9 @@ _SWAP_CACHE = 1 << 13
 _SLOT = 8
 """The bytes of a slot's number, as find_page.c tells it."""
 
-_STEP = b"256K"
 _STEPS = 32
-"""When to give up: what can be pushed out has gone after 7. Not a time, which a busy host takes."""
+"""In how many all of the device could be written to, so as not to have all of memory go at once.
+When to give up: what can be pushed out has gone after 7. Not a time, which a busy host takes."""
 
 
 class StaysInMemory(Exception):
@@ -58,6 +58,7 @@ class SwapDevice:
     def __init__(self, attacker: Attacker, *, pages: int) -> None:
         """Make it and switch it on, as set-up."""
         self._attacker = attacker
+        self._step = pages * PAGE // _STEPS
         with attacker.setup():
             attacker.mkdir(_FOLDER)
             attacker.mount("none", _FOLDER, "ramfs")
@@ -66,6 +67,7 @@ class SwapDevice:
             self._file.pwrite(_HEADER.pack(1, pages - 1), _HEADER_AT)
             self._file.pwrite(_MAGIC, PAGE - len(_MAGIC))
             attacker.syscall("swapon", self._loop_device(), 0)
+            attacker.write_file("/proc/sys/vm/swappiness", b"200")  # and files' pages stay
 
     def _loop_device(self) -> str:
         attacker = self._attacker
@@ -124,7 +126,7 @@ class SwapDevice:
         for _ in range(_STEPS):
             if (found := slot()) is not None:
                 return found
-            reclaim(self._attacker)
+            reclaim(self._attacker, self._step)
         raise StaysInMemory("the page was never swapped out, or stayed in memory as well")
 
     def rewrite(self, slot: int, offset: int, data: bytes) -> None:
@@ -139,11 +141,11 @@ class SwapDevice:
         return bool(_entry(self._attacker, "/proc/kpageflags", frame) & _SWAP_CACHE)
 
 
-def reclaim(attacker: Attacker) -> None:
-    """Have the kernel reclaim memory; less will do."""
+def reclaim(attacker: Attacker, size: int) -> None:
+    """Have the kernel reclaim so many bytes of memory; less will do."""
     drain_batches(attacker)
     try:
-        attacker.write_file("/sys/fs/cgroup/memory.reclaim", _STEP)
+        attacker.write_file("/sys/fs/cgroup/memory.reclaim", b"%d" % size)
     except GuestError as error:
         if error.errno != EAGAIN:
             raise

@@ -80,8 +80,13 @@ def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
     reach="security_task_setscheduler",
 )
 def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Let the threads of which the next handler is forked run only when nothing else wants to."""
+    """Let the threads of which the next handler is forked run only when nothing else wants to.
+
+    Set back afterwards: this is not about who else waits for them.
+    """
     on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_IDLE, 0))
+    handler.restart()
+    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_OTHER, 0))
 
 
 @_inherits(
@@ -265,6 +270,7 @@ def lone_worker(attacker: Attacker, handler: Handler) -> None:
 
     A race: no second one must be wanted before kthreadd can no longer fork.
     """
+    attacker.write_file(WORKERS_CPUS, b"3")  # the payload would not tell by whom it is refused
     payload = attacker.payload("lone_worker")
     for cpus in ("1", "2") * TURNS:
         attacker.run(payload, cpus)

@@ -48,7 +48,7 @@ UFFDIO_REGISTER_MODE_MISSING = 1
 HALF = 1 << 46
 """Half of the address space: stacks lie above, programs below."""
 SECONDS = 3.0
-FEW = 1 / 256
+FEW = 1 / 128
 """Of all frames, our own among them."""
 ROUNDS = 16
 """How often to have them marked: where others run as well, not the same frames are in use."""
