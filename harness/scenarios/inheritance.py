@@ -231,11 +231,11 @@ _of_workers = partial(
 )
 
 
-@_of_workers(target="system")
+@_of_workers(target="system", also=(Effect.INTEGRITY,), shows="policy")
 def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
     """Let the kernel's workers, who talk to the handler, run only when nobody burns CPU time.
 
-    Set back afterwards: this is not about what the next handler inherits.
+    Who is started meanwhile inherits it: that one is, for certain, once the burning is over.
     """
     on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_IDLE, 0))
     burn = attacker.payload("burn")
@@ -244,6 +244,7 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
     for _ in range(REPLIES):
         handler.wait_for_request()
     attacker.kill(burner, SIGKILL)
+    handler.restart()
     on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_OTHER, 0))
 
 
