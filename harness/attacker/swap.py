@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from errno import EAGAIN
 from os import O_CREAT, O_RDONLY, O_RDWR
@@ -139,6 +140,17 @@ class SwapDevice:
     def _holds(self, frame: int) -> bool:
         """Whether that page frame is still a copy of a page that was written out."""
         return bool(_entry(self._attacker, "/proc/kpageflags", frame) & _SWAP_CACHE)
+
+
+def swappable(attacker: Attacker) -> int:
+    """How many pages the kernel could swap out, at least 2048: others run as well.
+
+    No more than that: the kernel keeps pages in the swap cache until half of the swap is used.
+    """
+    with attacker.setup():
+        info = attacker.read_file("/proc/meminfo").decode()
+    kib = sum(map(int, re.findall(r"^(?:AnonPages|Shmem): +(\d+)", info, re.MULTILINE)))
+    return max(2048, kib * 1024 // PAGE)
 
 
 def reclaim(attacker: Attacker, size: int) -> None:

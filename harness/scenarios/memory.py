@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import time
 from errno import EACCES, EINVAL, EPERM, ESRCH
@@ -18,7 +17,7 @@ from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.frames import KPF_ANON, frames_with, idle_frames, mark_idle
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.snapshot import SnapshotDevice
-from harness.attacker.swap import PAGE, StaysInMemory, SwapDevice, drain_batches
+from harness.attacker.swap import PAGE, StaysInMemory, SwapDevice, drain_batches, swappable
 from harness.handler import FIRST_ROUNDS
 from harness.scenarios.cgroups import move_into
 from harness.scenarios.holes import NO_BLOB, on_debug, on_kthread
@@ -109,17 +108,6 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
         slot = swap.push_out_page(pid, chain, page_out)
     swap.rewrite(slot, chain % PAGE, b"\xff" * 32)
     attacker.kill(pid, SIGCONT)
-
-
-def swappable(attacker: Attacker) -> int:
-    """How many pages the kernel could swap out, at least 2048: others run as well.
-
-    No more than that: the kernel keeps pages in the swap cache until half of the swap is used.
-    """
-    with attacker.setup():
-        info = attacker.read_file("/proc/meminfo").decode()
-    kib = sum(map(int, re.findall(r"^(?:AnonPages|Shmem): +(\d+)", info, re.MULTILINE)))
-    return max(2048, kib * 1024 // PAGE)
 
 
 @scenario(
