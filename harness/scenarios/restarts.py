@@ -221,15 +221,14 @@ def lsm_denies_pipes(attacker: Attacker, handler: Handler) -> None:
 
 
 @_by_policy(
-    holes=on_both(Verdict.DISRUPTED, "security modules are asked before the kernel's modules load"),
-    through="security_kernel_module_request",
+    holes=on_kthread(
+        Verdict.DISRUPTED, "security modules are asked before the kernel's modules load"
+    ),
+    reach="security_bpf_prog_load",
 )
 def lsm_denies_modules(attacker: Attacker, handler: Handler) -> None:
-    """Load a security policy, a BPF program, under which the kernel asks for no module; unload."""
-    denial = BpfObject(attacker, "deny_modules")
-    attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
-    handler.wait_for_failure()
-    denial.end()
+    """Load a security policy, a BPF program, under which the kernel asks for no module."""
+    BpfObject(attacker, "deny_modules")
 
 
 def _as_comm(name: str) -> bytes:
