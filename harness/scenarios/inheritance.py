@@ -7,7 +7,6 @@ the hooks that are asked see a worker of the kernel.
 
 from __future__ import annotations
 
-import struct
 from functools import partial
 from os import SCHED_IDLE, SCHED_OTHER
 from resource import RLIMIT_CPU
@@ -18,6 +17,7 @@ from harness.attacker.errors import NoTarget
 from harness.attacker.injection import inject
 from harness.attacker.kernel_threads import on_forking_threads
 from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
+from harness.attacker.priority import set_deadline
 from harness.scenarios.holes import on_both, on_debug, on_kthread
 from harness.scenarios.registry import scenario
 from harness.scenarios.tracing import NO_PROBES
@@ -41,9 +41,10 @@ REPLIES = 20
 KTHREADD = 2
 TURNS = 2
 LATE_NS = SLOW_NS * 6 // 5
+"""Long enough to be a disruption, and not so long that the library gives the handler up."""
+
 WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 
-SCHED_DEADLINE = 6
 DEADLINE_NS, PERIOD_NS = 5_000_000, 100_000_000
 """Of CPU time in each period: little enough for the kernel to admit all its workers."""
 
@@ -84,9 +85,9 @@ def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
 
     Set back afterwards: this is not about who else waits for them.
     """
-    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_IDLE, 0))
+    _schedule_all(attacker, SCHED_IDLE)
     handler.restart()
-    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_OTHER, 0))
+    _schedule_all(attacker, SCHED_OTHER)
 
 
 @_inherits(
@@ -222,6 +223,10 @@ def umh_bset_inheritable(attacker: Attacker, handler: Handler) -> None:
     attacker.write_file(BSET, b"%d 0" % CAP_SYS_MODULE)
 
 
+def _schedule_all(attacker: Attacker, policy: int) -> None:
+    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, policy, 0))
+
+
 _of_workers = partial(
     scenario,
     effect=Effect.AVAILABILITY,
@@ -237,7 +242,7 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
 
     Who is started meanwhile inherits it: that one is, for certain, once the burning is over.
     """
-    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_IDLE, 0))
+    _schedule_all(attacker, SCHED_IDLE)
     burn = attacker.payload("burn")
     with attacker.setup():
         burner = attacker.spawn(burn)
@@ -245,7 +250,7 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
         handler.wait_for_request()
     attacker.kill(burner, SIGKILL)
     handler.restart()
-    on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, SCHED_OTHER, 0))
+    _schedule_all(attacker, SCHED_OTHER)
 
 
 @_of_workers(
@@ -257,12 +262,11 @@ def deadline_cannot_fork(attacker: Attacker, handler: Handler) -> None:
 
     Set back afterwards: one failed start is enough.
     """
-    deadline = partial(
-        _set_policy, attacker, policy=SCHED_DEADLINE, runtime=DEADLINE_NS, period=PERIOD_NS
+    on_forking_threads(
+        attacker, partial(set_deadline, attacker, runtime=DEADLINE_NS, period=PERIOD_NS)
     )
-    on_forking_threads(attacker, deadline)
     handler.restart()
-    on_forking_threads(attacker, partial(_set_policy, attacker, policy=SCHED_OTHER))
+    _schedule_all(attacker, SCHED_OTHER)
 
 
 @_of_workers(target="system", cpus=2)
@@ -279,15 +283,7 @@ def lone_worker(attacker: Attacker, handler: Handler) -> None:
         handler.let_pass(LATE_NS)
         won = handler.requests() == seen
         attacker.tried(won=won)
-        _set_policy(attacker, KTHREADD, policy=SCHED_OTHER)
+        attacker.sched_setscheduler(KTHREADD, SCHED_OTHER, 0)
         attacker.write_file(WORKERS_CPUS, b"3")  # before another handler is started there
         if won:
             break
-
-
-def _set_policy(
-    attacker: Attacker, pid: int, *, policy: int, runtime: int = 0, period: int = 0
-) -> None:
-    """sched_setattr(2), with struct sched_attr of include/uapi/linux/sched/types.h."""
-    attr = struct.pack("<IIQiI3Q", 48, policy, 0, 0, 0, runtime, period, period)
-    attacker.syscall("sched_setattr", pid, attr, 0)
