@@ -35,8 +35,8 @@ PR_SCHED_CORE, PR_SCHED_CORE_CREATE = 62, 1
 MS_BIND = 4096
 LOOKS = 5
 
-REPLIES = 20
-"""As many as show whether they are slow."""
+BURNERS, BURNING_NS = 3, 4_000_000_000
+"""So many for so long that a few replies come late, or one far too late."""
 
 KTHREADD = 2
 TURNS = 2
@@ -245,10 +245,10 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
     _schedule_all(attacker, SCHED_IDLE)
     burn = attacker.payload("burn")
     with attacker.setup():
-        burner = attacker.spawn(burn)
-    for _ in range(REPLIES):
-        handler.wait_for_request()
-    attacker.kill(burner, SIGKILL)
+        burners = [attacker.spawn(burn) for _ in range(BURNERS)]
+    handler.let_pass(BURNING_NS)
+    for pid in burners:
+        attacker.kill(pid, SIGKILL)
     handler.restart()
     _schedule_all(attacker, SCHED_OTHER)
 
