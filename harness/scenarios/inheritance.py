@@ -75,6 +75,7 @@ def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
 
 
 @_inherits(
+    also=(Effect.AVAILABILITY,),
     shows="policy",
     surface="sched-policy-inherit",
     answers=("L6", "R16"),
@@ -83,11 +84,12 @@ def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
 def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
     """Let the threads of which the next handler is forked run only when nothing else wants to.
 
-    Set back afterwards: this is not about who else waits for them.
+    Set back afterwards, so that nobody but the handler waits for others to burn CPU time.
     """
     _schedule_all(attacker, SCHED_IDLE)
     handler.restart()
     _schedule_all(attacker, SCHED_OTHER)
+    _burn(attacker, handler)
 
 
 @_inherits(
@@ -227,6 +229,15 @@ def _schedule_all(attacker: Attacker, policy: int) -> None:
     on_forking_threads(attacker, lambda pid: attacker.sched_setscheduler(pid, policy, 0))
 
 
+def _burn(attacker: Attacker, handler: Handler) -> None:
+    payload = attacker.payload("burn")
+    with attacker.setup():
+        burners = [attacker.spawn(payload) for _ in range(BURNERS)]
+    handler.let_pass(BURNING_NS)
+    for pid in burners:
+        attacker.kill(pid, SIGKILL)
+
+
 _of_workers = partial(
     scenario,
     effect=Effect.AVAILABILITY,
@@ -243,12 +254,7 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
     Who is started meanwhile inherits it: that one is, for certain, once the burning is over.
     """
     _schedule_all(attacker, SCHED_IDLE)
-    burn = attacker.payload("burn")
-    with attacker.setup():
-        burners = [attacker.spawn(burn) for _ in range(BURNERS)]
-    handler.let_pass(BURNING_NS)
-    for pid in burners:
-        attacker.kill(pid, SIGKILL)
+    _burn(attacker, handler)
     handler.restart()
     _schedule_all(attacker, SCHED_OTHER)
 
