@@ -65,6 +65,8 @@ int main(int argc, char **argv, char **envp)
 	if (argc < 4)
 		return 1;
 	file = sys(__NR_open, argv[1], O_RDONLY);
+	if (file < 0)
+		return 1;
 	count = parse(argv[3]);
 	while (sys(__NR_read, 0, &go, 1) == 1) {
 		found = find(file, number(argv[2], 10), count);

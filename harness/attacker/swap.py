@@ -103,11 +103,15 @@ class SwapDevice:
             asked, ask = attacker.pipe()
             answer, answered = attacker.pipe()
             words = _FILE, str(place), wanted.hex()
-            attacker.spawn(path, *words, stdin=asked.fd, stdout=answered.fd)
+            with asked, answered:
+                attacker.spawn(path, *words, stdin=asked.fd, stdout=answered.fd)
 
         def find() -> int:
             ask.write(b"?")
-            return int.from_bytes(answer.read(_SLOT), "little", signed=True)
+            found = answer.read(_SLOT)
+            if len(found) < _SLOT:
+                raise ChildProcessError("what looks for the page has ended")
+            return int.from_bytes(found, "little", signed=True)
 
         return find
 
