@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.attacker.attacker import Attacker
 
 SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
+WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 
 # include/uapi/linux/sched/types.h, struct sched_attr up to sched_period
 _SCHED_ATTR = struct.Struct("<IIQiIQQQ")

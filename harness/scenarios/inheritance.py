@@ -17,7 +17,7 @@ from harness.attacker.errors import NoTarget
 from harness.attacker.injection import inject
 from harness.attacker.kernel_threads import on_forking_threads
 from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
-from harness.attacker.priority import set_deadline
+from harness.attacker.priority import WORKERS_CPUS, set_deadline
 from harness.scenarios.holes import on_both, on_debug, on_kthread
 from harness.scenarios.registry import scenario
 from harness.scenarios.tracing import NO_PROBES
@@ -42,8 +42,6 @@ KTHREADD = 2
 TURNS = 2
 LATE_NS = SLOW_NS * 6 // 5
 """Long enough to be a disruption, and not so long that the library gives the handler up."""
-
-WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 
 DEADLINE_NS, PERIOD_NS = 5_000_000, 100_000_000
 """Of CPU time in each period: little enough for the kernel to admit all its workers."""

@@ -17,7 +17,7 @@ from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import GuestError, NoTarget
 from harness.attacker.gate import Gate
 from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
-from harness.attacker.priority import SECOND_CPU
+from harness.attacker.priority import SECOND_CPU, WORKERS_CPUS
 from harness.scenarios.holes import NO_BLOB, on_both, on_debug, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.scenarios.tracing import NO_SIGNAL
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MODPROBE = "/proc/sys/kernel/modprobe"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 PID_MAX = "/proc/sys/kernel/pid_max"
-WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 LEAST_PIDS = b"301"
 """RESERVED_PIDS and one (kernel/pid.c): the sysctl takes no less."""
 
