@@ -170,10 +170,13 @@ class Handler:
             lambda tally: tally.count.right > right + 1, seconds=seconds, what="further right reply"
         )
 
-    def wait_for_arrival(self, *, seconds: float = 10) -> None:
-        """Return once the function that proves the attack's arrival has been called, by anyone."""
+    def wait_for_arrival(self, *, elsewhere: bool, seconds: float = 10) -> None:
+        """Return once the function that proves the attack's arrival has been called.
+
+        With the handler as its object; or `elsewhere`, where nobody else is known to call it.
+        """
         self._witness.wait(
-            lambda tally: tally.named[0].on_handler + tally.named[0].elsewhere > 0,
+            lambda tally: tally.named[0].on_handler + elsewhere * tally.named[0].elsewhere > 0,
             seconds=seconds,
             what="arrival of the attack",
         )
