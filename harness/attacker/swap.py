@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import struct
+from contextlib import suppress
 from errno import EAGAIN
 from os import O_CREAT, O_RDONLY, O_RDWR
 from typing import TYPE_CHECKING
@@ -118,14 +119,20 @@ class SwapDevice:
     def push_out(self, find: Callable[[], int]) -> int:
         """Have memory written out until what is found is on the device and nowhere else.
 
+        Where others of its kind are in use, that cannot be told: then for all steps there are.
         Its slot. Raises StaysInMemory.
         """
 
         def slot() -> int | None:
-            found = find()
-            return None if found < 0 or _cached(self._attacker) else found
+            return None if (found := find()) < 0 else found
 
-        return self._reclaim_until(slot)
+        def alone() -> int | None:
+            return None if _cached(self._attacker) else found
+
+        found = self._reclaim_until(slot)
+        with suppress(StaysInMemory):
+            self._reclaim_until(alone)
+        return found
 
     def _reclaim_until(self, slot: Callable[[], int | None]) -> int:
         for _ in range(_STEPS):

@@ -127,19 +127,24 @@ def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     find = swap.finder(offset, FIRST_ROUNDS)  # later no process can be started
     with attacker.setup():
         limit = attacker.read_file(THREADS_MAX)
+    attacker.write_file(THREADS_MAX, b"1")  # no new one starts
     try:
-        PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)  # it dies of that
+        _end_by_perf(attacker, handler)
+        slot = swap.push_out(find)
+        swap.rewrite(slot, offset, bytes(len(FIRST_ROUNDS)))
+    except StaysInMemory as error:
+        raise NoTarget("the blob is not swapped out") from error
+    finally:
+        attacker.write_file(THREADS_MAX, limit)
+
+
+def _end_by_perf(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler die of a performance event, if root may have one of it."""
+    try:
+        PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)
     except GuestError as error:
         if error.errno != EPERM:
             raise
-    else:
-        attacker.write_file(THREADS_MAX, b"1")  # and no new one starts
-    try:
-        slot = swap.push_out(find)
-    except StaysInMemory as error:
-        raise NoTarget("the blob is not swapped out") from error
-    swap.rewrite(slot, offset, bytes(len(FIRST_ROUNDS)))
-    attacker.write_file(THREADS_MAX, limit)
 
 
 @scenario(

@@ -26,6 +26,8 @@ AT_FDCWD = -100
 
 REQUEST_NUMBER = struct.Struct("<4xI")
 """In struct witness_message (overlay/kernel/umd_witness/message.h)."""
+FRAME_MAGIC, FRAME_SIZE = b"UMDF", 24
+"""Of struct umd_frame (overlay/include/uapi/linux/umd.h), which may go before it."""
 
 
 @by_proc_fd(
@@ -55,11 +57,13 @@ def proc_fd_tee(attacker: Attacker, handler: Handler) -> None:
     with attacker.setup():
         copied, into = attacker.pipe()
         attacker.sched_setscheduler(0, SCHED_FIFO, 1)  # or the handler is first to take it
+    first = max(handler.requests())
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY) as pipe:
-        attacker.syscall("tee", pipe.fd, into.fd, handler.request_size, 0)
+        attacker.syscall("tee", pipe.fd, into.fd, FRAME_SIZE + handler.request_size, 0)
         handler.wait_for_request()
-    number = REQUEST_NUMBER.unpack_from(copied.read(handler.request_size))[0]
-    attacker.gain("a request", number in handler.requests(), truth=True)
+    copy = copied.read(FRAME_SIZE + handler.request_size)
+    number = REQUEST_NUMBER.unpack_from(copy, FRAME_SIZE * copy.startswith(FRAME_MAGIC))[0]
+    attacker.gain("a request", first <= number <= max(handler.requests()), truth=True)
 
 
 @by_proc_fd(
