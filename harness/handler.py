@@ -61,7 +61,8 @@ def start_time(stat: bytes) -> int:
 class Handler:
     """The process (or kernel thread) under attack. `restarts` counts those that were asked for.
 
-    `start` is when it was started, in clock ticks after boot, as `note_start` found it.
+    `start` is when it was started, in clock ticks after boot, as `note_start` found it. An attack
+    that is `anywhere` has arrived whoever is the object of the function that proves it.
     """
 
     name = PROGRAM
@@ -69,12 +70,19 @@ class Handler:
     """Bytes in a message: struct witness_message (overlay/kernel/umd_witness/message.h)."""
 
     def __init__(
-        self, variant: Variant, machine: Machine, image: KernelImage, witness: Witness
+        self,
+        variant: Variant,
+        machine: Machine,
+        image: KernelImage,
+        witness: Witness,
+        *,
+        anywhere: bool = False,
     ) -> None:
         self._variant = variant
         self._machine = machine
         self._image = image
         self._witness = witness
+        self._anywhere = anywhere
         self.restarts = 0
         self.start = 0
 
@@ -170,16 +178,14 @@ class Handler:
             lambda tally: tally.count.right > right + 1, seconds=seconds, what="further right reply"
         )
 
-    def wait_for_arrival(self, *, elsewhere: bool, seconds: float = 10) -> None:
-        """Return once the function that proves the attack's arrival has been called.
+    def wait_for_arrival(self, *, seconds: float = 10) -> None:
+        """Return once the function that proves the attack's arrival has been called for it."""
 
-        With the handler as its object; or `elsewhere`, where nobody else is known to call it.
-        """
-        self._witness.wait(
-            lambda tally: tally.named[0].on_handler + elsewhere * tally.named[0].elsewhere > 0,
-            seconds=seconds,
-            what="arrival of the attack",
-        )
+        def has_arrived(tally: Tally) -> bool:
+            seen = tally.named[0]
+            return seen.on_handler > 0 or (self._anywhere and seen.elsewhere > 0)
+
+        self._witness.wait(has_arrived, seconds=seconds, what="arrival of the attack")
 
     def wait_for_silence(self, *, silent: float = 1.2, seconds: float = 10) -> None:
         """Return once a request has been unanswered for `silent` seconds: too late for it."""

@@ -71,7 +71,8 @@ class Trial:
         """
         self._tainted = witness.taint()
         first_request(witness)
-        handler = Handler(self.variant, self.machine, self.kernel, witness)
+        anywhere = self.scenario.target != "handler"
+        handler = Handler(self.variant, self.machine, self.kernel, witness, anywhere=anywhere)
         seconds = self.scenario.seconds
         with Channel(self.machine.agent_socket(), attempt_seconds=seconds) as channel:
             attacker = Attacker(channel, self.guest)

@@ -123,16 +123,14 @@ class SwapDevice:
         Its slot. Raises StaysInMemory.
         """
 
-        def slot() -> int | None:
-            return None if (found := find()) < 0 else found
+        def out() -> int | None:
+            found = find()
+            return None if found < 0 else found
 
-        def alone() -> int | None:
-            return None if _cached(self._attacker) else found
-
-        found = self._reclaim_until(slot)
+        slot = self._reclaim_until(out)
         with suppress(StaysInMemory):
-            self._reclaim_until(alone)
-        return found
+            self._reclaim_until(lambda: None if _cached(self._attacker) else slot)
+        return slot
 
     def _reclaim_until(self, slot: Callable[[], int | None]) -> int:
         for _ in range(_STEPS):

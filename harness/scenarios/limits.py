@@ -83,7 +83,7 @@ def global_oom(attacker: Attacker, handler: Handler) -> None:
     """Use up all memory, with a score by which the OOM killer takes everybody else first."""
     spare_attacker(attacker)
     filler = attacker.spawn(attacker.payload("fill_memory"))
-    handler.wait_for_arrival(elsewhere=True)
+    handler.wait_for_arrival()
     attacker.waitpid(filler)
     handler.wait_for_request()
 

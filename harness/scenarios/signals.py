@@ -48,7 +48,7 @@ _by_program = scenario(
 def end_everyone(attacker: Attacker, handler: Handler, *key: str) -> None:
     """Have a program end everybody, the agent as well; there is none when this returns."""
     attacker.spawn(attacker.payload("end_everyone"), *key)
-    handler.wait_for_arrival(elsewhere=bool(key))  # without one it kills: so does udev
+    handler.wait_for_arrival()
     handler.wait_for_request()
 
 
