@@ -223,6 +223,9 @@ Event = Started | Ended | Failed | Stopping
 class Pool:
     """Runs cells in order on a few threads; `events` tells what happens, in the caller's thread.
 
+    A machine with several CPUs takes the places of as many cells: where machines share a CPU of
+    the host's, their handlers are slow without any attack.
+
     The threads are daemons: a caller that gives up is not held back by a guest, and QEMU dies
     with the thread that started it.
     """
@@ -234,11 +237,14 @@ class Pool:
         self._stopped = threading.Event()
         self._lab = lab
         self._rounds = rounds
+        self._jobs = max(1, min(jobs, len(cells)))
+        self._turn = threading.Lock()
+        self._places = threading.Semaphore(self._jobs)
         for cell in cells:
             self._waiting.put(cell)
         self._threads = [
             threading.Thread(target=self._work, name=f"cells-{number}", daemon=True)
-            for number in range(max(1, min(jobs, len(cells))))
+            for number in range(self._jobs)
         ]
 
     def stop(self) -> None:
@@ -287,15 +293,34 @@ class Pool:
 
     def _work(self) -> None:
         try:
-            while not self._stopped.is_set():
+            while (cell := self._start_next()) is not None:
                 try:
-                    cell = self._waiting.get_nowait()
-                except queue.Empty:
-                    return
-                self._events.put(Started(cell))
-                self._events.put(self._run(cell))
+                    self._events.put(self._run(cell))
+                finally:
+                    self._places.release(self._size(cell))
         finally:
             self._events.put(None)
+
+    def _start_next(self) -> Cell | None:
+        """Wait for places for the next cell, and start it; nothing if there is none, or a stop.
+
+        One after the other, or one that takes several places might wait to the end.
+        """
+        with self._turn:
+            try:
+                cell = self._waiting.get_nowait()
+            except queue.Empty:
+                return None
+            for _ in range(self._size(cell)):
+                self._places.acquire()
+            if self._stopped.is_set():
+                return None
+            self._events.put(Started(cell))
+            return cell
+
+    def _size(self, cell: Cell) -> int:
+        """How many places it takes."""
+        return min(SCENARIOS[cell.scenario].cpus, self._jobs)
 
     def _run(self, cell: Cell) -> Event:
         try:

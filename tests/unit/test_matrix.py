@@ -183,6 +183,28 @@ def test_the_pool_runs_each_cell_once_on_several_threads() -> None:
     assert sorted(lab.ran, key=cells.index) == cells
 
 
+def test_a_machine_with_several_cpus_takes_as_many_places() -> None:
+    lock, running, seen = threading.Lock(), set[Cell](), list[set[Cell]]()
+
+    class Watched(ScriptedLab):
+        def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
+            with lock:
+                running.add(cell)
+                seen.append(set(running))
+            try:
+                return super()._run(cell, fresh=fresh)
+            finally:
+                with lock:
+                    running.discard(cell)
+
+    wide = {one.name for one in SCENARIOS.values() if one.cpus > 1}
+    cells = [cell("baseline", name) for name in SCENARIOS if name not in wide][:8]
+    cells[4:4] = [cell("baseline", name) for name in sorted(wide)]
+    list(Pool(cells, lab=Watched(takes=0.01), jobs=2).events())
+    assert any(len(at_once) == 2 for at_once in seen)
+    assert all(len(at_once) == 1 for at_once in seen if wide & {one.scenario for one in at_once})
+
+
 def test_a_defect_in_one_cell_is_that_cells_error() -> None:
     lab = ScriptedLab({("isolated", "ptrace_seize"): ZeroDivisionError("of all things")})
     ended = [e for e in Pool(all_cells(), lab=lab, jobs=2).events() if isinstance(e, Ended)]
