@@ -19,6 +19,12 @@ from harness.attacker.kernel_threads import on_forking_threads
 from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
 from harness.attacker.priority import WORKERS_CPUS, set_deadline
 from harness.scenarios.holes import on_both, on_debug, on_kthread
+from harness.scenarios.placement import (
+    ONE_THREAD,
+    PR_SCHED_CORE,
+    PR_SCHED_CORE_CREATE,
+    PR_SCHED_CORE_SHARE_TO,
+)
 from harness.scenarios.registry import scenario
 from harness.scenarios.tracing import NO_PROBES
 from harness.witness.latency import SLOW_NS
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
 SLACK_NS = 10_000_000_000
 IOPRIO_WHO_PROCESS = 1
 IOPRIO_IDLE = 3 << 13
-PR_SCHED_CORE, PR_SCHED_CORE_CREATE = 62, 1
 MS_BIND = 4096
 LOOKS = 5
 
@@ -143,9 +148,16 @@ def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=NOT_SET_BACK,
 )
 def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Give each thread of which the next handler is forked a cookie: it runs with nobody else."""
+    """Give each thread of which the next handler is forked a cookie: it runs with nobody else.
+
+    Taken back afterwards, for whoever has none waits while one of these is on the same core.
+    """
     on_forking_threads(
-        attacker, lambda pid: attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, pid, 0, 0)
+        attacker, lambda pid: attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, pid, ONE_THREAD)
+    )
+    handler.restart()
+    on_forking_threads(  # it becomes as our own, which is none
+        attacker, lambda pid: attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_TO, pid, ONE_THREAD)
     )
 
 
