@@ -53,7 +53,7 @@ int main(int argc, char **argv, char **envp)
 {
 	volatile struct common *common;
 	volatile __u16 *bell;
-	long file, registers;
+	long file, registers, keeper;
 	unsigned int i;
 
 	(void)envp;
@@ -80,9 +80,10 @@ int main(int argc, char **argv, char **envp)
 	bell = (void *)(registers + number(argv[3], 10) + common->bell * number(argv[4], 10));
 	*bell = QUEUE;
 	/* The device looks into these rings whenever it likes: nobody else is to get their memory. */
-	if (!sys(__NR_fork)) {
+	keeper = sys(__NR_fork);
+	if (!keeper) {
 		for (;;)
 			sys(__NR_pause);
 	}
-	return 0;
+	return keeper < 0 ? 3 : 0;
 }
