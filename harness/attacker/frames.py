@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import struct
-from os import O_WRONLY
+from os import O_RDONLY, O_WRONLY
 from typing import TYPE_CHECKING
+
+from harness.attacker.files import CHUNK
 
 if TYPE_CHECKING:
     from harness.attacker.attacker import Attacker
 
 # include/uapi/linux/kernel-page-flags.h
 KPF_ANON = 1 << 12
+KPF_SWAPCACHE = 1 << 13
 
 _FLAGS = "/proc/kpageflags"
 _IDLE = "/sys/kernel/mm/page_idle/bitmap"
@@ -25,6 +28,23 @@ def frames_with(attacker: Attacker, flag: int) -> set[int]:
     flags = attacker.read_file(_FLAGS)
     flags = flags[: len(flags) // _ENTRY * _ENTRY]
     return {frame for frame, (bits,) in enumerate(struct.iter_unpack("<Q", flags)) if bits & flag}
+
+
+def frame_flags(attacker: Attacker, frame: int) -> int:
+    """The flags of one frame."""
+    with attacker.open(_FLAGS, O_RDONLY) as table:
+        return int.from_bytes(table.pread(_ENTRY, frame * _ENTRY), "little")
+
+
+def any_frame(attacker: Attacker, flags: int, *, of: int) -> bool:
+    """Whether a frame has just these flags of those. It looks no further than to the first."""
+    at = 0
+    with attacker.open(_FLAGS, O_RDONLY) as table:
+        while data := table.pread(CHUNK, at):
+            if any(bits & of == flags for bits in memoryview(data).cast("Q")):
+                return True
+            at += len(data)
+    return False
 
 
 def mark_idle(attacker: Attacker) -> int:

@@ -8,15 +8,18 @@ from os import O_RDONLY
 from typing import TYPE_CHECKING
 
 from harness.attacker.protocol import ARENA
-from harness.attacker.swap import PAGE
 
 if TYPE_CHECKING:
     from harness.attacker.attacker import Attacker
 
+PAGE = 4096
 PAGE_IS_PRESENT = 1 << 3
 
+FRAME_MASK = (1 << 55) - 1
+SWAPPED = 1 << 62
+SLOT_SHIFT, SLOT_MASK = 5, (1 << 50) - 1
+
 _ENTRY = 8
-_FRAME_MASK = (1 << 55) - 1
 
 _PAGEMAP_SCAN = 0xC0606610
 # struct pm_scan_arg and struct page_region of include/uapi/linux/fs.h
@@ -24,11 +27,15 @@ _SCAN = struct.Struct("<12Q")
 _REGION = struct.Struct("<3Q")
 
 
+def page_entry(attacker: Attacker, pid: int, address: int) -> int:
+    """What is told of the page at an address."""
+    with attacker.open(f"/proc/{pid}/pagemap", O_RDONLY) as table:
+        return int.from_bytes(table.pread(_ENTRY, address // PAGE * _ENTRY), "little")
+
+
 def page_frame(attacker: Attacker, pid: int, address: int) -> int:
     """The number of the page frame behind an address; 0 if none is, or none is shown."""
-    with attacker.open(f"/proc/{pid}/pagemap", O_RDONLY) as table:
-        entry = table.pread(_ENTRY, address // PAGE * _ENTRY)
-    return int.from_bytes(entry, "little") & _FRAME_MASK
+    return page_entry(attacker, pid, address) & FRAME_MASK
 
 
 def scan(attacker: Attacker, pid: int, start: int, end: int, categories: int) -> tuple[int, int]:

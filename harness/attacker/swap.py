@@ -7,18 +7,25 @@ import re
 import struct
 from contextlib import suppress
 from errno import EAGAIN
-from os import O_CREAT, O_RDONLY, O_RDWR
+from os import O_CREAT, O_RDWR
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import GuestError
-from harness.attacker.files import CHUNK
+from harness.attacker.frames import KPF_ANON, KPF_SWAPCACHE, any_frame, frame_flags
+from harness.attacker.pagemap import (
+    PAGE,
+    SLOT_MASK,
+    SLOT_SHIFT,
+    SWAPPED,
+    page_entry,
+    page_frame,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker.attacker import Attacker
-
-PAGE = 4096
+    from harness.attacker.files import File
 
 _FOLDER = "/tmp/swap"  # noqa: S108 - the guest's, not ours
 _FILE = f"{_FOLDER}/file"
@@ -28,14 +35,6 @@ _LOOP_CTL_GET_FREE = 0x4C82
 # union swap_header of include/linux/swap.h, from behind the boot block: version and last page
 _HEADER_AT, _HEADER = 1024, struct.Struct("<II")
 _MAGIC = b"SWAPSPACE2"
-
-# Documentation/admin-guide/mm/pagemap.rst, of pagemap and of kpageflags
-_ENTRY = 8
-_FRAME_MASK = (1 << 55) - 1
-_SWAPPED = 1 << 62
-_SLOT_SHIFT, _SLOT_MASK = 5, (1 << 50) - 1
-_ANONYMOUS = 1 << 12
-_SWAP_CACHE = 1 << 13
 
 _SLOT = 8
 """The bytes of a slot's number, as find_page.c tells it."""
@@ -66,8 +65,7 @@ class SwapDevice:
             attacker.mount("none", _FOLDER, "ramfs")
             self._file = attacker.open(_FILE, O_RDWR | O_CREAT, 0o600)
             attacker.syscall("ftruncate", self._file.fd, pages * PAGE)
-            self._file.pwrite(_HEADER.pack(1, pages - 1), _HEADER_AT)
-            self._file.pwrite(_MAGIC, PAGE - len(_MAGIC))
+            _format(self._file, pages)
             attacker.syscall("swapon", self._loop_device(), 0)
             attacker.write_file("/proc/sys/vm/swappiness", b"200")  # and files' pages stay
 
@@ -85,14 +83,15 @@ class SwapDevice:
 
         Its slot. Raises StaysInMemory.
         """
-        frame = self._pagemap(pid, address) & _FRAME_MASK
+        frame = page_frame(self._attacker, pid, address)
         drain_batches(self._attacker)
         page_out()
 
         def slot() -> int | None:
-            entry = self._pagemap(pid, address)
-            is_out = entry & _SWAPPED and not self._holds(frame)
-            return entry >> _SLOT_SHIFT & _SLOT_MASK if is_out else None
+            entry = page_entry(self._attacker, pid, address)
+            # The frame may still hold a copy of a page that was written out.
+            is_out = entry & SWAPPED and not frame_flags(self._attacker, frame) & KPF_SWAPCACHE
+            return entry >> SLOT_SHIFT & SLOT_MASK if is_out else None
 
         return self._reclaim_until(slot)
 
@@ -143,13 +142,6 @@ class SwapDevice:
         """Change a page that was pushed out."""
         self._file.pwrite(data, slot * PAGE + offset)
 
-    def _pagemap(self, pid: int, address: int) -> int:
-        return _entry(self._attacker, f"/proc/{pid}/pagemap", address // PAGE)
-
-    def _holds(self, frame: int) -> bool:
-        """Whether that page frame is still a copy of a page that was written out."""
-        return bool(_entry(self._attacker, "/proc/kpageflags", frame) & _SWAP_CACHE)
-
 
 def swappable(attacker: Attacker) -> int:
     """How many pages the kernel could swap out, at least 2048: others run as well.
@@ -177,9 +169,10 @@ def drain_batches(attacker: Attacker) -> None:
     attacker.write_file("/proc/sys/vm/drop_caches", b"1")
 
 
-def _entry(attacker: Attacker, path: str, index: int) -> int:
-    with attacker.open(path, O_RDONLY) as table:
-        return int.from_bytes(table.pread(_ENTRY, index * _ENTRY), "little")
+def _format(file: File, pages: int) -> None:
+    """Make it swap space, as mkswap does."""
+    file.pwrite(_HEADER.pack(1, pages - 1), _HEADER_AT)
+    file.pwrite(_MAGIC, PAGE - len(_MAGIC))
 
 
 def _cached(attacker: Attacker) -> bool:
@@ -187,13 +180,4 @@ def _cached(attacker: Attacker) -> bool:
 
     A count of the swap cache would not do: pages of processes stay in it as long as they like.
     """
-    at = 0
-    with attacker.open("/proc/kpageflags", O_RDONLY) as table:
-        while data := table.pread(CHUNK, at):
-            if any(
-                flags & (_SWAP_CACHE | _ANONYMOUS) == _SWAP_CACHE
-                for flags in memoryview(data).cast("Q")
-            ):
-                return True
-            at += len(data)
-    return False
+    return any_frame(attacker, KPF_SWAPCACHE, of=KPF_SWAPCACHE | KPF_ANON)

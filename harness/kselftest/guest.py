@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
 from harness.attacker.files import CHUNK
-from harness.attacker.swap import PAGE, SwapDevice
+from harness.attacker.pagemap import PAGE
+from harness.attacker.swap import SwapDevice
 from harness.errors import VmLost
 from harness.kselftest.ktap import Outcome, TestResult, parse
 from harness.vm.console import escape

@@ -27,6 +27,7 @@ from harness.scenarios import (  # noqa: F401
     signals,
     startup,
     surroundings,
+    swap,
     switched_off,
     switched_off_smack,
     tracing,

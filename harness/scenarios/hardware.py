@@ -9,8 +9,8 @@ from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
 from os import O_RDONLY, O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
+from harness.attacker.pagemap import PAGE
 from harness.attacker.pci import VIRTIO_SERIAL, find_device, virtio_registers
-from harness.attacker.swap import PAGE
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.variants import VARIANTS

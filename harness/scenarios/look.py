@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.errors import NoTarget
 from harness.attacker.memory import expect_memory
-from harness.attacker.pagemap import PAGE_IS_PRESENT, page_frame, scan
-from harness.attacker.swap import PAGE
+from harness.attacker.pagemap import PAGE, PAGE_IS_PRESENT, page_frame, scan
 from harness.scenarios.holes import on_kthread
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect, Verdict

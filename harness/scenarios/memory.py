@@ -1,26 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on memory by what the kernel does with it: swaps it, reclaims, moves and watches it."""
+"""Attacks on memory by what the kernel does with it: reclaims, moves and watches it."""
 
 from __future__ import annotations
 
 import struct
 import time
-from errno import EACCES, EINVAL, EPERM, ESRCH
+from errno import EINVAL
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
-from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
-from harness.attacker.bpf import BpfObject
 from harness.attacker.cgroup import root
 from harness.attacker.damon import Damon
-from harness.attacker.errors import GuestError, NoTarget
+from harness.attacker.errors import NoTarget
 from harness.attacker.frames import KPF_ANON, frames_with, idle_frames, mark_idle
-from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
+from harness.attacker.pagemap import PAGE
 from harness.attacker.snapshot import SnapshotDevice
-from harness.attacker.swap import PAGE, StaysInMemory, SwapDevice, drain_batches, swappable
-from harness.handler import FIRST_ROUNDS
 from harness.scenarios.cgroups import move_into
-from harness.scenarios.holes import NO_BLOB, on_debug, on_kthread
+from harness.scenarios.holes import on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.verdict import Effect, Verdict
 
@@ -29,15 +25,9 @@ if TYPE_CHECKING:
     from harness.handler import Handler
 
 NO_MEMORY = "a kernel thread has no memory of its own"
-LRU_GEN = "/sys/kernel/debug/lru_gen"
-LRU_GEN_ENABLED = "/sys/kernel/mm/lru_gen/enabled"
 KSM = "/sys/kernel/mm/ksm"
 MADV_MERGEABLE = 12
-MADV_PAGEOUT = 21
-TRIES = 4
-ROUNDS = 3
 LOOKS = 50
-"""How often to have everything swapped out: what was used just now stays the first time."""
 # include/uapi/linux/userfaultfd.h
 UFFDIO_API = 0xC018AA3F
 UFFDIO_REGISTER = 0xC020AA00
@@ -51,165 +41,11 @@ FEW = 1 / 128
 """Of all frames, our own among them."""
 ROUNDS = 16
 """How often to have them marked: where others run as well, not the same frames are in use."""
-THREADS_MAX = "/proc/sys/kernel/threads-max"
 
 
 def must_have_memory(attacker: Attacker, handler: Handler) -> None:
     """Raise NoTarget for a handler that is no process."""
     if b"VmRSS" not in attacker.read_file(f"/proc/{handler.pid}/status"):
-        raise NoTarget(NO_MEMORY)
-
-
-def evict_all(attacker: Attacker) -> None:
-    """Have all of the root cgroup's memory aged twice, and evicted."""
-    for node, newest in newest_generations(attacker):
-        # In one go, or what was used meanwhile is young again.
-        older, oldest = f"+ 1 {node} {newest} 200 1", f"+ 1 {node} {newest + 1} 200 1"
-        evict = f"- 1 {node} {newest} 200"
-        attacker.write_file(LRU_GEN, f"{older}\n{oldest}\n{evict}".encode())
-
-
-def newest_generations(attacker: Attacker) -> list[tuple[int, int]]:
-    """Each memory node, and the number of the root cgroup's youngest generation there."""
-    found: dict[int, int] = {}
-    for line in attacker.read_file(LRU_GEN).decode().splitlines():
-        words = line.split()
-        if words[0] == "memcg" and found:
-            break  # the root cgroup comes first
-        if words[0] == "node":
-            node = int(words[1])
-        elif words[0].isdecimal():
-            found[node] = int(words[0])
-    return list(found.items())
-
-
-@scenario(
-    effect=Effect.INTEGRITY,
-    surface="process-madvise",
-    answers=("T2", "T8", "C3"),
-    call="process_madvise",
-    refused=(EPERM, EACCES, EINVAL),  # EINVAL: the memory is locked
-    no_target=(ESRCH,),
-    no_target_at="mm_access",
-    reach="mm_access",
-)
-def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler's memory swapped out, and rewrite it on the device."""
-    pid, chain = handler.pid, handler.symbol("chain")
-    page = struct.pack("<QQ", chain & -PAGE, PAGE)
-    with attacker.pidfd_open(pid) as pidfd:
-
-        def page_out() -> None:
-            attacker.syscall("process_madvise", pidfd.fd, page, 1, MADV_PAGEOUT, 0)
-
-        page_out()
-        swap = SwapDevice(attacker, pages=2048)
-        attacker.kill(pid, SIGSTOP)  # or it fetches the page back
-        slot = swap.push_out_page(pid, chain, page_out)
-    swap.rewrite(slot, chain % PAGE, b"\xff" * 32)
-    attacker.kill(pid, SIGCONT)
-
-
-@scenario(
-    effect=Effect.INTEGRITY,
-    surface="tmpfs-blob-swap-tamper",
-    answers=("T2", "T8", "C3"),
-    reach="try_to_free_mem_cgroup_pages",
-    target="start",
-    not_applicable=NO_BLOB,
-    holes=on_debug(Verdict.TAMPERED, "a debugger has perf end it, though the blob stays in memory"),
-    seconds=120,
-)
-def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
-    """Have the blob swapped out while no handler runs, and rewrite the code of the next one."""
-    swap = SwapDevice(attacker, pages=swappable(attacker))
-    offset = handler.offset("sha_round") % PAGE
-    find = swap.finder(offset, FIRST_ROUNDS)  # later no process can be started
-    with attacker.setup():
-        limit = attacker.read_file(THREADS_MAX)
-    attacker.write_file(THREADS_MAX, b"1")  # no new one starts
-    try:
-        _end_by_perf(attacker, handler)
-        slot = swap.push_out(find)
-        swap.rewrite(slot, offset, bytes(len(FIRST_ROUNDS)))
-    except StaysInMemory as error:
-        raise NoTarget("the blob is not swapped out") from error
-    finally:
-        attacker.write_file(THREADS_MAX, limit)
-
-
-def _end_by_perf(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler die of a performance event, if root may have one of it."""
-    try:
-        PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)
-    except GuestError as error:
-        if error.errno != EPERM:
-            raise
-
-
-@scenario(
-    effect=Effect.INTEGRITY,
-    surface="swap-tamper-anon",
-    answers=("T2", "T8", "C3"),
-    reach="swap_writepage",
-    target="system",
-    tries=TRIES,
-    lockdown=BY_OPEN,
-)
-def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
-    """Have the whole frozen machine swapped out, and rewrite the page that looks like its state.
-
-    What of it the kernel takes is not root's to say: it may spare a handler, and take the next.
-    """
-    pages = swappable(attacker)
-    SwapDevice(attacker, pages=pages)
-    SnapshotDevice(attacker).close()  # the payload opens it too: here its errno is told
-    places = (handler.symbol(name) % PAGE for name in ("request", "reply", "chain"))
-    payload, words = attacker.payload("edit_swap"), tuple(map(str, (pages, *places)))
-    for _ in range(TRIES):
-        attacker.run(payload, *words)
-        won = handler.has_lied()
-        attacker.tried(won=won)
-        if won:
-            break
-        handler.restart()
-
-
-@scenario(
-    effect=Effect.INTEGRITY,
-    shows="swapped",
-    surface="memcg-reclaim",
-    answers=("T2", "C3", "T1"),
-    reach="walk_page_range",
-    needs=("LRU_GEN",),
-    lockdown=BY_OPEN,
-    since="6.12",  # 6.1 passes by who has less than 64 pages
-)
-def lru_gen_evict(attacker: Attacker, handler: Handler) -> None:
-    """Have the multi-generational LRU age every page of the root cgroup, and evict the oldest."""
-    SwapDevice(attacker, pages=2048)
-    with attacker.setup():
-        attacker.write_file(LRU_GEN_ENABLED, b"y")
-    for _ in range(ROUNDS):
-        drain_batches(attacker)
-        evict_all(attacker)
-    must_have_memory(attacker, handler)
-
-
-@scenario(
-    effect=Effect.INTEGRITY,
-    shows="swapped",
-    surface="damon-pageout",
-    answers=("T1", "T2", "C3"),
-    reach="damon_start",
-    target="system",
-    needs=("DAMON_SYSFS", "DAMON_VADDR"),
-)
-def damon_pageout(attacker: Attacker, handler: Handler) -> None:
-    """Have DAMON swap out the memory of one process, which it asks nobody about."""
-    SwapDevice(attacker, pages=64)
-    drain_batches(attacker)
-    if not Damon(attacker, handler.pid, "pageout").tried():
         raise NoTarget(NO_MEMORY)
 
 
@@ -363,32 +199,3 @@ def userfaultfd_register(attacker: Attacker, handler: Handler) -> None:
     state = handler.symbol("chain") & -PAGE
     wanted = struct.pack("<4Q", state, PAGE, UFFDIO_REGISTER_MODE_MISSING, 0)
     attacker.syscall("ioctl", uffd, UFFDIO_REGISTER, bytearray(wanted))
-
-
-@scenario(
-    effect=Effect.INTEGRITY,
-    shows="swapped",
-    surface="mlock-window",
-    answers=("T2", "C3"),
-    reach="lru_gen_seq_write",
-    target="start",
-    cpus=2,
-    needs=("LRU_GEN",),
-    not_applicable=NO_BLOB,
-    lockdown=BY_OPEN,
-)
-def swap_at_start(attacker: Attacker, handler: Handler) -> None:
-    """Have the next handler's memory swapped out when it has been executed and is not yet locked.
-
-    Exec has left its stack on the LRU lists: nothing need be drained from the CPU it dawdles on.
-    """
-    SwapDevice(attacker, pages=2048)
-    with attacker.setup():
-        attacker.write_file(LRU_GEN_ENABLED, b"y")
-    BpfObject(attacker, "dawdle_unlocked")
-
-    def evict() -> None:
-        for _ in range(8):  # Linux 6.1 ages no small process: evicting does, the first times
-            evict_all(attacker)
-
-    handler.restart(meanwhile=evict)

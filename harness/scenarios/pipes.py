@@ -10,7 +10,7 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from os import O_NONBLOCK, O_RDONLY, O_WRONLY, SCHED_FIFO
 from typing import TYPE_CHECKING
 
-from harness.attacker.swap import PAGE
+from harness.attacker.pagemap import PAGE
 from harness.scenarios.direct import by_proc_fd
 from harness.scenarios.registry import scenario
 from harness.witness.verdict import Effect

@@ -14,8 +14,9 @@ from elftools.elf.elffile import ELFFile
 from harness.attacker.attacker import SECRET_SIZE
 from harness.attacker.bpf import BpfObject
 from harness.attacker.errors import NoTarget
+from harness.attacker.pagemap import PAGE
 from harness.attacker.snapshot import SnapshotDevice
-from harness.attacker.swap import PAGE, drain_batches
+from harness.attacker.swap import drain_batches
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import BY_OPEN, Hole, scenario
 from harness.witness.verdict import Effect, Verdict

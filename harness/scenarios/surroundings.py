@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.attacker.errors import NoTarget
-from harness.attacker.swap import PAGE
+from harness.attacker.pagemap import PAGE
 from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
 from harness.variants import VARIANTS

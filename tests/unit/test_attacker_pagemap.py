@@ -9,9 +9,8 @@ import pytest
 from local_agent import local_attacker
 
 from harness.attacker import Attacker, GuestError
-from harness.attacker.pagemap import PAGE_IS_PRESENT, page_frame, scan
+from harness.attacker.pagemap import PAGE, PAGE_IS_PRESENT, page_frame, scan
 from harness.attacker.protocol import ARENA
-from harness.attacker.swap import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
