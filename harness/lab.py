@@ -197,6 +197,8 @@ class Lab:
         scenario, kernel = SCENARIOS[cell.scenario], self.images(cell.variant).kernel
         if scenario.freezes and self.engine.reached_by:
             return f"it freezes {self.engine.reached_by} as well, by which the attacker is reached"
+        if scenario.on_disk and not self.engine.has_disk:
+            return "this guest has no file system on a disk; that of --engine image has"
         lacking = _lacks(scenario, kernel)
         if self.is_foreign and not lacking:
             return _unseen(scenario, VARIANTS[cell.variant], kernel)

@@ -14,11 +14,9 @@
 #include <linux/time_types.h>
 
 #include "bare.h"
-#include "number.h"
+#include "state.h"
 
 #define PAGE 4096
-#define HEAD 24 /* struct witness_message, up to its body */
-#define EDITED 32
 #define ROUNDS 5
 #define PASSES 3
 
@@ -30,23 +28,6 @@ static void put(const char *path, const char *text, long size)
 
 	sys(__NR_write, file, text, size);
 	sys(__NR_close, file);
-}
-
-/* An answered request has the reply's head, and the reply's body is the state after it. */
-static int is_state(const char *request, const char *reply, const char *state)
-{
-	int i, any = 0;
-
-	for (i = 0; i < HEAD; i++) {
-		if (request[i] != reply[i])
-			return 0;
-		any |= request[i];
-	}
-	for (i = 0; i < EDITED; i++) {
-		if (reply[HEAD + i] != state[i])
-			return 0;
-	}
-	return any;
 }
 
 /*
@@ -65,10 +46,8 @@ static void push_out(void)
 static void edit(char *page, const char *end, char **places)
 {
 	for (; page < end; page += PAGE) {
-		char *state = page + number(places[4], 10);
-
-		if (is_state(page + number(places[2], 10), page + number(places[3], 10), state))
-			memset(state, 0xff, EDITED);
+		if (is_state(page, places))
+			memset(page + number(places[2], 10), 0xff, HASH);
 	}
 }
 
@@ -89,7 +68,7 @@ int main(int argc, char **argv, char **envp)
 		if (sys(__NR_ioctl, device, SNAPSHOT_FREEZE))
 			return 1;
 		push_out();
-		edit(swap + PAGE, swap + size, argv);
+		edit(swap + PAGE, swap + size, argv + 2);
 		sys(__NR_ioctl, device, SNAPSHOT_UNFREEZE);
 		sys(__NR_nanosleep, &pause, NULL);
 	}

@@ -10,6 +10,7 @@ from errno import EAGAIN
 from os import O_CREAT, O_RDWR
 from typing import TYPE_CHECKING
 
+from harness.attacker.attacker import SECRET_SIZE
 from harness.attacker.errors import GuestError
 from harness.attacker.frames import KPF_ANON, KPF_SWAPCACHE, any_frame, frame_flags
 from harness.attacker.pagemap import (
@@ -141,6 +142,41 @@ class SwapDevice:
     def rewrite(self, slot: int, offset: int, data: bytes) -> None:
         """Change a page that was pushed out."""
         self._file.pwrite(data, slot * PAGE + offset)
+
+
+class SwapFile:
+    """A file on the guest's disk, where the kernel swaps to. It cannot be written to, but read."""
+
+    path = "/var/tmp/swap"  # noqa: S108 - the guest's, not ours
+
+    def __init__(self, attacker: Attacker, *, pages: int) -> None:
+        """Make it and switch it on, as set-up."""
+        self._attacker = attacker
+        with attacker.setup():
+            zeros = attacker.syscall("memfd_create", "zeros", 0)
+            attacker.syscall("ftruncate", zeros, pages * PAGE)
+            with attacker.open(self.path, O_RDWR | O_CREAT, 0o600) as file:
+                # Written, or the file system shows zeros there whatever the kernel swaps out.
+                attacker.syscall("sendfile", file.fd, zeros, 0, pages * PAGE)
+                _format(file, pages)
+            attacker.syscall("swapon", self.path, 0)
+
+    def secret(self, *places: int) -> bytes:
+        """Lock memory until a handler's state is in the file: its secret, empty if it is not soon.
+
+        The places are where in its page it has its request, its reply, its state and its secret.
+        """
+        attacker = self._attacker
+        payload, words = attacker.payload("read_swap"), (self.path, *map(str, places))
+        reader, writer = attacker.pipe()
+        with reader:
+            with writer:
+                pid = attacker.spawn(payload, *words, stdout=writer.fd)
+            found = reader.read(SECRET_SIZE)
+        _, status = attacker.waitpid(pid)
+        if status:
+            raise ChildProcessError(f"what reads the swap file ended with wait status {status:#x}")
+        return found
 
 
 def swappable(attacker: Attacker) -> int:

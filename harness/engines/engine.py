@@ -38,6 +38,10 @@ class Engine(Protocol):
         """The program in the guest that the agent is reached by; empty if there is none."""
 
     @property
+    def has_disk(self) -> bool:
+        """Whether its guests have a file system on a disk, which root may write."""
+
+    @property
     def policies(self) -> frozenset[str]:
         """The security modules whose policies its guests load before there is a handler."""
 

@@ -60,6 +60,7 @@ class Image:
     saves: bool = True
     shell: tuple[str, ...] = ("/usr/bin/setsid", "-c", "/bin/bash", "-l")
     reached_by: str = "sshd"
+    has_disk: bool = True
     policies: frozenset[str] = frozenset({"selinux", "smack"})
 
     def check(self) -> None:

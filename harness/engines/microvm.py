@@ -27,6 +27,7 @@ class Microvm:
         "/bin/busybox --install -s /bin; exec setsid -c /bin/sh",
     )
     reached_by: str = ""
+    has_disk: bool = False
     policies: frozenset[str] = frozenset({"selinux", "smack"})
 
     def check(self) -> None:

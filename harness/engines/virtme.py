@@ -77,6 +77,7 @@ class Virtme:
     saves: bool = False
     shell: tuple[str, ...] = (f"{_GUEST}/busybox", "sh", "-c", "exec setsid -c bash -l")
     reached_by: str = ""
+    has_disk: bool = False
     policies: frozenset[str] = frozenset()
 
     def check(self) -> None:

@@ -65,6 +65,7 @@ class Scenario:
     at least, `before`: the first that it no longer works on; `cpus` and `boot`: the CPUs and the
     boot parameters of a machine of its own; `ends_machine`: it takes the whole machine down, which
     QEMU sees; `freezes`: it stops all of user space for a while, and goes on alone;
+    `on_disk`: it takes a file system on a disk;
     `debugging`: whether it takes no more than a debugger may do (R7), by default if ptrace's check
     is what it must reach;
     `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
@@ -102,6 +103,7 @@ class Scenario:
     boot: str = ""
     ends_machine: bool = False
     freezes: bool = False
+    on_disk: bool = False
     debugging: bool = False
     from_host: bool = False
     inside: bool = False
@@ -226,6 +228,7 @@ def scenario(
     boot: str = "",
     ends_machine: bool = False,
     freezes: bool = False,
+    on_disk: bool = False,
     debugging: bool | None = None,
     from_host: bool = False,
     inside: bool = False,
@@ -275,6 +278,7 @@ def scenario(
             boot=boot,
             ends_machine=ends_machine,
             freezes=freezes,
+            on_disk=on_disk,
             debugging=reach == PTRACE_CHECK if debugging is None else debugging,
             from_host=from_host,
             inside=inside or effect is Effect.ESCAPE,

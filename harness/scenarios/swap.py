@@ -17,6 +17,7 @@ from harness.attacker.snapshot import SnapshotDevice
 from harness.attacker.swap import (
     StaysInMemory,
     SwapDevice,
+    SwapFile,
     drain_batches,
     swappable,
 )
@@ -36,6 +37,8 @@ MADV_PAGEOUT = 21
 TRIES = 4
 ROUNDS = 16
 """How often to have everything swapped out: what was used just now stays the first time."""
+FILE_PAGES, FILE_TRIES = 16384, 8
+"""More pages than can be swapped out of a guest; what is in use goes last, after some tries."""
 THREADS_MAX = "/proc/sys/kernel/threads-max"
 
 
@@ -219,3 +222,31 @@ def swap_at_start(attacker: Attacker, handler: Handler) -> None:
             evict_all(attacker)
 
     handler.restart(meanwhile=evict)
+
+
+@scenario(
+    effect=Effect.CONFIDENTIALITY,
+    also=(Effect.INTEGRITY,),
+    shows="swapped",
+    surface="swap-tamper-anon",
+    answers=("T2", "T8", "C3"),
+    reach="swap_writepage",
+    target="system",
+    tries=FILE_TRIES,
+    on_disk=True,
+    seconds=120,
+)
+def swap_file_read(attacker: Attacker, handler: Handler) -> None:
+    """Have memory swapped to a file, by locking the rest, and read there what is the handler's.
+
+    It takes no device; no hook is asked about a swap file, and it may be read as any file.
+    """
+    swap = SwapFile(attacker, pages=FILE_PAGES)
+    names = "request", "reply", "chain", "secret"
+    places = [handler.symbol(name) % PAGE for name in names]
+    for _ in range(FILE_TRIES):
+        found = swap.secret(*places)
+        attacker.tried(won=bool(found))
+        if found:
+            attacker.show(found)
+            break

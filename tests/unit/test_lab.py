@@ -109,7 +109,7 @@ def test_what_an_attack_lacks(
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=lambda engine: engine.name)
-def test_what_freezes_the_way_in_is_not_tried(tmp_path: Path, engine: Engine) -> None:
+def test_what_an_engine_cannot_run_is_not_tried(tmp_path: Path, engine: Engine) -> None:
     image = KernelImage("6.12", "k1", tmp_path)
     image.config.write_text("# Linux/x86 6.12.94 Kernel Configuration\n")
     images = Images(image, GuestImage("g1", tmp_path, tmp_path))
@@ -118,6 +118,8 @@ def test_what_freezes_the_way_in_is_not_tried(tmp_path: Path, engine: Engine) ->
     frozen = opened.lacking(Cell("6.12", "baseline", "dev_snapshot_freeze"))
     assert not thawed
     assert ("it freezes sshd as well" in frozen) == (engine.name == "image")
+    diskless = opened.lacking(Cell("6.12", "baseline", "swap_file_read"))
+    assert ("no file system on a disk" in diskless) == (engine.name != "image")
 
 
 def test_a_kernel_without_what_a_variant_needs_is_refused(tmp_path: Path) -> None:
