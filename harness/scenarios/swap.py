@@ -65,6 +65,11 @@ def newest_generations(attacker: Attacker) -> list[tuple[int, int]]:
     return list(found.items())
 
 
+def in_page(handler: Handler, *names: str) -> list[int]:
+    """Where in its page each of the handler's variables lies."""
+    return [handler.symbol(name) % PAGE for name in names]
+
+
 @scenario(
     effect=Effect.INTEGRITY,
     surface="process-madvise",
@@ -146,7 +151,7 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     pages = swappable(attacker)
     SwapDevice(attacker, pages=pages)
     SnapshotDevice(attacker).close()  # the payload opens it too: here its errno is told
-    places = (handler.symbol(name) % PAGE for name in ("request", "reply", "chain"))
+    places = in_page(handler, "request", "reply", "chain")
     payload, words = attacker.payload("edit_swap"), tuple(map(str, (pages, *places)))
     for _ in range(TRIES):
         attacker.run(payload, *words)
@@ -237,13 +242,12 @@ def swap_at_start(attacker: Attacker, handler: Handler) -> None:
     seconds=120,
 )
 def swap_file_read(attacker: Attacker, handler: Handler) -> None:
-    """Have memory swapped to a file, by locking the rest, and read there what is the handler's.
+    """Have memory swapped to a file on the disk, by locking the rest, and read there the handler's.
 
     It takes no device; no hook is asked about a swap file, and it may be read as any file.
     """
     swap = SwapFile(attacker, pages=FILE_PAGES)
-    names = "request", "reply", "chain", "secret"
-    places = [handler.symbol(name) % PAGE for name in names]
+    places = in_page(handler, "request", "reply", "chain", "secret")
     for _ in range(FILE_TRIES):
         found = swap.secret(*places)
         attacker.tried(won=bool(found))
