@@ -307,13 +307,16 @@ class Pool:
         One after the other, or one that takes several places might wait to the end.
         """
         with self._turn:
+            if self._stopped.is_set():
+                return None
             try:
                 cell = self._waiting.get_nowait()
             except queue.Empty:
                 return None
             for _ in range(self._size(cell)):
                 self._places.acquire()
-            if self._stopped.is_set():
+            if self._stopped.is_set():  # meanwhile
+                self._places.release(self._size(cell))
                 return None
             self._events.put(Started(cell))
             return cell

@@ -244,7 +244,7 @@ def swap_at_start(attacker: Attacker, handler: Handler) -> None:
 def swap_file_read(attacker: Attacker, handler: Handler) -> None:
     """Have memory swapped to a file on the disk, by locking the rest, and read there the handler's.
 
-    It takes no device; no hook is asked about a swap file, and it may be read as any file.
+    It takes no device; no hook tells a swap file from any other, and it may be read as these may.
     """
     swap = SwapFile(attacker, pages=FILE_PAGES)
     places = in_page(handler, "request", "reply", "chain", "secret")

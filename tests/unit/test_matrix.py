@@ -263,6 +263,26 @@ def test_a_user_error_ends_the_pool_and_keeps_what_was_found() -> None:
     assert [str(e.error) for e in events if isinstance(e, Failed)] == ["no room; free some"]
 
 
+def test_stop_ends_a_wait_for_several_places() -> None:
+    wide = next(one.name for one in SCENARIOS.values() if one.cpus > 1)
+    names = ["nothing", "host_tamper", wide, "proc_mem_write", "ptrace_seize"]
+    pool = Pool([cell("baseline", name) for name in names], lab=ScriptedLab(takes=0.1), jobs=2)
+    ended = 0
+
+    def go() -> None:
+        nonlocal ended
+        for event in pool.events():
+            if isinstance(event, Started) and event.cell.scenario == "host_tamper":
+                pool.stop()
+            ended += isinstance(event, Ended)
+
+    caller = threading.Thread(target=go, daemon=True)
+    caller.start()
+    caller.join(timeout=10)
+    assert not caller.is_alive()
+    assert ended == 2
+
+
 def test_stop_lets_running_cells_end_and_starts_no_other() -> None:
     pool = Pool(closure(all_cells()), lab=ScriptedLab(takes=0.05), jobs=2)
     started, ended, told = [], [], False
