@@ -237,14 +237,14 @@ class Pool:
         self._stopped = threading.Event()
         self._lab = lab
         self._rounds = rounds
-        self._jobs = max(1, min(jobs, len(cells)))
+        self._jobs = max(1, jobs)
         self._turn = threading.Lock()
         self._places = threading.Semaphore(self._jobs)
         for cell in cells:
             self._waiting.put(cell)
         self._threads = [
             threading.Thread(target=self._work, name=f"cells-{number}", daemon=True)
-            for number in range(self._jobs)
+            for number in range(min(self._jobs, len(cells)))
         ]
 
     def stop(self) -> None:

@@ -5,9 +5,9 @@
 
 #include <linux/fcntl.h>
 #include <linux/sched.h>
-#include <linux/time_types.h>
 
 #include "bare.h"
+#include "clock.h"
 
 static char text[64];
 
@@ -19,15 +19,6 @@ static inline void take_second_cpu(void)
 
 	sys(__NR_sched_setaffinity, 0, sizeof(second), &second);
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
-}
-
-/* In milliseconds. */
-static long now(void)
-{
-	struct __kernel_timespec time;
-
-	sys(__NR_clock_gettime, 1, &time); /* CLOCK_MONOTONIC */
-	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 /* The last pid given, which /proc/loadavg, open as this descriptor, ends in. */

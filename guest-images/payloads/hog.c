@@ -4,19 +4,11 @@
  * TURN: what has an ordinary policy does not run meanwhile.
  */
 #include <linux/sched.h>
-#include <linux/time_types.h>
 
 #include "bare.h"
+#include "clock.h"
 
 #define TURN 1500 /* milliseconds */
-
-static long now(void)
-{
-	struct __kernel_timespec time;
-
-	sys(__NR_clock_gettime, 1, &time); /* CLOCK_MONOTONIC */
-	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
 
 int main(int argc, char **argv, char **envp)
 {

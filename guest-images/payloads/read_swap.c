@@ -9,10 +9,10 @@
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <linux/signal.h>
-#include <linux/time_types.h>
 #include <linux/wait.h>
 
 #include "bare.h"
+#include "clock.h"
 #include "state.h"
 
 #define PAGE 4096
@@ -24,14 +24,6 @@
 
 static char chunk[CHUNK] __aligned(PAGE);
 static long lockers[LOCKERS_MAX];
-
-static long now(void)
-{
-	struct __kernel_timespec time;
-
-	sys(__NR_clock_gettime, 1, &time); /* CLOCK_MONOTONIC */
-	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
 
 static void be_killed(const char *score, long size)
 {

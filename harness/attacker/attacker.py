@@ -279,9 +279,9 @@ class Attacker(SystemCalls):
         display = tuple(ascii(arg) for arg in (path, *args))
         return self._call("spawn", words, memory, display=display).result
 
-    def run(self, path: str, *args: str) -> None:
+    def run(self, path: str, *args: str, stdout: int = _DEV_NULL) -> None:
         """Run a program to its end. Raises ChildProcessError unless it ends well."""
-        _, status = self.waitpid(self.spawn(path, *args))
+        _, status = self.waitpid(self.spawn(path, *args, stdout=stdout))
         if status:
             raise ChildProcessError(f"{path} ended with wait status {status:#x}")
 

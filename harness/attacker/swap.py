@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A swap device whose pages root reads and rewrites from below, as a disk's owner can."""
+"""Where the kernel swaps to: a device that root rewrites from below, or a file that root reads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.attacker import SECRET_SIZE
 from harness.attacker.errors import GuestError
+from harness.attacker.files import File
 from harness.attacker.frames import KPF_ANON, KPF_SWAPCACHE, any_frame, frame_flags
 from harness.attacker.pagemap import (
     PAGE,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker.attacker import Attacker
-    from harness.attacker.files import File
 
 _FOLDER = "/tmp/swap"  # noqa: S108 - the guest's, not ours
 _FILE = f"{_FOLDER}/file"
@@ -153,11 +153,11 @@ class SwapFile:
         """Make it and switch it on, as set-up."""
         self._attacker = attacker
         with attacker.setup():
-            zeros = attacker.syscall("memfd_create", "zeros", 0)
-            attacker.syscall("ftruncate", zeros, pages * PAGE)
-            with attacker.open(self.path, O_RDWR | O_CREAT, 0o600) as file:
+            zeros = File(attacker, attacker.syscall("memfd_create", "zeros", 0))
+            with zeros, attacker.open(self.path, O_RDWR | O_CREAT, 0o600) as file:
+                attacker.syscall("ftruncate", zeros.fd, pages * PAGE)
                 # Written, or the file system shows zeros there whatever the kernel swaps out.
-                attacker.syscall("sendfile", file.fd, zeros, 0, pages * PAGE)
+                attacker.syscall("sendfile", file.fd, zeros.fd, 0, pages * PAGE)
                 _format(file, pages)
             attacker.syscall("swapon", self.path, 0)
 
@@ -171,12 +171,8 @@ class SwapFile:
         reader, writer = attacker.pipe()
         with reader:
             with writer:
-                pid = attacker.spawn(payload, *words, stdout=writer.fd)
-            found = reader.read(SECRET_SIZE)
-        _, status = attacker.waitpid(pid)
-        if status:
-            raise ChildProcessError(f"what reads the swap file ended with wait status {status:#x}")
-        return found
+                attacker.run(payload, *words, stdout=writer.fd)
+            return reader.read(SECRET_SIZE)
 
 
 def swappable(attacker: Attacker) -> int:
