@@ -2,7 +2,8 @@
 /*
  * Locks memory until what others have is swapped out, and reads in the swap file what looks like a
  * handler's state. The arguments: the file, and, in decimal, where in its page the handler has its
- * request, its reply, its state and its secret. The secret goes to standard output.
+ * request, its reply, its state and its secret. The secret goes to standard output; else a '-', if
+ * memory ran short, so that one of those who lock it was killed.
  *
  * Not for long, or who has this run is missed: nobody's memory stays where it is.
  */
@@ -37,8 +38,9 @@ static void be_killed(const char *score, long size)
 static void lock(void)
 {
 	be_killed("1000", 4);
-	sys(__NR_mmap, 0, EACH, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+	if (sys(__NR_mmap, 0, EACH, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) < 0)
+		leave(1);
 	sys(__NR_kill, sys(__NR_getpid), SIGSTOP);
 	leave(0);
 }
@@ -59,8 +61,8 @@ static const char *find(long file, char **places)
 
 int main(int argc, char **argv, char **envp)
 {
-	long file, end, count = 0;
-	int status = 0;
+	long file, end, count = 0, killed = 0;
+	int status;
 	const char *secret;
 
 	(void)envp;
@@ -77,10 +79,19 @@ int main(int argc, char **argv, char **envp)
 			lock();
 		if (lockers[count] < 0)
 			break;
+		status = 0;
 		sys(__NR_wait4, lockers[count], &status, WUNTRACED, NULL);
-		count += (status & 0xff) == STOPPED; /* else it was killed */
+		if ((status & 0xff) == STOPPED)
+			count++;
+		else
+			killed += status == SIGKILL;
 	}
 	while (count--) {
+		/* It need not be the last one that is killed when memory runs short. */
+		if (sys(__NR_wait4, lockers[count], NULL, WNOHANG, NULL) > 0) {
+			killed++;
+			continue;
+		}
 		sys(__NR_kill, lockers[count], SIGKILL);
 		sys(__NR_wait4, lockers[count], NULL, 0, NULL);
 	}
@@ -88,5 +99,7 @@ int main(int argc, char **argv, char **envp)
 	secret = find(file, argv + 2);
 	if (secret)
 		sys(__NR_write, 1, secret, HASH);
+	else if (killed)
+		sys(__NR_write, 1, "-", 1);
 	return 0;
 }

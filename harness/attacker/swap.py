@@ -162,9 +162,10 @@ class SwapFile:
             attacker.syscall("swapon", self.path, 0)
 
     def secret(self, *places: int) -> bytes:
-        """Lock memory until a handler's state is in the file: its secret, empty if it is not soon.
+        """Lock memory for a while, and look for a handler's state in the file: its secret.
 
-        The places are where in its page it has its request, its reply, its state and its secret.
+        If there is none, b"-" where memory ran short, else nothing. The places are where in its
+        page it has its request, its reply, its state and its secret.
         """
         attacker = self._attacker
         payload, words = attacker.payload("read_swap"), (self.path, *map(str, places))
