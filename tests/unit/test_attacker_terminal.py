@@ -31,7 +31,7 @@ def test_a_program_has_a_terminal_of_its_own_until_it_leaves() -> None:
     with local_attacker() as attacker:
         terminal = Terminal(attacker, ("/usr/bin/setsid", "-c", "/bin/sh"), kind="vt52")
         terminal.resize(101, 33)
-        terminal.write(b"sh -c 'stty size; echo $TERM; sleep 1000'\n")
+        terminal.write(b"sh -c 'stty size; echo $TERM; exec sleep 1000'\n")
         printed_by(terminal, until=b"33 101\r\nvt52\r\n")
         terminal.write(b"\x03")
         printed_by(terminal, until=b"umd# ")
