@@ -11,7 +11,7 @@ SHIPPED = ("kernel-patches", "guest-images")
 
 
 class BuildWithData(build_py):
-    """Puts the kernel patches and the guests' sources into the wheel (harness/paths.py)."""
+    """Puts the kernel patches and the guests' sources into the wheel (harness/host/paths.py)."""
 
     def run(self) -> None:
         """Build; an editable installation finds them in the checkout."""

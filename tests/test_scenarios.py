@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.cell import Cell
-    from harness.pytest_session import ScenarioSession
+    from harness.model.cell import Cell
+    from harness.pytest_plugin.session import ScenarioSession
 
 
 @pytest.mark.scenario

@@ -5,7 +5,7 @@
  * pid 1, `agent port` serves the virtio port; without the word, standard input and output.
  * As pid 1, `agent policy PROGRAM` loads a rival's policy and becomes that program.
  *
- * The agent's protocol, little endian, one request at a time (harness/attacker/protocol.py
+ * The agent's protocol, little endian, one request at a time (harness/attacker/agent/protocol.py
  * is the other side):
  *
  *   request  struct request, then its spans (writes first, then reads), then the bytes of

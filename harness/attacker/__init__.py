@@ -5,12 +5,12 @@ Every byte that comes back may be forged. Nothing here hangs, allocates more tha
 asked for, or fails on such bytes with anything but `VmLost`.
 """
 
-from harness.attacker.attacker import Attacker
-from harness.attacker.attempt import Attempt, Call
-from harness.attacker.channel import Channel
-from harness.attacker.errors import GuestError, SetupFailed, ShortTransfer
-from harness.attacker.files import File
-from harness.attacker.tracee import Tracee
+from harness.attacker.agent.attacker import Attacker
+from harness.attacker.agent.attempt import Attempt, Call
+from harness.attacker.agent.channel import Channel
+from harness.attacker.agent.errors import GuestError, SetupFailed, ShortTransfer
+from harness.attacker.agent.files import File
+from harness.attacker.agent.tracee import Tracee
 
 __all__ = [
     "Attacker",

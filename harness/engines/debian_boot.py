@@ -19,18 +19,18 @@ import paramiko
 from cryptography.hazmat.primitives import serialization as formats
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness.cpio import Entry, archive, device, directory, program, symlink
-from harness.debian_image import FOLDER
+from harness.cache.integrity import is_sealed, seal
 from harness.engines.drivers import load_order
 from harness.engines.ssh import Login
-from harness.guest_image import static_busybox
-from harness.policies import smack_policy
-from harness.seal import is_sealed, seal
+from harness.guests.cpio import Entry, archive, device, directory, program, symlink
+from harness.guests.debian import FOLDER
+from harness.guests.initramfs import static_busybox
+from harness.guests.policies import smack_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.guest_image import GuestImage
+    from harness.guests.initramfs import GuestImage
 
 _INIT = FOLDER / "init"
 _DRIVERS = ("crc32c_generic", "ext4", "virtio_net")

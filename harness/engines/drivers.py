@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from harness.errors import UserError
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

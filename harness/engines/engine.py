@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.guest_image import GuestImage
-    from harness.kernel.images import KernelImage
+    from harness.guests.initramfs import GuestImage
+    from harness.kernel.build.images import KernelImage
     from harness.vm.machine import Machine
     from harness.vm.spec import MachineSpec
 

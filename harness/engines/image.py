@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.debian_image import debian_image
 from harness.engines.debian_boot import debian_boot
 from harness.engines.ssh import open_stream
-from harness.errors import UserError
+from harness.guests.debian import debian_image
+from harness.host.errors import UserError
 from harness.vm.disk import Disk
 from harness.vm.forwarding import card
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from harness.attacker import Attacker
     from harness.engines.ssh import Login, SshStream
-    from harness.guest_image import GuestImage
-    from harness.kernel.images import KernelImage
+    from harness.guests.initramfs import GuestImage
+    from harness.kernel.build.images import KernelImage
     from harness.vm.machine import Machine
     from harness.vm.spec import MachineSpec
 

@@ -9,8 +9,8 @@ from functools import partial
 from os import O_CREAT, O_RDWR, O_TRUNC
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError
-from harness.errors import UserError, VmLost
+from harness.attacker.agent.errors import GuestError
+from harness.host.errors import UserError, VmLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.paths import GUEST_IMAGES
+from harness.host.errors import UserError
+from harness.host.paths import GUEST_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.guest_image import GuestImage
-    from harness.kernel.images import KernelImage
+    from harness.guests.initramfs import GuestImage
+    from harness.kernel.build.images import KernelImage
     from harness.vm.machine import Machine
     from harness.vm.spec import MachineSpec
 
@@ -95,7 +95,7 @@ class Virtme:
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
     ) -> MachineSpec:
         """Return the machine that boots with the host's files. Raises UserError."""
-        from harness.guest_image import static_busybox
+        from harness.guests.initramfs import static_busybox
 
         if lacking := [name for name in _DRIVERS.values() if name not in kernel.options]:
             raise UserError(
@@ -185,7 +185,7 @@ def _initramfs(guest: GuestImage) -> Path:
     from virtme.mkinitramfs import Config, mkinitramfs
 
     from harness.engines.drivers import load_order
-    from harness.guest_image import static_busybox
+    from harness.guests.initramfs import static_busybox
 
     config = Config()
     modules = {path.stem for path in guest.modules}

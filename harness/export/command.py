@@ -10,17 +10,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
 from harness.export.cover import cover_letter
 from harness.export.identity import find_identity
 from harness.export.measured import Measured, cost, latest
 from harness.export.series_mails import Base, check_same, prepared, received, write_mails
 from harness.export.unifdef import OPTION, Unifdef
-from harness.kernel.build import series_digest
-from harness.kernel.series import load_series
-from harness.kernel.source import SOURCE_DIR, checks_tree, find_source
-from harness.kernel.tree import touched_files
-from harness.paths import KERNEL_PATCHES, cache_dir
+from harness.host.errors import UserError
+from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.build.build import series_digest
+from harness.kernel.series.series import load_series
+from harness.kernel.source.source import SOURCE_DIR, checks_tree, find_source
+from harness.kernel.source.tree import touched_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable

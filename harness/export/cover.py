@@ -6,8 +6,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
 from harness.export.measured import wrapped
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.command import output_of
+from harness.host.commands import output_of
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError
-from harness.results import SCHEMA, RunDirectory
+from harness.host.errors import UserError
+from harness.model.verdict import Effect, Verdict
+from harness.results.folder import SCHEMA, RunDirectory
 from harness.scenarios import REFERENCES, SCENARIOS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.command import clean_environment, output_of
+from harness.host.commands import clean_environment, output_of
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

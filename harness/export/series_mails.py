@@ -10,18 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
 from harness.export.repository import Repository, sha256
-from harness.kernel.source import partial_tree
-from harness.kernel.tree import FRAMEWORK, BuildTree, note_unpacked, prepare, touched_files
+from harness.host.errors import UserError
+from harness.kernel.source.source import partial_tree
+from harness.kernel.source.tree import FRAMEWORK, BuildTree, note_unpacked, prepare, touched_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.export.identity import Identity
     from harness.export.unifdef import Unifdef
-    from harness.kernel.series import Series
-    from harness.kernel.source import Source
+    from harness.kernel.series.series import Series
+    from harness.kernel.source.source import Source
 
 _VERSION = re.compile(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", re.MULTILINE)
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.command import output_of
+from harness.host.commands import output_of
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,14 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.host.errors import UserError
 from harness.kselftest import guest
 from harness.kselftest.compare import AFTER, BEFORE, Compared, compare
 from harness.kselftest.guest import MACHINE
 from harness.kselftest.ktap import Outcome
 from harness.kselftest.programs import Program, chosen, held_against, selftests
-from harness.lab import Lab
-from harness.run_name import new_run_name
+from harness.lab.lab import Lab
+from harness.results.run_name import new_run_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

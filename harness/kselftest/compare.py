@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from harness.children import kill_children
+from harness.host.children import kill_children
 from harness.kselftest.ktap import Outcome, TestResult
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from os import WNOHANG
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
-from harness.attacker.files import CHUNK
-from harness.attacker.pagemap import PAGE
-from harness.attacker.swap import SwapDevice
-from harness.errors import VmLost
+from harness.attacker.agent.files import CHUNK
+from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.swap import SwapDevice
+from harness.host.errors import VmLost
 from harness.kselftest.ktap import Outcome, TestResult, parse
 from harness.vm.console import escape
 from harness.vm.machine import Machine
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from harness.kselftest.programs import Program, Selftests
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
     from harness.vm.spec import MachineSpec
 
 MACHINE = "(machine)"

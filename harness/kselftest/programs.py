@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from elftools.elf.elffile import ELFFile
 from filelock import FileLock
 
-from harness.errors import UserError
-from harness.kernel.command import output_of
-from harness.kernel.make import RECIPE, VARIABLES, make
-from harness.kernel.series import load_series
-from harness.kernel.source import find_source, write_json
-from harness.kernel.toolchain import toolchain
-from harness.kernel.tree import BuildTree, prepare
-from harness.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
-from harness.seal import is_sealed, seal
+from harness.cache.integrity import is_sealed, seal
+from harness.host.commands import output_of
+from harness.host.errors import UserError
+from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
+from harness.kernel.build.make import RECIPE, VARIABLES, make
+from harness.kernel.build.toolchain import toolchain
+from harness.kernel.series.series import load_series
+from harness.kernel.source.source import find_source, write_json
+from harness.kernel.source.tree import BuildTree, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping

@@ -12,7 +12,7 @@ from harness.report.text import plural, visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.class_counts import ClassCounts, Count
+    from harness.results.class_counts import ClassCounts, Count
 
 SCHEMA = 1
 """Changes with the fields of the JSON object, and with what they mean."""

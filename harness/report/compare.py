@@ -7,14 +7,14 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.compare import Change, Compared, Comparison
+from harness.model.verdict import Verdict
 from harness.report.text import plural, visible
-from harness.witness.verdict import Verdict
+from harness.results.compare import Change, Compared, Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from harness.kept_run import Found, KeptRun
+    from harness.results.kept_run import Found, KeptRun
 
 SCHEMA = 1
 """Changes with the fields of the JSON object, and with what they mean."""

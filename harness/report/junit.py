@@ -7,14 +7,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from harness.model.verdict import Verdict
 from harness.report.text import explain, rerun_line, visible
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from harness.conclusion import Result
+    from harness.judge.conclusion import Result
 
 
 def write_junit(path: Path, results: Iterable[Result]) -> None:

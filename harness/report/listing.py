@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from harness.attacker.errors import errno_name
-from harness.matrix import check_corpus
+from harness.attacker.agent.errors import errno_name
+from harness.judge.cells import check_corpus
+from harness.model.variants import VARIANTS
 from harness.report.text import summary_of, visible
 from harness.scenarios import REFERENCES, SCENARIOS, Scenario
 from harness.surface.configs import reachable_with
-from harness.variants import VARIANTS
 
 
 def listing() -> str:

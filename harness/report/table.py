@@ -11,19 +11,19 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.cell import Cell
-from harness.parity import parities
+from harness.judge.parity import parities
+from harness.model.cell import Cell
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Verdict
 from harness.report.text import summary_of, visible
 from harness.scenarios import SCENARIOS
-from harness.variants import VARIANTS
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import OverflowMethod
 
-    from harness.conclusion import Result
+    from harness.judge.conclusion import Result
 
 _DETAIL_WIDTH = 60  # characters; failures are printed in full below the matrix
 _SCENARIO_WIDTH = 36  # columns; more if a name takes more, for -k takes it as it is

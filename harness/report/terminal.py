@@ -15,19 +15,19 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from harness.parity import REFERENCE, SUBJECT, parities
+from harness.judge.parity import REFERENCE, SUBJECT, parities
+from harness.model.verdict import Verdict
 from harness.report.progress import PlainProgress
 from harness.report.table import live_table, matrix_tables, scenarios_of, verdict_text
 from harness.report.text import explain, plural, rerun_line, summary_line, visible
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from harness.cell import Cell
-    from harness.conclusion import Result
+    from harness.judge.conclusion import Result
+    from harness.model.cell import Cell
 
 _PLAIN_WIDTH = 160  # columns, where the output is no terminal
 _AROUND = 6  # lines of the live matrix that are no rows: title, rule, counts, progress, blanks

@@ -8,19 +8,19 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.kernel.choice import words_of
-from harness.ledger import counts
-from harness.matrix import DEFAULT_LINE
-from harness.paths import CHECKOUT
+from harness.host.paths import CHECKOUT
+from harness.kernel.choice.choice import words_of
+from harness.kernel.series.series import DEFAULT_LINE
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Verdict
+from harness.results.counts import counts
 from harness.scenarios import SCENARIOS
-from harness.variants import VARIANTS
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.cell import Cell
-    from harness.conclusion import Result
+    from harness.judge.conclusion import Result
+    from harness.model.cell import Cell
 
 
 _ORDERS = re.compile("::|##")

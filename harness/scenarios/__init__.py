@@ -4,6 +4,7 @@
 from harness.scenarios import reference  # noqa: F401 - importing registers; these come first
 
 # isort: split
+from harness.model.verdict import Effect
 from harness.scenarios import (  # noqa: F401
     bpf,
     caller,
@@ -34,6 +35,5 @@ from harness.scenarios import (  # noqa: F401
     whole_kernel,
 )
 from harness.scenarios.registry import REFERENCES, SCENARIOS, Hole, Scenario, scenario
-from harness.witness.verdict import Effect
 
 __all__ = ["REFERENCES", "SCENARIOS", "Effect", "Hole", "Scenario", "scenario"]

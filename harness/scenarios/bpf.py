@@ -8,16 +8,16 @@ from functools import partial
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.attacker import SECRET_SIZE
-from harness.attacker.bpf import BpfObject, u32, u64
-from harness.attacker.errors import NoTarget
+from harness.attacker.agent.attacker import SECRET_SIZE
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.bpf import BpfObject, u32, u64
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 LOCKDOWN = "/sys/kernel/security/lockdown"
 

@@ -10,17 +10,17 @@ from os import O_WRONLY, SCHED_OTHER
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.cgroup import root
-from harness.attacker.errors import GuestError
+from harness.attacker.agent.errors import GuestError
+from harness.attacker.tools.cgroup import root
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.cgroups import MOVED, move_into
 from harness.scenarios.direct import by_proc_fd
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import BY_OPEN, scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 ENTRY = "/sys/kernel/security/umd_witness_ask"
 

@@ -9,17 +9,17 @@ from os import WNOHANG
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.bpf import BpfObject
-from harness.attacker.cgroup import Cgroup, old_root, root
-from harness.attacker.errors import NoTarget
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.cgroup import Cgroup, old_root, root
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
-from harness.variants import VARIANTS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 MOVED = on_kthread(
     Verdict.TAMPERED,

@@ -8,23 +8,23 @@ from functools import partial
 from os import O_RDONLY, O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
-from harness.attacker.bpf import BpfObject
-from harness.attacker.early import EarlyTracer
-from harness.attacker.errors import GuestError, NoTarget
-from harness.attacker.file_handle import name_to_handle_at, open_by_handle_at
-from harness.attacker.memory import expect_memory
-from harness.attacker.tracee import PTRACE_O_SUSPEND_SECCOMP, PTRACE_SEIZE
+from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.agent.tracee import PTRACE_O_SUSPEND_SECCOMP, PTRACE_SEIZE
+from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.early import EarlyTracer
+from harness.attacker.tools.file_handle import name_to_handle_at, open_by_handle_at
+from harness.attacker.tools.memory import expect_memory
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_debug
 from harness.scenarios.registry import scenario
-from harness.variants import VARIANTS
 from harness.witness.conclude import CALL_RETURNED
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker, File
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 NEED_NOT_BE_FIRST = {
     variant.name: "who may attach at any time need not come before the mark"

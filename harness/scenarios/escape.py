@@ -6,15 +6,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.handler import WayOut
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.registry import Hole, scenario
-from harness.variants import VARIANTS
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
-from harness.witness.verdict import Effect, Verdict
+from harness.witness.handler import WayOut
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 _NO_INSIDE = {"kthread": "code inside a kernel thread is kernel code: nothing confines it"}
 

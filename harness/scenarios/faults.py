@@ -8,19 +8,19 @@ from functools import partial
 from os import SCHED_OTHER
 from typing import TYPE_CHECKING
 
-from harness.attacker.audit import Audit, find_thread
-from harness.attacker.errors import NoTarget
-from harness.attacker.kernel_threads import on_forking_threads
-from harness.attacker.priority import run_almost_never
-from harness.attacker.syscalls import NUMBERS
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.agent.syscalls import NUMBERS
+from harness.attacker.tools.audit import Audit, find_thread
+from harness.attacker.tools.kernel_threads import on_forking_threads
+from harness.attacker.tools.priority import run_almost_never
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_isolated, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.latency import SLOW_NS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 FAIL_FUNCTION = "/sys/kernel/debug/fail_function"
 WRITE = "__x64_sys_write"

@@ -6,16 +6,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import NoTarget
+from harness.attacker.agent.errors import NoTarget
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_isolated
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 TRACING = "/sys/kernel/tracing"
 

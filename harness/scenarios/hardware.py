@@ -9,16 +9,16 @@ from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
 from os import O_RDONLY, O_RDWR, O_WRONLY
 from typing import TYPE_CHECKING
 
-from harness.attacker.pagemap import PAGE
-from harness.attacker.pci import VIRTIO_SERIAL, find_device, virtio_registers
+from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.pci import VIRTIO_SERIAL, find_device, virtio_registers
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import BY_OPEN, scenario
-from harness.variants import VARIANTS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 DMA = "a device writes wherever it is told, a kernel thread's memory included; lockdown closes it"
 MACHINE = "whoever reaches the machine's own registers ends it for all; lockdown closes them"

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.model.variants import VARIANTS
 from harness.scenarios.registry import Hole
-from harness.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from harness.witness.verdict import Verdict
+    from harness.model.verdict import Verdict
 
 
 def on_isolated(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:

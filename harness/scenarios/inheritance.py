@@ -13,11 +13,12 @@ from resource import RLIMIT_CPU
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import NoTarget
-from harness.attacker.injection import inject
-from harness.attacker.kernel_threads import on_forking_threads
-from harness.attacker.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
-from harness.attacker.priority import WORKERS_CPUS, set_deadline
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.injection import inject
+from harness.attacker.tools.kernel_threads import on_forking_threads
+from harness.attacker.tools.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
+from harness.attacker.tools.priority import WORKERS_CPUS, set_deadline
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both, on_debug, on_kthread
 from harness.scenarios.placement import (
     ONE_THREAD,
@@ -28,11 +29,10 @@ from harness.scenarios.placement import (
 from harness.scenarios.registry import scenario
 from harness.scenarios.tracing import NO_PROBES
 from harness.witness.latency import SLOW_NS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 SLACK_NS = 10_000_000_000
 IOPRIO_WHO_PROCESS = 1

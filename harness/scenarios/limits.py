@@ -8,14 +8,14 @@ from errno import EPERM
 from resource import RLIMIT_CPU
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError
+from harness.attacker.agent.errors import GuestError
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both, on_kthread
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 OOM_SCORE = on_both(
     Verdict.TAMPERED,

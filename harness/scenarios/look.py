@@ -8,16 +8,16 @@ from errno import EACCES, EBADF, EPERM, ESRCH
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import NoTarget
-from harness.attacker.memory import expect_memory
-from harness.attacker.pagemap import PAGE, PAGE_IS_PRESENT, page_frame, scan
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.memory import expect_memory
+from harness.attacker.tools.pagemap import PAGE, PAGE_IS_PRESENT, page_frame, scan
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_kthread
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 KCMP_FILE = 0
 CLONE_NEWUTS = 0x04000000

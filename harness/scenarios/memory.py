@@ -9,20 +9,20 @@ from errno import EINVAL
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from typing import TYPE_CHECKING
 
-from harness.attacker.cgroup import root
-from harness.attacker.damon import Damon
-from harness.attacker.errors import NoTarget
-from harness.attacker.frames import KPF_ANON, frames_with, idle_frames, mark_idle
-from harness.attacker.pagemap import PAGE
-from harness.attacker.snapshot import SnapshotDevice
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.cgroup import root
+from harness.attacker.tools.damon import Damon
+from harness.attacker.tools.frames import KPF_ANON, frames_with, idle_frames, mark_idle
+from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.snapshot import SnapshotDevice
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.cgroups import move_into
 from harness.scenarios.holes import on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 NO_MEMORY = "a kernel thread has no memory of its own"
 KSM = "/sys/kernel/mm/ksm"

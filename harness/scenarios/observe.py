@@ -12,15 +12,15 @@ from functools import partial
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError, NoTarget
-from harness.attacker.netlink import ProcConnector, TaskStats
+from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.tools.netlink import ProcConnector, TaskStats
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 STARTS, ROUNDS = 24, 3
 """A page that is in use at the moment is passed over."""

@@ -10,14 +10,14 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from os import O_NONBLOCK, O_RDONLY, O_WRONLY, SCHED_FIFO
 from typing import TYPE_CHECKING
 
-from harness.attacker.pagemap import PAGE
+from harness.attacker.tools.pagemap import PAGE
+from harness.model.verdict import Effect
 from harness.scenarios.direct import by_proc_fd
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 FAN_CLASS_CONTENT = 4
 FAN_MARK_ADD = 1

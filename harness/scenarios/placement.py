@@ -8,13 +8,13 @@ from errno import EINVAL, EPERM
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_kthread
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 MPOL_MF_MOVE_ALL = 4
 NODES = struct.Struct("<Q")

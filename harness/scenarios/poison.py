@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
 
-from harness.attacker.attacker import SECRET_SIZE
-from harness.attacker.bpf import BpfObject
-from harness.attacker.errors import NoTarget
-from harness.attacker.pagemap import PAGE
-from harness.attacker.snapshot import SnapshotDevice
-from harness.attacker.swap import drain_batches
+from harness.attacker.agent.attacker import SECRET_SIZE
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.snapshot import SnapshotDevice
+from harness.attacker.tools.swap import drain_batches
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import BY_OPEN, Hole, scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 SOFT_OFFLINE = "/sys/devices/system/memory/soft_offline_page"
 HWPOISON = "/sys/kernel/debug/hwpoison/corrupt-pfn"

@@ -8,17 +8,17 @@ from functools import partial
 from os import O_RDONLY, O_WRONLY
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError
-from harness.attacker.kexec import KEXEC, RESTART, load_power_off, reboot
-from harness.attacker.priority import run_almost_never
+from harness.attacker.agent.errors import GuestError
+from harness.attacker.tools.kexec import KEXEC, RESTART, load_power_off, reboot
+from harness.attacker.tools.priority import run_almost_never
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.witness.latency import SLOW_NS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 # include/uapi/linux/suspend_ioctls.h
 SNAPSHOT_FREEZE, SNAPSHOT_UNFREEZE = 0x3301, 0x3302

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.model.verdict import Effect
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 
 @scenario(effect=Effect.NONE, surface="reference", answers=("R14",))

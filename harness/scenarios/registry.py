@@ -8,18 +8,18 @@ from errno import EPERM
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from harness.attacker.channel import ATTEMPT_SECONDS
+from harness.attacker.agent.channel import ATTEMPT_SECONDS
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict, worst
 from harness.scenarios.rivals import RIVALS, measured_on
-from harness.variants import VARIANTS
 from harness.witness.conclude import WRONG_REPLY
-from harness.witness.verdict import Effect, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
 
     from harness.attacker import Attacker
-    from harness.cell import Outcome
-    from harness.handler import Handler
+    from harness.model.cell import Outcome
+    from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], str | None]
 

@@ -13,19 +13,19 @@ from os import O_NONBLOCK, O_RDONLY
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.bpf import BpfObject
-from harness.attacker.errors import GuestError, NoTarget
-from harness.attacker.gate import Gate
-from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
-from harness.attacker.priority import SECOND_CPU, WORKERS_CPUS
+from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.gate import Gate
+from harness.attacker.tools.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
+from harness.attacker.tools.priority import SECOND_CPU, WORKERS_CPUS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_both, on_debug, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.scenarios.tracing import NO_SIGNAL
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 MODPROBE = "/proc/sys/kernel/modprobe"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"

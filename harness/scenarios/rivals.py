@@ -13,13 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.variants import VARIANTS
-from harness.witness.verdict import Verdict
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.variants import Policy
+    from harness.model.variants import Policy
 
 _FOLDER = Path(__file__).parent
 

@@ -9,16 +9,16 @@ from functools import partial
 from os import PRIO_PROCESS, SCHED_FIFO, SCHED_IDLE
 from typing import TYPE_CHECKING
 
-from harness.attacker.clocks import cpu_time, set_clock
-from harness.attacker.errors import GuestError
-from harness.attacker.priority import SECOND_CPU, set_deadline, wait_for_lock_of
+from harness.attacker.agent.errors import GuestError
+from harness.attacker.tools.clocks import cpu_time, set_clock
+from harness.attacker.tools.priority import SECOND_CPU, set_deadline, wait_for_lock_of
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 SCHEDULED_ALIKE = on_kthread(Verdict.TAMPERED, "it is scheduled like any process, at root's will")
 

@@ -13,15 +13,15 @@ from signal import SIGKILL, SIGSTOP
 from termios import TIOCSPGRP
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError
-from harness.attacker.helper import start_as_helper
-from harness.attacker.signals import event_to, queued
+from harness.attacker.agent.errors import GuestError
+from harness.attacker.tools.helper import start_as_helper
+from harness.attacker.tools.signals import event_to, queued
+from harness.model.verdict import Effect
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 TIOCSPTLCK = 0x40045431  # include/uapi/asm-generic/ioctls.h
 INTERRUPT = b"\x03"

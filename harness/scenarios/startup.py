@@ -8,19 +8,19 @@ from os import O_NONBLOCK, O_RDONLY, O_RDWR, WIFSIGNALED
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.bpf import BpfObject
-from harness.attacker.errors import GuestError, NoTarget
-from harness.attacker.gate import Gate
-from harness.attacker.memory import expect_memory
+from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.gate import Gate
+from harness.attacker.tools.memory import expect_memory
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.direct import FRAMED
 from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
 from harness.scenarios.registry import PTRACE_CHECK, scenario
-from harness.variants import VARIANTS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 STARTS = 20
 """How many to try to catch: most are caught at once."""

@@ -6,16 +6,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import NoTarget
-from harness.attacker.pagemap import PAGE
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.pagemap import PAGE
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
-from harness.variants import VARIANTS
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 VM = "/proc/sys/vm"
 RANDOMIZE = "/proc/sys/kernel/randomize_va_space"

@@ -8,29 +8,29 @@ from errno import EACCES, EINVAL, EPERM, ESRCH
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
-from harness.attacker.attacker import SECRET_SIZE
-from harness.attacker.bpf import BpfObject
-from harness.attacker.damon import Damon
-from harness.attacker.errors import GuestError, NoTarget
-from harness.attacker.pagemap import PAGE
-from harness.attacker.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
-from harness.attacker.snapshot import SnapshotDevice
-from harness.attacker.swap import (
+from harness.attacker.agent.attacker import SECRET_SIZE
+from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.damon import Damon
+from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
+from harness.attacker.tools.snapshot import SnapshotDevice
+from harness.attacker.tools.swap import (
     StaysInMemory,
     SwapDevice,
     SwapFile,
     drain_batches,
     swappable,
 )
-from harness.handler import FIRST_ROUNDS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_debug
 from harness.scenarios.memory import NO_MEMORY, must_have_memory
 from harness.scenarios.registry import BY_OPEN, scenario
-from harness.witness.verdict import Effect, Verdict
+from harness.witness.handler import FIRST_ROUNDS
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 LRU_GEN = "/sys/kernel/debug/lru_gen"
 LRU_GEN_ENABLED = "/sys/kernel/mm/lru_gen/enabled"

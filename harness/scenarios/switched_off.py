@@ -17,21 +17,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError
-from harness.policies import REFERENCE, compile_cil, compile_on_reference, selinux_sources
+from harness.attacker.agent.errors import GuestError
+from harness.guests.policies import REFERENCE, compile_cil, compile_on_reference, selinux_sources
+from harness.model.variants import SELINUX
+from harness.model.verdict import Effect
 from harness.scenarios.direct import proc_mem_write
 from harness.scenarios.registry import PTRACE_CHECK, scenario
 from harness.scenarios.restarts import restart_without_threads
 from harness.scenarios.rivals import asleep
 from harness.scenarios.whole_kernel import module_replaced
-from harness.variants import SELINUX
-from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 SELINUXFS = "/sys/fs/selinux"
 LABEL = "security.selinux"

@@ -16,19 +16,19 @@ from resource import RLIMIT_CPU
 from stat import S_IFCHR
 from typing import TYPE_CHECKING
 
-from harness.attacker.errors import GuestError
+from harness.attacker.agent.errors import GuestError
+from harness.model.variants import SMACK
+from harness.model.verdict import Effect
 from harness.scenarios.direct import proc_mem_write
 from harness.scenarios.inheritance import rlimit_inherit
 from harness.scenarios.registry import PTRACE_CHECK, scenario
 from harness.scenarios.restarts import restart_without_threads
 from harness.scenarios.rivals import asleep
 from harness.scenarios.whole_kernel import module_replaced
-from harness.variants import SMACK
-from harness.witness.verdict import Effect
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 SMACKFS = "/sys/fs/smackfs"
 LABEL = "security.SMACK64"

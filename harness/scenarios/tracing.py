@@ -10,10 +10,10 @@ from functools import partial
 from os import O_RDONLY, O_RDWR
 from typing import TYPE_CHECKING
 
-from harness.attacker.attacker import SECRET_SIZE
-from harness.attacker.capabilities import CAP_PERFMON, CAP_SYS_ADMIN, lower
-from harness.attacker.errors import GuestError, NoTarget
-from harness.attacker.perf import (
+from harness.attacker.agent.attacker import SECRET_SIZE
+from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.tools.capabilities import CAP_PERFMON, CAP_SYS_ADMIN, lower
+from harness.attacker.tools.perf import (
     DISABLED,
     EXCLUDE_KERNEL,
     PERF_SAMPLE_STACK_USER,
@@ -21,15 +21,15 @@ from harness.attacker.perf import (
     SIGTRAP,
     PerfEvent,
 )
-from harness.attacker.tracefs import define, fetch, fetched, recorded, switch_on
+from harness.attacker.tools.tracefs import define, fetch, fetched, recorded, switch_on
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.direct import FRAMED
 from harness.scenarios.holes import on_both, on_debug, on_isolated, on_kthread
 from harness.scenarios.registry import scenario
-from harness.witness.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 NUMBER = struct.Struct("<i")
 LOOKS = 5

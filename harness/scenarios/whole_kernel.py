@@ -6,18 +6,18 @@ from __future__ import annotations
 from os import O_NONBLOCK, O_RDWR
 from typing import TYPE_CHECKING
 
-from harness.attacker.kcore import Kcore, module_symbol
-from harness.attacker.module import replace_function, replace_string
-from harness.handler import FIRST_ROUNDS
-from harness.kernel.signing import unsigned
+from harness.attacker.tools.kcore import Kcore, module_symbol
+from harness.attacker.tools.module import replace_function, replace_string
+from harness.kernel.build.signing import unsigned
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both, on_isolated, on_kthread
 from harness.scenarios.registry import BY_MODULE, BY_OPEN, scenario
-from harness.variants import VARIANTS
-from harness.witness.verdict import Effect, Verdict
+from harness.witness.handler import FIRST_ROUNDS
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 ALL_OF_MEMORY = "who writes all of physical memory writes a kernel thread's too; lockdown closes it"
 MODULES = "who may load modules may load one in place of a thread's, too; signatures close it"

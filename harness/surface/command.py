@@ -7,9 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.lab import Lab
-from harness.matrix import check_corpus
+from harness.host.errors import UserError
+from harness.judge.cells import check_corpus
+from harness.lab.lab import Lab
 from harness.scenarios import SCENARIOS
 from harness.surface.diff import added, added_by_series, diff_report, justify, series_report
 from harness.surface.facts import Facts, facts_of_line, facts_of_tree, nodes_of

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.paths import KERNEL_PATCHES
+from harness.host.paths import KERNEL_PATCHES
 from harness.scenarios import SCENARIOS
 from harness.scenarios.registry import unmet
 

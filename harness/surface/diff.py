@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.tree import BuildTree
-from harness.paths import cache_dir
+from harness.host.errors import UserError
+from harness.host.paths import cache_dir
+from harness.kernel.source.tree import BuildTree
 from harness.surface.openings import functions, openings
 from harness.surface.review import REVIEWED
 

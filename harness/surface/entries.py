@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.command import output_of
+from harness.host.commands import output_of
+from harness.host.errors import UserError
 from harness.surface.graph import read_graph
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from harness.errors import UserError, VmLost
-from harness.kernel.source import read_json, write_json
-from harness.kernel.tree import BuildTree
-from harness.paths import cache_dir
+from harness.host.errors import UserError, VmLost
+from harness.host.paths import cache_dir
+from harness.kernel.source.source import read_json, write_json
+from harness.kernel.source.tree import BuildTree
 from harness.surface.graph import read_symbols
 from harness.surface.hooks import DEFINITIONS
 from harness.surface.nodes import find_nodes
@@ -23,8 +23,8 @@ from harness.surface.tree import KernelTree, built_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.kernel.images import KernelImage
-    from harness.lab import Lab
+    from harness.kernel.build.images import KernelImage
+    from harness.lab.lab import Lab
 
 _CODE = (
     *("tree.py", "graph.py", "entries.py", "hooks.py", "senders.py", "writes.py", "semantic.py"),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from harness.errors import UserError
-from harness.kernel.command import output_of, process_group
+from harness.host.commands import output_of, process_group
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

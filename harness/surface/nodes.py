@@ -7,11 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 VARIANT = "baseline"
 CELL = "/sys/fs/cgroup/surface"

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.command import clean_environment, output_of
+from harness.host.commands import clean_environment, output_of
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

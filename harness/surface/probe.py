@@ -16,11 +16,11 @@ from os import O_RDONLY, O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
-from harness.errors import VmLost
-from harness.handler import Handler
+from harness.host.errors import VmLost
+from harness.model.variants import VARIANTS
 from harness.surface.nodes import CELL, VARIANT
 from harness.surface.review import REVIEWED
-from harness.variants import VARIANTS
+from harness.witness.handler import Handler
 from harness.witness.latency import slowed
 from harness.witness.reader import Witness
 from harness.witness.tally import Violation
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
     from harness.witness.tally import Tally
 
 LEFT_OUT = REVIEWED / "probe.toml"

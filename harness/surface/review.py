@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.command import output_of
-from harness.kernel.source import read_json, write_json
-from harness.paths import cache_dir
+from harness.host.commands import output_of
+from harness.host.errors import UserError
+from harness.host.paths import cache_dir
+from harness.kernel.source.source import read_json, write_json
 
 if TYPE_CHECKING:
     import re

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
-from harness.kernel.command import output_of
+from harness.host.commands import output_of
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

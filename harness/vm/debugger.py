@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

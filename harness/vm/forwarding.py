@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 GUEST_ADDRESS = "10.0.2.15"
 """What QEMU's user network forwards to; the guest gives it to its card."""

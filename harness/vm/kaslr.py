@@ -16,7 +16,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import NoteSegment
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 if TYPE_CHECKING:
     from pathlib import Path

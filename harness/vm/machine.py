@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from signal import SIGABRT, SIGSEGV
 from typing import TYPE_CHECKING, Self
 
-from harness.errors import QemuCrashed, VmLost, mendable
+from harness.host.errors import QemuCrashed, VmLost, mendable
 from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qemu.qmp import ExecuteError, QMPClient, QMPError, Runstate
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 if TYPE_CHECKING:
     import socket

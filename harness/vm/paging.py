@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from harness.errors import UserError
-from harness.paths import CHECKOUT, cache_dir
+from harness.host.errors import UserError
+from harness.host.paths import CHECKOUT, cache_dir
 from harness.vm.demotion import demotion
 from harness.vm.qemu import QEMU, qemu_identity
 

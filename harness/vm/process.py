@@ -7,7 +7,7 @@ import signal
 import subprocess
 from typing import IO, TYPE_CHECKING, Self, cast
 
-from harness.errors import UserError
+from harness.host.errors import UserError
 from harness.vm.console import Console, escape
 from harness.vm.demotion import confinement
 

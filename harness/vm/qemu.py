@@ -11,8 +11,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from harness.errors import UserError
-from harness.paths import cache_dir
+from harness.host.errors import UserError
+from harness.host.paths import cache_dir
 
 QEMU = "qemu-system-x86_64"
 OLDEST = (9, 0)

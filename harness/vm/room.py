@@ -10,7 +10,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harness.errors import FREE_SPACE, UserError, VmLost
+from harness.host.errors import FREE_SPACE, UserError, VmLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

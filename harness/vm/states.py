@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from harness.errors import QemuCrashed, VmLost, WrongClock
-from harness.paths import cache_dir
-from harness.seal import is_sealed, seal
+from harness.cache.integrity import is_sealed, seal
+from harness.host.errors import QemuCrashed, VmLost, WrongClock
+from harness.host.paths import cache_dir
 from harness.vm.disk import DISK
 from harness.vm.machine import DEVICE, RAM, Machine
 from harness.vm.qemu import qemu_identity

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from harness.errors import is_full, mendable
-from harness.paths import cache_dir
+from harness.host.errors import is_full, mendable
+from harness.host.paths import cache_dir
 from harness.vm.demotion import give_to_qemu
 
 if TYPE_CHECKING:

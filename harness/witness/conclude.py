@@ -8,13 +8,13 @@ import os
 from dataclasses import dataclass
 from hashlib import sha256
 
-from harness.attacker.errors import errno_name
-from harness.attacker.syscalls import NAMES
-from harness.attempt_end import AttemptEnd, End
+from harness.attacker.agent.errors import errno_name
+from harness.attacker.agent.syscalls import NAMES
+from harness.model.attempt_end import AttemptEnd, End
+from harness.model.verdict import Axes, Verdict
 from harness.vm.process import signal_name
 from harness.witness.latency import slowed
 from harness.witness.tally import Escape, Tally, Violation
-from harness.witness.verdict import Axes, Verdict
 
 X32_BIT = 0x40000000
 """__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h."""

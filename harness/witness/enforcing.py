@@ -11,13 +11,13 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError, VmLost
+from harness.host.errors import UserError, VmLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.kernel.images import KernelImage
-    from harness.variants import Policy
+    from harness.kernel.build.images import KernelImage
+    from harness.model.variants import Policy
     from harness.vm.machine import Machine
 
 _CHUNK = 1 << 20

@@ -6,7 +6,7 @@ A host that is busy, or a QEMU that was stopped, makes replies late without any 
 
 from __future__ import annotations
 
-from harness.errors import WrongClock
+from harness.host.errors import WrongClock
 
 BEAT_SECONDS = 0.01
 """A heartbeat's period; beats that are late are not made up for (heartbeat() of the witness)."""

@@ -7,7 +7,7 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from harness.errors import Silent, VmLost
+from harness.host.errors import Silent, VmLost
 from harness.witness import tally
 from harness.witness.pulse import Pulse
 from harness.witness.tally import Command, State, Tally
@@ -15,7 +15,7 @@ from harness.witness.tally import Command, State, Tally
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.kernel.images import KernelImage
+    from harness.kernel.build.images import KernelImage
     from harness.vm.machine import Machine
 
 _COMMAND = struct.Struct(f"<III4x{tally.NAMED}q")

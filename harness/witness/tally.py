@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 MAGIC = 0x5353454E54495755
 VERSION = 5

@@ -11,7 +11,7 @@ from engine_cells import Engines, many
 from harness.engines import ENGINES, MICROVM
 
 if TYPE_CHECKING:
-    from harness.cell import Cell
+    from harness.model.cell import Cell
 
 # A boot for each cell, on a busy host, and at the first one a kernel build.
 pytestmark = pytest.mark.timeout(3600)

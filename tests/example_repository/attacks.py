@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from reading import read_secret
 
-from harness.attack_program import attack_program
+from harness.brought.attack_program import attack_program
 from harness.scenarios import Effect, scenario
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 attack_program(
     Path(__file__).with_name("overwrite.c"),

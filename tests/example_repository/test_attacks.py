@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.witness.verdict import Verdict
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from harness.cell import Cell
-    from harness.guest import GuestMaker
-    from harness.pytest_session import ScenarioSession
+    from harness.lab.by_hand import GuestMaker
+    from harness.model.cell import Cell
+    from harness.pytest_plugin.session import ScenarioSession
 
 OVERWRITE = Path(__file__).with_name("overwrite.c")
 

@@ -11,7 +11,7 @@ import pytest
 from sample import Sample
 
 from harness.attacker import Attacker, Channel
-from harness.lab import Images, Lab
+from harness.lab.lab import Images, Lab
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:

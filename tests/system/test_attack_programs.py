@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.attack_program import attack_program
-from harness.cell import Cell, Outcome
-from harness.conclusion import conclude
-from harness.matrix import closure
-from harness.paths import CHECKOUT
+from harness.brought.attack_program import attack_program
+from harness.host.paths import CHECKOUT
+from harness.judge.cells import closure
+from harness.judge.conclusion import conclude
+from harness.model.cell import Cell, Outcome
+from harness.model.verdict import Verdict
 from harness.scenarios import SCENARIOS, Effect
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 OVERWRITE = CHECKOUT / "tests" / "example_repository" / "overwrite.c"
 REACH = "security_ptrace_access_check"

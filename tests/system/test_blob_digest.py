@@ -10,13 +10,13 @@ import pytest
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from harness.handler import PROGRAM, Handler
-from harness.variants import VARIANTS
+from harness.model.variants import VARIANTS
+from harness.witness.handler import PROGRAM, Handler
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
-    from harness.kernel.images import KernelImage
-    from harness.lab import Lab
+    from harness.kernel.build.images import KernelImage
+    from harness.lab.lab import Lab
 
 EI_PAD = 9
 """Where an ELF header has a byte that means nothing (System V ABI, "ELF Identification")."""

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from harness.paths import CHECKOUT, cache_dir
+from harness.host.paths import CHECKOUT, cache_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SELECT = "isolated-proc_mem_write"
 DEADLINE = 1500.0  # seconds; the first run makes a venv
-VARIANTS = "harness/variants.py"
+VARIANTS = "harness/model/variants.py"
 
 
 def pipeline(name: str) -> dict[str, Any]:

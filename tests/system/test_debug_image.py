@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.cell import Cell
-from harness.kernel.config import parse_config
-from harness.variants import VARIANTS
-from harness.witness.verdict import Verdict
+from harness.kernel.build.config import parse_config
+from harness.model.cell import Cell
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)

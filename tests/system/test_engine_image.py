@@ -19,19 +19,19 @@ from cells import Cells, cells, overwrite
 from engine_cells import Engines, few
 
 from harness.attacker import Attacker, Channel
-from harness.debian_image import DISK_MIB, debian_image, packages_wanted
 from harness.engines import ENGINES
-from harness.errors import VmLost
+from harness.guests.debian import DISK_MIB, debian_image, packages_wanted
+from harness.host.errors import VmLost
+from harness.model.verdict import Verdict
 from harness.vm.disk import DISK
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.cell import Cell
-    from harness.handler import Handler
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
+    from harness.model.cell import Cell
     from harness.vm.machine import Machine
+    from harness.witness.handler import Handler
 
 __all__ = ["cells"]
 

@@ -17,16 +17,16 @@ from engine_cells import Engines, few
 
 from harness.attacker import Attacker, Channel
 from harness.engines import ENGINES, virtme
-from harness.errors import UserError
+from harness.host.errors import UserError
+from harness.model.verdict import Verdict
 from harness.vm.demotion import has_landlock
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.cell import Cell
-    from harness.handler import Handler
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
+    from harness.model.cell import Cell
+    from harness.witness.handler import Handler
 
 __all__ = ["cells"]
 

@@ -11,11 +11,11 @@ from small_series import EMAIL, NAME, become, files_of
 
 from harness.export.command import Wanted, export
 from harness.export.series_mails import Base
-from harness.kernel.checkpatch import complaints_of
-from harness.kernel.series import WITNESS, Series, kernel_lines, load_series
-from harness.kernel.source import checks_tree, find_source, partial_tree
-from harness.kernel.tree import touched_files, write_overlay
-from harness.paths import KERNEL_PATCHES, cache_dir
+from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.proofs.checkpatch import complaints_of
+from harness.kernel.series.series import WITNESS, Series, kernel_lines, load_series
+from harness.kernel.source.source import checks_tree, find_source, partial_tree
+from harness.kernel.source.tree import touched_files, write_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

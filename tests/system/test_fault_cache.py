@@ -16,17 +16,17 @@ from harness_process import Place, make_place, place
 from miniature_kernel import make_miniature
 from vm_machines import Machines, machines
 
-from harness.clean import clean
-from harness.errors import UserError
-from harness.kernel.build import kernel_image
-from harness.paths import cache_dir
-from harness.seal import SEAL
+from harness.cache.clean import clean
+from harness.cache.integrity import SEAL
+from harness.host.errors import UserError
+from harness.host.paths import cache_dir
+from harness.kernel.build.build import kernel_image
 from harness.vm.states import saved_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 __all__ = ["machines", "place"]
 

@@ -17,12 +17,12 @@ from harness_process import Place, place
 from miniature_kernel import make_miniature
 
 import harness
-from harness.kernel.build import kernel_image
-from harness.witness.verdict import Verdict
+from harness.kernel.build.build import kernel_image
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 __all__ = ["cells", "place"]
 
@@ -108,7 +108,12 @@ def test_no_wait_asks_for_the_time_of_day() -> None:
                 *("datetime.now", "datetime.utcnow", "time.CLOCK_REALTIME"),
             ):
                 asked.add(str(path.relative_to(package)))
-    assert asked == {"results.py", "run_name.py", "kernel/tree.py", "kernel/checkout.py"}
+    assert asked == {
+        "results/folder.py",
+        "results/run_name.py",
+        "kernel/source/tree.py",
+        "kernel/source/checkout.py",
+    }
 
 
 def test_a_build_after_the_clock_went_back(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from harness_process import Place, ended, place, small_disk
 from miniature_kernel import FILES, MAKEFILE, Miniature, make_miniature, pack
 from vm_machines import Machines, machines
 
-from harness.errors import UserError
-from harness.kernel.build import kernel_image
+from harness.host.errors import UserError
+from harness.kernel.build.build import kernel_image
 from harness.vm.states import saved_state
 
 if TYPE_CHECKING:

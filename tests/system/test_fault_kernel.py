@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from harness_process import Place, place
 
-from harness.seal import seal
+from harness.cache.integrity import seal
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 __all__ = ["place"]
 

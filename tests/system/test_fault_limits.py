@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 __all__ = ["place", "small_disk"]
 
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.timeout(3600)
 
 LIMITED = """
 import resource, sys
-from harness import cli
+from harness.cli.main import main
 resource.setrlimit(resource.{limit}, ({value}, {value}))
-sys.exit(cli.main())
+sys.exit(main())
 """
 
 

@@ -13,19 +13,19 @@ from cells import Cells, cells, touch
 from harness_process import Place, place
 from vm_machines import Machines, machines
 
+from harness.model.verdict import Verdict
 from harness.vm.machine import Machine
 from harness.vm.qemu import QEMU, qemu_identity
 from harness.vm.states import state_key
 from harness.witness.reader import Witness
 from harness.witness.tally import Command
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 __all__ = ["cells", "machines", "place"]
 

@@ -23,7 +23,7 @@ from harness.vm.qemu import QEMU
 if TYPE_CHECKING:
     import subprocess
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 __all__ = ["place"]
 
@@ -34,8 +34,9 @@ BUILD = """
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from harness import cli, provenance
-from harness.kernel.build import kernel_image
+from harness.cli.main import main
+from harness.run import provenance
+from harness.kernel.build.build import kernel_image
 
 @contextmanager
 def open_lab(*arguments, engine):
@@ -45,7 +46,7 @@ def open_lab(*arguments, engine):
     yield
 
 provenance.open_lab = open_lab
-sys.exit(cli.main(["build"]))
+sys.exit(main(["build"]))
 """
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -12,7 +12,7 @@ from harness_process import Place, ended, place, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 __all__ = ["place"]
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cells import Cells, cells, touch
 
+from harness.model.verdict import Axes, Effect, Verdict
 from harness.scenarios.signals import kill_family
 from harness.vm.console import CAP
-from harness.witness.verdict import Axes, Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
 __all__ = ["cells"]
 

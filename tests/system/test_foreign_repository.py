@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from wheel import SECONDS, build_wheel, call
 
-from harness.paths import CHECKOUT
+from harness.host.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)

@@ -17,15 +17,15 @@ import pytest
 from cells import Cells, cells, overwrite, touch
 from forger import CHANNEL_FD, NEVER_REACHED, forge, frame, results
 
+from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.direct import process_vm_readv
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
 

@@ -14,15 +14,15 @@ import pytest
 from cells import Cells, cells, overwrite, touch
 from forger import CHANNEL_FD, NEVER_REACHED, frame, hurry, last_request, results, write
 
-from harness.attacker.protocol import ARENA
-from harness.attacker.syscalls import NUMBERS
-from harness.witness.verdict import Verdict
+from harness.attacker.agent.protocol import ARENA
+from harness.attacker.agent.syscalls import NUMBERS
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
 

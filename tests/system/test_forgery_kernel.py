@@ -14,13 +14,13 @@ import pytest
 from cells import Cells, cells, overwrite, touch
 from forger import sysrq, wait_for, write
 
-from harness.witness.verdict import Verdict
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
     Knob = Callable[[Attacker], None]

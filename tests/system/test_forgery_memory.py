@@ -17,18 +17,18 @@ import pytest
 from cells import Cells, cells, overwrite, touch
 from forger import wait_for
 
+from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.direct import ptrace_seize
 from harness.witness import tally
 from harness.witness.tally import State
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.attacker.files import File
-    from harness.handler import Handler
+    from harness.attacker.agent.files import File
+    from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
 

@@ -15,11 +15,11 @@ from xml.etree import ElementTree
 import pytest
 from cells import NAME, Cells, cells, touch
 
-from harness.cell import Cell
-from harness.matrix import closure
-from harness.provenance import OpenLab
+from harness.judge.cells import closure
+from harness.model.cell import Cell
 from harness.report.terminal import console
-from harness.run import Plan, run_plan
+from harness.run.provenance import OpenLab
+from harness.run.run import Plan, run_plan
 from harness.scenarios import SCENARIOS, Effect
 from harness.scenarios.registry import Scenario
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
     Ending = Callable[[Attacker, bytes], None]
 

@@ -11,13 +11,13 @@ import pytest
 from cells import Cells, cells, overwrite, touch
 from forger import wait_for
 
-from harness.witness.verdict import Axes, Verdict
+from harness.model.verdict import Axes, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
+    from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
 

@@ -16,12 +16,12 @@ import pytest
 from rival_guests import booted
 
 from harness.attacker import Attacker, Channel, GuestError
-from harness.debian_image import debian_image
 from harness.engines import ENGINES
-from harness.errors import VmLost
-from harness.policies import POLICY_VERSION
+from harness.guests.debian import debian_image
+from harness.guests.policies import POLICY_VERSION
+from harness.host.errors import VmLost
+from harness.model.variants import SELINUX
 from harness.scenarios import switched_off
-from harness.variants import SELINUX
 from harness.vm.disk import Disk
 from harness.vm.machine import Machine
 from harness.witness.enforcing import check_policy
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
     from harness.vm.spec import MachineSpec
 
 # At the first one the disk, a kernel and a boot, on a busy host.

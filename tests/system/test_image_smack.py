@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 import pytest
 from rival_guests import console_without_handler
 
-from harness.attacker.errors import GuestError
-from harness.cell import Cell
+from harness.attacker.agent.errors import GuestError
 from harness.engines import ENGINES
-from harness.errors import VmLost
-from harness.policies import RULES, smack_policy
+from harness.guests.policies import RULES, smack_policy
+from harness.host.errors import VmLost
+from harness.model.cell import Cell
+from harness.model.variants import SMACK
 from harness.scenarios.switched_off_smack import ROOT
-from harness.variants import SMACK
 from harness.witness.enforcing import check_policy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.lab import Images, Lab
+    from harness.lab.lab import Images, Lab
     from harness.vm.machine import Machine
     from harness.witness.reader import Witness
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.attacker.tracee import (
+from harness.attacker.agent.tracee import (
     PTRACE_SEIZE,
 )
-from harness.variants import VARIANTS
+from harness.model.variants import VARIANTS
 from harness.witness.tally import State
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sample import Sample
 
     from harness.attacker import Attacker
-    from harness.lab import Images
+    from harness.lab.lab import Images
     from harness.witness.reader import Witness
 
 OURS = [name for name, variant in VARIANTS.items() if not variant.rival]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.attacker.syscalls import NUMBERS
-from harness.attacker.tracee import (
+from harness.attacker.agent.syscalls import NUMBERS
+from harness.attacker.agent.tracee import (
     PTRACE_GET_SYSCALL_INFO,
     PTRACE_INTERRUPT,
     PTRACE_O_TRACESYSGOOD,

@@ -12,17 +12,17 @@ import pytest
 from cells import Cells, cells, overwrite
 
 from harness.attacker import Attacker, Channel
-from harness.cell import Cell
-from harness.errors import VmLost
+from harness.host.errors import VmLost
+from harness.model.cell import Cell
+from harness.model.verdict import Verdict
 from harness.vm import kaslr
 from harness.vm.machine import Machine
 from harness.vm.states import saved_state
 from harness.witness.reader import Witness
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
-    from harness.handler import Handler
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
+    from harness.witness.handler import Handler
 
 __all__ = ["cells"]
 

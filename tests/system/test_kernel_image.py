@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.kernel.build import kernel_image
+from harness.kernel.build.build import kernel_image
+from harness.model.variants import VARIANTS
 from harness.scenarios import SCENARIOS
-from harness.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from harness.kernel.images import KernelImage
+    from harness.kernel.build.images import KernelImage
 
 
 @pytest.fixture(scope="module")

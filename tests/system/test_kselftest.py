@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import UserError
+from harness.host.errors import UserError
 from harness.kselftest import guest
 from harness.kselftest.command import compare_variants
 from harness.kselftest.compare import AFTER, BEFORE, compare
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.kselftest.compare import Results
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 OWN = Program("own/test.sh")
 

@@ -25,8 +25,8 @@ import pytest
 from caller import Caller
 from sample import FILE, HANDLER, LOADER, Sample
 
-from harness.attacker.syscalls import NUMBERS
-from harness.attacker.tracee import PTRACE_SYSCALL
+from harness.attacker.agent.syscalls import NUMBERS
+from harness.attacker.agent.tracee import PTRACE_SYSCALL
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker

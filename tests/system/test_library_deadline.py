@@ -18,11 +18,11 @@ import pytest
 from caller import Caller
 from sample import HANDLER, LOADER, Sample
 
-from harness.attacker.tracee import PTRACE_INTERRUPT, PTRACE_SEIZE
+from harness.attacker.agent.tracee import PTRACE_INTERRUPT, PTRACE_SEIZE
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
     from harness.witness.reader import Witness
 
 DEADLINE = 2.0

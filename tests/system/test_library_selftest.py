@@ -14,14 +14,14 @@ import pytest
 from caller import Caller
 from sample import FILE, HANDLER, LOADER, SAMPLE, SELFTEST, Driver, Sample
 
-from harness.attacker.errors import GuestError
-from harness.attacker.tracee import PTRACE_DETACH, PTRACE_SYSCALL
+from harness.attacker.agent.errors import GuestError
+from harness.attacker.agent.tracee import PTRACE_DETACH, PTRACE_SYSCALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.attacker import Attacker
-    from harness.attacker.tracee import Tracee
+    from harness.attacker.agent.tracee import Tracee
 
 REPLY = 131072
 """SAMPLE_REPLY_SIZE of kernel-patches/overlay/samples/umd/sample.h."""

@@ -13,16 +13,16 @@ import pytest
 from cells import Cells, cells
 
 from harness.attacker import Attacker, Channel
-from harness.handler import Handler
-from harness.trial import TALLY
-from harness.variants import VARIANTS
+from harness.lab.trial import TALLY
+from harness.model.variants import VARIANTS
 from harness.vm.demotion import QEMU_USER, unprivileged
 from harness.vm.states import saved_state
+from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 from harness.witness.tally import Command
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 from small_series import EMAIL, NAME, become
 
-from harness.errors import UserError
 from harness.export.command import Wanted, export
 from harness.export.series_mails import Base, prepared
-from harness.kernel.checkpatch import complaints_of
-from harness.kernel.choice import KernelChoice, parts_of
-from harness.kernel.config import configure, known_options, parse_config
-from harness.kernel.series import load_series
-from harness.kernel.source import CHECKS, Source, checks_tree, find_source
-from harness.kernel.tree import BuildTree, prepare
-from harness.paths import KERNEL_PATCHES, cache_dir
+from harness.host.errors import UserError
+from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.build.config import configure, known_options, parse_config
+from harness.kernel.choice.choice import KernelChoice, parts_of
+from harness.kernel.proofs.checkpatch import complaints_of
+from harness.kernel.series.series import load_series
+from harness.kernel.source.source import CHECKS, Source, checks_tree, find_source
+from harness.kernel.source.tree import BuildTree, prepare
 
 if TYPE_CHECKING:
-    from harness.kernel.choice import Parts
+    from harness.kernel.choice.choice import Parts
 
 LINE = "6.12"
 PUBLISHED = Path(__file__).with_name("published_library.mbox")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from harness.paths import CHECKOUT
+from harness.host.paths import CHECKOUT
 from harness.scenarios import Effect
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cells import Cells, cells, touch
 
-from harness.witness.verdict import Verdict
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ import os, signal, time
 from errno import EPERM
 from os import O_RDONLY
 from harness.scenarios import Effect, Hole, scenario
-from harness.witness.verdict import Verdict
+from harness.model.verdict import Verdict
 
 REACH = "security_ptrace_access_check"
 

@@ -12,10 +12,10 @@ import pytest
 from rival_guests import booted, console_without_handler
 
 from harness.attacker import GuestError
-from harness.errors import VmLost
-from harness.policies import RULES, policies
+from harness.guests.policies import RULES, policies
+from harness.host.errors import VmLost
+from harness.model.variants import SELINUX
 from harness.scenarios import switched_off
-from harness.variants import SELINUX
 from harness.witness.enforcing import check_policy
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
     from harness.vm.machine import Machine
     from harness.witness.reader import Witness
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.bisect import LineSteps
-from harness.errors import DoesNotBuild
-from harness.kernel.series import kernel_lines, load_series
-from harness.kernel.source import find_source
-from harness.kernel.tree import FRAMEWORK, BuildTree, prepare
-from harness.paths import KERNEL_PATCHES, cache_dir
+from harness.host.errors import DoesNotBuild
+from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.series.series import kernel_lines, load_series
+from harness.kernel.source.source import find_source
+from harness.kernel.source.tree import FRAMEWORK, BuildTree, prepare
+from harness.studies.bisect import LineSteps
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from at_terminal import AtTerminal
 
-from harness.lab import Lab
+from harness.lab.lab import Lab
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import pytest
 from at_terminal import DEADLINE, AtTerminal
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 pytestmark = pytest.mark.timeout(3600)
 

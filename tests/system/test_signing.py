@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.attacker.errors import GuestError
-from harness.kernel.signing import SigningKey, signing_key, unsigned
-from harness.paths import cache_dir
+from harness.attacker.agent.errors import GuestError
+from harness.host.paths import cache_dir
+from harness.kernel.build.signing import SigningKey, signing_key, unsigned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.lab import Images
+    from harness.lab.lab import Images
     from harness.witness.reader import Witness
 
 UNSIGNED = 1 << 13

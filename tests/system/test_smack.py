@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 import pytest
 from rival_guests import booted
 
-from harness.attacker.capabilities import CAP_MAC_OVERRIDE, lower
-from harness.attacker.errors import GuestError
-from harness.cell import Cell
-from harness.errors import VmLost
-from harness.handler import Handler
+from harness.attacker.agent.errors import GuestError
+from harness.attacker.tools.capabilities import CAP_MAC_OVERRIDE, lower
+from harness.host.errors import VmLost
+from harness.model.cell import Cell
+from harness.model.variants import SMACK, VARIANTS
 from harness.scenarios.switched_off_smack import (
     ROOT,
     change_policy,
     relabel,
     take_floor_label,
 )
-from harness.variants import SMACK, VARIANTS
 from harness.witness.enforcing import check_policy
+from harness.witness.handler import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.attacker import Attacker
-    from harness.lab import Images, Lab
+    from harness.lab.lab import Images, Lab
     from harness.vm.machine import Machine
 
 BOOT_SECONDS = 300

@@ -17,7 +17,7 @@ from harness.surface.review import State
 from harness.surface.routes import ROUTES
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
     from harness.surface.facts import Facts
 
 # The first count takes a minute on two cores; the machine may be busy.

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.attacker.tracefs import TRACING, define, switch_on
-from harness.errors import VmLost
-from harness.round_trip import FEWEST, calm, round_trip
-from harness.trip_clock import trip_clock
+from harness.attacker.tools.tracefs import TRACING, define, switch_on
+from harness.host.errors import VmLost
+from harness.lab.trip_clock import trip_clock
+from harness.studies.round_trip import FEWEST, calm, round_trip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.attacker import Attacker
-    from harness.lab import Images, Lab
+    from harness.lab.lab import Images, Lab
     from harness.vm.machine import Machine
 
 TRIPS = 500

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.kernel.command import clean_environment
-from harness.kernel.source import find_source, partial_tree
-from harness.paths import KERNEL_PATCHES, cache_dir
+from harness.host.commands import clean_environment
+from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.source.source import find_source, partial_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from vm_machines import Machines, machines
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 
 if TYPE_CHECKING:
     from harness.vm.machine import Machine

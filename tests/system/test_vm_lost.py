@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from vm_machines import Machines, machines
 
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 from harness.vm import monitor
 from harness.vm.console import CAP
 

@@ -18,7 +18,7 @@ import pytest
 from vm_machines import Machines, machines
 
 from harness.attacker import GuestError
-from harness.errors import VmLost
+from harness.host.errors import VmLost
 from harness.vm.machine import Machine
 from harness.vm.states import SavedState, saved_state
 

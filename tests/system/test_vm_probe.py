@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import UserError
+from harness.host.errors import UserError
 from harness.vm import probe
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cells import Cells, cells, touch
 
-from harness import vmcore
-from harness.witness.verdict import Verdict
+from harness.lab import vmcore
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
-    from harness.handler import Handler
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
+    from harness.witness.handler import Handler
 
 __all__ = ["cells"]
 

@@ -16,7 +16,7 @@ import pytest
 from wheel import OFFLINE, SECONDS, build_wheel, call
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)

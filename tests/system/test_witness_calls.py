@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.lab import Images
+    from harness.lab.lab import Images
 
 TRACING = "/sys/kernel/tracing"
 LIBRARY = {"umd_mgmt_load", "umd_mgmt_send_recv", "umd_send_recv"}

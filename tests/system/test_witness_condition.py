@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cells import Cells, cells
 
-from harness.attacker.perf import PerfEvent
-from harness.attacker.tracee import PTRACE_SEIZE
-from harness.handler import WayOut
-from harness.paths import KERNEL_PATCHES
-from harness.payloads import compile_program
+from harness.attacker.agent.tracee import PTRACE_SEIZE
+from harness.attacker.tools.perf import PerfEvent
+from harness.guests.payloads import compile_program
+from harness.host.paths import KERNEL_PATCHES
+from harness.lab.trial import TALLY
+from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.registry import PTRACE_CHECK
 from harness.scenarios.startup import ELF_ENTRY
-from harness.trial import TALLY
+from harness.witness.handler import WayOut
 from harness.witness.tally import Command, Violation
-from harness.witness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.handler import Handler
-    from harness.lab import Lab
+    from harness.lab.lab import Lab
+    from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
     Change = Callable[[Attacker, int], None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.paths import KERNEL_PATCHES
+from harness.host.paths import KERNEL_PATCHES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from miniature_kernel import write_files
 
-from harness.errors import UserError
-from harness.kernel.choice import LIBRARY, KernelChoice, parts_of
-from harness.kernel.series import WITNESS, kernel_lines, load_series, nearest_line
-from harness.kernel.tree import FRAMEWORK, BuildTree, prepare, write_overlay
-from harness.paths import KERNEL_PATCHES
+from harness.host.errors import UserError
+from harness.host.paths import KERNEL_PATCHES
+from harness.kernel.choice.choice import LIBRARY, KernelChoice, parts_of
+from harness.kernel.series.series import WITNESS, kernel_lines, load_series, nearest_line
+from harness.kernel.source.tree import FRAMEWORK, BuildTree, prepare, write_overlay
 
 if TYPE_CHECKING:
     from pathlib import Path

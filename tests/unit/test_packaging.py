@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.paths import CHECKOUT
+from harness.host.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +77,8 @@ def test_the_package_is_whole_and_alone(wheel: zipfile.ZipFile) -> None:
 def test_the_command_and_the_plugin_are_announced(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
     announced = wheel.read(name).decode().split("\n")
-    assert "umd-harness = harness.cli:main" in announced
-    assert "umd-harness = harness.pytest_plugin" in announced
+    assert "umd-harness = harness.cli.main:main" in announced
+    assert "umd-harness = harness.pytest_plugin.plugin" in announced
 
 
 def test_nothing_tells_its_user_to_run_what_only_a_checkout_has() -> None:

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from harness.class_counts import CENTRAL
-from harness.paths import CHECKOUT
+from harness.host.paths import CHECKOUT
 from harness.report.class_counts import BELOW, CLASS, NOT_RUN, TOTAL
+from harness.results.class_counts import CENTRAL
 from harness.scenarios.classes import classes
 
 README = (CHECKOUT / "README.md").read_text()

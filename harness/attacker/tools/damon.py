@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""DAMON, the kernel's data access monitor, by its sysfs files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from errno import EBUSY
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.errors import GuestError
+
+if TYPE_CHECKING:
+    from harness.attacker.agent.attacker import Attacker
+
+_KDAMONDS = "/sys/kernel/mm/damon/admin/kdamonds"
+_CONTEXT = "0/contexts/0"
+_SCHEME = f"{_CONTEXT}/schemes/0"
+_ANY = str((1 << 63) - 1).encode()
+_MAX = {"sz": _ANY, "nr_accesses": b"4294967295", "age": b"4294967295"}
+_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of an address space, and how often it was found accessed lately."""
+
+    start: int
+    end: int
+    accesses: int
+
+
+class Damon:
+    """The monitor of one process's memory, with one action on all of it, again and again."""
+
+    def __init__(self, attacker: Attacker, pid: int, action: str) -> None:
+        """Set it up and switch it on. `action` is as Documentation/mm/damon/design.rst has it."""
+        self._attacker = attacker
+        with attacker.setup():
+            self._put("nr_kdamonds", b"1")
+            self._put("0/contexts/nr_contexts", b"1")
+            self._put(f"{_CONTEXT}/operations", b"vaddr")
+            self._put(f"{_CONTEXT}/targets/nr_targets", b"1")
+            self._put(f"{_CONTEXT}/targets/0/pid_target", str(pid).encode())
+            self._put(f"{_CONTEXT}/schemes/nr_schemes", b"1")
+            self._put(f"{_SCHEME}/action", action.encode())
+            intervals = f"{_CONTEXT}/monitoring_attrs/intervals"
+            for name, period in (("sample", 1000), ("aggr", 20_000), ("update", 100_000)):
+                self._put(f"{intervals}/{name}_us", str(period).encode())
+            for name, most in _MAX.items():
+                self._put(f"{_SCHEME}/access_pattern/{name}/max", most)
+        self._put("0/state", b"on")
+
+    def tried(self) -> int:
+        """How many bytes the action was tried on: once there are any, or 0 after 2 s."""
+        deadline = time.monotonic() + _SECONDS
+        while time.monotonic() < deadline:
+            self._ask(b"update_schemes_stats")
+            if size := self._number(f"{_SCHEME}/stats/sz_tried"):
+                return size
+        return 0
+
+    def regions(self) -> list[Region]:
+        """The regions that the action is tried on next."""
+        self._ask(b"update_schemes_tried_regions")
+        folder = f"{_SCHEME}/tried_regions"
+        return [
+            Region(
+                self._number(f"{folder}/{name}/start"),
+                self._number(f"{folder}/{name}/end"),
+                self._number(f"{folder}/{name}/nr_accesses"),
+            )
+            for name in self._attacker.listdir(f"{_KDAMONDS}/{folder}")
+            if name.isdecimal()
+        ]
+
+    def off(self) -> None:
+        """Stop monitoring."""
+        self._put("0/state", b"off")
+
+    def _ask(self, command: bytes) -> None:
+        """Have the monitor answer; it is busy while it answers something else."""
+        try:
+            self._put("0/state", command)
+        except GuestError as error:
+            if error.errno != EBUSY:
+                raise
+
+    def _put(self, name: str, value: bytes) -> None:
+        self._attacker.write_file(f"{_KDAMONDS}/{name}", value)
+
+    def _number(self, name: str) -> int:
+        return int(self._attacker.read_file(f"{_KDAMONDS}/{name}"))

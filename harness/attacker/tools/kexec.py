@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""reboot(2), and kexec_load(2) of a "kernel" that does one thing."""
+
+from __future__ import annotations
+
+import struct
+from mmap import MAP_SHARED, PROT_READ
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.files import File
+
+if TYPE_CHECKING:
+    from harness.attacker.agent.attacker import Attacker
+
+# include/uapi/linux/reboot.h
+_MAGIC = 0xFEE1DEAD, 672274793
+RESTART, KEXEC = 0x01234567, 0x45584543
+
+# include/uapi/linux/kexec.h
+_X86_64 = 62 << 16
+_SEGMENT = struct.Struct("<4Q")
+_PAGE = 4096
+_PLACE = 0x100000
+"""Where it lies: the second megabyte is RAM on every PC, and kexec moves aside what is there."""
+
+POWER_OFF = bytes.fromhex(
+    "66ba0406"  # mov $0x604, %dx: q35's PM1a control register
+    "66b80020"  # mov $0x2000, %ax: SLP_EN, and SLP_TYP of S5
+    "66ef"  # out %ax, %dx
+    "f4ebfd"  # 1: hlt; jmp 1b
+)
+
+
+def reboot(attacker: Attacker, command: int) -> None:
+    """reboot(2)."""
+    attacker.syscall("reboot", *_MAGIC, command, 0)
+
+
+def load_power_off(attacker: Attacker) -> None:
+    """Load code that switches the machine off."""
+    with File(attacker, attacker.syscall("memfd_create", "code", 0)) as file:
+        file.write(POWER_OFF)
+        code = attacker.syscall("mmap", 0, _PAGE, PROT_READ, MAP_SHARED, file.fd, 0)
+    segment = _SEGMENT.pack(code, len(POWER_OFF), _PLACE, _PAGE)
+    attacker.syscall("kexec_load", _PLACE, 1, segment, _X86_64)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""perf_event_open(2): events on a task, and the samples in their ring buffer."""
+
+from __future__ import annotations
+
+import struct
+from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.files import File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.attacker.agent.attacker import Attacker
+
+# include/uapi/linux/perf_event.h
+PERF_TYPE_SOFTWARE = 1
+PERF_COUNT_SW_CONTEXT_SWITCHES = 3
+PERF_SAMPLE_STACK_USER = 1 << 13
+PERF_FLAG_FD_CLOEXEC = 1 << 3
+DISABLED = 1 << 0
+EXCLUDE_KERNEL = 1 << 5
+INHERIT = 1 << 1
+REMOVE_ON_EXEC = 1 << 36
+SIGTRAP = 1 << 37
+_IOC_ENABLE = 0x2400
+_RECORD_SAMPLE = 9
+
+# struct perf_event_attr up to sample_stack_user, padded to PERF_ATTR_SIZE_VER7
+_ATTR = struct.Struct("<IIQQQQQII4QI44x")
+_HEADER = struct.Struct("<IHH")
+_SIZE = struct.Struct("<Q")
+_DATA_HEAD_AT = 1024
+
+_PAGE = 4096
+_RING_PAGES = 16
+_RING = _RING_PAGES * _PAGE
+STACK = 4096
+"""Bytes of stack asked for in each sample."""
+
+
+class PerfEvent(File):
+    """A software event on one task: each context switch of it is an overflow."""
+
+    def __init__(
+        self, attacker: Attacker, pid: int, *, cpu: int = -1, sample: int = 0, flags: int = 0
+    ) -> None:
+        """Open it; `sample` and `flags` are the attr's sample_type and bit field.
+
+        An event that is inherited has no ring buffer but on one `cpu`.
+        """
+        stack = STACK if sample & PERF_SAMPLE_STACK_USER else 0
+        attr = _ATTR.pack(
+            *(PERF_TYPE_SOFTWARE, _ATTR.size, PERF_COUNT_SW_CONTEXT_SWITCHES),
+            *(1, sample, 0, flags, 1, 0),
+            *(0, 0, 0, 0, stack),
+        )
+        fd = attacker.syscall("perf_event_open", attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC)
+        super().__init__(attacker, fd)
+
+    def enable(self) -> None:
+        """Have it count from now on, if it was opened as `DISABLED`."""
+        self._attacker.syscall("ioctl", self.fd, _IOC_ENABLE, 0)
+
+    def map_ring(self) -> None:
+        """Have the samples kept, in a ring buffer in the agent's memory."""
+        size, protection = _RING + _PAGE, PROT_READ | PROT_WRITE
+        self._ring = self._attacker.syscall("mmap", 0, size, protection, MAP_SHARED, self.fd, 0)
+
+    def stacks(self) -> list[bytes]:
+        """The stacks sampled so far, at most a ring full; empty ones for a kernel thread."""
+        data = self._copy(self._ring, _RING + _PAGE)
+        head = int.from_bytes(data[_DATA_HEAD_AT : _DATA_HEAD_AT + 8], "little")
+        return list(stacks_in(data[_PAGE : _PAGE + head]))
+
+    def _copy(self, address: int, size: int) -> bytes:
+        """Read the agent's own memory, by way of a file."""
+        attacker = self._attacker
+        with File(attacker, attacker.syscall("memfd_create", "ring", 0)) as copy:
+            attacker.syscall("write", copy.fd, address, size)
+            return copy.pread(size, 0)
+
+
+def stacks_in(records: bytes) -> Iterator[bytes]:
+    """Yield each whole sample's stack; what follows something that is no record is left out."""
+    at = 0
+    while at + _HEADER.size <= len(records):
+        kind, _, size = _HEADER.unpack_from(records, at)
+        record = records[at + _HEADER.size : at + size]
+        at += size
+        if size < _HEADER.size or len(record) < size - _HEADER.size:
+            return
+        if kind != _RECORD_SAMPLE or len(record) < _SIZE.size:
+            continue
+        # Room for as much as was asked for, then how much of it the stack had.
+        room = _SIZE.unpack_from(record)[0]
+        if room and len(record) == room + 2 * _SIZE.size:
+            used = _SIZE.unpack_from(record, _SIZE.size + room)[0]
+            yield record[_SIZE.size :][: min(room, used)]
+        else:
+            yield b""

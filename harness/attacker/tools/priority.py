@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Changes of how the scheduler, the futex and the block layer treat another process."""
+
+from __future__ import annotations
+
+import struct
+from errno import ETIMEDOUT
+from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
+from os import O_RDWR
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.errors import GuestError
+from harness.attacker.tools.clocks import CLOCK_REALTIME, read_clock, timespec
+
+if TYPE_CHECKING:
+    from harness.attacker.agent.attacker import Attacker
+
+SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
+WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
+
+# include/uapi/linux/sched/types.h, struct sched_attr up to sched_period
+_SCHED_ATTR = struct.Struct("<IIQiIQQQ")
+_SCHED_DEADLINE = 6
+
+# kernel/sched/deadline.c, in nanoseconds
+_SHORTEST, _LONGEST = 1024, 4_000_000_000
+
+_FUTEX_LOCK_PI = 6
+
+_LOCK = "/tmp/lock"  # noqa: S108 - the guest's, not ours
+_PAGE = 4096
+
+
+def set_deadline(attacker: Attacker, pid: int, *, runtime: int, period: int) -> None:
+    """sched_setattr(2): SCHED_DEADLINE with so much CPU time in each period, in nanoseconds."""
+    attr = _SCHED_ATTR.pack(
+        *(_SCHED_ATTR.size, _SCHED_DEADLINE, 0, 0, 0),
+        *(runtime, period, period),
+    )
+    attacker.syscall("sched_setattr", pid, attr, 0)
+
+
+def run_almost_never(attacker: Attacker, pid: int) -> None:
+    """Have a process wait for seconds whenever it has run for a moment: no longer is allowed."""
+    set_deadline(attacker, pid, runtime=_SHORTEST, period=_LONGEST)
+
+
+def wait_for_lock_of(attacker: Attacker, tid: int, *, nanoseconds: int) -> None:
+    """Wait for a lock that says it is held by that thread, which then has the agent's priority.
+
+    The lock is a word of a file: one in private memory is, since Linux 7.2, not taken for held
+    by another process. No one else need know of it.
+    """
+    attacker.write_file(_LOCK, struct.pack("<I", tid), mode=0o600)
+    with attacker.open(_LOCK, O_RDWR) as file:
+        lock = attacker.syscall("mmap", 0, _PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0)
+    until = read_clock(attacker, CLOCK_REALTIME) + nanoseconds
+    try:
+        attacker.syscall("futex", lock, _FUTEX_LOCK_PI, 0, timespec(until), 0, 0)
+    except GuestError as error:
+        if error.errno != ETIMEDOUT:
+            raise

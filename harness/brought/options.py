@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a user brings on the command line: scenario files, and attack programs with their options.
+
+What is brought runs alone unless `-k` chooses among all.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.model.cell import Cell
+
+EFFECTS = ("integrity", "availability", "confidentiality")
+
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*")
+
+
+@dataclass(frozen=True)
+class Brought:
+    """The files that a user brings, and what is said of the programs among them.
+
+    None stands for an option that was not given.
+    """
+
+    scenario_files: Sequence[Path] = ()
+    attacks: Sequence[Path] = ()
+    effect: str | None = None
+    reach: str | None = None
+    no_target: str | None = None
+    seconds: int | None = None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Brought:
+        """What the options say (arguments.py). Raises UserError for what makes no sense."""
+        brought = cls(
+            options.scenario,
+            options.attack,
+            options.effect,
+            options.attack_reach,
+            options.attack_no_target,
+            options.attack_timeout,
+        )
+        if not brought.attacks and (said := brought.words()):
+            raise UserError(f"{said[0]} says something of an attack", hint="name it with --attack")
+        for name in (brought.reach, brought.no_target):
+            if name is not None and not _FUNCTION.fullmatch(name):
+                raise UserError(
+                    f"{name!r} is not the name of a kernel function",
+                    hint="for example security_ptrace_access_check",
+                )
+        return brought
+
+    @property
+    def files(self) -> list[Path]:
+        """All of the files."""
+        return [*self.scenario_files, *self.attacks]
+
+    def words(self) -> list[str]:
+        """What was said of the programs, as it is said on the command line."""
+        said = {
+            "--effect": self.effect,
+            "--attack-reach": self.reach,
+            "--attack-no-target": self.no_target,
+            "--attack-timeout": self.seconds,
+        }
+        return [w for name, value in said.items() if value is not None for w in (name, str(value))]
+
+    def register(self) -> list[str]:
+        """Have the corpus hold it all; the names. Raises UserError."""
+        if not self.files:
+            return []
+        from harness.brought.attack_program import PROGRAM_SECONDS, attack_program
+        from harness.brought.scenario_files import load_scenario_files
+        from harness.scenarios import SCENARIOS, Effect
+
+        names = load_scenario_files(self.scenario_files)
+        for path in self.attacks:
+            name = attack_program(
+                path,
+                effect=Effect(self.effect or EFFECTS[0]),
+                reach=self.reach,
+                no_target=self.no_target,
+                seconds=self.seconds or PROGRAM_SECONDS,
+            )
+            origin = ("--attack", str(path), *self.words())
+            SCENARIOS[name] = replace(SCENARIOS[name], origin=origin)
+            names.append(name)
+        return names
+
+
+def brought_or_all(
+    cells: Sequence[Cell], names: Sequence[str], expression: str | None
+) -> list[Cell]:
+    """The cells to choose from: those of what was brought, or all if an expression chooses."""
+    if expression or not names:
+        return list(cells)
+    return [cell for cell in cells if cell.scenario in names]

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Scenario files of the user's own: Python files that register scenarios as ours do.
+
+A file may import what lies beside it: `from . import other` takes the file of that name in the
+same folder, whatever else is called so; `import other` takes it if nothing installed has the name.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import replace
+from hashlib import sha256
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+from harness.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OPTION = "--scenario"
+
+
+def load_scenario_files(paths: Iterable[Path]) -> list[str]:
+    """Execute each file, so that its scenarios join the registry; return their names.
+
+    The files are code and run as whoever runs the harness. Raises UserError, with the line, for a
+    file that cannot be executed or that registers nothing.
+    """
+    return [name for path in paths for name in _load(path)]
+
+
+def _load(path: Path) -> list[str]:
+    before = set(SCENARIOS)
+    _execute(path.resolve())
+    new = [name for name in SCENARIOS if name not in before]
+    if not new:
+        raise UserError(
+            f"{path} registers no scenario",
+            hint="decorate a function with @scenario(...), as README.md shows",
+        )
+    for name in new:
+        SCENARIOS[name] = replace(SCENARIOS[name], origin=(OPTION, str(path)))
+    return new
+
+
+def _execute(path: Path) -> None:
+    package = _package(path.parent)
+    name = f"{package}.{path.stem}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file", hint="name a file that ends in .py")
+    if not path.is_file():
+        raise UserError(f"there is no scenario file {path}", hint="name a file that ends in .py")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UserError as error:
+        raise UserError(f"{_where(error, path)}: {error.message}", hint=error.hint) from error
+    except (Exception, SystemExit) as error:
+        said = error.msg if isinstance(error, SyntaxError) else error
+        raise UserError(
+            f"{_where(error, path)}: {type(error).__name__}: {said}", hint="mend the scenario file"
+        ) from error
+
+
+def _package(folder: Path) -> str:
+    """Make the folder a package by a name of its own, and the last place to import from."""
+    name = f"umd_scenarios_{sha256(str(folder).encode()).hexdigest()[:16]}"
+    if name not in sys.modules:
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+        sys.path.append(str(folder))
+    return name
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """The file and line of the user's own that an error comes from."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent == path.parent]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(path)

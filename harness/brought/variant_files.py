@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Variants of the user's own: TOML files that say what policy to measure, and how it is booted.
+
+    name = "mine"                   # what --variant and the columns call it
+    summary = "one line about it"
+    cmdline = "umd_isolation=off lsm=mine"      # boot parameters
+    like = "baseline"               # optional: the variant to start from
+    protects = true                 # optional: it claims to keep root off the handler
+    confines = false                # optional: it claims to keep the handler in
+    needs = ["SECURITY_MINE"]       # optional: kernel options without which it is nothing
+    writes = [["/sys/kernel/security/mine/control", "enforce"]]     # optional: see Variant
+
+Whatever is not said is as it is for the variant that it is `like`, and so is what scenarios
+declare: where they are n/a, what stops them, and what they are known to win.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from harness.host.errors import UserError
+from harness.model.variants import VARIANTS
+from harness.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+OPTION = "--variant-file"
+LIKE = "baseline"
+
+_REQUIRED = ("name", "summary", "cmdline")
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LINE = re.compile(r"[ -~]+")
+
+
+def load_variant_files(paths: Iterable[Path]) -> list[str]:
+    """Have the corpus know the files' variants; their names. Raises UserError, in one line."""
+    return [_load(path) for path in paths]
+
+
+def _load(path: Path) -> str:
+    said = _read(path)
+    like = said.pop("like", LIKE)
+    if not isinstance(like, str) or like not in VARIANTS:
+        raise _wrong(path, f"like = {like!r} is no variant", f"take one of {', '.join(VARIANTS)}")
+    for key in _REQUIRED:
+        if key not in said:
+            raise _wrong(path, f"{key} is missing", f"a variant says its {', '.join(_REQUIRED)}")
+    fields = {key: _value(path, key, value) for key, value in said.items()}
+    name = fields["name"]
+    if name in VARIANTS:
+        raise _wrong(path, f"there is a variant {name} already", "give yours another name")
+    VARIANTS[name] = replace(VARIANTS[like], **fields, origin=(OPTION, str(path)))
+    for scenario in SCENARIOS.values():
+        declared: dict[str, Any] = {
+            field: MappingProxyType({**mapping, name: mapping[like]})
+            for field in ("holes", "denied_by", "not_applicable")
+            if like in (mapping := getattr(scenario, field)) and name not in mapping
+        }
+        SCENARIOS[scenario.name] = replace(scenario, **declared)
+    return str(name)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}", hint="name a file in TOML"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _wrong(path, f"it is not TOML: {error}", "mend it") from error
+
+
+def _value(path: Path, key: str, value: object) -> Any:
+    if key not in _FORMS:
+        raise _wrong(path, f"a variant has no {key!r}", f"it has like, {', '.join(_FORMS)}")
+    is_sound, form = _FORMS[key]
+    if not is_sound(value):
+        raise _wrong(path, f"{key} is not {form}", f"{key} = ... takes {form}")
+    return _frozen(value)
+
+
+def _frozen(value: object) -> object:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _wrong(path: Path, what: str, hint: str) -> UserError:
+    return UserError(f"{path}: {what}", hint=hint)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(_NAME.fullmatch(value))
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and bool(_LINE.fullmatch(value))
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _are_options(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, str) and re.fullmatch(r"[A-Z0-9_]+", one) for one in value
+    )
+
+
+def _are_writes(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, list) and len(one) == 2 and all(map(_is_line, one)) and one[0][0] == "/"
+        for one in value
+    )
+
+
+_FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "name": (_is_name, "a name of small letters, digits and hyphens"),
+    "summary": (_is_line, "one line of printable ASCII"),
+    "cmdline": (_is_line, "one line of printable ASCII"),
+    "protects": (_is_bool, "true or false"),
+    "confines": (_is_bool, "true or false"),
+    "needs": (_are_options, "a list of kernel options, without CONFIG_"),
+    "writes": (_are_writes, "a list of pairs: a file's path and what is written to it"),
+}
+"""What a file may say, what is sound, and how that is put in words."""

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's userspace: an initramfs of agent, modules and busybox, and the payloads beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from filelock import FileLock
+
+from harness.guests.cpio import TRAILER, Entry, archive, device, directory, program, symlink
+from harness.guests.payloads import SOURCES, compile_payloads, compile_program, inputs
+from harness.guests.policies import SOURCES as POLICIES
+from harness.guests.policies import policies
+from harness.host.errors import UserError
+from harness.host.paths import cache_dir
+from harness.kernel.build.signing import SigningKey, signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+RECIPE = 3
+"""Raise it when what goes into an image changes in a way that no hashed input shows."""
+
+_STRIP_SECONDS = 120.0
+_LOCK_SECONDS = 600.0
+_SCRATCH = ".new-"
+_TAIL = 64  # bytes of the archive's end that hold its trailer
+_DIRECTORIES = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "sbin", "sys", "tmp")
+_POLICIES = "policy"
+
+
+class Kernel(Protocol):
+    """What an image takes from a kernel image (harness/kernel/build/images.py)."""
+
+    @property
+    def key(self) -> str:
+        """The hash of all that the kernel was built from."""
+
+    @property
+    def modules(self) -> tuple[Path, ...]:
+        """Its modules' files."""
+
+
+@dataclass(frozen=True)
+class GuestImage:
+    """An initramfs and what is in it, the payloads' folder, and a hash of what made them."""
+
+    key: str
+    initramfs: Path
+    payloads: Path
+
+    @property
+    def agent(self) -> Path:
+        """The agent alone, for guests that have another pid 1."""
+        return self.initramfs.with_name("agent")
+
+    @property
+    def modules(self) -> tuple[Path, ...]:
+        """The kernel's modules as they are in the initramfs, signed."""
+        return tuple(sorted(self.initramfs.with_name("modules").glob("*.ko")))
+
+
+def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImage:
+    """Find the guest image for a kernel in the cache, or make it. Raises UserError."""
+    busybox = static_busybox()
+    signing = signing_key(cache_dir())
+    key = _key(kernel, busybox, signing)
+    place = cache_dir() / "guests" / key
+    image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
+    if _is_whole(image):
+        return image
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{place.parent}.lock", timeout=_LOCK_SECONDS):
+        if _is_whole(image):  # another process has made it meanwhile
+            return image
+        for broken in (place, *place.parent.glob(f"{_SCRATCH}*")):
+            shutil.rmtree(broken, ignore_errors=True)
+        progress("guest image: compiling the agent and the payloads")
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
+            new = Path(scratch) / "image"
+            _make(new, kernel, busybox, signing)
+            new.rename(place)
+    return image
+
+
+def _is_whole(image: GuestImage) -> bool:
+    """Whether the image is there, to its end: a crash may have cut it."""
+    try:
+        with image.initramfs.open("rb") as file:
+            file.seek(-_TAIL, os.SEEK_END)
+            ended = TRAILER.encode() in file.read()
+        return ended and all(path.stat().st_size for path in image.payloads.iterdir())
+    except OSError:
+        return False
+
+
+def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> None:
+    payloads = place / "payloads"
+    payloads.mkdir(parents=True)
+    compile_payloads(payloads)
+    agent = place / "agent"
+    compile_program(SOURCES / "agent" / "agent.c", agent)
+    modules = {
+        _module_name(module): signing.sign(_stripped(module)) for module in sorted(kernel.modules)
+    }
+    (place / "modules").mkdir()
+    for name, module in modules.items():
+        (place / "modules" / name).write_bytes(module)
+    rules = policies([f"/lib/modules/{name}" for name in modules])
+    entries = _entries(agent.read_bytes(), modules, busybox.read_bytes(), rules)
+    (place / "initramfs.cpio").write_bytes(archive(entries))
+
+
+def _module_name(module: Path) -> str:
+    """The kernel's name of a module has underscores only; modprobe looks for that."""
+    return f"{module.stem.replace('-', '_')}.ko"
+
+
+def _entries(
+    agent: bytes, modules: Mapping[str, bytes], busybox: bytes, rules: Mapping[str, bytes]
+) -> list[Entry]:
+    """List the initramfs: not compressed, because the guest would unpack it under TCG."""
+    return [
+        *(directory(name) for name in _DIRECTORIES),
+        # The kernel opens pid 1's standard streams before anything is mounted.
+        device("dev/console", major=5, minor=1),
+        program("init", agent),
+        program("sbin/modprobe", agent),
+        program("bin/busybox", busybox),
+        symlink("bin/sh", "busybox"),
+        # Busybox's shell prefers its own applet, which wants depmod's files.
+        program("etc/shrc", b"alias modprobe=/sbin/modprobe\n"),
+        *(program(f"lib/modules/{name}", module) for name, module in modules.items()),
+        directory(_POLICIES),
+        # Pid 1 takes it away once a rival's policy is in force (agent/policy.h).
+        program(f"{_POLICIES}/awaiting", b""),
+        *(directory(f"{_POLICIES}/{name}") for name in sorted({n.split("/")[0] for n in rules})),
+        *(program(f"{_POLICIES}/{name}", rule) for name, rule in rules.items()),
+    ]
+
+
+def _stripped(module: Path) -> bytes:
+    """Return a module without DWARF, as `make modules_install INSTALL_MOD_STRIP=1` leaves it.
+
+    BTF stays: it is no debugging section. The guest's kernel reads the file whole at each load.
+    A signature would not outlive this: it comes afterwards.
+    """
+    # A folder, not a file: strip removes its output when it fails.
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / module.name
+        command = ["strip", "--strip-debug", "-o", str(target), str(module)]
+        try:
+            subprocess.run(
+                command, capture_output=True, text=True, timeout=_STRIP_SECONDS, check=True
+            )
+        except FileNotFoundError:
+            raise UserError("strip is missing", hint="apt-get install binutils") from None
+        except subprocess.CalledProcessError as error:
+            raise UserError(
+                f"{module.name} is not a module: {error.stderr.strip()}",
+                hint="build the kernel anew",
+            ) from None
+        return target.read_bytes()
+
+
+def static_busybox() -> Path:
+    """Find a busybox that runs without the host's libraries."""
+    hint = "apt-get install busybox-static"
+    found = shutil.which("busybox")
+    if found is None:
+        raise UserError("busybox is missing", hint=hint)
+    try:
+        with Path(found).open("rb") as file:
+            dynamic = any(s["p_type"] == "PT_INTERP" for s in ELFFile(file).iter_segments())
+    except ELFError:
+        dynamic = True
+    if dynamic:
+        raise UserError(f"{found} is not a static program", hint=hint)
+    return Path(found)
+
+
+def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
+    """Hash all that an image is made from."""
+    made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
+    digest = hashlib.sha256(made_from.encode())
+    digest.update(busybox.read_bytes())
+    digest.update(inputs())
+    for path in sorted(path for path in POLICIES.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(POLICIES)} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rivals' policies, as a guest's pid 1 loads them (guest-images/agent/policy.h)."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from fnmatch import filter as matching
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+from harness.host.paths import GUEST_IMAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+SOURCES = GUEST_IMAGES / "policies"
+RULES, LABELS, DOMAIN = "rules", "labels", "domain"
+"""What each module's folder holds in the guest."""
+REFERENCE = "/usr/lib/umd/reference.cil.bz2"
+"""Where the Debian guest has what its policy is made of beside ours."""
+OPTIONS, SEAL = "options", "seal"
+"""What it may hold as well."""
+
+POLICY_VERSION = "33"
+"""What all kernel lines read (security/selinux/include/security.h)."""
+_AS_A_STORE = ("-m", "-U", "deny")
+"""Modules of a store may say a thing twice; what they do not know is refused all the same."""
+_SECONDS = 600.0
+
+
+def policies(files: Collection[str]) -> Mapping[str, bytes]:
+    """Return the files of all policies, by the names below /policy that the guest looks for.
+
+    `files` are those of the guest that labels may be meant for by a pattern. Raises UserError for
+    a policy that does not compile.
+    """
+    selinux = SOURCES / "selinux" / "microvm"
+    return {
+        f"selinux/{RULES}": compile_cil(*selinux_sources("microvm")),
+        f"selinux/{LABELS}": spelt_out((selinux / LABELS).read_text(), files).encode(),
+        f"selinux/{DOMAIN}": uncommented(selinux / DOMAIN),
+        **smack_policy("microvm"),
+    }
+
+
+def smack_policy(guest: str) -> Mapping[str, bytes]:
+    """Return the files of Smack's policy for a guest, by the names below /policy."""
+    smack = SOURCES / "smack"
+    labels = (smack / LABELS, smack / guest / LABELS)
+    return {
+        **{f"smack/{name}": uncommented(smack / name) for name in (RULES, DOMAIN, OPTIONS, SEAL)},
+        f"smack/{LABELS}": b"".join(map(uncommented, labels)),
+    }
+
+
+def selinux_sources(guest: str) -> list[Path]:
+    """Return what SELinux's policy for a guest is compiled from, beside Debian's own."""
+    selinux = SOURCES / "selinux"
+    return sorted([*selinux.glob("*.cil"), *(selinux / guest).glob("*.cil")])
+
+
+def compile_on_reference(reference: bytes, *sources: Path) -> bytes:
+    """Compile sources on top of Debian's reference policy. Raises UserError."""
+    with tempfile.NamedTemporaryFile(suffix=".cil") as file:
+        file.write(reference)
+        file.flush()
+        return compile_cil(Path(file.name), *sources, options=_AS_A_STORE)
+
+
+def uncommented(path: Path) -> bytes:
+    """Return a file without the lines that are for people."""
+    lines = path.read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("#")).encode()
+
+
+def spelt_out(labels: str, files: Collection[str]) -> str:
+    """Return lines of a path and a label, without the patterns that some paths are."""
+    lines = (line.split(" ", 1) for line in labels.splitlines())
+    return "".join(
+        f"{path} {label}\n"
+        for pattern, label in lines
+        for path in (sorted(matching(files, pattern)) if "*" in pattern else [pattern])
+    )
+
+
+def compile_cil(*sources: Path, options: Sequence[str] = ()) -> bytes:
+    """Compile a policy for SELinux. Raises UserError with the compiler's complaint."""
+    # A folder, not a file: what cannot be compiled leaves none.
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / RULES
+        command = ["secilc", "-c", POLICY_VERSION, "-o", str(target), "-f", "/dev/null"]
+        try:
+            subprocess.run(
+                [*command, *options, *map(str, sources)],
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=True,
+            )
+        except FileNotFoundError:
+            raise UserError("secilc is missing", hint="apt-get install secilc") from None
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.strip().partition("\n")[0]
+            raise UserError(
+                f"the SELinux policy does not compile: {said}",
+                hint=f"mend {', '.join(source.name for source in sources)}",
+            ) from None
+        return target.read_bytes()

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Debian's archive, as this machine's apt reaches it, and the keys that must have signed it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.host.commands import output_of
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KEYRINGS = tuple(
+    Path(f"/usr/share/keyrings/debian-archive-keyring.{suffix}") for suffix in ("pgp", "gpg")
+)
+"""Debian's keys; which of the two names there is depends on the release."""
+
+_TARGET = "$(REPO_URI)|$(ORIGIN)|$(RELEASE)|$(SIGNED_BY)|$(CREATED_BY)"
+_NETWORK = re.compile(r'^Acquire::(?:https?|socks|Retries|Force|Check|Queue)\b.* ".*";$', re.M)
+_SOURCES = """\
+Types: deb
+URIs: {uri}
+Suites: {suites}
+Components: main
+Architectures: amd64
+Signed-By: {keyring}
+"""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where a suite is, and whose keys must have signed it."""
+
+    uri: str
+    keyring: Path
+
+    def entry(self, *suites: str) -> str:
+        """Return apt's entry for suites of it, as a .sources file has it."""
+        return _SOURCES.format(uri=self.uri, suites=" ".join(suites), keyring=self.keyring)
+
+
+def debian_archive(suite: str) -> Archive:
+    """Return the archive of Debian's that has `suite`, by what this machine's apt names.
+
+    Raises UserError.
+    """
+    keyring = next(filter(Path.is_file, KEYRINGS), None)
+    if keyring is None:
+        raise UserError(
+            f"there are no keys of Debian's here to check what is fetched ({KEYRINGS[0]})",
+            hint="apt-get install debian-archive-keyring",
+        )
+    if shutil.which("apt-get") is None:
+        raise UserError(
+            "kernel sources and packages are fetched with apt, which is not here",
+            hint="copy the folders `sources` and `debian` of the cache from a Debian machine",
+        )
+    argv = ["apt-get", "indextargets", "--format", _TARGET]
+    status, output = output_of(argv)
+    uri = archive_among(output.splitlines(), suite=suite) if status == 0 else None
+    if uri is None:
+        raise UserError(
+            "this machine's apt names no archive of Debian's to fetch from",
+            hint="name one in /etc/apt/sources.list.d, with `Signed-By:`, and apt-get update",
+        )
+    return Archive(uri, keyring)
+
+
+def archive_among(targets: Iterable[str], *, suite: str) -> str | None:
+    """Return the URI for `suite` among lines of `apt-get indextargets` in the format _TARGET.
+
+    Only what says that it is Debian's, or, where apt never updated its lists, is to be signed by
+    Debian's keys; never a folder of this machine's. Security updates have an archive of their own.
+    """
+    for target in targets:
+        uri, origin, release, signed_by, created_by = target.split("|")
+        is_debian = origin == "Debian" or (
+            origin == "$(ORIGIN)" and signed_by in map(str, KEYRINGS)
+        )
+        is_remote = uri.startswith(("http://", "https://"))
+        same_kind = release.endswith("-security") is suite.endswith("-security")
+        if created_by == "Packages" and is_debian and is_remote and same_kind:
+            return uri
+    return None
+
+
+def network() -> str:
+    """Return the part of the machine's apt configuration that says how to reach an archive."""
+    status, output = output_of(["apt-config", "dump", "Acquire"])
+    return "".join(f"{line}\n" for line in _NETWORK.findall(output)) if status == 0 else ""

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernel images: what a kernel line built to, kept under a key that names all its inputs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.cache.integrity import is_sealed, seal
+from harness.host.errors import UserError
+from harness.kernel.source.source import read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+_START_KERNEL_MAP = 0xFFFFFFFF80000000  # arch/x86/include/asm/page_64_types.h
+_KEPT = 6  # images of one line and flavour, about 125 MB each, of which the vmlinux has 100
+
+
+@dataclass(frozen=True)
+class KernelImage:
+    """A built kernel: `key` is a hash over source, series, configuration and toolchain."""
+
+    line: str
+    key: str
+    directory: Path
+
+    @property
+    def bzimage(self) -> Path:
+        """The bootable image."""
+        return self.directory / "bzImage"
+
+    @property
+    def system_map(self) -> Path:
+        """The addresses of the kernel's symbols, as linked."""
+        return self.directory / "System.map"
+
+    @property
+    def vmlinux(self) -> Path:
+        """The kernel with all that debuggers ask for. Raises UserError if it is not there."""
+        path = self.directory / "vmlinux"
+        if not path.is_file():
+            raise UserError(
+                f"the kernel image {self.key[:12]} has no vmlinux: older ones were built without",
+                hint=f"`rm -r {self.directory}` has the same command build it again",
+            )
+        return path
+
+    @property
+    def config(self) -> Path:
+        """The whole configuration it was built with."""
+        return self.directory / "config"
+
+    @property
+    def build_log(self) -> Path:
+        """What make and its helpers printed."""
+        return self.directory / "build.log"
+
+    @property
+    def handlers(self) -> Path:
+        """The folder of the handlers' programs, unstripped."""
+        return self.directory / "handlers"
+
+    @property
+    def modules(self) -> tuple[Path, ...]:
+        """The modules that were built, in the order of their names."""
+        return tuple(sorted(self.directory.glob("*.ko")))
+
+    @cached_property
+    def meta(self) -> Mapping[str, str]:
+        """Hashes of `source`, `series` and `config`, and the kernel's `release`."""
+        note = read_json(self.directory / "meta.json")
+        return note if isinstance(note, dict) else {}
+
+    @cached_property
+    def options(self) -> frozenset[str]:
+        """The options it was built with, built in or as modules, without their prefix."""
+        lines = self.config.read_text().splitlines()
+        return frozenset(
+            line.removeprefix("CONFIG_").partition("=")[0]
+            for line in lines
+            if line.startswith("CONFIG_")
+        )
+
+    @property
+    def symbols(self) -> Mapping[str, int]:
+        """The kernel's symbols and their addresses, as linked."""
+        return self._symbols
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        """The version of Linux, such as (6, 12, 94), by its configuration's heading."""
+        heading = re.search(r"^# Linux/\S+ (\d+(?:\.\d+)*)", self.config.read_text(), re.MULTILINE)
+        return tuple(int(number) for number in heading[1].split(".")) if heading else ()
+
+    @cached_property
+    def _symbols(self) -> Mapping[str, int]:
+        symbols: dict[str, int] = {}
+        for text in self.system_map.read_text().splitlines():
+            address, _, name = text.split(" ", 2)
+            symbols.setdefault(name, int(address, 16))
+        return symbols
+
+    def symbol(self, name: str) -> int:
+        """Return a kernel symbol's virtual address as linked, which KASLR moves."""
+        try:
+            return self._symbols[name]
+        except KeyError as error:
+            raise UserError(
+                f"the kernel image {self.key[:12]} has no symbol {name}",
+                hint=f"look at {self.system_map} and at the witness's configuration",
+            ) from error
+
+    @cached_property
+    def _places(self) -> tuple[list[int], list[str]]:
+        ordered = sorted((address, name) for name, address in self._symbols.items())
+        return [address for address, _ in ordered], [name for _, name in ordered]
+
+    def symbol_at(self, address: int) -> str:
+        """Return the name of the symbol that an address of the kernel's lies in."""
+        addresses, names = self._places
+        return names[bisect_right(addresses, address) - 1]
+
+    @cached_property
+    def witness_code(self) -> tuple[int, int]:
+        """Physical address, and size in bytes, of the witness's code: it is in one piece."""
+        names = (self.directory / "witness-functions.txt").read_text().split()
+        addresses, _ = self._places
+        end = self.symbol("_etext")  # beyond it lies what runs at boot and is gone
+        starts = [at for at in map(self.symbol, names) if at < end]
+        first, last = min(starts), max(starts)
+        return first - _START_KERNEL_MAP, addresses[bisect_right(addresses, last)] - first
+
+    def physical(self, name: str) -> int:
+        """Return the physical address of a symbol in the kernel's own mapping.
+
+        It is where the kernel was linked to run: a machine's `load_offset` comes on top.
+        """
+        address = self.symbol(name)
+        if address < _START_KERNEL_MAP:
+            raise UserError(
+                f"{name} ({address:#x}) is not in the kernel's own mapping",
+                hint="per-CPU and absolute symbols have no fixed physical address",
+            )
+        return address - _START_KERNEL_MAP
+
+    def handler_symbol(self, handler: str, name: str) -> int:
+        """Return the address of a symbol in a handler's program, as linked."""
+        from elftools.elf.elffile import ELFFile
+        from elftools.elf.sections import SymbolTableSection
+
+        path = self.handlers / handler
+        if not path.is_file():
+            raise UserError(
+                f"the kernel image has no handler {handler}",
+                hint=f"`handlers` in series.toml of {self.line} lists what is kept",
+            )
+        with path.open("rb") as file:
+            table = ELFFile(file).get_section_by_name(".symtab")
+            found = (
+                table.get_symbol_by_name(name) if isinstance(table, SymbolTableSection) else None
+            )
+        if not found:
+            raise UserError(
+                f"the handler {handler} has no symbol {name}",
+                hint=f"look at `nm {path}`: a static symbol may have been optimised away",
+            )
+        return int(found[0]["st_value"])
+
+
+def find_image(line: str, key: str, *, cache: Path) -> KernelImage | None:
+    """Return the image with that key if it was built before and is whole; mark it as used."""
+    directory = cache / "images" / key
+    if not is_sealed(directory):
+        return None
+    directory.touch()
+    return KernelImage(line, key, directory)
+
+
+def publish(
+    line: str,
+    key: str,
+    *,
+    cache: Path,
+    meta: Mapping[str, str],
+    fill: Callable[[Path], None],
+    flavour: str = "",
+) -> KernelImage:
+    """Let `fill` write an image's files, then show them under their key all at once.
+
+    The caller holds the line's build lock, so the scratch folder has one writer.
+    """
+    images = cache / "images"
+    scratch = images / f".{line}.new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        fill(scratch)
+        write_json(scratch / "meta.json", {"line": line, "flavour": flavour, **meta})
+        seal(scratch)
+        # Only a damaged or half-removed image can be there: find_image() saw none.
+        shutil.rmtree(images / key, ignore_errors=True)
+        scratch.rename(images / key)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    _prune(images, line, flavour)
+    return KernelImage(line, key, images / key)
+
+
+def _prune(images: Path, line: str, flavour: str) -> None:
+    """Remove the images of that line and flavour that were not used for longest."""
+    ours = []
+    for note in images.glob("*/meta.json"):
+        meta = read_json(note)
+        if not isinstance(meta, dict):
+            continue
+        if (meta.get("line"), meta.get("flavour", "")) == (line, flavour):
+            ours.append(note.parent)
+    ours.sort(key=lambda image: image.stat().st_mtime_ns, reverse=True)
+    for image in ours[_KEPT:]:
+        (image / "meta.json").unlink()  # first: without it the image no longer counts
+        shutil.rmtree(image)

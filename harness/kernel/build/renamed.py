@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Functions that not all kernel lines call the same: they go by their names in 6.12."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.kernel.build.images import KernelImage
+
+RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        # What sees the same arguments, and decides the same: before 6.12, or since.
+        "page_idle_get_folio": ("page_idle_get_page",),
+        "rdmsr_safe_on_cpu": ("rdmsrq_safe_on_cpu",),
+        "security_bpf_prog_load": ("security_bpf_prog_alloc",),
+        "swap_writepage": ("swap_writeout",),
+        "task_lookup_fdget_rcu": ("task_lookup_fd_rcu", "fget_task"),
+        # Part of its caller there.
+        "workqueue_apply_unbound_cpumask": ("workqueue_set_unbound_cpumask",),
+    }
+)
+"""A function's name in 6.12, and its names in the lines that have none of that name."""
+
+
+def function_address(kernel: KernelImage, name: str) -> int:
+    """Return where a function lies as linked, by its name in 6.12.
+
+    Raises UserError if the kernel has it under no name that is known.
+    """
+    *others, last = (name, *RENAMED.get(name, ()))
+    for other in others:
+        with suppress(UserError):
+            return kernel.symbol(other)
+    return kernel.symbol(last)
+
+
+def has_function(kernel: KernelImage, name: str) -> bool:
+    """Whether the kernel has a function, by its name in 6.12."""
+    return any(one in kernel.symbols for one in (name, *RENAMED.get(name, ())))

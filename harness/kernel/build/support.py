@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which variants a kernel can be booted as: what it lacks for the others, in words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+from harness.model.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.kernel.build.images import KernelImage
+    from harness.model.variants import Variant
+
+ISOLATION = "SECURITY_UMD"
+DEBUGGING = "SECURITY_UMD_DEBUG"
+PARAMETER = "umd_isolation_setup"
+"""The function that reads `umd_isolation=`; it is there with the witness's option alone."""
+
+_VALUE = re.compile(r"\bumd_isolation=(\S+)")
+
+
+def lacks(kernel: KernelImage, variant: Variant) -> str:
+    """Say why the kernel cannot be that variant; empty if it can."""
+    asked = _VALUE.search(variant.cmdline)
+    value = asked[1] if asked else "off"
+    if ISOLATION not in kernel.options:
+        if value != "off":
+            return f"this kernel has no isolation of ours (CONFIG_{ISOLATION})"
+    elif PARAMETER not in kernel.symbols and value != "on" and variant.handler:
+        return "this kernel always isolates: it has no parameter umd_isolation="
+    if (
+        variant.rival
+        and (option := f"SECURITY_{variant.rival.module.upper()}") not in kernel.options
+    ):
+        return f"this kernel has no CONFIG_{option}"
+    if DEBUGGING in kernel.options and value == "on" and not variant.debug:
+        return f"this kernel lets handlers be debugged (CONFIG_{DEBUGGING})"
+    if missing := [name for name in variant.needs if name not in kernel.options]:
+        return f"this kernel has no CONFIG_{missing[0]}"
+    if variant.debug and f"CONFIG_{DEBUGGING}" not in kernel.config.read_text():
+        return f"this kernel has no CONFIG_{DEBUGGING}"
+    return ""
+
+
+def supported(
+    kernel: KernelImage, asked: Sequence[str] = (), *, is_prebuilt: bool = False
+) -> tuple[list[str], Mapping[str, str]]:
+    """Return the variants that the kernel can be, and why not of each that it cannot.
+
+    Raises UserError if one of those that were `asked` for is none.
+    """
+    missing = {name: lacks(kernel, variant) for name, variant in VARIANTS.items()}
+    for name in VARIANTS if is_prebuilt else ():
+        if VARIANTS[name].flavour and not missing[name]:
+            missing[name] = "a kernel that is already built has one configuration"
+    for name in asked:
+        if missing.get(name):
+            able = ", ".join(name for name, why in missing.items() if not why)
+            raise UserError(f"{name}: {missing[name]}", hint=f"it can be {able}")
+    there = [name for name in VARIANTS if not missing[name] and (not asked or name in asked)]
+    return there, {name: why for name, why in missing.items() if why}

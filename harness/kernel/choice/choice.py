@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel of the user's own choice: a tree, patches and options in place of a line's.
+
+What is built is the tree, or the source of the line, with the patches on it, or the line's
+series, and the witness on top of all: it needs the published interface of the management
+library and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.host.errors import UserError
+from harness.host.paths import KERNEL_PATCHES
+from harness.kernel.series.patch_files import PatchFile, read_patches
+from harness.kernel.series.series import WITNESS, Commit, Series, load_series, nearest_line
+from harness.kernel.source.checkout import Checkout, check_tree, read_checkout, version
+from harness.kernel.source.source import SOURCE_DIR, Source, find_source
+from harness.kernel.source.tree import FRAMEWORK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LIBRARY = "include/linux/usermode_driver_mgmt.h"
+"""The header of the management library's published interface."""
+
+OPTIONAL_FRAGMENTS = ("base.config", "witness.config")
+"""What the harness asks for, as far as a tree has it; a fragment of the user's must be had."""
+
+_WITNESS_FILE = f"{WITNESS}core.c"
+_HANDLERS = tuple(WITNESS + name for name in ("umd_witness_umh", "umd_witness_backdoor_umh"))
+# At the ends of files that any tree has: a patch would fit one.
+_HOOKS = (
+    ("init/Kconfig", f'\nsource "{WITNESS}Kconfig"\n'),
+    ("kernel/Makefile", "\nobj-$(CONFIG_UMD_WITNESS) += umd_witness/\n"),
+)
+
+
+@dataclass(frozen=True)
+class KernelChoice:
+    """What to build in place of a line's own kernel, or which built one to take.
+
+    `line` is whose source the patches are for if no `tree` is named, and whose series it is
+    `with_library`. `bzimage` and `vmlinux` are of a kernel that is already built. `checkout` is
+    the tree as it was read before, for all that one command does: see `settled`.
+    """
+
+    line: str
+    tree: Path | None = None
+    patches: Path | None = None
+    with_library: bool = False
+    fragments: tuple[Path, ...] = ()
+    bzimage: Path | None = None
+    vmlinux: Path | None = None
+    checkout: Checkout | None = field(default=None, compare=False, repr=False)
+
+    def settled(self, *, cache: Path) -> KernelChoice:
+        """Return the choice with its tree read, so that later changes there do not count.
+
+        Raises UserError.
+        """
+        self.check()
+        if self.tree is None:
+            return self
+        checkout = read_checkout(self.tree.resolve(), line=self.name, cache=cache)
+        return replace(self, checkout=checkout)
+
+    def check(self) -> None:
+        """Raise UserError for a choice that contradicts itself or names what is not there."""
+        if (self.bzimage is None) != (self.vmlinux is None):
+            raise UserError(
+                "--kernel and --vmlinux go together: one is booted, the other has its symbols",
+                hint="name both, of the same build",
+            )
+        if self.bzimage and (self.tree or self.patches or self.fragments or self.with_library):
+            raise UserError(
+                "--kernel is a kernel that is already built: nothing can be added to it",
+                hint="leave out --tree, --patches, --config and --with-library, or --kernel",
+            )
+        if self.with_library and not (self.tree or self.patches):
+            raise UserError(
+                f"--with-library puts our series on a tree or under patches: {self.line} has it",
+                hint="add --tree or --patches, or leave it out",
+            )
+        for path in (*self.fragments, *filter(None, (self.bzimage, self.vmlinux))):
+            if not path.is_file():
+                raise UserError(f"there is no file {path}", hint="correct the name")
+        if self.tree is not None:
+            check_tree(self.tree.resolve())
+
+    @property
+    def name(self) -> str:
+        """What its cells are called in place of a line's: of its tree and patches."""
+        if self.bzimage is not None:
+            return _word(self.bzimage.resolve().name)
+        base = _word(self.tree.resolve().name) if self.tree else self.line
+        more = [_word(self.patches.resolve().name)] if self.patches else []
+        return "+".join([base, *more, *(["config"] if self.fragments and not more else [])])
+
+    @property
+    def folder(self) -> str:
+        """The name of its kept build tree: one for each tree, whatever is done to it."""
+        if self.tree is None:
+            return f"{self.line}-own"
+        path = self.tree.resolve()
+        return f"{_word(path.name)}-{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+
+    def words(self) -> list[str]:
+        """Return the options of the command line that make this choice."""
+        found = ["--line", self.line] if self.tree is None and self.bzimage is None else []
+        for option, path in (("--tree", self.tree), ("--patches", self.patches)):
+            found += [option, str(path)] if path else []
+        found += ["--with-library"] if self.with_library else []
+        for fragment in self.fragments:
+            found += ["--config", str(fragment)]
+        if self.bzimage:
+            found += ["--kernel", str(self.bzimage), "--vmlinux", str(self.vmlinux)]
+        return found
+
+
+def _word(name: str) -> str:
+    """Return a name of files, cells and machines."""
+    return re.sub(r"[^\w.]+", "-", name.removesuffix(".git")).strip("-.")[:24] or "kernel"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a choice comes to: source, commits, and fragments, of which some are `optional`."""
+
+    source: Source | Checkout
+    series: Series
+    optional: tuple[Path, ...]
+    fragments: tuple[Path, ...]
+    patches: tuple[PatchFile, ...]
+    choice: KernelChoice
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a run's header says of it."""
+        return {
+            "line": self.choice.line,
+            "tree": self.source.as_json() if isinstance(self.source, Checkout) else None,
+            "with_library": self.choice.with_library,
+            "patches": [patch.as_json() for patch in self.patches],
+            "config": [
+                {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+                for path in self.fragments
+            ],
+        }
+
+
+def parts_of(
+    choice: KernelChoice,
+    *,
+    flavour: str = "",
+    patches: Path = KERNEL_PATCHES,
+    cache: Path,
+    sources: Path = SOURCE_DIR,
+) -> Parts:
+    """Read all that the choice names, and check that it can become a kernel with a witness.
+
+    Raises UserError.
+    """
+    choice.check()
+    choice = replace(choice, line=_line_for(choice, patches=patches))
+    theirs = read_patches(choice.patches, cache=cache) if choice.patches else ()
+    ours = load_series(choice.line, patches=patches)
+    top = choice.tree.resolve() if choice.tree else None
+    _check_base(choice, top, theirs, ours)
+    source: Source | Checkout
+    if top is None:
+        source = find_source(choice.line, cache=cache, where=sources, patches=patches)
+    else:
+        source = choice.checkout or read_checkout(top, line=choice.name, cache=cache)
+    series = _series(choice, ours, theirs, top=top)
+    given = tuple(path.resolve() for path in choice.fragments)
+    is_foreign = bool(choice.tree or choice.patches)
+    names = (*OPTIONAL_FRAGMENTS, *([f"{flavour}.config"] if flavour else []))
+    own = ours.fragments(names)
+    return Parts(
+        source=source,
+        series=series,
+        optional=own if is_foreign else (),
+        fragments=given if is_foreign else (*own, *given),
+        patches=theirs,
+        choice=choice,
+    )
+
+
+def _line_for(choice: KernelChoice, *, patches: Path) -> str:
+    """Return the line nearest to the tree's version; without a tree the one that is named."""
+    if choice.tree is None:
+        return choice.line
+    return nearest_line(version(choice.tree.resolve()), patches=patches) or choice.line
+
+
+def _series(
+    choice: KernelChoice, ours: Series, theirs: tuple[PatchFile, ...], *, top: Path | None
+) -> Series:
+    """Return the commits on the base: the library if asked for, the user's, the witness."""
+    if not (choice.tree or choice.patches):
+        return ours
+    ours = replace(ours, commits=tuple(_called(commit, ours.line) for commit in ours.commits))
+    if choice.with_library and not theirs:
+        return replace(ours, line=choice.name)
+    commits = [Commit(patch.subject, "", (), patch.path, origin=patch.title) for patch in theirs]
+    if choice.with_library:
+        commits = [*ours.without_witness().commits, *commits]
+    if not _has(_WITNESS_FILE, theirs, top):
+        commits.append(witness_commit(ours))
+    return replace(ours, line=choice.name, commits=tuple(commits), handlers=_HANDLERS)
+
+
+def _called(commit: Commit, line: str) -> Commit:
+    """Have an error say whose patch does not apply to a tree that it was not made for."""
+    named = commit.patch.name if commit.patch else commit.subject
+    return replace(commit, origin=f"{named} of our series for {line}")
+
+
+def witness_commit(ours: Series) -> Commit:
+    """Return the commit that adds the witness of a line's series to any tree with a library.
+
+    Of its patch stays what changes the witness's own files for kernels of that line.
+    """
+    own = replace(ours.commits[-1], below=WITNESS, appended=())
+    return replace(own, patch=own.patch if own.changed_files() else None, appended=_HOOKS)
+
+
+def _has(name: str, patches: tuple[PatchFile, ...], top: Path | None) -> bool:
+    """Whether the tree has a file, or a patch brings it."""
+    return (top is not None and (top / name).exists()) or any(one.changes(name) for one in patches)
+
+
+def _check_base(
+    choice: KernelChoice, top: Path | None, theirs: tuple[PatchFile, ...], ours: Series
+) -> None:
+    """Raise UserError unless there will be a framework, and a library on it, once."""
+    if not (choice.tree or choice.patches):
+        return
+    called = f"{choice.tree} (Linux {version(top)})" if top else f"the source of {choice.line}"
+    if top and not _has(FRAMEWORK, theirs, top) and not _brings(ours, FRAMEWORK, choice):
+        raise UserError(
+            f"{called} has no user mode driver framework ({FRAMEWORK})",
+            hint="mainline has it from 5.9 to 6.16: take such a tree, or add it by --patches",
+        )
+    if choice.with_library and _has(LIBRARY, (), top):
+        raise UserError(
+            f"{called} has a management library already ({LIBRARY})",
+            hint="leave out --with-library",
+        )
+    if not (choice.with_library or _has(LIBRARY, theirs, top)):
+        raise UserError(
+            f"{called} has no management library for user mode drivers ({LIBRARY})"
+            + (f", and {choice.patches} adds none" if theirs else ""),
+            hint=f"add ours with --with-library (of {ours.line}: {_library_patches(ours)}), "
+            "or yours with --patches",
+        )
+
+
+def _brings(ours: Series, name: str, choice: KernelChoice) -> bool:
+    return choice.with_library and any(name in commit.overlay for commit in ours.commits)
+
+
+def _library_patches(ours: Series) -> str:
+    """Name the patches up to the one that adds the library."""
+    named = []
+    for commit in ours.commits:
+        named.append(commit.patch.name if commit.patch else f"“{commit.subject}”")
+        if LIBRARY in commit.overlay:
+            break
+    return " and ".join(named)
+
+
+CHOSEN: dict[str, KernelChoice] = {}
+"""The choices of this process by their names, for the lines that say how to run a cell again."""
+
+
+def words_of(line: str, *, default: str) -> list[str]:
+    """Return the options of the command line that choose what cells of `line` ran on."""
+    if line in CHOSEN:
+        return CHOSEN[line].words()
+    return ["--line", line] if line != default else []
+
+
+def describe_parts(facts: Mapping[str, Any]) -> str:
+    """Say in a line what was built, from the facts in a run's header."""
+    tree, patches, config = facts["tree"], facts["patches"], facts["config"]
+    said = f"{tree['path']} at {tree['describe']}" if tree else f"the source of {facts['line']}"
+    if facts["with_library"]:
+        said += f", our series for {facts['line']}"
+    if patches:
+        said += f", {len(patches)} patch{'es' if len(patches) > 1 else ''}"
+    if config:
+        said += f", {', '.join(one['name'] for one in config)}"
+    return said + ", the witness"

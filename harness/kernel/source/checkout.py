@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel tree of the user's: read, never written to, and known by the content of its files.
+
+What git would commit of it counts: what is tracked, as it is on disk now, and new files that are
+not ignored. A tree without git is taken the same way, so that what was built in it stays out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.host.commands import clean_environment, output_of
+from harness.host.errors import UserError
+from harness.kernel.source.source import read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_SECONDS = 120.0
+_RACY = 2.0
+"""Seconds for which a file that was just written may change again without a later time."""
+
+_VERSION = re.compile(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", re.MULTILINE)
+# Debian's own .gitignore ignores all that lies at the top.
+_AT_TOP = ("!/*", "/.*", "/vmlinux*", "/System.map", "/[Mm]odule*", "/debian/")
+
+Entry = tuple[str, str]
+"""What a file is: `file`, `program` (one that may be executed) or `link`; and the SHA-256 of its
+content, or of where a link points to."""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A tree at `path`: its files by name, the hash of them all, and what git calls it.
+
+    `line` is what it is called in results.
+    """
+
+    line: str
+    path: Path
+    files: Mapping[str, Entry]
+    digest: str
+    describe: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a run's header says of it."""
+        return {"path": str(self.path), "describe": self.describe, "sha256": self.digest}
+
+
+def read_checkout(path: Path, *, line: str, cache: Path) -> Checkout:
+    """Return the tree at `path` as it is now. Raises UserError for one that cannot be built.
+
+    A hash is remembered by the file's size, time and number on disk, so that a tree that was
+    read before is known in a second.
+    """
+    path = path.resolve()
+    check_tree(path)
+    note = cache / "trees" / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.json"
+    files = _hashed(path, _names(path, cache=cache), note=note)
+    total = hashlib.sha256()
+    for name, entry in sorted(files.items()):
+        total.update("\0".join((name, *entry, "")).encode(errors="surrogateescape"))
+    return Checkout(line, path, files, total.hexdigest(), describe(path))
+
+
+def check_tree(path: Path) -> None:
+    """Raise UserError unless there is a kernel source at `path` that builds for x86."""
+    if not path.is_dir():
+        raise UserError(f"there is no folder {path}", hint="name a kernel tree with --tree")
+    if not all((path / name).exists() for name in ("Makefile", "Kconfig", "init", "kernel")):
+        raise UserError(
+            f"{path} is not a kernel tree: it has no Makefile, Kconfig, init and kernel",
+            hint="name the top of one: git clone, or unpack a tarball",
+        )
+    if not (path / "arch/x86").is_dir():
+        there = sorted(one.name for one in path.glob("arch/*") if one.is_dir())
+        raise UserError(
+            f"{path} has no arch/x86, only {', '.join(there) or 'no architecture'}: "
+            "guests here are x86-64",
+            hint="name a whole tree",
+        )
+
+
+def version(path: Path) -> str:
+    """Return the tree's version by its Makefile, such as 6.12.94 or 7.0.0-rc1."""
+    found = _VERSION.findall((path / "Makefile").read_text(errors="replace"))
+    return ".".join(found[:3]) + "".join(found[3:4])
+
+
+def describe(path: Path) -> str:
+    """Return what git calls the tree, with `-dirty` if it was changed; else its version."""
+    if not _has_git(path):
+        return version(path)
+    status, said = _git(path, "describe", "--always", "--abbrev=12")
+    if status != 0:
+        return version(path)
+    # `describe --dirty` would write the index anew, whatever the environment asks for.
+    _, changed = _git(path, "status", "--porcelain", "--untracked-files=no")
+    return said.strip() + ("-dirty" if changed.strip() else "")
+
+
+def _git(path: Path, *arguments: str, git_dir: Path | None = None) -> tuple[int, str]:
+    """Run git without a write to the tree: no refresh of its index, no hook or monitor of its."""
+    env = {
+        **clean_environment(),
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_CEILING_DIRECTORIES": str(path.parent),
+    }
+    options = ["-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]
+    if git_dir is not None:
+        options += [f"--git-dir={git_dir}", f"--work-tree={path}"]
+    return output_of(["git", *options, *arguments], cwd=path, env=env, deadline=_SECONDS)
+
+
+def _has_git(path: Path) -> bool:
+    """Whether the tree is a git checkout, and not a folder in somebody else's."""
+    return (path / ".git").exists()
+
+
+def _names(path: Path, *, cache: Path) -> list[str]:
+    """Return the names of the tree's files, as far as git would commit them."""
+    if _has_git(path):
+        listed = ["--deduplicate", "--cached", "--others", "--exclude-standard"]
+        status, said = _git(path, "ls-files", "-z", *listed)
+    else:
+        empty = cache / "trees" / "empty.git"
+        if not empty.is_dir():
+            empty.mkdir(parents=True)
+            _git(path, "init", "--quiet", git_dir=empty)
+        listed = ["--others", "--exclude-per-directory=.gitignore"]
+        listed += [f"--exclude={pattern}" for pattern in _AT_TOP]
+        status, said = _git(path, "ls-files", "-z", *listed, git_dir=empty)
+    if status != 0:
+        raise UserError(
+            f"git cannot list {path}: {(said.strip().splitlines() or [''])[0]}",
+            hint="run `git status` there",
+        )
+    return [name for name in said.split("\0") if name]
+
+
+def _hashed(path: Path, names: Iterable[str], *, note: Path) -> dict[str, Entry]:
+    """Return what each file is; one that is gone is left out, as is what is no file."""
+    remembered = read_json(note)
+    known: dict[str, list[Any]] = remembered if isinstance(remembered, dict) else {}
+    files: dict[str, Entry] = {}
+    seen: dict[str, list[Any]] = {}
+    before = time.time_ns() - int(_RACY * 1e9)
+    for name, found in _stats(path, names):
+        facts = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_mode]
+        old = known.get(name, [])
+        if old[:-1] == facts:
+            digest = str(old[-1])
+        else:
+            digest = hashlib.sha256(content(path / name)).hexdigest()
+        if max(found.st_mtime_ns, found.st_ctime_ns) < before:
+            seen[name] = [*facts, digest]
+        files[name] = (_kind(found.st_mode), digest)
+    if seen != known:
+        write_json(note, seen)
+    return files
+
+
+def _stats(path: Path, names: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
+    root = f"{path}/"
+    for name in names:
+        try:
+            found = os.lstat(root + name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode):
+            yield name, found
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "link"
+    return "program" if mode & stat.S_IXUSR else "file"
+
+
+def content(path: Path) -> bytes:
+    """Return a file's bytes, or where a link points to. Raises UserError if it may not be read."""
+    try:
+        return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read", hint="make it yours to read") from error

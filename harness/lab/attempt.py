@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How an attack ended, by the attacker's own account: a reason to doubt, never a verdict."""
+
+from __future__ import annotations
+
+from errno import EACCES, EPERM
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.errors import (
+    GuestError,
+    NoTarget,
+    ProgramFailed,
+    SetupFailed,
+    ShortTransfer,
+)
+from harness.host.errors import Silent, VmLost
+from harness.model.attempt_end import AttemptEnd, End
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.scenarios.registry import Scenario
+    from harness.witness.handler import Handler
+
+
+def _is_locked_down(scenario: Scenario, error: BaseException | None, *, locked: bool) -> bool:
+    """Whether lockdown may have refused it: the attack, or a tool that it takes."""
+    if not locked or not isinstance(error, GuestError):
+        return False
+    return scenario.lockdown.get(error.call) == error.errno
+
+
+def _is_denied(error: BaseException | None, *, policed: bool) -> bool:
+    """Whether a rival's policy may have refused it: it may do so at any call."""
+    return policed and isinstance(error, GuestError) and error.errno in (EACCES, EPERM)
+
+
+def _classify(
+    scenario: Scenario, error: GuestError, *, spared: bool, locked: bool, policed: bool
+) -> AttemptEnd:
+    if _is_locked_down(scenario, error, locked=locked):
+        return AttemptEnd(End.LOCKED_DOWN, str(error))
+    if error.call == scenario.call:
+        if spared and error.errno in scenario.no_target:
+            return AttemptEnd(End.NO_TARGET, str(error))
+        if error.errno in scenario.refused:
+            return AttemptEnd(End.REFUSED, str(error))
+    if _is_denied(error, policed=policed):
+        return AttemptEnd(End.DENIED, str(error))
+    return AttemptEnd(End.BROKEN, f"unexpected {error}")
+
+
+def attempt(
+    scenario: Scenario,
+    attacker: Attacker,
+    handler: Handler,
+    *,
+    spared: bool,
+    locked: bool = False,
+    policed: bool = False,
+) -> AttemptEnd:
+    """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
+
+    `spared` says that the variant keeps others off from the handler, `locked` that it keeps root
+    out of the kernel, `policed` that a rival's policy says what root may do: the last two may begin
+    with what prepares an attack.
+
+    Raises VmLost if the machine is gone; whatever else goes wrong is a broken attempt, a handler
+    that does not serve any more too: the aftermath will tell.
+    """
+    try:
+        said = scenario.attack(attacker, handler)
+    except Silent as silent:
+        if not silent.alive:
+            raise
+        return AttemptEnd(End.BROKEN, str(silent))
+    except VmLost:
+        raise
+    except GuestError as error:
+        return _classify(scenario, error, spared=spared, locked=locked, policed=policed)
+    except NoTarget as nothing:
+        if policed:  # whatever looked for it may have been refused to see it
+            return AttemptEnd(End.DENIED, str(nothing))
+        return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
+    except SetupFailed as error:
+        if _is_denied(error.__cause__, policed=policed):
+            return AttemptEnd(End.DENIED, str(error.__cause__))
+        if _is_locked_down(scenario, error.__cause__, locked=locked):
+            return AttemptEnd(End.LOCKED_DOWN, str(error.__cause__))
+        return AttemptEnd(End.BROKEN, f"set-up: {error}")
+    except (ShortTransfer, ProgramFailed) as error:
+        return AttemptEnd(End.BROKEN, str(error))
+    except Exception as error:
+        return AttemptEnd(End.BROKEN, f"{type(error).__name__}: {error}")
+    return AttemptEnd(End.COMPLETED, said or "")

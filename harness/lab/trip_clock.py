@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Times round trips of 4 KiB to a handler, inside its guest.
+
+The handler is that of the library's self-test. What is timed is `umd_mgmt_send_recv()`, by a probe
+on its entry and one on its return: the write that asks the self-test for a trip takes nearly twice
+as long, because it makes the message and checks the reply, on every variant alike. The machine is
+ours and nobody attacks it, so that the guest's own word is good enough, as for a verdict it never
+is.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.attacker import Attacker, Channel
+from harness.attacker.tools.tracefs import TRACING, define, switch_on
+from harness.host.errors import VmLost
+from harness.witness.reader import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.guests.initramfs import GuestImage
+    from harness.kernel.build.images import KernelImage
+    from harness.vm.machine import Machine
+
+_SECONDS = 600.0
+"""How long one machine may serve: it waits for another one's trips between its own."""
+
+_PAYLOAD = "round_trip"
+_FUNCTION = "umd_mgmt_send_recv"
+_EVENT = re.compile(rf"{_PAYLOAD}-\d+ .* (\d+)\.(\d{{6}}): (sent|received): ")
+
+
+@contextmanager
+def trip_clock(
+    machine: Machine, kernel: KernelImage, guest: GuestImage
+) -> Iterator[Callable[[int], list[int]]]:
+    """Make a running machine ready; yields what makes round trips in it and times them.
+
+    That takes how many, and returns the microseconds of each, cut to whole ones by the kernel's
+    trace. The witness is parked, or its requests would come between. Both raise VmLost or OSError.
+    """
+    Witness(machine, kernel).park()
+    with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
+        attacker = Attacker(channel, guest)
+        attacker.run("/sbin/modprobe", "umd_selftest")
+        for kind, name in (("p", "sent"), ("r", "received")):
+            define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{name} {_FUNCTION}")
+            switch_on(attacker, f"{_PAYLOAD}/{name}")
+
+        def make(trips: int) -> list[int]:
+            attacker.write_file(f"{TRACING}/trace", b"")  # empties it
+            attacker.run(attacker.payload(_PAYLOAD), str(trips))
+            found = durations(attacker.read_file(f"{TRACING}/trace"))
+            if len(found) != trips:
+                raise VmLost(f"the guest's trace shows {len(found)} of {trips} round trips")
+            return found
+
+        yield make
+
+
+def durations(trace: bytes) -> list[int]:
+    """Return the microseconds of each round trip of which a trace has both ends."""
+    found = []
+    sent: int | None = None
+    for line in trace.decode("ascii", errors="replace").splitlines():
+        if not (event := _EVENT.search(line)):
+            continue
+        at = int(event[1]) * 1_000_000 + int(event[2])
+        if event[3] == "sent":
+            sent = at
+        elif sent is not None:
+            found.append(at - sent)
+            sent = None
+    return found

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pytest plugin: `pytest -k scenario` is the same machinery as `umd-harness run`.
+
+pytest loads this in every session of the environment, so it imports nothing of weight and does
+nothing until a test asks for the fixture `scenario_cell` or `umd_guest`. What it does then is in
+`pytest_session` and `guest`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.lab.by_hand import Guest, GuestMaker
+    from harness.pytest_plugin.session import ScenarioSession
+
+_FILES = pytest.StashKey[list[Path]]()
+_BROUGHT = pytest.StashKey[list[str]]()
+_RUN = pytest.StashKey[str]()
+_SESSION = pytest.StashKey["ScenarioSession"]()
+_RELAY = pytest.StashKey[Any]()
+_WORKER_KEY = "umd_harness_run"
+_MICROVM = "microvm"
+"""harness.engines says it, too; but that is not imported in every session."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--engine`, `--scenario` and, for a repository's own, the setting `umd_scenarios`."""
+    parser.getgroup("umd-harness").addoption(
+        "--scenario",
+        dest="umd_scenarios",
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="scenarios of your own (the file is executed), alone but for -k; may be repeated",
+    )
+    parser.getgroup("umd-harness").addoption(
+        "--engine",
+        dest="umd_engine",
+        default=_MICROVM,
+        metavar="NAME",
+        help="how the machines of scenario tests boot (microvm)",
+    )
+    parser.addini("umd_scenarios", "files with scenarios of your own", type="paths", default=[])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the marker, and load the user's scenario files if there are any."""
+    config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
+    if (engine := config.getoption("umd_engine")) != _MICROVM:
+        _check_engine(engine)
+    here = config.invocation_params.dir
+    given = [here / file for file in config.getoption("umd_scenarios")]
+    files = list(dict.fromkeys([*config.getini("umd_scenarios"), *given]))
+    config.stash[_FILES] = files
+    config.stash[_BROUGHT] = []
+    if files:
+        from harness.brought.scenario_files import load_scenario_files
+
+        try:
+            config.stash[_BROUGHT] = load_scenario_files(files)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of every cell, for a test that takes `scenario_cell`.
+
+    Of the user's own scenarios alone, if there are any and no `-k` chooses among all.
+    """
+    if "scenario_cell" not in metafunc.fixturenames:
+        return
+    from harness.brought.options import brought_or_all
+    from harness.judge.cells import all_cells
+    from harness.pytest_plugin.session import Gate, ScenarioSession
+
+    config = metafunc.config
+    names = config.stash[_BROUGHT]
+    try:
+        every = all_cells(engine=config.getoption("umd_engine"))
+        cells = brought_or_all(every, names, config.getoption("keyword"))
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
+    metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
+    if _SESSION not in config.stash:
+        files = config.stash[_FILES]
+        session = ScenarioSession(
+            config, _run_directory(config), files, engine=config.getoption("umd_engine")
+        )
+        config.stash[_SESSION] = session
+        config.pluginmanager.register(session, "umd-harness-session")
+        config.pluginmanager.register(Gate(session), "umd-harness-gate")
+
+
+@pytest.fixture(scope="session")
+def scenario_results(pytestconfig: pytest.Config) -> ScenarioSession:
+    """The session's run: `check(cell, session)` runs what is missing, once."""
+    return pytestconfig.stash[_SESSION]
+
+
+@pytest.fixture
+def umd_guest() -> Iterator[GuestMaker]:
+    """From a variant's name to a running machine of it, for a test by hand (OWN_ATTACKS.md)."""
+    from harness.lab.by_hand import guests
+
+    with guests() as make:
+
+        def made(variant: str) -> Guest:
+            try:
+                return make(variant)
+            except UserError as error:
+                pytest.fail(f"umd-harness: {error}", pytrace=False)
+
+        yield made
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker which run it shares with the others."""
+    node.workerinput[_WORKER_KEY] = _run_directory(node.config).name
+    if _RELAY not in node.config.stash:
+        from harness.pytest_plugin.relay import ProgressRelay
+
+        reporter = node.config.pluginmanager.getplugin("terminalreporter")
+        node.config.stash[_RELAY] = ProgressRelay(_run_directory(node.config), reporter)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Complete the run's header, once every worker is done."""
+    config = session.config
+    if _is_worker(config):
+        return
+    relay = config.stash.get(_RELAY, None)
+    if relay is not None:
+        relay.stop()
+    if _was_run(config):
+        from harness.pytest_plugin.session import finish_run
+
+        finish_run(_run_directory(config), int(exitstatus))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the cells and name the results' folder."""
+    config = terminalreporter.config
+    if not _is_worker(config) and _was_run(config):
+        from harness.pytest_plugin.session import summary
+
+        for line in summary(_run_directory(config)):
+            terminalreporter.write_line(line)
+
+
+def _run_directory(config: pytest.Config) -> Path:
+    """Return the folder of this session's run, which may not exist yet."""
+    if _RUN not in config.stash:
+        from harness.results.run_name import new_run_name
+
+        given = getattr(config, "workerinput", {}).get(_WORKER_KEY)
+        config.stash[_RUN] = given or new_run_name()
+    return config.rootpath / "results" / config.stash[_RUN]
+
+
+def _check_engine(name: str) -> None:
+    from harness.engines import ENGINES
+
+    if name not in ENGINES:
+        raise pytest.UsageError(f"there is no engine {name!r}: take {', '.join(ENGINES)}")
+
+
+def _was_run(config: pytest.Config) -> bool:
+    return _RUN in config.stash and _run_directory(config).is_dir()
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The part of a pytest session that runs cells; each cell runs once, however many workers ask.
+
+The lab is opened before the first test that needs it and outside that test: a build may take
+longer than a test's time limit.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import Timeout
+
+from harness.host.errors import UserError, mendable
+from harness.judge.cells import closure, variants_needed
+from harness.judge.conclusion import Result, conclude
+from harness.kernel.series.series import DEFAULT_LINE
+from harness.pytest_plugin.relay import tell
+from harness.report.progress import PlainProgress
+from harness.report.text import explain, rerun_line, summary_line, visible
+from harness.results.counts import counts, exit_status
+from harness.results.folder import RunDirectory, from_json, now
+from harness.run import provenance
+from harness.run.pool import run_rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from harness.model.cell import Cell, Outcome
+
+_BUILD_DEADLINE = 2 * 3600.0  # seconds to wait for the worker that builds
+
+
+class ScenarioSession:
+    """Opens the lab when the first cell is due, runs cells, and keeps their results.
+
+    A pytest plugin of its own, so that sessions without scenarios never call its hooks.
+    """
+
+    def __init__(
+        self, config: pytest.Config, directory: Path, files: Sequence[Path], *, engine: str
+    ) -> None:
+        """Note where the run goes; nothing is made before the first cell is due."""
+        self.gave_up = False
+        self._config = config
+        self._directory = directory
+        self._stack = ExitStack()
+        self._opened: provenance.OpenLab | None = None
+        self._outcomes: dict[Cell, Outcome] = {}
+        self._files = files
+        self._engine = engine
+        self._tell = PlainProgress(self._write)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Open the lab before pytest-timeout starts its clock."""
+        is_ours = "scenario_cell" in getattr(item, "fixturenames", ())
+        if is_ours and self._opened is None and not self.gave_up:
+            try:
+                self._open(item.session)
+            except UserError as error:
+                self._give_up(item.session, error)
+            except OSError as error:
+                if (told := mendable(error)) is None:
+                    raise
+                self._give_up(item.session, told)
+        return (yield)
+
+    def pytest_unconfigure(self) -> None:
+        """Close the lab."""
+        self._stack.close()
+
+    def check(self, cell: Cell, session: pytest.Session) -> None:
+        """Run the cell and all it rests on, as far as no worker has; fail unless it is ok.
+
+        The failure is the reason and the line that reruns the cell.
+        """
+        try:
+            result = self._result(cell)
+        except UserError as error:
+            self._give_up(session, error)
+            pytest.fail(str(error), pytrace=False)
+        except OSError as error:
+            what = f"results cannot be written to {self._directory}: {error.strerror or error}"
+            self._give_up(session, UserError(what, hint="what was written stays"))
+            pytest.fail(what, pytrace=False)
+        if not result.ok:
+            line = rerun_line(cell)
+            pytest.fail(f"{cell.id}: {explain(result)}\n{line}", pytrace=False)
+        if result.axes is None:
+            pytest.skip(visible(result.detail))
+
+    def _result(self, cell: Cell) -> Result:
+        run = RunDirectory(self._directory)
+        for needed in closure([cell]):
+            if needed not in self._outcomes:
+                self._outcomes[needed] = run.once(needed, self._run)
+        for needed in closure([cell]):
+            run.append(conclude(needed, self._outcomes))
+        return conclude(cell, self._outcomes)
+
+    def _run(self, cell: Cell) -> Outcome:
+        assert self._opened is not None  # noqa: S101 - the hook above has opened it
+        return run_rounds(self._opened.lab, cell)
+
+    def _open(self, session: pytest.Session) -> None:
+        variants = variants_needed(_cells(session))
+        run = RunDirectory.create(self._directory.parent, self._directory.name)
+        try:
+            with run.lock("lab").acquire(timeout=_BUILD_DEADLINE):
+                opened = provenance.open_lab(
+                    DEFAULT_LINE, variants, self._tell, engine=self._engine
+                )
+                self._opened = self._stack.enter_context(opened)
+                if "started" not in run.header():
+                    run.announce()
+                    run.write_header(
+                        {
+                            "started": now(),
+                            "finished": None,
+                            "line": DEFAULT_LINE,
+                            "scenario_files": [str(file) for file in self._files],
+                            **self._opened.facts,
+                        }
+                    )
+        except Timeout as error:
+            raise UserError(
+                f"another worker has held {run.path} for {_BUILD_DEADLINE / 3600:.0f} hours",
+                hint="end it and start again",
+            ) from error
+
+    def _write(self, text: str) -> None:
+        """Show progress: here if this process has the terminal, else through the controller."""
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if hasattr(self._config, "workerinput") or reporter is None:
+            tell(self._directory, text)
+        else:
+            reporter.ensure_newline()
+            reporter.write_line(text)
+
+    def _give_up(self, session: pytest.Session, error: UserError) -> None:
+        """End the session with one line: what stopped this cell would stop every other."""
+        self.gave_up = True
+        session.shouldstop = f"umd-harness: {error}"
+
+
+def _cells(session: pytest.Session) -> Iterator[Cell]:
+    """Yield the cells of the tests that were selected."""
+    for item in session.items:
+        spec = getattr(item, "callspec", None)
+        if spec is not None and "scenario_cell" in spec.params:
+            yield spec.params["scenario_cell"]
+
+
+class Gate:
+    """A plugin that runs no test any more once the harness gave up."""
+
+    def __init__(self, session: ScenarioSession) -> None:
+        """Watch this session."""
+        self._session = session
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self) -> bool | None:
+        """Say that the test is dealt with; a wrapper, as above, could not."""
+        return self._session.gave_up or None
+
+
+def finish_run(directory: Path, status: int) -> None:
+    """Complete run.json; a full disk has been told of before."""
+    run = RunDirectory(directory)
+    if "started" not in run.header():
+        run.discard()
+        return
+    results = [from_json(line) for line in run.lines()]
+    try:
+        run.write_header(
+            {
+                "finished": now(),
+                "exit_status": exit_status(results),
+                "pytest_exit_status": status,
+                "counts": counts(results),
+            }
+        )
+        run.remove_locks()
+    except OSError:
+        return
+
+
+def summary(directory: Path) -> list[str]:
+    """Return the lines that close a session in which cells ran."""
+    results = [from_json(line) for line in RunDirectory(directory).lines()]
+    return [f"results: {visible(str(directory))}", summary_line(results)]

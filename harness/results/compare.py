@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two runs compared, cell by cell: what got better or worse, and what can no longer be said.
+
+The axes are compared one by one, and what an attack gained counts as one of them: a cell that
+loses something it did not lose before is worse, whatever else it no longer loses. Where either
+run came to no conclusion, the cell is neither better nor worse; so it is with a control that did
+not win, for then the attack proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+from harness.model.cell import Cell
+from harness.model.verdict import Axes, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from harness.results.kept_run import Found, KeptRun
+
+ORDER = (*(field.name for field in fields(Axes)), "a step")
+"""What can be lost, the gravest first."""
+
+
+class Change(StrEnum):
+    """What became of a cell from the old run to the new one, what matters most first."""
+
+    WORSE = "worse"
+    ERROR_NOW = "error now"
+    NOT_RUN = "not run"
+    NOT_APPLICABLE_NOW = "n/a now"
+    BETTER = "better"
+    ERROR_BEFORE = "error before"
+    NOT_APPLICABLE_BEFORE = "n/a before"
+    EXPECTATION = "expectation changed"
+    STILL_ERROR = "error in both"
+    NEW = "new"
+    GONE = "gone"
+    DETAIL = "another detail"
+    SAME = "the same"
+
+
+FAILURES = {
+    "worse": (Change.WORSE,),
+    "error": (Change.ERROR_NOW, Change.NOT_RUN),
+    "gone": (Change.GONE, Change.NOT_APPLICABLE_NOW),
+    "changed": tuple(one for one in Change if one not in (Change.DETAIL, Change.SAME)),
+    "never": (),
+}
+"""What `--fail-on` takes, and the changes that it means."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One cell in both runs; None in the one that does not have it.
+
+    `worse` and `better` are the axes on which it loses more, or less, than before.
+    """
+
+    cell: Cell
+    old: Found | None
+    new: Found | None
+    change: Change
+    worse: tuple[str, ...] = ()
+    better: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs and all of their cells, what matters most first."""
+
+    old: KeptRun
+    new: KeptRun
+    cells: tuple[Compared, ...]
+
+    def counts(self) -> dict[Change, int]:
+        """How many cells there are of each change, none included."""
+        found = Counter(one.change for one in self.cells)
+        return {change: found[change] for change in Change}
+
+    def of(self, change: Change) -> list[Compared]:
+        """Return the cells of which that is to be said."""
+        return [one for one in self.cells if one.change is change]
+
+    def failed(self, kinds: Iterable[str]) -> list[Compared]:
+        """Return the cells that these kinds of failure mean."""
+        meant = {change for kind in kinds for change in FAILURES[kind]}
+        return [one for one in self.cells if one.change in meant]
+
+
+def compare(old: KeptRun, new: KeptRun, *, renamed: Sequence[tuple[str, str]] = ()) -> Comparison:
+    """Compare two runs by line, variant and scenario.
+
+    Each of `renamed` is a line or variant of the old run, and what to hold it against in the new
+    one: all other lines, or variants, are left out then. Raises UserError for one not there.
+    """
+    before, after = dict(old.cells), dict(new.cells)
+    for one, other in renamed:
+        before, after = _renamed(before, after, one, other)
+    every = dict.fromkeys((*after, *before))
+    compared = (_compare(cell, before.get(cell), after.get(cell), new) for cell in every)
+    order = list(Change)
+    return Comparison(old, new, tuple(sorted(compared, key=lambda one: order.index(one.change))))
+
+
+def judge(old: Found, new: Found) -> tuple[Change, tuple[str, ...], tuple[str, ...]]:
+    """Say what became of a cell, on which axes it is worse, and on which better."""
+    change = _inconclusive(old, new)
+    if change is not None:
+        return change, (), ()
+    worse, better = _lost_anew(old, new), _lost_anew(new, old)
+    if worse:
+        return Change.WORSE, worse, better
+    if better:
+        return Change.BETTER, (), better
+    if (old.expected, old.ok) != (new.expected, new.ok):
+        return Change.EXPECTATION, (), ()
+    return (Change.SAME if old.detail == new.detail else Change.DETAIL), (), ()
+
+
+def _inconclusive(old: Found, new: Found) -> Change | None:
+    """Say so where one of the two gave no conclusion, but for an n/a that still is one."""
+    if old.says_nothing or new.says_nothing:
+        if old.says_nothing and new.says_nothing:
+            return Change.STILL_ERROR
+        return Change.ERROR_NOW if new.says_nothing else Change.ERROR_BEFORE
+    verdicts = (old.verdict, new.verdict)
+    if Verdict.NOT_APPLICABLE in verdicts and old.verdict is not new.verdict:
+        now = new.verdict is Verdict.NOT_APPLICABLE
+        return Change.NOT_APPLICABLE_NOW if now else Change.NOT_APPLICABLE_BEFORE
+    return None
+
+
+def _lost_anew(old: Found, new: Found) -> tuple[str, ...]:
+    return tuple(sorted(new.lost - old.lost, key=ORDER.index))
+
+
+def _compare(cell: Cell, old: Found | None, new: Found | None, run: KeptRun) -> Compared:
+    if old is None:
+        return Compared(cell, old, new, Change.NEW)
+    if new is None:
+        return Compared(cell, old, new, Change.NOT_RUN if run.lacks(cell) else Change.GONE)
+    return Compared(cell, old, new, *judge(old, new))
+
+
+Cells = dict[Cell, "Found"]
+
+
+def _renamed(before: Cells, after: Cells, one: str, other: str) -> tuple[Cells, Cells]:
+    field = _field(before, one, "old")
+    if field != _field(after, other, "new"):
+        raise UserError(
+            f"--map {one}={other} is a line on one side and a variant on the other",
+            hint="map a line to a line, a variant to a variant",
+        )
+    return (
+        {
+            replace(cell, **{field: other}): found
+            for cell, found in before.items()
+            if getattr(cell, field) == one
+        },
+        {cell: found for cell, found in after.items() if getattr(cell, field) == other},
+    )
+
+
+def _field(cells: Mapping[Cell, Found], name: str, which: str) -> str:
+    for field in ("line", "variant"):
+        if any(getattr(cell, field) == name for cell in cells):
+            return field
+    known = dict.fromkeys(one for cell in cells for one in (cell.line, cell.variant))
+    raise UserError(
+        f"--map names {name}, which is no line or variant of the {which} run",
+        hint=f"it has {', '.join(known)}",
+    )

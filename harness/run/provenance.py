@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run was made of: the lab, opened, and the facts of it that run.json keeps."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.engines import ENGINES, MICROVM
+from harness.host.paths import CHECKOUT
+
+if TYPE_CHECKING:
+    from harness.kernel.choice.choice import KernelChoice
+    from harness.run.labs import OpenedLab
+
+_DEADLINE = 10.0  # seconds for git or QEMU to say its version
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class OpenLab:
+    """A lab that is ready to run cells, and what it is made of."""
+
+    lab: OpenedLab
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+LabOpener = Callable[[str, Iterable[str], Progress], AbstractContextManager[OpenLab]]
+"""From a kernel line and the variants to run to a lab; unit tests bring their own."""
+
+
+@contextmanager
+def open_lab(
+    line: str,
+    variants: Iterable[str],
+    progress: Progress,
+    *,
+    choice: KernelChoice | None = None,
+    engine: str = MICROVM.name,
+) -> Iterator[OpenLab]:
+    """Build or find all that the variants' cells need; raises UserError.
+
+    With a `choice` it is the user's kernel, and `line` what it is called. `engine` names how its
+    machines boot.
+    """
+    from harness.kernel.build.own import facts_of
+    from harness.lab.lab import Lab as RealLab
+    from harness.vm.workdir import sweep
+
+    with suppress(OSError):  # another worker's machine may go while it is looked at
+        sweep()
+    lab = RealLab.open(line, variants, progress=progress, choice=choice, engine=ENGINES[engine])
+    image = lab.image
+    facts = {
+        "image": image.key,
+        "source": image.meta.get("source", ""),
+        "config": image.meta.get("config", ""),
+        "series": image.meta.get("series", ""),
+        "choice": facts_of(choice) if choice else None,
+        "guest_image": lab.guest.key,
+        "engine": engine,
+        "flavours": {
+            flavour: {
+                "image": images.kernel.key,
+                "config": images.kernel.meta.get("config", ""),
+                "guest_image": images.guest.key,
+            }
+            for flavour, images in lab.flavours.items()
+            if flavour
+        },
+        "qemu": version_of("qemu-system-x86_64", "--version"),
+        "accelerator": lab.accelerator.name,
+        "accelerator_reason": lab.accelerator.reason,
+        "commit": commit(),
+        "host": f"{platform.machine()}, Linux {platform.release()}",
+    }
+    yield OpenLab(lab, facts)
+
+
+def commit() -> str:
+    """Return which commit of the harness this is, as git names it, or `unknown`.
+
+    Only the checkout's own repository is asked: an installed package may lie in somebody else's.
+    """
+    where = (f"--git-dir={CHECKOUT / '.git'}", f"--work-tree={CHECKOUT}")
+    return version_of("git", *where, "describe", "--always", "--dirty") or "unknown"
+
+
+def version_of(*argv: str) -> str:
+    """Return the first line that the command prints; empty if it fails or is not there."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=True, timeout=_DEADLINE, errors="replace"
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.partition("\n")[0].strip()

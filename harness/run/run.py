@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run: one pass over chosen cells, shown as it goes on, kept on disk, ended cleanly."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.host.errors import UserError
+from harness.judge.cells import variants_needed
+from harness.report.junit import write_junit
+from harness.report.terminal import Screen, print_report
+from harness.results.counts import counts, exit_status
+from harness.results.folder import RunDirectory, now
+from harness.results.run_name import new_run_name
+from harness.run.ledger import Ledger
+from harness.run.pool import Ended, Failed, Pool, Started, Stopping
+from harness.run.vmcores import Vmcores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+    from rich.console import Console
+
+    from harness.model.cell import Cell
+    from harness.run.labs import Lab
+    from harness.run.provenance import LabOpener, OpenLab
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: the cells that were chosen, all that is needed for them, and how."""
+
+    line: str
+    chosen: Sequence[Cell]
+    needed: Sequence[Cell]
+    jobs: int
+    root: Path
+    scenario_files: Sequence[Path] = ()
+    keep_vmcores: bool = False
+    variant_files: Sequence[Path] = ()
+
+
+def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
+    """Run the plan and return the exit status.
+
+    Raises UserError, after all that was found is shown and kept, when the run could not go on.
+    """
+    run = _Run(plan, out)
+    with ExitStack() as until_kept:
+        with (
+            Screen(plan.needed, out) as screen,
+            opener(plan.line, variants_needed(plan.needed), screen.progress) as opened,
+        ):
+            pool = Pool(plan.needed, lab=run.lab_of(opened), jobs=plan.jobs)
+            until_kept.enter_context(run.stopped_by_signals(pool))
+            run.go(opened, pool, screen)
+        return run.end()
+
+
+class _Run:
+    """The state of one run between its start and its end."""
+
+    def __init__(self, plan: Plan, out: Console) -> None:
+        self._plan = plan
+        self._out = out
+        self._start = time.monotonic()
+        self._started = now()
+        self._signal = 0
+        self._running = False
+        self._error: UserError | None = None
+        self._vmcores: Vmcores | None = None
+
+    def lab_of(self, opened: OpenLab) -> Lab:
+        """The lab to run on: one that leaves dumps, if the plan asks for them. Raises UserError."""
+        if not self._plan.keep_vmcores:
+            return opened.lab
+        self._vmcores = Vmcores(opened.lab, lambda cell: self._directory.folder(cell))
+        self._vmcores.check(variants_needed(self._plan.needed))
+        return self._vmcores
+
+    def go(self, opened: OpenLab, pool: Pool, screen: Screen) -> None:
+        """Run the cells until the last has ended or the run was told to stop."""
+        self._directory = RunDirectory.create(self._plan.root, new_run_name())
+        self._directory.announce()
+        self._ledger = Ledger(self._directory)
+        self._note(
+            started=self._started,
+            finished=None,
+            line=self._plan.line,
+            selected=[cell.id for cell in self._plan.chosen],
+            jobs=self._plan.jobs,
+            scenario_files=[str(path) for path in self._plan.scenario_files],
+            variant_files=[str(path) for path in self._plan.variant_files],
+            **opened.facts,
+        )
+        try:
+            self._running = True
+            self._follow(pool, screen)
+        except KeyboardInterrupt:
+            screen.say("stopping at once: the running cells are given up")
+            pool.abandon()
+        self._running = False
+        for result in self._ledger.close():
+            screen.final(result)
+
+    def end(self) -> int:
+        """Show and keep what was found; return the exit status or raise UserError."""
+        results = list(self._ledger.results.values())
+        missing = len(self._plan.needed) - len(results)
+        status = 2 if missing or self._error or self._ledger.unsaved else exit_status(results)
+        if self._signal:
+            status = 128 + self._signal
+        seconds = time.monotonic() - self._start
+        try:
+            junit = self._directory.path / "junit.xml"
+            write_junit(junit, results)
+        except OSError as error:
+            self._ledger.trouble = error
+        self._note(
+            finished=now(),
+            seconds=round(seconds, 3),
+            exit_status=status,
+            counts={**counts(results), "not_run": missing},
+            stopped_by=signal.Signals(self._signal).name if self._signal else None,
+            error=str(self._error) if self._error else None,
+        )
+        self._directory.remove_locks()
+        print_report(
+            self._out,
+            results,
+            cells=self._plan.needed,
+            seconds=seconds,
+            where=self._directory.path,
+            notes=self._dumps_told(),
+        )
+        self._raise_trouble()
+        return status
+
+    def _dumps_told(self) -> dict[Cell, str]:
+        if self._vmcores is None:
+            return {}
+        return self._vmcores.told(self._directory.path, self._ledger.outcomes.items())
+
+    def _raise_trouble(self) -> None:
+        if self._error:
+            raise self._error
+        if self._ledger.trouble is not None and not self._on_disk():
+            raise UserError(
+                f"not all of the results could be written to {self._directory.path}: "
+                f"{self._ledger.trouble.strerror or self._ledger.trouble}",
+                hint="they are printed above; mend that and run again to keep them",
+            ) from self._ledger.trouble
+
+    def _on_disk(self) -> bool:
+        finished = self._directory.header().get("finished") is not None
+        return finished and not self._ledger.unsaved and self._junit_written()
+
+    def _junit_written(self) -> bool:
+        return (self._directory.path / "junit.xml").is_file()
+
+    def _follow(self, pool: Pool, screen: Screen) -> None:
+        for event in pool.events():
+            match event:
+                case Started(cell):
+                    screen.started(cell)
+                case Ended(cell, outcome):
+                    screen.ended(cell)
+                    for result in self._ledger.add(cell, outcome):
+                        screen.final(result)
+                case Failed(_, error):
+                    self._error = self._error or error
+                case Stopping():
+                    screen.say("stopping when the running cells have ended; again to stop at once")
+
+    @contextmanager
+    def stopped_by_signals(self, pool: Pool) -> Iterator[None]:
+        """Let Ctrl-C and its like stop the pool, and a second one give up the running cells.
+
+        A handler instead of the exception: it cannot hit between an outcome and its place on disk.
+        A third one changes nothing: what was found is being kept.
+        """
+
+        def stop(number: int, _frame: FrameType | None) -> None:
+            if not self._signal:
+                self._signal = number
+                pool.stop()
+            elif self._running:
+                self._running = False
+                raise KeyboardInterrupt
+
+        before = {number: signal.signal(number, stop) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, **facts: Any) -> None:
+        try:
+            self._directory.write_header(facts)
+        except OSError as error:
+            self._ledger.trouble = error

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The `-k` expression: words joined by and, or, not and parentheses, as pytest has it.
+
+A word that is a scenario's, a variant's or a cell's whole name means exactly that one, so that the
+line that reruns a cell never selects its namesakes; any other word is looked for as a part of
+the cell's id or of the scenario's surface id, whatever its case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+from harness.host.errors import UserError
+from harness.model.cell import Cell
+from harness.scenarios import SCENARIOS
+
+Matcher = Callable[[Cell], bool]
+
+_TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
+_OPERATORS = ("and", "or", "not", "(", ")")
+
+
+def select(cells: Sequence[Cell], expression: str | None) -> list[Cell]:
+    """Return the cells that the expression matches, in order; all of them for None.
+
+    Raises UserError when the expression cannot be read or matches nothing: a run of nothing
+    would look like a run in which nothing went wrong.
+    """
+    if expression is None:
+        return list(cells)
+    matches = _Parser(expression, cells).parse()
+    chosen = [cell for cell in cells if matches(cell)]
+    if not chosen:
+        raise UserError(f"no cell matches -k {expression!r}", hint=_suggestion(expression))
+    return chosen
+
+
+def _suggestion(expression: str) -> str:
+    words = [word for word in _TOKEN.findall(expression) if word not in _OPERATORS]
+    near = [name for word in words for name in get_close_matches(word, SCENARIOS, n=2)]
+    return f"did you mean {' or '.join(near)}?" if near else "`umd-harness list` names them all"
+
+
+class _Parser:
+    """Recursive descent over `or` of `and` of `not` of words."""
+
+    def __init__(self, expression: str, cells: Sequence[Cell]) -> None:
+        self._expression = expression
+        self._tokens = _TOKEN.findall(expression)
+        self._names = {name for cell in cells for name in _names(cell)} | set(SCENARIOS)
+
+    def parse(self) -> Matcher:
+        matches = self._alternatives()
+        if self._tokens:
+            self._fail(f"unexpected {self._tokens[0]!r}")
+        return matches
+
+    def _alternatives(self) -> Matcher:
+        parts = [self._conjunction()]
+        while self._take("or"):
+            parts.append(self._conjunction())
+        return lambda cell: any(part(cell) for part in parts)
+
+    def _conjunction(self) -> Matcher:
+        parts = [self._term()]
+        while self._take("and"):
+            parts.append(self._term())
+        return lambda cell: all(part(cell) for part in parts)
+
+    def _term(self) -> Matcher:
+        if self._take("not"):
+            inner = self._term()
+            return lambda cell: not inner(cell)
+        if self._take("("):
+            inner = self._alternatives()
+            if not self._take(")"):
+                self._fail("a parenthesis is not closed")
+            return inner
+        if not self._tokens or self._tokens[0] in _OPERATORS:
+            self._fail("a word is missing")
+        return self._word(self._tokens.pop(0))
+
+    def _word(self, word: str) -> Matcher:
+        if word in self._names:
+            return lambda cell: word in _names(cell)
+        part = word.lower()
+        return lambda cell: part in f"{cell.id} {SCENARIOS[cell.scenario].surface}".lower()
+
+    def _take(self, token: str) -> bool:
+        found = bool(self._tokens) and self._tokens[0] == token
+        if found:
+            self._tokens.pop(0)
+        return found
+
+    def _fail(self, why: str) -> NoReturn:
+        raise UserError(
+            f"-k {self._expression!r} cannot be read: {why}",
+            hint="for example: -k 'ptrace and not kthread'",
+        )
+
+
+def _names(cell: Cell) -> tuple[str, ...]:
+    return (cell.scenario, cell.variant, cell.line, cell.id)

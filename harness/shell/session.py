@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A root shell on this terminal, in a machine of a variant.
+
+The machine is as it was saved, or as a scenario finds it, or as the scenario leaves it: attacked,
+and not yet asked to recover, for the aftermath's restarts would sweep away what there is to see.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.attacker import Attacker, Channel, SetupFailed
+from harness.attacker.agent.terminal import Terminal
+from harness.brought.scenario_files import load_scenario_files
+from harness.host.errors import UserError, VmLost
+from harness.lab.trial import Trial, first_request
+from harness.model.cell import Cell
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Verdict
+from harness.report.text import visible
+from harness.scenarios import SCENARIOS
+from harness.shell.keyboard import Keyboard
+from harness.vm.debugger import debugger
+from harness.witness.conclude import conclude
+from harness.witness.reader import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.lab.lab import Lab
+    from harness.model.attempt_end import AttemptEnd
+    from harness.scenarios.registry import Scenario
+    from harness.vm.debugger import Debugger
+    from harness.vm.machine import Machine
+    from harness.witness.conclude import Evidence
+
+BEFORE, AFTER = "before", "after"
+CALLS_TOLD = 20
+_POLL_SECONDS = 0.03
+_NO_DEADLINE = 1e7  # seconds; the person at the terminal is it
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a shell is to be in: a variant's machine, or the one a scenario finds or leaves."""
+
+    lab: Lab
+    variant: str
+    scenario: Scenario | None = None
+    at: str = BEFORE
+
+    @property
+    def subject(self) -> str:
+        """What it is, for a person."""
+        what = f"{self.variant} of {self.lab.line}"
+        return f"{what}, {self.at} {self.scenario.name}" if self.scenario else what
+
+
+def check_applicable(scenario: Scenario, variant: str) -> None:
+    """Raise UserError for a scenario that is n/a on a variant, before anything is built."""
+    if reason := scenario.not_applicable.get(variant):
+        raise _not_applicable(scenario.name, variant, reason)
+
+
+def run_shell(session: Session, *, gdb: bool = False, say: Callable[[str], None]) -> int:
+    """Stay until the shell ends; return the exit status. Raises UserError."""
+    lab = session.lab
+    if session.scenario:
+        cell = Cell(lab.line, session.variant, session.scenario.name)
+        if reason := lab.lacking(cell):
+            raise _not_applicable(cell.scenario, cell.variant, reason)
+    vmlinux = lab.vmlinux(session.variant) if gdb else None
+    try:
+        with ExitStack() as stack:
+            stub = stack.enter_context(debugger()) if vmlinux else None
+            machine = stack.enter_context(_staged(session, stub, say=say))
+            channel = stack.enter_context(
+                Channel(
+                    machine.agent_socket(),
+                    reply_seconds=_NO_DEADLINE,
+                    attempt_seconds=_NO_DEADLINE,
+                )
+            )
+            if stub and vmlinux:
+                machine.hand_over()
+                say("The machine stands still until gdb has it continue. In another terminal:")
+                say(f"  {stub.command(vmlinux)}")
+            say(f"Root shell on {session.subject}: leave it with `exit`, or with Ctrl-a x.")
+            _serve(machine, Attacker(channel, lab.images(session.variant).guest), lab.engine.shell)
+    except VmLost as lost:
+        if not lost.by_guest:
+            raise UserError(
+                f"the machine of {session.subject} is lost: {visible(str(lost))}",
+                hint="try again, or watch it boot with --boot",
+            ) from lost
+        say(f"The machine has ended: {visible(str(lost))}.")
+    return 0
+
+
+def _not_applicable(scenario: str, variant: str, reason: str) -> UserError:
+    return UserError(f"{scenario} is n/a on {variant}: {reason}", hint="take another --variant")
+
+
+@contextmanager
+def _staged(
+    session: Session, stub: Debugger | None, *, say: Callable[[str], None]
+) -> Iterator[Machine]:
+    """The machine as it is to be looked at. Raises UserError, VmLost."""
+    lab, scenario = session.lab, session.scenario
+    kernel, guest = lab.images(session.variant).kernel, lab.images(session.variant).guest
+    listener = stub.listener if stub else None
+    cpus, boot = (scenario.cpus, scenario.boot) if scenario else (1, "")
+    is_attacking = False
+    try:
+        with ExitStack() as stack:
+            machine = stack.enter_context(
+                lab.machine(session.variant, cpus=cpus, boot=boot, debugger=listener)
+            )
+            witness = Witness(machine, kernel)
+            if scenario is None:
+                first_request(witness)
+            else:
+                trial = Trial(scenario, VARIANTS[session.variant], machine, kernel, guest)
+                attacker, handler = stack.enter_context(trial.prepared(witness))
+                if session.at == AFTER:
+                    is_attacking = True
+                    evidence, end = trial.attack(attacker, handler, witness)
+                    is_attacking = False
+                    for line in _account(attacker, evidence, end):
+                        say(line)
+            say(f"The handler is process {witness.read().pid}.")
+            yield machine
+    except VmLost as lost:
+        if not is_attacking:
+            raise
+        raise UserError(
+            f"nothing is left to look at {session.subject}: {visible(str(lost))}",
+            hint=f"take --at {BEFORE}",
+        ) from lost
+
+
+def _account(attacker: Attacker, evidence: Evidence, end: AttemptEnd) -> Iterator[str]:
+    """Yield lines that tell of an attack: its last calls, its end, and what was lost so far."""
+    calls = attacker.attempt.calls
+    if omitted := attacker.attempt.count - len(calls[-CALLS_TOLD:]):
+        yield f"  ... {omitted} calls before these"
+    for call in calls[-CALLS_TOLD:]:
+        result = call.errno or ("no answer" if call.result is None else f"{call.result:#x}")
+        preparing = "  (set-up)" if call.setup else ""
+        yield visible(f"  {call.name}({', '.join(call.args)}) = {result}{preparing}")
+    yield f"The attack: {visible(str(end))}."
+    conclusion = conclude(evidence, end)
+    lost = conclusion.axes.verdict
+    so_far = "nothing is lost" if lost is Verdict.HELD else f"{lost} ({conclusion.detail})"
+    yield f"So far, before the aftermath: {visible(so_far)}."
+
+
+def _serve(machine: Machine, attacker: Attacker, command: tuple[str, ...]) -> None:
+    """Let the person at this terminal have the guest's shell until one of the two leaves."""
+    try:
+        terminal = Terminal(attacker, command, kind=os.environ.get("TERM", "linux"))
+    except SetupFailed as error:
+        raise UserError(
+            f"the guest gives no shell: {visible(str(error))}",
+            hint="look at it with --gdb, or --boot it",
+        ) from error
+    with Keyboard(machine.kill) as keyboard:
+        try:
+            _relay(terminal, keyboard)
+        except VmLost:
+            if not keyboard.left:
+                raise
+
+
+def _relay(terminal: Terminal, keyboard: Keyboard) -> None:
+    """Carry what is typed there, and what is printed back, until the shell has ended."""
+    typed, size, is_busy = b"", os.terminal_size((0, 0)), False
+    while True:
+        if (now := shutil.get_terminal_size()) != size:
+            size = now
+            terminal.resize(*size)
+        typed += keyboard.take(0 if is_busy else _POLL_SECONDS)
+        if typed:
+            typed = typed[terminal.write(typed) :]
+        printed = terminal.read()
+        if printed is None:
+            return
+        is_busy = bool(printed)
+        sys.stdout.buffer.write(printed)
+        sys.stdout.flush()
+
+
+def chosen_scenario(text: str) -> Scenario:
+    """Return a scenario by its name, or by FILE.py::NAME, or FILE.py if that has only one.
+
+    The file is executed. Raises UserError.
+    """
+    path, _, name = text.partition("::")
+    if not path.endswith(".py"):
+        names, name = list(SCENARIOS), text
+        hint = "`umd-harness list` names them; one of your own is FILE.py::NAME"
+    else:
+        names = load_scenario_files([Path(path)])
+        name = name or (names[0] if len(names) == 1 else "")
+        hint = f"take one of: {', '.join(names)}"
+    if name not in names:
+        raise UserError(f"there is no scenario {text!r}", hint=hint)
+    return SCENARIOS[name]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How long a cell takes from its variant's saved state, against a boot of its own, in one run."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.host.errors import UserError
+from harness.model.cell import Cell
+from harness.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.run.labs import Lab
+
+CELLS = (("baseline", "nothing"), ("isolated", "proc_mem_write"), ("kthread", "nothing"))
+"""Variant and scenario of the cells that are timed: one that does nothing, one that attacks."""
+
+REPEAT = FEWEST = 7
+"""Measurements of each kind below which a median says little."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Wall times of one cell, in seconds, from the machine's start to its end."""
+
+    name: str
+    saved: tuple[float, ...]
+    fresh: tuple[float, ...]
+
+    @property
+    def saved_median(self) -> float:
+        """Median seconds from the saved state."""
+        return statistics.median(self.saved)
+
+    @property
+    def fresh_median(self) -> float:
+        """Median seconds of a boot and the same run."""
+        return statistics.median(self.fresh)
+
+    @property
+    def ratio(self) -> float:
+        """What part of boot-plus-run a cell from the saved state takes."""
+        return self.saved_median / self.fresh_median
+
+    def as_json(self) -> dict[str, Any]:
+        """Return an entry of the `cells` that `bench --output` keeps (`figures`)."""
+        return {
+            "name": self.name,
+            "saved_seconds": self.saved,
+            "fresh_seconds": self.fresh,
+            "ratio": self.ratio,
+        }
+
+    def __str__(self) -> str:
+        """Return the line that `bench` prints."""
+        return (
+            f"{self.name:<32} saved state {self.saved_median:.3f} s  "
+            f"boot-plus-run {self.fresh_median:.3f} s  ratio {self.ratio:.3f}  "
+            f"(medians of {len(self.saved)}; {_range(self.saved)} and {_range(self.fresh)})"
+        )
+
+
+def bench(
+    lab: Lab, *, line: str, repeat: int, progress: Callable[[str], None]
+) -> list[Measurement]:
+    """Time each cell `repeat` times both ways, alternating; the last entry is all together.
+
+    Raises UserError for too few measurements or a cell that ends in an error: an error is fast.
+    """
+    check_repeat(repeat)
+    measured = []
+    for variant, scenario in CELLS:
+        cell = Cell(line, variant, scenario)
+        progress(f"bench: {cell.id}, making its saved state")
+        _seconds(lab, cell, fresh=False)
+        saved, fresh = [], []
+        for number in range(repeat):
+            progress(f"bench: {cell.id}, {number + 1} of {repeat}")
+            saved.append(_seconds(lab, cell, fresh=False))
+            fresh.append(_seconds(lab, cell, fresh=True))
+        measured.append(Measurement(cell.id, tuple(saved), tuple(fresh)))
+    every = Measurement(
+        "all cells",
+        tuple(second for one in measured for second in one.saved),
+        tuple(second for one in measured for second in one.fresh),
+    )
+    return [*measured, every]
+
+
+def check_repeat(repeat: int) -> None:
+    """Raise UserError for too few measurements."""
+    if repeat < FEWEST:
+        raise UserError(f"{repeat} measurements are too few", hint=f"take -n {FEWEST} or more")
+
+
+def _seconds(lab: Lab, cell: Cell, *, fresh: bool) -> float:
+    outcome = lab.run(cell, fresh=fresh)
+    if outcome.verdict is Verdict.ERROR:
+        raise UserError(
+            f"{cell.id} ended in an error: {outcome.detail}",
+            hint=f"see why: umd-harness run --variant {cell.variant} -k {cell.scenario}",
+        )
+    return outcome.seconds
+
+
+def _range(seconds: tuple[float, ...]) -> str:
+    return f"{min(seconds):.3f} to {max(seconds):.3f}"

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commit of a series that changes a verdict, found by halving, as `git bisect` does.
+
+A step is a kernel of that many commits and the witness. What a step gave is noted in the cache
+under all that decides it, so that a search that was interrupted goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.host.errors import DoesNotBuild, UserError
+from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
+from harness.judge.cells import closure, variants_needed
+from harness.judge.conclusion import conclude
+from harness.kernel.source.source import read_json, write_json
+from harness.model.verdict import Verdict
+from harness.results.kept_run import Found
+from harness.run.pool import Ended, Failed, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from harness.kernel.series.series import Series
+    from harness.model.cell import Cell, Outcome
+    from harness.run.labs import Lab
+
+LIBRARY = "kernel/usermode_driver_mgmt.c"
+"""What the witness stands on: no step without it can be asked anything."""
+
+ISOLATION = "include/linux/umd_isolation.h"
+"""What the first commit that isolates brings."""
+
+
+class Steps(Protocol):
+    """A series, to be tried commit by commit; the harness's own is `LineSteps`."""
+
+    @property
+    def first(self) -> int:
+        """The least number of commits that can be tried."""
+
+    @property
+    def last(self) -> int:
+        """The number of all commits, without the witness's."""
+
+    def subject(self, number: int) -> str:
+        """The subject of a commit, from 1."""
+
+    def message(self, number: int) -> str:
+        """The whole message of a commit, from 1."""
+
+    def key(self, number: int, variants: Sequence[str]) -> str:
+        """Name all kernels that the variants take at a step."""
+
+    def lab(self, number: int, variants: Sequence[str], progress: Callable[[str], None]) -> Lab:
+        """Build a step's kernels; raises DoesNotBuild where its sources are to blame."""
+
+
+@dataclass(frozen=True)
+class LineSteps:
+    """The series of one of the harness's kernel lines."""
+
+    line: str
+
+    @cached_property
+    def _series(self) -> Series:
+        from harness.kernel.series.series import load_series
+
+        series = load_series(self.line, patches=KERNEL_PATCHES)
+        series.without_witness()  # raises unless the witness is last
+        return series
+
+    @property
+    def first(self) -> int:
+        """The step of the commit that adds the library, or none of a line that has it."""
+        return self._bringing(LIBRARY) or 0
+
+    @property
+    def plain(self) -> int:
+        """The last step that isolates nothing."""
+        return max((self._bringing(ISOLATION) or self.first + 1) - 1, self.first)
+
+    @property
+    def last(self) -> int:
+        """The number of all commits but the witness's."""
+        return len(self._series.commits) - 1
+
+    def subject(self, number: int) -> str:
+        """The subject of a commit, from 1."""
+        return self._series.commits[number - 1].subject
+
+    def message(self, number: int) -> str:
+        """The whole message of a commit, from 1."""
+        return self._series.commits[number - 1].message
+
+    def key(self, number: int, variants: Sequence[str]) -> str:
+        """Name the images of all flavours that the variants take."""
+        from harness.kernel.build.build import image_key
+        from harness.model.variants import VARIANTS
+
+        flavours = sorted({"", *(VARIANTS[variant].flavour for variant in variants)})
+        return " ".join(image_key(self.line, flavour=one, step=number) for one in flavours)
+
+    def lab(self, number: int, variants: Sequence[str], progress: Callable[[str], None]) -> Lab:
+        """Find or build the step's images."""
+        from harness.lab.lab import Lab as RealLab
+
+        return RealLab.open(self.line, variants, step=number, progress=progress)
+
+    def _bringing(self, name: str) -> int | None:
+        for number, commit in enumerate(self._series.commits, start=1):
+            if name in commit.files():
+                return number
+        return None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that was tried: what its cells gave, or `why` it can tell nothing."""
+
+    number: int
+    found: Mapping[Cell, Found] = field(default_factory=dict)
+    why: str = ""
+
+    def changed(self, other: Step) -> list[Cell]:
+        """Return the cells whose verdicts differ from those of a step before it."""
+        return [
+            cell
+            for cell, found in self.found.items()
+            if (found.verdict, found.lost) != (other.found[cell].verdict, other.found[cell].lost)
+        ]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The last step before the change, and the first one after: one commit apart, or nearly so.
+
+    Those between, if there are any, were `skipped`: each could be the one.
+    """
+
+    before: Step
+    after: Step
+    skipped: tuple[Step, ...]
+
+
+def step_of(steps: Steps, text: str) -> int:
+    """Return the step that a number of commits, or a part of a subject, means. Raises UserError."""
+    number = int(text) if text.isdecimal() else _by_subject(steps, text)
+    if not steps.first <= number <= steps.last:
+        needs = ": the witness takes the library" if number < steps.first else ""
+        raise UserError(
+            f"step {text} cannot be tried{needs}",
+            hint=f"name a number from {steps.first} to {steps.last}, or a commit's subject",
+        )
+    return number
+
+
+def _by_subject(steps: Steps, text: str) -> int:
+    subjects = {number: steps.subject(number) for number in range(1, steps.last + 1)}
+    exact = [number for number, subject in subjects.items() if subject == text]
+    near = [number for number, said in subjects.items() if text.lower() in said.lower()]
+    match exact or near:
+        case [number]:
+            return number
+        case []:
+            raise UserError(
+                f"no commit has {text!r} in its subject",
+                hint=f"the first is “{subjects[1]}”; a number of commits will do as well",
+            )
+        case several:
+            named = "; ".join(f"{number} “{subjects[number]}”" for number in several[:4])
+            raise UserError(
+                f"{len(several)} commits have {text!r} in their subjects: {named}",
+                hint="name one by its number",
+            )
+
+
+def bisect(
+    good: int, bad: int, tried: Callable[[int], Step], *, say: Callable[[Step], None]
+) -> Finding:
+    """Find the change between two steps, whichever comes first; `say` takes each that was tried.
+
+    With several cells it is the first step at which any of them differs from the earlier end,
+    if none of them changes back. Raises UserError where there is no change to be found.
+    """
+
+    def taken(number: int) -> Step:
+        step = tried(number)
+        say(step)
+        return step
+
+    start, end = (_end(taken(number)) for number in sorted((good, bad)))
+    if not end.changed(start):
+        raise UserError(
+            f"steps {start.number} and {end.number} give the same: there is no change to find",
+            hint="choose other cells with -k, or other ends with --good and --bad",
+        )
+    before, after = start, end
+    skipped: dict[int, Step] = {}
+    while number := _middle(before.number, after.number, skipped):
+        step = taken(number)
+        if step.why:
+            skipped[number] = step
+        elif step.changed(start):
+            after = step
+        else:
+            before = step
+    between = (skipped[one] for one in sorted(skipped) if before.number < one < after.number)
+    return Finding(before, after, tuple(between))
+
+
+def _end(step: Step) -> Step:
+    if step.why:
+        raise UserError(
+            f"step {step.number} is one of the ends, and tells nothing: {step.why}",
+            hint="name another with --good or --bad",
+        )
+    return step
+
+
+def _middle(low: int, high: int, skipped: Iterable[int]) -> int:
+    """Return the step next to the middle that was not skipped; 0 if none is left."""
+    left = [number for number in range(low + 1, high) if number not in skipped]
+    return min(left, key=lambda number: (abs(2 * number - low - high), number), default=0)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Tries steps: builds what was not built, runs what was not run, and takes note."""
+
+    steps: Steps
+    cells: Sequence[Cell]
+    jobs: int
+    progress: Callable[[str], None]
+    files: Sequence[Path] = ()
+    """Files of scenarios that are not the harness's own."""
+
+    def __call__(self, number: int) -> Step:
+        """Try one step. Raises UserError for what would stop every other as well."""
+        variants = variants_needed(self.cells)
+        note = self._note(self.steps.key(number, variants))
+        noted = read_json(note)
+        known = noted if isinstance(noted, dict) else {}
+        missing = [cell for cell in self.cells if cell.id not in known]
+        if missing:
+            try:
+                lab = self.steps.lab(number, variants, self._telling(number))
+            except DoesNotBuild as error:
+                return Step(number, why=f"it does not build: {error}")
+            found = self._run(lab, missing, number)
+            known |= {
+                cell.id: _noted(one)
+                for cell, one in found.items()
+                if one.verdict is not Verdict.ERROR
+            }
+            write_json(note, known)
+            for cell, one in found.items():
+                if one.verdict is Verdict.ERROR:
+                    return Step(number, why=f"{cell.id} gave no conclusion: {one.detail}")
+        return Step(number, {cell: _read(known[cell.id]) for cell in self.cells})
+
+    def _run(self, lab: Lab, cells: Sequence[Cell], number: int) -> dict[Cell, Found]:
+        needed = closure(cells)
+        outcomes: dict[Cell, Outcome] = {}
+        pool = Pool(needed, lab=lab, jobs=self.jobs)
+        try:
+            for event in pool.events():
+                if isinstance(event, Failed):
+                    raise event.error
+                if isinstance(event, Ended):
+                    outcomes[event.cell] = event.outcome
+                    self._telling(number)(f"{len(outcomes)} of {len(needed)} cells")
+        except BaseException:
+            pool.abandon()
+            raise
+        return {cell: Found.of(conclude(cell, outcomes)) for cell in cells}
+
+    def _telling(self, number: int) -> Callable[[str], None]:
+        return lambda said: self.progress(f"step {number}: {said}")
+
+    def _note(self, key: str) -> Path:
+        """Return where a step's verdicts are noted: under the kernels and what asks them."""
+        digest = hashlib.sha256(f"{key} {self._asking}".encode())
+        return cache_dir() / "bisect" / f"{digest.hexdigest()[:32]}.json"
+
+    @cached_property
+    def _asking(self) -> str:
+        """A hash of the harness, the guest's programs, and the files of further scenarios."""
+        ours = [*Path(__file__).parent.rglob("*.py"), *GUEST_IMAGES.rglob("*.[ch]")]
+        digest = hashlib.sha256()
+        for path in (*sorted(ours), *self.files):
+            content = path.read_bytes()
+            digest.update(f"{path.name} {len(content)}\n".encode() + content)
+        return digest.hexdigest()
+
+
+def _noted(found: Found) -> dict[str, Any]:
+    return {**vars(found), "lost": sorted(found.lost)}
+
+
+def _read(noted: Mapping[str, Any]) -> Found:
+    return Found(
+        verdict=Verdict(noted["verdict"]),
+        lost=frozenset(noted["lost"]),
+        detail=noted["detail"],
+        expected=Verdict(noted["expected"]),
+        ok=noted["ok"],
+        control=noted["control"],
+    )

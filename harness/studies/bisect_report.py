@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The search for a commit, as text: a step and what it gave, and the commit in the end."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from harness.report.compare import told
+
+if TYPE_CHECKING:
+    from harness.studies.bisect import Finding, Step, Steps
+
+
+def story(step: Step, steps: Steps) -> str:
+    """Return a step's heading and a line for each of its cells."""
+    last = f"up to “{steps.subject(step.number)}”" if step.number else "without any commit"
+    lines = [f"step {step.number} of {steps.last}, {last}:"]
+    if step.why:
+        lines.append(f"  skipped: {step.why}")
+    lines += [f"  {cell.id}: {told(found)}" for cell, found in step.found.items()]
+    return "\n".join(lines)
+
+
+def conclusion(finding: Finding, steps: Steps) -> str:
+    """Return the commit that was found, its message and what it changes.
+
+    Where steps were skipped, it is those that are left, as `git bisect` has it.
+    """
+    before, after = finding.before, finding.after
+    changes = [
+        f"{cell.id}: {told(before.found[cell])} -> {told(after.found[cell])}"
+        for cell in after.changed(before)
+    ]
+    numbers = range(before.number + 1, after.number + 1)
+    if finding.skipped:
+        suspects = [f"  {number} “{steps.subject(number)}”" for number in numbers]
+        heading = "One of these commits changes it; the steps between tell nothing:"
+        return "\n".join([heading, *suspects, *changes])
+    message = textwrap.indent(steps.message(after.number), "    ")
+    heading = f"Commit {after.number} of {steps.last} changes it: {steps.subject(after.number)}"
+    return "\n".join([heading, "", message, *changes])

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What each defence buys: the attacks that win on `isolated` without it, and it alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.model.cell import Cell
+from harness.model.verdict import Effect, Verdict
+from harness.run.pool import Ended, Failed, Pool
+from harness.scenarios import REFERENCES, SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.model.cell import Outcome
+    from harness.run.labs import Lab
+
+SUBJECT = "isolated"
+
+DEFENCES = {
+    "access": "access to its memory, files and registers",
+    "signals": "signals, whoever has them sent, but for its manager's",
+    "sched": "settings of its scheduling and limits",
+    "cgroups": "being moved to another cgroup",
+    "freezer": "being frozen",
+    "oom": "the OOM killer",
+    "futex": "being taken for the owner of a lock",
+    "bpf": "programs that decide in its context or in place of a hook",
+    "probes": "probes that look into its memory or write it",
+    "perf": "performance events and breakpoints",
+    "audit": "waiting for the audit to write down what it does",
+    "faults": "injected faults",
+    "pages": "its page frames being taken for broken, moved or watched",
+    "pipes": "permissions and notifications of its own pipes",
+    "exec": "what may come between its blob and the process",
+    "image": "changes of its blob, on a swap device or through its mount",
+    "locked": "its memory leaving memory",
+    "inherited": "what its parent may pass on",
+    "caps": "capabilities that others may take away, or abuse",
+    "framing": "replies that belong to no request",
+    "seccomp": "itself, once an attacker has taken it over",
+}
+"""What `umd_without=` names, in the kernel's order, and what the handler is defended from."""
+
+
+@dataclass
+class Bought:
+    """What was lost without one defence: scenarios and verdicts; `broken` gave no conclusion."""
+
+    defence: str
+    lost: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def held_cells(line: str) -> list[Cell]:
+    """Return the cells of the attacks that could gain something, and on `isolated` must not."""
+    return [
+        Cell(line, SUBJECT, scenario.name)
+        for scenario in SCENARIOS.values()
+        if scenario.effect is not Effect.NONE
+        and scenario.expected(SUBJECT) is Verdict.HELD
+        and not scenario.gains(SUBJECT)
+    ]
+
+
+def what_each_buys(
+    lab_without: Callable[[str], Lab],
+    cells: Sequence[Cell],
+    *,
+    defences: Sequence[str] = tuple(DEFENCES),
+    jobs: int,
+    progress: Callable[[str], None],
+) -> list[Bought]:
+    """Run the cells, and the references, without each of the defences. Raises UserError."""
+    every = [*(Cell(cells[0].line, SUBJECT, name) for name in REFERENCES), *cells]
+    found = []
+    for defence in defences:
+        bought = Bought(defence)
+        found.append(bought)
+        done = 0
+        for event in Pool(every, lab=lab_without(defence), jobs=jobs, rounds=1).events():
+            if isinstance(event, Failed):
+                raise event.error
+            if isinstance(event, Ended):
+                done += 1
+                _note(bought, event.cell, event.outcome)
+                progress(f"without {defence}: {done} of {len(every)}")
+    return found
+
+
+def _note(bought: Bought, cell: Cell, outcome: Outcome) -> None:
+    if cell.scenario in REFERENCES:
+        due = SCENARIOS[cell.scenario].wins
+        if outcome.verdict is not due:
+            bought.broken[cell.scenario] = f"{outcome.verdict}, not {due}: {outcome.detail}"
+    elif outcome.verdict is Verdict.ERROR:
+        bought.broken[cell.scenario] = outcome.detail
+    elif outcome.verdict is not Verdict.NOT_APPLICABLE and (
+        outcome.gained or outcome.verdict is not Verdict.HELD
+    ):
+        step = outcome.verdict is Verdict.HELD
+        bought.lost[cell.scenario] = "a step" if step else str(outcome.verdict)
+
+
+def markdown(bought: Sequence[Bought], cells: Sequence[Cell]) -> str:
+    """Return the table, defence by defence, and the attacks that no defence holds alone."""
+    alone = {name for one in bought for name in one.lost}
+    shared = [cell.scenario for cell in cells if cell.scenario not in alone]
+    rows = [
+        f"| `{one.defence}` | {DEFENCES[one.defence]} | "
+        + (", ".join(f"`{name}` ({lost})" for name, lost in one.lost.items()) or "none")
+        + " |"
+        for one in bought
+    ]
+    return "\n".join(
+        [
+            "| defence | defends it from | attacks that it alone holds, and what they do without |",
+            "| --- | --- | --- |",
+            *rows,
+            "",
+            f"No single defence holds these {len(shared)}: "
+            + ", ".join(map("`{}`".format, shared)),
+        ]
+    )

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The same cells again and again: evidence counts only if it comes out the same each time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.judge.conclusion import half_done
+from harness.model.verdict import Verdict
+from harness.run.pool import Ended, Failed, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.model.cell import Cell
+    from harness.run.labs import Lab
+
+
+@dataclass
+class Counts:
+    """How often a cell gave which verdict, and the first detail of each.
+
+    `half` counts the times that it lost by half an attack.
+    """
+
+    cell: Cell
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    details: dict[Verdict, str] = field(default_factory=dict)
+    half: int = 0
+
+    @property
+    def steady(self) -> bool:
+        """Whether it came to one conclusion, and the same one each time."""
+        same = len(self.verdicts) == 1 and Verdict.ERROR not in self.verdicts
+        return same and self.half in (0, self.verdicts.total())
+
+    def __str__(self) -> str:
+        """Return the line that `repeat` prints."""
+        if self.steady:
+            [(verdict, times)] = self.verdicts.items()
+            return f"{self.cell.id}: {times} x {verdict}"
+        found = [
+            f"{times} x {verdict} ({self.details[verdict]})"
+            for verdict, times in self.verdicts.most_common()
+        ]
+        if self.half:
+            found.append(f"{self.half} x half an attack")
+        return f"{self.cell.id}: NOT STEADY: {', '.join(found)}"
+
+
+def repeat(
+    lab: Lab, cells: Sequence[Cell], *, times: int, jobs: int, progress: Callable[[str], None]
+) -> list[Counts]:
+    """Run each cell `times` times, `jobs` at once, all of them in turn. Raises UserError."""
+    counts = {cell: Counts(cell) for cell in cells}
+    pool = Pool([cell for _ in range(times) for cell in cells], lab=lab, jobs=jobs, rounds=1)
+    done = 0
+    for event in pool.events():
+        if isinstance(event, Failed):
+            raise event.error
+        if isinstance(event, Ended):
+            done += 1
+            verdict = event.outcome.verdict
+            counts[event.cell].verdicts[verdict] += 1
+            counts[event.cell].details.setdefault(verdict, event.outcome.detail)
+            counts[event.cell].half += bool(half_done(event.cell, event.outcome))
+            progress(f"{done} of {times * len(cells)}: {event.cell.id} {verdict}")
+    return list(counts.values())

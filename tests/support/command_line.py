@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Starts the command line as a process of its own, above a scripted lab."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE = Path(__file__).parent
+DEADLINE = 60.0
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which the background ignores
+
+DRIVER = """
+import sys
+sys.path.insert(0, {here!r})
+from pathlib import Path
+import small_corpus
+from harness.cli.main import main
+from harness.run import provenance
+from harness.host.errors import UserError
+from harness.model.verdict import Verdict
+from scripted_lab import ScriptedLab, opener, outcome
+if not {whole}:
+    small_corpus.keep()
+lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines},
+                  isolated_us={isolated_us})
+provenance.open_lab = opener(lab, says=("kernel: 1/2 objects",), takes={opening})
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def command(
+    arguments: Sequence[str],
+    script: str = "{}",
+    *,
+    takes: float = 0.0,
+    opening: float = 0.0,
+    machines: bool = False,
+    whole: bool = False,
+    isolated_us: int = 205,
+) -> list[str]:
+    """The command above a scripted lab; its corpus is the small one, but for `whole`."""
+    driver = DRIVER.format(
+        here=str(HERE),
+        script=script,
+        takes=takes,
+        opening=opening,
+        machines=machines,
+        whole=whole,
+        isolated_us=isolated_us,
+    )
+    return [sys.executable, "-c", driver, *arguments]
+
+
+def umd_harness(
+    where: Path,
+    *arguments: str,
+    script: str = "{}",
+    whole: bool = False,
+    isolated_us: int = 205,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(arguments, script, whole=whole, isolated_us=isolated_us),
+        cwd=where,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def latest(where: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    run = where / "results/latest"
+    lines = (run / "results.jsonl").read_text().splitlines()
+    return json.loads((run / "run.json").read_text()), [json.loads(line) for line in lines]
+
+
+def start(where: Path, *, takes: float = 0.0, machines: bool = False) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(["run", "--jobs", "2"], takes=takes, machines=machines),
+        cwd=where,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_cells(where: Path, number: int) -> None:
+    deadline = time.monotonic() + DEADLINE
+    ran = where / "ran"
+    while not ran.exists() or len(ran.read_text().split()) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def header_of(where: Path) -> dict[str, Any]:
+    header = json.loads((where / "results/latest/run.json").read_text())
+    assert isinstance(header, dict)
+    return header

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which cells are run on every engine, and held against what the default one gives.
+
+Of each file of the corpus, which is a class of attacks, the first two; not those that take the
+whole machine down, whose end is the same however it booted, nor those that freeze it, and with it
+what an attacker may be reached by, nor those that take a disk, which one engine has. In the system
+tests, the first of each file, of the first ten files by name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harness.engines import ENGINES, MICROVM
+from harness.kernel.series.series import DEFAULT_LINE
+from harness.lab.lab import Lab
+from harness.model.cell import Cell, Outcome
+from harness.model.verdict import Axes, Verdict
+from harness.run.pool import run_rounds
+from harness.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.scenarios import Scenario
+
+VARIANTS = ("baseline", "isolated")
+EACH = 2
+FEW = 10
+
+
+def classes() -> dict[str, list[Scenario]]:
+    """The scenarios that count, by their files' names."""
+    found = defaultdict(list)
+    for scenario in SCENARIOS.values():
+        own = scenario.ends_machine or scenario.freezes or scenario.on_disk
+        if not (own or scenario.is_reference):
+            found[scenario.attack.__module__].append(scenario)
+    return {name: found[name] for name in sorted(found)}
+
+
+def many() -> list[Cell]:
+    """The cells of the comparison."""
+    return _cells(scenario for ones in classes().values() for scenario in ones[:EACH])
+
+
+def few() -> list[Cell]:
+    """Those of the system tests."""
+    return _cells(ones[0] for ones in list(classes().values())[:FEW])
+
+
+def _cells(scenarios: Iterable[Scenario]) -> list[Cell]:
+    return [Cell(DEFAULT_LINE, variant, one.name) for one in scenarios for variant in VARIANTS]
+
+
+@dataclass
+class Engines:
+    """Runs cells on any engine. What the default one gives is kept, to be held against others."""
+
+    labs: dict[str, Lab] = field(default_factory=dict)
+    usual: dict[Cell, Outcome] = field(default_factory=dict)
+
+    def compare(self, engine: str, cell: Cell) -> None:
+        """Fail unless the cell comes out on `engine` as it does on the default one."""
+        if cell not in self.usual:
+            self.usual[cell] = run_rounds(self.lab(MICROVM.name), cell)
+        usual, found = self.usual[cell], run_rounds(self.lab(engine), cell)
+        assert found.verdict is not Verdict.ERROR, f"{engine}: {found.detail}\n{found.console}"
+        assert _told(found) == _told(usual), f"{engine}: {found.detail}; else: {usual.detail}"
+
+    def lab(self, engine: str) -> Lab:
+        """The shipped line's lab of an engine."""
+        if engine not in self.labs:
+            usual = self.labs.get(MICROVM.name) or Lab.open(
+                DEFAULT_LINE, VARIANTS, progress=lambda _: None
+            )
+            ENGINES[engine].check()
+            ENGINES[engine].make(progress=lambda _: None)
+            self.labs[engine] = replace(usual, engine=ENGINES[engine])
+        return self.labs[engine]
+
+
+def _told(outcome: Outcome) -> tuple[Verdict, Axes, tuple[str, ...]]:
+    """What must be the same on every engine: the verdict, what was lost, what was gained."""
+    return outcome.verdict, outcome.axes, outcome.gained

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What forgers share: how to lie on the agent's channel, and what a run makes of a made-up cell."""
+
+from __future__ import annotations
+
+import struct
+import time
+from contextlib import suppress
+from os import O_RDONLY
+from signal import SIGSTOP
+from typing import TYPE_CHECKING, Any
+
+from cells import NAME, Cells
+
+from harness.judge import conclusion
+from harness.model.cell import Cell, Outcome
+from harness.model.verdict import Axes
+from harness.scenarios import REFERENCES, SCENARIOS, Effect
+from harness.scenarios.registry import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker
+    from harness.judge.conclusion import Result
+    from harness.witness.handler import Handler
+
+    Attack = Callable[[Attacker, Handler], None]
+
+CHANNEL_FD = 900
+"""The agent's end of the channel (guest-images/agent/agent.c)."""
+
+NEVER_REACHED = "the attack never reached the handler in the kernel"
+
+
+def frame(ident: int, result: int) -> bytes:
+    """A reply as the agent would send it, with no bytes read back."""
+    return struct.pack("<IIq", 12, ident, result)
+
+
+def last_request(attacker: Attacker) -> int:
+    """The number of the last request; the next one's is higher by 1."""
+    return attacker._channel._ident
+
+
+def hurry(attacker: Attacker, seconds: float = 0.5) -> None:
+    """Have the host wait for a reply no longer than that: for tests of what never comes."""
+    attacker._channel._reply_seconds = seconds
+
+
+def forge(attacker: Attacker, *results: int) -> None:
+    """Answer the calls to come before they are made, and stop the agent from making them."""
+    agent = attacker.getpid()
+    now = last_request(attacker)
+    answers = [frame(now + 2 + number, result) for number, result in enumerate((0, *results))]
+    lies = b"".join(answers)
+    # The forger's own two calls, this write and the kill, are answered along with the rest.
+    attacker.write(CHANNEL_FD, frame(now + 1, len(lies) + len(frame(0, 0))) + lies)
+    attacker.kill(agent, SIGSTOP)
+
+
+def wait_for(attacker: Attacker, path: str) -> None:
+    """Wait for a file to appear."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            attacker.open(path, O_RDONLY).close()
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no {path} in the guest")
+
+
+def write(attacker: Attacker, path: str, text: str) -> None:
+    """Turn one of the kernel's knobs."""
+    attacker.write_file(path, text.encode())
+
+
+def sysrq(attacker: Attacker, keys: str) -> None:
+    """Press keys that the kernel heeds whoever else is alive."""
+    for key in keys:
+        write(attacker, "/proc/sysrq-trigger", key)
+
+
+def results(cells: Cells, attack: Attack, *variants: str, **declared: Any) -> dict[str, Result]:
+    """What a run reports of an attack on its control and `variants`, the references being sound."""
+    line, chosen = cells.lab.line, ("baseline", *variants)
+    outcomes = {
+        Cell(line, variant, name): Outcome(
+            verdict=SCENARIOS[name].effect.wins,
+            axes=Axes(integrity=name == "host_tamper"),
+            detail="",
+            seconds=0,
+            image="",
+            attempt_end="",
+            witness={"said": "by another test"},
+        )
+        for variant in chosen
+        for name in REFERENCES
+    }
+    for variant in chosen:
+        outcomes[Cell(line, variant, NAME)] = cells.run(attack, variant, **declared)
+    made_up = Scenario(NAME, "", attack, Effect.INTEGRITY, "test", ())
+    cells.monkeypatch.setitem(SCENARIOS, NAME, made_up)
+    return {variant: conclusion.conclude(Cell(line, variant, NAME), outcomes) for variant in chosen}

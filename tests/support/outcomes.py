@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Outcomes of the small corpus: all as expected, but for those that a test names."""
+
+from __future__ import annotations
+
+from scripted_lab import ScriptedLab
+
+from harness.judge.cells import all_cells
+from harness.model.cell import Cell, Outcome
+
+
+def cell(variant: str, name: str) -> Cell:
+    return Cell("6.12", variant, name)
+
+
+ISOLATED = cell("isolated", "proc_mem_write")
+CONTROL = cell("baseline", "proc_mem_write")
+
+
+def as_expected(**script: Outcome) -> dict[Cell, Outcome]:
+    """Every cell's outcome as expected, but for those named `variant__scenario`."""
+    lab = ScriptedLab()
+    outcomes = {one: lab.run(one) for one in all_cells()}
+    for name, given in script.items():
+        variant, _, scenario = name.partition("__")
+        outcomes[cell(variant, scenario)] = given
+    return outcomes

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tallies made by hand: as the bytes the guest's memory holds, and as what is read from them."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import Any
+
+from harness.model.attempt_end import AttemptEnd, End
+from harness.witness.conclude import Evidence
+from harness.witness.tally import (
+    HOOKS,
+    MAGIC,
+    NAMED,
+    PHASES,
+    RECORDS,
+    SECRETS,
+    SIZE,
+    VERSION,
+    Count,
+    Escape,
+    Seen,
+    State,
+    Tally,
+    Violation,
+)
+
+HEAD = struct.Struct("<QIIQIIIIIiIIQQQ")
+"""struct umd_witness_tally up to its counts (overlay/kernel/umd_witness/tally.h)."""
+COUNT = struct.Struct("<6IiI")
+RECORD = struct.Struct("<IIiIQ")
+SEEN = struct.Struct("<qII")
+
+COMPLETED = AttemptEnd(End.COMPLETED)
+REFUSED = AttemptEnd(End.REFUSED, "EPERM at openat")
+NO_TARGET = AttemptEnd(End.NO_TARGET, "ESRCH at openat")
+LOCKED_DOWN = AttemptEnd(End.LOCKED_DOWN, "EPERM at openat")
+BROKEN = AttemptEnd(End.BROKEN, "unexpected ENOENT at openat")
+
+
+def layout(**fields: int) -> bytes:
+    """The bytes of a tally at rest in which every field but `fields` tells its place."""
+    head = {
+        "magic": MAGIC,
+        "version": VERSION,
+        "size": SIZE,
+        "heartbeat": 11,
+        "sequence": 12,
+        "state": State.DONE,
+        "command": 13,
+        "phase": 3,
+        "generation": 14,
+        "pid": 15,
+        "violations": 0,
+        "vmforks": 1,
+        "slowest": 16,
+        "page_table": 17,
+        "chain": 18,
+    }
+    assert set(fields) <= set(head)
+    counts = [COUNT.pack(*(100 * place + n for n in range(6)), -place, 0) for place in range(4)]
+    records = [RECORD.pack(n, 2, -n, n % 2, 1000 * n) for n in range(RECORDS)]
+    seen = [SEEN.pack(0x1000 * n, n, 2 * n) for n in range(NAMED + HOOKS)]
+    return b"".join(
+        [
+            HEAD.pack(*{**head, **fields}.values()),
+            *counts,
+            bytes(range(32)),
+            bytes(32 * (SECRETS - 1)),
+            *records,
+            struct.pack("<IiIIIIQqII", 21, -22, 26, 0, 23, 24, 1 << 32 | 25, -27, 28, 29),
+            *seen,
+        ]
+    )
+
+
+def count(**numbers: int) -> Count:
+    """A count, zero where nothing is said."""
+    return replace(Count(sent=0, right=0, wrong=0, failed=0, starts=0, loads=0, error=0), **numbers)
+
+
+WHOLE_PHASES = (
+    count(sent=16, right=16),
+    count(sent=16, right=16, starts=1),
+    count(sent=16, right=16, starts=1, loads=1),
+)
+"""What an aftermath leaves in which nothing went wrong."""
+
+BEFORE = Tally(
+    heartbeat=100,
+    state=State.RUNNING,
+    command=1,
+    phase=0,
+    generation=1,
+    pid=30,
+    violations=Violation(0),
+    vmforks=1,
+    slowest=2_000_000,
+    page_table=0x1000,
+    chain=0,
+    count=count(sent=20, right=20, starts=1),
+    phases=(count(),) * PHASES,
+    secrets_sha256=(),
+    records=(),
+    exits=0,
+    exit_code=0,
+    demoted=0,
+    escape=Escape(asked=0, returned=0, call=0, compat=False, result=0, failed=0, exits=0),
+    named=(Seen(0, 0, 0),) * NAMED,
+    hooks=(),
+)
+AFTER = replace(
+    BEFORE,
+    heartbeat=200,
+    state=State.DONE,
+    phase=PHASES,
+    generation=3,
+    count=count(sent=70, right=70, starts=3),
+    phases=WHOLE_PHASES,
+)
+
+
+def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
+    """Evidence of an attack that arrived and did nothing, but for what is said."""
+    usual: dict[str, Any] = {
+        "before": BEFORE,
+        "attacked": BEFORE,
+        "after": after,
+        "taint": 0,
+        "reached": 1,
+        "shown": (),
+        "secrets": frozenset(),
+        "gained": (),
+        "aftermath_ended": True,
+        "stalled": 0.0,
+        "forced": 0,
+        "inside": False,
+        "whole_kernel": False,
+        "policed": False,
+        "witness_changed": False,
+    }
+    return Evidence(**{**usual, **other})

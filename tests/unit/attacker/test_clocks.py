@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Times as the kernel takes them."""
+
+from __future__ import annotations
+
+import struct
+
+from harness.attacker.tools.clocks import timespec
+
+
+def test_a_time_is_seconds_and_the_rest() -> None:
+    assert struct.unpack("<2q", timespec(1_500_000_000)) == (1, 500_000_000)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The samples in perf's ring buffer, which a guest may have forged."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.attacker.tools.perf import stacks_in
+
+
+def record(body: bytes, kind: int = 9) -> bytes:
+    return struct.pack("<IHH", kind, 0, 8 + len(body)) + body
+
+
+def sample(stack: bytes, *, used: int | None = None) -> bytes:
+    size = struct.pack("<Q", len(stack))
+    return record(size + stack + struct.pack("<Q", len(stack) if used is None else used))
+
+
+def test_samples_are_found_among_other_records() -> None:
+    records = sample(b"a" * 16) + record(bytes(16), kind=2) + sample(b"b" * 24, used=8)
+    assert list(stacks_in(records)) == [b"a" * 16, b"b" * 8]
+
+
+def test_a_kernel_threads_sample_has_no_stack() -> None:
+    assert list(stacks_in(record(bytes(8)))) == [b""]
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"", b"\x09", struct.pack("<IHH", 9, 0, 0), struct.pack("<IHH", 9, 0, 4096), b"\xff" * 64],
+    ids=["none", "cut header", "no size", "cut record", "noise"],
+)
+def test_what_is_no_record_ends_the_list(tail: bytes) -> None:
+    assert list(stacks_in(sample(b"a" * 8) + tail)) == [b"a" * 8]
+
+
+def test_a_forged_count_is_no_more_than_the_record() -> None:
+    assert list(stacks_in(sample(b"a" * 8, used=1 << 60))) == [b"a" * 8]
+
+
+@given(st.binary(max_size=256))
+def test_forged_records_give_no_more_than_themselves(data: bytes) -> None:
+    assert sum(map(len, stacks_in(data))) <= len(data)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Files of the user's own: what they may import, and how what is wrong with one is told."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.brought.options import Brought, brought_or_all
+from harness.brought.scenario_files import load_scenario_files
+from harness.host.errors import UserError
+from harness.model.cell import Cell
+from harness.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REGISTER = """
+from harness.scenarios import Effect, scenario
+
+@scenario(effect=Effect.INTEGRITY, surface="{row}", answers=())
+def {name}(attacker, handler):
+    "Do what I think of."
+"""
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """The corpus and the way modules are found, as they were."""
+    scenarios, modules, path = dict(SCENARIOS), dict(sys.modules), list(sys.path)
+    yield
+    SCENARIOS.clear()
+    SCENARIOS.update(scenarios)
+    for name in sys.modules.keys() - modules.keys():
+        del sys.modules[name]
+    sys.path[:] = path
+
+
+def file(folder: Path, code: str, *, name: str = "mine", row: str = "mine") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_text(code + REGISTER.format(name=name, row=row))
+    return path
+
+
+def told(path: Path) -> str:
+    with pytest.raises(UserError) as error:
+        load_scenario_files([path])
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("statement", ["from .beside import ROW", "from beside import ROW"])
+def test_it_may_import_what_lies_beside_it(tmp_path: Path, statement: str) -> None:
+    (tmp_path / "beside.py").write_text("ROW = 'beside'\n")
+    path = file(tmp_path, f"{statement}\n")
+    path.write_text(path.read_text().replace('"mine"', "ROW"))
+    assert load_scenario_files([path]) == ["mine"]
+    assert SCENARIOS["mine"].surface == "beside"
+    assert SCENARIOS["mine"].origin == ("--scenario", str(path))
+
+
+def test_what_lies_beside_it_hides_nothing_installed(tmp_path: Path) -> None:
+    (tmp_path / "errno.py").write_text("raise OSError\n")
+    (tmp_path / "wave.py").write_text("raise OSError\n")  # which nobody has imported yet
+    assert "wave" not in sys.modules
+    load_scenario_files([file(tmp_path, "import errno, wave\n")])
+
+
+def test_two_files_of_one_name_have_their_own_beside_them(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        path = file(tmp_path / folder, "from .beside import ROW\n")
+        text = path.read_text().replace('"mine"', "ROW").replace("def mine", f"def {folder}_own")
+        path.write_text(text)
+        (path.parent / "beside.py").write_text(f"ROW = {folder!r}\n")
+    loaded = load_scenario_files([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
+    assert loaded == ["a_own", "b_own"]
+    assert [SCENARIOS[name].surface for name in loaded] == ["a", "b"]
+
+
+def test_an_import_while_the_attack_runs_still_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("ROW = 'beside'\n")
+    path = file(tmp_path, "")
+    path.write_text(path.read_text() + "    from .beside import ROW\n    return ROW\n")
+    load_scenario_files([path])
+    assert SCENARIOS["mine"].attack(None, None) == "beside"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "said"),
+    [
+        ("x = 1\nraise RuntimeError('no')\n", 2, "RuntimeError: no; mend the scenario file"),
+        ("import sys\nsys.exit(3)\n", 2, "SystemExit: 3; "),
+        ("x = 1\ndef f(:\n", 2, "SyntaxError: invalid syntax; "),
+        ("from . import absent\n", 1, "ImportError: cannot import name 'absent'"),
+        ("from ... import absent\n", 1, "ImportError: attempted relative import beyond"),
+        (REGISTER.format(name="nothing", row=""), 4, "ValueError: scenario nothing is registered"),
+        (
+            "from pathlib import Path\nfrom harness.brought.attack_program import attack_program\n"
+            "attack_program(Path('/absent'))\n",
+            3,
+            "there is no attack program /absent: No such file or directory; name a static",
+        ),
+    ],
+    ids=["raises", "leaves", "syntax", "import", "beyond", "taken", "program"],
+)
+def test_what_is_wrong_is_told_by_its_line(tmp_path: Path, code: str, line: int, said: str) -> None:
+    path = file(tmp_path, code)
+    assert told(path).startswith(f"{path}:{line}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("code", "line"), [("x = 1\n1 / 0\n", 2), ("def f(:\n", 1)], ids=["raises", "syntax"]
+)
+def test_what_is_wrong_beside_it_is_told_by_that_files_line(
+    tmp_path: Path, code: str, line: int
+) -> None:
+    (tmp_path / "beside.py").write_text(code)
+    path = file(tmp_path, "import beside\n")
+    assert told(path).startswith(f"{tmp_path / 'beside.py'}:{line}: ")
+
+
+def test_a_file_that_registers_nothing_or_is_none(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("")
+    assert "empty.py registers no scenario; decorate a function" in told(tmp_path / "empty.py")
+    assert "there is no scenario file" in told(tmp_path / "absent.py")
+    (tmp_path / "mine.txt").write_text("")
+    assert "is not a Python file" in told(tmp_path / "mine.txt")
+    assert "is not a Python file" in told(tmp_path)
+    (tmp_path / "binary.py").write_bytes(b"\0\xff")
+    assert "binary.py" in told(tmp_path / "binary.py")
+
+
+def test_nothing_brought_is_nothing_registered() -> None:
+    assert Brought().register() == []
+    assert Brought().words() == []
+
+
+def test_what_is_brought_runs_alone_unless_an_expression_chooses() -> None:
+    cells = [Cell("6.12", "isolated", "a"), Cell("6.12", "isolated", "b")]
+    assert brought_or_all(cells, ["b"], None) == cells[1:]
+    assert brought_or_all(cells, [], None) == cells
+    assert brought_or_all(cells, ["b"], "a") == cells

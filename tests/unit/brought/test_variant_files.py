@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Variants of the user's own: what a file may say, what it takes over, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import latest, umd_harness
+from corpora import small  # noqa: F401 - a fixture
+
+from harness.brought.variant_files import load_variant_files
+from harness.host.errors import UserError
+from harness.host.paths import GUEST_IMAGES
+from harness.judge.cells import all_cells, check_corpus
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Verdict
+from harness.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MINE = """
+name = "mine"
+summary = "a policy of mine"
+cmdline = "umd_isolation=off lsm=mine"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.toml"
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_not_said_is_as_for_baseline(file: Path) -> None:
+    file.write_text(MINE)
+    assert load_variant_files([file]) == ["mine"]
+    mine = VARIANTS["mine"]
+    assert mine.cmdline == "umd_isolation=off lsm=mine"
+    assert mine.handler == VARIANTS["baseline"].handler
+    assert not mine.protects
+    assert mine.origin == ("--variant-file", str(file))
+    check_corpus()
+    assert len(all_cells(variants=["mine"])) == len(SCENARIOS)
+    assert SCENARIOS["ptrace_seize"].expected("mine") is Verdict.TAMPERED
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_declared_for_the_variant_it_is_like_holds_for_it(file: Path) -> None:
+    file.write_text(f'{MINE}like = "isolated"\n')
+    load_variant_files([file])
+    assert VARIANTS["mine"].protects
+    assert SCENARIOS["dev_mem"].expected("mine") is Verdict.TAMPERED
+    assert SCENARIOS["ptrace_seize"].expected("mine") is Verdict.HELD
+    assert SCENARIOS["dev_mem"].holes["mine"] == SCENARIOS["dev_mem"].holes["isolated"]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_n_a_for_the_one_is_n_a_for_the_other(file: Path) -> None:
+    file.write_text(f'{MINE}like = "kthread"\nprotects = false\n')
+    load_variant_files([file])
+    assert SCENARIOS["escape_openat"].expected("mine") is Verdict.NOT_APPLICABLE
+    assert SCENARIOS["ptrace_seize"].expected("mine") is Verdict.TAMPERED
+
+
+@pytest.mark.usefixtures("small")
+def test_the_shipped_file_is_sound() -> None:
+    assert load_variant_files([GUEST_IMAGES / "policies/tsem/variant.toml"]) == ["tsem"]
+    tsem = VARIANTS["tsem"]
+    assert tsem.needs == ("SECURITY_TSEM",)
+    assert "tsem" in tsem.cmdline
+    assert [text for _, text in tsem.writes] == ["enforce", "seal"]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name =", "it is not TOML: Invalid value"),
+        (MINE.replace("summary", "sumary"), "summary is missing"),
+        (f"{MINE}sumary = 1\n", "a variant has no 'sumary'"),
+        (MINE.replace("mine", "baseline", 1), "there is a variant baseline already"),
+        (MINE.replace("mine", "My policy", 1), "name is not a name of small letters"),
+        (f'{MINE}protects = "yes"\n', "protects is not true or false"),
+        (f'{MINE}like = "strict"\n', "like = 'strict' is no variant"),
+        (f"{MINE}like = []\n", "like = [] is no variant"),
+        (f'{MINE}needs = "SECURITY"\n', "needs is not a list of kernel options"),
+        (f'{MINE}needs = ["CONFIG x"]\n', "needs is not a list of kernel options"),
+        (f'{MINE}writes = [["a/b", "c"]]\n', "writes is not a list of pairs"),
+        (f'{MINE}writes = [["/a"]]\n', "writes is not a list of pairs"),
+        (MINE.replace("a policy", "a\\npolicy"), "summary is not one line"),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_name(file: Path, text: str, said: str) -> None:
+    before = set(VARIANTS)
+    file.write_text(text)
+    with pytest.raises(UserError) as error:
+        load_variant_files([file])
+    assert f"{file}: {said}" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert set(VARIANTS) == before
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        load_variant_files([tmp_path / "absent.toml"])
+
+
+def test_a_variant_is_run_alone_and_named_in_the_run(file: Path) -> None:
+    file.write_text(MINE)
+    done = umd_harness(file.parent, "run", "--variant-file", "mine.toml", "-k", "ptrace_seize")
+    assert done.returncode == 0, done.stderr
+    header, lines = latest(file.parent)
+    assert header["variant_files"] == ["mine.toml"]
+    assert {line["variant"] for line in lines} == {"mine", "baseline"}
+    table = umd_harness(file.parent, "table", "latest", "--variant", "mine").stdout
+    assert "0 of 1" in table
+
+
+def test_the_line_that_runs_a_cell_again_brings_its_variant(file: Path) -> None:
+    file.write_text(f"{MINE}protects = true\n")
+    lost = "{('mine', 'ptrace_seize'): outcome(Verdict.TAMPERED)}"
+    arguments = ("run", "--variant-file", "mine.toml", "-k", "ptrace_seize")
+    done = umd_harness(file.parent, *arguments, script=lost)
+    assert done.returncode == 1
+    again = "run --variant mine -k ptrace_seize --variant-file mine.toml"
+    assert again in " ".join(done.stdout.split())
+
+
+def test_a_wrong_file_is_one_line_of_the_command(file: Path) -> None:
+    for arguments in (("run",), ("shell",), ("repeat", "-k", "nothing")):
+        done = umd_harness(file.parent, *arguments, "--variant-file", "mine.toml")
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "mine.toml cannot be read" in done.stderr

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `clean` removes, says, and leaves alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import FileLock
+
+from harness.cache.clean import clean
+from harness.cli.main import main
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with a bit of everything."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = tmp_path / "umd-harness"
+    for name in (
+        "states/6.12-isolated/k/ram",
+        "build/6.12/source/f",
+        "images/k/bzImage",
+        "guests/k/a",
+        "signing/private.pem",
+    ):
+        (cache / name).parent.mkdir(parents=True)
+        (cache / name).write_bytes(b"x" * 8192)
+    (cache / "source-6.12.json").write_text("{}")
+    return cache
+
+
+def test_what_is_made_again_soon_goes_and_images_stay(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["clean"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"removed {cache / 'states'}, 0.0 MiB",
+        f"removed {cache / 'build'}, 0.0 MiB",
+    ]
+    kept = sorted(path.name for path in cache.iterdir())
+    assert kept == ["guests", "images", "signing", "source-6.12.json"]
+
+
+def test_all_takes_the_images_too_and_counts_real_blocks(cache: Path) -> None:
+    with (cache / "images/k/sparse").open("wb") as file:
+        file.truncate(1 << 30)
+    removed = {one.path.name: one.size for one in clean(everything=True)}
+    assert list(removed) == ["states", "build", "images", "guests", "signing"]
+    assert 8192 <= removed["images"] < 1 << 20
+    assert [path.name for path in cache.iterdir()] == ["source-6.12.json"]
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_second_time_there_is_nothing() -> None:
+    assert list(clean(everything=True))
+    assert list(clean(everything=True)) == []
+
+
+def test_what_an_interrupted_removal_left_goes_as_well(cache: Path) -> None:
+    (cache / "states").rename(cache / ".removed-states-1")
+    assert [one.path.name for one in clean(everything=False)] == [".removed-states-1", "build"]
+
+
+@pytest.mark.parametrize(
+    "lock", ["build/6.12.lock", "states/6.12-isolated.lock", "machines/m/lock"]
+)
+def test_a_cache_in_use_is_left_alone(cache: Path, lock: str) -> None:
+    (cache / lock).parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / lock), pytest.raises(UserError, match="is locked"):
+        list(clean(everything=True))
+    assert (cache / "states/6.12-isolated/k/ram").exists()

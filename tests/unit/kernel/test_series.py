@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""series.toml: every overlay file belongs to one commit, and nothing is misspelt in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from miniature_kernel import LINE, SERIES, Miniature, make_miniature, write_files
+
+from harness.host.errors import UserError
+from harness.host.source_package import SourcePackage
+from harness.kernel.series.series import kernel_lines, load_series, source_package
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+ADDED = ("Add the library", "Add the witness")
+
+
+@pytest.fixture
+def mini(tmp_path: Path) -> Miniature:
+    return make_miniature(tmp_path)
+
+
+def test_series_is_read_in_order(mini: Miniature) -> None:
+    series = load_series(LINE, patches=mini.patches)
+    assert [commit.overlay for commit in series.commits] == [
+        ("kernel/library.c",),
+        ("kernel/witness/core.c",),
+    ]
+    assert series.handlers == ("kernel/handler",)
+
+
+def test_rewording_a_commit_changes_no_content(mini: Miniature) -> None:
+    before = load_series(LINE, patches=mini.patches).content()
+    (mini.patches / LINE / "series.toml").write_text(SERIES.replace("library", "Library", 1))
+    assert load_series(LINE, patches=mini.patches).content() == before
+
+
+def test_a_message_is_subject_and_body_and_what_holds_with_the_witness(mini: Miniature) -> None:
+    text = SERIES.replace("overlay =", "body = 'Why.'\nwitness_body = 'For tests.'\noverlay =", 1)
+    text = text.replace("kernel/witness/*", "kernel/umd_witness/*")
+    (mini.patches / LINE / "series.toml").write_text(text)
+    (mini.patches / "overlay/kernel/witness").rename(mini.patches / "overlay/kernel/umd_witness")
+    series = load_series(LINE, patches=mini.patches)
+    messages = [commit.message for commit in series.commits]
+    assert messages == [
+        "kernel: Add the library\n\nWhy.\n\nFor tests.\n",
+        "kernel: Add the witness\n",
+    ]
+    without = series.without_witness()
+    assert [commit.message for commit in without.commits] == ["kernel: Add the library\n\nWhy.\n"]
+    assert without.handlers == series.handlers
+
+
+def test_only_a_witness_can_be_left_out(mini: Miniature) -> None:
+    with pytest.raises(UserError, match="“kernel: Add the witness”, is not the witness: it adds"):
+        load_series(LINE, patches=mini.patches).without_witness()
+
+
+def test_overlay_file_not_named(mini: Miniature) -> None:
+    (mini.patches / "overlay/kernel/stray.c").write_text("")
+    with pytest.raises(UserError, match=r"names the overlay file kernel/stray\.c"):
+        load_series(LINE, patches=mini.patches)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("kernel/witness/*", "kernel/*.c", r"kernel/library\.c in more than one commit"),
+        ("kernel/witness/*", "kernel/nothing/*", "matches no file"),
+        ("0001-hook", "0002-hook", r"0002-hook\.patch, which is missing"),
+        ("handlers", "handlres", "unknown key `handlres`"),
+        ("patch =", "patches =", "unknown key `patches`"),
+        ("subject", "# subject", "without a subject"),
+        (SERIES, "handlers = []", "names no commit"),
+        ("[[commit]]", "[[commits", "is not TOML"),
+    ],
+)
+def test_mistakes_are_named(mini: Miniature, old: str, new: str, message: str) -> None:
+    (mini.patches / LINE / "series.toml").write_text(SERIES.replace(old, new))
+    with pytest.raises(UserError, match=message):
+        load_series(LINE, patches=mini.patches)
+
+
+def test_unknown_line(mini: Miniature) -> None:
+    with pytest.raises(UserError, match=r"no kernel line 9\.9"):
+        load_series("9.9", patches=mini.patches)
+
+
+def test_the_files_that_patches_change(mini: Miniature) -> None:
+    assert load_series(LINE, patches=mini.patches).changed_files() == ["kernel/fork.c"]
+
+
+def test_lines_are_the_folders_in_the_order_of_their_versions(mini: Miniature) -> None:
+    for line in ("7.2", "6.1", "10.0"):
+        write_files(mini.patches, {f"{line}/series.toml": SERIES})
+    assert kernel_lines(mini.patches) == ["6.1", LINE, "7.2", "10.0"]
+
+
+def test_a_line_may_have_its_source_fetched(mini: Miniature) -> None:
+    assert source_package(LINE, patches=mini.patches) is None
+    assert source_package("9.9", patches=mini.patches) is None
+    source = '[source]\npackage = "linux-source-6.12"\nsuite = "trixie"\n'
+    (mini.patches / LINE / "series.toml").write_text(SERIES + source)
+    wanted = SourcePackage("linux-source-6.12", "trixie")
+    assert source_package(LINE, patches=mini.patches) == wanted
+    assert load_series(LINE, patches=mini.patches).handlers == ("kernel/handler",)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ('[source]\npackage = "linux"', "no `suite` by Debian's rules"),
+        ('[source]\npackage = "../linux"\nsuite = "sid"', "no `package` by Debian's rules"),
+        ('[source]\npackage = "linux"\nsuite = "sid"\nurl = "x"', "unknown key `url`"),
+        ('source = "sid"', "is no table"),
+    ],
+)
+def test_mistakes_about_the_source_are_named(mini: Miniature, source: str, message: str) -> None:
+    (mini.patches / LINE / "series.toml").write_text(f"{source}\n")
+    with pytest.raises(UserError, match=message):
+        source_package(LINE, patches=mini.patches)
+
+
+def test_a_line_may_have_overlay_files_of_its_own(mini: Miniature) -> None:
+    own = f"{LINE}/overlay/kernel/witness/own.c"
+    write_files(mini.patches, {own: "int own;\n"})
+    series = load_series(LINE, patches=mini.patches)
+    assert series.commits[1].overlay == ("kernel/witness/core.c", "kernel/witness/own.c")
+    assert series.overlay_file("kernel/witness/own.c") == mini.patches / own
+    assert ("kernel/witness/own.c", b"int own;\n") in series.content()
+    shared = mini.patches / "overlay/kernel/witness/core.c"
+    assert series.overlay_file("kernel/witness/core.c") == shared
+    write_files(mini.patches, {f"{LINE}/overlay/kernel/witness/core.c": "int two;\n"})
+    with pytest.raises(UserError, match=r"kernel/witness/core\.c is in .* as well as in"):
+        load_series(LINE, patches=mini.patches)
+
+
+def test_a_lines_fragment_comes_after_the_first(mini: Miniature) -> None:
+    config = mini.patches / "config"
+    names = ("base.config", "witness.config")
+    shared = tuple(config / name for name in names)
+    assert load_series(LINE, patches=mini.patches).fragments(names) == shared
+    own = mini.patches / LINE / "line.config"
+    own.write_text("CONFIG_OWN=y\n")
+    series = load_series(LINE, patches=mini.patches)
+    assert series.fragments(names) == (shared[0], own, shared[1])
+    with pytest.raises(UserError, match=r"no\.config is missing"):
+        series.fragments(("base.config", "no.config"))
+
+
+def test_what_a_line_lacks_has_a_reason(mini: Miniature) -> None:
+    path = mini.patches / LINE / "series.toml"
+    path.write_text(SERIES + "[lacks]\nBASE = 'it came later'\n")
+    assert load_series(LINE, patches=mini.patches).lacks == {"BASE": "it came later"}
+    path.write_text(SERIES + "[lacks]\nBASE = ''\n")
+    with pytest.raises(UserError, match="no reason why it lacks BASE"):
+        load_series(LINE, patches=mini.patches)
+
+
+def test_a_line_may_be_like_another(mini: Miniature) -> None:
+    patches = mini.patches
+    first = "[[commit]]\nsubject = 'kernel: Bring it back'\noverlay = ['kernel/framework.c']\n"
+    write_files(
+        patches,
+        {
+            "7.2/series.toml": f"like = '{LINE}'\n{first}",
+            "7.2/overlay/kernel/framework.c": "int framework;\n",
+        },
+    )
+    with pytest.raises(UserError, match=r"names 0001-hook\.patch, which is missing; add .*7\.2/"):
+        load_series("7.2", patches=patches)
+    write_files(patches, {"7.2/0001-hook.patch": "of its own\n"})
+    series = load_series("7.2", patches=patches)
+    subjects = [commit.subject for commit in series.commits]
+    assert subjects == [
+        "kernel: Bring it back",
+        "kernel: Add the library",
+        "kernel: Add the witness",
+    ]
+    assert series.commits[1].patch == patches / "7.2/0001-hook.patch"
+    assert series.handlers == ("kernel/handler",)
+
+
+@pytest.mark.parametrize("other", ["9.9", "7.2", "6.1"])
+def test_a_line_is_like_one_with_a_series_of_its_own(mini: Miniature, other: str) -> None:
+    write_files(mini.patches, {"6.1/series.toml": f"like = '{LINE}'\n"})
+    write_files(mini.patches, {"7.2/series.toml": f"like = '{other}'\n"})
+    with pytest.raises(UserError, match=f"like {other}, which has no series of its own"):
+        load_series("7.2", patches=mini.patches)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tarball: found, hashed once, unpacked whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from miniature_kernel import FILES, LINE, pack
+
+from harness.host.errors import UserError
+from harness.host.paths import cache_dir
+from harness.kernel.source.source import find_source, partial_tree, read_json, unpack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_hash_is_remembered_until_the_tarball_changes(tmp_path: Path) -> None:
+    tarball = pack(tmp_path, FILES)
+    first = find_source(LINE, cache=tmp_path, where=tmp_path)
+    # Same size and time, other content: if it were read again, the hash would differ.
+    stat = tarball.stat()
+    tarball.write_bytes(b"\0" * stat.st_size)
+    os.utime(tarball, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert find_source(LINE, cache=tmp_path, where=tmp_path) == first
+    os.utime(tarball)
+    assert find_source(LINE, cache=tmp_path, where=tmp_path).digest != first.digest
+
+
+def test_missing_source_names_the_package(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"apt-get install linux-source-6\.12"):
+        find_source(LINE, cache=tmp_path, where=tmp_path)
+
+
+def test_torn_note_is_no_note(tmp_path: Path) -> None:
+    (tmp_path / "note.json").write_text('{"seen": [')
+    assert read_json(tmp_path / "note.json") is None
+
+
+def test_unpack_takes_the_members_asked_for(tmp_path: Path) -> None:
+    pack(tmp_path, FILES)
+    source = find_source(LINE, cache=tmp_path, where=tmp_path)
+    unpack(source, tmp_path / "part", members=["kernel/*", "no/such/file"])
+    assert sorted(path.name for path in (tmp_path / "part").iterdir()) == ["kernel"]
+
+
+def test_a_part_is_unpacked_once_for_the_same_members(tmp_path: Path) -> None:
+    tarball = pack(tmp_path, FILES)
+    source = find_source(LINE, cache=tmp_path, where=tmp_path)
+    part = partial_tree(source, ["kernel/fork.c", "no/such/file"], cache=tmp_path)
+    assert [path.name for path in part.rglob("*.*")] == ["fork.c"]
+    other = partial_tree(source, ["lib/*"], cache=tmp_path)
+    assert [path.name for path in other.rglob("*.*")] == ["string.c"]
+    tarball.unlink()
+    assert partial_tree(source, ("kernel/fork.c", "no/such/file"), cache=tmp_path) == part
+
+
+def test_cut_tarball_leaves_no_tree(tmp_path: Path) -> None:
+    tarball = pack(tmp_path, FILES)
+    tarball.write_bytes(tarball.read_bytes()[:-40])
+    source = find_source(LINE, cache=tmp_path, where=tmp_path)
+    with pytest.raises(UserError, match="could not unpack"):
+        unpack(source, tmp_path / "tree")
+    with pytest.raises(UserError, match="could not unpack"):
+        unpack(source, tmp_path / "tree", members=["kernel/*"])
+    assert not list(tmp_path.glob("*tree*"))
+
+
+def test_relative_cache_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert cache_dir() == tmp_path / ".cache/umd-harness"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert cache_dir() == tmp_path / "elsewhere/umd-harness"

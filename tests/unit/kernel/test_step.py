@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A part of a series with the witness on top, and its image, with the miniature kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from miniature_kernel import LINE, Miniature, make_miniature
+
+from harness.host.errors import DoesNotBuild, UserError
+from harness.host.paths import KERNEL_PATCHES
+from harness.kernel.build.build import kernel_image
+from harness.kernel.series.series import load_series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.kernel.build.images import KernelImage
+
+
+@pytest.fixture
+def mini(tmp_path: Path) -> Miniature:
+    return make_miniature(tmp_path)
+
+
+def build(mini: Miniature, step: int | None) -> KernelImage:
+    return kernel_image(
+        LINE,
+        step=step,
+        progress=lambda _: None,
+        patches=mini.patches,
+        cache=mini.cache,
+        sources=mini.sources,
+        free_space=0,
+    )
+
+
+def test_a_step_has_its_commits_and_the_witness(mini: Miniature) -> None:
+    series = load_series(LINE, patches=mini.patches)
+    none, whole = series.step(0), series.step(1)
+    assert [commit.subject for commit in none.commits] == ["kernel: Add the witness"]
+    assert none.handlers == (), "nothing is added to its folder yet"
+    assert whole == series
+    for number in (-1, 2):
+        with pytest.raises(UserError, match=r"no step .*; it has 0 to 1, each with the witness"):
+            series.step(number)
+
+
+def test_the_shipped_series_loses_its_handlers_with_the_commits_that_bring_them() -> None:
+    series = load_series("6.12", patches=KERNEL_PATCHES)
+    library = series.step(2)
+    assert "samples/umd/sample_umh" in series.step(3).handlers
+    assert set(series.handlers) - set(library.handlers) == {"samples/umd/sample_umh"}
+    assert series.step(len(series.commits) - 1) == series
+
+
+def test_a_step_is_built_in_the_same_tree_without_what_is_not_there_yet(mini: Miniature) -> None:
+    whole = build(mini, None)
+    assert whole.symbol("fork_hook") >= 0
+    step = build(mini, 0)
+    assert step.key != whole.key
+    with pytest.raises(UserError, match="has no symbol fork_hook"):
+        step.symbol("fork_hook")
+    assert step.symbol("witness") >= 0
+    assert "CONFIG_WITNESS" not in step.config.read_text(), "no Kconfig file has that option"
+    assert build(mini, 0) == step
+    assert build(mini, 1) == whole, "all commits are the line itself, found where it was built"
+    assert build(mini, None).symbol("fork_hook") >= 0
+
+
+def test_steps_do_not_crowd_out_the_line(mini: Miniature) -> None:
+    whole, step = build(mini, None), build(mini, 0)
+    assert (whole.meta["flavour"], step.meta["flavour"]) == ("", "step")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("overlay/kernel/library.c", "int library(void) { return }\n", "expected expression"),
+        (f"{LINE}/0001-hook.patch", None, "does not apply"),
+    ],
+)
+def test_sources_that_do_not_build_are_told_from_a_machine_that_cannot(
+    mini: Miniature, file: str, content: str | None, said: str
+) -> None:
+    path = mini.patches / file
+    path.write_text(content or path.read_text().replace("fork_step_5", "fork_step_55"))
+    with pytest.raises(DoesNotBuild, match=said):
+        build(mini, 1)
+    assert build(mini, 0).symbol("witness") >= 0

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two variants' results side by side: what counts as a regression, and what is repeated."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.host.errors import UserError
+from harness.kselftest.command import Comparison, passes
+from harness.kselftest.compare import AFTER, BEFORE, State, compare, judge
+from harness.kselftest.guest import MACHINE
+from harness.kselftest.ktap import EXIT, Outcome, TestResult
+from harness.kselftest.programs import Program
+from harness.report.kselftest import has_regression, print_comparison, summary
+from harness.report.terminal import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.kselftest.compare import Compared, Results
+
+P, S, F, M = Outcome.PASS, Outcome.SKIP, Outcome.FAIL, Outcome.MISSING
+PROGRAM = Program("pidfd/pidfd_test")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"),
+    [
+        ([P], [P], State.SAME),
+        ([F], [F], State.SAME),
+        ([S], [S], State.SAME),
+        ([P], [F], State.REGRESSION),
+        ([P], [S], State.REGRESSION),
+        ([S], [F], State.REGRESSION),
+        ([P], [M], State.REGRESSION),
+        ([F], [M], State.REGRESSION),
+        ([M], [P], State.REGRESSION),  # a test that only one side knows proves nothing
+        ([F], [P], State.BETTER),
+        ([M] * 3, [F, M, F], State.REGRESSION),
+        ([M] * 3, [F, M, M], State.FLAKY),  # the name of a failure that came once
+        ([P] * 3, [F] * 3, State.REGRESSION),
+        ([P] * 3, [F, F, P], State.REGRESSION),
+        ([P] * 3, [F, P, P], State.FLAKY),
+        ([P, P, F], [F] * 3, State.FLAKY),
+        ([P, F, P], [P] * 3, State.FLAKY),
+        ([M, P, P], [P] * 3, State.FLAKY),
+        ([F] * 3, [P] * 3, State.BETTER),
+    ],
+)
+def test_what_the_outcomes_come_to(
+    before: list[Outcome], after: list[Outcome], state: State
+) -> None:
+    assert judge(before, after) is state
+
+
+def scripted(
+    results: Callable[[str, int], dict[str, Outcome]], *, rounds: int = 3
+) -> tuple[Compared, list[tuple[str, int]]]:
+    """Compare a program that gives these results by variant and round; and the runs made."""
+    runs: list[tuple[str, int]] = []
+
+    def run(program: Program, variant: str, number: int) -> Results:
+        assert program is PROGRAM
+        runs.append((variant, number))
+        return {name: TestResult(o, "why") for name, o in results(variant, number).items()}
+
+    said: list[str] = []
+    [one] = compare([PROGRAM], run, rounds=rounds, jobs=1, progress=said.append)
+    assert len(said) == len(runs)
+    return one, runs
+
+
+def test_what_is_alike_is_run_once() -> None:
+    one, runs = scripted(lambda *_: {"a": P, "b": F})
+    assert runs == [(BEFORE, 1), (AFTER, 1)]
+    assert not has_regression([one])
+
+
+def test_what_is_unlike_is_run_in_all_rounds() -> None:
+    one, runs = scripted(lambda variant, number: {"a": F if (variant, number) == (AFTER, 1) else P})
+    assert runs == [(variant, number) for number in (1, 2, 3) for variant in (BEFORE, AFTER)]
+    assert one.state("a") is State.FLAKY
+    assert not has_regression([one])
+
+
+def test_what_stays_worse_is_a_regression() -> None:
+    one, _ = scripted(lambda variant, _: {"a": F if variant == AFTER else P, "b": P})
+    assert list(one.with_state(State.REGRESSION)) == ["a"]
+    assert has_regression([one])
+
+
+@pytest.mark.parametrize("silent", [BEFORE, AFTER])
+def test_a_test_that_is_missing_on_one_side_is_a_regression(silent: str) -> None:
+    one, _ = scripted(lambda variant, _: {"b": P} if variant == silent else {"a": P, "b": P})
+    assert one.state("a") is State.REGRESSION
+    assert one.state("b") is State.SAME
+
+
+def test_an_error_ends_the_comparison() -> None:
+    def run(*_: object) -> Results:
+        raise UserError("no room", hint="make some")
+
+    with pytest.raises(UserError, match="no room"):
+        compare([PROGRAM] * 3, run, rounds=1, jobs=2, progress=lambda _: None)
+
+
+def printed(one: Compared) -> str:
+    out = io.StringIO()
+    unable = Program("cgroup/test_stress.sh", "needs /bin/bash")
+    lacking = {"pidfd": ["USER_NS"], "cgroup": []}
+    modules = {BEFORE: "capability,umd", AFTER: "capability,umd"}
+    print_comparison(console(out), Comparison([one], [unable], modules, lacking, Path("kept")))
+    return out.getvalue()
+
+
+def test_the_report_hides_nothing() -> None:
+    def results(variant: str, number: int) -> dict[str, Outcome]:
+        isolated = variant == AFTER
+        return {
+            "worse": F if isolated else P,
+            "flaky": F if isolated and number == 2 else P,
+            "better": P if isolated else F,
+            "fails": F,
+            "skips": S,
+            "\x1b[2Jpasses": P,
+        }
+
+    text = printed(scripted(results)[0])
+    assert "pidfd/pidfd_test worse: baseline 3 x pass (why), isolated 3 x fail (why)" in text
+    assert "pidfd/pidfd_test flaky: baseline 3 x pass (why), isolated 2 x pass (why)" in text
+    assert "pidfd/pidfd_test better: baseline 3 x fail (why), isolated 3 x pass (why)" in text
+    assert "fails on both (1):\n  pidfd/pidfd_test fails: why" in text
+    assert "skipped on both (1):\n  pidfd/pidfd_test skips: why" in text
+    assert "cannot run (1):\n  cgroup/test_stress.sh: needs /bin/bash" in text
+    counted = "first round: 3 passed, 2 failed, 1 skipped; security modules capability,umd"
+    assert f"baseline, {counted}" in text
+    assert f"isolated, {counted}" in text
+    assert "the kernel lacks (1):\n  pidfd: USER_NS\n" in text
+    assert "\x1b" not in text
+
+
+def test_tests_that_are_skipped_for_one_reason_are_counted() -> None:
+    text = printed(scripted(lambda *_: {"a": S, "b": S, "c": P})[0])
+    assert "skipped on both (2):\n  pidfd/pidfd_test 2 tests: why\n" in text
+
+
+def test_two_guests_that_are_broken_alike_pass_nothing() -> None:
+    assert not passes([scripted(lambda *_: {MACHINE: P, EXIT: F, "a": S})[0]])
+    assert not passes([scripted(lambda variant, _: {"a": P if variant == AFTER else F})[0]])
+    assert not passes([])
+    assert passes([scripted(lambda *_: {MACHINE: F, "a": P})[0]])
+
+
+def test_the_summary_counts() -> None:
+    one, _ = scripted(lambda variant, _: {"a": P, "b": F if variant == AFTER else P})
+    assert summary([one], []) == (
+        "2 tests: 1 the same, 1 regression, 0 flaky, 0 better; 1 program run, 0 that cannot"
+    )

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What comes before an attack: if that fails, nothing was tried."""
+
+from __future__ import annotations
+
+from os import O_RDONLY
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from local_agent import local_attacker
+
+from harness.host.errors import VmLost
+from harness.lab.trial import Trial
+from harness.model.verdict import Effect
+from harness.scenarios.registry import Scenario
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.scenarios.registry import Attack
+    from harness.witness.handler import Handler
+
+
+def trial(prepare: Attack | None) -> Trial:
+    scenario = Scenario(
+        name="made_up",
+        summary="",
+        attack=lambda _attacker, _handler: None,
+        effect=Effect.INTEGRITY,
+        surface="test",
+        answers=(),
+        prepare=prepare,
+    )
+    return Trial(scenario, *cast("tuple[Any, Any, Any, Any]", (None,) * 4))
+
+
+def test_what_fails_before_the_attack_leaves_no_verdict() -> None:
+    def prepare(attacker: Attacker, _handler: Handler) -> None:
+        attacker.open("/absent", O_RDONLY)
+
+    with local_attacker() as attacker, pytest.raises(VmLost, match="set-up failed: ENOENT"):
+        trial(prepare)._prepare(attacker, cast("Handler", None))
+
+
+def test_what_comes_before_the_attack_is_recorded_as_such() -> None:
+    def prepare(attacker: Attacker, _handler: Handler) -> None:
+        attacker.getpid()
+
+    with local_attacker() as attacker:
+        trial(prepare)._prepare(attacker, cast("Handler", None))
+        trial(None)._prepare(attacker, cast("Handler", None))
+        assert [call.setup for call in attacker.attempt.calls] == [True]

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pytest plugin in sessions of its own, above a scripted lab."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree  # what is parsed here was written here
+
+import pytest
+from small_corpus import CELLS, NAMES, NOT_APPLICABLE, POLICIES
+
+from harness.judge.cells import all_cells
+from harness.scenarios import SCENARIOS
+
+pytest_plugins = ["pytester"]
+
+TESTS = Path(__file__).parents[2]
+SUPPORT = TESTS / "support"
+CORPUS = (TESTS / "test_scenarios.py").read_text()
+CONFTEST = """
+import os
+import resource
+import sys
+sys.path.insert(0, {here!r})
+from contextlib import contextmanager
+from pathlib import Path
+import small_corpus
+from harness.run import provenance
+from harness.host.errors import UserError
+from harness.model.verdict import Verdict
+from scripted_lab import ScriptedLab, opener, outcome
+if not {whole}:
+    small_corpus.keep()
+here = Path(__file__).parent
+lab = ScriptedLab({script}, takes={takes}, log=here / "ran")
+working = opener(lab, says=("kernel: 1/2 objects",))
+def broken(line, variants, progress, *, engine):
+    raise UserError("there is no kernel source", hint="install it")
+@contextmanager
+def full(line, variants, progress, *, engine):
+    # The kernel refuses as a full disk does; pytest's own output is far shorter than that.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    with working(line, variants, progress, engine=engine) as opened:
+        yield provenance.OpenLab(opened.lab, dict(image="x" * 300_000))
+provenance.open_lab = {opener}
+"""
+MINE = """
+from harness.scenarios import Effect, scenario
+
+@scenario(effect=Effect.INTEGRITY, surface="mine", answers=("T1",))
+def mine(attacker, handler):
+    '''Do what I think of.'''
+"""
+
+
+class Session:
+    """A checkout in a folder, with `test_scenario` and a unit test beside it.
+
+    Its corpus is the small one, but for a script of the whole.
+    """
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        pytester.makepyfile(test_scenarios=CORPUS, test_other="def test_one(): pass")
+        self.script()
+
+    def script(
+        self,
+        script: str = "{}",
+        *,
+        takes: float = 0.0,
+        opener: str = "working",
+        whole: bool = False,
+    ) -> None:
+        text = CONFTEST.format(
+            here=str(SUPPORT), script=script, takes=takes, opener=opener, whole=whole
+        )
+        self.pytester.makeconftest(text)
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=120)
+
+    def ran(self) -> Counter[str]:
+        return Counter((self.pytester.path / "ran").read_text().split())
+
+    @property
+    def latest(self) -> Path:
+        return self.pytester.path / "results/latest"
+
+    def lines(self) -> list[dict[str, object]]:
+        content = (self.latest / "results.jsonl").read_text()
+        return [json.loads(line) for line in content.splitlines()]
+
+
+@pytest.fixture
+def session(pytester: pytest.Pytester) -> Session:
+    return Session(pytester)
+
+
+def test_ids_are_the_cells(session: Session) -> None:
+    session.script(whole=True)
+    listed = session.run("--collect-only", "-q", "-k", "scenario").outlines
+    ids = [line for line in listed if "::" in line]
+    assert ids == [f"test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells()]
+    assert not (session.pytester.path / "results").exists(), "collecting runs and makes nothing"
+
+
+def test_in_the_checkout_the_word_selects_the_corpus_alone() -> None:
+    """No unit test may have `scenario` in its name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-k", "scenario", "--collect-only", "-q"],
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    ids = [line for line in done.stdout.splitlines() if "::" in line]
+    assert ids == [f"tests/test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells()]
+
+
+def test_the_whole_corpus_runs_each_cell_once(session: Session) -> None:
+    session.script(whole=True)
+    cells = all_cells()
+    lacking = [cell for cell in cells if cell.variant in SCENARIOS[cell.scenario].not_applicable]
+    assert len(cells) > CELLS
+    assert lacking
+    result = session.run("-k", "scenario")
+    result.assert_outcomes(passed=len(cells) - len(lacking), skipped=len(lacking), deselected=1)
+    assert result.ret == 0
+    assert session.ran() == Counter(cell.id for cell in cells)
+    assert len(session.lines()) == len(cells)
+    result.stdout.fnmatch_lines(
+        [f"{len(cells)} cells: {len(cells)} as expected, 0 unexpected, 0 errors*"]
+    )
+
+
+def test_a_run_is_kept_and_counted(session: Session) -> None:
+    result = session.run("-k", "scenario", "-rs")
+    result.assert_outcomes(passed=27, skipped=1, deselected=1)
+    assert result.ret == 0
+    assert session.ran() == Counter(
+        f"6.12-{variant}-{name}" for variant in POLICIES for name in NAMES
+    )
+    assert len(session.lines()) == CELLS
+    lacking = [line for line in session.lines() if line["verdict"] == "n/a"]
+    assert tuple(f"6.12-{line['variant']}-{line['scenario']}" for line in lacking) == NOT_APPLICABLE
+    header = json.loads((session.latest / "run.json").read_text())
+    assert (header["exit_status"], header["image"]) == (0, "0123abcd")
+    assert header["finished"]
+    assert not list(session.latest.glob(".*"))
+    result.stdout.fnmatch_lines(
+        [
+            "kernel: 1/2 objects",
+            "results: *",
+            "28 cells: 28 as expected, 0 unexpected, 0 errors, 2 known holes",
+            "SKIPPED * nothing confines kernel code",
+        ]
+    )
+
+
+def test_a_cell_brings_its_control_and_references(session: Session) -> None:
+    result = session.run("-k", "isolated and not debug and proc_mem_write")
+    result.assert_outcomes(passed=1, deselected=CELLS)  # 27 cells, and the unit test
+    assert session.ran() == Counter(
+        f"6.12-{variant}-{name}"
+        for variant in ("baseline", "isolated")
+        for name in ("nothing", "host_tamper", "proc_mem_write")
+    )
+    assert len(session.lines()) == 6
+
+
+def test_the_lab_is_opened_for_the_variants_that_are_needed(session: Session) -> None:
+    session.run("-k", "6.12-kthread-nothing").assert_outcomes(passed=1)
+    header = json.loads((session.latest / "run.json").read_text())
+    assert header["opened_for"] == ["kthread"]
+    session.run("-k", "6.12-kthread-proc_mem_write").assert_outcomes(passed=1)
+    header = json.loads((session.latest / "run.json").read_text())
+    assert header["opened_for"] == ["baseline", "kthread"]
+
+
+@pytest.mark.parametrize("workers", ["2", "4"])
+def test_workers_share_a_run_and_no_cell_runs_twice(session: Session, workers: str) -> None:
+    session.script(takes=0.05)
+    result = session.run("-k", "scenario and (mem or ptrace)", "-n", workers)
+    result.assert_outcomes(passed=12)
+    assert set(session.ran().values()) == {1}
+    assert len(session.lines()) == len(session.ran()) == 20
+    runs = [path for path in (session.pytester.path / "results").iterdir() if path.name[0] == "2"]
+    assert len(runs) == 1
+    assert not list(session.latest.glob(".*"))
+    result.stdout.fnmatch_lines(["kernel: 1/2 objects"])
+    result.stdout.fnmatch_lines(["20 cells: 20 as expected, 0 unexpected, 0 errors, 2 known holes"])
+
+
+def test_a_failure_is_the_reason_and_the_rerun_line(session: Session) -> None:
+    session.script("{('isolated', 'proc_mem_write'): outcome(Verdict.TAMPERED, 'ch\\x1bain')}")
+    result = session.run("-k", "proc_mem_write", "--junitxml", "junit.xml")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "6.12-isolated-proc_mem_write: tampered, expected held: ch\\x1bain",
+            "umd-harness run --variant isolated -k proc_mem_write",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    junit = ElementTree.parse(session.pytester.path / "junit.xml")  # noqa: S314
+    assert len(list(junit.iter("failure"))) == 1
+
+
+def test_a_control_that_did_not_win_fails_what_rests_on_it(session: Session) -> None:
+    session.script("{('baseline', 'process_vm_readv'): outcome(Verdict.HELD)}")
+    result = session.run("-k", "process_vm_readv and kthread")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*error: control baseline did not win: held, not leaked*"])
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_lab_that_cannot_open_ends_the_session_with_one_line(
+    session: Session, workers: str
+) -> None:
+    session.script(opener="broken")
+    result = session.run("-k", "scenario", "-n", workers)
+    assert result.ret == 2
+    (said,) = [line for line in result.outlines if "there is no kernel source" in line]
+    assert "umd-harness: there is no kernel source; install it" in said
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    result.assert_outcomes()
+    assert not (session.pytester.path / "results").exists(), "nothing began, nothing is left"
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_full_disk_ends_the_session_with_one_line(session: Session, workers: str) -> None:
+    session.script(opener="full")
+    result = session.run("-k", "scenario", "-n", workers)
+    assert result.ret == 2
+    (said,) = [line for line in result.outlines if "umd-harness: " in line]
+    assert "/run.json: File too large; raise the limit of file sizes (ulimit -f)" in said
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    result.assert_outcomes()
+    assert not (session.pytester.path / "ran").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_user_error_in_a_cell_ends_the_session(session: Session, workers: str) -> None:
+    session.script("{('isolated', 'nothing'): UserError('QEMU is gone', hint='install it')}")
+    result = session.run("-k", "scenario", "-n", workers)
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*umd-harness: QEMU is gone; install it*"])
+    assert result.parseoutcomes()["failed"] <= 2
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_worker_that_crashes_does_not_lose_the_others_cells(session: Session) -> None:
+    session.script()
+    conftest = session.pytester.path / "conftest.py"
+    conftest.write_text(
+        conftest.read_text()
+        + """
+plain = lab.run
+def run(cell, *, fresh=False):
+    if cell.id == "6.12-isolated-ptrace_seize":
+        os._exit(1)
+    return plain(cell)
+lab.run = run
+"""
+    )
+    result = session.run("-k", "scenario", "-n", "2")
+    outcomes = result.parseoutcomes()
+    assert outcomes["failed"] == 1
+    assert (outcomes["passed"], outcomes["skipped"]) == (26, 1)
+    assert len(session.lines()) == 27
+    assert set(session.ran().values()) == {1}
+
+
+def test_the_build_is_outside_the_tests_time_limit(session: Session) -> None:
+    conftest = session.pytester.path / "conftest.py"
+    conftest.write_text(
+        conftest.read_text()
+        + """
+import time
+def slow(line, variants, progress, *, engine):
+    time.sleep(4)
+    return working(line, variants, progress, engine=engine)
+provenance.open_lab = slow
+"""
+    )
+    session.run("-k", "6.12-baseline-nothing", "--timeout", "2").assert_outcomes(passed=1)
+
+
+def test_a_users_file_joins_the_corpus(session: Session) -> None:
+    session.pytester.makepyfile(users=MINE)
+    result = session.run("--scenario", "users.py", "-k", "scenario and mine", "-n", "2")
+    result.assert_outcomes(passed=4)
+    assert "6.12-baseline-mine" in session.ran()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_repositorys_own_files_are_a_setting_and_run_alone(
+    session: Session, workers: str
+) -> None:
+    folder = session.pytester.path / "attacks"
+    folder.mkdir()
+    (folder / "users.py").write_text(MINE)
+    session.pytester.makeini("[pytest]\numd_scenarios = attacks/users.py\n")
+    session.run("-n", workers).assert_outcomes(passed=5)  # with the unit test
+    assert {line["scenario"] for line in session.lines()} == {"mine", "nothing", "host_tamper"}
+    header = json.loads((session.latest / "run.json").read_text())
+    assert header["scenario_files"] == [str(folder / "users.py")]
+    session.run("-k", "ptrace_seize or mine").assert_outcomes(passed=8, deselected=25)
+
+
+def test_a_faulty_users_file_is_one_line(session: Session) -> None:
+    session.pytester.makepyfile(users="x = 1")
+    result = session.run("--scenario", "users.py", "-k", "scenario")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: */users.py registers no scenario; *"])
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_other_sessions_are_left_alone(session: Session, workers: str) -> None:
+    result = session.run("-n", workers, "test_other.py")
+    result.assert_outcomes(passed=1)
+    assert not (session.pytester.path / "results").exists()
+    assert "cells" not in result.stdout.str()
+
+
+def test_the_plugin_imports_nothing_of_weight() -> None:
+    code = (
+        "import sys, pytest; before = set(sys.modules); import harness.pytest_plugin.plugin; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == [
+        "harness",
+        "harness.host",
+        "harness.host.errors",
+        "harness.pytest_plugin",
+        "harness.pytest_plugin.plugin",
+    ]
+
+
+def test_how_the_machines_boot_is_an_option(session: Session) -> None:
+    session.run("-k", "6.12-baseline-nothing", "--engine", "virtme").assert_outcomes(passed=1)
+    assert json.loads((session.latest / "run.json").read_text())["engine"] == "virtme"
+    result = session.run("-k", "6.12-baseline-nothing", "--engine", "bochs")
+    result.stderr.fnmatch_lines(["ERROR: there is no engine 'bochs': take microvm, *"])

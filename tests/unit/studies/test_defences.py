@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What each defence buys: which cells are run without it, and how what they gave is shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from corpora import registry, small  # noqa: F401 - fixtures
+from scripted_lab import ScriptedLab, outcome
+
+from harness.cli.main import main
+from harness.host.errors import UserError
+from harness.host.paths import KERNEL_PATCHES
+from harness.model.cell import Cell, Outcome
+from harness.model.verdict import Verdict
+from harness.studies.defences import DEFENCES, SUBJECT, Bought, held_cells, markdown, what_each_buys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HELD = ["ptrace_seize", "proc_mem_write", "process_vm_readv", "escape_openat"]
+
+
+def buy(script: Mapping[str, Outcome | Exception], *defences: str) -> list[Bought]:
+    """What is bought where only `access` is missed, by what the script says."""
+    missed = ScriptedLab({(SUBJECT, name): what for name, what in script.items()})
+    return what_each_buys(
+        lambda defence: missed if defence == "access" else ScriptedLab(),
+        held_cells("6.12"),
+        defences=defences,
+        jobs=1,
+        progress=lambda _: None,
+    )
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_lost_without_a_defence_is_what_it_buys() -> None:
+    step = replace(outcome(Verdict.HELD), gained=("an address",))
+    lost = {"proc_mem_write": outcome(Verdict.TAMPERED), "ptrace_seize": step}
+    access, signals = buy(lost, "access", "signals")
+    assert access.lost == {"ptrace_seize": "a step", "proc_mem_write": "tampered"}
+    assert (signals.lost, access.broken, signals.broken) == ({}, {}, {})
+
+
+@pytest.mark.usefixtures("small")
+def test_what_gave_no_conclusion_is_not_taken_for_held() -> None:
+    broken = {"proc_mem_write": outcome(Verdict.ERROR, "no"), "nothing": outcome(Verdict.DISRUPTED)}
+    [access] = buy(broken, "access")
+    assert access.lost == {}
+    assert access.broken == {"nothing": "disrupted, not held: ", "proc_mem_write": "no"}
+
+
+@pytest.mark.usefixtures("small")
+def test_what_stops_every_cell_ends_it() -> None:
+    with pytest.raises(UserError, match="no room"):
+        buy({"ptrace_seize": UserError("no room", hint="free some")}, "access")
+
+
+@pytest.mark.usefixtures("small")
+def test_only_what_is_held_and_could_be_lost_is_run() -> None:
+    assert [cell.scenario for cell in held_cells("6.12")] == HELD
+
+
+@pytest.mark.usefixtures("small")
+def test_the_table_has_each_defence_and_what_none_holds_alone() -> None:
+    bought = [Bought("access", {"proc_mem_write": "tampered"}), Bought("oom")]
+    text = markdown(bought, [Cell("6.12", SUBJECT, name) for name in HELD])
+    assert (
+        "| `access` | access to its memory, files and registers | `proc_mem_write` (tampered) |"
+        in text
+    )
+    assert "| `oom` | the OOM killer | none |" in text
+    assert text.endswith(
+        "No single defence holds these 3: `ptrace_seize`, `process_vm_readv`, `escape_openat`"
+    )
+
+
+def test_the_names_are_the_kernels() -> None:
+    source = (KERNEL_PATCHES / "overlay/kernel/umd_witness/defences.c").read_text()
+    assert re.findall(r'\[UMD_\w+\] = "(\w+)"', source) == list(DEFENCES)
+
+
+def test_an_unknown_defence_is_named_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["defences", "--without", "acess"]) == 2
+    assert "there is no defence 'acess'; take one of: access, signals" in capsys.readouterr().err

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The file of figures: whole or as it was before, and a bad place is told of at once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.host.errors import UserError
+from harness.studies.bench import Measurement
+from harness.studies.figures import check_place, write_figures
+from harness.studies.round_trip import Pair, RoundTrip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRIP = RoundTrip((Pair((200,) * 40, (206,) * 40),) * 6)
+CELL = Measurement("6.12-isolated-nothing", saved=(0.25, 0.5), fresh=(1.5, 1.5))
+
+
+def test_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    write_figures(path, line="6.12", facts={"image": "01"}, round_trip=TRIP, cells=[CELL])
+    assert json.loads(path.read_text()) == {
+        "schema": 1,
+        "line": "6.12",
+        "facts": {"image": "01"},
+        "round_trip": TRIP.as_json(),
+        "cells": [
+            {
+                "name": "6.12-isolated-nothing",
+                "saved_seconds": [0.25, 0.5],
+                "fresh_seconds": [1.5, 1.5],
+                "ratio": 0.25,
+            }
+        ],
+    }
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text("before")
+    with pytest.raises(TypeError):
+        write_figures(path, line="6.12", facts={"image": object()}, round_trip=TRIP)
+    assert [(left, left.read_text()) for left in tmp_path.iterdir()] == [(path, "before")]
+
+
+def test_a_place_for_the_file(tmp_path: Path) -> None:
+    check_place(tmp_path / "figures.json")
+    with pytest.raises(UserError, match=r"is a directory; name a file"):
+        check_place(tmp_path)
+    with pytest.raises(UserError, match=r"is in a directory that is not there"):
+        check_place(tmp_path / "absent" / "figures.json")

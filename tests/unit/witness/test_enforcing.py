@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether a policy is in force is read by the kernel's own types, wherever they put the flags."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from harness.host.errors import VmLost
+from harness.model.variants import SELINUX
+from harness.witness.enforcing import check_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STATE, TYPES = 0x1000, 0x2000
+SOURCE = "#include <stdbool.h>\nstruct selinux_state {{ {} }} selinux_state;\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@dataclass
+class Guest:
+    """A kernel's types and its state, in the memory of a machine, and its symbols."""
+
+    types: bytes
+    state: bytes
+    load_offset: int = 0x100
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        yield
+
+    def read(self, address: int, size: int) -> bytes:
+        address -= self.load_offset
+        start, held = (TYPES, self.types) if address >= TYPES else (STATE, self.state)
+        return held[address - start : address - start + size]
+
+    def physical(self, name: str) -> int:
+        stop = TYPES + len(self.types)
+        return {"selinux_state": STATE, "__start_BTF": TYPES, "__stop_BTF": stop}[name]
+
+
+def types_of(folder: Path, members: str) -> bytes:
+    """The BTF of a kernel whose struct selinux_state has these members."""
+    source, target, types = (folder / f"state.{end}" for end in ("c", "o", "btf"))
+    source.write_text(SOURCE.format(members))
+    subprocess.run(["gcc", "-g", "-c", "-o", target, source], check=True, timeout=60)
+    subprocess.run(["pahole", f"--btf_encode_detached={types}", target], check=True, timeout=60)
+    return types.read_bytes()
+
+
+def check(guest: Guest) -> None:
+    check_policy(SELINUX, *cast("tuple[Any, Any]", (guest, guest)))
+
+
+@pytest.mark.parametrize(
+    ("members", "state"),
+    [
+        ("bool enforcing; bool initialized;", b"\1\1"),
+        ("bool disabled; bool enforcing; bool checkreqprot; bool initialized;", b"\0\1\0\1"),
+    ],
+)
+def test_in_force_wherever_the_flags_are(folder: Path, members: str, state: bytes) -> None:
+    types = types_of(folder, members)
+    check(Guest(types, state))
+    enforcing = members.split().index("enforcing;") // 2
+    permissive = state[:enforcing] + b"\0" + state[enforcing + 1 :]
+    with pytest.raises(VmLost, match="selinux is not enforcing"):
+        check(Guest(types, permissive))
+    with pytest.raises(VmLost, match="selinux is not initialized"):
+        check(Guest(types, state[:-1] + b"\0"))
+
+
+def test_a_kernel_that_cannot_say_so_is_refused(folder: Path) -> None:
+    with pytest.raises(VmLost, match="struct selinux_state has no enforcing"):
+        check(Guest(types_of(folder, "bool initialized;"), b"\1"))
+    with pytest.raises(VmLost):
+        check(Guest(b"no types", b"\1\1"))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""When the handler was started, as the kernel writes it; when an attack has arrived at it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from tallies import BEFORE
+
+from harness.witness.handler import Handler, start_time
+from harness.witness.tally import Seen
+
+NUMBERS = " ".join(map(str, range(4, 53))).encode()
+
+
+@pytest.mark.parametrize("name", [b"umd_witness_umh", b"a b", b") S 1 2 (", b""])
+def test_it_is_field_22_whatever_the_name(name: bytes) -> None:
+    assert start_time(b"51 (" + name + b") S " + NUMBERS + b"\n") == 22
+
+
+def test_it_is_what_the_kernel_writes() -> None:
+    started = start_time(Path("/proc/self/stat").read_bytes()) / os.sysconf("SC_CLK_TCK")
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    assert 0 < started <= uptime + 1
+
+
+@pytest.mark.parametrize(
+    ("anywhere", "on_handler", "elsewhere", "arrived"),
+    [
+        (False, 0, 0, False),
+        (False, 0, 1, False),
+        (False, 1, 0, True),
+        (True, 0, 0, False),
+        (True, 0, 1, True),
+        (True, 1, 0, True),
+    ],
+)
+def test_what_another_was_the_object_of_is_no_arrival_at_the_handler(
+    anywhere: bool, on_handler: int, elsewhere: int, arrived: bool
+) -> None:
+    witness = Mock()
+    Handler(Mock(), Mock(), Mock(), witness, anywhere=anywhere).wait_for_arrival()
+    (has_arrived,) = witness.wait.call_args.args
+    seen = Seen(0, on_handler, elsewhere)
+    assert has_arrived(replace(BEFORE, named=(seen, *BEFORE.named[1:]))) is arrived
