@@ -48,9 +48,9 @@ def attack_program(
     seconds: float = PROGRAM_SECONDS,
     **declared: Any,
 ) -> str:
-    """Register a static x86-64 program, or a C file to be compiled to one; the scenario's name.
+    """Declare a scenario that runs a static x86-64 program, or a C file; return its name.
 
-    It runs as root in the guest, for at most `seconds`, as OWN_ATTACKS.md says. `reach` names the
+    The program runs as root in the guest, for at most `seconds`. `reach` names the
     kernel function that must see the handler before `held` is believed, `no_target` the one that
     must see it before an attack that found nothing to attack (exit status 4) is; `declared` is
     whatever else a scenario may declare. Raises UserError for what cannot be run.

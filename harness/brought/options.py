@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell
+    from harness.scenarios.corpus import Corpus
 
 EFFECTS = ("integrity", "availability", "confidentiality")
 
@@ -74,33 +75,36 @@ class Brought:
         }
         return [w for name, value in said.items() if value is not None for w in (name, str(value))]
 
-    def register(self) -> list[str]:
-        """Have the corpus hold it all; the names. Raises UserError."""
+    def added_to(self, corpus: Corpus) -> Corpus:
+        """Return the corpus with all that is brought. Raises UserError."""
         if not self.files:
-            return []
+            return corpus
         from harness.brought.attack_program import PROGRAM_SECONDS, attack_program
         from harness.brought.scenario_files import load_scenario_files
-        from harness.scenarios import SCENARIOS, Effect
+        from harness.scenarios import Effect
+        from harness.scenarios.registry import collecting
 
-        names = load_scenario_files(self.scenario_files)
+        corpus = load_scenario_files(self.scenario_files, corpus)
         for path in self.attacks:
-            name = attack_program(
-                path,
-                effect=Effect(self.effect or EFFECTS[0]),
-                reach=self.reach,
-                no_target=self.no_target,
-                seconds=self.seconds or PROGRAM_SECONDS,
-            )
+            with collecting() as found:
+                attack_program(
+                    path,
+                    effect=Effect(self.effect or EFFECTS[0]),
+                    reach=self.reach,
+                    no_target=self.no_target,
+                    seconds=self.seconds or PROGRAM_SECONDS,
+                )
             origin = ("--attack", str(path), *self.words())
-            SCENARIOS[name] = replace(SCENARIOS[name], origin=origin)
-            names.append(name)
-        return names
+            corpus = corpus.with_scenarios(
+                {name: replace(scenario, origin=origin) for name, scenario in found.items()}
+            )
+        return corpus
 
 
-def brought_or_all(
-    cells: Sequence[Cell], names: Sequence[str], expression: str | None
-) -> list[Cell]:
-    """The cells to choose from: those of what was brought, or all if an expression chooses."""
-    if expression or not names:
-        return list(cells)
-    return [cell for cell in cells if cell.scenario in names]
+def brought_or_all(cells: Sequence[Cell], corpus: Corpus, expression: str | None) -> list[Cell]:
+    """Return the cells to choose from: all if an expression chooses, else those of what is brought.
+
+    Where nothing is brought, these are all cells, too.
+    """
+    brought = [cell for cell in cells if corpus.scenario(cell).origin]
+    return list(cells) if expression or not brought else brought

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Scenario files of the user's own: Python files that register scenarios as ours do.
+"""Scenario files of the user's own: Python files that declare scenarios as ours do.
 
 A file may import what lies beside it: `from . import other` takes the file of that name in the
 same folder, whatever else is called so; `import other` takes it if nothing installed has the name.
@@ -17,35 +17,38 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
-from harness.scenarios import SCENARIOS
+from harness.scenarios.registry import collecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harness.scenarios.corpus import Corpus
+    from harness.scenarios.registry import Scenario
+
 OPTION = "--scenario"
 
 
-def load_scenario_files(paths: Iterable[Path]) -> list[str]:
-    """Execute each file, so that its scenarios join the registry; return their names.
+def load_scenario_files(paths: Iterable[Path], corpus: Corpus) -> Corpus:
+    """Execute each file; return the corpus with the scenarios that the files declare.
 
-    The files are code and run as whoever runs the harness. Raises UserError, with the line, for a
-    file that cannot be executed or that registers nothing.
+    The files are code and run with the rights of the harness. Raises UserError, with the line, for
+    a file that cannot be executed, that declares nothing, or that declares a name that is taken.
     """
-    return [name for path in paths for name in _load(path)]
+    for path in paths:
+        corpus = corpus.with_scenarios(_load(path))
+    return corpus
 
 
-def _load(path: Path) -> list[str]:
-    before = set(SCENARIOS)
-    _execute(path.resolve())
-    new = [name for name in SCENARIOS if name not in before]
-    if not new:
+def _load(path: Path) -> dict[str, Scenario]:
+    with collecting() as found:
+        _execute(path.resolve())
+    if not found:
         raise UserError(
-            f"{path} registers no scenario",
+            f"{path} declares no scenario",
             hint="decorate a function with @scenario(...), as README.md shows",
         )
-    for name in new:
-        SCENARIOS[name] = replace(SCENARIOS[name], origin=(OPTION, str(path)))
-    return new
+    origin = (OPTION, str(path))
+    return {name: replace(scenario, origin=origin) for name, scenario in found.items()}
 
 
 def _execute(path: Path) -> None:

@@ -19,16 +19,16 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
-from harness.model.variants import VARIANTS
-from harness.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from harness.model.variants import Variant
+    from harness.scenarios.corpus import Corpus
 
 OPTION = "--variant-file"
 LIKE = "baseline"
@@ -38,32 +38,28 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LINE = re.compile(r"[ -~]+")
 
 
-def load_variant_files(paths: Iterable[Path]) -> list[str]:
-    """Have the corpus know the files' variants; their names. Raises UserError, in one line."""
-    return [_load(path) for path in paths]
+def load_variant_files(paths: Iterable[Path], corpus: Corpus) -> Corpus:
+    """Return the corpus with the variants of the files. Raises UserError, in one line."""
+    for path in paths:
+        variant = _load(path, corpus.variants)
+        corpus = corpus.with_variants({variant.name: variant})
+    return corpus
 
 
-def _load(path: Path) -> str:
+def _load(path: Path, known: Mapping[str, Variant]) -> Variant:
     said = _read(path)
     like = said.pop("like", LIKE)
-    if not isinstance(like, str) or like not in VARIANTS:
-        raise _wrong(path, f"like = {like!r} is no variant", f"take one of {', '.join(VARIANTS)}")
+    if not isinstance(like, str) or like not in known:
+        raise _wrong(path, f"like = {like!r} is no variant", f"take one of {', '.join(known)}")
     for key in _REQUIRED:
         if key not in said:
             raise _wrong(path, f"{key} is missing", f"a variant says its {', '.join(_REQUIRED)}")
     fields = {key: _value(path, key, value) for key, value in said.items()}
     name = fields["name"]
-    if name in VARIANTS:
+    if name in known:
         raise _wrong(path, f"there is a variant {name} already", "give yours another name")
-    VARIANTS[name] = replace(VARIANTS[like], **fields, origin=(OPTION, str(path)))
-    for scenario in SCENARIOS.values():
-        declared: dict[str, Any] = {
-            field: MappingProxyType({**mapping, name: mapping[like]})
-            for field in ("holes", "denied_by", "not_applicable")
-            if like in (mapping := getattr(scenario, field)) and name not in mapping
-        }
-        SCENARIOS[scenario.name] = replace(scenario, **declared)
-    return str(name)
+    fallbacks = (like, *known[like].like)
+    return replace(known[like], **fields, like=fallbacks, origin=(OPTION, str(path)))
 
 
 def _read(path: Path) -> dict[str, Any]:

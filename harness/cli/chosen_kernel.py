@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.kernel.choice.choice import KernelChoice
+    from harness.scenarios.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,11 @@ class Kernel:
 
 
 def chosen_kernel(
-    options: argparse.Namespace, asked: Sequence[str] = (), *, say: Callable[[str], None]
+    options: argparse.Namespace,
+    corpus: Corpus,
+    asked: Sequence[str] = (),
+    *,
+    say: Callable[[str], None],
 ) -> Kernel:
     """Return what the options choose; a kernel of the user's own is built first, if need be.
 
@@ -41,10 +46,12 @@ def chosen_kernel(
     """
     choice = choice_of(options)
     # Commands without the option boot as the default does.
-    opener = partial(provenance.open_lab, engine=getattr(options, "engine", MICROVM.name))
+    opener = partial(
+        provenance.open_lab, corpus=corpus, engine=getattr(options, "engine", MICROVM.name)
+    )
     if choice is None:
         return Kernel(options.line, tuple(asked), opener)
-    all_cells(options.line, asked)  # a variant that nobody knows is known before the build
+    all_cells(corpus, options.line, asked)  # a variant that nobody knows is known before the build
     from harness.host.paths import cache_dir
     from harness.kernel.build.own import description, variants_of
     from harness.report.terminal import console, progress_line
@@ -52,7 +59,7 @@ def chosen_kernel(
     choice = choice.settled(cache=cache_dir())
     say(f"{choice.name}: {description(choice)}")
     with progress_line(console()) as progress:
-        variants, missing = variants_of(choice, asked, progress=progress)
+        variants, missing = variants_of(choice, corpus.variants, asked, progress=progress)
     for why in dict.fromkeys(missing.values()):
         names = ", ".join(name for name in missing if missing[name] == why)
         say(f"{choice.name}: without {names}: {why}")

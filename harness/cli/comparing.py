@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.results.compare import FAILURES, compare
+from harness.scenarios.corpus import SHIPPED
 
 Adder = Callable[..., object]
 
@@ -77,7 +78,7 @@ def run_table(options: argparse.Namespace, *, say: Callable[[str], None]) -> int
     from harness.results.class_counts import count_classes
     from harness.results.kept_run import read_run
 
-    counts = count_classes(read_run(options.run, root=options.results), options.variant)
+    counts = count_classes(read_run(options.run, root=options.results), SHIPPED, options.variant)
     form = {"json": as_json, "markdown": markdown}.get(options.format, text)
     _put(form(counts), options.output, say)
     return 0
@@ -104,9 +105,9 @@ def run_bisect(options: argparse.Namespace) -> int:
     from harness.studies.bisect import LineSteps, Trials, bisect, step_of
     from harness.studies.bisect_report import conclusion, story
 
-    load_scenario_files(options.scenario)
-    cells = select(all_cells(options.line, options.variant), options.k)
-    steps = LineSteps(options.line)
+    corpus = load_scenario_files(options.scenario, SHIPPED)
+    cells = select(corpus, all_cells(corpus, options.line, options.variant), options.k)
+    steps = LineSteps(options.line, corpus)
     good = steps.plain if options.good is None else step_of(steps, options.good)
     bad = steps.last if options.bad is None else step_of(steps, options.bad)
     out = console()
@@ -116,7 +117,7 @@ def run_bisect(options: argparse.Namespace) -> int:
             out.print(visible(line), soft_wrap=True)
 
     with progress_line(out) as progress:
-        trials = Trials(steps, cells, options.jobs, progress, options.scenario)
+        trials = Trials(steps, corpus, cells, options.jobs, progress, options.scenario)
         finding = bisect(good, bad, trials, say=lambda step: show(story(step, steps)))
     show(conclusion(finding, steps))
     return 2 if finding.skipped else 0

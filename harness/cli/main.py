@@ -20,7 +20,9 @@ from harness.cli.comparing import run_bisect, run_compare, run_table
 from harness.cli.options import Command, parser_of
 from harness.engines import ENGINES, MICROVM
 from harness.host.errors import UserError, mendable
-from harness.judge.cells import all_cells, closure
+from harness.judge.cells import all_cells
+from harness.judge.controls import closure
+from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from harness.cli.chosen_kernel import Kernel
     from harness.model.cell import Cell
+    from harness.scenarios.corpus import Corpus
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
@@ -103,25 +106,27 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _choose(options: argparse.Namespace) -> tuple[Kernel, list[Cell]]:
-    """Register what the user brings; return the kernel and the cells that are chosen."""
+def _choose(options: argparse.Namespace) -> tuple[Kernel, Corpus, list[Cell]]:
+    """Return the kernel, the corpus with all that the user brings, and the cells chosen from it."""
     from harness.brought.options import Brought, brought_or_all
     from harness.brought.variant_files import load_variant_files
     from harness.run.selection import select
 
-    names = Brought.of(options).register()
-    variants = load_variant_files(options.variant_file)
-    kernel = chosen_kernel(options, options.variant or variants, say=_say)
-    every = all_cells(kernel.line, kernel.variants, engine=getattr(options, "engine", MICROVM.name))
-    cells = brought_or_all(every, names, options.k)
-    return kernel, select(cells, options.k)
+    corpus = Brought.of(options).added_to(SHIPPED)
+    corpus = load_variant_files(options.variant_file, corpus)
+    brought = [variant.name for variant in corpus.variants.values() if variant.origin]
+    kernel = chosen_kernel(options, corpus, options.variant or brought, say=_say)
+    engine = getattr(options, "engine", MICROVM.name)
+    every = all_cells(corpus, kernel.line, kernel.variants, engine=engine)
+    cells = brought_or_all(every, corpus, options.k)
+    return kernel, corpus, select(corpus, cells, options.k)
 
 
 def _run(options: argparse.Namespace) -> int:
     from harness.report.text import plan_line
 
-    kernel, chosen = _choose(options)
-    needed = closure(chosen)
+    kernel, corpus, chosen = _choose(options)
+    needed = closure(corpus, chosen)
     _say(plan_line(chosen, needed, jobs=options.jobs))
 
     from harness.report.terminal import console
@@ -129,6 +134,7 @@ def _run(options: argparse.Namespace) -> int:
 
     plan = Plan(
         line=kernel.line,
+        corpus=corpus,
         chosen=chosen,
         needed=needed,
         jobs=options.jobs,
@@ -144,8 +150,8 @@ def _list(options: argparse.Namespace) -> int:
     from harness.brought.scenario_files import load_scenario_files
     from harness.report.listing import listing, markdown_listing
 
-    load_scenario_files(options.scenario)
-    _say(markdown_listing() if options.format == "markdown" else listing())
+    corpus = load_scenario_files(options.scenario, SHIPPED)
+    _say(markdown_listing(corpus) if options.format == "markdown" else listing(corpus))
     return 0
 
 
@@ -160,13 +166,12 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from harness.model.variants import VARIANTS
     from harness.report.terminal import console, progress_line
 
-    kernel = chosen_kernel(options, say=_say)
+    kernel = chosen_kernel(options, SHIPPED, say=_say)
     with (
         progress_line(console()) as progress,
-        kernel.opener(kernel.line, kernel.variants or VARIANTS, progress) as opened,
+        kernel.opener(kernel.line, kernel.variants or SHIPPED.variants, progress) as opened,
     ):
         facts = opened.facts
     _say(_built(facts, kernel.line))
@@ -187,22 +192,29 @@ def _shell(options: argparse.Namespace) -> int:
     from harness.shell.keyboard import check_terminal
     from harness.shell.session import BEFORE, Session, check_applicable, chosen_scenario, run_shell
 
-    brought = load_variant_files(options.variant_file)
+    corpus = load_variant_files(options.variant_file, SHIPPED)
+    brought = [one.name for one in corpus.variants.values() if one.origin]
     variant = options.variant or (brought or ["isolated"])[0]
-    all_cells(options.line, [variant], engine=options.engine)
+    all_cells(corpus, options.line, [variant], engine=options.engine)
     if options.at and not options.scenario:
         raise UserError("--at says where in a scenario", hint="name it with --scenario")
     if options.boot and options.scenario:
         raise UserError("a scenario starts from a machine that is up", hint="leave out --boot")
-    scenario = chosen_scenario(options.scenario) if options.scenario else None
-    if scenario:
-        check_applicable(scenario, variant)
-    kernel = chosen_kernel(options, [variant], say=_say)
+    scenario = None
+    if options.scenario:
+        corpus, scenario = chosen_scenario(corpus, options.scenario)
+        check_applicable(scenario, corpus.variants[variant])
+    kernel = chosen_kernel(options, corpus, [variant], say=_say)
     check_terminal()
     with progress_line(console()) as progress:
         engine = ENGINES[options.engine]
         lab = Lab.open(
-            kernel.line, [variant], progress=progress, choice=kernel.choice, engine=engine
+            kernel.line,
+            [variant],
+            progress=progress,
+            choice=kernel.choice,
+            engine=engine,
+            corpus=corpus,
         )
     if options.boot:
         return boot_shell(lab, variant, gdb=options.gdb, say=_say)
@@ -241,7 +253,7 @@ def _bench(options: argparse.Namespace) -> int:
         check_place(options.output)
     out = console()
     variants = [BASELINE, ISOLATED, *(variant for variant, _ in CELLS if not options.round_trip)]
-    kernel = chosen_kernel(options, variants, say=_say)
+    kernel = chosen_kernel(options, SHIPPED, variants, say=_say)
     with progress_line(out) as progress, kernel.opener(kernel.line, variants, progress) as opened:
         trips = round_trip(opened.lab, pairs=pairs, progress=progress)
         cells = (
@@ -263,13 +275,20 @@ def _repeat(options: argparse.Namespace) -> int:
     from harness.report.text import visible
     from harness.studies.repeat import repeat
 
-    kernel, cells = _choose(options)
+    kernel, corpus, cells = _choose(options)
     variants = [cell.variant for cell in cells]
     with (
         progress_line(console()) as progress,
         kernel.opener(kernel.line, variants, progress) as opened,
     ):
-        counts = repeat(opened.lab, cells, times=options.n, jobs=options.jobs, progress=progress)
+        counts = repeat(
+            opened.lab,
+            cells,
+            corpus=corpus,
+            times=options.n,
+            jobs=options.jobs,
+            progress=progress,
+        )
     for count in counts:
         _say(visible(str(count)))
     steady = all(count.steady for count in counts)
@@ -288,12 +307,13 @@ def _defences(options: argparse.Namespace) -> int:
     if unknown := sorted(set(defences) - set(DEFENCES)):
         known = ", ".join(DEFENCES)
         raise UserError(f"there is no defence {unknown[0]!r}", hint=f"take one of: {known}")
-    kernel = chosen_kernel(options, [SUBJECT], say=_say)
-    cells = held_cells(kernel.line)
+    kernel = chosen_kernel(options, SHIPPED, [SUBJECT], say=_say)
+    cells = held_cells(SHIPPED, kernel.line)
     with progress_line(console()) as progress:
         lab = Lab.open(kernel.line, [SUBJECT], progress=progress, choice=kernel.choice)
         bought = what_each_buys(
             lambda defence: replace(lab, without=defence),
+            SHIPPED,
             cells,
             defences=defences,
             jobs=options.jobs,

@@ -106,8 +106,10 @@ class Measured:
         for one in self.lines:
             if one["variant"] == ISOLATED and (told := _open(one)):
                 scenario = SCENARIOS.get(one["scenario"])
-                reason = scenario.reason(ISOLATED) if scenario else None
-                holes[reason or "no reason is on record"].append(f"{one['scenario']}: {told}")
+                hole = scenario.holes.get(ISOLATED) if scenario else None
+                holes[hole.reason if hole else "no reason is on record"].append(
+                    f"{one['scenario']}: {told}"
+                )
         paragraphs = [
             "\n".join([wrapped(reason), *(f"  {attack}" for attack in attacks)])
             for reason, attacks in holes.items()

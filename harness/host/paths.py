@@ -8,11 +8,13 @@ from pathlib import Path
 
 from harness.host.errors import UserError
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-_INSTALLED = _PACKAGE / "data"
+PACKAGE = Path(__file__).resolve().parent.parent
+"""The folder of this Python package."""
+
+_INSTALLED = PACKAGE / "data"
 """Where setup.py puts what we ship into a wheel. A checkout has no such folder."""
 
-CHECKOUT = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
+CHECKOUT = _INSTALLED if _INSTALLED.is_dir() else PACKAGE.parent
 """The folder that holds `kernel-patches/` and `guest-images/`."""
 
 KERNEL_PATCHES = CHECKOUT / "kernel-patches"

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from harness.model.cell import Cell
 from harness.model.verdict import Axes, Verdict
-from harness.scenarios import REFERENCES, SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
 
 SUBJECT, REFERENCE = "isolated", "kthread"
 
@@ -25,9 +24,9 @@ def parities(results: Iterable[Result]) -> Iterator[tuple[Cell, tuple[str, ...] 
     not run. An n/a, which always has its reason, means that there is nothing to lose.
     """
     by_cell = {result.cell: result for result in results}
-    for cell in by_cell:
-        scenario = SCENARIOS[cell.scenario]
-        if cell.variant == SUBJECT and not (scenario.inside or cell.scenario in REFERENCES):
+    for cell, result in by_cell.items():
+        scenario = result.scenario
+        if cell.variant == SUBJECT and not (scenario.inside or scenario.is_reference):
             yield cell, _worse(cell, by_cell)
 
 

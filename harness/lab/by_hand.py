@@ -20,7 +20,7 @@ from harness.kernel.series.series import DEFAULT_LINE
 from harness.lab.lab import Lab
 from harness.lab.trial import aftermath, first_request
 from harness.model.attempt_end import AttemptEnd, End
-from harness.model.variants import VARIANTS, Variant
+from harness.scenarios.corpus import SHIPPED
 from harness.witness.conclude import Conclusion, Evidence, conclude
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker.agent.program import Ended
+    from harness.model.variants import Variant
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
 
@@ -104,9 +105,9 @@ def guests(line: str = DEFAULT_LINE) -> Iterator[GuestMaker]:
 
 @contextmanager
 def _guest(line: str, name: str) -> Iterator[Guest]:
-    all_cells(line, [name])
+    all_cells(SHIPPED, line, [name])
     lab = _lab(line, name)
-    variant, images = VARIANTS[name], lab.images(name)
+    variant, images = SHIPPED.variants[name], lab.images(name)
     with lab.machine(name) as machine:
         witness = Witness(machine, images.kernel)
         first_request(witness)

@@ -21,9 +21,8 @@ from harness.lab.trip_clock import trip_clock
 from harness.lab.vmcore import Dump
 from harness.model.attempt_end import End
 from harness.model.cell import LACKING, Cell, Outcome
-from harness.model.variants import VARIANTS
 from harness.model.verdict import Axes, Verdict
-from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED, Corpus
 from harness.scenarios.registry import unmet
 from harness.vm.machine import Machine
 from harness.vm.probe import Accelerator, accelerator
@@ -80,17 +79,19 @@ class Lab:
     without: str = ""
     engine: Engine = MICROVM
     is_foreign: bool = False
+    corpus: Corpus = SHIPPED
 
     @classmethod
     def open(
         cls,
         line: str,
-        variants: Iterable[str] = tuple(VARIANTS),
+        variants: Iterable[str] = tuple(SHIPPED.variants),
         *,
         step: int | None = None,
         progress: Callable[[str], None],
         choice: KernelChoice | None = None,
         engine: Engine = MICROVM,
+        corpus: Corpus = SHIPPED,
     ) -> Lab:
         """Find or build what `variants` need, of `line` or of the user's choice.
 
@@ -100,7 +101,7 @@ class Lab:
         engine.check()
         chosen = accelerator()
         flavours = {}
-        wanted = [VARIANTS[variant] for variant in variants]
+        wanted = [corpus.variants[variant] for variant in variants]
         # The line's own first: the others start from its objects.
         for flavour in sorted({"", *(variant.flavour for variant in wanted)}):
             kernel = kernel_image(
@@ -109,11 +110,13 @@ class Lab:
             _check_needs(kernel, (variant for variant in wanted if variant.flavour == flavour))
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         engine.make(progress=progress)
-        return cls(line, flavours, chosen, engine=engine, is_foreign=choice is not None)
+        return cls(
+            line, flavours, chosen, engine=engine, is_foreign=choice is not None, corpus=corpus
+        )
 
     def images(self, variant: str) -> Images:
         """The images on which `variant` runs."""
-        return self.flavours[VARIANTS[variant].flavour]
+        return self.flavours[self.corpus.variants[variant].flavour]
 
     @property
     def image(self) -> KernelImage:
@@ -147,7 +150,7 @@ class Lab:
             kernel_key=images.kernel.key,
             initramfs=images.guest.initramfs,
             guest_key=images.guest.key,
-            cmdline=f"{VARIANTS[variant].cmdline} {boot}".strip(),
+            cmdline=f"{self.corpus.variants[variant].cmdline} {boot}".strip(),
             cpus=cpus,
             kaslr=self.kaslr,
         )
@@ -160,7 +163,7 @@ class Lab:
         be concluded because the host let the machine stand still, it is run again. What does not
         come out as expected leaves a dump of its machine at `vmcore`.
         """
-        dump = Dump(vmcore)
+        dump = Dump(vmcore, self.corpus)
         for _ in range(CALM_TRIES):
             outcome = self._run(cell, fresh=fresh, dump=dump)
             if not outcome.detail.startswith(STOOD_STILL):
@@ -168,9 +171,9 @@ class Lab:
         return dump.noted(cell, outcome)
 
     def _run(self, cell: Cell, *, fresh: bool, dump: Dump) -> Outcome:
-        scenario, variant = SCENARIOS[cell.scenario], VARIANTS[cell.variant]
+        scenario, variant = self.corpus.scenario(cell), self.corpus.variant(cell)
         images = self.images(cell.variant)
-        if reason := scenario.not_applicable.get(cell.variant):
+        if reason := scenario.lacking_on(variant):
             return _nothing(Verdict.NOT_APPLICABLE, reason, images, "not tried")
         if reason := self.lacking(cell):
             return _nothing(Verdict.NOT_APPLICABLE, reason, images, LACKING)
@@ -194,14 +197,14 @@ class Lab:
 
     def lacking(self, cell: Cell) -> str:
         """Say what the cell's attack lacks of its kernel or engine; empty if nothing is known."""
-        scenario, kernel = SCENARIOS[cell.scenario], self.images(cell.variant).kernel
+        scenario, kernel = self.corpus.scenario(cell), self.images(cell.variant).kernel
         if scenario.freezes and self.engine.reached_by:
             return f"it freezes {self.engine.reached_by} as well, by which the attacker is reached"
         if scenario.on_disk and not self.engine.has_disk:
             return "this guest has no file system on a disk; that of --engine image has"
         lacking = _lacks(scenario, kernel)
         if self.is_foreign and not lacking:
-            return _unseen(scenario, VARIANTS[cell.variant], kernel)
+            return _unseen(scenario, self.corpus.variant(cell), kernel)
         return lacking
 
     @contextmanager
@@ -279,7 +282,7 @@ class Lab:
         witness.appear(seconds=BOOT_SECONDS)
         seconds = BOOT_SECONDS if self.engine.saves else WHOLE_BOOT_SECONDS
         first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
-        rival = VARIANTS[variant].rival
+        rival = self.corpus.variants[variant].rival
         if rival and "lsm=" not in boot:
             check_policy(rival, machine, self.images(variant).kernel)
         start = time.monotonic()
@@ -302,7 +305,7 @@ class Lab:
             attacker = Attacker(channel, self.images(variant).guest)
             _settle(attacker)
             self.engine.prepare(machine, attacker)
-            for path, text in VARIANTS[variant].writes:
+            for path, text in self.corpus.variants[variant].writes:
                 _write(attacker, path, text, variant)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell, Outcome
+    from harness.scenarios.corpus import Corpus
     from harness.vm.machine import Machine
 
 VMCORE = "vmcore"
@@ -38,6 +39,7 @@ class Dump:
     """The dump of one cell: taken if there is a `path` and the cell is not as expected."""
 
     path: Path | None
+    corpus: Corpus
     _missing: str = "no machine came up"
 
     def after(self, run: Callable[[], Outcome], cell: Cell, machine: Machine) -> Outcome:
@@ -49,7 +51,7 @@ class Dump:
         except Exception:
             self._take(machine)
             raise
-        if not is_as_expected(cell, outcome):
+        if not is_as_expected(self.corpus, cell, outcome):
             self._take(machine)
         return outcome
 
@@ -57,7 +59,7 @@ class Dump:
         """The cell's last outcome, which says why there is no dump; a needless one is removed."""
         if self.path is None:
             return outcome
-        if is_as_expected(cell, outcome):
+        if is_as_expected(self.corpus, cell, outcome):
             self.path.unlink(missing_ok=True)
             return outcome
         return replace(outcome, undumped=self._missing)

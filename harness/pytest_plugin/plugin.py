@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from harness.lab.by_hand import Guest, GuestMaker
     from harness.pytest_plugin.session import ScenarioSession
+    from harness.scenarios.corpus import Corpus
 
 _FILES = pytest.StashKey[list[Path]]()
-_BROUGHT = pytest.StashKey[list[str]]()
+_CORPUS = pytest.StashKey["Corpus"]()
 _RUN = pytest.StashKey[str]()
 _SESSION = pytest.StashKey["ScenarioSession"]()
 _RELAY = pytest.StashKey[Any]()
@@ -60,12 +61,12 @@ def pytest_configure(config: pytest.Config) -> None:
     given = [here / file for file in config.getoption("umd_scenarios")]
     files = list(dict.fromkeys([*config.getini("umd_scenarios"), *given]))
     config.stash[_FILES] = files
-    config.stash[_BROUGHT] = []
     if files:
         from harness.brought.scenario_files import load_scenario_files
+        from harness.scenarios.corpus import SHIPPED
 
         try:
-            config.stash[_BROUGHT] = load_scenario_files(files)
+            config.stash[_CORPUS] = load_scenario_files(files, SHIPPED)
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -82,17 +83,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from harness.pytest_plugin.session import Gate, ScenarioSession
 
     config = metafunc.config
-    names = config.stash[_BROUGHT]
+    corpus = _corpus(config)
     try:
-        every = all_cells(engine=config.getoption("umd_engine"))
-        cells = brought_or_all(every, names, config.getoption("keyword"))
+        every = all_cells(corpus, engine=config.getoption("umd_engine"))
+        cells = brought_or_all(every, corpus, config.getoption("keyword"))
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
     if _SESSION not in config.stash:
         files = config.stash[_FILES]
         session = ScenarioSession(
-            config, _run_directory(config), files, engine=config.getoption("umd_engine")
+            config,
+            _run_directory(config),
+            files,
+            corpus=corpus,
+            engine=config.getoption("umd_engine"),
         )
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
@@ -144,7 +149,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if _was_run(config):
         from harness.pytest_plugin.session import finish_run
 
-        finish_run(_run_directory(config), int(exitstatus))
+        finish_run(_run_directory(config), _corpus(config), int(exitstatus))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -153,7 +158,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _is_worker(config) and _was_run(config):
         from harness.pytest_plugin.session import summary
 
-        for line in summary(_run_directory(config)):
+        for line in summary(_run_directory(config), _corpus(config)):
             terminalreporter.write_line(line)
 
 
@@ -165,6 +170,12 @@ def _run_directory(config: pytest.Config) -> Path:
         given = getattr(config, "workerinput", {}).get(_WORKER_KEY)
         config.stash[_RUN] = given or new_run_name()
     return config.rootpath / "results" / config.stash[_RUN]
+
+
+def _corpus(config: pytest.Config) -> Corpus:
+    from harness.scenarios.corpus import SHIPPED
+
+    return config.stash.get(_CORPUS, SHIPPED)
 
 
 def _check_engine(name: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 from filelock import Timeout
 
 from harness.host.errors import UserError, mendable
-from harness.judge.cells import closure, variants_needed
-from harness.judge.conclusion import Result, conclude
+from harness.judge.conclusion import conclude
+from harness.judge.controls import closure, variants_needed
 from harness.kernel.series.series import DEFAULT_LINE
 from harness.pytest_plugin.relay import tell
 from harness.report.progress import PlainProgress
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
+    from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
+    from harness.scenarios.corpus import Corpus
 
 _BUILD_DEADLINE = 2 * 3600.0  # seconds to wait for the worker that builds
 
@@ -41,7 +43,13 @@ class ScenarioSession:
     """
 
     def __init__(
-        self, config: pytest.Config, directory: Path, files: Sequence[Path], *, engine: str
+        self,
+        config: pytest.Config,
+        directory: Path,
+        files: Sequence[Path],
+        *,
+        corpus: Corpus,
+        engine: str,
     ) -> None:
         """Note where the run goes; nothing is made before the first cell is due."""
         self.gave_up = False
@@ -51,6 +59,7 @@ class ScenarioSession:
         self._opened: provenance.OpenLab | None = None
         self._outcomes: dict[Cell, Outcome] = {}
         self._files = files
+        self._corpus = corpus
         self._engine = engine
         self._tell = PlainProgress(self._write)
 
@@ -88,31 +97,31 @@ class ScenarioSession:
             self._give_up(session, UserError(what, hint="what was written stays"))
             pytest.fail(what, pytrace=False)
         if not result.ok:
-            line = rerun_line(cell)
+            line = rerun_line(result)
             pytest.fail(f"{cell.id}: {explain(result)}\n{line}", pytrace=False)
         if result.axes is None:
             pytest.skip(visible(result.detail))
 
     def _result(self, cell: Cell) -> Result:
         run = RunDirectory(self._directory)
-        for needed in closure([cell]):
+        for needed in closure(self._corpus, [cell]):
             if needed not in self._outcomes:
                 self._outcomes[needed] = run.once(needed, self._run)
-        for needed in closure([cell]):
-            run.append(conclude(needed, self._outcomes))
-        return conclude(cell, self._outcomes)
+        for needed in closure(self._corpus, [cell]):
+            run.append(conclude(self._corpus, needed, self._outcomes))
+        return conclude(self._corpus, cell, self._outcomes)
 
     def _run(self, cell: Cell) -> Outcome:
         assert self._opened is not None  # noqa: S101 - the hook above has opened it
-        return run_rounds(self._opened.lab, cell)
+        return run_rounds(self._corpus, self._opened.lab, cell)
 
     def _open(self, session: pytest.Session) -> None:
-        variants = variants_needed(_cells(session))
+        variants = variants_needed(self._corpus, _cells(session))
         run = RunDirectory.create(self._directory.parent, self._directory.name)
         try:
             with run.lock("lab").acquire(timeout=_BUILD_DEADLINE):
                 opened = provenance.open_lab(
-                    DEFAULT_LINE, variants, self._tell, engine=self._engine
+                    DEFAULT_LINE, variants, self._tell, corpus=self._corpus, engine=self._engine
                 )
                 self._opened = self._stack.enter_context(opened)
                 if "started" not in run.header():
@@ -168,13 +177,13 @@ class Gate:
         return self._session.gave_up or None
 
 
-def finish_run(directory: Path, status: int) -> None:
+def finish_run(directory: Path, corpus: Corpus, status: int) -> None:
     """Complete run.json; a full disk has been told of before."""
     run = RunDirectory(directory)
     if "started" not in run.header():
         run.discard()
         return
-    results = [from_json(line) for line in run.lines()]
+    results = [from_json(line, corpus) for line in run.lines()]
     try:
         run.write_header(
             {
@@ -189,7 +198,7 @@ def finish_run(directory: Path, status: int) -> None:
         return
 
 
-def summary(directory: Path) -> list[str]:
+def summary(directory: Path, corpus: Corpus) -> list[str]:
     """Return the lines that close a session in which cells ran."""
-    results = [from_json(line) for line in RunDirectory(directory).lines()]
+    results = [from_json(line, corpus) for line in RunDirectory(directory).lines()]
     return [f"results: {visible(str(directory))}", summary_line(results)]

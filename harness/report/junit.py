@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
 
 
 def write_junit(path: Path, results: Iterable[Result]) -> None:
@@ -64,7 +64,7 @@ def _case(suite: str, result: Result) -> ElementTree.Element:
         kind = "error" if result.verdict is Verdict.ERROR else "failure"
         problem = ElementTree.SubElement(case, kind, type=str(result.verdict))
         problem.set("message", explain(result))
-        problem.text = rerun_line(result.cell)
+        problem.text = rerun_line(result)
     elif _is_skipped(result):
         ElementTree.SubElement(case, "skipped", message=visible(result.detail))
     out = ElementTree.SubElement(case, "system-out")

@@ -3,31 +3,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harness.attacker.agent.errors import errno_name
 from harness.judge.cells import check_corpus
-from harness.model.variants import VARIANTS
-from harness.report.text import summary_of, visible
-from harness.scenarios import REFERENCES, SCENARIOS, Scenario
+from harness.report.text import visible
 from harness.surface.configs import reachable_with
 
+if TYPE_CHECKING:
+    from harness.model.variants import Variant
+    from harness.scenarios.corpus import Corpus
+    from harness.scenarios.registry import Scenario
 
-def listing() -> str:
+
+def listing(corpus: Corpus) -> str:
     """Return a paragraph per scenario and a line per variant; raises UserError."""
-    check_corpus()
-    paragraphs = [_paragraph(scenario) for scenario in SCENARIOS.values()]
-    width = _width()
-    variants = [f"  {variant.name:<{width}}  {variant.summary}" for variant in VARIANTS.values()]
+    check_corpus(corpus)
+    paragraphs = [_paragraph(scenario, corpus) for scenario in corpus.scenarios.values()]
+    width = _width(corpus)
+    variants = [
+        f"  {variant.name:<{width}}  {variant.summary}" for variant in corpus.variants.values()
+    ]
     return "\n".join([*paragraphs, "variants:", *variants])
 
 
-def markdown_listing() -> str:
+def markdown_listing(corpus: Corpus) -> str:
     """Return the corpus as a page, a section for each file of attacks; raises UserError."""
-    check_corpus()
+    check_corpus(corpus)
     files: dict[str, list[Scenario]] = {}
-    for scenario in SCENARIOS.values():
+    for scenario in corpus.scenarios.values():
         files.setdefault(scenario.attack.__module__, []).append(scenario)
-    variants = [f"- `{variant.name}`: {variant.summary}" for variant in VARIANTS.values()]
-    sections = [_section(module, scenarios) for module, scenarios in files.items()]
+    variants = [f"- `{variant.name}`: {variant.summary}" for variant in corpus.variants.values()]
+    sections = [_section(module, scenarios, corpus) for module, scenarios in files.items()]
     return "\n\n".join([_PREAMBLE, "\n".join(variants), *sections])
 
 
@@ -41,44 +48,46 @@ with a dagger, lockdown refuses the attack, or the tools that it takes; with a d
 rival's policy does, by what stands below."""
 
 
-def _section(module: str, scenarios: list[Scenario]) -> str:
+def _section(module: str, scenarios: list[Scenario], corpus: Corpus) -> str:
     about = getattr(scenarios[0].attack, "__globals__", {}).get("__doc__") or module
     title = visible(about.splitlines()[0]).rstrip(".")
     heads = ["attack", "what it does", "effect", "row", "through", "reachable with", "answers"]
-    heads += VARIANTS
-    table = [heads, ["---"] * len(heads), *map(_row, scenarios)]
+    heads += corpus.variants
+    table = [heads, ["---"] * len(heads), *(_row(one, corpus) for one in scenarios)]
     lines = [f"| {' | '.join(row)} |" for row in table]
-    reasons = _reasons(scenarios)
+    reasons = _reasons(scenarios, corpus)
     return "\n".join([f"## {title}", "", *lines, *([""] if reasons else []), *reasons])
 
 
-def _row(scenario: Scenario) -> list[str]:
-    verdicts = [f"{scenario.expected(v)}{_mark(scenario, v)}" for v in VARIANTS]
+def _row(scenario: Scenario, corpus: Corpus) -> list[str]:
+    verdicts = [f"{scenario.expected(v)}{_mark(scenario, v)}" for v in corpus.variants.values()]
     through = scenario.reach or scenario.through
     function = f"`{through}`" if through else ""
     effect = " and ".join(e.name.lower() for e in scenario.effects)
-    summary = summary_of(scenario.name).replace("|", "\\|").replace("<", "\\<")
+    summary = visible(scenario.summary).replace("|", "\\|").replace("<", "\\<")
     name = f"`{scenario.name}`"
     kernels, answers = _kernels(scenario), ", ".join(scenario.answers)
     return [name, summary, effect, scenario.surface, function, kernels, answers, *verdicts]
 
 
-def _mark(scenario: Scenario, variant: str) -> str:
-    if variant in scenario.holes:
+def _mark(scenario: Scenario, variant: Variant) -> str:
+    if scenario.hole_on(variant):
         return "*"
-    if variant in scenario.denied_by:
+    if scenario.denied_on(variant):
         return "‡"
     return "†" if scenario.locked_out(variant) else ""
 
 
-def _reasons(scenarios: list[Scenario]) -> list[str]:
+def _reasons(scenarios: list[Scenario], corpus: Corpus) -> list[str]:
     """Say each reason once, with the attacks and the variants that it holds for."""
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for scenario in scenarios:
         reasons = {**scenario.denied_by, **scenario.not_applicable}
         reasons.update({variant: hole.reason for variant, hole in scenario.holes.items()})
         for reason in dict.fromkeys(reasons.values()):
-            variants = tuple(variant for variant in VARIANTS if reasons.get(variant) == reason)
+            variants = tuple(
+                variant for variant in corpus.variants if reasons.get(variant) == reason
+            )
             found.setdefault((reason, variants), []).append(f"`{scenario.name}`")
     return [
         f"- {', '.join(names)} on {', '.join(variants)}: {visible(reason)}"
@@ -86,16 +95,16 @@ def _reasons(scenarios: list[Scenario]) -> list[str]:
     ]
 
 
-def _paragraph(scenario: Scenario) -> str:
+def _paragraph(scenario: Scenario, corpus: Corpus) -> str:
     answers = ", ".join(scenario.answers)
     effect = scenario.effect.name.lower()
     head = f"{scenario.name}  (effect {effect}, surface {scenario.surface}, answers {answers})"
     reachable = f"    reachable with: {_kernels(scenario)}"
-    lines = [head, f"    {summary_of(scenario.name)}", reachable]
-    width = _width()
-    for variant in VARIANTS:
+    lines = [head, f"    {visible(scenario.summary)}", reachable]
+    width = _width(corpus)
+    for variant in corpus.variants.values():
         lines.append(
-            f"    {variant:<{width}}  {scenario.expected(variant)}{_note(scenario, variant)}"
+            f"    {variant.name:<{width}}  {scenario.expected(variant)}{_note(scenario, variant)}"
         )
     return "\n".join(lines) + "\n"
 
@@ -104,22 +113,19 @@ def _kernels(scenario: Scenario) -> str:
     return ", ".join(reachable_with(scenario)) or "none"
 
 
-def _width() -> int:
-    return max(map(len, VARIANTS))
+def _width(corpus: Corpus) -> int:
+    return max(map(len, corpus.variants))
 
 
-def _note(scenario: Scenario, variant: str) -> str:
-    reason = scenario.reason(variant)
-    if reason is not None:
-        is_ours = VARIANTS[variant].handler and not VARIANTS[variant].rival
-        hole = "known hole: " if is_ours else ""
-        return f"  {hole}{visible(reason)}"
-    for reasons in (scenario.denied_by, scenario.not_applicable):
-        if variant in reasons:
-            return f"  {visible(reasons[variant])}"
+def _note(scenario: Scenario, variant: Variant) -> str:
+    if hole := scenario.hole_on(variant):
+        known = "known hole: " if variant.handler and not variant.rival else ""
+        return f"  {known}{visible(hole.reason)}"
+    if (reason := scenario.denied_on(variant) or scenario.lacking_on(variant)) is not None:
+        return f"  {visible(reason)}"
     if scenario.locked_out(variant):
         calls = ", ".join(f"{errno_name(n)} at {call}" for call, n in scenario.lockdown.items())
         return f"  lockdown: {calls}"
-    if scenario.name in REFERENCES:
+    if scenario.is_reference:
         return "  reference"
-    return "  control" if variant == scenario.control else ""
+    return "  control" if variant.name == scenario.control else ""

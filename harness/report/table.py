@@ -13,17 +13,16 @@ from rich.text import Text
 
 from harness.judge.parity import parities
 from harness.model.cell import Cell
-from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
-from harness.report.text import summary_of, visible
-from harness.scenarios import SCENARIOS
+from harness.report.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import OverflowMethod
 
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
+    from harness.scenarios.corpus import Corpus
 
 _DETAIL_WIDTH = 60  # characters; failures are printed in full below the matrix
 _SCENARIO_WIDTH = 36  # columns; more if a name takes more, for -k takes it as it is
@@ -34,13 +33,14 @@ PARITY = "parity"
 
 
 def matrix_tables(
-    cells: Sequence[Cell], results: Mapping[Cell, Result], *, width: int
+    corpus: Corpus, cells: Sequence[Cell], results: Mapping[Cell, Result], *, width: int
 ) -> Iterator[Table]:
     """Yield the matrix with summaries and details, to be printed once all is known.
 
     It is one table, or one for every few columns where `width` is not enough for all of them.
     """
-    names, columns, parity = scenarios_of(cells), _variants_of(cells), _parity(results.values())
+    names, columns = scenarios_of(corpus, cells), _variants_of(corpus, cells)
+    parity = _parity(results.values())
     if parity:
         columns.append(PARITY)
     first = max(_SCENARIO_WIDTH, *map(len, names))
@@ -52,7 +52,7 @@ def matrix_tables(
         return verdict_text(result) if result else Text(_NOT_RUN, style="dim")
 
     def head(name: str) -> Text:
-        summary = "\n".join(textwrap.wrap(summary_of(name), first))
+        summary = "\n".join(textwrap.wrap(visible(corpus.scenarios[name].summary), first))
         return Text.assemble((name, "bold"), "\n", (summary, "dim"))
 
     rows = {name: head(name) for name in names}
@@ -65,7 +65,7 @@ def matrix_tables(
 
 
 def live_table(
-    cells: Sequence[Cell], state: Callable[[Cell], Text], *, names: Sequence[str]
+    corpus: Corpus, cells: Sequence[Cell], state: Callable[[Cell], Text], *, names: Sequence[str]
 ) -> Table:
     """Return the rows `names` of the matrix, a line each, to be drawn while it runs."""
 
@@ -73,18 +73,18 @@ def live_table(
         return state(Cell(cells[0].line, variant, name))
 
     rows = {name: Text(name) for name in names}
-    return _table(cells, _variants_of(cells), rows, entry, is_live=True)
+    return _table(cells, _variants_of(corpus, cells), rows, entry, is_live=True)
 
 
-def scenarios_of(cells: Iterable[Cell]) -> list[str]:
+def scenarios_of(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
     """Return the scenarios that the cells are of, in the matrix's order."""
     present = {cell.scenario for cell in cells}
-    return [name for name in SCENARIOS if name in present]
+    return [name for name in corpus.scenarios if name in present]
 
 
-def _variants_of(cells: Iterable[Cell]) -> list[str]:
+def _variants_of(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
     present = {cell.variant for cell in cells}
-    return [name for name in VARIANTS if name in present]
+    return [name for name in corpus.variants if name in present]
 
 
 def _table(

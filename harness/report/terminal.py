@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
     from harness.model.cell import Cell
+    from harness.scenarios.corpus import Corpus
 
 _PLAIN_WIDTH = 160  # columns, where the output is no terminal
 _AROUND = 6  # lines of the live matrix that are no rows: title, rule, counts, progress, blanks
@@ -57,11 +58,12 @@ class Screen:
     A context manager; `progress` may be called from any thread.
     """
 
-    def __init__(self, cells: Sequence[Cell], out: Console) -> None:
+    def __init__(self, corpus: Corpus, cells: Sequence[Cell], out: Console) -> None:
         """Take the cells that are going to run and where to draw them."""
+        self._corpus = corpus
         self._cells = cells
         self._out = out
-        self._names = scenarios_of(cells)
+        self._names = scenarios_of(corpus, cells)
         self._started: dict[Cell, float] = {}
         self._ended: set[Cell] = set()
         self._results: dict[Cell, Result] = {}
@@ -119,7 +121,7 @@ class Screen:
 
     def _draw(self) -> Group:
         done = Text(f"{len(self._results)}/{len(self._cells)} cells", style="bold")
-        table = live_table(self._cells, self._state, names=self._in_view())
+        table = live_table(self._corpus, self._cells, self._state, names=self._in_view())
         return Group(table, done, self._progress)
 
     def _in_view(self) -> list[str]:
@@ -142,6 +144,7 @@ class Screen:
 
 def print_report(
     out: Console,
+    corpus: Corpus,
     results: Sequence[Result],
     *,
     cells: Sequence[Cell],
@@ -154,7 +157,7 @@ def print_report(
     `notes` is what else is to be said of a failed cell.
     """
     by_cell = {result.cell: result for result in results}
-    for table in matrix_tables(cells, by_cell, width=out.width):
+    for table in matrix_tables(corpus, cells, by_cell, width=out.width):
         out.print(table)
     ordered = [by_cell[cell] for cell in cells if cell in by_cell]
     _print_failures(out, ordered, notes)
@@ -178,7 +181,7 @@ def _print_failures(out: Console, results: list[Result], notes: Mapping[Cell, st
     out.print("Not as expected:", style="bold")
     for result in failed:
         out.print(f"  {result.cell.id}: {explain(result)}", soft_wrap=True)
-        out.print(f"    {rerun_line(result.cell)}", soft_wrap=True)
+        out.print(f"    {rerun_line(result)}", soft_wrap=True)
         if result.cell in notes:
             out.print(f"    {visible(notes[result.cell])}", soft_wrap=True)
 

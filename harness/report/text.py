@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 from harness.host.paths import CHECKOUT
 from harness.kernel.choice.choice import words_of
 from harness.kernel.series.series import DEFAULT_LINE
-from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.results.counts import counts
-from harness.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
     from harness.model.cell import Cell
 
 
@@ -40,11 +38,12 @@ def visible(text: str) -> str:
     return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable)
 
 
-def rerun_line(cell: Cell) -> str:
+def rerun_line(result: Result) -> str:
     """Return the command that runs exactly this cell (and what it rests on) again."""
+    cell = result.cell
     words = ["--variant", cell.variant, "-k", cell.scenario]
     words = [*words_of(cell.line, default=DEFAULT_LINE), *words]
-    words += VARIANTS[cell.variant].origin + SCENARIOS[cell.scenario].origin
+    words += result.variant.origin + result.scenario.origin
     at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
     return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)
 
@@ -92,8 +91,3 @@ def plan_line(chosen: Sequence[Cell], needed: Sequence[Cell], *, jobs: int) -> s
 def plural(number: int, noun: str) -> str:
     """Return `1 cell`, `2 cells`."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def summary_of(scenario: str) -> str:
-    """Return what the matrix prints beside a scenario's name."""
-    return visible(SCENARIOS[scenario].summary)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
-from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
-from harness.scenarios import REFERENCES, SCENARIOS
+from harness.scenarios import REFERENCES
 from harness.scenarios.classes import BROUGHT, class_of, classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.results.kept_run import Found, KeptRun
+    from harness.scenarios.corpus import Corpus
 
 CENTRAL = (
     "baseline",
@@ -70,6 +70,7 @@ class ClassCounts:
     """A run by classes and variants; `total` has no entry for a variant that was not run."""
 
     run: KeptRun
+    corpus: Corpus
     variants: tuple[str, ...]
     rows: Mapping[str, Mapping[str, Count]]
     total: Mapping[str, Count]
@@ -83,11 +84,11 @@ class ClassCounts:
     @property
     def partly(self) -> dict[str, int]:
         """The variants on which not all attacks of the corpus were made, and on how many."""
-        attacks = len(SCENARIOS.keys() - set(REFERENCES))
+        attacks = len(self.corpus.scenarios.keys() - set(REFERENCES))
         return {name: one.cells for name, one in self.total.items() if one.cells < attacks}
 
 
-def count_classes(run: KeptRun, variants: Sequence[str] = ()) -> ClassCounts:
+def count_classes(run: KeptRun, corpus: Corpus, variants: Sequence[str] = ()) -> ClassCounts:
     """Count a run's attacks, by class, on the variants named; on those of `CENTRAL` if none are.
 
     Raises UserError for a variant that neither the run nor the harness knows.
@@ -98,7 +99,7 @@ def count_classes(run: KeptRun, variants: Sequence[str] = ()) -> ClassCounts:
         if cell.scenario not in REFERENCES:
             of_variant.setdefault(class_of(cell.scenario), []).append(one)
     for name in variants:
-        if name not in found and name not in (*VARIANTS, *CENTRAL):
+        if name not in found and name not in (*corpus.variants, *CENTRAL):
             raise UserError(
                 f"there is no variant {name}, neither in the run {run.name} nor here",
                 hint=f"the run has {', '.join(found)}",
@@ -108,6 +109,7 @@ def count_classes(run: KeptRun, variants: Sequence[str] = ()) -> ClassCounts:
     there = [variant for variant in shown if variant in found]
     return ClassCounts(
         run=run,
+        corpus=corpus,
         variants=shown,
         rows={
             name: {variant: Count.of(found[variant].get(name, ())) for variant in there}

@@ -10,7 +10,7 @@ from harness.model.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
 
 
 def exit_status(results: Iterable[Result]) -> int:

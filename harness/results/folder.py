@@ -26,14 +26,15 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from harness.host.errors import UserError
-from harness.judge.conclusion import Result
+from harness.judge.result import Result
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
-from harness.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from harness.scenarios.corpus import Corpus
 
 SCHEMA = 7
 """Changes with the fields of results.jsonl or run.json, and with what they mean."""
@@ -202,7 +203,7 @@ def _told(root: Path) -> Iterator[None]:
 
 def as_json(result: Result) -> dict[str, Any]:
     """Return the object that stands for the result in results.jsonl."""
-    cell, scenario = result.cell, SCENARIOS[result.cell.scenario]
+    cell, scenario = result.cell, result.scenario
     lost = asdict(result.axes) if result.axes else dict.fromkeys(asdict(Axes()))
     return {
         "schema": SCHEMA,
@@ -232,11 +233,14 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
-def from_json(line: dict[str, Any]) -> Result:
+def from_json(line: dict[str, Any], corpus: Corpus) -> Result:
     """Return the result that a line of results.jsonl stands for; the reverse of `as_json`."""
     lost = line["axes"]
+    cell = cell_of(line)
     return Result(
-        cell=cell_of(line),
+        cell=cell,
+        scenario=corpus.scenario(cell),
+        variant=corpus.variant(cell),
         verdict=Verdict(line["verdict"]),
         axes=None if None in lost.values() else Axes(**lost),
         detail=line["detail"],

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
-from harness.model.verdict import Verdict
-from harness.results.folder import SCHEMA, RunDirectory, cell_of, from_json
+from harness.model.verdict import Axes, Verdict
+from harness.results.folder import SCHEMA, RunDirectory, cell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
     from harness.model.cell import Cell
 
 LATEST = "latest"
@@ -47,7 +47,7 @@ class Found:
         """What a result of this version's corpus says."""
         return cls(
             verdict=result.verdict,
-            lost=lost(result),
+            lost=lost(result.axes, result.gained),
             detail=result.detail,
             expected=result.expected,
             ok=result.ok,
@@ -84,12 +84,12 @@ class KeptRun:
         return sum(one not in found for one in self.header.get("selected") or ())
 
 
-def lost(result: Result) -> frozenset[str]:
+def lost(axes: Axes | None, gained: Sequence[str]) -> frozenset[str]:
     """Return the axes that were lost, and `a step` if something was gained."""
-    if result.axes is None:
+    if axes is None:
         return frozenset()
-    axes = {name for name, is_lost in vars(result.axes).items() if is_lost}
-    return frozenset(axes | ({"a step"} if result.gained else set()))
+    names = {name for name, is_lost in vars(axes).items() if is_lost}
+    return frozenset(names | ({"a step"} if gained else set()))
 
 
 def read_run(name: str, *, root: Path) -> KeptRun:
@@ -120,16 +120,17 @@ def read_run(name: str, *, root: Path) -> KeptRun:
 
 
 def _found(line: dict[str, Any]) -> tuple[Cell, Found]:
-    result = from_json(line)
-    if result.axes is not None and result.axes.verdict is not result.verdict:
-        raise ValueError(f"{result.cell.id} is {result.verdict} and its axes say otherwise")
-    return cell_of(line), Found(
-        verdict=result.verdict,
-        lost=lost(result),
-        detail=result.detail,
+    cell, verdict = cell_of(line), Verdict(line["verdict"])
+    axes = None if None in line["axes"].values() else Axes(**line["axes"])
+    if axes is not None and axes.verdict is not verdict:
+        raise ValueError(f"{cell.id} is {verdict} and its axes say otherwise")
+    return cell, Found(
+        verdict=verdict,
+        lost=lost(axes, line["gained"]),
+        detail=line["detail"],
         expected=Verdict(line["expected"]),
         ok=bool(line["ok"]),
-        control=result.control == result.cell.variant,
+        control=line["control"]["variant"] == cell.variant,
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.judge.conclusion import Result, conclude, is_final
+from harness.judge.conclusion import conclude
+from harness.judge.controls import is_final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
     from harness.results.folder import RunDirectory
+    from harness.scenarios.corpus import Corpus
 
 
 class Ledger:
@@ -21,12 +24,13 @@ class Ledger:
     outcome and at the end, and `unsaved` says what is still only in memory, and why.
     """
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, corpus: Corpus) -> None:
         """Start empty; what is added goes to `run`."""
         self.outcomes: dict[Cell, Outcome] = {}
         self.results: dict[Cell, Result] = {}
         self.trouble: OSError | None = None
         self._run = run
+        self._corpus = corpus
         self._unkept: set[Cell] = set()
         self._unwritten: set[Cell] = set()
 
@@ -47,10 +51,10 @@ class Ledger:
         return self._conclude([cell for cell in self.outcomes if cell not in self.results])
 
     def _is_new(self, cell: Cell) -> bool:
-        return cell not in self.results and is_final(cell, self.outcomes)
+        return cell not in self.results and is_final(self._corpus, cell, self.outcomes)
 
     def _conclude(self, cells: Iterable[Cell]) -> list[Result]:
-        new = [conclude(cell, self.outcomes) for cell in cells]
+        new = [conclude(self._corpus, cell, self.outcomes) for cell in cells]
         self.results |= {result.cell: result for result in new}
         self._unwritten |= {result.cell for result in new}
         self._save()

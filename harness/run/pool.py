@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.host.children import kill_children
 from harness.host.errors import UserError, mendable
-from harness.judge.conclusion import falls_short
+from harness.judge.expectations import falls_short
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
-from harness.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.run.labs import Lab
+    from harness.scenarios.corpus import Corpus
 
 ROUNDS = 3
 """How often an attack is made that does not get as far as it should."""
@@ -35,7 +35,7 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_rounds(lab: Lab, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:
+def run_rounds(corpus: Corpus, lab: Lab, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:
     """Run a cell, again if the attack got less than it should: an attacker may come again.
 
     Going on can only show the handler worse off: what is better than it should be after the last
@@ -43,7 +43,7 @@ def run_rounds(lab: Lab, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:
     """
     for number in range(1, rounds + 1):
         outcome = replace(run_guarded(lab, cell), rounds=number)
-        if not falls_short(cell, outcome):
+        if not falls_short(corpus, cell, outcome):
             break
     return outcome
 
@@ -119,11 +119,20 @@ class Pool:
     with the thread that started it.
     """
 
-    def __init__(self, cells: Sequence[Cell], *, lab: Lab, jobs: int, rounds: int = ROUNDS) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        *,
+        corpus: Corpus,
+        lab: Lab,
+        jobs: int,
+        rounds: int = ROUNDS,
+    ) -> None:
         """Take the work; nothing starts before `events` is asked for."""
         self._waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
+        self._corpus = corpus
         self._lab = lab
         self._rounds = rounds
         self._jobs = max(1, jobs)
@@ -212,11 +221,11 @@ class Pool:
 
     def _size(self, cell: Cell) -> int:
         """How many places it takes."""
-        return min(SCENARIOS[cell.scenario].cpus, self._jobs)
+        return min(self._corpus.scenario(cell).cpus, self._jobs)
 
     def _run(self, cell: Cell) -> Event:
         try:
-            return Ended(cell, run_rounds(self._lab, cell, rounds=self._rounds))
+            return Ended(cell, run_rounds(self._corpus, self._lab, cell, rounds=self._rounds))
         except UserError as error:
             self._stopped.set()
             return Failed(cell, error)

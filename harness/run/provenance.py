@@ -16,6 +16,7 @@ from harness.host.paths import CHECKOUT
 if TYPE_CHECKING:
     from harness.kernel.choice.choice import KernelChoice
     from harness.run.labs import OpenedLab
+    from harness.scenarios.corpus import Corpus
 
 _DEADLINE = 10.0  # seconds for git or QEMU to say its version
 
@@ -40,6 +41,7 @@ def open_lab(
     variants: Iterable[str],
     progress: Progress,
     *,
+    corpus: Corpus,
     choice: KernelChoice | None = None,
     engine: str = MICROVM.name,
 ) -> Iterator[OpenLab]:
@@ -54,7 +56,9 @@ def open_lab(
 
     with suppress(OSError):  # another worker's machine may go while it is looked at
         sweep()
-    lab = RealLab.open(line, variants, progress=progress, choice=choice, engine=ENGINES[engine])
+    lab = RealLab.open(
+        line, variants, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
+    )
     image = lab.image
     facts = {
         "image": image.key,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
-from harness.judge.cells import variants_needed
+from harness.judge.controls import variants_needed
 from harness.report.junit import write_junit
 from harness.report.terminal import Screen, print_report
 from harness.results.counts import counts, exit_status
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell
     from harness.run.labs import Lab
     from harness.run.provenance import LabOpener, OpenLab
+    from harness.scenarios.corpus import Corpus
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,6 +40,7 @@ class Plan:
     """What to run: the cells that were chosen, all that is needed for them, and how."""
 
     line: str
+    corpus: Corpus
     chosen: Sequence[Cell]
     needed: Sequence[Cell]
     jobs: int
@@ -56,10 +58,10 @@ def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
     run = _Run(plan, out)
     with ExitStack() as until_kept:
         with (
-            Screen(plan.needed, out) as screen,
-            opener(plan.line, variants_needed(plan.needed), screen.progress) as opened,
+            Screen(plan.corpus, plan.needed, out) as screen,
+            opener(plan.line, variants_needed(plan.corpus, plan.needed), screen.progress) as opened,
         ):
-            pool = Pool(plan.needed, lab=run.lab_of(opened), jobs=plan.jobs)
+            pool = Pool(plan.needed, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
             until_kept.enter_context(run.stopped_by_signals(pool))
             run.go(opened, pool, screen)
         return run.end()
@@ -82,15 +84,17 @@ class _Run:
         """The lab to run on: one that leaves dumps, if the plan asks for them. Raises UserError."""
         if not self._plan.keep_vmcores:
             return opened.lab
-        self._vmcores = Vmcores(opened.lab, lambda cell: self._directory.folder(cell))
-        self._vmcores.check(variants_needed(self._plan.needed))
+        self._vmcores = Vmcores(
+            opened.lab, lambda cell: self._directory.folder(cell), self._plan.corpus
+        )
+        self._vmcores.check(variants_needed(self._plan.corpus, self._plan.needed))
         return self._vmcores
 
     def go(self, opened: OpenLab, pool: Pool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run was told to stop."""
         self._directory = RunDirectory.create(self._plan.root, new_run_name())
         self._directory.announce()
-        self._ledger = Ledger(self._directory)
+        self._ledger = Ledger(self._directory, self._plan.corpus)
         self._note(
             started=self._started,
             finished=None,
@@ -135,6 +139,7 @@ class _Run:
         self._directory.remove_locks()
         print_report(
             self._out,
+            self._plan.corpus,
             results,
             cells=self._plan.needed,
             seconds=seconds,

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from harness.host.errors import UserError
 from harness.model.cell import Cell
-from harness.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from harness.scenarios.corpus import Corpus
 
 Matcher = Callable[[Cell], bool]
 
@@ -23,7 +25,7 @@ _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
 _OPERATORS = ("and", "or", "not", "(", ")")
 
 
-def select(cells: Sequence[Cell], expression: str | None) -> list[Cell]:
+def select(corpus: Corpus, cells: Sequence[Cell], expression: str | None) -> list[Cell]:
     """Return the cells that the expression matches, in order; all of them for None.
 
     Raises UserError when the expression cannot be read or matches nothing: a run of nothing
@@ -31,26 +33,27 @@ def select(cells: Sequence[Cell], expression: str | None) -> list[Cell]:
     """
     if expression is None:
         return list(cells)
-    matches = _Parser(expression, cells).parse()
+    matches = _Parser(expression, corpus, cells).parse()
     chosen = [cell for cell in cells if matches(cell)]
     if not chosen:
-        raise UserError(f"no cell matches -k {expression!r}", hint=_suggestion(expression))
+        raise UserError(f"no cell matches -k {expression!r}", hint=_suggestion(expression, corpus))
     return chosen
 
 
-def _suggestion(expression: str) -> str:
+def _suggestion(expression: str, corpus: Corpus) -> str:
     words = [word for word in _TOKEN.findall(expression) if word not in _OPERATORS]
-    near = [name for word in words for name in get_close_matches(word, SCENARIOS, n=2)]
+    near = [name for word in words for name in get_close_matches(word, corpus.scenarios, n=2)]
     return f"did you mean {' or '.join(near)}?" if near else "`umd-harness list` names them all"
 
 
 class _Parser:
     """Recursive descent over `or` of `and` of `not` of words."""
 
-    def __init__(self, expression: str, cells: Sequence[Cell]) -> None:
+    def __init__(self, expression: str, corpus: Corpus, cells: Sequence[Cell]) -> None:
         self._expression = expression
+        self._corpus = corpus
         self._tokens = _TOKEN.findall(expression)
-        self._names = {name for cell in cells for name in _names(cell)} | set(SCENARIOS)
+        self._names = {name for cell in cells for name in _names(cell)} | set(corpus.scenarios)
 
     def parse(self) -> Matcher:
         matches = self._alternatives()
@@ -86,8 +89,8 @@ class _Parser:
     def _word(self, word: str) -> Matcher:
         if word in self._names:
             return lambda cell: word in _names(cell)
-        part = word.lower()
-        return lambda cell: part in f"{cell.id} {SCENARIOS[cell.scenario].surface}".lower()
+        part, corpus = word.lower(), self._corpus
+        return lambda cell: part in f"{cell.id} {corpus.scenario(cell).surface}".lower()
 
     def _take(self, token: str) -> bool:
         found = bool(self._tokens) and self._tokens[0] == token

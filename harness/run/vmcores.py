@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
 from harness.lab.vmcore import VMCORE
-from harness.model.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,15 +16,17 @@ if TYPE_CHECKING:
 
     from harness.model.cell import Cell, Outcome
     from harness.run.labs import OpenedLab
+    from harness.scenarios.corpus import Corpus
 
 
 class Vmcores:
     """A lab whose cells leave dumps in the folders that `where` gives, and how to open them."""
 
-    def __init__(self, lab: OpenedLab, where: Callable[[Cell], Path]) -> None:
+    def __init__(self, lab: OpenedLab, where: Callable[[Cell], Path], corpus: Corpus) -> None:
         """Take the lab; `where` is asked when a cell runs."""
         self._lab = lab
         self._where = where
+        self._corpus = corpus
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
         """Run a cell as the lab does, and keep a dump if it is due."""
@@ -56,7 +57,7 @@ class Vmcores:
         return told
 
     def _vmlinux(self, run: Path, variant: str) -> Path:
-        flavour = VARIANTS[variant].flavour
+        flavour = self._corpus.variants[variant].flavour
         kept = run / (f"vmlinux-{flavour}" if flavour else "vmlinux")
         if not kept.is_file():
             shutil.copyfile(self._lab.vmlinux(variant), kept)

@@ -1,39 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus: one file per attack class, one function per attack."""
+"""The corpus: one file for each class of attacks, one function for each attack."""
 
-from harness.scenarios import reference  # noqa: F401 - importing registers; these come first
+from types import MappingProxyType
 
-# isort: split
 from harness.model.verdict import Effect
-from harness.scenarios import (  # noqa: F401
-    bpf,
-    caller,
-    cgroups,
-    direct,
-    escape,
-    faults,
-    graph_tracer,
-    hardware,
-    inheritance,
-    limits,
-    look,
-    memory,
-    observe,
-    pipes,
-    placement,
-    poison,
-    power,
-    restarts,
-    scheduling,
-    signals,
-    startup,
-    surroundings,
-    swap,
-    switched_off,
-    switched_off_smack,
-    tracing,
-    whole_kernel,
-)
-from harness.scenarios.registry import REFERENCES, SCENARIOS, Hole, Scenario, scenario
+from harness.scenarios.registry import REFERENCES, Hole, Scenario, collecting, scenario
+
+with collecting() as _found:
+    from harness.scenarios import reference  # noqa: F401 - the reference cells come first
+
+    # isort: split
+    from harness.scenarios import (  # noqa: F401
+        bpf,
+        caller,
+        cgroups,
+        direct,
+        escape,
+        faults,
+        graph_tracer,
+        hardware,
+        inheritance,
+        limits,
+        look,
+        memory,
+        observe,
+        pipes,
+        placement,
+        poison,
+        power,
+        restarts,
+        scheduling,
+        signals,
+        startup,
+        surroundings,
+        swap,
+        switched_off,
+        switched_off_smack,
+        tracing,
+        whole_kernel,
+    )
+
+SCENARIOS = MappingProxyType(_found)
+"""The scenarios that ship, by name, in the order of the matrix."""
 
 __all__ = ["REFERENCES", "SCENARIOS", "Effect", "Hole", "Scenario", "scenario"]

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.scenarios.registry import SCENARIOS
+from harness.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

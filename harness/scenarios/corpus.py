@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from harness.host.errors import UserError
 from harness.model.variants import VARIANTS
 from harness.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.model.cell import Cell
     from harness.model.variants import Variant
     from harness.scenarios.registry import Scenario
 
@@ -22,6 +25,29 @@ class Corpus:
 
     scenarios: Mapping[str, Scenario]
     variants: Mapping[str, Variant]
+
+    def scenario(self, cell: Cell) -> Scenario:
+        """Return the cell's scenario."""
+        return self.scenarios[cell.scenario]
+
+    def variant(self, cell: Cell) -> Variant:
+        """Return the cell's variant."""
+        return self.variants[cell.variant]
+
+    def with_scenarios(self, brought: Mapping[str, Scenario]) -> Corpus:
+        """Return the corpus with further scenarios. Raises UserError for a name that is taken."""
+        for name, scenario in brought.items():
+            if name in self.scenarios:
+                code = scenario.attack.__code__
+                raise UserError(
+                    f"{code.co_filename}:{code.co_firstlineno}: there is a scenario {name} already",
+                    hint="give yours another name",
+                )
+        return replace(self, scenarios=MappingProxyType({**self.scenarios, **brought}))
+
+    def with_variants(self, brought: Mapping[str, Variant]) -> Corpus:
+        """Return the corpus with further variants."""
+        return replace(self, variants=MappingProxyType({**self.variants, **brought}))
 
 
 SHIPPED = Corpus(SCENARIOS, VARIANTS)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus's registry: what a scenario declares, and how one is found by name."""
+"""What a scenario declares of its attack, and how the harness comes by the scenarios of a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields
 from errno import EPERM
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from harness.attacker.agent.channel import ATTEMPT_SECONDS
 from harness.model.variants import VARIANTS
@@ -15,14 +17,17 @@ from harness.scenarios.rivals import RIVALS, measured_on
 from harness.witness.conclude import WRONG_REPLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from harness.attacker import Attacker
     from harness.model.cell import Outcome
+    from harness.model.variants import Variant
     from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], str | None]
 
+Declares = ParamSpec("Declares")
+_T = TypeVar("_T")
 Target = Literal["handler", "start", "system"]
 
 PTRACE_CHECK = "security_ptrace_access_check"
@@ -37,120 +42,147 @@ REFERENCES = ("nothing", "host_tamper")
 
 @dataclass(frozen=True)
 class Hole:
-    """An attack that a variant does not stop yet: the verdict to expect, and why.
-
-    `partly`: the attack gets only so far, and what it gets done is bad enough.
-    """
+    """An attack that a variant does not stop yet."""
 
     verdict: Verdict
+    """The verdict to expect."""
     reason: str
+    """Why the variant loses."""
     partly: bool = False
+    """Whether the attack need not show all of its effects to confirm the hole."""
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """One attack, run as root in the guest against the handler.
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """The arguments of `@scenario`: what an attack does, and what to expect of it."""
 
-    `also`: what else it does on its way to its effect; `shows`: what must be wrong with the handler
-    for its integrity to be lost by this attack, a wrong reply or the name of a violation, or empty
-    for anything;
-    `call` and `refused`: the attacking system call and the errnos that count as its refusal;
-    `no_target`: the errnos by which an attack on a kernel thread finds nothing to attack;
-    `no_target_at`: the kernel function that sees the thread on the way there, if one does;
-    `reach`: the kernel function that must be seen before `held` is believed, with the handler
-    as an argument or, if `target` is the handler's `start` or the whole `system`, with whatever;
-    `through`: the kernel function it goes through, where none is watched;
-    `tries`: how often an attack that is a race is made; `needs`: the kernel options that it takes,
-    with a `!` those that must be off; `since`: the version of Linux, as in "6.7", that it takes
-    at least, `before`: the first that it no longer works on; `cpus` and `boot`: the CPUs and the
-    boot parameters of a machine of its own; `ends_machine`: it takes the whole machine down, which
-    QEMU sees; `freezes`: it stops all of user space for a while, and goes on alone;
-    `on_disk`: it takes a file system on a disk;
-    `debugging`: whether it takes no more than a debugger may do (R7), by default if ptrace's check
-    is what it must reach;
-    `from_host`: the host itself acts, from outside the guest; `inside`: the attack starts from
-    code that runs in the handler, whose end is then no loss; `whole_kernel`: the attack may
-    write kernel memory, so the tally alone proves nothing; `lockdown`: the calls by which
-    lockdown=integrity refuses it, or takes its tools, and with which errno; `holes`: the variants
-    that lose although they should hold; `denied_by`: the rivals whose policies stop it, and by
-    what; `not_applicable`: those that lack what the attack needs, and why; `seconds`: how long its
-    calls may take in all; `prepare`: what is done before anything is watched, and counts for
-    nothing; `origin`: the options by which a user brought it.
-    `attack` returns nothing, or what a program said of how it ended.
-    """
+    effect: Effect
+    """What the attack takes from the handler."""
+    surface: str
+    """The row of the attack surface that the attack covers (surface.toml)."""
+    answers: tuple[str, ...]
+    """The ids of the requirements, threats and counter-measures that the attack answers."""
+    also: tuple[Effect, ...] = ()
+    """Further effects of the attack, on the way to `effect`."""
+    shows: str = WRONG_REPLY
+    """What must be wrong with the handler where its integrity is lost: a wrong reply, or the name
+    of a violation. Empty: anything."""
+    control: str = "baseline"
+    """The variant on which the attack must win in the same run (rule 3)."""
+    call: str | None = None
+    """The attacking system call."""
+    refused: tuple[int, ...] = ()
+    """The errnos of `call` that count as a refusal."""
+    no_target: tuple[int, ...] = ()
+    """The errnos of `call` that say that a kernel thread gives the attack no target."""
+    no_target_at: str | None = None
+    """The kernel function that sees the kernel thread before `call` fails with `no_target`."""
+    reach: str | None = None
+    """The kernel function that must be called on `target` before `held` counts."""
+    through: str = ""
+    """The kernel function that the attack passes, where none is watched."""
+    target: Target = "handler"
+    """The object of `reach`: the handler, its start, or anything in the system."""
+    tries: int = 1
+    """How many times a race is run."""
+    needs: tuple[str, ...] = ()
+    """Kernel options that the attack needs, without CONFIG_; `!` before those that must be off."""
+    since: str = ""
+    """The first version of Linux with what the attack needs, such as "6.7"."""
+    before: str = ""
+    """The first version of Linux on which the attack no longer works."""
+    cpus: int = 1
+    """The CPUs of the attack's machine."""
+    boot: str = ""
+    """Further boot parameters of the attack's machine."""
+    ends_machine: bool = False
+    """The attack ends the whole machine, which QEMU reports."""
+    freezes: bool = False
+    """The attack stops all of user space for a while, and goes on by itself."""
+    on_disk: bool = False
+    """The attack needs a file system on a disk."""
+    debugging: bool | None = None
+    """The attack needs no more than a debugger may do (R7). None: if `reach` is ptrace's check."""
+    from_host: bool = False
+    """The host makes the attack, from outside the guest."""
+    inside: bool = False
+    """The attack starts from code that runs in the handler; the handler's end is then no loss."""
+    whole_kernel: bool = False
+    """The attack may write kernel memory, so that the tally alone proves nothing."""
+    lockdown: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """The calls by which lockdown=integrity refuses the attack or its tools, and their errnos."""
+    holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
+    """The variants that lose although they should hold."""
+    denied_by: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The rivals that stop the attack, and the permission by which they do."""
+    not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The variants that lack what the attack needs, and what that is."""
+    seconds: float = ATTEMPT_SECONDS
+    """The seconds that the attack's calls may take in all."""
+    prepare: Attack | None = None
+    """What is done before anything is watched; it does not count as part of the attack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario(Declaration):
+    """One attack, run as root in the guest against the handler."""
 
     name: str
+    """The name that `-k` selects: the function's."""
     summary: str
+    """The line that the matrix prints: the first of the function's docstring."""
     attack: Attack
-    effect: Effect
-    surface: str
-    answers: tuple[str, ...]
-    also: tuple[Effect, ...] = ()
-    shows: str = WRONG_REPLY
-    control: str = "baseline"
-    call: str | None = None
-    refused: tuple[int, ...] = ()
-    no_target: tuple[int, ...] = ()
-    no_target_at: str | None = None
-    reach: str | None = None
-    through: str = ""
-    target: Target = "handler"
-    tries: int = 1
-    needs: tuple[str, ...] = ()
-    since: str = ""
-    before: str = ""
-    cpus: int = 1
-    boot: str = ""
-    ends_machine: bool = False
-    freezes: bool = False
-    on_disk: bool = False
-    debugging: bool = False
-    from_host: bool = False
-    inside: bool = False
-    whole_kernel: bool = False
-    lockdown: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))
-    denied_by: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    seconds: float = ATTEMPT_SECONDS
-    prepare: Attack | None = None
+    """The function. It returns nothing, or a program's own account of its end."""
     origin: tuple[str, ...] = ()
+    """The options by which a user brought the scenario; empty for one that ships."""
 
-    def expected(self, variant: str) -> Verdict:
-        """The verdict `variant` should give: what it does not claim to stop wins there."""
-        if variant in self.not_applicable:
+    def hole_on(self, variant: Variant) -> Hole | None:
+        """Return the known hole of `variant`, if it has one."""
+        return _declared_for(variant, self.holes)
+
+    def denied_on(self, variant: Variant) -> str | None:
+        """Return the permission by which a rival's policy stops the attack, if it does."""
+        return _declared_for(variant, self.denied_by)
+
+    def lacking_on(self, variant: Variant) -> str | None:
+        """Return what `variant` lacks of what the attack needs; None if nothing."""
+        return _declared_for(variant, self.not_applicable)
+
+    def expected(self, variant: Variant) -> Verdict:
+        """Return the verdict expected of `variant`: what it does not claim to stop wins there."""
+        if self.lacking_on(variant) is not None:
             return Verdict.NOT_APPLICABLE
-        if variant in self.holes:
-            return self.holes[variant].verdict
+        if (hole := self.hole_on(variant)) is not None:
+            return hole.verdict
         return Verdict.HELD if self._stopped_by(variant) else self.wins
+
+    def locked_out(self, variant: Variant) -> bool:
+        """Return whether lockdown refuses the attack on `variant` before the handler is reached."""
+        return bool(self.lockdown) and variant.locked
 
     @property
     def is_reference(self) -> bool:
-        """Whether it shows that a variant's evidence can be trusted, and attacks nothing."""
+        """Whether the scenario is a reference cell's: it shows that evidence can be trusted."""
         return self.name in REFERENCES
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        """All that it does."""
+        """All effects of the attack."""
         return (self.effect, *self.also)
 
     @property
     def wins(self) -> Verdict:
-        """The verdict with which it wins: the worst of all that it does."""
+        """The verdict with which the attack wins: the worst of its effects."""
         return worst(effect.wins for effect in self.effects)
 
-    def locked_out(self, variant: str) -> bool:
-        """Whether it ends there on lockdown, before it comes to the handler."""
-        return bool(self.lockdown) and VARIANTS[variant].locked
-
-    def gains(self, variant: str) -> bool:
-        """Whether `variant` lets it get hold of what it is after."""
-        if Effect.STEP not in self.effects or variant in self.not_applicable:
+    def gains(self, variant: Variant) -> bool:
+        """Whether `variant` lets the attack get hold of what it is after."""
+        if Effect.STEP not in self.effects or self.lacking_on(variant) is not None:
             return False
-        return variant in self.holes or not self._stopped_by(variant)
+        return self.hole_on(variant) is not None or not self._stopped_by(variant)
 
     def missing(self, outcome: Outcome) -> str:
-        """What its outcome does not show of all it does: the worst alone may be half its work."""
+        """Return the effects that an outcome does not show: its verdict names the worst alone."""
         effects = self.effects
         lacking = [e.name.lower() for e in effects if not outcome.axes.show(e)]
         is_wrong = Effect.INTEGRITY in effects or Effect.ESCAPE in effects
@@ -160,29 +192,29 @@ class Scenario:
             lacking.append("anything it could have gained")
         return ", ".join(lacking)
 
-    def _stopped_by(self, variant: str) -> bool:
-        policy = VARIANTS[variant]
+    def _stopped_by(self, variant: Variant) -> bool:
         if self.from_host:
             return False
-        if policy.rival:
-            return variant in self.denied_by
+        if variant.rival:
+            return self.denied_on(variant) is not None
         if self.inside:
-            return policy.confines
-        return policy.protects and not (policy.debug and self.debugging)
+            return variant.confines
+        return variant.protects and not (variant.debug and self.debugging)
 
-    def reason(self, variant: str) -> str | None:
-        """Why `variant` is expected not to hold, if that is a known hole."""
-        hole = self.holes.get(variant)
-        return hole.reason if hole else None
+
+def _declared_for(variant: Variant, by_name: Mapping[str, _T]) -> _T | None:
+    """Return what is declared of a variant, or of the first variant that it is like."""
+    names = (variant.name, *variant.like)
+    return next((by_name[name] for name in names if name in by_name), None)
 
 
 def unmet(needs: Iterable[str], options: Container[str]) -> list[str]:
-    """Which needs a kernel with these options (without their prefix) does not meet."""
+    """Return which needs a kernel with these options (without their prefix) does not meet."""
     return [need for need in needs if (need.lstrip("!") in options) == need.startswith("!")]
 
 
 def _still_open(holes: Mapping[str, Hole], lockdown: Mapping[str, int]) -> dict[str, Hole]:
-    """The holes that are left where lockdown refuses the attack, if it does."""
+    """Return the holes that are left where lockdown refuses the attack, if it does."""
     return {
         name: hole
         for name, hole in holes.items()
@@ -191,105 +223,81 @@ def _still_open(holes: Mapping[str, Hole], lockdown: Mapping[str, int]) -> dict[
 
 
 def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str]]:
-    """What an attack loses otherwise on the rivals, and which of them stop it, by what."""
+    """Return on which rivals an attack wins otherwise than on `baseline`, and which stop it."""
     holes, denied_by = {}, {}
     for rival in RIVALS:
-        if one := measured_on(rival).get(name):
-            if one.verdict is Verdict.HELD:
-                denied_by[rival] = one.reason
+        if measured := measured_on(rival).get(name):
+            if measured.verdict is Verdict.HELD:
+                denied_by[rival] = measured.reason
             else:
-                holes[rival] = Hole(one.verdict, one.reason, one.partly)
+                holes[rival] = Hole(measured.verdict, measured.reason, measured.partly)
     return holes, denied_by
 
 
-SCENARIOS: dict[str, Scenario] = {}
+def _scenario(declared: Declaration, attack: Attack) -> Scenario:
+    """Return the scenario of an attack: what is declared, and what follows from it."""
+    if not attack.__doc__:
+        raise ValueError(f"scenario {attack.__name__} needs a docstring: the matrix prints it")
+    holes, denied_by = _on_rivals(attack.__name__)
+    follows = {
+        "debugging": declared.reach == PTRACE_CHECK
+        if declared.debugging is None
+        else declared.debugging,
+        "inside": declared.inside or declared.effect is Effect.ESCAPE,
+        "lockdown": MappingProxyType(dict(declared.lockdown)),
+        "holes": MappingProxyType(holes | _still_open(declared.holes, declared.lockdown)),
+        "denied_by": MappingProxyType(denied_by | dict(declared.denied_by)),
+        "not_applicable": MappingProxyType(dict(declared.not_applicable)),
+    }
+    given = {one.name: getattr(declared, one.name) for one in fields(declared)}
+    return Scenario(
+        name=attack.__name__,
+        summary=attack.__doc__.splitlines()[0].strip(),
+        attack=attack,
+        **{**given, **follows},
+    )
 
 
-def scenario(
-    *,
-    effect: Effect,
-    surface: str,
-    answers: tuple[str, ...],
-    also: tuple[Effect, ...] = (),
-    shows: str = WRONG_REPLY,
-    control: str = "baseline",
-    call: str | None = None,
-    refused: tuple[int, ...] = (),
-    no_target: tuple[int, ...] = (),
-    no_target_at: str | None = None,
-    reach: str | None = None,
-    through: str = "",
-    target: Target = "handler",
-    tries: int = 1,
-    needs: tuple[str, ...] = (),
-    since: str = "",
-    before: str = "",
-    cpus: int = 1,
-    boot: str = "",
-    ends_machine: bool = False,
-    freezes: bool = False,
-    on_disk: bool = False,
-    debugging: bool | None = None,
-    from_host: bool = False,
-    inside: bool = False,
-    whole_kernel: bool = False,
-    lockdown: Mapping[str, int] | None = None,
-    holes: Mapping[str, Hole] | None = None,
-    denied_by: Mapping[str, str] | None = None,
-    not_applicable: Mapping[str, str] | None = None,
-    seconds: float = ATTEMPT_SECONDS,
-    prepare: Attack | None = None,
-) -> Callable[[Attack], Attack]:
-    """Register the decorated function as a scenario under its own name.
+_collected: ContextVar[dict[str, Scenario] | None] = ContextVar("collected", default=None)
 
-    Raises ValueError for a name taken twice or a function without a docstring:
-    the name is what `-k` selects and the docstring is what the matrix prints.
-    """
 
-    def register(attack: Attack) -> Attack:
-        name = attack.__name__
-        if name in SCENARIOS:
-            raise ValueError(f"scenario {name} is registered twice")
-        if not attack.__doc__:
-            raise ValueError(f"scenario {name} needs a docstring: the matrix prints it")
-        otherwise, denied = _on_rivals(name)
-        SCENARIOS[name] = Scenario(
-            name=name,
-            summary=attack.__doc__.splitlines()[0].strip(),
-            attack=attack,
-            effect=effect,
-            surface=surface,
-            answers=answers,
-            also=also,
-            shows=shows,
-            control=control,
-            call=call,
-            refused=refused,
-            no_target=no_target,
-            no_target_at=no_target_at,
-            reach=reach,
-            through=through,
-            target=target,
-            tries=tries,
-            needs=needs,
-            since=since,
-            before=before,
-            cpus=cpus,
-            boot=boot,
-            ends_machine=ends_machine,
-            freezes=freezes,
-            on_disk=on_disk,
-            debugging=reach == PTRACE_CHECK if debugging is None else debugging,
-            from_host=from_host,
-            inside=inside or effect is Effect.ESCAPE,
-            whole_kernel=whole_kernel,
-            lockdown=MappingProxyType(dict(lockdown or {})),
-            holes=MappingProxyType(otherwise | _still_open(holes or {}, lockdown or {})),
-            denied_by=MappingProxyType(denied | dict(denied_by or {})),
-            not_applicable=MappingProxyType(dict(not_applicable or {})),
-            seconds=seconds,
-            prepare=prepare,
-        )
-        return attack
+@contextmanager
+def collecting() -> Iterator[dict[str, Scenario]]:
+    """Collect the scenarios that are declared within the block, by name, in their order."""
+    found: dict[str, Scenario] = {}
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
 
-    return register
+
+def _decorator(
+    declare: Callable[Declares, Declaration],
+) -> Callable[Declares, Callable[[Attack], Attack]]:
+    """Return a decorator that takes what `declare` takes, so that the fields are spelt once."""
+
+    def scenario(*args: Declares.args, **kwargs: Declares.kwargs) -> Callable[[Attack], Attack]:
+        """Declare the decorated function a scenario under its own name.
+
+        The arguments are the fields of `Declaration`. The name is what `-k` selects, and the first
+        line of the docstring is what the matrix prints. Raises ValueError for a name that was
+        declared before in the same file or corpus, or for a function without a docstring.
+        """
+        declared = declare(*args, **kwargs)
+
+        def collect(attack: Attack) -> Attack:
+            made = _scenario(declared, attack)
+            found = _collected.get()
+            if found is not None:
+                if made.name in found:
+                    raise ValueError(f"scenario {made.name} is declared twice")
+                found[made.name] = made
+            return attack
+
+        return collect
+
+    return scenario
+
+
+scenario = _decorator(Declaration)

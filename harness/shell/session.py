@@ -21,10 +21,8 @@ from harness.brought.scenario_files import load_scenario_files
 from harness.host.errors import UserError, VmLost
 from harness.lab.trial import Trial, first_request
 from harness.model.cell import Cell
-from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.report.text import visible
-from harness.scenarios import SCENARIOS
 from harness.shell.keyboard import Keyboard
 from harness.vm.debugger import debugger
 from harness.witness.conclude import conclude
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
 
     from harness.lab.lab import Lab
     from harness.model.attempt_end import AttemptEnd
+    from harness.model.variants import Variant
+    from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
     from harness.vm.debugger import Debugger
     from harness.vm.machine import Machine
@@ -62,10 +62,10 @@ class Session:
         return f"{what}, {self.at} {self.scenario.name}" if self.scenario else what
 
 
-def check_applicable(scenario: Scenario, variant: str) -> None:
+def check_applicable(scenario: Scenario, variant: Variant) -> None:
     """Raise UserError for a scenario that is n/a on a variant, before anything is built."""
-    if reason := scenario.not_applicable.get(variant):
-        raise _not_applicable(scenario.name, variant, reason)
+    if reason := scenario.lacking_on(variant):
+        raise _not_applicable(scenario.name, variant.name, reason)
 
 
 def run_shell(session: Session, *, gdb: bool = False, say: Callable[[str], None]) -> int:
@@ -126,7 +126,9 @@ def _staged(
             if scenario is None:
                 first_request(witness)
             else:
-                trial = Trial(scenario, VARIANTS[session.variant], machine, kernel, guest)
+                trial = Trial(
+                    scenario, lab.corpus.variants[session.variant], machine, kernel, guest
+                )
                 attacker, handler = stack.enter_context(trial.prepared(witness))
                 if session.at == AFTER:
                     is_attacking = True
@@ -196,19 +198,21 @@ def _relay(terminal: Terminal, keyboard: Keyboard) -> None:
         sys.stdout.flush()
 
 
-def chosen_scenario(text: str) -> Scenario:
+def chosen_scenario(corpus: Corpus, text: str) -> tuple[Corpus, Scenario]:
     """Return a scenario by its name, or by FILE.py::NAME, or FILE.py if that has only one.
 
-    The file is executed. Raises UserError.
+    And the corpus that has it. The file is executed. Raises UserError.
     """
     path, _, name = text.partition("::")
     if not path.endswith(".py"):
-        names, name = list(SCENARIOS), text
+        names, name = list(corpus.scenarios), text
         hint = "`umd-harness list` names them; one of your own is FILE.py::NAME"
     else:
-        names = load_scenario_files([Path(path)])
+        known = corpus.scenarios.keys()
+        corpus = load_scenario_files([Path(path)], corpus)
+        names = [found for found in corpus.scenarios if found not in known]
         name = name or (names[0] if len(names) == 1 else "")
         hint = f"take one of: {', '.join(names)}"
     if name not in names:
         raise UserError(f"there is no scenario {text!r}", hint=hint)
-    return SCENARIOS[name]
+    return corpus, corpus.scenarios[name]

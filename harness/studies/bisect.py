@@ -10,13 +10,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.host.errors import DoesNotBuild, UserError
-from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
-from harness.judge.cells import closure, variants_needed
+from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, PACKAGE, cache_dir
 from harness.judge.conclusion import conclude
+from harness.judge.controls import closure, variants_needed
 from harness.kernel.source.source import read_json, write_json
 from harness.model.verdict import Verdict
 from harness.results.kept_run import Found
@@ -24,10 +23,12 @@ from harness.run.pool import Ended, Failed, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from harness.kernel.series.series import Series
     from harness.model.cell import Cell, Outcome
     from harness.run.labs import Lab
+    from harness.scenarios.corpus import Corpus
 
 LIBRARY = "kernel/usermode_driver_mgmt.c"
 """What the witness stands on: no step without it can be asked anything."""
@@ -65,6 +66,7 @@ class LineSteps:
     """The series of one of the harness's kernel lines."""
 
     line: str
+    corpus: Corpus
 
     @cached_property
     def _series(self) -> Series:
@@ -100,16 +102,15 @@ class LineSteps:
     def key(self, number: int, variants: Sequence[str]) -> str:
         """Name the images of all flavours that the variants take."""
         from harness.kernel.build.build import image_key
-        from harness.model.variants import VARIANTS
 
-        flavours = sorted({"", *(VARIANTS[variant].flavour for variant in variants)})
+        flavours = sorted({"", *(self.corpus.variants[variant].flavour for variant in variants)})
         return " ".join(image_key(self.line, flavour=one, step=number) for one in flavours)
 
     def lab(self, number: int, variants: Sequence[str], progress: Callable[[str], None]) -> Lab:
         """Find or build the step's images."""
         from harness.lab.lab import Lab as RealLab
 
-        return RealLab.open(self.line, variants, step=number, progress=progress)
+        return RealLab.open(self.line, variants, step=number, progress=progress, corpus=self.corpus)
 
     def _bringing(self, name: str) -> int | None:
         for number, commit in enumerate(self._series.commits, start=1):
@@ -233,6 +234,7 @@ class Trials:
     """Tries steps: builds what was not built, runs what was not run, and takes note."""
 
     steps: Steps
+    corpus: Corpus
     cells: Sequence[Cell]
     jobs: int
     progress: Callable[[str], None]
@@ -241,7 +243,7 @@ class Trials:
 
     def __call__(self, number: int) -> Step:
         """Try one step. Raises UserError for what would stop every other as well."""
-        variants = variants_needed(self.cells)
+        variants = variants_needed(self.corpus, self.cells)
         note = self._note(self.steps.key(number, variants))
         noted = read_json(note)
         known = noted if isinstance(noted, dict) else {}
@@ -264,9 +266,9 @@ class Trials:
         return Step(number, {cell: _read(known[cell.id]) for cell in self.cells})
 
     def _run(self, lab: Lab, cells: Sequence[Cell], number: int) -> dict[Cell, Found]:
-        needed = closure(cells)
+        needed = closure(self.corpus, cells)
         outcomes: dict[Cell, Outcome] = {}
-        pool = Pool(needed, lab=lab, jobs=self.jobs)
+        pool = Pool(needed, corpus=self.corpus, lab=lab, jobs=self.jobs)
         try:
             for event in pool.events():
                 if isinstance(event, Failed):
@@ -277,7 +279,7 @@ class Trials:
         except BaseException:
             pool.abandon()
             raise
-        return {cell: Found.of(conclude(cell, outcomes)) for cell in cells}
+        return {cell: Found.of(conclude(self.corpus, cell, outcomes)) for cell in cells}
 
     def _telling(self, number: int) -> Callable[[str], None]:
         return lambda said: self.progress(f"step {number}: {said}")
@@ -290,7 +292,7 @@ class Trials:
     @cached_property
     def _asking(self) -> str:
         """A hash of the harness, the guest's programs, and the files of further scenarios."""
-        ours = [*Path(__file__).parent.rglob("*.py"), *GUEST_IMAGES.rglob("*.[ch]")]
+        ours = [*PACKAGE.rglob("*.py"), *GUEST_IMAGES.rglob("*.[ch]")]
         digest = hashlib.sha256()
         for path in (*sorted(ours), *self.files):
             content = path.read_bytes()

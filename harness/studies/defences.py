@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from harness.model.cell import Cell
 from harness.model.verdict import Effect, Verdict
 from harness.run.pool import Ended, Failed, Pool
-from harness.scenarios import REFERENCES, SCENARIOS
+from harness.scenarios import REFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.model.cell import Outcome
     from harness.run.labs import Lab
+    from harness.scenarios.corpus import Corpus
+    from harness.scenarios.registry import Scenario
 
 SUBJECT = "isolated"
 
@@ -54,19 +56,21 @@ class Bought:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def held_cells(line: str) -> list[Cell]:
+def held_cells(corpus: Corpus, line: str) -> list[Cell]:
     """Return the cells of the attacks that could gain something, and on `isolated` must not."""
+    subject = corpus.variants[SUBJECT]
     return [
         Cell(line, SUBJECT, scenario.name)
-        for scenario in SCENARIOS.values()
+        for scenario in corpus.scenarios.values()
         if scenario.effect is not Effect.NONE
-        and scenario.expected(SUBJECT) is Verdict.HELD
-        and not scenario.gains(SUBJECT)
+        and scenario.expected(subject) is Verdict.HELD
+        and not scenario.gains(subject)
     ]
 
 
 def what_each_buys(
     lab_without: Callable[[str], Lab],
+    corpus: Corpus,
     cells: Sequence[Cell],
     *,
     defences: Sequence[str] = tuple(DEFENCES),
@@ -80,28 +84,29 @@ def what_each_buys(
         bought = Bought(defence)
         found.append(bought)
         done = 0
-        for event in Pool(every, lab=lab_without(defence), jobs=jobs, rounds=1).events():
+        pool = Pool(every, corpus=corpus, lab=lab_without(defence), jobs=jobs, rounds=1)
+        for event in pool.events():
             if isinstance(event, Failed):
                 raise event.error
             if isinstance(event, Ended):
                 done += 1
-                _note(bought, event.cell, event.outcome)
+                _note(bought, corpus.scenario(event.cell), event.outcome)
                 progress(f"without {defence}: {done} of {len(every)}")
     return found
 
 
-def _note(bought: Bought, cell: Cell, outcome: Outcome) -> None:
-    if cell.scenario in REFERENCES:
-        due = SCENARIOS[cell.scenario].wins
+def _note(bought: Bought, scenario: Scenario, outcome: Outcome) -> None:
+    if scenario.is_reference:
+        due = scenario.wins
         if outcome.verdict is not due:
-            bought.broken[cell.scenario] = f"{outcome.verdict}, not {due}: {outcome.detail}"
+            bought.broken[scenario.name] = f"{outcome.verdict}, not {due}: {outcome.detail}"
     elif outcome.verdict is Verdict.ERROR:
-        bought.broken[cell.scenario] = outcome.detail
+        bought.broken[scenario.name] = outcome.detail
     elif outcome.verdict is not Verdict.NOT_APPLICABLE and (
         outcome.gained or outcome.verdict is not Verdict.HELD
     ):
         step = outcome.verdict is Verdict.HELD
-        bought.lost[cell.scenario] = "a step" if step else str(outcome.verdict)
+        bought.lost[scenario.name] = "a step" if step else str(outcome.verdict)
 
 
 def markdown(bought: Sequence[Bought], cells: Sequence[Cell]) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.judge.conclusion import half_done
+from harness.judge.expectations import half_done
 from harness.model.verdict import Verdict
 from harness.run.pool import Ended, Failed, Pool
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness.model.cell import Cell
     from harness.run.labs import Lab
+    from harness.scenarios.corpus import Corpus
 
 
 @dataclass
@@ -51,11 +52,18 @@ class Counts:
 
 
 def repeat(
-    lab: Lab, cells: Sequence[Cell], *, times: int, jobs: int, progress: Callable[[str], None]
+    lab: Lab,
+    cells: Sequence[Cell],
+    *,
+    corpus: Corpus,
+    times: int,
+    jobs: int,
+    progress: Callable[[str], None],
 ) -> list[Counts]:
     """Run each cell `times` times, `jobs` at once, all of them in turn. Raises UserError."""
     counts = {cell: Counts(cell) for cell in cells}
-    pool = Pool([cell for _ in range(times) for cell in cells], lab=lab, jobs=jobs, rounds=1)
+    again = [cell for _ in range(times) for cell in cells]
+    pool = Pool(again, corpus=corpus, lab=lab, jobs=jobs, rounds=1)
     done = 0
     for event in pool.events():
         if isinstance(event, Failed):
@@ -65,6 +73,6 @@ def repeat(
             verdict = event.outcome.verdict
             counts[event.cell].verdicts[verdict] += 1
             counts[event.cell].details.setdefault(verdict, event.outcome.detail)
-            counts[event.cell].half += bool(half_done(event.cell, event.outcome))
+            counts[event.cell].half += bool(half_done(corpus.scenario(event.cell), event.outcome))
             progress(f"{done} of {times * len(cells)}: {event.cell.id} {verdict}")
     return list(counts.values())

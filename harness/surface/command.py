@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError
 from harness.judge.cells import check_corpus
 from harness.lab.lab import Lab
-from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED
 from harness.surface.diff import added, added_by_series, diff_report, justify, series_report
 from harness.surface.facts import Facts, facts_of_line, facts_of_tree, nodes_of
 from harness.surface.nodes import VARIANT
@@ -30,7 +30,7 @@ def count_surface(
     chosen: str, *, everything: bool, say: Callable[[str], None], progress: Callable[[str], None]
 ) -> int:
     """Count `chosen`, a line or a path; return 1 if something is open, else 0. Raises UserError."""
-    check_corpus()
+    check_corpus(SHIPPED)
     facts = _facts(chosen, progress)
     counted = count(facts, scenarios_by_row())
     say(report(facts, counted, everything=everything))
@@ -44,7 +44,7 @@ def diff_surface(
 
     Of our own series, against the stock kernel, all has to be justified. Raises UserError.
     """
-    check_corpus()
+    check_corpus(SHIPPED)
     if chosen == STOCK:
         raise UserError("stock comes first", hint=f"--diff {STOCK} {base}")
     facts = _facts(chosen, progress)
@@ -68,7 +68,7 @@ def probe_surface(
 
     Raises UserError.
     """
-    check_corpus()
+    check_corpus(SHIPPED)
     lab = Lab.open(line, [VARIANT], progress=progress)
     nodes = writable(nodes_of(lab, progress=progress))
     probed = probe(lab, nodes, jobs=jobs, progress=progress)
@@ -80,7 +80,7 @@ def probe_surface(
 def scenarios_by_row() -> dict[str, list[str]]:
     """The names of the scenarios on each row of the attack surface."""
     rows: defaultdict[str, list[str]] = defaultdict(list)
-    for scenario in SCENARIOS.values():
+    for scenario in SHIPPED.scenarios.values():
         rows[scenario.surface].append(scenario.name)
     return dict(rows)
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
 from harness.host.errors import VmLost
-from harness.model.variants import VARIANTS
 from harness.surface.nodes import CELL, VARIANT
 from harness.surface.review import REVIEWED
 from harness.witness.handler import Handler
@@ -127,7 +126,7 @@ def _bisect(lab: Lab, batch: Sequence[str]) -> tuple[int, list[Moved]]:
 
 def _try(lab: Lab, batch: Sequence[str]) -> tuple[int, str]:
     """Write to the files on one machine; how many took it, and what moved."""
-    images, variant = lab.images(VARIANT), VARIANTS[VARIANT]
+    images, variant = lab.images(VARIANT), lab.corpus.variants[VARIANT]
     written = 0
     try:
         with lab.machine(VARIANT) as machine:

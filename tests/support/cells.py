@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import EACCES, EPERM, ESRCH
 from os import O_RDONLY, O_RDWR
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from harness.host.paths import cache_dir
 from harness.model.cell import Cell, Outcome
-from harness.scenarios import SCENARIOS, Effect
+from harness.scenarios import Effect
 from harness.scenarios.registry import Scenario
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ class Cells:
             "surface": "test",
             "answers": (),
         }
-        with self.monkeypatch.context() as patch:
-            patch.setitem(SCENARIOS, NAME, Scenario(**settled, **{**usual, **declared}))
-            return self.lab.run(Cell(self.lab.line, variant, NAME), vmcore=self.vmcore)
+        made_up = Scenario(**settled, **{**usual, **declared})
+        corpus = self.lab.corpus.with_scenarios({NAME: made_up})
+        lab = replace(self.lab, corpus=corpus)
+        return lab.run(Cell(lab.line, variant, NAME), vmcore=self.vmcore)
 
     def left(self) -> list[Path]:
         """What is left of machines: their directories, and the processes that run in them."""

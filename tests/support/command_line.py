@@ -24,13 +24,13 @@ import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
 import small_corpus
+if not {whole}:
+    small_corpus.ship()
 from harness.cli.main import main
 from harness.run import provenance
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
 from scripted_lab import ScriptedLab, opener, outcome
-if not {whole}:
-    small_corpus.keep()
 lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines},
                   isolated_us={isolated_us})
 provenance.open_lab = opener(lab, says=("kernel: 1/2 objects",), takes={opening})

@@ -20,6 +20,7 @@ from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
 from harness.run.pool import run_rounds
 from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,8 +66,8 @@ class Engines:
     def compare(self, engine: str, cell: Cell) -> None:
         """Fail unless the cell comes out on `engine` as it does on the default one."""
         if cell not in self.usual:
-            self.usual[cell] = run_rounds(self.lab(MICROVM.name), cell)
-        usual, found = self.usual[cell], run_rounds(self.lab(engine), cell)
+            self.usual[cell] = run_rounds(SHIPPED, self.lab(MICROVM.name), cell)
+        usual, found = self.usual[cell], run_rounds(SHIPPED, self.lab(engine), cell)
         assert found.verdict is not Verdict.ERROR, f"{engine}: {found.detail}\n{found.console}"
         assert _told(found) == _told(usual), f"{engine}: {found.detail}; else: {usual.detail}"
 

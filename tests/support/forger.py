@@ -16,13 +16,14 @@ from harness.judge import conclusion
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes
 from harness.scenarios import REFERENCES, SCENARIOS, Effect
+from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.registry import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.judge.conclusion import Result
+    from harness.judge.result import Result
     from harness.witness.handler import Handler
 
     Attack = Callable[[Attacker, Handler], None]
@@ -99,6 +100,21 @@ def results(cells: Cells, attack: Attack, *variants: str, **declared: Any) -> di
     }
     for variant in chosen:
         outcomes[Cell(line, variant, NAME)] = cells.run(attack, variant, **declared)
-    made_up = Scenario(NAME, "", attack, Effect.INTEGRITY, "test", ())
-    cells.monkeypatch.setitem(SCENARIOS, NAME, made_up)
-    return {variant: conclusion.conclude(Cell(line, variant, NAME), outcomes) for variant in chosen}
+    corpus = SHIPPED.with_scenarios({NAME: made_up(attack)})
+    return {
+        variant: conclusion.conclude(corpus, Cell(line, variant, NAME), outcomes)
+        for variant in chosen
+    }
+
+
+def made_up(attack: Attack, **declared: Any) -> Scenario:
+    """A scenario of an attack that a test made up."""
+    return Scenario(
+        name=NAME,
+        summary="made up",
+        attack=attack,
+        effect=Effect.INTEGRITY,
+        surface="test",
+        answers=(),
+        **declared,
+    )

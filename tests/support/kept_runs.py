@@ -6,8 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from outcomes import as_expected
+from small_corpus import SMALL
 
-from harness.judge.cells import all_cells, closure
+from harness.judge.cells import all_cells
+from harness.judge.controls import closure
 from harness.results.folder import RunDirectory
 from harness.run.ledger import Ledger
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell, Outcome
+    from harness.scenarios.corpus import Corpus
 
 
 def keep_run(
@@ -25,6 +28,7 @@ def keep_run(
     without: Collection[Cell] = (),
     header: Mapping[str, Any] | None = None,
     script: Mapping[str, Outcome] | None = None,
+    corpus: Corpus = SMALL,
 ) -> Path:
     """Keep a run in which all came out as expected, but for the script.
 
@@ -32,9 +36,9 @@ def keep_run(
     """
     run = RunDirectory.create(root, name)
     run.announce()
-    ledger = Ledger(run)
-    outcomes = as_expected(**(script or {}))
-    for cell in closure(all_cells()):
+    ledger = Ledger(run, corpus)
+    outcomes = as_expected(corpus, **(script or {}))
+    for cell in closure(corpus, all_cells(corpus)):
         if cell not in without:
             ledger.add(cell, outcomes[cell])
     ledger.close()

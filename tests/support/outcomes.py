@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from scripted_lab import ScriptedLab
+from small_corpus import SMALL
 
 from harness.judge.cells import all_cells
 from harness.model.cell import Cell, Outcome
+
+if TYPE_CHECKING:
+    from harness.scenarios.corpus import Corpus
 
 
 def cell(variant: str, name: str) -> Cell:
@@ -17,10 +23,10 @@ ISOLATED = cell("isolated", "proc_mem_write")
 CONTROL = cell("baseline", "proc_mem_write")
 
 
-def as_expected(**script: Outcome) -> dict[Cell, Outcome]:
+def as_expected(corpus: Corpus = SMALL, /, **script: Outcome) -> dict[Cell, Outcome]:
     """Every cell's outcome as expected, but for those named `variant__scenario`."""
-    lab = ScriptedLab()
-    outcomes = {one: lab.run(one) for one in all_cells()}
+    lab = ScriptedLab(corpus=corpus)
+    outcomes = {one: lab.run(one) for one in all_cells(corpus)}
     for name, given in script.items():
         variant, _, scenario = name.partition("__")
         outcomes[cell(variant, scenario)] = given

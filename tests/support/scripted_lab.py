@@ -9,24 +9,27 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from small_corpus import SMALL
 
 from harness.engines import MICROVM
 from harness.host.errors import UserError
 from harness.judge.conclusion import is_as_expected
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
-from harness.run.provenance import LabOpener, OpenLab, Progress
-from harness.scenarios import SCENARIOS
+from harness.run.provenance import OpenLab, Progress
+from harness.scenarios import corpus
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
     from harness.kernel.choice.choice import KernelChoice
+    from harness.scenarios.corpus import Corpus
 
 AXES = {
     Verdict.HELD: Axes(),
@@ -39,6 +42,7 @@ AXES = {
 
 WRONGS = (WRONG_REPLY, CALL_RETURNED, *(flag.word for flag in Violation))
 
+Opener = Callable[..., AbstractContextManager[OpenLab]]
 Script = Mapping[tuple[str, str], Outcome | Exception]
 
 
@@ -80,12 +84,13 @@ class ScriptedLab:
     log: Path | None = None
     machines: bool = False
     isolated_us: int = 205
+    corpus: Corpus = field(default_factory=lambda: corpus.SHIPPED)
     ran: list[Cell] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
         found = self._run(cell, fresh=fresh)
-        if vmcore is None or is_as_expected(cell, found):
+        if vmcore is None or is_as_expected(self.corpus, cell, found):
             return found
         if "machine is gone" in found.detail:
             return replace(found, undumped=found.detail)
@@ -112,21 +117,28 @@ class ScriptedLab:
         found = self.script.get((cell.variant, cell.scenario))
         if isinstance(found, Exception):
             raise found
-        return found or expected_outcome(cell, seconds=2.0 if fresh else 0.25)
+        return found or expected_outcome(self.corpus, cell, seconds=2.0 if fresh else 0.25)
 
     @contextmanager
     def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
         yield lambda trips: [self.isolated_us if variant == "isolated" else 200] * trips
 
 
-def expected_outcome(cell: Cell, *, seconds: float = 0.25) -> Outcome:
+@dataclass
+class SmallLab(ScriptedLab):
+    """A scripted lab of the small corpus."""
+
+    corpus: Corpus = SMALL
+
+
+def expected_outcome(corpus: Corpus, cell: Cell, *, seconds: float = 0.25) -> Outcome:
     """What the scenario says that the cell gives, with all that it does lost."""
-    scenario = SCENARIOS[cell.scenario]
-    verdict = scenario.expected(cell.variant)
+    scenario, variant = corpus.scenario(cell), corpus.variant(cell)
+    verdict = scenario.expected(variant)
     lost = (AXES[effect.wins] for effect in scenario.effects)
     axes = reduce(_both, lost) if verdict is scenario.wins else AXES[verdict]
-    why = scenario.not_applicable.get(cell.variant, "")
-    gained = ("what it is after",) if scenario.gains(cell.variant) else ()
+    why = scenario.lacking_on(variant) or ""
+    gained = ("what it is after",) if scenario.gains(variant) else ()
     return replace(outcome(verdict, why, seconds=seconds, axes=axes), gained=gained)
 
 
@@ -148,7 +160,7 @@ def run_machine(work: Path) -> None:
         process.wait()
 
 
-def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) -> LabOpener:
+def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) -> Opener:
     """What `harness.run.provenance.open_lab` is to the real lab."""
 
     @contextmanager
@@ -156,12 +168,14 @@ def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) 
         line: str,
         variants: Iterable[str],
         progress: Progress,
+        corpus: Corpus,
         choice: KernelChoice | None = None,
         engine: str = MICROVM.name,
     ) -> Iterator[OpenLab]:
         for text in says:
             progress(text)
         time.sleep(takes)
+        lab.corpus = corpus
         facts = {
             "image": "0123abcd",
             "guest_image": "4567",

@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.brought.attack_program import attack_program
 from harness.host.paths import CHECKOUT
-from harness.judge.cells import closure
 from harness.judge.conclusion import conclude
+from harness.judge.controls import closure
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
-from harness.scenarios import SCENARIOS, Effect
+from harness.scenarios import Effect
+from harness.scenarios.registry import collecting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.lab.lab import Lab
@@ -43,29 +43,33 @@ INCLUDES = """
 
 @dataclass(frozen=True)
 class Programs:
-    """Runs attack programs, each registered for as long as a test takes."""
+    """Runs attack programs, each in a corpus of its own."""
 
     lab: Lab
     folder: Path
 
-    def add(self, body: str, name: str = "made_up", **declared: Any) -> str:
-        """Register a program of that main(); its scenario's name."""
-        source = self.folder / f"{name}.c"
+    def written(self, body: str) -> Path:
+        """A C file of that main()."""
+        source = self.folder / "made_up.c"
         source.write_text(f"{INCLUDES}\nint main(void)\n{{\n{body}\n}}\n")
-        usual: dict[str, Any] = {"reach": REACH, "no_target": NO_TARGET, "seconds": 10}
-        return attack_program(source, **{**usual, **declared})
+        return source
+
+    def declared(self, source: Path, **declared: Any) -> tuple[Lab, str]:
+        """A lab whose corpus has the program as a scenario, and that scenario's name."""
+        with collecting() as found:
+            name = attack_program(source, **declared)
+        return replace(self.lab, corpus=self.lab.corpus.with_scenarios(found)), name
 
     def run(self, body: str, variant: str = "baseline", **declared: Any) -> Outcome:
         """Run such a program in a machine of its own."""
-        return self.lab.run(Cell(self.lab.line, variant, self.add(body, **declared)))
+        usual: dict[str, Any] = {"reach": REACH, "no_target": NO_TARGET, "seconds": 10}
+        lab, name = self.declared(self.written(body), **{**usual, **declared})
+        return lab.run(Cell(lab.line, variant, name))
 
 
 @pytest.fixture
-def programs(lab: Lab, tmp_path: Path) -> Iterator[Programs]:
-    before = dict(SCENARIOS)
-    yield Programs(lab, tmp_path)
-    SCENARIOS.clear()
-    SCENARIOS.update(before)
+def programs(lab: Lab, tmp_path: Path) -> Programs:
+    return Programs(lab, tmp_path)
 
 
 def output(outcome: Outcome) -> str:
@@ -85,14 +89,14 @@ def of_handler(name: str, flags: str) -> str:
 
 
 def test_one_attack_wins_where_it_must_and_holds_where_it_must(programs: Programs) -> None:
-    name = attack_program(OVERWRITE, reach=REACH, no_target=NO_TARGET)
-    line = programs.lab.line
+    lab, name = programs.declared(OVERWRITE, reach=REACH, no_target=NO_TARGET)
+    line = lab.line
     chosen = [Cell(line, variant, name) for variant in ("isolated", "kthread")]
-    outcomes = {cell: programs.lab.run(cell) for cell in closure(chosen)}
+    outcomes = {cell: lab.run(cell) for cell in closure(lab.corpus, chosen)}
     control = outcomes[Cell(line, "baseline", name)]
     assert control.verdict is Verdict.TAMPERED
     assert control.attempt_end == "completed: it claims success"
-    for result in (conclude(cell, outcomes) for cell in chosen):
+    for result in (conclude(lab.corpus, cell, outcomes) for cell in chosen):
         assert (result.verdict, result.ok) == (Verdict.HELD, True), result.detail
         assert result.detail == "no target: it says that it skipped: mem: No such process"
 
@@ -121,13 +125,14 @@ def test_it_is_told_who_the_handler_is(programs: Programs, variant: str) -> None
 
 
 def test_who_does_nothing_and_claims_success_wins_nothing(programs: Programs) -> None:
-    name = programs.add("return 0;")
-    cell = Cell(programs.lab.line, "isolated", name)
-    outcomes = {needed: programs.lab.run(needed) for needed in closure([cell])}
+    source = programs.written("return 0;")
+    lab, name = programs.declared(source, reach=REACH, no_target=NO_TARGET, seconds=10)
+    cell = Cell(lab.line, "isolated", name)
+    outcomes = {needed: lab.run(needed) for needed in closure(lab.corpus, [cell])}
     alone = outcomes[cell]
     assert (alone.verdict, alone.witness["reached"]) == (Verdict.ERROR, 0)
     assert alone.detail == "the attack never reached the handler in the kernel"
-    result = conclude(cell, outcomes)
+    result = conclude(lab.corpus, cell, outcomes)
     assert (result.verdict, result.control_verdict) == (Verdict.ERROR, Verdict.ERROR)
 
 
@@ -147,8 +152,8 @@ def test_who_reaches_and_claims_success_wins_nothing(programs: Programs) -> None
 def test_who_wins_and_claims_a_refusal_has_won(programs: Programs) -> None:
     source = OVERWRITE.read_text().replace("SUCCESS, REFUSED,", "NEVER, SUCCESS, REFUSED = 1,")
     (programs.folder / "liar.c").write_text(source)
-    name = attack_program(programs.folder / "liar.c", reach=REACH)
-    outcome = programs.lab.run(Cell(programs.lab.line, "baseline", name))
+    lab, name = programs.declared(programs.folder / "liar.c", reach=REACH)
+    outcome = lab.run(Cell(lab.line, "baseline", name))
     assert (outcome.verdict, outcome.carried_out) == (Verdict.TAMPERED, True)
     assert outcome.attempt_end == "completed: it says that it was refused"
 
@@ -269,5 +274,6 @@ def test_a_program_without_a_library_runs_as_well(programs: Programs) -> None:
     source.write_text(
         '#include "bare.h"\nint main(int c, char **v, char **e) { sys(1, 1, *e, 15); return 1; }\n'
     )
-    outcome = programs.lab.run(Cell(programs.lab.line, "baseline", attack_program(source)))
+    lab, name = programs.declared(source)
+    outcome = lab.run(Cell(lab.line, "baseline", name))
     assert output(outcome) == "UMD_HANDLER_PID"

@@ -39,7 +39,7 @@ from harness.run import provenance
 from harness.kernel.build.build import kernel_image
 
 @contextmanager
-def open_lab(*arguments, engine):
+def open_lab(*arguments, corpus, engine):
     sources, patches, cache = map(Path, {paths!r})
     kernel_image("6.12", progress=arguments[-1], patches=patches, cache=cache, sources=sources,
                  free_space=0)

@@ -7,21 +7,20 @@ import io
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import O_CREAT, O_RDONLY, O_WRONLY
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
 from cells import NAME, Cells, cells, touch
+from forger import made_up
 
-from harness.judge.cells import closure
+from harness.judge.controls import closure
 from harness.model.cell import Cell
 from harness.report.terminal import console
 from harness.run.provenance import OpenLab
 from harness.run.run import Plan, run_plan
-from harness.scenarios import SCENARIOS, Effect
-from harness.scenarios.registry import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,22 +79,15 @@ class Reported:
 
 def report(cells: Cells, attack: Callable[[Attacker, Handler], None], root: Path) -> Reported:
     """Run a made-up attack on its control, as `umd-harness run` does."""
-    scenario = Scenario(
-        NAME,
-        "made up",
-        attack,
-        Effect.INTEGRITY,
-        "test",
-        (),
-        reach="security_ptrace_access_check",
-    )
-    cells.monkeypatch.setitem(SCENARIOS, NAME, scenario)
-    chosen = Cell(cells.lab.line, "baseline", NAME)
-    plan = Plan(cells.lab.line, [chosen], closure([chosen]), jobs=1, root=root)
+    scenario = made_up(attack, reach="security_ptrace_access_check")
+    corpus = cells.lab.corpus.with_scenarios({NAME: scenario})
+    lab = replace(cells.lab, corpus=corpus)
+    chosen = Cell(lab.line, "baseline", NAME)
+    plan = Plan(lab.line, corpus, [chosen], closure(corpus, [chosen]), jobs=1, root=root)
 
     @contextmanager
     def opener(*_asked: object) -> Iterator[OpenLab]:
-        yield OpenLab(cells.lab)
+        yield OpenLab(lab)
 
     out = io.StringIO()
     status = run_plan(plan, opener=opener, out=console(out))

@@ -12,6 +12,7 @@ from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.series.series import kernel_lines, load_series
 from harness.kernel.source.source import find_source
 from harness.kernel.source.tree import FRAMEWORK, BuildTree, prepare
+from harness.scenarios.corpus import SHIPPED
 from harness.studies.bisect import LineSteps
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("line", kernel_lines(KERNEL_PATCHES))
 def test_every_step_applies_with_the_witness_on_top(line: str, tmp_path: Path) -> None:
-    steps, series = LineSteps(line), load_series(line, patches=KERNEL_PATCHES)
+    steps, series = LineSteps(line, SHIPPED), load_series(line, patches=KERNEL_PATCHES)
     source = find_source(line, cache=cache_dir())
     tree = BuildTree(tmp_path / line)
 

@@ -14,9 +14,15 @@ from harness.kernel.choice.choice import CHOSEN, KernelChoice, describe_parts, p
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harness.model.variants import Variant
+
 
 def variants_of(
-    choice: KernelChoice, asked: Sequence[str] = (), *, progress: Callable[[str], None]
+    choice: KernelChoice,
+    variants: Mapping[str, Variant],
+    asked: Sequence[str] = (),
+    *,
+    progress: Callable[[str], None],
 ) -> tuple[list[str], Mapping[str, str]]:
     """Build the kernel, if need be; return the variants it can be, and why it cannot be others.
 
@@ -24,7 +30,7 @@ def variants_of(
     """
     CHOSEN[choice.name] = choice
     image = kernel_image(choice.name, progress=progress, choice=choice)
-    return supported(image, asked, is_prebuilt=choice.bzimage is not None)
+    return supported(image, variants, asked, is_prebuilt=choice.bzimage is not None)
 
 
 def facts_of(choice: KernelChoice) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
-from harness.model.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,19 +46,23 @@ def lacks(kernel: KernelImage, variant: Variant) -> str:
 
 
 def supported(
-    kernel: KernelImage, asked: Sequence[str] = (), *, is_prebuilt: bool = False
+    kernel: KernelImage,
+    variants: Mapping[str, Variant],
+    asked: Sequence[str] = (),
+    *,
+    is_prebuilt: bool = False,
 ) -> tuple[list[str], Mapping[str, str]]:
     """Return the variants that the kernel can be, and why not of each that it cannot.
 
     Raises UserError if one of those that were `asked` for is none.
     """
-    missing = {name: lacks(kernel, variant) for name, variant in VARIANTS.items()}
-    for name in VARIANTS if is_prebuilt else ():
-        if VARIANTS[name].flavour and not missing[name]:
+    missing = {name: lacks(kernel, variant) for name, variant in variants.items()}
+    for name in variants if is_prebuilt else ():
+        if variants[name].flavour and not missing[name]:
             missing[name] = "a kernel that is already built has one configuration"
     for name in asked:
         if missing.get(name):
             able = ", ".join(name for name, why in missing.items() if not why)
             raise UserError(f"{name}: {missing[name]}", hint=f"it can be {able}")
-    there = [name for name in VARIANTS if not missing[name] and (not asked or name in asked)]
+    there = [name for name in variants if not missing[name] and (not asked or name in asked)]
     return there, {name: why for name, why in missing.items() if why}

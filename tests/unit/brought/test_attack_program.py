@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -20,25 +19,15 @@ from harness.attacker.agent.program import Ended
 from harness.brought.attack_program import Program, _claim, attack_program
 from harness.host.errors import UserError
 from harness.host.paths import CHECKOUT
+from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
-from harness.scenarios import SCENARIOS, Effect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from harness.scenarios import Effect
+from harness.scenarios.registry import collecting
 
 OVERWRITE = CHECKOUT / "tests" / "example_repository" / "overwrite.c"
 E_MACHINE = 18  # where it lies in an ELF file's header
 E_TYPE = 16
 EM_AARCH64, ET_REL = 183, 1
-
-
-@pytest.fixture(autouse=True)
-def corpus() -> Iterator[None]:
-    """The corpus as it was, whatever a test registers."""
-    before = dict(SCENARIOS)
-    yield
-    SCENARIOS.clear()
-    SCENARIOS.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +52,23 @@ def told(path: Path) -> str:
 
 
 def test_a_static_program_joins_the_corpus(program: Path) -> None:
-    assert attack_program(program, effect=Effect.AVAILABILITY, reach="f", no_target="g") == "mine"
-    mine = SCENARIOS["mine"]
+    with collecting() as found:
+        named = attack_program(program, effect=Effect.AVAILABILITY, reach="f", no_target="g")
+    assert list(found) == [named] == ["mine"]
+    mine = found["mine"]
     assert (mine.reach, mine.no_target_at) == ("f", "g")
     assert mine.summary == "Run mine, an attack program of the user's own."
-    assert mine.expected("baseline") is Verdict.DISRUPTED
-    assert mine.expected("isolated") is mine.expected("kthread") is Verdict.HELD
+    assert mine.expected(VARIANTS["baseline"]) is Verdict.DISRUPTED
+    assert mine.expected(VARIANTS["isolated"]) is Verdict.HELD
+    assert mine.expected(VARIANTS["kthread"]) is Verdict.HELD
     assert mine.prepare is not None
 
 
 def test_what_else_an_attack_declares_is_declared(program: Path) -> None:
-    attack_program(program, not_applicable={"kthread": "it has no memory"}, surface="mine")
-    assert SCENARIOS["mine"].expected("kthread") is Verdict.NOT_APPLICABLE
-    assert SCENARIOS["mine"].surface == "mine"
+    with collecting() as found:
+        attack_program(program, not_applicable={"kthread": "it has no memory"}, surface="mine")
+    assert found["mine"].expected(VARIANTS["kthread"]) is Verdict.NOT_APPLICABLE
+    assert found["mine"].surface == "mine"
 
 
 def test_a_c_file_is_compiled_to_a_static_program(tmp_path: Path) -> None:

@@ -7,16 +7,19 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from small_corpus import changed
 
 from harness.brought.options import Brought, brought_or_all
 from harness.brought.scenario_files import load_scenario_files
 from harness.host.errors import UserError
 from harness.model.cell import Cell
-from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from harness.scenarios import Scenario
 
 REGISTER = """
 from harness.scenarios import Effect, scenario
@@ -28,12 +31,10 @@ def {name}(attacker, handler):
 
 
 @pytest.fixture(autouse=True)
-def registry() -> Iterator[None]:
-    """The corpus and the way modules are found, as they were."""
-    scenarios, modules, path = dict(SCENARIOS), dict(sys.modules), list(sys.path)
+def imports() -> Iterator[None]:
+    """The way modules are found, as it was."""
+    modules, path = dict(sys.modules), list(sys.path)
     yield
-    SCENARIOS.clear()
-    SCENARIOS.update(scenarios)
     for name in sys.modules.keys() - modules.keys():
         del sys.modules[name]
     sys.path[:] = path
@@ -46,9 +47,15 @@ def file(folder: Path, code: str, *, name: str = "mine", row: str = "mine") -> P
     return path
 
 
+def loaded(*paths: Path) -> dict[str, Scenario]:
+    """The scenarios that the files declare."""
+    found = load_scenario_files(paths, SHIPPED).scenarios
+    return {name: found[name] for name in found.keys() - SHIPPED.scenarios.keys()}
+
+
 def told(path: Path) -> str:
     with pytest.raises(UserError) as error:
-        load_scenario_files([path])
+        loaded(path)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -58,16 +65,16 @@ def test_it_may_import_what_lies_beside_it(tmp_path: Path, statement: str) -> No
     (tmp_path / "beside.py").write_text("ROW = 'beside'\n")
     path = file(tmp_path, f"{statement}\n")
     path.write_text(path.read_text().replace('"mine"', "ROW"))
-    assert load_scenario_files([path]) == ["mine"]
-    assert SCENARIOS["mine"].surface == "beside"
-    assert SCENARIOS["mine"].origin == ("--scenario", str(path))
+    mine = loaded(path)["mine"]
+    assert mine.surface == "beside"
+    assert mine.origin == ("--scenario", str(path))
 
 
 def test_what_lies_beside_it_hides_nothing_installed(tmp_path: Path) -> None:
     (tmp_path / "errno.py").write_text("raise OSError\n")
     (tmp_path / "wave.py").write_text("raise OSError\n")  # which nobody has imported yet
     assert "wave" not in sys.modules
-    load_scenario_files([file(tmp_path, "import errno, wave\n")])
+    loaded(file(tmp_path, "import errno, wave\n"))
 
 
 def test_two_files_of_one_name_have_their_own_beside_them(tmp_path: Path) -> None:
@@ -76,17 +83,15 @@ def test_two_files_of_one_name_have_their_own_beside_them(tmp_path: Path) -> Non
         text = path.read_text().replace('"mine"', "ROW").replace("def mine", f"def {folder}_own")
         path.write_text(text)
         (path.parent / "beside.py").write_text(f"ROW = {folder!r}\n")
-    loaded = load_scenario_files([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
-    assert loaded == ["a_own", "b_own"]
-    assert [SCENARIOS[name].surface for name in loaded] == ["a", "b"]
+    found = loaded(tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py")
+    assert {name: one.surface for name, one in found.items()} == {"a_own": "a", "b_own": "b"}
 
 
 def test_an_import_while_the_attack_runs_still_finds_it(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("ROW = 'beside'\n")
     path = file(tmp_path, "")
     path.write_text(path.read_text() + "    from .beside import ROW\n    return ROW\n")
-    load_scenario_files([path])
-    assert SCENARIOS["mine"].attack(None, None) == "beside"  # type: ignore[arg-type]
+    assert loaded(path)["mine"].attack(None, None) == "beside"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,7 @@ def test_an_import_while_the_attack_runs_still_finds_it(tmp_path: Path) -> None:
         ("x = 1\ndef f(:\n", 2, "SyntaxError: invalid syntax; "),
         ("from . import absent\n", 1, "ImportError: cannot import name 'absent'"),
         ("from ... import absent\n", 1, "ImportError: attempted relative import beyond"),
-        (REGISTER.format(name="nothing", row=""), 4, "ValueError: scenario nothing is registered"),
+        (REGISTER.format(name="nothing", row=""), 4, "there is a scenario nothing already; "),
         (
             "from pathlib import Path\nfrom harness.brought.attack_program import attack_program\n"
             "attack_program(Path('/absent'))\n",
@@ -123,9 +128,9 @@ def test_what_is_wrong_beside_it_is_told_by_that_files_line(
     assert told(path).startswith(f"{tmp_path / 'beside.py'}:{line}: ")
 
 
-def test_a_file_that_registers_nothing_or_is_none(tmp_path: Path) -> None:
+def test_a_file_that_declares_nothing_or_is_none(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("")
-    assert "empty.py registers no scenario; decorate a function" in told(tmp_path / "empty.py")
+    assert "empty.py declares no scenario; decorate a function" in told(tmp_path / "empty.py")
     assert "there is no scenario file" in told(tmp_path / "absent.py")
     (tmp_path / "mine.txt").write_text("")
     assert "is not a Python file" in told(tmp_path / "mine.txt")
@@ -134,13 +139,19 @@ def test_a_file_that_registers_nothing_or_is_none(tmp_path: Path) -> None:
     assert "binary.py" in told(tmp_path / "binary.py")
 
 
-def test_nothing_brought_is_nothing_registered() -> None:
-    assert Brought().register() == []
+def test_a_file_that_declares_a_name_twice(tmp_path: Path) -> None:
+    path = file(tmp_path, REGISTER.format(name="mine", row=""))
+    assert told(path).startswith(f"{path}:10: ValueError: scenario mine is declared twice; ")
+
+
+def test_nothing_brought_adds_nothing() -> None:
+    assert Brought().added_to(SHIPPED) is SHIPPED
     assert Brought().words() == []
 
 
 def test_what_is_brought_runs_alone_unless_an_expression_chooses() -> None:
-    cells = [Cell("6.12", "isolated", "a"), Cell("6.12", "isolated", "b")]
-    assert brought_or_all(cells, ["b"], None) == cells[1:]
-    assert brought_or_all(cells, [], None) == cells
-    assert brought_or_all(cells, ["b"], "a") == cells
+    cells = [Cell("6.12", "isolated", "ptrace_seize"), Cell("6.12", "isolated", "dev_mem")]
+    brought = changed(SHIPPED, "dev_mem", origin=("--scenario", "mine.py"))
+    assert brought_or_all(cells, brought, None) == cells[1:]
+    assert brought_or_all(cells, SHIPPED, None) == cells
+    assert brought_or_all(cells, brought, "ptrace_seize") == cells

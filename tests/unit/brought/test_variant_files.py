@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import latest, umd_harness
-from corpora import small  # noqa: F401 - a fixture
+from small_corpus import SMALL
 
 from harness.brought.variant_files import load_variant_files
 from harness.host.errors import UserError
@@ -15,10 +15,11 @@ from harness.host.paths import GUEST_IMAGES
 from harness.judge.cells import all_cells, check_corpus
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
-from harness.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.model.variants import Variant
 
 MINE = """
 name = "mine"
@@ -32,48 +33,57 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "mine.toml"
 
 
-@pytest.mark.usefixtures("small")
+def loaded(file: Path) -> Variant:
+    """The variant that the file brings."""
+    return load_variant_files([file], SMALL).variants["mine"]
+
+
 def test_what_is_not_said_is_as_for_baseline(file: Path) -> None:
     file.write_text(MINE)
-    assert load_variant_files([file]) == ["mine"]
-    mine = VARIANTS["mine"]
+    corpus = load_variant_files([file], SMALL)
+    assert corpus.variants.keys() - SMALL.variants.keys() == {"mine"}
+    mine = corpus.variants["mine"]
     assert mine.cmdline == "umd_isolation=off lsm=mine"
     assert mine.handler == VARIANTS["baseline"].handler
     assert not mine.protects
     assert mine.origin == ("--variant-file", str(file))
-    check_corpus()
-    assert len(all_cells(variants=["mine"])) == len(SCENARIOS)
-    assert SCENARIOS["ptrace_seize"].expected("mine") is Verdict.TAMPERED
+    check_corpus(corpus)
+    assert len(all_cells(corpus, variants=["mine"])) == len(corpus.scenarios)
+    assert corpus.scenarios["ptrace_seize"].expected(mine) is Verdict.TAMPERED
 
 
-@pytest.mark.usefixtures("small")
 def test_what_is_declared_for_the_variant_it_is_like_holds_for_it(file: Path) -> None:
     file.write_text(f'{MINE}like = "isolated"\n')
-    load_variant_files([file])
-    assert VARIANTS["mine"].protects
-    assert SCENARIOS["dev_mem"].expected("mine") is Verdict.TAMPERED
-    assert SCENARIOS["ptrace_seize"].expected("mine") is Verdict.HELD
-    assert SCENARIOS["dev_mem"].holes["mine"] == SCENARIOS["dev_mem"].holes["isolated"]
+    mine, scenarios = loaded(file), SMALL.scenarios
+    assert mine.protects
+    assert scenarios["dev_mem"].expected(mine) is Verdict.TAMPERED
+    assert scenarios["ptrace_seize"].expected(mine) is Verdict.HELD
+    assert scenarios["dev_mem"].hole_on(mine) == scenarios["dev_mem"].holes["isolated"]
 
 
-@pytest.mark.usefixtures("small")
+def test_what_is_declared_passes_through_another_file(file: Path) -> None:
+    other = file.with_name("other.toml")
+    file.write_text(f'{MINE}like = "isolated"\n')
+    other.write_text(f'{MINE.replace("mine", "other")}like = "mine"\n')
+    corpus = load_variant_files([file, other], SMALL)
+    assert SMALL.scenarios["dev_mem"].expected(corpus.variants["other"]) is Verdict.TAMPERED
+
+
 def test_what_is_n_a_for_the_one_is_n_a_for_the_other(file: Path) -> None:
     file.write_text(f'{MINE}like = "kthread"\nprotects = false\n')
-    load_variant_files([file])
-    assert SCENARIOS["escape_openat"].expected("mine") is Verdict.NOT_APPLICABLE
-    assert SCENARIOS["ptrace_seize"].expected("mine") is Verdict.TAMPERED
+    mine, scenarios = loaded(file), SMALL.scenarios
+    assert scenarios["escape_openat"].expected(mine) is Verdict.NOT_APPLICABLE
+    assert scenarios["ptrace_seize"].expected(mine) is Verdict.TAMPERED
 
 
-@pytest.mark.usefixtures("small")
 def test_the_shipped_file_is_sound() -> None:
-    assert load_variant_files([GUEST_IMAGES / "policies/tsem/variant.toml"]) == ["tsem"]
-    tsem = VARIANTS["tsem"]
+    shipped = GUEST_IMAGES / "policies/tsem/variant.toml"
+    tsem = load_variant_files([shipped], SMALL).variants["tsem"]
     assert tsem.needs == ("SECURITY_TSEM",)
     assert "tsem" in tsem.cmdline
     assert [text for _, text in tsem.writes] == ["enforce", "seal"]
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -93,18 +103,16 @@ def test_the_shipped_file_is_sound() -> None:
     ],
 )
 def test_a_wrong_file_is_told_with_its_name(file: Path, text: str, said: str) -> None:
-    before = set(VARIANTS)
     file.write_text(text)
     with pytest.raises(UserError) as error:
-        load_variant_files([file])
+        load_variant_files([file], SMALL)
     assert f"{file}: {said}" in str(error.value)
     assert "\n" not in str(error.value)
-    assert set(VARIANTS) == before
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: No such file"):
-        load_variant_files([tmp_path / "absent.toml"])
+        load_variant_files([tmp_path / "absent.toml"], SMALL)
 
 
 def test_a_variant_is_run_alone_and_named_in_the_run(file: Path) -> None:

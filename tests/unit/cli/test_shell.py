@@ -11,6 +11,7 @@ from command_line import umd_harness
 
 from harness.host.errors import UserError
 from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED
 from harness.shell.boot import qemu_arguments
 from harness.shell.keyboard import unescaped
 from harness.shell.session import chosen_scenario
@@ -59,19 +60,14 @@ def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], said: str) 
 
 
 def test_a_users_own_is_named_by_its_file(tmp_path: Path) -> None:
-    registry = dict(SCENARIOS)
     for name in ("one", "first second"):
         (tmp_path / f"{name[:3]}.py").write_text(OWN.format(names=name.split()))
-    try:
-        assert chosen_scenario(f"{tmp_path}/one.py").name == "one"
-        with pytest.raises(UserError, match="take one of: first, second"):
-            chosen_scenario(f"{tmp_path}/fir.py")
-        SCENARIOS.pop("first"), SCENARIOS.pop("second")
-        assert chosen_scenario(f"{tmp_path}/fir.py::second").name == "second"
-        assert chosen_scenario("proc_mem_write") is registry["proc_mem_write"]
-    finally:
-        SCENARIOS.clear()
-        SCENARIOS.update(registry)
+    corpus, one = chosen_scenario(SHIPPED, f"{tmp_path}/one.py")
+    assert one is corpus.scenarios["one"]
+    with pytest.raises(UserError, match="take one of: first, second"):
+        chosen_scenario(SHIPPED, f"{tmp_path}/fir.py")
+    assert chosen_scenario(SHIPPED, f"{tmp_path}/fir.py::second")[1].name == "second"
+    assert chosen_scenario(SHIPPED, "proc_mem_write")[1] is SCENARIOS["proc_mem_write"]
 
 
 @pytest.mark.parametrize(

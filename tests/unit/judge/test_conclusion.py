@@ -7,28 +7,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import small  # noqa: F401 - a fixture
 from outcomes import CONTROL, ISOLATED, as_expected, cell
 from scripted_lab import outcome
-from small_corpus import HOLES
+from small_corpus import HOLES, SMALL, changed
 
 from harness.judge.cells import all_cells
-from harness.judge.conclusion import conclude, is_as_expected, is_final
+from harness.judge.conclusion import conclude, is_as_expected
+from harness.judge.controls import is_final
 from harness.model.cell import LACKING
 from harness.model.verdict import Axes, Effect, Verdict
 from harness.report.text import explain
 from harness.results.counts import counts, exit_status
-from harness.scenarios import SCENARIOS, Hole
+from harness.scenarios import Hole
 
 if TYPE_CHECKING:
     from harness.model.cell import Cell, Outcome
 
-pytestmark = pytest.mark.usefixtures("small")
-
 
 def test_as_expected_is_ok_everywhere() -> None:
     outcomes = as_expected()
-    results = [conclude(one, outcomes) for one in all_cells()]
+    results = [conclude(SMALL, one, outcomes) for one in all_cells(SMALL)]
     assert all(result.ok for result in results)
     assert exit_status(results) == 0
     assert counts(results) == {
@@ -43,7 +41,7 @@ def test_as_expected_is_ok_everywhere() -> None:
 
 def test_a_cell_that_lost_is_unexpected() -> None:
     result = conclude(
-        ISOLATED, as_expected(isolated__proc_mem_write=outcome(Verdict.TAMPERED, "chain"))
+        SMALL, ISOLATED, as_expected(isolated__proc_mem_write=outcome(Verdict.TAMPERED, "chain"))
     )
     assert (result.verdict, result.ok, result.detail) == (Verdict.TAMPERED, False, "chain")
     assert exit_status([result]) == 1
@@ -52,20 +50,22 @@ def test_a_cell_that_lost_is_unexpected() -> None:
 @pytest.mark.parametrize("won", [Verdict.HELD, Verdict.DISRUPTED, Verdict.ERROR])
 def test_a_control_that_did_not_win_with_its_verdict_makes_an_error(won: Verdict) -> None:
     outcomes = as_expected(baseline__proc_mem_write=outcome(won, "why not"))
-    result = conclude(ISOLATED, outcomes)
+    result = conclude(SMALL, ISOLATED, outcomes)
     assert result.verdict is Verdict.ERROR
     assert not result.ok
     assert f"control baseline did not win: {won}, not tampered: why not" in result.detail
     assert "this cell gave held" in result.detail
     assert (result.control, result.control_verdict) == ("baseline", won)
-    assert conclude(cell("kthread", "ptrace_seize"), outcomes).ok, "another scenario is untouched"
+    assert conclude(SMALL, cell("kthread", "ptrace_seize"), outcomes).ok, (
+        "another scenario is untouched"
+    )
 
 
 def test_a_cell_is_as_expected_by_itself_whatever_its_control_gave() -> None:
     outcomes = as_expected(baseline__proc_mem_write=outcome(Verdict.HELD))
-    assert not conclude(ISOLATED, outcomes).ok
-    assert is_as_expected(ISOLATED, outcomes[ISOLATED])
-    assert not is_as_expected(CONTROL, outcomes[CONTROL])
+    assert not conclude(SMALL, ISOLATED, outcomes).ok
+    assert is_as_expected(SMALL, ISOLATED, outcomes[ISOLATED])
+    assert not is_as_expected(SMALL, CONTROL, outcomes[CONTROL])
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,18 @@ def test_a_cell_is_as_expected_by_itself_whatever_its_control_gave() -> None:
     ids=["lost", "error", "no witness", "contradiction"],
 )
 def test_a_cell_is_not_as_expected_by_itself(found: Outcome) -> None:
-    assert not is_as_expected(ISOLATED, found)
+    assert not is_as_expected(SMALL, ISOLATED, found)
 
 
 def test_half_an_attack_is_not_as_expected_by_itself() -> None:
     won = outcome(Verdict.TAMPERED)
-    assert is_as_expected(CONTROL, won)
-    assert not is_as_expected(CONTROL, replace(won, carried_out=False))
+    assert is_as_expected(SMALL, CONTROL, won)
+    assert not is_as_expected(SMALL, CONTROL, replace(won, carried_out=False))
 
 
 def test_the_control_itself_is_reported_as_it_came_out() -> None:
     outcomes = as_expected(baseline__proc_mem_write=outcome(Verdict.HELD))
-    result = conclude(CONTROL, outcomes)
+    result = conclude(SMALL, CONTROL, outcomes)
     assert (result.verdict, result.ok) == (Verdict.HELD, False)
 
 
@@ -100,8 +100,8 @@ def test_the_control_itself_is_reported_as_it_came_out() -> None:
 )
 def test_a_wrong_reference_makes_its_variant_errors(reference: str, gave: Verdict) -> None:
     outcomes = as_expected(**{f"isolated__{reference}": outcome(gave, "odd")})
-    for one in all_cells():
-        result = conclude(one, outcomes)
+    for one in all_cells(SMALL):
+        result = conclude(SMALL, one, outcomes)
         assert (result.verdict is Verdict.ERROR) == (one.variant == "isolated")
         if one.variant == "isolated" and one.scenario != reference:
             assert f"reference {reference} of isolated gave {gave}" in result.detail
@@ -109,7 +109,7 @@ def test_a_wrong_reference_makes_its_variant_errors(reference: str, gave: Verdic
 
 def test_a_wrong_reference_of_the_control_spoils_what_rests_on_it() -> None:
     outcomes = as_expected(baseline__nothing=outcome(Verdict.DISRUPTED, "died"))
-    result = conclude(cell("kthread", "ptrace_seize"), outcomes)
+    result = conclude(SMALL, cell("kthread", "ptrace_seize"), outcomes)
     assert result.verdict is Verdict.ERROR
     assert "reference nothing of baseline gave disrupted, not held: died" in result.detail
 
@@ -119,10 +119,10 @@ def test_a_wrong_reference_of_the_control_spoils_what_rests_on_it() -> None:
 )
 def test_nothing_is_final_or_held_without_what_it_rests_on(missing: Cell) -> None:
     outcomes = as_expected()
-    assert is_final(ISOLATED, outcomes)
+    assert is_final(SMALL, ISOLATED, outcomes)
     del outcomes[missing]
-    assert not is_final(ISOLATED, outcomes)
-    result = conclude(ISOLATED, outcomes)
+    assert not is_final(SMALL, ISOLATED, outcomes)
+    result = conclude(SMALL, ISOLATED, outcomes)
     assert result.verdict is Verdict.ERROR
     assert f"{missing.id} was not run" in result.detail
 
@@ -138,7 +138,7 @@ def test_nothing_is_final_or_held_without_what_it_rests_on(missing: Cell) -> Non
     ],
 )
 def test_an_outcome_that_contradicts_itself_is_an_error(doubtful: Outcome, why: str) -> None:
-    result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=doubtful))
+    result = conclude(SMALL, ISOLATED, as_expected(isolated__proc_mem_write=doubtful))
     assert result.verdict is Verdict.ERROR
     assert result.axes is None
     assert why in result.detail
@@ -147,8 +147,9 @@ def test_an_outcome_that_contradicts_itself_is_an_error(doubtful: Outcome, why: 
 def test_not_applicable_stands_with_its_reason_but_was_not_expected() -> None:
     given = outcome(Verdict.NOT_APPLICABLE, "no io_uring on this line")
     for result in (
-        conclude(ISOLATED, as_expected(isolated__proc_mem_write=given)),
+        conclude(SMALL, ISOLATED, as_expected(isolated__proc_mem_write=given)),
         conclude(
+            SMALL,
             ISOLATED,
             as_expected(isolated__proc_mem_write=given, baseline__proc_mem_write=given),
         ),
@@ -161,20 +162,20 @@ def test_an_n_a_for_what_the_kernel_lacks_is_no_failure() -> None:
     why = "this kernel lacks CONFIG_DAMON_SYSFS"
     lacking = replace(outcome(Verdict.NOT_APPLICABLE, why), attempt_end=LACKING)
     given = as_expected(isolated__dev_mem=lacking, baseline__dev_mem=lacking)
-    result = conclude(cell("isolated", "dev_mem"), given)
+    result = conclude(SMALL, cell("isolated", "dev_mem"), given)
     assert (result.verdict, result.ok) == (Verdict.NOT_APPLICABLE, True)
     assert result.hole is None, "nor a hole of ours"
 
 
 def test_an_n_a_that_was_declared_is_as_expected() -> None:
-    result = conclude(cell("kthread", "escape_openat"), as_expected())
+    result = conclude(SMALL, cell("kthread", "escape_openat"), as_expected())
     assert (result.verdict, result.ok, result.axes) == (Verdict.NOT_APPLICABLE, True, None)
     assert exit_status([result]) == 0
 
 
 def test_a_hole_that_holds_now_is_not_ok() -> None:
     outcomes = as_expected(isolated__dev_mem=outcome(Verdict.HELD))
-    result = conclude(cell("isolated", "dev_mem"), outcomes)
+    result = conclude(SMALL, cell("isolated", "dev_mem"), outcomes)
     assert (result.verdict, result.ok) == (Verdict.HELD, False)
     assert counts([result])["known_holes"] == 0
 
@@ -184,7 +185,7 @@ def test_errors_beat_the_unexpected_and_no_result_is_an_error() -> None:
         isolated__proc_mem_write=outcome(Verdict.TAMPERED),
         isolated__ptrace_seize=outcome(Verdict.ERROR, "lost"),
     )
-    results = [conclude(one, outcomes) for one in all_cells()]
+    results = [conclude(SMALL, one, outcomes) for one in all_cells(SMALL)]
     assert exit_status(results) == 2
     assert exit_status([]) == 2
     assert counts(results) == {
@@ -205,7 +206,7 @@ HOLE = cell("isolated", "dev_mem")
 
 
 def test_a_control_that_won_by_half_an_attack_has_not_won() -> None:
-    result = conclude(ISOLATED, as_expected(baseline__proc_mem_write=HALF))
+    result = conclude(SMALL, ISOLATED, as_expected(baseline__proc_mem_write=HALF))
     assert result.verdict is Verdict.ERROR
     assert "control baseline did not win: the attack did not get to its end" in result.detail
     assert "EIO at pwrite64" in result.detail
@@ -213,35 +214,31 @@ def test_a_control_that_won_by_half_an_attack_has_not_won() -> None:
 
 @pytest.mark.parametrize("one", [CONTROL, HOLE])
 def test_half_an_attack_confirms_no_loss(one: Cell) -> None:
-    result = conclude(one, as_expected() | {one: HALF})
+    result = conclude(SMALL, one, as_expected() | {one: HALF})
     assert (result.verdict, result.ok) == (Verdict.TAMPERED, False)
     assert exit_status([result]) == 1
     assert "tampered as expected, but the attack did not get to its end" in explain(result)
 
 
-def test_a_hole_that_lets_half_an_attack_through_is_confirmed_by_that(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_hole_that_lets_half_an_attack_through_is_confirmed_by_that() -> None:
     partly = {"isolated": Hole(Verdict.TAMPERED, "as far as the pipe", partly=True)}
-    monkeypatch.setitem(SCENARIOS, "dev_mem", replace(SCENARIOS["dev_mem"], holes=partly))
-    assert conclude(HOLE, as_expected(isolated__dev_mem=HALF)).ok
+    corpus = changed(SMALL, "dev_mem", holes=partly)
+    assert conclude(corpus, HOLE, as_expected(corpus, isolated__dev_mem=HALF)).ok
 
 
-def test_all_that_an_attack_does_must_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    both = replace(
-        SCENARIOS["proc_mem_write"], effect=Effect.AVAILABILITY, also=(Effect.INTEGRITY,)
-    )
-    monkeypatch.setitem(SCENARIOS, "proc_mem_write", both)
-    assert conclude(ISOLATED, as_expected()).ok
-    worse_alone = as_expected(baseline__proc_mem_write=outcome(Verdict.TAMPERED))
-    result = conclude(ISOLATED, worse_alone)
+def test_all_that_an_attack_does_must_be_lost() -> None:
+    both = {"effect": Effect.AVAILABILITY, "also": (Effect.INTEGRITY,)}
+    corpus = changed(SMALL, "proc_mem_write", **both)
+    assert conclude(corpus, ISOLATED, as_expected(corpus)).ok
+    worse_alone = as_expected(corpus, baseline__proc_mem_write=outcome(Verdict.TAMPERED))
+    result = conclude(corpus, ISOLATED, worse_alone)
     assert result.verdict is Verdict.ERROR
     assert "this was not lost: availability" in result.detail
 
 
 def test_an_attack_wins_by_what_it_says_it_makes_wrong() -> None:
     foot_in_the_door = replace(outcome(Verdict.TAMPERED), wrongs=("traced",))
-    result = conclude(ISOLATED, as_expected(baseline__proc_mem_write=foot_in_the_door))
+    result = conclude(SMALL, ISOLATED, as_expected(baseline__proc_mem_write=foot_in_the_door))
     assert result.verdict is Verdict.ERROR
     assert "this was not lost: wrong reply" in result.detail
 
@@ -250,7 +247,7 @@ def test_an_attack_wins_by_what_it_says_it_makes_wrong() -> None:
 def test_a_hook_that_cannot_refuse_is_none(refusable: tuple[str, ...], *, unhooked: bool) -> None:
     seen = ("security_task_to_inode", *refusable)
     won = replace(outcome(Verdict.TAMPERED), hooks=seen, refusable=refusable)
-    assert conclude(CONTROL, as_expected(baseline__proc_mem_write=won)).unhooked is unhooked
+    assert conclude(SMALL, CONTROL, as_expected(baseline__proc_mem_write=won)).unhooked is unhooked
 
 
 # A step
@@ -259,56 +256,49 @@ GAINED = replace(outcome(Verdict.HELD), gained=("its address",))
 NO_MORE_THAN_PID = Hole(Verdict.HELD, "the number of a process is no secret")
 
 
-@pytest.fixture
-def step(small: None) -> None:  # noqa: F811, ARG001 - gives the registry back, and comes first
-    """An attack that gains what others need, and that `isolated` stops."""
-    SCENARIOS["proc_mem_write"] = replace(SCENARIOS["proc_mem_write"], effect=Effect.STEP)
+STEP = changed(SMALL, "proc_mem_write", effect=Effect.STEP)
+"""With an attack that gains what others need, and that `isolated` stops."""
 
 
-@pytest.mark.usefixtures("step")
 def test_a_step_holds_and_gains_on_its_control_alone() -> None:
-    outcomes = as_expected()
+    outcomes = as_expected(STEP)
     assert outcomes[CONTROL].gained
     assert not outcomes[ISOLATED].gained
     for one in (CONTROL, ISOLATED):
-        result = conclude(one, outcomes)
+        result = conclude(STEP, one, outcomes)
         assert (result.verdict, result.ok) == (Verdict.HELD, True)
 
 
-@pytest.mark.usefixtures("step")
 def test_a_step_that_gains_nothing_on_its_control_proves_nothing() -> None:
-    outcomes = as_expected(baseline__proc_mem_write=outcome(Verdict.HELD))
-    result = conclude(ISOLATED, outcomes)
+    outcomes = as_expected(STEP, baseline__proc_mem_write=outcome(Verdict.HELD))
+    result = conclude(STEP, ISOLATED, outcomes)
     assert result.verdict is Verdict.ERROR
     assert "control baseline did not win: this was not lost: anything it could" in result.detail
-    assert "held as expected, but nothing was gained" in explain(conclude(CONTROL, outcomes))
+    assert "held as expected, but nothing was gained" in explain(conclude(STEP, CONTROL, outcomes))
 
 
-@pytest.mark.usefixtures("step")
 def test_a_step_that_was_half_done_on_its_control_proves_nothing() -> None:
     half = replace(GAINED, carried_out=False, attempt_end="broken: EIO at read")
-    result = conclude(ISOLATED, as_expected(baseline__proc_mem_write=half))
+    result = conclude(STEP, ISOLATED, as_expected(STEP, baseline__proc_mem_write=half))
     assert result.verdict is Verdict.ERROR
     assert "did not get to its end" in result.detail
 
 
-@pytest.mark.usefixtures("step")
 def test_a_step_that_gains_where_it_should_not_is_unexpected() -> None:
-    result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=GAINED))
+    result = conclude(STEP, ISOLATED, as_expected(STEP, isolated__proc_mem_write=GAINED))
     assert (result.verdict, result.ok) == (Verdict.HELD, False)
     assert "held as expected, but it gained its address" in explain(result)
     assert exit_status([result]) == 1
 
 
-@pytest.mark.usefixtures("step")
-def test_a_hole_for_a_step_is_one_that_gains(monkeypatch: pytest.MonkeyPatch) -> None:
-    holed = replace(SCENARIOS["proc_mem_write"], holes={"isolated": NO_MORE_THAN_PID})
-    monkeypatch.setitem(SCENARIOS, "proc_mem_write", holed)
-    assert conclude(ISOLATED, as_expected()).ok
-    closed = conclude(ISOLATED, as_expected(isolated__proc_mem_write=outcome(Verdict.HELD)))
+def test_a_hole_for_a_step_is_one_that_gains() -> None:
+    holed = changed(STEP, "proc_mem_write", holes={"isolated": NO_MORE_THAN_PID})
+    assert conclude(holed, ISOLATED, as_expected(holed)).ok
+    closed = conclude(
+        holed, ISOLATED, as_expected(holed, isolated__proc_mem_write=outcome(Verdict.HELD))
+    )
     assert not closed.ok, "the hole is no longer there"
 
 
-@pytest.mark.usefixtures("step")
 def test_a_step_meets_a_hook_or_none_like_any_attack() -> None:
-    assert conclude(CONTROL, as_expected(baseline__proc_mem_write=GAINED)).unhooked
+    assert conclude(STEP, CONTROL, as_expected(STEP, baseline__proc_mem_write=GAINED)).unhooked

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import small  # noqa: F401 - a fixture
 from outcomes import as_expected, cell
 from scripted_lab import outcome
+from small_corpus import SMALL
 
 from harness.judge.cells import all_cells
 from harness.judge.conclusion import conclude
@@ -19,14 +19,13 @@ from harness.model.verdict import Axes, Verdict
 if TYPE_CHECKING:
     from harness.model.cell import Outcome
 
-pytestmark = pytest.mark.usefixtures("small")
 
 BOTH = Axes(integrity=True, availability=True)
 
 
 def worse(**script: Outcome) -> dict[str, tuple[str, ...] | None]:
     outcomes = as_expected(**script)
-    results = [conclude(one, outcomes) for one in all_cells()]
+    results = [conclude(SMALL, one, outcomes) for one in all_cells(SMALL)]
     return {one.scenario: axes for one, axes in parities(results)}
 
 
@@ -70,6 +69,8 @@ def test_an_error_shows_no_parity(variant: str) -> None:
 
 def test_without_the_reference_there_is_none() -> None:
     outcomes = as_expected()
-    results = [conclude(one, outcomes) for one in all_cells() if one.variant != "kthread"]
+    results = [
+        conclude(SMALL, one, outcomes) for one in all_cells(SMALL) if one.variant != "kthread"
+    ]
     assert set(dict(parities(results)).values()) == {None}
     assert cell("isolated", "ptrace_seize") in dict(parities(results))

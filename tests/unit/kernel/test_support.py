@@ -28,7 +28,7 @@ def image(folder: Path, config: str, *symbols: str) -> KernelImage:
 
 
 def test_a_library_alone(tmp_path: Path) -> None:
-    there, missing = supported(image(tmp_path, "CONFIG_USERMODE_DRIVER=y\n"))
+    there, missing = supported(image(tmp_path, "CONFIG_USERMODE_DRIVER=y\n"), VARIANTS)
     assert there == ["baseline", "kthread"]
     assert set(there) | set(missing) == set(VARIANTS)
     for name in ("selinux", "smack"):
@@ -38,35 +38,39 @@ def test_a_library_alone(tmp_path: Path) -> None:
 
 
 def test_our_series_with_its_witness(tmp_path: Path) -> None:
-    assert supported(image(tmp_path, OURS, PARAMETER)) == (list(VARIANTS), {})
+    assert supported(image(tmp_path, OURS, PARAMETER), VARIANTS) == (list(VARIANTS), {})
 
 
 def test_our_series_without_it(tmp_path: Path) -> None:
-    there, missing = supported(image(tmp_path, OURS, "umd_confine"))
+    there, missing = supported(image(tmp_path, OURS, "umd_confine"), VARIANTS)
     assert {"isolated", "kthread"} <= set(there)
     assert "it has no parameter umd_isolation=" in missing["baseline"]
 
 
 def test_debugging(tmp_path: Path) -> None:
-    _, missing = supported(image(tmp_path / "a", f"{RIVALS}CONFIG_{ISOLATION}=y\n", PARAMETER))
+    _, missing = supported(
+        image(tmp_path / "a", f"{RIVALS}CONFIG_{ISOLATION}=y\n", PARAMETER), VARIANTS
+    )
     assert missing == {"isolated-debug": f"this kernel has no CONFIG_{DEBUGGING}"}
     on = f"CONFIG_{ISOLATION}=y\nCONFIG_{DEBUGGING}=y\n"
-    there, missing = supported(image(tmp_path / "b", on, PARAMETER))
+    there, missing = supported(image(tmp_path / "b", on, PARAMETER), VARIANTS)
     assert "isolated-debug" in there
     assert "lets handlers be debugged" in missing["isolated"]
 
 
-def test_the_options_that_a_variant_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_options_that_a_variant_needs(tmp_path: Path) -> None:
     mine = replace(VARIANTS["baseline"], name="mine", needs=("SECURITY_MINE",))
-    monkeypatch.setitem(VARIANTS, "mine", mine)
-    _, missing = supported(image(tmp_path / "a", OURS, PARAMETER))
+    variants = {**VARIANTS, "mine": mine}
+    _, missing = supported(image(tmp_path / "a", OURS, PARAMETER), variants)
     assert missing == {"mine": "this kernel has no CONFIG_SECURITY_MINE"}
-    there, _ = supported(image(tmp_path / "b", f"{OURS}CONFIG_SECURITY_MINE=y\n", PARAMETER))
+    there, _ = supported(
+        image(tmp_path / "b", f"{OURS}CONFIG_SECURITY_MINE=y\n", PARAMETER), variants
+    )
     assert "mine" in there
 
 
 def test_what_is_asked_for(tmp_path: Path) -> None:
     kernel = image(tmp_path, "CONFIG_USERMODE_DRIVER=y\n")
-    assert supported(kernel, ["kthread"])[0] == ["kthread"]
+    assert supported(kernel, VARIANTS, ["kthread"])[0] == ["kthread"]
     with pytest.raises(UserError, match=r"isolated: this kernel has no .*be baseline, kthread"):
-        supported(kernel, ["kthread", "isolated"])
+        supported(kernel, VARIANTS, ["kthread", "isolated"])

@@ -22,7 +22,8 @@ from harness.lab.lab import CALM_TRIES, Images, Lab, _check_needs, _ended, _lack
 from harness.model.cell import LACKING, Cell, Outcome
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Axes, Verdict
-from harness.scenarios import SCENARIOS
+from harness.scenarios import SCENARIOS, Scenario
+from harness.scenarios.corpus import SHIPPED, Corpus
 from harness.vm.probe import Accelerator
 from harness.witness.conclude import STOOD_STILL
 
@@ -160,23 +161,26 @@ def test_a_foreign_kernel_may_lack_the_function_that_proves_arrival(tmp_path: Pa
     assert given.detail == f"this kernel has no function {attack.reach}"
 
 
+def with_attack(attack: Scenario) -> Corpus:
+    """The corpus with another attack of that name."""
+    return replace(SHIPPED, scenarios={**SCENARIOS, attack.name: attack})
+
+
 @pytest.mark.parametrize(("is_foreign", "origin"), [(False, ()), (True, ("--scenario", "mine.py"))])
 def test_a_function_that_is_not_there_is_not_excused_where_its_name_may_be_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_foreign: bool, origin: tuple[str, ...]
+    tmp_path: Path, is_foreign: bool, origin: tuple[str, ...]
 ) -> None:
     attack = replace(SCENARIOS["proc_mem_write"], reach="misspelt", origin=origin)
-    monkeypatch.setitem(SCENARIOS, attack.name, attack)
     lab = foreign(tmp_path, "security_file_open", is_foreign=is_foreign)
+    lab = replace(lab, corpus=with_attack(attack))
     assert not lab.lacking(CELL), "it is tried, and ends in an error"
 
 
-def test_a_foreign_kernel_that_has_it_by_another_name_is_attacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_foreign_kernel_that_has_it_by_another_name_is_attacked(tmp_path: Path) -> None:
     attack = replace(SCENARIOS["proc_mem_write"], reach="page_idle_get_folio", no_target_at=None)
-    monkeypatch.setitem(SCENARIOS, attack.name, attack)
-    assert not foreign(tmp_path, "page_idle_get_page").lacking(CELL)
-    assert foreign(tmp_path, "security_file_open").lacking(CELL)
+    corpus = with_attack(attack)
+    assert not replace(foreign(tmp_path, "page_idle_get_page"), corpus=corpus).lacking(CELL)
+    assert replace(foreign(tmp_path, "security_file_open"), corpus=corpus).lacking(CELL)
 
 
 def test_a_machine_is_saved_with_the_clock_that_stays(

@@ -15,6 +15,7 @@ from small_corpus import CELLS, NAMES, NOT_APPLICABLE, POLICIES
 
 from harness.judge.cells import all_cells
 from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED
 
 pytest_plugins = ["pytester"]
 
@@ -29,22 +30,22 @@ sys.path.insert(0, {here!r})
 from contextlib import contextmanager
 from pathlib import Path
 import small_corpus
+if not {whole}:
+    small_corpus.ship()
 from harness.run import provenance
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
 from scripted_lab import ScriptedLab, opener, outcome
-if not {whole}:
-    small_corpus.keep()
 here = Path(__file__).parent
 lab = ScriptedLab({script}, takes={takes}, log=here / "ran")
 working = opener(lab, says=("kernel: 1/2 objects",))
-def broken(line, variants, progress, *, engine):
+def broken(line, variants, progress, *, corpus, engine):
     raise UserError("there is no kernel source", hint="install it")
 @contextmanager
-def full(line, variants, progress, *, engine):
+def full(line, variants, progress, *, corpus, engine):
     # The kernel refuses as a full disk does; pytest's own output is far shorter than that.
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-    with working(line, variants, progress, engine=engine) as opened:
+    with working(line, variants, progress, corpus=corpus, engine=engine) as opened:
         yield provenance.OpenLab(opened.lab, dict(image="x" * 300_000))
 provenance.open_lab = {opener}
 """
@@ -105,7 +106,7 @@ def test_ids_are_the_cells(session: Session) -> None:
     session.script(whole=True)
     listed = session.run("--collect-only", "-q", "-k", "scenario").outlines
     ids = [line for line in listed if "::" in line]
-    assert ids == [f"test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells()]
+    assert ids == [f"test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells(SHIPPED)]
     assert not (session.pytester.path / "results").exists(), "collecting runs and makes nothing"
 
 
@@ -120,12 +121,14 @@ def test_in_the_checkout_the_word_selects_the_corpus_alone() -> None:
         timeout=120,
     )
     ids = [line for line in done.stdout.splitlines() if "::" in line]
-    assert ids == [f"tests/test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells()]
+    assert ids == [
+        f"tests/test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells(SHIPPED)
+    ]
 
 
 def test_the_whole_corpus_runs_each_cell_once(session: Session) -> None:
     session.script(whole=True)
-    cells = all_cells()
+    cells = all_cells(SHIPPED)
     lacking = [cell for cell in cells if cell.variant in SCENARIOS[cell.scenario].not_applicable]
     assert len(cells) > CELLS
     assert lacking

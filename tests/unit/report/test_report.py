@@ -7,27 +7,31 @@ import io
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree  # what is parsed here was written here
 
 import pytest
-from corpora import small  # noqa: F401 - a fixture
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from scripted_lab import ScriptedLab, outcome
-from small_corpus import CELLS, NAMES, POLICIES
+from small_corpus import CELLS, NAMES, POLICIES, SMALL
 
-from harness.judge.cells import all_cells, closure
-from harness.judge.conclusion import Result, conclude
+from harness.judge.cells import all_cells
+from harness.judge.conclusion import conclude
+from harness.judge.controls import closure
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
 from harness.report.junit import write_junit
 from harness.report.progress import PlainProgress
 from harness.report.terminal import Screen, console, print_report
 from harness.report.text import explain, plan_line, rerun_line, summary_line, visible
-from harness.scenarios import REFERENCES, SCENARIOS, Effect, scenario
+from harness.scenarios import REFERENCES, Effect, scenario
+from harness.scenarios.registry import collecting
 
-pytestmark = pytest.mark.usefixtures("small")
+if TYPE_CHECKING:
+    from harness.judge.result import Result
+    from harness.scenarios.corpus import Corpus
 
 REPORT = """
  6.12: scenario                         baseline   isolated                isolated-debug          kthread                    parity
@@ -71,23 +75,28 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]held[/] :skull: \u202e\r\n<b>&\ud800
 ISOLATED = Cell("6.12", "isolated", "proc_mem_write")
 
 
-def results(**script: Outcome) -> list[Result]:
-    lab = ScriptedLab()
-    outcomes = {cell: lab.run(cell) for cell in all_cells()}
+def results(corpus: Corpus = SMALL, /, **script: Outcome) -> list[Result]:
+    lab = ScriptedLab(corpus=corpus)
+    outcomes = {cell: lab.run(cell) for cell in all_cells(corpus)}
     for name, given_ in script.items():
         variant, _, scenario = name.partition("__")
         outcomes[Cell("6.12", variant, scenario)] = given_
-    return [conclude(cell, outcomes) for cell in outcomes]
+    return [conclude(corpus, cell, outcomes) for cell in outcomes]
 
 
 def report(
-    found: list[Result], *, width: int | None = None, notes: dict[Cell, str] | None = None
+    found: list[Result],
+    *,
+    corpus: Corpus = SMALL,
+    width: int | None = None,
+    notes: dict[Cell, str] | None = None,
 ) -> str:
     out = io.StringIO()
     print_report(
         Console(file=out, width=width, markup=False) if width else console(out),
+        corpus,
         found,
-        cells=all_cells(),
+        cells=all_cells(corpus),
         seconds=12.0,
         where=Path("results/x"),
         notes=notes or {},
@@ -121,11 +130,14 @@ def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 130])
 def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
-    @scenario(effect=Effect.INTEGRITY, surface="x", answers=())
-    def a_scenario_with_a_name_as_long_as_this(attacker: object, handler: object) -> None:
-        """Have a long name, which -k takes as it is."""
+    with collecting() as found:
 
-    lines = report(results(), width=width).splitlines()
+        @scenario(effect=Effect.INTEGRITY, surface="x", answers=())
+        def a_scenario_with_a_name_as_long_as_this(attacker: object, handler: object) -> None:
+            """Have a long name, which -k takes as it is."""
+
+    corpus = SMALL.with_scenarios(found)
+    lines = report(results(corpus), corpus=corpus, width=width).splitlines()
     heads = [line.split()[2:] for line in lines if line.startswith(" 6.12: scenario")]
     assert [variant for head in heads for variant in head] == [*POLICIES, "parity"]
     assert (len(heads) > 1) == (width < 130)
@@ -133,8 +145,8 @@ def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
     for name in (*NAMES, "a_scenario_with_a_name_as_long_as_this"):
         rows = [line.split() for line in lines if line.startswith(f" {name} ")]
         verdicts = [word for row in rows for word in row[1:] if not word.startswith(("(", "hole"))]
-        expected = [str(SCENARIOS[name].expected(variant)) for variant in POLICIES]
-        outside = not SCENARIOS[name].inside and name not in REFERENCES
+        expected = [str(corpus.scenarios[name].expected(one)) for one in corpus.variants.values()]
+        outside = not corpus.scenarios[name].inside and name not in REFERENCES
         assert verdicts == expected + ["yes"] * outside
 
 
@@ -185,9 +197,9 @@ def test_rerun_lines_carry_all_that_is_not_the_default(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").write_text("#!/bin/sh\n")  # somebody else's
     (tmp_path / "run").chmod(0o755)
-    mine = replace(SCENARIOS["nothing"], origin=("--scenario", "my scenarios.py"))
-    monkeypatch.setitem(SCENARIOS, "mine", mine)
-    line = rerun_line(Cell("7.2", "isolated", "mine"))
+    result = results()[0]
+    mine = replace(result.scenario, origin=("--scenario", "my scenarios.py"))
+    line = rerun_line(replace(result, cell=Cell("7.2", "isolated", "mine"), scenario=mine))
     assert shlex.split(line) == [
         *("umd-harness", "run", "--line", "7.2", "--variant", "isolated", "-k", "mine"),
         *("--scenario", "my scenarios.py"),
@@ -195,7 +207,7 @@ def test_rerun_lines_carry_all_that_is_not_the_default(
 
 
 def test_the_plan_counts_what_was_chosen_and_what_comes_with_it() -> None:
-    needed = closure([ISOLATED])
+    needed = closure(SMALL, [ISOLATED])
     assert plan_line([ISOLATED], needed, jobs=2) == (
         "1 cell (1 scenario on 1 variant of 6.12) and 5 more that they rest on "
         "(controls, references), 2 at a time"
@@ -237,7 +249,7 @@ def test_junit_counts_and_tells(tmp_path: Path) -> None:
 def test_plain_lines_follow_a_run_without_a_terminal() -> None:
     out = io.StringIO()
     found = results(isolated__proc_mem_write=outcome(Verdict.TAMPERED, HOSTILE))
-    with Screen(all_cells(), console(out)) as screen:
+    with Screen(SMALL, all_cells(SMALL), console(out)) as screen:
         screen.progress("kernel: 1 objects")
         screen.progress("kernel: 2 objects")
         screen.progress("guest: packing")
@@ -256,7 +268,7 @@ def test_plain_lines_follow_a_run_without_a_terminal() -> None:
 def test_a_terminal_shows_the_matrix_live_and_leaves_it_clean() -> None:
     out = io.StringIO()
     terminal = Console(file=out, force_terminal=True, width=100, height=40, markup=False)
-    with Screen(all_cells(), terminal) as screen:
+    with Screen(SMALL, all_cells(SMALL), terminal) as screen:
         screen.progress("kernel: 7 \x1b[2Jobjects")
         screen.started(ISOLATED)
         screen._live.refresh()
@@ -272,7 +284,7 @@ def test_a_terminal_shows_the_matrix_live_and_leaves_it_clean() -> None:
 def test_a_low_terminal_shows_the_rows_around_the_one_begun_last() -> None:
     out = io.StringIO()
     terminal = Console(file=out, force_terminal=True, width=80, height=9, markup=False)
-    with Screen(all_cells(), terminal) as screen:
+    with Screen(SMALL, all_cells(SMALL), terminal) as screen:
         for name in NAMES:
             screen.started(Cell("6.12", "isolated", name))
         screen.ended(Cell("6.12", "isolated", "escape_openat"))

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import small  # noqa: F401 - a fixture
 from kept_runs import keep_run
 from outcomes import cell
 from scripted_lab import outcome
+from small_corpus import SMALL
 
 from harness.host.errors import UserError
 from harness.judge.cells import all_cells
@@ -19,7 +19,6 @@ from harness.model.verdict import Verdict
 from harness.report.class_counts import BELOW, NOT_RUN, TOTAL, as_json, markdown, text
 from harness.results.class_counts import CENTRAL, ClassCounts, Count, count_classes
 from harness.results.kept_run import read_run
-from harness.scenarios import SCENARIOS
 from harness.scenarios.classes import BROUGHT, class_of, classes
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from harness.model.cell import Outcome
 
-pytestmark = pytest.mark.usefixtures("small")
 
 DIRECT = class_of("proc_mem_write")
 INSIDE = class_of("escape_openat")
@@ -35,7 +33,7 @@ INSIDE = class_of("escape_openat")
 
 def counted(root: Path, *variants: str, script: dict[str, Outcome] | None = None) -> ClassCounts:
     keep_run(root, "kept", script=script)
-    return count_classes(read_run("kept", root=root), variants)
+    return count_classes(read_run("kept", root=root), SMALL, variants)
 
 
 def test_held_is_counted_of_those_with_a_verdict(tmp_path: Path) -> None:
@@ -52,7 +50,7 @@ def test_held_is_counted_of_those_with_a_verdict(tmp_path: Path) -> None:
 
 def test_references_do_not_count(tmp_path: Path) -> None:
     counts = counted(tmp_path, "isolated")
-    assert counts.total["isolated"].cells == len(SCENARIOS) - 2
+    assert counts.total["isolated"].cells == len(SMALL.scenarios) - 2
 
 
 def test_a_control_that_did_not_win_is_an_error_everywhere(tmp_path: Path) -> None:
@@ -88,10 +86,10 @@ def test_what_was_not_made_of_all_is_told(tmp_path: Path) -> None:
     keep_run(
         tmp_path,
         "kept",
-        without=[one for one in all_cells() if one.scenario in ("dev_mem", "escape_openat")],
+        without=[one for one in all_cells(SMALL) if one.scenario in ("dev_mem", "escape_openat")],
         header={"finished": None, "stopped_by": "SIGINT"},
     )
-    counts = count_classes(read_run("kept", root=tmp_path), ["isolated"])
+    counts = count_classes(read_run("kept", root=tmp_path), SMALL, ["isolated"])
     assert counts.partly == {"isolated": 3}
     assert counts.rows[INSIDE]["isolated"] == Count()
     said = text(counts)
@@ -113,7 +111,7 @@ def test_a_variant_and_an_attack_that_only_the_run_knows_are_counted(tmp_path: P
         if line["variant"] == "isolated"
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in (*lines, *mine)))
-    counts = count_classes(read_run("kept", root=tmp_path), ["mine"])
+    counts = count_classes(read_run("kept", root=tmp_path), SMALL, ["mine"])
     assert counts.rows[DIRECT]["mine"].cells == 3
     assert counts.rows[BROUGHT]["mine"].cells == 1
 

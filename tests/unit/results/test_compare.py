@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import small  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
 from kept_runs import keep_run
 from outcomes import CONTROL, ISOLATED, cell
 from scripted_lab import outcome
+from small_corpus import SMALL, changed
 
 from harness.host.errors import UserError
 from harness.model.verdict import Axes, Verdict
@@ -21,14 +21,13 @@ from harness.report.compare import as_json, markdown, summary, text
 from harness.results.compare import FAILURES, ORDER, Change, Comparison, compare, judge
 from harness.results.folder import SCHEMA
 from harness.results.kept_run import Found, KeptRun, read_run
-from harness.scenarios import SCENARIOS, Hole
+from harness.scenarios import Hole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell, Outcome
 
-pytestmark = pytest.mark.usefixtures("small")
 
 READ = cell("isolated", "process_vm_readv")
 
@@ -137,8 +136,8 @@ def test_another_detail_and_another_expectation_are_told_apart(tmp_path: Path) -
     detail = {"isolated__proc_mem_write": outcome(Verdict.TAMPERED, "16 wrong")}
     keep_run(tmp_path, "detail", script=detail)
     hole = Hole(Verdict.TAMPERED, "nothing can be done about it")
-    SCENARIOS["proc_mem_write"] = replace(SCENARIOS["proc_mem_write"], holes={"isolated": hole})
-    keep_run(tmp_path, "expected", script=detail)
+    holed = changed(SMALL, "proc_mem_write", holes={"isolated": hole})
+    keep_run(tmp_path, "expected", script=detail, corpus=holed)
     old, other, expected = (read_run(name, root=tmp_path) for name in ("old", "detail", "expected"))
     assert changes(compare(old, other)) == {ISOLATED: Change.DETAIL}
     assert not compare(old, other).failed(["changed"])
@@ -149,8 +148,8 @@ def test_another_detail_and_another_expectation_are_told_apart(tmp_path: Path) -
 
 def test_new_and_gone(tmp_path: Path) -> None:
     keep_run(tmp_path, "old")
-    del SCENARIOS["dev_mem"]
-    keep_run(tmp_path, "new")
+    rest = {name: one for name, one in SMALL.scenarios.items() if name != "dev_mem"}
+    keep_run(tmp_path, "new", corpus=replace(SMALL, scenarios=rest))
     old, new = read_run("old", root=tmp_path), read_run("new", root=tmp_path)
     fewer, more = compare(old, new), compare(new, old)
     assert {one.cell.scenario for one in fewer.of(Change.GONE)} == {"dev_mem"}

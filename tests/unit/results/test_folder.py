@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import small  # noqa: F401 - a fixture
 from outcomes import CONTROL, ISOLATED, as_expected, cell
-from scripted_lab import ScriptedLab, outcome
+from scripted_lab import SmallLab, outcome
+from small_corpus import SMALL
 
 from harness.host.errors import UserError
-from harness.judge.cells import all_cells, closure
-from harness.judge.conclusion import Result, conclude
+from harness.judge.cells import all_cells
+from harness.judge.conclusion import conclude
+from harness.judge.controls import closure
 from harness.model.verdict import Verdict
 from harness.results.folder import RunDirectory, as_json, from_json
 from harness.results.run_name import new_run_name
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
 
-pytestmark = pytest.mark.usefixtures("small")
 
 FIELDS = [
     "schema",
@@ -66,7 +67,7 @@ def test_a_line_has_exactly_its_fields() -> None:
         gained=("an address",),
         tries=(1, 2),
     )
-    result = conclude(ISOLATED, as_expected(isolated__proc_mem_write=held))
+    result = conclude(SMALL, ISOLATED, as_expected(isolated__proc_mem_write=held))
     line = json.loads(json.dumps(as_json(result)))
     assert list(line) == FIELDS
     assert line["schema"] == 7
@@ -76,10 +77,10 @@ def test_a_line_has_exactly_its_fields() -> None:
     assert line["axes"] == {"integrity": False, "availability": False, "confidentiality": False}
     assert line["effect"] == "integrity"
     assert line["witness"] == "cells/6.12-isolated-proc_mem_write/witness.json"
-    assert from_json(line) == result
-    lost = conclude(ISOLATED, {ISOLATED: outcome(Verdict.HELD)})
+    assert from_json(line, SMALL) == result
+    lost = conclude(SMALL, ISOLATED, {ISOLATED: outcome(Verdict.HELD)})
     assert set(as_json(lost)["axes"].values()) == {None}
-    assert from_json(json.loads(json.dumps(as_json(lost)))) == lost
+    assert from_json(json.loads(json.dumps(as_json(lost))), SMALL) == lost
 
 
 def new_run(root: Path) -> RunDirectory:
@@ -130,13 +131,13 @@ def test_a_folder_in_the_place_of_latest_is_left_alone(tmp_path: Path) -> None:
 def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     outcomes = as_expected()
-    run.append(conclude(CONTROL, outcomes))
+    run.append(conclude(SMALL, CONTROL, outcomes))
     lines = run.path / "results.jsonl"
     with lines.open("a") as file:
         file.write('{"schema": 1, "line": "6.')
     assert len(run.lines()) == 1
-    assert run.append(conclude(ISOLATED, outcomes))
-    assert not run.append(conclude(ISOLATED, outcomes)), "a cell has one line"
+    assert run.append(conclude(SMALL, ISOLATED, outcomes))
+    assert not run.append(conclude(SMALL, ISOLATED, outcomes)), "a cell has one line"
     assert [json.loads(line)["variant"] for line in lines.read_text().splitlines()] == [
         "baseline",
         "isolated",
@@ -144,7 +145,7 @@ def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_once_is_once_among_threads(tmp_path: Path) -> None:
-    run, lab = new_run(tmp_path), ScriptedLab(takes=0.1)
+    run, lab = new_run(tmp_path), SmallLab(takes=0.1)
     threads = [threading.Thread(target=run.once, args=(ISOLATED, lab.run)) for _ in range(5)]
     for thread in threads:
         thread.start()
@@ -159,8 +160,8 @@ def fill(ledger: Ledger, outcomes: dict[Cell, Outcome]) -> list[Result]:
 
 def test_results_become_final_when_what_they_rest_on_is_known(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    ledger = Ledger(run)
-    outcomes = {one: as_expected()[one] for one in closure([ISOLATED])}
+    ledger = Ledger(run, SMALL)
+    outcomes = {one: as_expected()[one] for one in closure(SMALL, [ISOLATED])}
     last = cell("isolated", "nothing")
     final = fill(ledger, {one: given for one, given in outcomes.items() if one != last})
     assert {result.cell.variant for result in final} == {"baseline"}
@@ -172,7 +173,7 @@ def test_results_become_final_when_what_they_rest_on_is_known(tmp_path: Path) ->
 
 def test_closing_early_keeps_what_was_found_as_errors(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    ledger = Ledger(run)
+    ledger = Ledger(run, SMALL)
     ledger.add(ISOLATED, outcome(Verdict.HELD, "EPERM at openat"))
     (result,) = ledger.close()
     assert result.verdict is Verdict.ERROR
@@ -195,9 +196,9 @@ def full_disk(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("size", [0, 100, 1500, 4000])
 def test_a_full_disk_loses_nothing(tmp_path: Path, size: int) -> None:
     run = new_run(tmp_path)
-    ledger = Ledger(run)
+    ledger = Ledger(run, SMALL)
     expected = as_expected()
-    outcomes = {one: expected[one] for one in closure(all_cells())}
+    outcomes = {one: expected[one] for one in closure(SMALL, all_cells(SMALL))}
     with full_disk(size):
         results = fill(ledger, outcomes)
     assert len(results) == len(outcomes), "the results are all there to be shown"

@@ -6,56 +6,62 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from corpora import registry, small  # noqa: F401 - fixtures
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_lab import ScriptedLab, outcome
+from small_corpus import SMALL
 
 from harness.host.errors import UserError
-from harness.judge.cells import all_cells, closure
-from harness.judge.conclusion import is_final, rests_on
+from harness.judge.cells import all_cells
+from harness.judge.controls import closure, is_final, rests_on
 from harness.model.cell import Cell, Outcome
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.run.pool import ROUNDS, Ended, Failed, Pool, Started, Stopping, run_rounds
 from harness.run.selection import select
 from harness.scenarios import REFERENCES, SCENARIOS, Effect, Hole, scenario
+from harness.scenarios.corpus import SHIPPED, Corpus
+from harness.scenarios.registry import collecting
 
 
 def cell(variant: str, name: str) -> Cell:
     return Cell("6.12", variant, name)
 
 
-def chosen(expression: str, *variants: str) -> set[str]:
-    return {found.id for found in select(all_cells("6.12", variants), expression)}
+def chosen(expression: str, *variants: str, corpus: Corpus = SHIPPED) -> set[str]:
+    found = select(corpus, all_cells(corpus, "6.12", variants), expression)
+    return {one.id for one in found}
 
 
 def test_every_attack_on_every_variant() -> None:
-    cells = all_cells()
+    cells = all_cells(SHIPPED)
     assert len(cells) == len(set(cells)) == len(SCENARIOS) * len(VARIANTS)
 
 
-@pytest.mark.usefixtures("small")
 def test_an_unknown_variant_is_named_with_those_there_are() -> None:
     there = "take one of: baseline, isolated, isolated-debug, kthread"
     with pytest.raises(UserError, match=f"'isolatd'.*{there}$"):
-        all_cells("6.12", ["isolatd"])
+        all_cells(SMALL, "6.12", ["isolatd"])
 
 
-@pytest.mark.usefixtures("small")
 def test_an_exact_name_wins_over_its_namesakes() -> None:
-    @scenario(effect=Effect.INTEGRITY, surface="proc-mem-write", answers=("C2",))
-    def proc_mem_write_twice(attacker: object, handler: object) -> None:
-        """Do it again."""
+    with collecting() as found:
 
-    assert chosen("proc_mem_write", "isolated") == {"6.12-isolated-proc_mem_write"}
-    assert len(chosen("proc_mem", "isolated")) == 2
+        @scenario(effect=Effect.INTEGRITY, surface="proc-mem-write", answers=("C2",))
+        def proc_mem_write_twice(attacker: object, handler: object) -> None:
+            """Do it again."""
+
+    both = SMALL.with_scenarios(found)
+    exact = chosen("proc_mem_write", "isolated", corpus=both)
+    assert exact == {"6.12-isolated-proc_mem_write"}
+    assert len(chosen("proc_mem", "isolated", corpus=both)) == 2
 
 
 def test_every_rerun_line_selects_its_cell_alone() -> None:
-    for one in all_cells():
+    for one in all_cells(SHIPPED):
         assert chosen(one.scenario, one.variant) == {one.id}
 
 
@@ -73,9 +79,8 @@ def test_every_rerun_line_selects_its_cell_alone() -> None:
         ("process-vm-writev and kthread", {"6.12-kthread-process_vm_readv"}),  # a surface id
     ],
 )
-@pytest.mark.usefixtures("small")
 def test_expressions(expression: str, expected: set[str]) -> None:
-    assert chosen(expression) == expected
+    assert chosen(expression, corpus=SMALL) == expected
 
 
 def test_and_binds_tighter_than_or() -> None:
@@ -99,11 +104,11 @@ def test_nothing_selected_is_an_error_and_names_what_is_near() -> None:
 @given(st.text(alphabet="()abn ordt", max_size=20))
 def test_any_text_selects_or_is_a_user_error(text: str) -> None:
     with suppress(UserError):
-        assert select(all_cells(), text)
+        assert select(SHIPPED, all_cells(SHIPPED), text)
 
 
 def test_a_cell_brings_its_control_and_both_variants_references() -> None:
-    assert {one.id for one in closure([cell("isolated", "ptrace_seize")])} == {
+    assert {one.id for one in closure(SHIPPED, [cell("isolated", "ptrace_seize")])} == {
         *(f"6.12-{v}-{r}" for v in ("isolated", "baseline") for r in REFERENCES),
         "6.12-baseline-ptrace_seize",
         "6.12-isolated-ptrace_seize",
@@ -111,51 +116,48 @@ def test_a_cell_brings_its_control_and_both_variants_references() -> None:
 
 
 def test_closure_is_complete_and_in_order() -> None:
-    for one in all_cells():
-        needed = closure([one])
-        assert all(is_final(any_, dict.fromkeys(needed, outcome(Verdict.HELD))) for any_ in needed)
-    order = closure(all_cells())
+    for one in all_cells(SHIPPED):
+        needed = closure(SHIPPED, [one])
+        assert all(
+            is_final(SHIPPED, any_, dict.fromkeys(needed, outcome(Verdict.HELD))) for any_ in needed
+        )
+    order = closure(SHIPPED, all_cells(SHIPPED))
     references = [one.scenario in REFERENCES for one in order]
     assert references == sorted(references, reverse=True)
     for place, one in enumerate(order):
         if one.scenario not in REFERENCES:
-            assert set(rests_on(one)) <= set(order[:place])
+            assert set(rests_on(SHIPPED, one)) <= set(order[:place])
 
 
-@pytest.mark.usefixtures("registry")
+def own(**declared: Any) -> Corpus:
+    """The corpus with a scenario `odd`, of a user's own."""
+    with collecting() as found:
+
+        @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), **declared)
+        def odd(attacker: object, handler: object) -> None:
+            """Declare what no scenario should."""
+
+    return SHIPPED.with_scenarios(found)
+
+
 def test_a_control_that_is_no_variant_is_told_before_anything_runs() -> None:
-    @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), control="bare")
-    def lost(attacker: object, handler: object) -> None:
-        """Have no control."""
-
-    with pytest.raises(UserError, match="lost names the variant 'bare'"):
-        all_cells()
+    with pytest.raises(UserError, match="odd names the variant 'bare'"):
+        all_cells(own(control="bare"))
 
 
-@pytest.mark.usefixtures("registry")
 def test_not_applicable_is_a_variant_and_a_reason() -> None:
-    @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), not_applicable={"kthraed": "why"})
-    def odd(attacker: object, handler: object) -> None:
-        """Lack what no variant lacks."""
-
     with pytest.raises(UserError, match="odd names the variant 'kthraed'"):
-        all_cells()
-    SCENARIOS["odd"] = replace(SCENARIOS["odd"], not_applicable={"kthread": " "})
+        all_cells(own(not_applicable={"kthraed": "why"}))
     with pytest.raises(UserError, match="odd is n/a on kthread without a reason"):
-        all_cells()
+        all_cells(own(not_applicable={"kthread": " "}))
 
 
 @pytest.mark.parametrize(
     "hole", [Hole(Verdict.HELD, "why"), Hole(Verdict.ERROR, "why"), Hole(Verdict.LEAKED, " ")]
 )
-@pytest.mark.usefixtures("registry")
 def test_a_hole_is_something_lost_with_a_reason(hole: Hole) -> None:
-    @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), holes={"isolated": hole})
-    def odd(attacker: object, handler: object) -> None:
-        """Expect what cannot be."""
-
     with pytest.raises(UserError, match="odd has a hole on isolated that is none"):
-        all_cells()
+        all_cells(own(holes={"isolated": hole}))
 
 
 def test_the_pool_runs_each_cell_once_on_several_threads() -> None:
@@ -166,9 +168,9 @@ def test_the_pool_runs_each_cell_once_on_several_threads() -> None:
             together.wait()
             return super()._run(cell, fresh=fresh)
 
-    cells = closure(all_cells())[:6]
+    cells = closure(SHIPPED, all_cells(SHIPPED))[:6]
     lab = Both()
-    events = list(Pool(cells, lab=lab, jobs=2).events())
+    events = list(Pool(cells, corpus=SHIPPED, lab=lab, jobs=2).events())
     assert [event.cell for event in events if isinstance(event, Started)] == cells
     assert {event.cell for event in events if isinstance(event, Ended)} == set(cells)
     assert sorted(lab.ran, key=cells.index) == cells
@@ -191,15 +193,19 @@ def test_a_machine_with_several_cpus_takes_as_many_places() -> None:
     wide = {one.name for one in SCENARIOS.values() if one.cpus > 1}
     cells = [cell("baseline", name) for name in SCENARIOS if name not in wide][:8]
     cells[4:4] = [cell("baseline", name) for name in sorted(wide)]
-    list(Pool(cells, lab=Watched(takes=0.01), jobs=2).events())
+    list(Pool(cells, corpus=SHIPPED, lab=Watched(takes=0.01), jobs=2).events())
     assert any(len(at_once) == 2 for at_once in seen)
     assert all(len(at_once) == 1 for at_once in seen if wide & {one.scenario for one in at_once})
 
 
 def test_a_defect_in_one_cell_is_that_cells_error() -> None:
     lab = ScriptedLab({("isolated", "ptrace_seize"): ZeroDivisionError("of all things")})
-    ended = [e for e in Pool(all_cells(), lab=lab, jobs=2).events() if isinstance(e, Ended)]
-    assert len(ended) == len(all_cells())
+    ended = [
+        e
+        for e in Pool(all_cells(SHIPPED), corpus=SHIPPED, lab=lab, jobs=2).events()
+        if isinstance(e, Ended)
+    ]
+    assert len(ended) == len(all_cells(SHIPPED))
     bad = next(e.outcome for e in ended if e.cell == cell("isolated", "ptrace_seize"))
     assert bad.verdict is Verdict.ERROR
     assert "ZeroDivisionError: of all things" in bad.detail
@@ -229,7 +235,7 @@ def test_an_attack_that_got_less_than_it_should_is_made_again(
             super()._run(cell, fresh=fresh)
             return outcome(gave[len(self.ran) - 1])
 
-    result = run_rounds(Lucky(), attacked)
+    result = run_rounds(SHIPPED, Lucky(), attacked)
     assert (result.verdict, result.rounds) == (reported, rounds)
 
 
@@ -241,15 +247,15 @@ def test_half_an_attack_is_made_again_and_a_reference_is_not() -> None:
             ("baseline", "host_tamper"): outcome(Verdict.HELD),
         }
     )
-    assert run_rounds(lab, cell("baseline", "proc_mem_write")).rounds == ROUNDS
-    assert run_rounds(lab, cell("baseline", "host_tamper")).rounds == 1
+    assert run_rounds(SHIPPED, lab, cell("baseline", "proc_mem_write")).rounds == ROUNDS
+    assert run_rounds(SHIPPED, lab, cell("baseline", "host_tamper")).rounds == 1
 
 
 def test_a_user_error_ends_the_pool_and_keeps_what_was_found() -> None:
-    cells = closure(all_cells())
+    cells = closure(SHIPPED, all_cells(SHIPPED))
     broken = cells[4]
     lab = ScriptedLab({(broken.variant, broken.scenario): UserError("no room", hint="free some")})
-    events = list(Pool(cells, lab=lab, jobs=1).events())
+    events = list(Pool(cells, corpus=SHIPPED, lab=lab, jobs=1).events())
     assert [e.cell for e in events if isinstance(e, Ended)] == cells[:4]
     assert [str(e.error) for e in events if isinstance(e, Failed)] == ["no room; free some"]
 
@@ -257,7 +263,12 @@ def test_a_user_error_ends_the_pool_and_keeps_what_was_found() -> None:
 def test_stop_ends_a_wait_for_several_places() -> None:
     wide = next(one.name for one in SCENARIOS.values() if one.cpus > 1)
     names = ["nothing", "host_tamper", wide, "proc_mem_write", "ptrace_seize"]
-    pool = Pool([cell("baseline", name) for name in names], lab=ScriptedLab(takes=0.1), jobs=2)
+    pool = Pool(
+        [cell("baseline", name) for name in names],
+        corpus=SHIPPED,
+        lab=ScriptedLab(takes=0.1),
+        jobs=2,
+    )
     ended = 0
 
     def go() -> None:
@@ -275,7 +286,9 @@ def test_stop_ends_a_wait_for_several_places() -> None:
 
 
 def test_stop_lets_running_cells_end_and_starts_no_other() -> None:
-    pool = Pool(closure(all_cells()), lab=ScriptedLab(takes=0.05), jobs=2)
+    pool = Pool(
+        closure(SHIPPED, all_cells(SHIPPED)), corpus=SHIPPED, lab=ScriptedLab(takes=0.05), jobs=2
+    )
     started, ended, told = [], [], False
     for event in pool.events():
         if isinstance(event, Started):

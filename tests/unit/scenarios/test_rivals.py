@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import registry
+from small_corpus import changed
 
 from harness.guests.policies import (
     DOMAIN,
@@ -24,12 +23,11 @@ from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.scenarios import REFERENCES, SCENARIOS
 from harness.scenarios import rivals as module
+from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.rivals import RIVALS, measured_on
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["registry"]
 
 MAGIC = bytes.fromhex("8cff7cf9")
 """What a policy of SELinux begins with (security/selinux/ss/policydb.h)."""
@@ -44,16 +42,17 @@ def test_what_was_measured_is_of_the_corpus_and_has_its_reason(rival: str) -> No
     assert all(one.reason.strip() for one in measured.values())
     assert {one.verdict for one in measured.values()} >= {Verdict.HELD}
     for name, one in measured.items():
-        assert SCENARIOS[name].expected(rival) is one.verdict
+        assert SCENARIOS[name].expected(VARIANTS[rival]) is one.verdict
 
 
 @pytest.mark.parametrize("rival", RIVALS)
 def test_what_was_not_measured_otherwise_wins_as_on_baseline(rival: str) -> None:
-    assert VARIANTS[rival].cmdline.startswith(VARIANTS["baseline"].cmdline)
+    policy, baseline = VARIANTS[rival], VARIANTS["baseline"]
+    assert policy.cmdline.startswith(baseline.cmdline)
     for name, one in SCENARIOS.items():
         if name not in measured_on(rival) and not {"baseline", rival} & one.not_applicable.keys():
-            assert one.expected(rival) is one.expected("baseline")
-            assert one.gains(rival) == one.gains("baseline")
+            assert one.expected(policy) is one.expected(baseline)
+            assert one.gains(policy) == one.gains(baseline)
 
 
 def test_an_attack_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,17 +63,17 @@ def test_an_attack_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         measured_on("twice")
 
 
-@pytest.mark.usefixtures("registry")
 def test_an_attack_of_the_users_own_meets_a_rival_only_if_that_is_named() -> None:
-    SCENARIOS["kcore"] = replace(SCENARIOS["kcore"], origin=("--scenario", "mine.py"))
-    assert not [c for c in all_cells() if c.scenario == "kcore" and c.variant in RIVALS]
-    assert [c.variant for c in all_cells(variants=RIVALS) if c.scenario == "kcore"] == list(RIVALS)
+    brought = changed(SHIPPED, "kcore", origin=("--scenario", "mine.py"))
+    assert not [c for c in all_cells(brought) if c.scenario == "kcore" and c.variant in RIVALS]
+    named = all_cells(brought, variants=RIVALS)
+    assert [c.variant for c in named if c.scenario == "kcore"] == list(RIVALS)
 
 
 def test_an_engine_that_loads_no_policy_boots_no_rival() -> None:
-    assert not [cell for cell in all_cells(engine="virtme") if cell.variant in RIVALS]
+    assert not [cell for cell in all_cells(SHIPPED, engine="virtme") if cell.variant in RIVALS]
     with pytest.raises(UserError, match="--engine virtme does not load the policy of selinux"):
-        all_cells(variants=["baseline", "selinux"], engine="virtme")
+        all_cells(SHIPPED, variants=["baseline", "selinux"], engine="virtme")
 
 
 def test_the_guest_gets_a_policy_its_labels_and_a_domain() -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import small  # noqa: F401 - a fixture
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import CONTROL, ISOLATED, cell
-from scripted_lab import Script, ScriptedLab, outcome
+from scripted_lab import Script, SmallLab, outcome
+from small_corpus import SMALL
 
 from harness.cli.main import main
 from harness.host.errors import DoesNotBuild, UserError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell
     from harness.run.labs import Lab
 
-pytestmark = pytest.mark.usefixtures("small")
 
 READ = cell("isolated", "process_vm_readv")
 HELD = Found(Verdict.HELD, frozenset(), "EPERM", Verdict.HELD, ok=True)
@@ -44,7 +43,7 @@ class ScriptedSteps:
     first: int = 1
     last: int = 10
     built: list[int] = field(default_factory=list)
-    labs: dict[int, ScriptedLab] = field(default_factory=dict)
+    labs: dict[int, SmallLab] = field(default_factory=dict)
 
     def subject(self, number: int) -> str:
         return f"subsystem: Part {number} of it"
@@ -67,7 +66,7 @@ class ScriptedSteps:
         if number in self.silent:
             script["baseline", "proc_mem_write"] = outcome(Verdict.HELD)
         typed: Script = script  # type: ignore[assignment] # outcomes all
-        self.labs[number] = ScriptedLab(typed)
+        self.labs[number] = SmallLab(typed)
         return self.labs[number]
 
 
@@ -81,7 +80,7 @@ def search(
 ) -> tuple[Finding, str]:
     """Search, and return what was found and what was said."""
     said: list[str] = []
-    trials = Trials(steps, cells, jobs=2, progress=lambda _: None)
+    trials = Trials(steps, SMALL, cells, jobs=2, progress=lambda _: None)
     finding = bisect(good, bad, trials, say=lambda step: said.append(story(step, steps)))
     return finding, "\n".join([*said, conclusion(finding, steps)])
 
@@ -174,9 +173,9 @@ def test_a_search_that_was_interrupted_goes_on() -> None:
 
 def test_other_cells_of_a_known_step_are_run_and_noted_beside() -> None:
     steps = ScriptedSteps()
-    trials = Trials(steps, [ISOLATED], jobs=2, progress=lambda _: None)
+    trials = Trials(steps, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)
     trials(3)
-    both = Trials(steps, [ISOLATED, READ], jobs=2, progress=lambda _: None)
+    both = Trials(steps, SMALL, [ISOLATED, READ], jobs=2, progress=lambda _: None)
     assert list(both(3).found) == [ISOLATED, READ]
     assert ISOLATED not in steps.labs[3].ran
     steps.built.clear()
@@ -186,25 +185,25 @@ def test_other_cells_of_a_known_step_are_run_and_noted_beside() -> None:
 
 def test_no_conclusion_is_not_noted() -> None:
     silent = ScriptedSteps(silent=(3,))
-    trials = Trials(silent, [ISOLATED], jobs=2, progress=lambda _: None)
+    trials = Trials(silent, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)
     assert "did not win" in trials(3).why
     well = ScriptedSteps()
-    assert Trials(well, [ISOLATED], jobs=2, progress=lambda _: None)(3).why == ""
+    assert Trials(well, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)(3).why == ""
     assert well.built == [3]
 
 
 def test_other_attack_files_ask_anew(tmp_path: Path) -> None:
     steps = ScriptedSteps()
-    Trials(steps, [ISOLATED], jobs=2, progress=lambda _: None)(3)
+    Trials(steps, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)(3)
     mine = tmp_path / "mine.py"
     mine.write_text("# another attack")
-    Trials(steps, [ISOLATED], 2, lambda _: None, [mine])(3)
+    Trials(steps, SMALL, [ISOLATED], 2, lambda _: None, [mine])(3)
     assert steps.built == [3, 3]
 
 
 def test_a_note_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
     steps = ScriptedSteps()
-    trials = Trials(steps, [ISOLATED], jobs=2, progress=lambda _: None)
+    trials = Trials(steps, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)
     trials(3)
     (note,) = (tmp_path / "umd-harness/bisect").iterdir()
     note.write_text(note.read_text()[:20])
@@ -247,7 +246,7 @@ def test_a_step_is_named_by_its_number_or_its_commit() -> None:
 
 
 def test_the_shipped_series_begins_with_the_library_and_ends_before_the_witness() -> None:
-    steps = LineSteps("6.12")
+    steps = LineSteps("6.12", SMALL)
     assert steps.subject(steps.first) == "usermode_driver: Add a management library"
     assert steps.subject(steps.plain + 1) == "security: Isolate user mode drivers"
     assert steps.first < steps.plain < steps.last

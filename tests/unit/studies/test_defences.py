@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from corpora import registry, small  # noqa: F401 - fixtures
-from scripted_lab import ScriptedLab, outcome
+from scripted_lab import SmallLab, outcome
+from small_corpus import SMALL
 
 from harness.cli.main import main
 from harness.host.errors import UserError
@@ -26,17 +26,17 @@ HELD = ["ptrace_seize", "proc_mem_write", "process_vm_readv", "escape_openat"]
 
 def buy(script: Mapping[str, Outcome | Exception], *defences: str) -> list[Bought]:
     """What is bought where only `access` is missed, by what the script says."""
-    missed = ScriptedLab({(SUBJECT, name): what for name, what in script.items()})
+    missed = SmallLab({(SUBJECT, name): what for name, what in script.items()})
     return what_each_buys(
-        lambda defence: missed if defence == "access" else ScriptedLab(),
-        held_cells("6.12"),
+        lambda defence: missed if defence == "access" else SmallLab(),
+        SMALL,
+        held_cells(SMALL, "6.12"),
         defences=defences,
         jobs=1,
         progress=lambda _: None,
     )
 
 
-@pytest.mark.usefixtures("small")
 def test_what_is_lost_without_a_defence_is_what_it_buys() -> None:
     step = replace(outcome(Verdict.HELD), gained=("an address",))
     lost = {"proc_mem_write": outcome(Verdict.TAMPERED), "ptrace_seize": step}
@@ -45,7 +45,6 @@ def test_what_is_lost_without_a_defence_is_what_it_buys() -> None:
     assert (signals.lost, access.broken, signals.broken) == ({}, {}, {})
 
 
-@pytest.mark.usefixtures("small")
 def test_what_gave_no_conclusion_is_not_taken_for_held() -> None:
     broken = {"proc_mem_write": outcome(Verdict.ERROR, "no"), "nothing": outcome(Verdict.DISRUPTED)}
     [access] = buy(broken, "access")
@@ -53,18 +52,15 @@ def test_what_gave_no_conclusion_is_not_taken_for_held() -> None:
     assert access.broken == {"nothing": "disrupted, not held: ", "proc_mem_write": "no"}
 
 
-@pytest.mark.usefixtures("small")
 def test_what_stops_every_cell_ends_it() -> None:
     with pytest.raises(UserError, match="no room"):
         buy({"ptrace_seize": UserError("no room", hint="free some")}, "access")
 
 
-@pytest.mark.usefixtures("small")
 def test_only_what_is_held_and_could_be_lost_is_run() -> None:
-    assert [cell.scenario for cell in held_cells("6.12")] == HELD
+    assert [cell.scenario for cell in held_cells(SMALL, "6.12")] == HELD
 
 
-@pytest.mark.usefixtures("small")
 def test_the_table_has_each_defence_and_what_none_holds_alone() -> None:
     bought = [Bought("access", {"proc_mem_write": "tampered"}), Bought("oom")]
     text = markdown(bought, [Cell("6.12", SUBJECT, name) for name in HELD])

@@ -13,6 +13,7 @@ from scripted_lab import ScriptedLab, outcome
 from harness.host.errors import UserError
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
+from harness.scenarios.corpus import SHIPPED
 from harness.studies.repeat import repeat
 
 CELLS = [Cell("6.12", "isolated", name) for name in ("proc_mem_write", "ptrace_seize")]
@@ -41,7 +42,7 @@ class Fickle:
 
 def test_each_cell_is_run_as_often_as_asked() -> None:
     lab = ScriptedLab()
-    counts = repeat(lab, CELLS, times=9, jobs=3, progress=lambda _: None)
+    counts = repeat(lab, CELLS, corpus=SHIPPED, times=9, jobs=3, progress=lambda _: None)
     assert [str(count) for count in counts] == [f"{cell.id}: 9 x held" for cell in CELLS]
     assert len(lab.ran) == 18
     assert all(count.steady for count in counts)
@@ -50,7 +51,12 @@ def test_each_cell_is_run_as_often_as_asked() -> None:
 @pytest.mark.parametrize("other", [Verdict.TAMPERED, Verdict.ERROR])
 def test_one_other_verdict_is_seen(other: Verdict) -> None:
     steady, fickle = repeat(
-        Fickle(outcome(other, "for once")), CELLS, times=8, jobs=2, progress=lambda _: None
+        Fickle(outcome(other, "for once")),
+        CELLS,
+        corpus=SHIPPED,
+        times=8,
+        jobs=2,
+        progress=lambda _: None,
     )
     assert steady.steady
     assert not fickle.steady
@@ -60,7 +66,7 @@ def test_one_other_verdict_is_seen(other: Verdict) -> None:
 def test_an_attack_that_was_half_done_for_once_is_seen() -> None:
     whole, half = outcome(Verdict.TAMPERED), replace(outcome(Verdict.TAMPERED), carried_out=False)
     lab = Fickle(half, usual=whole)
-    _, fickle = repeat(lab, CELLS, times=8, jobs=2, progress=lambda _: None)
+    _, fickle = repeat(lab, CELLS, corpus=SHIPPED, times=8, jobs=2, progress=lambda _: None)
     assert not fickle.steady
     assert str(fickle) == f"{CELLS[1].id}: NOT STEADY: 8 x tampered (), 1 x half an attack"
 
@@ -70,7 +76,8 @@ def test_errors_every_time_are_not_steady() -> None:
         {("isolated", name): outcome(Verdict.ERROR) for name in ("proc_mem_write", "ptrace_seize")}
     )
     assert not any(
-        count.steady for count in repeat(lab, CELLS, times=2, jobs=1, progress=lambda _: None)
+        count.steady
+        for count in repeat(lab, CELLS, corpus=SHIPPED, times=2, jobs=1, progress=lambda _: None)
     )
 
 
@@ -79,6 +86,7 @@ def test_what_stops_every_cell_stops_it() -> None:
         repeat(
             Fickle(UserError("no QEMU", hint="install it")),
             CELLS,
+            corpus=SHIPPED,
             times=8,
             jobs=2,
             progress=lambda _: None,

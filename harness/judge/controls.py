@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which other cells a cell's result rests on: its control and the reference cells (rule 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.model.cell import Cell
+from harness.scenarios import REFERENCES
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from harness.scenarios.corpus import Corpus
+
+
+def control_of(corpus: Corpus, cell: Cell) -> Cell:
+    """Return the cell in which the same attack must win; a reference cell is its own."""
+    if cell.scenario in REFERENCES:
+        return cell
+    return Cell(cell.line, corpus.scenario(cell).control, cell.scenario)
+
+
+def references_of(cell: Cell) -> tuple[Cell, ...]:
+    """Return the reference cells of the same variant and line."""
+    return tuple(Cell(cell.line, cell.variant, name) for name in REFERENCES)
+
+
+def rests_on(corpus: Corpus, cell: Cell) -> tuple[Cell, ...]:
+    """Return every other cell whose outcome must be known before this cell's result is final."""
+    control = control_of(corpus, cell)
+    every = (*references_of(cell), *references_of(control), control)
+    return tuple(dict.fromkeys(other for other in every if other != cell))
+
+
+def is_final(corpus: Corpus, cell: Cell, known: Container[Cell]) -> bool:
+    """Say whether the cell and everything that its result rests on are known."""
+    return cell in known and all(other in known for other in rests_on(corpus, cell))
+
+
+def closure(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells and all they rest on, each once: references, controls, then the rest.
+
+    Within those the order goes scenario by scenario, so that the variants' states, which take a
+    boot each, are made at the same time.
+    """
+    needed = dict.fromkeys(other for cell in cells for other in (*rests_on(corpus, cell), cell))
+    scenarios = {name: number for number, name in enumerate(corpus.scenarios)}
+
+    def place(cell: Cell) -> tuple[int, int]:
+        if cell.scenario in REFERENCES:
+            return 0, REFERENCES.index(cell.scenario)
+        return 1 if control_of(corpus, cell) == cell else 2, scenarios[cell.scenario]
+
+    return sorted(needed, key=place)
+
+
+def variants_needed(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
+    """Return the variants of the cells and of all they rest on."""
+    needed = {cell.variant for cell in closure(corpus, cells)}
+    return [name for name in corpus.variants if name in needed]

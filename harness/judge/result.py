@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One cell as a run reports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.model.cell import LACKING
+from harness.model.verdict import Effect, Verdict
+
+if TYPE_CHECKING:
+    from harness.model.cell import Cell
+    from harness.model.variants import Variant
+    from harness.model.verdict import Axes
+    from harness.scenarios.registry import Scenario
+
+NO_VERDICT = (Verdict.ERROR, Verdict.NOT_APPLICABLE)
+"""The two verdicts that say nothing about the handler."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A cell's final result: judged against its control, references and expectation."""
+
+    cell: Cell
+    """The names of the kernel line, the variant and the scenario."""
+    scenario: Scenario
+    """The cell's scenario."""
+    variant: Variant
+    """The cell's variant."""
+    verdict: Verdict
+    """The verdict that counts: an `error` where control or references are not sound."""
+    axes: Axes | None
+    """What was lost; None where nothing was concluded, for "not lost" would be a claim."""
+    detail: str
+    """The verdict's particulars, for people."""
+    control: str
+    """The variant of the control."""
+    control_verdict: Verdict
+    """The control's verdict."""
+    seconds: float
+    """Wall time of the cell, in seconds."""
+    image: str
+    """The key of the kernel image."""
+    attempt_end: str
+    """How the attack ended, by the attacker's own account."""
+    half: str
+    """What an attack that won did not show; empty if nothing is missing."""
+    hooks: tuple[str, ...]
+    """The `security_*` functions that were called on the handler during the attack (L5)."""
+    refusable: tuple[str, ...]
+    """Those of the hooks that can refuse."""
+    gained: tuple[str, ...]
+    """What the attack got hold of, for further attacks."""
+    tries: tuple[int, int]
+    """How many times a race won and was run, by the attacker's account: (won, made)."""
+    rounds: int
+    """How many times the attack was made from a fresh machine."""
+
+    @property
+    def expected(self) -> Verdict:
+        """The verdict that the scenario expects of this variant."""
+        return self.scenario.expected(self.variant)
+
+    @property
+    def hole(self) -> str | None:
+        """The reason why this variant loses, if that is a known hole.
+
+        Kernel threads and rivals have none, nor has a kernel that lacks what the attack needs.
+        """
+        if self.variant.rival or not self.variant.handler or self.attempt_end == LACKING:
+            return None
+        hole = self.scenario.hole_on(self.variant)
+        return hole.reason if hole else None
+
+    @property
+    def unhooked(self) -> bool:
+        """Whether an attack from outside won and passed no hook that can refuse (L5)."""
+        scenario = self.scenario
+        won = bool(self.gained) or self.verdict not in (*NO_VERDICT, Verdict.HELD)
+        return won and not (scenario.inside or scenario.from_host or self.refusable)
+
+    @property
+    def doubt(self) -> str:
+        """Why a loss with the expected verdict is not the expected loss; empty if it is.
+
+        A partial attack confirms no hole, unless the hole is declared as partial.
+        """
+        scenario, hole = self.scenario, self.scenario.hole_on(self.variant)
+        if self.axes and Effect.STEP in scenario.effects:
+            if self.gained and not scenario.gains(self.variant):
+                return f"it gained {', '.join(self.gained)}"
+            if not self.gained and scenario.gains(self.variant):
+                return "nothing was gained"
+        lost = self.axes is not None and self.verdict is not Verdict.HELD
+        if not lost or self.verdict is not scenario.wins or (hole and hole.partly):
+            return ""
+        return self.half
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell came out as expected; an error never does."""
+        if self.verdict is Verdict.NOT_APPLICABLE and self.attempt_end == LACKING:
+            return True  # with its reason
+        as_expected = self.verdict is not Verdict.ERROR and self.verdict == self.expected
+        return as_expected and not self.doubt
