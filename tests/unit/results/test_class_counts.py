@@ -132,5 +132,5 @@ def test_the_forms_say_the_same(tmp_path: Path) -> None:
 def test_nothing_of_a_guest_gets_through(tmp_path: Path) -> None:
     run = read_run(str(keep_run(tmp_path, "kept")), root=tmp_path)
     strange = {cell("a\x1b[2J", one.scenario): found for one, found in run.cells.items()}
-    counts = count_classes(type(run)("kept", run.header, strange), ["a\x1b[2J"])
+    counts = count_classes(type(run)("kept", run.header, strange), SMALL, ["a\x1b[2J"])
     assert "\x1b" not in text(counts) + markdown(counts)
