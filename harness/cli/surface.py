@@ -29,7 +29,8 @@ class Options:
         "--all", help="list every entry, not only those with neither a scenario nor a review"
     )
     probe: bool = switch(
-        "--probe", help="write to each file of a guest as root, and list the files that change it"
+        "--probe",
+        help="write to each file of a guest as root, and list the files that change the guest",
     )
     jobs: int = jobs_option()
     diff: tuple[str, ...] = several(

@@ -90,6 +90,17 @@ def test_cells_of_variants_that_it_cannot_be_alone(kernel: list[str], tmp_path: 
     assert not (tmp_path / "results").exists()
 
 
+def test_an_engine_that_does_not_load_a_policy_of_the_kernel(
+    kernel: list[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "built/.config"
+    config.write_text(config.read_text() + "CONFIG_SECURITY_SELINUX=y\n")
+    words = ("run", "--engine", "virtme", "-k", "nothing", *kernel)
+    done = umd_harness(tmp_path, *words, whole=True)
+    assert done.returncode == 0, done.stderr
+    assert {line["variant"] for line in latest(tmp_path)[1]} == {"baseline", "kthread"}
+
+
 def test_all_variants_where_the_parameter_is(kernel: list[str], tmp_path: Path) -> None:
     built = tmp_path / "built"
     write_files(
