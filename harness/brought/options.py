@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -39,26 +38,17 @@ class Brought:
     no_target: str | None = None
     seconds: int | None = None
 
-    @classmethod
-    def of(cls, options: argparse.Namespace) -> Brought:
-        """What the options say (arguments.py). Raises UserError for what makes no sense."""
-        brought = cls(
-            options.scenario,
-            options.attack,
-            options.effect,
-            options.attack_reach,
-            options.attack_no_target,
-            options.attack_timeout,
-        )
-        if not brought.attacks and (said := brought.words()):
+    def checked(self) -> Brought:
+        """Return this. Raises UserError for options that contradict each other."""
+        if not self.attacks and (said := self.words()):
             raise UserError(f"{said[0]} says something of an attack", hint="name it with --attack")
-        for name in (brought.reach, brought.no_target):
+        for name in (self.reach, self.no_target):
             if name is not None and not _FUNCTION.fullmatch(name):
                 raise UserError(
                     f"{name!r} is not the name of a kernel function",
                     hint="for example security_ptrace_access_check",
                 )
-        return brought
+        return self
 
     @property
     def files(self) -> list[Path]:

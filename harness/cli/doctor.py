@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What this machine has of what the harness needs, one line each, with what to do."""
+"""`umd-harness doctor`: what this machine has of what the harness needs, and what to install."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.command import Command
+from harness.cli.options import line_option
+from harness.cli.output import say
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
-from harness.run.provenance import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +52,7 @@ _TOOLS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of `doctor`; `is_needed` is False for what only makes things faster."""
+    """One line of `doctor`; `is_needed` is False for what the harness can do without."""
 
     what: str
     is_fine: bool
@@ -63,8 +65,34 @@ class Finding:
         return f"{mark} {self.what:<14} {self.text}"
 
 
+@dataclass(frozen=True)
+class Options:
+    """The options of `doctor`."""
+
+    line: str = line_option()
+
+
+def run(options: Options) -> int:
+    """Print a line for each thing that is needed; return 2 if one is missing."""
+    needed_is_missing = False
+    for finding in examine(options.line):
+        say(str(finding))
+        needed_is_missing |= finding.is_needed and not finding.is_fine
+    return 2 if needed_is_missing else 0
+
+
+COMMAND = Command(
+    "doctor",
+    "check that this machine has the tools, files and disk space that the harness needs",
+    "Each line says what is there, or what to install. Exit status: 0 if nothing that is needed is "
+    "missing, else 2.",
+    Options,
+    run,
+)
+
+
 def examine(line: str) -> Iterator[Finding]:
-    """Yield every finding as it is made; probing the accelerator takes a few seconds at most."""
+    """Yield the findings one by one; the probe of the accelerator takes a few seconds at most."""
     yield _python()
     yield _qemu()
     yield _accelerator()
@@ -91,6 +119,7 @@ def _python() -> Finding:
 
 
 def _qemu() -> Finding:
+    from harness.run.provenance import version_of
     from harness.vm.qemu import OLDEST, QEMU
 
     said = version_of(QEMU, "--version")
@@ -126,7 +155,7 @@ def _virtme() -> Finding:
 
 
 def _debian() -> Finding:
-    """Whether a disk for the image engine is there, or can be made."""
+    """Look for the disk of the image engine, or for the tools that make it."""
     from harness.engines.image import Image
     from harness.guests.debian import find_debian_image
 

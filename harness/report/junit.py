@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from harness.model.verdict import Verdict
-from harness.report.text import explain, rerun_line, visible
+from harness.report.text import explain, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from harness.judge.result import Result
 
 
-def write_junit(path: Path, results: Iterable[Result]) -> None:
-    """Write the file whole. Raises OSError."""
+def write_junit(path: Path, results: Iterable[Result], *, rerun: Callable[[Result], str]) -> None:
+    """Write the whole file; `rerun` returns the command that runs a cell again. Raises OSError."""
     root = ElementTree.Element("testsuites", name="umd-harness")
     by_suite = sorted(results, key=_suite_name)
     for name, members in groupby(by_suite, key=_suite_name):
-        root.append(_suite(name, list(members)))
+        root.append(_suite(name, list(members), rerun))
     ElementTree.indent(root)
     scratch = path.with_name(f".{path.name}")
     try:
@@ -36,7 +36,7 @@ def _suite_name(result: Result) -> str:
     return f"{result.cell.line}.{result.cell.variant}"
 
 
-def _suite(name: str, results: list[Result]) -> ElementTree.Element:
+def _suite(name: str, results: list[Result], rerun: Callable[[Result], str]) -> ElementTree.Element:
     errors = sum(result.verdict is Verdict.ERROR for result in results)
     skipped = sum(_is_skipped(result) for result in results)
     suite = ElementTree.Element(
@@ -49,11 +49,11 @@ def _suite(name: str, results: list[Result]) -> ElementTree.Element:
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     for result in results:
-        suite.append(_case(name, result))
+        suite.append(_case(name, result, rerun))
     return suite
 
 
-def _case(suite: str, result: Result) -> ElementTree.Element:
+def _case(suite: str, result: Result, rerun: Callable[[Result], str]) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
         classname=f"umd-harness.{suite}",
@@ -64,7 +64,7 @@ def _case(suite: str, result: Result) -> ElementTree.Element:
         kind = "error" if result.verdict is Verdict.ERROR else "failure"
         problem = ElementTree.SubElement(case, kind, type=str(result.verdict))
         problem.set("message", explain(result))
-        problem.text = rerun_line(result)
+        problem.text = rerun(result)
     elif _is_skipped(result):
         ElementTree.SubElement(case, "skipped", message=visible(result.detail))
     out = ElementTree.SubElement(case, "system-out")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus as text: what `umd-harness list` prints."""
+"""The corpus as text and as Markdown, for `umd-harness list`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def listing(corpus: Corpus) -> str:
-    """Return a paragraph per scenario and a line per variant; raises UserError."""
+    """Return a paragraph for each scenario and a line for each variant. Raises UserError."""
     check_corpus(corpus)
     paragraphs = [_paragraph(scenario, corpus) for scenario in corpus.scenarios.values()]
     width = _width(corpus)
@@ -28,7 +28,7 @@ def listing(corpus: Corpus) -> str:
 
 
 def markdown_listing(corpus: Corpus) -> str:
-    """Return the corpus as a page, a section for each file of attacks; raises UserError."""
+    """Return a Markdown page with a section for each file of attacks. Raises UserError."""
     check_corpus(corpus)
     files: dict[str, list[Scenario]] = {}
     for scenario in corpus.scenarios.values():
@@ -79,7 +79,7 @@ def _mark(scenario: Scenario, variant: Variant) -> str:
 
 
 def _reasons(scenarios: list[Scenario], corpus: Corpus) -> list[str]:
-    """Say each reason once, with the attacks and the variants that it holds for."""
+    """Return a line for each reason, with the attacks and variants that have it."""
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for scenario in scenarios:
         reasons = {**scenario.denied_by, **scenario.not_applicable}

@@ -19,7 +19,7 @@ from harness.judge.parity import REFERENCE, SUBJECT, parities
 from harness.model.verdict import Verdict
 from harness.report.progress import PlainProgress
 from harness.report.table import live_table, matrix_tables, scenarios_of, verdict_text
-from harness.report.text import explain, plural, rerun_line, summary_line, visible
+from harness.report.text import explain, plural, summary_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,16 +151,18 @@ def print_report(
     seconds: float,
     where: Path,
     notes: Mapping[Cell, str],
+    rerun: Callable[[Result], str],
 ) -> None:
     """Print the matrix, failures with their rerun lines, known holes, timings and the counts.
 
-    `notes` is what else is to be said of a failed cell.
+    `notes` has a further line for some failed cells; `rerun` returns the command that runs a cell
+    again.
     """
     by_cell = {result.cell: result for result in results}
     for table in matrix_tables(corpus, cells, by_cell, width=out.width):
         out.print(table)
     ordered = [by_cell[cell] for cell in cells if cell in by_cell]
-    _print_failures(out, ordered, notes)
+    _print_failures(out, ordered, notes, rerun)
     _print_holes(out, ordered)
     _print_unhooked(out, ordered)
     _print_parity(out, ordered)
@@ -174,14 +176,19 @@ def print_report(
     out.print(summary_line(ordered, not_run=not_run), style="bold red" if failed else "bold green")
 
 
-def _print_failures(out: Console, results: list[Result], notes: Mapping[Cell, str]) -> None:
+def _print_failures(
+    out: Console,
+    results: list[Result],
+    notes: Mapping[Cell, str],
+    rerun: Callable[[Result], str],
+) -> None:
     failed = [result for result in results if not result.ok]
     if not failed:
         return
     out.print("Not as expected:", style="bold")
     for result in failed:
         out.print(f"  {result.cell.id}: {explain(result)}", soft_wrap=True)
-        out.print(f"    {rerun_line(result)}", soft_wrap=True)
+        out.print(f"    {rerun(result)}", soft_wrap=True)
         if result.cell in notes:
             out.print(f"    {visible(notes[result.cell])}", soft_wrap=True)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host.paths import CHECKOUT
-from harness.kernel.choice.choice import words_of
 from harness.kernel.series.series import DEFAULT_LINE
 from harness.model.verdict import Verdict
 from harness.results.counts import counts
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.judge.result import Result
+    from harness.kernel.choice.choice import KernelChoice
     from harness.model.cell import Cell
 
 
@@ -38,11 +38,14 @@ def visible(text: str) -> str:
     return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable)
 
 
-def rerun_line(result: Result) -> str:
-    """Return the command that runs exactly this cell (and what it rests on) again."""
+def rerun_line(result: Result, choice: KernelChoice | None = None) -> str:
+    """Return the command that runs this cell, and the cells that it rests on, again.
+
+    `choice` is the kernel that it ran on, if that was not a kernel line's.
+    """
     cell = result.cell
-    words = ["--variant", cell.variant, "-k", cell.scenario]
-    words = [*words_of(cell.line, default=DEFAULT_LINE), *words]
+    line = [] if cell.line == DEFAULT_LINE else ["--line", cell.line]
+    words = [*(choice.words() if choice else line), "--variant", cell.variant, "-k", cell.scenario]
     words += result.variant.origin + result.scenario.origin
     at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
     return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)

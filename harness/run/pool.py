@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -28,11 +27,6 @@ ROUNDS = 3
 
 _ABANDONED = 5.0  # seconds for cells whose machine was killed to remove what they made
 _SILENCE = 900.0  # seconds without any cell starting or ending; each has far shorter deadlines
-
-
-def default_jobs() -> int:
-    """Return how many cells to run at once: the processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def run_rounds(corpus: Corpus, lab: Lab, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:

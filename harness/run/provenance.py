@@ -50,7 +50,7 @@ def open_lab(
     With a `choice` it is the user's kernel, and `line` what it is called. `engine` names how its
     machines boot.
     """
-    from harness.kernel.build.own import facts_of
+    from harness.kernel.choice.built import facts_of
     from harness.lab.lab import Lab as RealLab
     from harness.vm.workdir import sweep
 

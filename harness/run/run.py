@@ -7,12 +7,14 @@ import signal
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
 from harness.judge.controls import variants_needed
 from harness.report.junit import write_junit
 from harness.report.terminal import Screen, print_report
+from harness.report.text import rerun_line
 from harness.results.counts import counts, exit_status
 from harness.results.folder import RunDirectory, now
 from harness.results.run_name import new_run_name
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from harness.kernel.choice.choice import KernelChoice
     from harness.model.cell import Cell
     from harness.run.labs import Lab
     from harness.run.provenance import LabOpener, OpenLab
@@ -37,7 +40,10 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: the cells that were chosen, all that is needed for them, and how."""
+    """What to run: the cells that were chosen, all that is needed for them, and how.
+
+    `choice` is the kernel to run on, if that is not the line's.
+    """
 
     line: str
     corpus: Corpus
@@ -48,6 +54,7 @@ class Plan:
     scenario_files: Sequence[Path] = ()
     keep_vmcores: bool = False
     variant_files: Sequence[Path] = ()
+    choice: KernelChoice | None = None
 
 
 def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
@@ -72,6 +79,7 @@ class _Run:
 
     def __init__(self, plan: Plan, out: Console) -> None:
         self._plan = plan
+        self._rerun = partial(rerun_line, choice=plan.choice)
         self._out = out
         self._start = time.monotonic()
         self._started = now()
@@ -125,7 +133,7 @@ class _Run:
         seconds = time.monotonic() - self._start
         try:
             junit = self._directory.path / "junit.xml"
-            write_junit(junit, results)
+            write_junit(junit, results, rerun=self._rerun)
         except OSError as error:
             self._ledger.trouble = error
         self._note(
@@ -145,6 +153,7 @@ class _Run:
             seconds=seconds,
             where=self._directory.path,
             notes=self._dumps_told(),
+            rerun=self._rerun,
         )
         self._raise_trouble()
         return status

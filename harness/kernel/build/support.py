@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which variants a kernel can be booted as: what it lacks for the others, in words."""
+"""The variants that a kernel image supports, and for each other variant what the image lacks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 ISOLATION = "SECURITY_UMD"
 DEBUGGING = "SECURITY_UMD_DEBUG"
 PARAMETER = "umd_isolation_setup"
-"""The function that reads `umd_isolation=`; it is there with the witness's option alone."""
+"""The function that reads `umd_isolation=`. A kernel has it only with the witness's option."""
 
 _VALUE = re.compile(r"\bumd_isolation=(\S+)")
 
 
 def lacks(kernel: KernelImage, variant: Variant) -> str:
-    """Say why the kernel cannot be that variant; empty if it can."""
+    """Return what the kernel lacks for the variant; empty if it supports the variant."""
     asked = _VALUE.search(variant.cmdline)
     value = asked[1] if asked else "off"
     if ISOLATION not in kernel.options:
@@ -52,9 +52,10 @@ def supported(
     *,
     is_prebuilt: bool = False,
 ) -> tuple[list[str], Mapping[str, str]]:
-    """Return the variants that the kernel can be, and why not of each that it cannot.
+    """Return the variants that the kernel supports, and the reason for each that it does not.
 
-    Raises UserError if one of those that were `asked` for is none.
+    With `asked`, only these are returned. Raises UserError if the kernel does not support one of
+    them. `is_prebuilt`: the kernel has one configuration, and no flavour of it can be built.
     """
     missing = {name: lacks(kernel, variant) for name, variant in variants.items()}
     for name in variants if is_prebuilt else ():

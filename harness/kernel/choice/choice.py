@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel of the user's own choice: a tree, patches and options in place of a line's.
+"""A kernel of the user's choice: a tree, patches and kernel options in place of a line's.
 
-What is built is the tree, or the source of the line, with the patches on it, or the line's
-series, and the witness on top of all: it needs the published interface of the management
-library and nothing else.
+The build takes the tree, or the line's source. It applies the user's patches, or the line's
+series, or both. The witness comes last. The witness needs only the published interface of the
+management library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ LIBRARY = "include/linux/usermode_driver_mgmt.h"
 """The header of the management library's published interface."""
 
 OPTIONAL_FRAGMENTS = ("base.config", "witness.config")
-"""What the harness asks for, as far as a tree has it; a fragment of the user's must be had."""
+"""Our fragments. Of a user's tree, options that it does not know are left out of them; all options
+of a user's fragment must apply."""
 
 _WITNESS_FILE = f"{WITNESS}core.c"
 _HANDLERS = tuple(WITNESS + name for name in ("umd_witness_umh", "umd_witness_backdoor_umh"))
@@ -42,24 +43,32 @@ _HOOKS = (
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """What to build in place of a line's own kernel, or which built one to take.
-
-    `line` is whose source the patches are for if no `tree` is named, and whose series it is
-    `with_library`. `bzimage` and `vmlinux` are of a kernel that is already built. `checkout` is
-    the tree as it was read before, for all that one command does: see `settled`.
-    """
+    """What to build in place of a line's own kernel, or the built kernel to take."""
 
     line: str
+    """The kernel line whose source is built without a `tree`, and whose series is applied."""
+
     tree: Path | None = None
+
     patches: Path | None = None
+    """Patches in place of the line's series: a folder, a quilt series, an mbox or one patch."""
+
     with_library: bool = False
+    """Apply the line's series as well, before the `patches`."""
+
     fragments: tuple[Path, ...] = ()
+    """Files of kernel options, all of which must apply."""
+
     bzimage: Path | None = None
+    """A kernel that is already built; `vmlinux` is of the same build."""
+
     vmlinux: Path | None = None
+
     checkout: Checkout | None = field(default=None, compare=False, repr=False)
+    """The tree as `settled` read it."""
 
     def settled(self, *, cache: Path) -> KernelChoice:
-        """Return the choice with its tree read, so that later changes there do not count.
+        """Return the choice with its tree read: later changes of the tree have no effect.
 
         Raises UserError.
         """
@@ -70,7 +79,7 @@ class KernelChoice:
         return replace(self, checkout=checkout)
 
     def check(self) -> None:
-        """Raise UserError for a choice that contradicts itself or names what is not there."""
+        """Raise UserError for a choice that contradicts itself or names a missing file."""
         if (self.bzimage is None) != (self.vmlinux is None):
             raise UserError(
                 "--kernel and --vmlinux go together: one is booted, the other has its symbols",
@@ -94,7 +103,7 @@ class KernelChoice:
 
     @property
     def name(self) -> str:
-        """What its cells are called in place of a line's: of its tree and patches."""
+        """The name in place of a line's, made of the names of the tree and the patches."""
         if self.bzimage is not None:
             return _word(self.bzimage.resolve().name)
         base = _word(self.tree.resolve().name) if self.tree else self.line
@@ -103,7 +112,7 @@ class KernelChoice:
 
     @property
     def folder(self) -> str:
-        """The name of its kept build tree: one for each tree, whatever is done to it."""
+        """The name of the build tree that is kept: one for each tree, whatever patches it gets."""
         if self.tree is None:
             return f"{self.line}-own"
         path = self.tree.resolve()
@@ -123,13 +132,13 @@ class KernelChoice:
 
 
 def _word(name: str) -> str:
-    """Return a name of files, cells and machines."""
+    """Return a part of the name that is fit for files, cells and machines."""
     return re.sub(r"[^\w.]+", "-", name.removesuffix(".git")).strip("-.")[:24] or "kernel"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a choice comes to: source, commits, and fragments, of which some are `optional`."""
+    """The parts of a kernel to build: source, commits, and fragments, some of them `optional`."""
 
     source: Source | Checkout
     series: Series
@@ -139,7 +148,7 @@ class Parts:
     choice: KernelChoice
 
     def facts(self) -> dict[str, Any]:
-        """Return what a run's header says of it."""
+        """Return the entry of a run's header."""
         return {
             "line": self.choice.line,
             "tree": self.source.as_json() if isinstance(self.source, Checkout) else None,
@@ -160,7 +169,7 @@ def parts_of(
     cache: Path,
     sources: Path = SOURCE_DIR,
 ) -> Parts:
-    """Read all that the choice names, and check that it can become a kernel with a witness.
+    """Read the files of the choice, and check that they make a kernel with a witness.
 
     Raises UserError.
     """
@@ -191,7 +200,7 @@ def parts_of(
 
 
 def _line_for(choice: KernelChoice, *, patches: Path) -> str:
-    """Return the line nearest to the tree's version; without a tree the one that is named."""
+    """Return the line nearest to the tree's version; without a tree, the named line."""
     if choice.tree is None:
         return choice.line
     return nearest_line(version(choice.tree.resolve()), patches=patches) or choice.line
@@ -200,7 +209,7 @@ def _line_for(choice: KernelChoice, *, patches: Path) -> str:
 def _series(
     choice: KernelChoice, ours: Series, theirs: tuple[PatchFile, ...], *, top: Path | None
 ) -> Series:
-    """Return the commits on the base: the library if asked for, the user's, the witness."""
+    """Return the commits: the library if it is asked for, the user's patches, the witness."""
     if not (choice.tree or choice.patches):
         return ours
     ours = replace(ours, commits=tuple(_called(commit, ours.line) for commit in ours.commits))
@@ -215,7 +224,7 @@ def _series(
 
 
 def _called(commit: Commit, line: str) -> Commit:
-    """Have an error say whose patch does not apply to a tree that it was not made for."""
+    """Return the commit with an origin that names our series, for errors about the patch."""
     named = commit.patch.name if commit.patch else commit.subject
     return replace(commit, origin=f"{named} of our series for {line}")
 
@@ -223,7 +232,7 @@ def _called(commit: Commit, line: str) -> Commit:
 def witness_commit(ours: Series) -> Commit:
     """Return the commit that adds the witness of a line's series to any tree with a library.
 
-    Of its patch stays what changes the witness's own files for kernels of that line.
+    Its patch keeps only the changes of the witness's own files for kernels of that line.
     """
     own = replace(ours.commits[-1], below=WITNESS, appended=())
     return replace(own, patch=own.patch if own.changed_files() else None, appended=_HOOKS)
@@ -237,7 +246,7 @@ def _has(name: str, patches: tuple[PatchFile, ...], top: Path | None) -> bool:
 def _check_base(
     choice: KernelChoice, top: Path | None, theirs: tuple[PatchFile, ...], ours: Series
 ) -> None:
-    """Raise UserError unless there will be a framework, and a library on it, once."""
+    """Raise UserError unless the kernel will have the framework, and exactly one library."""
     if not (choice.tree or choice.patches):
         return
     called = f"{choice.tree} (Linux {version(top)})" if top else f"the source of {choice.line}"
@@ -265,7 +274,7 @@ def _brings(ours: Series, name: str, choice: KernelChoice) -> bool:
 
 
 def _library_patches(ours: Series) -> str:
-    """Name the patches up to the one that adds the library."""
+    """Return the names of the patches up to the patch that adds the library."""
     named = []
     for commit in ours.commits:
         named.append(commit.patch.name if commit.patch else f"“{commit.subject}”")
@@ -274,19 +283,8 @@ def _library_patches(ours: Series) -> str:
     return " and ".join(named)
 
 
-CHOSEN: dict[str, KernelChoice] = {}
-"""The choices of this process by their names, for the lines that say how to run a cell again."""
-
-
-def words_of(line: str, *, default: str) -> list[str]:
-    """Return the options of the command line that choose what cells of `line` ran on."""
-    if line in CHOSEN:
-        return CHOSEN[line].words()
-    return ["--line", line] if line != default else []
-
-
 def describe_parts(facts: Mapping[str, Any]) -> str:
-    """Say in a line what was built, from the facts in a run's header."""
+    """Describe in one line what was built, from the facts in a run's header."""
     tree, patches, config = facts["tree"], facts["patches"], facts["config"]
     said = f"{tree['path']} at {tree['describe']}" if tree else f"the source of {facts['line']}"
     if facts["with_library"]:

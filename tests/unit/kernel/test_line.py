@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
 from miniature_kernel import FILES, LINE, PATCH, Miniature, make_miniature, pack, write_files
 
 from harness.cli import options as arguments
+from harness.cli.parser import parser
 from harness.host.paths import CHECKOUT, KERNEL_PATCHES
 from harness.kernel.build.build import kernel_image
 from harness.kernel.series.series import kernel_lines
@@ -48,8 +48,7 @@ def test_it_is_built_of_its_own_source_with_the_shared_overlay(mini: Miniature) 
 
 def test_the_command_line_takes_it(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> None:
     def parse() -> str:
-        parser = arguments.parser_of(defaultdict(lambda: lambda _: 0))
-        return str(parser.parse_args(["run", "--line", NEW]).line)
+        return str(parser().parse_args(["run", "--line", NEW]).line)
 
     with pytest.raises(SystemExit):
         parse()

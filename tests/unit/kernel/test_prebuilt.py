@@ -17,7 +17,7 @@ from miniature_kernel import LINE, write_files
 
 from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
-from harness.kernel.build.own import facts_of
+from harness.kernel.choice.built import facts_of
 from harness.kernel.choice.choice import KernelChoice
 
 if TYPE_CHECKING:

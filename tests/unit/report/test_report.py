@@ -100,6 +100,7 @@ def report(
         seconds=12.0,
         where=Path("results/x"),
         notes=notes or {},
+        rerun=rerun_line,
     )
     return out.getvalue()
 
@@ -179,7 +180,7 @@ def test_guest_text_is_escaped_everywhere(tmp_path: Path) -> None:
     assert "\u202e" not in text
     assert "\\x1b]0;owned\\x07\\x1b[2J[bold red]held[/] :skull: \\u202e\\r\\n<b>&\\ud800" in text
     path = tmp_path / "junit.xml"
-    write_junit(path, found)
+    write_junit(path, found, rerun=rerun_line)
     (failure,) = ElementTree.parse(path).iter("failure")  # noqa: S314
     assert "\\x1b[2J" in failure.get("message", "")
     assert "<b>&\\ud800\\x00" in failure.get("message", "")
@@ -228,7 +229,7 @@ def test_junit_counts_and_tells(tmp_path: Path) -> None:
         kthread__ptrace_seize=outcome(Verdict.ERROR, "QEMU is gone"),
     )
     path = tmp_path / "junit.xml"
-    write_junit(path, found)
+    write_junit(path, found, rerun=rerun_line)
     suites = {suite.get("name"): suite for suite in ElementTree.parse(path).iter("testsuite")}  # noqa: S314
     assert {name: counted(suite) for name, suite in suites.items()} == {
         "6.12.baseline": (7, 0, 0, 0),

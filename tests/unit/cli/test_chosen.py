@@ -73,6 +73,34 @@ def test_a_variant_that_it_cannot_be(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["run", "repeat"])
+def test_an_expression_that_matches_nothing_is_refused_before_the_build(
+    kernel: list[str], tmp_path: Path, command: str
+) -> None:
+    done = umd_harness(tmp_path, command, "-k", "nothnig", *kernel)
+    assert done.returncode == 2
+    assert "no cell matches -k 'nothnig'; did you mean nothing?" in done.stderr
+    assert done.stdout == ""
+
+
+def test_cells_of_variants_that_it_cannot_be_alone(kernel: list[str], tmp_path: Path) -> None:
+    done = umd_harness(tmp_path, "run", "-k", "isolated and nothing", *kernel)
+    assert done.returncode == 2
+    assert "supports no variant of the chosen cells; choose cells on baseline, kth" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_engine_that_does_not_load_a_policy_of_the_kernel(
+    kernel: list[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "built/.config"
+    config.write_text(config.read_text() + "CONFIG_SECURITY_SELINUX=y\n")
+    words = ("run", "--engine", "virtme", "-k", "nothing", *kernel)
+    done = umd_harness(tmp_path, *words, whole=True)
+    assert done.returncode == 0, done.stderr
+    assert {line["variant"] for line in latest(tmp_path)[1]} == {"baseline", "kthread"}
+
+
 def test_all_variants_where_the_parameter_is(kernel: list[str], tmp_path: Path) -> None:
     built = tmp_path / "built"
     write_files(

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness bench`: the time of a cell, and of a round trip to an isolated handler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cli.chosen import chosen_kernel
+from harness.cli.command import Command
+from harness.cli.declare import option, switch
+from harness.cli.options import KernelOptions, kernel_options, positive
+from harness.cli.output import say
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `bench`."""
+
+    times: int | None = option(
+        "-n",
+        convert=positive,
+        default=None,
+        metavar="N",
+        help="how many measurements of each kind and cell (default: 7, at least 7), and how many "
+        "pairs of machines for the round trips (default: 15, at least 6)",
+    )
+    round_trip: bool = switch("--round-trip", help="measure the round trips alone: a minute")
+    output: Path | None = option(
+        "--output",
+        convert=Path,
+        default=None,
+        metavar="FILE",
+        help="write the figures to this file, as JSON (default: print only)",
+    )
+    kernel: KernelOptions = kernel_options()
+
+
+def run(options: Options) -> int:
+    """Measure, and print the figures. Raises UserError."""
+    from harness.report.terminal import console, progress_line
+    from harness.scenarios.corpus import SHIPPED
+    from harness.studies.bench import CELLS, REPEAT, bench, check_repeat
+    from harness.studies.figures import check_place, write_figures
+    from harness.studies.round_trip import BASELINE, ISOLATED, PAIRS, check_pairs, round_trip
+
+    repeat, pairs = options.times or REPEAT, options.times or PAIRS
+    if not options.round_trip:
+        check_repeat(repeat)
+    check_pairs(pairs)
+    if options.output:
+        check_place(options.output)
+    variants = [BASELINE, ISOLATED, *(variant for variant, _ in CELLS if not options.round_trip)]
+    kernel = chosen_kernel(options.kernel, SHIPPED, variants)
+    with (
+        progress_line(console()) as progress,
+        kernel.opener(kernel.line, variants, progress) as opened,
+    ):
+        trips = round_trip(opened.lab, pairs=pairs, progress=progress)
+        cells = (
+            []
+            if options.round_trip
+            else bench(opened.lab, line=kernel.line, repeat=repeat, progress=progress)
+        )
+    for measured in (*cells, trips):
+        say(str(measured))
+    if options.output:
+        write_figures(
+            options.output, line=kernel.line, facts=opened.facts, round_trip=trips, cells=cells
+        )
+    return 1 if trips.is_within is False else 0
+
+
+COMMAND = Command(
+    "bench",
+    "measure the time of a cell, and the cost of isolation for a round trip to the handler",
+    "A cell is timed from the saved state and with a boot of its own. A round trip of 4 KiB is "
+    "timed on `isolated` and on `baseline`. Exit status: 1 if the ratio of the round trips is "
+    "above its limit, else 0.",
+    Options,
+    run,
+)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness clean`: space made in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.cli.command import Command
+from harness.cli.declare import switch
+from harness.cli.output import say
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `clean`."""
+
+    all: bool = switch(
+        "--all",
+        help="remove the built images, the fetched sources and the signing key as well",
+    )
+
+
+def run(options: Options) -> int:
+    """Remove, and print what was removed and its size. Raises UserError."""
+    from harness.cache.clean import clean
+
+    for removed in clean(everything=options.all):
+        say(str(removed))
+    return 0
+
+
+COMMAND = Command(
+    "clean",
+    "remove build trees and saved states from the cache",
+    "The results of runs are kept.",
+    Options,
+    run,
+)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A command: its name and help, its options, and the function that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from harness.cli.declare import add_options, read_options
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
+
+
+@dataclass(frozen=True)
+class Command(Generic[Options]):
+    """One command of `umd-harness`."""
+
+    name: str
+    summary: str
+    """One line for the list of commands."""
+
+    about: str
+    """Further sentences for the command's own help: what it prints, its exit status."""
+
+    options: type[Options]
+    """The dataclass that declares the options (`declare`)."""
+
+    run: Callable[[Options], int]
+    """Run the command and return its exit status. Raises UserError."""
+
+    def add_to(self, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+        """Add the command's parser, whose result has `run_parsed` as `command`."""
+        first = f"{self.summary[0].upper()}{self.summary[1:]}."
+        parser = commands.add_parser(
+            self.name, help=self.summary, description=f"{first} {self.about}".strip()
+        )
+        add_options(parser, self.options)
+        parser.set_defaults(command=self.run_parsed)
+
+    def run_parsed(self, namespace: argparse.Namespace) -> int:
+        """Run the command with the options that the parser found."""
+        return self.run(read_options(self.options, namespace))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness compare`: two kept runs, cell by cell."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.cli.command import Command
+from harness.cli.declare import option, positional, repeated
+from harness.cli.options import report_format_option, report_output_option, results_option
+from harness.cli.output import write_report
+from harness.results.compare import FAILURES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FAIL_ON = ("worse", "error")
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    for kind in kinds:
+        if kind not in FAILURES:
+            raise argparse.ArgumentTypeError(f"{kind!r} is none of {', '.join(FAILURES)}")
+    if "never" in kinds and len(kinds) > 1:
+        raise argparse.ArgumentTypeError("never goes with nothing else")
+    return kinds
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, given, new = text.partition("=")
+    if not (old and given and new):
+        raise argparse.ArgumentTypeError(f"{text!r} is not OLD=NEW")
+    return old, new
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `compare`."""
+
+    old: str = positional(metavar="OLD", help="the earlier run: its folder, its name, or `latest`")
+    new: str = positional(metavar="NEW", help="the later run, named in the same way")
+    format: str = report_format_option()
+    output: Path | None = report_output_option()
+    results: Path = results_option("look for the runs in this folder")
+    fail_on: tuple[str, ...] = option(
+        "--fail-on",
+        convert=_kinds,
+        default=_FAIL_ON,
+        metavar="KINDS",
+        help="end with status 1 if a cell has changed in one of these ways, joined by commas: "
+        f"{', '.join(FAILURES)} (default: {','.join(_FAIL_ON)})",
+    )
+    renamed: tuple[tuple[str, str], ...] = repeated(
+        "--map",
+        convert=_pair,
+        metavar="OLD=NEW",
+        help="compare the line or variant OLD of the earlier run with NEW of the later one, and "
+        "leave out the others",
+    )
+
+
+def run(options: Options) -> int:
+    """Write the comparison, and return 1 if it fails. Raises UserError."""
+    from harness.report.compare import as_json, markdown, text
+    from harness.results.compare import compare
+    from harness.results.kept_run import read_run
+
+    old, new = (read_run(name, root=options.results) for name in (options.old, options.new))
+    comparison = compare(old, new, renamed=options.renamed)
+    failed = comparison.failed(options.fail_on)
+    match options.format:
+        case "json":
+            report = as_json(comparison, failed=failed)
+        case "markdown":
+            report = markdown(comparison)
+        case _:
+            report = text(comparison)
+    write_report(report, options.output)
+    return 1 if failed else 0
+
+
+COMMAND = Command(
+    "compare",
+    "compare two runs, cell by cell",
+    "Exit status: 1 if a cell has changed in one of the ways of --fail-on, else 0.",
+    Options,
+    run,
+)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness export`: the series of a kernel line as mails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cli.command import Command
+from harness.cli.declare import option, switch
+from harness.cli.options import line_option
+from harness.cli.output import say
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `export`."""
+
+    line: str = line_option()
+    without_witness: bool = switch(
+        "--without-witness", help="leave out the witness, which is for tests only"
+    )
+    signoff: bool = switch("--signoff", help="add your Signed-off-by to each patch")
+    output: Path | None = option(
+        "--output",
+        convert=Path,
+        default=None,
+        metavar="DIR",
+        help="write the mails to this folder (default: export/LINE)",
+    )
+    results: Path | None = option(
+        "--results",
+        convert=Path,
+        default=None,
+        metavar="DIR",
+        help="the folder of the run that the cover letter quotes (default: results/latest)",
+    )
+    bench: Path | None = option(
+        "--bench",
+        convert=Path,
+        default=None,
+        metavar="FILE",
+        help="the JSON file with the cost of isolation that the cover letter quotes (default: "
+        "none)",
+    )
+
+
+def run(options: Options) -> int:
+    """Write the mails. Raises UserError."""
+    from harness.export.command import Wanted, export
+
+    wanted = Wanted(
+        line=options.line,
+        output=options.output or Path("export", options.line),
+        witness=not options.without_witness,
+        signoff=options.signoff,
+        results=options.results,
+        bench=options.bench,
+    )
+    export(wanted, say=say)
+    return 0
+
+
+COMMAND = Command(
+    "export",
+    "write the kernel patches as mails, for git am and git send-email",
+    "Nothing is written unless git am makes the tree that the harness builds.",
+    Options,
+    run,
+)

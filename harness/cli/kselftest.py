@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness kselftest`: the kernel's own selftests on two variants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.cli.command import Command
+from harness.cli.declare import option, positionals
+from harness.cli.options import line_option, positive, results_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `kselftest`."""
+
+    names: tuple[str, ...] = positionals(
+        metavar="NAME", help="a collection of selftests or a single program (default: all)"
+    )
+    rounds: int = option(
+        "--rounds",
+        convert=positive,
+        default=5,
+        metavar="N",
+        help="how often a program runs on each variant while its results differ (default: 5)",
+    )
+    jobs: int = option(
+        "--jobs",
+        convert=positive,
+        default=1,
+        metavar="N",
+        help="how many programs run at a time (default: 1)",
+    )
+    results: Path = results_option("keep the output in a new folder below this one")
+    line: str = line_option()
+
+
+def run(options: Options) -> int:
+    """Print the comparison; return 1 if a test fails only on `isolated`. Raises UserError."""
+    from harness.kselftest.command import compare_variants
+    from harness.report.kselftest import has_regression, print_comparison
+    from harness.report.terminal import console, progress_line
+
+    out = console()
+    with progress_line(out) as progress:
+        comparison = compare_variants(
+            options.line,
+            options.names,
+            rounds=options.rounds,
+            jobs=options.jobs,
+            root=options.results,
+            progress=progress,
+        )
+    print_comparison(out, comparison)
+    return 1 if has_regression(comparison.compared) else 0
+
+
+COMMAND = Command(
+    "kselftest",
+    "run the kernel's own selftests on `baseline` and on `isolated`, and compare the results",
+    "Exit status: 1 if a test is worse on `isolated`, else 0.",
+    Options,
+    run,
+)

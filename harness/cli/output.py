@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where a command's text goes: to standard output, or to a file."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def write_report(text: str, path: Path | None) -> None:
+    """Write a report to the file, or print it if there is none. Raises UserError."""
+    if path is None:
+        say(text)
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", errors="backslashreplace")
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}", hint="name another file with --output"
+        ) from error

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The parser of the whole command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from harness.cli import (
+    bench,
+    bisect,
+    build,
+    clean,
+    compare,
+    defences,
+    doctor,
+    export,
+    kselftest,
+    repeat,
+    run,
+    shell,
+    surface,
+    table,
+)
+from harness.cli import list as listing
+
+if TYPE_CHECKING:
+    from harness.cli.command import Command
+
+COMMANDS: tuple[Command[Any], ...] = (
+    doctor.COMMAND,
+    build.COMMAND,
+    listing.COMMAND,
+    run.COMMAND,
+    shell.COMMAND,
+    surface.COMMAND,
+    bench.COMMAND,
+    repeat.COMMAND,
+    defences.COMMAND,
+    export.COMMAND,
+    compare.COMMAND,
+    table.COMMAND,
+    bisect.COMMAND,
+    kselftest.COMMAND,
+    clean.COMMAND,
+)
+"""The commands, in the order of the help."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `umd-harness` with all of its commands.
+
+    The result of parsing has the function that runs the command as `command`. The parser is made
+    without a kernel, a build or a guest: the reference page of the documentation is made from it.
+    """
+    whole = argparse.ArgumentParser(
+        prog="umd-harness",
+        description="Boot patched Linux kernels in QEMU, attack a user mode driver as root in the "
+        "guest, and draw each verdict from outside the guest.",
+        epilog="Exit status, unless a command's help says otherwise: 0 if all is as expected, 1 if "
+        "something is not, 2 if a cell gave no conclusion or the command could not do its work.",
+    )
+    commands = whole.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_to(commands)
+    return whole

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness run`: one pass over the chosen cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.cli.chosen import choose
+from harness.cli.command import Command
+from harness.cli.declare import choice
+from harness.cli.options import MatrixOptions, results_option
+from harness.cli.output import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options(MatrixOptions):
+    """The options of `run`."""
+
+    results: Path = results_option("keep the results in a new folder below this one")
+    keep: str | None = choice(
+        "--keep",
+        choices=("vmcore",),
+        default=None,
+        help="for each cell with an unexpected result, keep a dump of the machine's memory for "
+        "drgn or crash, about 256 MiB each, and print the command that opens it (default: no "
+        "dumps)",
+    )
+
+
+def run(options: Options) -> int:
+    """Run the cells and print the matrix. Raises UserError."""
+    from harness.judge.controls import closure
+    from harness.report.text import plan_line
+
+    chosen = choose(options)
+    needed = closure(chosen.corpus, chosen.cells)
+    say(plan_line(chosen.cells, needed, jobs=options.jobs))
+
+    from harness.report.terminal import console
+    from harness.run.run import Plan, run_plan
+
+    plan = Plan(
+        line=chosen.kernel.line,
+        corpus=chosen.corpus,
+        chosen=chosen.cells,
+        needed=needed,
+        jobs=options.jobs,
+        root=options.results,
+        scenario_files=[*options.own.scenario_files, *options.own.attacks],
+        keep_vmcores=options.keep == "vmcore",
+        variant_files=options.own.variant_files,
+        choice=chosen.kernel.choice,
+    )
+    return run_plan(plan, opener=chosen.kernel.opener, out=console())
+
+
+COMMAND = Command(
+    "run",
+    "run scenarios on variants and print the matrix of verdicts",
+    "The controls and reference cells that the chosen cells rest on run as well. Exit status: 0 if "
+    "all results are as expected, 1 if a verdict is not, 2 if a cell gave no conclusion.",
+    Options,
+    run,
+)

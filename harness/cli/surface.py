@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness surface`: the kernel's entries that act on another task, and their scenarios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cli.command import Command
+from harness.cli.declare import option, several, switch
+from harness.cli.options import jobs_option, line_option
+from harness.cli.output import say
+from harness.host.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `surface`."""
+
+    line: str = line_option()
+    tree: Path | None = option(
+        "--tree",
+        convert=Path,
+        default=None,
+        metavar="PATH",
+        help="count in this kernel tree, already built (default: that of --line)",
+    )
+    all: bool = switch(
+        "--all", help="list every entry, not only those with neither a scenario nor a review"
+    )
+    probe: bool = switch(
+        "--probe",
+        help="write to each file of a guest as root, and list the files that change the guest",
+    )
+    jobs: int = jobs_option()
+    diff: tuple[str, ...] = several(
+        "--diff",
+        metavar="KERNEL",
+        help="list what the kernel adds to this one; of two, what the second adds to the first. A "
+        "kernel is a line, a path, or `stock` for the line without our series",
+    )
+
+
+def run(options: Options) -> int:
+    """Print the report; return 1 if something is open. Raises UserError."""
+    from harness.report.terminal import console, progress_line
+    from harness.surface.command import count_surface, diff_surface, probe_surface
+
+    if len(options.diff) > 2:
+        raise UserError("--diff compares two kernels", hint="name one or two")
+    chosen = str(options.tree.absolute()) if options.tree else options.line
+    base, *others = [*options.diff, chosen][:2]
+    with progress_line(console()) as progress:
+        if options.probe:
+            return probe_surface(options.line, jobs=options.jobs, say=say, progress=progress)
+        if others:
+            return diff_surface(base, *others, say=say, progress=progress)
+        return count_surface(base, everything=options.all, say=say, progress=progress)
+
+
+COMMAND = Command(
+    "surface",
+    "count the kernel's entries that act on another task, and list those without a scenario",
+    "Exit status: 0 if every entry is covered by a scenario or reviewed, else 1.",
+    Options,
+    run,
+)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness table`: a kept run, counted by the classes of attacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.cli.command import Command
+from harness.cli.declare import positional
+from harness.cli.options import (
+    report_format_option,
+    report_output_option,
+    results_option,
+    variant_option,
+)
+from harness.cli.output import write_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `table`."""
+
+    run: str = positional(metavar="RUN", help="the run: its folder, its name, or `latest`")
+    variants: tuple[str, ...] = variant_option(
+        "show a column for this variant (default: the columns of the README's table)"
+    )
+    format: str = report_format_option()
+    output: Path | None = report_output_option()
+    results: Path = results_option("look for the run in this folder")
+
+
+def run(options: Options) -> int:
+    """Write the table. Raises UserError."""
+    from harness.report.class_counts import as_json, markdown, text
+    from harness.results.class_counts import count_classes
+    from harness.results.kept_run import read_run
+    from harness.scenarios.corpus import SHIPPED
+
+    kept = read_run(options.run, root=options.results)
+    counts = count_classes(kept, SHIPPED, options.variants)
+    report = {"json": as_json, "markdown": markdown}.get(options.format, text)
+    write_report(report(counts), options.output)
+    return 0
+
+
+COMMAND = Command(
+    "table",
+    "count, for each class of attacks and each variant, the attacks of a run that were held",
+    "",
+    Options,
+    run,
+)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The parser: made without a kernel, typed for each command, and with a help for each option."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, dataclass, fields
+from pathlib import Path
+
+import pytest
+
+import harness.cli
+from harness.cli import compare, run
+from harness.cli.declare import add_options, group, option, positionals, read_options, repeated
+from harness.cli.options import positive
+from harness.cli.parser import COMMANDS, parser
+from harness.engines import ENGINES, MICROVM
+from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
+
+FRAME = {"chosen", "command", "declare", "main", "options", "output", "parser"}
+"""The modules of the command line that are no command."""
+
+PURE = """
+import sys
+from harness.cli.parser import parser
+parser().format_help()
+print(*sorted({name.partition(".")[0] for name in sys.modules} & {"paramiko", "rich", "pytest"}))
+print(*sorted(name for name in sys.modules if name.startswith("harness.")))
+"""
+LIGHT = ("harness.cli", "harness.host", "harness.model", "harness.brought", "harness.kernel.series")
+
+
+def test_each_command_has_a_file_of_its_name() -> None:
+    folder = Path(harness.cli.__file__).parent
+    files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("__")}
+    assert files - FRAME == {command.name for command in COMMANDS}
+
+
+def test_the_parser_needs_no_kernel_and_imports_nothing_slow(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PURE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    slow, ours = done.stdout.split("\n")[:2]
+    assert slow == ""
+    others = [name for name in ours.split() if not name.startswith(LIGHT)]
+    assert others == ["harness.kernel", "harness.results", "harness.results.compare"]
+    assert not list(tmp_path.iterdir())
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    (commands,) = (
+        action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(commands.choices)
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_each_option_has_a_help_that_says_its_default(name: str) -> None:
+    one = parsers()[name]
+    assert one.description
+    for action in one._actions:
+        assert action.help, action.dest
+        takes_a_value = action.option_strings and action.nargs != 0
+        may_be_left_out = not action.required and action.default is None
+        if takes_a_value and may_be_left_out:
+            assert "(default: " in action.help, action.option_strings
+        if (found := re.search(r"\(default: ([\w./,]+)\)", action.help)) and action.default:
+            given = action.default
+            text = ",".join(given) if isinstance(given, tuple) else str(given)
+            assert found[1] == text, action.option_strings
+
+
+def test_the_engines_are_those_that_there_are() -> None:
+    assert tuple(ENGINES) == ENGINE_NAMES
+    assert MICROVM.name == DEFAULT_ENGINE
+
+
+def test_a_command_gets_its_options_typed() -> None:
+    words = ["run", "-k", "a", "--variant", "isolated", "--tree", "linux", "--attack", "mine.c"]
+    options = read_options(run.Options, parser().parse_args(words))
+    assert options.expression == "a"
+    assert options.variants == ("isolated",)
+    assert (options.kernel.tree, options.kernel.line) == (Path("linux"), "6.12")
+    assert options.own.attacks == (Path("mine.c"),)
+    assert (options.own.scenario_files, options.keep, options.results) == (
+        (),
+        None,
+        Path("results"),
+    )
+    with pytest.raises(FrozenInstanceError):
+        options.expression = "b"  # type: ignore[misc] # it is frozen
+    pair = read_options(compare.Options, parser().parse_args(["compare", "x", "y", "--map", "a=b"]))
+    assert (pair.old, pair.new, pair.renamed) == ("x", "y", (("a", "b"),))
+    assert pair.fail_on == ("worse", "error")
+
+
+@dataclass(frozen=True)
+class Inner:
+    depth: int = option("--depth", convert=positive, default=3, metavar="N", help="how deep")
+
+
+@dataclass(frozen=True)
+class Outer:
+    names: tuple[str, ...] = positionals(metavar="NAME", help="names")
+    files: tuple[Path, ...] = repeated("--file", convert=Path, metavar="FILE", help="a file")
+    inner: Inner = group("inside", Inner)  # noqa: RUF009 - as in harness/cli
+
+
+def parsed(*words: str) -> Outer:
+    one = argparse.ArgumentParser()
+    add_options(one, Outer)
+    return read_options(Outer, one.parse_args(words))
+
+
+def test_a_dataclass_is_what_its_fields_declare() -> None:
+    assert parsed() == Outer((), (), Inner(3))
+    assert parsed("a", "b", "--file", "x", "--file", "y", "--depth", "5") == Outer(
+        ("a", "b"), (Path("x"), Path("y")), Inner(5)
+    )
+    assert parsed("--file", "x") == parsed("--file", "x"), "no default was written to"
+
+
+def test_every_field_of_the_options_is_an_argument() -> None:
+    for command in COMMANDS:
+        found = read_options(command.options, parser().parse_args(WORDS[command.name]))
+        assert {one.name for one in fields(found)} == set(vars(found))
+
+
+WORDS = {command.name: [command.name] for command in COMMANDS} | {
+    "compare": ["compare", "old", "new"],
+    "table": ["table", "latest"],
+    "bisect": ["bisect", "-k", "nothing"],
+}
