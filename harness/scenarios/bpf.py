@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by BPF programs, which run in the handler's own context or in place of a hook."""
+"""Attacks by BPF programs that run in the handler's context or replace a hook's result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _bpf = partial(
 
 
 def _act(attacker: Attacker, name: str, missing: str = NO_CALLS, **constants: bytes) -> None:
-    """Attach an object's programs, which must get to act at least once."""
+    """Attach an object's programs. Raises NoTarget with `missing` if none of them ever acts."""
     if not BpfObject(attacker, name, **constants).hits():
         raise NoTarget(missing)
 
@@ -46,18 +46,18 @@ def _act(attacker: Attacker, name: str, missing: str = NO_CALLS, **constants: by
     lockdown={"bpf": EINVAL},
 )
 def bpf_probe_write_user(attacker: Attacker, handler: Handler) -> None:
-    """Overwrite the handler's state from a BPF program that runs as it enters a system call."""
+    """Overwrite the handler's state with bpf_probe_write_user(), at its next system call."""
     tgid, address = u32(handler.pid), u64(handler.symbol("chain"))
     _act(attacker, "write_user", tgid=tgid, address=address, bytes=WRONG)
 
 
 @_bpf(
     surface="bpf-probe-write-user",
-    since="7.0",  # the function that sends work, with these arguments
+    since="7.0",  # bpf_task_work_schedule_signal() with these arguments
     lockdown={"bpf": EINVAL},
 )
 def bpf_task_work(attacker: Attacker, handler: Handler) -> None:
-    """Send the handler a part of a BPF program, to run in its context and overwrite its state."""
+    """Queue a BPF callback as task work of the handler. It overwrites the handler's state."""
     tgid, address = u32(handler.pid), u64(handler.symbol("chain"))
     missing = "it never returns to user space"
     _act(attacker, "task_work", missing, tgid=tgid, address=address, bytes=WRONG)
@@ -72,7 +72,7 @@ def bpf_task_work(attacker: Attacker, handler: Handler) -> None:
     not_applicable=NO_BLOB,
 )
 def fmod_void_hook_suppression(attacker: Attacker, handler: Handler) -> None:
-    """Silence the hooks where a security module could mark a new program; ours marks in none."""
+    """Skip void LSM hooks of exec by fmod_ret. Our module does not mark handlers in them."""
     silence = BpfObject(attacker, "silence_void")
     handler.restart()
     if not silence.hits():
@@ -84,7 +84,7 @@ def fmod_void_hook_suppression(attacker: Attacker, handler: Handler) -> None:
     answers=("T1", "L5"),
 )
 def fmod_file_permission_handler(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler's read return a count and no data, so that it answers a request twice."""
+    """Return a count from security_file_permission() in the handler's read(2): no data arrives."""
     tgid, count = u32(handler.pid), u32(handler.request_size)
     _act(attacker, "stale_read", tgid=tgid, count=count)
 
@@ -95,9 +95,9 @@ def fmod_file_permission_handler(attacker: Attacker, handler: Handler) -> None:
     answers=("T1", "L5"),
 )
 def fmod_file_permission_reader(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel's read of a reply return a count and no data: ours asks no hook."""
+    """Return a count from security_file_permission() to the kernel. Its read does not call it."""
     if BpfObject(attacker, "stale_reply", count=u32(handler.reply_size)).hits():
-        raise LookupError("the kernel asked a hook about a pipe of its own")
+        raise LookupError("the kernel called security_file_permission() on its own pipe")
 
 
 @_bpf(
@@ -105,7 +105,7 @@ def fmod_file_permission_reader(attacker: Attacker, handler: Handler) -> None:
     needs=("FUNCTION_ERROR_INJECTION",),
 )
 def fmod_syscall_return(attacker: Attacker, handler: Handler) -> None:
-    """Have a BPF program take the place of the handler's read, and return a count and no data."""
+    """Replace the handler's read(2) by fmod_ret. It returns a count, but no data arrives."""
     tgid, count = u32(handler.pid), u32(handler.request_size)
     _act(attacker, "stale_call", tgid=tgid, count=count)
 
@@ -115,7 +115,7 @@ def fmod_syscall_return(attacker: Attacker, handler: Handler) -> None:
     needs=("FUNCTION_ERROR_INJECTION", "BPF_KPROBE_OVERRIDE"),
 )
 def kprobe_override_return(attacker: Attacker, handler: Handler) -> None:
-    """Have a kprobe override the handler's read, which then returns a count and no data."""
+    """Replace the handler's read(2) by bpf_override_return(). It returns a count but no data."""
     tgid, count = u32(handler.pid), u32(handler.request_size)
     _act(attacker, "override_return", tgid=tgid, count=count)
 
@@ -126,7 +126,7 @@ def kprobe_override_return(attacker: Attacker, handler: Handler) -> None:
     answers=("T15", "C10"),
 )
 def bpf_send_signal(attacker: Attacker, handler: Handler) -> None:
-    """Kill the handler from a BPF program that runs as it enters a system call."""
+    """Kill the handler with bpf_send_signal(), from a BPF program at its next system call."""
     _act(attacker, "send_signal", tgid=u32(handler.pid), number=u32(SIGKILL))
 
 
@@ -138,7 +138,7 @@ def bpf_send_signal(attacker: Attacker, handler: Handler) -> None:
     debugging=True,
 )
 def bpf_read_task(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret out of the handler's memory from a BPF iterator over all processes."""
+    """Read the secret with bpf_copy_from_user_task() in a BPF iterator over all tasks."""
     tgid, address = u32(handler.pid), u64(handler.symbol("secret"))
     read_task = BpfObject(attacker, "read_task", tgid=tgid, address=address)
     if not read_task.hits():
@@ -150,10 +150,10 @@ def bpf_read_task(attacker: Attacker, handler: Handler) -> None:
     effect=Effect.CONFIDENTIALITY,
     surface="bpf-copy-from-user-task-iters",
     answers=("T1", "R16"),
-    since="6.12",  # the function that copies strings
+    since="6.12",  # bpf_copy_from_user_str()
 )
 def bpf_read_string(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret, byte by byte as strings, from a program that sleeps in the handler."""
+    """Read the secret with bpf_copy_from_user_str() in a BPF program on the handler's write(2)."""
     tgid, address = u32(handler.pid), u64(handler.symbol("secret"))
     read_string = BpfObject(attacker, "read_string", tgid=tgid, address=address)
     if not read_string.hits():
@@ -167,7 +167,7 @@ def bpf_read_string(attacker: Attacker, handler: Handler) -> None:
     lockdown={"bpf": EINVAL},
 )
 def bpf_on_breakpoint(attacker: Attacker, handler: Handler) -> None:
-    """Overwrite the handler's state when it comes to an instruction with a hardware breakpoint."""
+    """Overwrite the handler's state from a BPF program on a hardware breakpoint in its code."""
     _act(
         attacker,
         "breakpoint",
@@ -184,10 +184,12 @@ def bpf_on_breakpoint(attacker: Attacker, handler: Handler) -> None:
     surface="sched-ext",
     answers=("L6", "R16"),
     needs=("SCHED_CLASS_EXT",),
-    holes=on_both(Verdict.DISRUPTED, "a scheduler of root's own says who runs, threads included"),
+    holes=on_both(
+        Verdict.DISRUPTED, "sched_ext gives root control of the scheduler, for kernel threads too"
+    ),
 )
 def sched_ext(attacker: Attacker, handler: Handler) -> None:
-    """Replace the scheduler by a BPF program that never lets the handler run."""
+    """Load a sched_ext scheduler that never runs the handler."""
     _act(attacker, "starve", "it never wants to run", pid=u32(handler.pid))
 
 
@@ -201,7 +203,7 @@ def sched_ext(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def fmod_locked_down_bypass(attacker: Attacker, handler: Handler) -> None:
-    """Write to the handler from a BPF program under lockdown, past which another one lets it."""
+    """Override security_locked_down() by fmod_ret, then write the handler's state with BPF."""
     with attacker.setup():
         if b"[none]" in attacker.read_file(LOCKDOWN):
             attacker.write_file(LOCKDOWN, b"integrity")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by who asks: half of each transaction runs in a task that may be the attacker's own."""
+"""Attacks by the caller: half of each transaction runs in a task that the attacker may own."""
 
 from __future__ import annotations
 
@@ -26,30 +26,31 @@ ENTRY = "/sys/kernel/security/umd_witness_ask"
 
 REQUESTS = 40
 ALLOCATIONS = 6
-"""More than a caller makes in one request."""
-CROWD = 4
-LATER = struct.pack("<2Q", 0, 50_000_000)
+"""How many requests to make, each with another allocation that fails: more than one makes."""
+CALLERS = 4
+PAUSE = struct.pack("<2Q", 0, 50_000_000)
+"""struct timespec: 50 ms."""
 HARDLY_EVER = struct.pack("<IIQiI3Q", 48, 6, 0, 0, 0, 10_000, 4_000_000_000, 4_000_000_000)
 """struct sched_attr: SCHED_DEADLINE, and nanoseconds of runtime, deadline and period."""
 NOT_TRIED = 255
 TOGGLES = 50
 
 EXAMINED = "get_task_cred"
-"""Called on the handler in whatever task asks: the witness examines it for each request."""
+"""The witness calls it on the handler for each request, in the task of the caller."""
 
 START = 1
-"""The kind of request that hands the handler a secret (overlay/kernel/umd_witness/message.h)."""
+"""The kind of request that gives the handler a secret (overlay/kernel/umd_witness/message.h)."""
 
 
 def served(attacker: Attacker, caller: int) -> None:
-    """Wait until a caller has made its requests. Raises ChildProcessError if it could not."""
+    """Wait until a caller has made its requests. Raises ChildProcessError if the caller failed."""
     _, status = attacker.waitpid(caller)
     if not os.WIFEXITED(status) or os.WEXITSTATUS(status) == NOT_TRIED:
         raise ChildProcessError(f"the caller could not ask: wait status {status:#x}")
 
 
 def ask(attacker: Attacker) -> None:
-    """Make one request of the attacker's own, whether or not an answer comes."""
+    """Make one request from the attacker's own task. A missing answer is no error."""
     with attacker.open(ENTRY, O_WRONLY) as entry:
         try:
             entry.write(b"?")
@@ -65,7 +66,7 @@ def ask(attacker: Attacker) -> None:
     reach=EXAMINED,
 )
 def caller_signals(attacker: Attacker, handler: Handler) -> None:
-    """Ask under a storm of signals: the library waits, and a worker of its own uses the pipes."""
+    """Make requests from a task under a storm of signals. A kernel worker does the pipe I/O."""
     served(attacker, attacker.spawn(attacker.payload("ask"), str(REQUESTS), "storm"))
 
 
@@ -76,14 +77,14 @@ def caller_signals(attacker: Attacker, handler: Handler) -> None:
     reach=EXAMINED,
 )
 def caller_memcg(attacker: Attacker, handler: Handler) -> None:
-    """Ask from a cgroup that may have no memory: what the library needs is not charged to it."""
+    """Make requests from a cgroup with memory.max 0. The library's memory is not charged to it."""
     callers = root(attacker).child("callers", "memory")
     with attacker.setup():
         begin, writer = attacker.pipe()
         caller = attacker.spawn(attacker.payload("ask"), str(REQUESTS), stdin=begin.fd)
         begin.close()
         while b") S " not in attacker.read_file(f"/proc/{caller}/stat"):
-            pass  # once it waits it has its memory
+            pass  # a caller that sleeps has all its memory
         callers.add(caller)
     callers.set("memory.max", "0")
     writer.close()
@@ -99,7 +100,7 @@ def caller_memcg(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def caller_fail_nth(attacker: Attacker, handler: Handler) -> None:
-    """Ask, and have one allocation after the other fail that is made for it."""
+    """Make six requests. The nth allocation of the nth request fails (fail-nth, failslab)."""
     with attacker.setup():
         attacker.write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", b"N")
     served(attacker, attacker.spawn(attacker.payload("ask"), str(ALLOCATIONS), "failing"))
@@ -112,21 +113,23 @@ def caller_fail_nth(attacker: Attacker, handler: Handler) -> None:
     reach=EXAMINED,
     holes=on_both(
         Verdict.DISRUPTED,
-        "one transaction at a time, and whoever asks holds the lock however little it may run",
+        "the library serves one caller at a time, and a throttled caller keeps the lock",
     ),
 )
 def caller_holds_lock(attacker: Attacker, handler: Handler) -> None:
-    """Give callers 10 us of CPU time in 4 s: whoever of them holds the lock keeps it for as long.
+    """Make requests from tasks with 10 us of CPU time in 4 s. The lock holder stalls all requests.
 
-    Each of them waits for it or has it; to one that may not run it is handed on even so.
+    Each caller waits for the library's lock or holds it. The lock is handed on to a waiter even if
+    that is throttled.
     """
     with attacker.setup():
         path = attacker.payload("ask")
-        callers = [attacker.spawn(path, "0") for _ in range(CROWD)]
+        callers = [attacker.spawn(path, "0") for _ in range(CALLERS)]
     handler.wait_for_request()
     for caller in callers:
         attacker.syscall("sched_setattr", caller, HARDLY_EVER, 0)
-    attacker.syscall("nanosleep", LATER, 0)  # the witness waits by then: its patience ends first
+    # After the pause the witness waits too, and its deadline ends before that of ask().
+    attacker.syscall("nanosleep", PAUSE, 0)
     ask(attacker)
     with attacker.setup():
         for caller in callers:
@@ -147,9 +150,10 @@ def caller_holds_lock(attacker: Attacker, handler: Handler) -> None:
     holes=MOVED,
 )
 def short_io_by_freeze(attacker: Attacker, handler: Handler) -> None:
-    """Freeze and thaw the handler all the time, so that its reads and writes might come short.
+    """Freeze and thaw the handler's cgroup in a loop, so that its reads and writes come short.
 
-    They do not: each of its messages is one piece of a pipe. What shows is that it was moved.
+    They do not come short, because each message is one buffer of a pipe. The move into the cgroup
+    is what the verdict shows.
     """
     cell = root(attacker).child("cell")
     move_into(cell, handler)
@@ -162,9 +166,10 @@ def short_io_by_freeze(attacker: Attacker, handler: Handler) -> None:
 
 @by_proc_fd(surface="malicious-input", answers=("C2", "R5"))
 def malicious_input(attacker: Attacker, handler: Handler) -> None:
-    """Feed the handler input of the attacker's making: a request to forget all and begin anew.
+    """Write a forged START request to /proc/<pid>/fd/0. The handler drops its state.
 
-    What input does that gets code into it, the escape scenarios show: they begin where this ends.
+    Input may also bring code into the handler. What such code can do is shown by the escape
+    scenarios.
     """
     request = START.to_bytes(4, "little").ljust(handler.request_size, b"\xff")
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by cgroups: by what one may have, do or run on, and by which it is stopped or ended."""
+"""Attacks by cgroups: their limits on memory, CPU time and CPUs, their freezers and cgroup.kill."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 MOVED = on_kthread(
     Verdict.TAMPERED,
-    "it can be moved as well, though what the cgroup then does passes it by",
+    "a kernel thread can be moved as well, though the cgroup's freezer and limits do not bind it",
     partly=True,
 )
 SCHEDULED_ALIKE = on_kthread(
-    Verdict.TAMPERED, "it can be moved as well, and is scheduled like any process"
+    Verdict.TAMPERED, "a kernel thread can be moved as well, and gets its cgroup's CPU time"
 )
 
 _by_cgroup = partial(
@@ -43,7 +43,7 @@ _by_cgroup = partial(
 
 
 def move_into(group: Cgroup, handler: Handler) -> None:
-    """Move the handler into a cgroup; it has served there when this returns."""
+    """Move the handler into a cgroup and wait until it has served there."""
     group.add(handler.pid)
     handler.wait_for_request()
 
@@ -54,7 +54,7 @@ def move_into(group: Cgroup, handler: Handler) -> None:
     holes=MOVED,
 )
 def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup and freeze it."""
+    """Move the handler into a cgroup and freeze it by cgroup.freeze. It stops answering."""
     cell = root(attacker).child("cell")
     move_into(cell, handler)
     cell.set("cgroup.freeze", "1")
@@ -66,7 +66,7 @@ def cgroup_freeze(attacker: Attacker, handler: Handler) -> None:
     holes=MOVED,
 )
 def cgroup_v1_freezer(attacker: Attacker, handler: Handler) -> None:
-    """Freeze the handler by an old cgroup, where not even SIGKILL ends it any more."""
+    """Freeze the handler by the freezer of cgroup v1. Even SIGKILL does not end it then."""
     cell = old_root(attacker, "freezer").child("cell")
     move_into(cell, handler)
     cell.set("freezer.state", "FROZEN")
@@ -78,7 +78,7 @@ def cgroup_v1_freezer(attacker: Attacker, handler: Handler) -> None:
     holes=MOVED,
 )
 def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup and kill all that is in there."""
+    """Move the handler into a cgroup and write to cgroup.kill. The handler is killed."""
     cell = root(attacker).child("cell")
     move_into(cell, handler)
     cell.set("cgroup.kill", "1")
@@ -90,10 +90,10 @@ def cgroup_kill(attacker: Attacker, handler: Handler) -> None:
     holes=MOVED,
 )
 def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup that has used more memory than it then may.
+    """Move the handler into a cgroup and set memory.max below its usage. The handler is OOM-killed.
 
-    The memory is a file without a disk, so that nothing can be reclaimed and the handler, alone
-    in there, is who the OOM killer can take.
+    The usage is a memfd. Its pages cannot be reclaimed, and the handler is the only task in the
+    cgroup, so the OOM killer takes the handler.
     """
     cell = root(attacker).child("cell", "memory")
     move_into(cell, handler)
@@ -111,8 +111,9 @@ STARTS = 20
 MS_REMOUNT = 32
 
 LOCK_BY_PROCESS = (6, 18)
-"""Since then favordynmods has a process moved that its fork has not yet put into any cgroup, and
-the kernel complains of itself (WARN_ON_ONCE() in cgroup_migrate_add_task())."""
+"""Since this release, favordynmods lets a process move before its fork has put it into a cgroup.
+
+The kernel then warns (WARN_ON_ONCE() in cgroup_migrate_add_task())."""
 
 
 @_by_cgroup(
@@ -124,15 +125,15 @@ the kernel complains of itself (WARN_ON_ONCE() in cgroup_migrate_add_task())."""
     ),
 )
 def memcg_high(attacker: Attacker, handler: Handler) -> None:
-    """Move the next handler, before it has memory, into a cgroup that may have next to none.
+    """Move the next handler, before its exec, into a cgroup with memory.high 0. It is throttled.
 
-    What it takes to be executed is then charged there, and two seconds of sleep are the penalty.
-    (The handler that runs already takes no more memory: this would not slow it.)
+    The memory that exec takes is charged to the cgroup, and the penalty is two seconds of sleep. A
+    handler that runs already allocates no more memory, so memory.high would not slow it.
     """
     cell = root(attacker).child("cell", "memory")
     with attacker.setup():
         if attacker.release() < LOCK_BY_PROCESS:
-            # Or whoever moves a process has to wait for all CPUs each time.
+            # Without it, each move of a process waits for all CPUs.
             attacker.mount("none", root(attacker).path, "cgroup2", MS_REMOUNT, "favordynmods")
     cell.set("memory.high", "0")
     BpfObject(attacker, "dawdle")
@@ -146,12 +147,12 @@ def memcg_high(attacker: Attacker, handler: Handler) -> None:
         attacker.kill(join, SIGKILL)
         raise NoTarget("no process was caught before it was executed")
     if status:
-        raise RuntimeError("the payload could not look out for a start")
+        raise RuntimeError("the payload join_at_start could not watch for a start")
     handler.wait_for_request()
 
 
 def burn_in(group: Cgroup, attacker: Attacker, count: int = 1) -> None:
-    """Start processes in a cgroup that use all the CPU time they get there, as set-up."""
+    """Start processes in a cgroup that use all the CPU time they get. This is set-up."""
     burn = attacker.payload("burn")
     with attacker.setup():
         for _ in range(count):
@@ -159,7 +160,7 @@ def burn_in(group: Cgroup, attacker: Attacker, count: int = 1) -> None:
 
 
 BURNERS = 8
-"""So many that at a turn a second each, the handler's comes too late."""
+"""The handler's turn comes too late when this many processes take a turn of one second each."""
 
 
 @_by_cgroup(
@@ -167,12 +168,12 @@ BURNERS = 8
     answers=("L5", "L6"),
     holes=on_kthread(
         Verdict.TAMPERED,
-        "it is moved as well, though since Linux 6.18 it runs on: it never returns to user space",
+        "a kernel thread can be moved as well, but is not throttled since Linux 6.18",
         partly=True,
     ),
 )
 def cgroup_cpu_max(attacker: Attacker, handler: Handler) -> None:
-    """Give the handler a share in a millisecond of CPU time each second, with a few who burn it."""
+    """Move the handler into a busy cgroup and set cpu.max to 1 ms a second. The handler starves."""
     cell = root(attacker).child("cell", "cpu")
     move_into(cell, handler)
     burn_in(cell, attacker, BURNERS)
@@ -182,10 +183,10 @@ def cgroup_cpu_max(attacker: Attacker, handler: Handler) -> None:
 
 
 def starve(attacker: Attacker, handler: Handler, knob: str, value: str) -> None:
-    """Set something of the handler's cgroup by which it does not run while another one burns.
+    """Set a file of the handler's cgroup so that the handler starves beside a busy cgroup.
 
-    Both are in a cgroup of their own, so that all others get their time. At last it is let go:
-    a reply that comes late proves as much as one that does not come.
+    Both cgroups are in one of their own, so that all other processes get their CPU time. In the
+    end the busy cgroup is killed: a late reply proves as much as a missing one.
     """
     both = root(attacker).child("both", "cpu")
     heavy, light = both.child("heavy", "cpu"), both.child("light")
@@ -204,7 +205,7 @@ def starve(attacker: Attacker, handler: Handler, knob: str, value: str) -> None:
     holes=SCHEDULED_ALIKE,
 )
 def cgroup_cpu_weight(attacker: Attacker, handler: Handler) -> None:
-    """Give the handler a ten-thousandth of the CPU time that another gets."""
+    """Set cpu.weight 1 on the handler's cgroup, beside a busy cgroup with 10000. It starves."""
     starve(attacker, handler, "cpu.weight", "1")
 
 
@@ -214,7 +215,7 @@ def cgroup_cpu_weight(attacker: Attacker, handler: Handler) -> None:
     holes=SCHEDULED_ALIKE,
 )
 def cgroup_cpu_idle(attacker: Attacker, handler: Handler) -> None:
-    """Let the handler run when nobody else wants to, and somebody always does."""
+    """Set cpu.idle on the handler's cgroup, beside a busy cgroup. The handler starves."""
     starve(attacker, handler, "cpu.idle", "1")
 
 
@@ -226,7 +227,7 @@ _by_cpuset = partial(
     cpus=2,
 )
 NARROWED = on_kthread(
-    Verdict.TAMPERED, "unless it is bound to a CPU, its cgroup's CPUs are its own"
+    Verdict.TAMPERED, "a kernel thread that is not bound to a CPU gets its cgroup's CPUs"
 )
 
 
@@ -236,13 +237,13 @@ NARROWED = on_kthread(
     refused=(EINVAL, EPERM),
     reach="cgroup_procs_write_start",
     target="system",
-    holes=on_kthread(Verdict.TAMPERED, "it can be moved to other CPUs as well"),
+    holes=on_kthread(Verdict.TAMPERED, "a kernel thread can be moved to other CPUs as well"),
 )
 def cpuset_attach(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup that has one of the CPUs."""
+    """Move the handler into a cgroup whose cpuset.cpus holds one of two CPUs."""
     cell = root(attacker).child("cell", "cpuset")
     with attacker.setup():
-        cell.set("cpuset.cpus", "1")  # 6.1 starts a process on the first
+        cell.set("cpuset.cpus", "1")  # Linux 6.1 starts a process on CPU 0
     move_into(cell, handler)
 
 
@@ -255,7 +256,7 @@ def cpuset_attach(attacker: Attacker, handler: Handler) -> None:
     holes=NARROWED,
 )
 def cpuset_narrow(attacker: Attacker, handler: Handler) -> None:
-    """Move the handler into a cgroup that has all CPUs, then take one away."""
+    """Move the handler into a cgroup with all CPUs, then remove one from its cpuset.cpus."""
     cell = root(attacker).child("cell", "cpuset")
     move_into(cell, handler)
     cell.set("cpuset.cpus", "0")
@@ -268,14 +269,14 @@ def cpuset_narrow(attacker: Attacker, handler: Handler) -> None:
     holes=NARROWED
     | on_isolated(
         Verdict.TAMPERED,
-        "a hook is asked when a task is moved to other CPUs, not when they are taken from it",
+        "no hook is called when a cpuset loses a CPU, only when a task moves to another cpuset",
     ),
 )
 def cpuset_partition(attacker: Attacker, handler: Handler) -> None:
-    """Take one of two CPUs from the root cgroup, where the handler is, for a partition of ours."""
+    """Take one of two CPUs from the handler's cgroup, the root, by cpuset.cpus.partition."""
     cell = root(attacker).child("cell", "cpuset")
     with attacker.setup():
-        cell.set("cpuset.cpus", "0")  # 6.1 starts a process on this one
+        cell.set("cpuset.cpus", "0")  # Linux 6.1 starts a process on this CPU
     cell.set("cpuset.cpus.partition", "isolated")
     handler.wait_for_request()
 
@@ -288,7 +289,7 @@ def cpuset_partition(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def pids_max(attacker: Attacker, handler: Handler) -> None:
-    """Let nobody start a process in a cgroup: the handler starts none, and is started elsewhere."""
+    """Set pids.max to 0 in the attacker's cgroup. The next handler starts in another cgroup."""
     cell = root(attacker).child("cell", "pids")
     cell.add(0)
     cell.set("pids.max", "0")
@@ -303,11 +304,11 @@ def pids_max(attacker: Attacker, handler: Handler) -> None:
     reach="rdtgroup_tasks_write",
     target="system",
     not_applicable=dict.fromkeys(
-        VARIANTS, "QEMU's CPUs share out no caches (RDT), so the kernel has no resctrl"
+        VARIANTS, "QEMU's CPUs have no cache allocation (RDT), so the kernel has no resctrl"
     ),
 )
 def resctrl_group(attacker: Attacker, handler: Handler) -> None:
-    """Give the handler as little of the caches as there can be."""
+    """Move the handler into a resctrl group with the smallest share of the L3 cache."""
     resctrl = "/sys/fs/resctrl"
     with attacker.setup():
         attacker.mount("none", resctrl, "resctrl")

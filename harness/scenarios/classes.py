@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The classes of attacks: the parts of the attack surface, by what they are about."""
+"""The classes of attacks: the parts of the attack surface, by their subjects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BROUGHT = "brought along by a user"
-"""The class of what is not in the corpus, or on no row of the attack surface."""
+"""The class of a scenario outside the corpus, or whose row the attack surface does not have."""
 
 
 @cache
@@ -30,6 +30,6 @@ def classes() -> tuple[str, ...]:
 
 
 def class_of(name: str) -> str:
-    """Return the class of a scenario; of one that only another run knows, too."""
+    """Return the class of a scenario, even if only another run knows the scenario."""
     known = SCENARIOS.get(name)
     return class_of_row().get(known.surface, BROUGHT) if known else BROUGHT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Direct access to the handler's memory, registers and descriptors, all behind ptrace's check."""
+"""Direct access to the handler's memory, registers and descriptors, which ptrace's check guards."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
 
 NEED_NOT_BE_FIRST = {
-    variant.name: "who may attach at any time need not come before the mark"
+    variant.name: "a debugger may attach at any time, so it need not attach before the mark"
     for variant in VARIANTS.values()
     if variant.debug
 }
 
 THREADS_MAX = "/proc/sys/kernel/threads-max"
 
-FRAMED = on_debug(Verdict.TAMPERED, "its pipe may be opened, though what is forged fits no frame")
+FRAMED = on_debug(
+    Verdict.TAMPERED, "a debugger may open the pipe, but the forged message has no valid frame"
+)
 
 by_proc_fd = partial(
     scenario,
@@ -60,7 +62,7 @@ by_proc_fd = partial(
     reach="security_ptrace_access_check",
 )
 def ptrace_seize(attacker: Attacker, handler: Handler) -> None:
-    """Seize the handler and rewrite its reply as it writes it to the kernel."""
+    """Attach with PTRACE_SEIZE and overwrite the reply as the handler enters write(2)."""
     with attacker.seize(handler.pid) as tracee:
         tracee.run_to_entry("write")
         tracee.poke(handler.symbol("reply"), b"\xff" * 8)
@@ -78,7 +80,7 @@ def ptrace_seize(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
 )
 def ptrace_suspend_seccomp(attacker: Attacker, handler: Handler) -> None:
-    """Suspend the handler's seccomp filter, and have it make a system call that this forbids."""
+    """Suspend the handler's filter with PTRACE_O_SUSPEND_SECCOMP and have it call dup(2)."""
     with attacker.seize(handler.pid, PTRACE_O_SUSPEND_SECCOMP) as tracee:
         tracee.run_to_entry("write")
         tracee.call_before("dup")
@@ -93,7 +95,10 @@ def ptrace_suspend_seccomp(attacker: Attacker, handler: Handler) -> None:
     not_applicable=NO_BLOB | NEED_NOT_BE_FIRST,
 )
 def ptrace_already_attached(attacker: Attacker, handler: Handler) -> None:
-    """Overwrite the handler's state as its tracer, which is never asked again once attached."""
+    """Attach to the next handler before it is marked, and overwrite its state when it serves.
+
+    ptrace checks permission at the attach only.
+    """
     tracer = EarlyTracer(attacker, handler.name, handler.symbol("chain"))
     if tracer.catch(handler.restart):
         handler.wait_for_request()
@@ -119,15 +124,15 @@ def proc_mem_write(attacker: Attacker, handler: Handler) -> None:
 
 @by_proc_fd()
 def proc_fd_reopen_inject(attacker: Attacker, handler: Handler) -> None:
-    """Put a forged reply into the pipe that the kernel reads, through /proc/<pid>/fd/1."""
+    """Write a forged reply to the handler's output pipe through /proc/<pid>/fd/1."""
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
-        handler.wait_for_request()  # by then the witness has seen who has its pipes open
+        handler.wait_for_request()  # by then the witness has counted the pipes' openers
         pipe.write(b"\xff" * handler.reply_size)
 
 
 @by_proc_fd()
 def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
-    """Take a request out of the handler's pipe, through /proc/<pid>/fd/0, and put in another."""
+    """Read a request from /proc/<pid>/fd/0 and write a changed one in its place."""
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDWR) as pipe:
         request = pipe.read(handler.request_size)
         pipe.write(request[:-1] + bytes([request[-1] ^ 0xFF]))
@@ -137,7 +142,7 @@ def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
     surface="proc-fd-request-inject",
 )
 def proc_fd_request_inject(attacker: Attacker, handler: Handler) -> None:
-    """Ask the handler once more than the kernel does: each reply then goes to a later request."""
+    """Write an extra request to /proc/<pid>/fd/0. Every later reply is to the request before."""
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:
         handler.wait_for_request()
         pipe.write(b"\xff" * handler.request_size)
@@ -155,9 +160,9 @@ def proc_fd_request_inject(attacker: Attacker, handler: Handler) -> None:
     holes=FRAMED,
 )
 def pidfd_getfd_inject(attacker: Attacker, handler: Handler) -> None:
-    """Take a copy of the handler's own descriptor, and put a forged reply into its pipe."""
+    """Copy the handler's descriptor 1 with pidfd_getfd(2) and write a forged reply to it."""
     with attacker.pidfd_open(handler.pid) as pidfd, attacker.pidfd_getfd(pidfd.fd, 1) as pipe:
-        handler.wait_for_request()  # by then the witness has seen who has its pipes open
+        handler.wait_for_request()  # by then the witness has counted the pipes' openers
         pipe.write(b"\xff" * handler.reply_size)
 
 
@@ -172,7 +177,7 @@ def pidfd_getfd_inject(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
 )
 def process_vm_writev(attacker: Attacker, handler: Handler) -> None:
-    """Overwrite the handler's state from another process's memory."""
+    """Overwrite the handler's state with process_vm_writev(2)."""
     attacker.process_vm_writev(handler.pid, handler.symbol("chain"), b"\xff" * 32)
 
 
@@ -187,7 +192,7 @@ def process_vm_writev(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
 )
 def process_vm_readv(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret that only the handler holds."""
+    """Read the secret from the handler's memory with process_vm_readv(2)."""
     attacker.show(attacker.process_vm_readv(handler.pid, handler.symbol("secret"), 32))
 
 
@@ -195,11 +200,14 @@ def process_vm_readv(attacker: Attacker, handler: Handler) -> None:
     surface="yama-style-read-hole",
 )
 def read_despite_yama(attacker: Attacker, handler: Handler) -> None:
-    """Where a policy like Yama's refuses to attach, forge a reply by what merely takes a look."""
+    """Under a policy that denies only PTRACE_MODE_ATTACH, forge a reply in /proc/<pid>/fd/1.
+
+    Yama is such a policy. To open the pipe takes no more than PTRACE_MODE_READ.
+    """
     BpfObject(attacker, "deny_attach")
     _expect_no_attach(attacker, handler.pid)
     with attacker.open(f"/proc/{handler.pid}/fd/1", O_WRONLY) as pipe:
-        handler.wait_for_request()  # by then the witness has seen who has its pipes open
+        handler.wait_for_request()  # by then the witness has counted the pipes' openers
         pipe.write(b"\xff" * handler.reply_size)
 
 
@@ -210,7 +218,7 @@ def _expect_no_attach(attacker: Attacker, pid: int) -> None:
         if error.errno == EPERM:
             return
         raise
-    raise LookupError("the policy lets attach after all")
+    raise LookupError("the policy deny_attach let the attacker attach")
 
 
 _to_the_blob = partial(
@@ -219,7 +227,8 @@ _to_the_blob = partial(
     answers=("R4", "C2"),
     reach="security_ptrace_access_check",
     holes=on_debug(
-        Verdict.DISRUPTED, "the blob's mount is read-only, but to try it no handler may run"
+        Verdict.DISRUPTED,
+        "the blob's mount is read-only, but the attempt keeps handlers from running",
     ),
 )
 
@@ -231,7 +240,7 @@ _to_the_blob = partial(
     no_target_at="mm_access",
 )
 def proc_map_files(attacker: Attacker, handler: Handler) -> None:
-    """Get at the blob through /proc/<pid>/map_files, and rewrite it between two handlers."""
+    """Open the blob through /proc/<pid>/map_files and rewrite its code between two handlers."""
     folder = f"/proc/{handler.pid}/map_files"
     mapped = attacker.listdir(folder)
     if not mapped:
@@ -248,14 +257,14 @@ def proc_map_files(attacker: Attacker, handler: Handler) -> None:
     no_target_at="security_ptrace_access_check",
 )
 def open_by_handle(attacker: Attacker, handler: Handler) -> None:
-    """Keep one descriptor from the private mount, and open the blob by its handle later."""
+    """Open the blob with open_by_handle_at(2) on its private mount and rewrite its code."""
     with attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY) as kept:
         handle = name_to_handle_at(attacker, kept.fd)
         _rewrite(attacker, handler, lambda: open_by_handle_at(attacker, kept.fd, handle, O_WRONLY))
 
 
 def _rewrite(attacker: Attacker, handler: Handler, reopen: Callable[[], File]) -> None:
-    """Change the blob's round constants while nothing runs from it, which nobody may write to."""
+    """Change the blob's round constants while no handler runs: a running blob is not writable."""
     with attacker.setup():
         limit = attacker.read_file(THREADS_MAX)
         attacker.write_file(THREADS_MAX, b"1")  # no new handler starts

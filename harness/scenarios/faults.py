@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on the handler's system calls: with faults on purpose, and with the audit of them."""
+"""Attacks on the handler's system calls by fault injection and by audit."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 FAIL_FUNCTION = "/sys/kernel/debug/fail_function"
 WRITE = "__x64_sys_write"
 TOO_LONG = SLOW_NS * 3 // 2
-FEW = 8
-"""Records that may wait: the kernel also stops whoever sent it a rule once there are more."""
+BACKLOG = 8
+"""Records that may wait. With more, the kernel also stops the task that sent it a rule."""
 LOOKS = 5
-LATER = b"16"
-"""Chances to fail: a request has at least one, so the witness has looked before it is spent."""
+NTH = b"16"
+"""The fault point that fails. A request has at least one, so the witness sees the mark before."""
 
 FAIL_ALIKE = on_kthread(
     Verdict.TAMPERED,
-    "its calls can be made to fail as well, though it makes none that can",
+    "a kernel thread can be marked as well, though it makes no system call that could fail",
     partly=True,
 )
 
@@ -47,7 +47,7 @@ _by_fault = partial(
     reach="get_pid_task",
     holes=on_isolated(
         Verdict.TAMPERED,
-        "it can be marked, which takes the file's mode alone, though nothing fails in it",
+        "no hook guards the file that marks the handler, though no call of the handler fails",
         partly=True,
     )
     | FAIL_ALIKE,
@@ -55,7 +55,7 @@ _by_fault = partial(
 
 
 def prepare_to_fail(attacker: Attacker) -> None:
-    """Have write(2) fail in each process that is marked for it, once that is called probable."""
+    """Have write(2) fail in each process with make-it-fail, as soon as `probability` is set."""
     with attacker.setup():
         attacker.write_file(f"{FAIL_FUNCTION}/inject", WRITE.encode())
         attacker.write_file(f"{FAIL_FUNCTION}/{WRITE}/retval", f"{-EIO % 2**64:#x}".encode())
@@ -69,8 +69,8 @@ def prepare_to_fail(attacker: Attacker) -> None:
     needs=("FAULT_INJECTION_USERCOPY",),
 )
 def fail_nth(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel fail the handler, at the nth chance: what it reads does not reach it."""
-    attacker.write_file(f"/proc/{handler.pid}/fail-nth", LATER)
+    """Write 16 to /proc/<pid>/fail-nth. A later copy of a request to the handler fails."""
+    attacker.write_file(f"/proc/{handler.pid}/fail-nth", NTH)
 
 
 @_by_fault(
@@ -79,7 +79,7 @@ def fail_nth(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def fail_function(attacker: Attacker, handler: Handler) -> None:
-    """Have a function of the kernel's return an error, whenever it is called for the handler."""
+    """Set make-it-fail on the handler and have fail_function return EIO from its write(2)."""
     prepare_to_fail(attacker)
     attacker.write_file(f"/proc/{handler.pid}/make-it-fail", b"1")
     handler.wait_for_request()
@@ -95,7 +95,7 @@ def fail_function(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def make_it_fail_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Have what the next handler is forked of made to fail, which it inherits: none can answer."""
+    """Set make-it-fail on the worker threads. The next handler inherits it; its write(2) fails."""
     prepare_to_fail(attacker)
     on_forking_threads(attacker, lambda pid: attacker.write_file(f"/proc/{pid}/make-it-fail", b"1"))
     attacker.write_file(f"{FAIL_FUNCTION}/probability", b"100")
@@ -110,11 +110,11 @@ def make_it_fail_inherit(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def audit_backlog_stall(attacker: Attacker, handler: Handler) -> None:
-    """Have each of the handler's system calls recorded, and wait until the record finds room."""
+    """Audit the handler's system calls and starve kauditd. They sleep while the backlog is full."""
     kauditd = find_thread(attacker)
     with Audit(attacker) as audit:
-        audit.enable(backlog=FEW)
-        handler.restart()  # what was forked before is not audited
+        audit.enable(backlog=BACKLOG)
+        handler.restart()  # a process that was forked before is not audited
         handler.wait_for_request()
         run_almost_never(attacker, kauditd)
         audit.record_calls(handler.pid)
@@ -132,7 +132,7 @@ def audit_backlog_stall(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def audit_calls(attacker: Attacker, handler: Handler) -> None:
-    """Be told of each system call that the handler makes, and where in its memory that writes."""
+    """Audit the handler's system calls. The records give the address of its request buffer."""
     with Audit(attacker) as audit:
         audit.enable(backlog=0)
         handler.restart()
@@ -147,6 +147,6 @@ def audit_calls(attacker: Attacker, handler: Handler) -> None:
                 break
     if not reads:
         raise NoTarget("it makes no system calls")
-    # A request is the longest that it reads: a frame is shorter, and so is the rest of a request.
+    # The longest read is that of a request: a frame is shorter, and so is the rest of a request.
     longest = max(reads, key=lambda call: call["a2"])
     attacker.gain("where its requests arrive", longest["a1"], truth=handler.symbol("request"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The function graph tracer: found by the count of the attack surface (SURFACE.md)."""
+"""The function graph tracer, which the count of the attack surface found."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _READS = re.compile(r" ([\w:/.-]+)-(\d+) +\|.*pipe_read\(\)")
     surface="ftrace-graph-all-tasks",
     through="register_ftrace_graph",
     answers=("T4", "R16"),
-    holes=on_isolated(Verdict.HELD, "no hook is told whose way through the kernel is traced"),
+    holes=on_isolated(Verdict.HELD, "no hook is called with the tasks that function_graph traces"),
 )
 def function_graph(attacker: Attacker, handler: Handler) -> None:
-    """Have every task trace its way through the kernel, and see which one waits for requests."""
+    """Trace all tasks with function_graph. The handler is the task that sleeps in pipe_read()."""
     with attacker.setup():
         # Since Linux 6.16 it is anon_pipe_read.
         attacker.write_file(f"{TRACING}/set_ftrace_filter", b"*pipe_read")
         attacker.write_file(f"{TRACING}/options/funcgraph-proc", b"1")
     attacker.write_file(f"{TRACING}/current_tracer", b"function_graph")
     handler.wait_for_request()
-    attacker.write_file(f"{TRACING}/tracing_on", b"0")  # or reading it may trace more of it
+    attacker.write_file(f"{TRACING}/tracing_on", b"0")  # or the reads below are traced as well
     said = attacker.read_file(f"{TRACING}/trace").decode()
     readers = {int(pid) for name, pid in _READS.findall(said) if not name.startswith("kworker")}
     readers -= set(_ancestry(attacker))
@@ -47,7 +47,7 @@ def function_graph(attacker: Attacker, handler: Handler) -> None:
 
 
 def _ancestry(attacker: Attacker) -> Iterator[int]:
-    """The attacker's own process, and those that it came from: a session's talk through pipes."""
+    """Yield the pids of the attacker and its ancestors: those of an SSH session read pipes too."""
     pid = attacker.getpid()
     while pid:
         yield pid

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by the machine's hardware, where root reaches it: ports, CPU registers, PCI devices."""
+"""Attacks by the hardware that root may use: I/O ports, CPU registers and PCI devices."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-DMA = "a device writes wherever it is told, a kernel thread's memory included; lockdown closes it"
-MACHINE = "whoever reaches the machine's own registers ends it for all; lockdown closes them"
+DMA = "a device can write to all memory, also to a kernel thread's; lockdown closes it"
+MACHINE = "access to the machine's registers can end the machine; lockdown closes it"
 
 _LSTAR = 0xC0000082
-"""MSR_LSTAR: where the kernel is entered by a system call (asm/msr-index.h)."""
+"""MSR_LSTAR: the address where a system call enters the kernel (asm/msr-index.h)."""
 
 _RESET_PORT = 0xCF9
 _RESET = b"\x06"
-"""Q35's reset control register, and a full reset."""
+"""The reset control register of the Q35 chipset, and the value for a full reset."""
 
 
 _NO_DEBUGGER = dict.fromkeys(
     VARIANTS,
-    "kgdb has nobody to talk to: CONFIG_KGDB_SERIAL_CONSOLE takes CONFIG_VT, which is off here",
+    "kgdb has no console: CONFIG_KGDB_SERIAL_CONSOLE depends on CONFIG_VT, which is off here",
 )
 
 _end_machine = partial(
@@ -54,8 +54,8 @@ _end_machine = partial(
     lockdown={"iopl": EPERM},
 )
 def iopl_device_dma(attacker: Attacker, handler: Handler) -> None:
-    """Have a device overwrite the handler's state: it is told where by port I/O, after iopl(2)."""
-    attacker.syscall("iopl", 3)  # as the payload will: here its errno is told
+    """Get port I/O by iopl(2) and have a device overwrite the handler's state by DMA."""
+    attacker.syscall("iopl", 3)  # the payload calls iopl as well, but reports no errno
     attacker.run(attacker.payload("port_dma"), str(handler.physical("chain")))
 
 
@@ -66,7 +66,7 @@ def iopl_device_dma(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def dev_port_reset(attacker: Attacker, handler: Handler) -> None:
-    """Reset the machine by its chipset's register, through /dev/port."""
+    """Reset the machine by a write to I/O port 0xcf9 through /dev/port."""
     with attacker.open("/dev/port", O_RDWR) as ports:
         ports.pwrite(_RESET, _RESET_PORT)
 
@@ -81,12 +81,12 @@ def dev_port_reset(attacker: Attacker, handler: Handler) -> None:
     lockdown={"mmap": EPERM},
 )
 def pci_bar_dma(attacker: Attacker, handler: Handler) -> None:
-    """Have a PCI device overwrite the handler's state: its registers are a file to map."""
+    """Map a PCI device's BAR from sysfs. The device overwrites the handler's state by DMA."""
     with attacker.setup():
         folder, config = find_device(attacker, VIRTIO_SERIAL)
     at = virtio_registers(config)
     registers = f"{folder}/resource{at.bar}"
-    with attacker.open(registers, O_RDWR) as file:  # as the payload will: here its errno is told
+    with attacker.open(registers, O_RDWR) as file:  # the payload does the same without an errno
         attacker.syscall("mmap", 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0)
     places = map(str, (at.common, at.notify, at.step, handler.physical("chain")))
     attacker.run(attacker.payload("virtio_dma"), registers, *places)
@@ -98,10 +98,10 @@ def pci_bar_dma(attacker: Attacker, handler: Handler) -> None:
     answers=("L3", "C15"),
     reach="rdmsr_safe_on_cpu",
     target="system",
-    holes=on_both(Verdict.HELD, "the kernel's addresses are one for all that runs in it"),
+    holes=on_both(Verdict.HELD, "the kernel's address is the same for all its threads"),
 )
 def msr_kernel_address(attacker: Attacker, handler: Handler) -> None:
-    """Read from a CPU's register where the kernel lies: where a system call enters it."""
+    """Read MSR_LSTAR through /dev/cpu/0/msr. The register holds an address of the kernel."""
     with attacker.open("/dev/cpu/0/msr", O_RDONLY) as registers:
         entry = int.from_bytes(registers.pread(8, _LSTAR), "little")
     is_there = handler.has_kernel_symbol_at(entry, "entry_SYSCALL_64")
@@ -115,7 +115,7 @@ def msr_kernel_address(attacker: Attacker, handler: Handler) -> None:
     lockdown={"pwrite64": EPERM},
 )
 def msr_entry(attacker: Attacker, handler: Handler) -> None:
-    """Have system calls enter the kernel where there is nothing: the next one is its last."""
+    """Write 0 to MSR_LSTAR through /dev/cpu/0/msr. The next system call ends the machine."""
     with attacker.open("/dev/cpu/0/msr", O_WRONLY) as registers:
         registers.pwrite(bytes(8), _LSTAR)
 
@@ -128,7 +128,7 @@ def msr_entry(attacker: Attacker, handler: Handler) -> None:
     not_applicable=_NO_DEBUGGER,
 )
 def kgdb_stop(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel stop for its debugger, which waits for somebody at the console."""
+    """Stop the kernel in kgdb by sysrq-g. It waits for a debugger at the console."""
     enter_debugger(attacker)
 
 
@@ -141,7 +141,7 @@ def kgdb_stop(attacker: Attacker, handler: Handler) -> None:
     not_applicable=_NO_DEBUGGER,
 )
 def kdb_kill(attacker: Attacker, handler: Handler) -> None:
-    """Kill the handler from the kernel's debugger: it takes somebody who types at the console."""
+    """Stop the kernel in kdb by sysrq-g and kill the handler by a command at the console."""
     enter_debugger(attacker)
 
 

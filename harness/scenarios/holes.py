@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Known holes that several variants have alike."""
+"""Known holes that several variants share."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 
 def on_isolated(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
-    """The same hole on every such variant, debugging allowed (R7) or not."""
+    """Give every isolated variant this hole, with debugging allowed (R7) or not."""
     hole = Hole(verdict, reason, partly)
     return {v.name: hole for v in VARIANTS.values() if v.protects and v.handler}
 
 
 def on_debug(verdict: Verdict, reason: str) -> dict[str, Hole]:
-    """Where debugging is allowed (R7), which lets an attack only so far."""
+    """Give the variants that allow debugging (R7) this hole. The attack succeeds in part only."""
     return {v.name: Hole(verdict, reason, partly=True) for v in VARIANTS.values() if v.debug}
 
 
 def on_kthread(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
-    """The reference fares no better: parity, and the reason why."""
+    """Give the variants whose handler is a kernel thread this hole: the reference loses as well."""
     hole = Hole(verdict, f"parity: {reason}", partly)
     return {v.name: hole for v in VARIANTS.values() if not v.handler}
 
 
 def on_both(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
-    """Nobody is spared, the reference included: full parity."""
+    """Give the isolated variants and the reference the same hole."""
     isolated = on_isolated(verdict, reason, partly=partly)
     return isolated | on_kthread(verdict, reason, partly=partly)
 
 
 NO_BLOB = {v.name: "a kernel thread has no blob" for v in VARIANTS.values() if not v.handler}
-"""Where nothing is executed to start a handler: for `not_applicable`."""
+"""For `not_applicable`: the variants that execute no blob to start a handler."""

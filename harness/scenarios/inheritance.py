@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on what the next handler inherits: the kernel's threads, its parents, are root's to set.
+"""Attacks on state that the next handler inherits from the kernel's threads, which root may set.
 
-Whatever a fork copies and nothing sets back reaches the handler without anybody having named it:
-the hooks that are asked see a worker of the kernel.
+A fork copies the state, and the handler keeps it unless something resets it. No hook sees the
+handler as the object: the object of the hooks is a kernel thread.
 """
 
 from __future__ import annotations
@@ -41,21 +41,23 @@ MS_BIND = 4096
 LOOKS = 5
 
 BURNERS, BURNING_NS = 3, 4_000_000_000
-"""So many for so long that a few replies come late, or one far too late."""
+"""Enough busy tasks for long enough that a few replies come late, or one comes far too late."""
 
 KTHREADD = 2
 TURNS = 2
 LATE_NS = SLOW_NS * 6 // 5
-"""Long enough to be a disruption, and not so long that the library gives the handler up."""
+"""Long enough to be a disruption, but shorter than the library's deadline for the handler."""
 
 DEADLINE_NS, PERIOD_NS = 5_000_000, 100_000_000
-"""Of CPU time in each period: little enough for the kernel to admit all its workers."""
+"""The CPU time in each period, in ns: little enough that the kernel admits all its workers."""
 
 CAP_SYS_MODULE = 1 << 16
 BSET = "/proc/sys/kernel/usermodehelper/bset"
 
-ALIKE = on_kthread(Verdict.TAMPERED, "kthreadd passes it on to every thread alike")
-NOT_SET_BACK = on_kthread(Verdict.TAMPERED, "nothing sets it back after the fork")
+ALIKE = on_kthread(Verdict.TAMPERED, "a kernel thread inherits it from kthreadd as well")
+NOT_SET_BACK = on_kthread(
+    Verdict.TAMPERED, "a kernel thread inherits the cookie from kthreadd, and nothing resets it"
+)
 
 
 _inherits = partial(
@@ -70,10 +72,12 @@ _inherits = partial(
     surface="rlimit-inherit",
     answers=("C10", "L6"),
     reach="security_task_setrlimit",
-    holes=on_kthread(Verdict.TAMPERED, "it inherits as well, though limits do not bind it"),
+    holes=on_kthread(
+        Verdict.TAMPERED, "a kernel thread inherits the limit as well, though it does not bind it"
+    ),
 )
 def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Give the kernel's threads, of which the next handler is forked, a second of CPU time each."""
+    """Set RLIMIT_CPU of 1 s on the threads that fork the next handler. The handler inherits it."""
     on_forking_threads(attacker, lambda pid: attacker.prlimit(pid, RLIMIT_CPU, (1, 1)))
 
 
@@ -85,9 +89,10 @@ def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
     reach="security_task_setscheduler",
 )
 def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Let the threads of which the next handler is forked run only when nothing else wants to.
+    """Set SCHED_IDLE on the threads that fork the next handler. It inherits it, and starves.
 
-    Set back afterwards, so that nobody but the handler waits for others to burn CPU time.
+    The threads get SCHED_OTHER again afterwards, so that only the handler waits for the tasks that
+    burn CPU time.
     """
     _schedule_all(attacker, SCHED_IDLE)
     handler.restart()
@@ -103,7 +108,7 @@ def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=ALIKE,
 )
 def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Have the timers of the threads of which the next handler is forked be ten seconds late."""
+    """Set a timer slack of 10 s on the threads that fork the next handler. It inherits it."""
     on_forking_threads(
         attacker, lambda pid: attacker.write_file(f"/proc/{pid}/timerslack_ns", b"%d" % SLACK_NS)
     )
@@ -117,7 +122,7 @@ def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=ALIKE,
 )
 def ioprio_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Let the threads of which the next handler is forked have the disk only when it is idle."""
+    """Set the idle I/O class on the threads that fork the next handler. It inherits it."""
     on_forking_threads(
         attacker, lambda pid: attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE)
     )
@@ -131,7 +136,7 @@ def ioprio_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=ALIKE,
 )
 def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Make the threads of which the next handler is forked the first to go when memory is short."""
+    """Set oom_score_adj 1000 on the threads that fork the next handler. It inherits it."""
     on_forking_threads(
         attacker, lambda pid: attacker.write_file(f"/proc/{pid}/oom_score_adj", b"1000")
     )
@@ -144,19 +149,20 @@ def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
     cpus=2,
     reach="sched_core_share_pid",
     needs=("SCHED_CORE",),
-    since="6.12",  # to 6.1, QEMU's processors have no threads
+    since="6.12",  # Linux 6.1 sees no SMT threads on QEMU's CPUs
     holes=NOT_SET_BACK,
 )
 def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Give each thread of which the next handler is forked a cookie: it runs with nobody else.
+    """Set core scheduling cookies on the threads that fork the next handler, by prctl(2).
 
-    Taken back afterwards, for whoever has none waits while one of these is on the same core.
+    The handler inherits one, and shares its core with no other task. The threads' cookies are
+    removed afterwards: a task without a cookie waits while a task with one runs on the same core.
     """
     on_forking_threads(
         attacker, lambda pid: attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, pid, ONE_THREAD)
     )
     handler.restart()
-    on_forking_threads(  # it becomes as our own, which is none
+    on_forking_threads(  # PR_SCHED_CORE_SHARE_TO copies the attacker's cookie, which is none
         attacker, lambda pid: attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_TO, pid, ONE_THREAD)
     )
 
@@ -170,13 +176,15 @@ def core_sched_inherit(attacker: Attacker, handler: Handler) -> None:
     reach="perf_event_alloc",
     target="start",
     holes=on_kthread(
-        Verdict.TAMPERED, "it inherits as well, though it has no user stack", partly=True
+        Verdict.TAMPERED,
+        "a kernel thread inherits the event as well, though it has no user stack",
+        partly=True,
     )
     | on_debug(Verdict.TAMPERED, NO_PROBES),
     debugging=True,
 )
 def perf_inherit_from_kworker(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret off the stack of the next handler, which inherits a worker's perf events."""
+    """Sample the next handler's stack by inherited perf events and find the secret in it."""
     events = on_forking_threads(attacker, partial(_sample_heirs, attacker))
     for event in events:
         event.map_ring()
@@ -200,11 +208,11 @@ def _sample_heirs(attacker: Attacker, pid: int) -> PerfEvent:
     answers=("L5", "R15"),
     reach="set_fs_root",
     holes=on_both(
-        Verdict.TAMPERED, "the kernel's threads share their root with pid 1, and nothing sets it"
+        Verdict.TAMPERED, "the kernel's threads share pid 1's root, and nothing resets it"
     ),
 )
 def init_fs_chroot(attacker: Attacker, handler: Handler) -> None:
-    """Have pid 1, with which the kernel's threads share it, take another directory for the root."""
+    """Have pid 1 call chroot(2) by ptrace. The kernel's threads and handlers share its root."""
     with attacker.setup():
         attacker.mkdir("/tmp/root")  # noqa: S108 - the guest's, not ours
         attacker.mount("/", "/tmp/root", "none", MS_BIND)  # noqa: S108
@@ -220,7 +228,7 @@ def init_fs_chroot(attacker: Attacker, handler: Handler) -> None:
     reach="workqueue_apply_unbound_cpumask",
 )
 def workqueue_cpumask_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Confine the kernel's workers, of which the next handler is forked, to one of two CPUs."""
+    """Restrict unbound workers to one of two CPUs. The next handler inherits the CPU mask."""
     attacker.write_file(WORKERS_CPUS, b"2")
 
 
@@ -231,7 +239,7 @@ def workqueue_cpumask_inherit(attacker: Attacker, handler: Handler) -> None:
     reach="proc_cap_handler",
 )
 def umh_bset_inheritable(attacker: Attacker, handler: Handler) -> None:
-    """Leave what the kernel starts no capability but the one to load a module."""
+    """Set usermodehelper/bset to CAP_SYS_MODULE. The next handler has no other capability."""
     attacker.write_file(BSET, b"%d 0" % CAP_SYS_MODULE)
 
 
@@ -259,9 +267,10 @@ _of_workers = partial(
 
 @_of_workers(target="system", also=(Effect.INTEGRITY,), shows="policy")
 def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
-    """Let the kernel's workers, who talk to the handler, run only when nobody burns CPU time.
+    """Set SCHED_IDLE on the kernel's workers while other tasks burn CPU time. Requests stall.
 
-    Who is started meanwhile inherits it: that one is, for certain, once the burning is over.
+    A handler that starts meanwhile inherits the policy. The restart after the burning makes sure
+    that one inherits it.
     """
     _schedule_all(attacker, SCHED_IDLE)
     _burn(attacker, handler)
@@ -271,12 +280,12 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
 
 @_of_workers(
     target="start",
-    holes=on_kthread(Verdict.DISRUPTED, "a thread with a deadline cannot fork"),
+    holes=on_kthread(Verdict.DISRUPTED, "kthreadd cannot fork while it has SCHED_DEADLINE"),
 )
 def deadline_cannot_fork(attacker: Attacker, handler: Handler) -> None:
-    """Give the threads of which the next handler is forked a deadline: such a thread may not fork.
+    """Set SCHED_DEADLINE on the threads that fork the next handler. They can no longer fork.
 
-    Set back afterwards: one failed start is enough.
+    The policy is set back after one failed start, which is enough.
     """
     on_forking_threads(
         attacker, partial(set_deadline, attacker, runtime=DEADLINE_NS, period=PERIOD_NS)
@@ -287,11 +296,11 @@ def deadline_cannot_fork(attacker: Attacker, handler: Handler) -> None:
 
 @_of_workers(target="system", cpus=2)
 def lone_worker(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel's workers made anew, one each, and no second one, without whom none works.
+    """Recreate the worker pools with one worker each while kthreadd cannot fork. Work stalls.
 
-    A race: no second one must be wanted before kthreadd can no longer fork.
+    This is a race: kthreadd must be unable to fork before a pool asks for a second worker.
     """
-    attacker.write_file(WORKERS_CPUS, b"3")  # the payload would not tell by whom it is refused
+    attacker.write_file(WORKERS_CPUS, b"3")  # the payload writes it as well, without an errno
     payload = attacker.payload("lone_worker")
     for cpus in ("1", "2") * TURNS:
         attacker.run(payload, cpus)
@@ -300,6 +309,6 @@ def lone_worker(attacker: Attacker, handler: Handler) -> None:
         won = handler.requests() == seen
         attacker.tried(won=won)
         attacker.sched_setscheduler(KTHREADD, SCHED_OTHER, 0)
-        attacker.write_file(WORKERS_CPUS, b"3")  # before another handler is started there
+        attacker.write_file(WORKERS_CPUS, b"3")  # before a worker with this mask forks a handler
         if won:
             break

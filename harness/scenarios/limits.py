@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by memory that runs short, and by limits set for the handler."""
+"""Attacks by the OOM killer and by resource limits of the handler."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 OOM_SCORE = on_both(
     Verdict.TAMPERED,
-    "it has a score as well, though the OOM killer passes it by",
+    "root may set the score, though the OOM killer spares the handler",
     partly=True,
 )
 
 
 def spare_attacker(attacker: Attacker) -> None:
-    """Have the OOM killer spare the agent, and what it starts, as set-up."""
+    """Exempt the agent and its children from the OOM killer. This is set-up."""
     with attacker.setup():
         attacker.write_file("/proc/self/oom_score_adj", b"-1000")
 
 
 def spare_all_but(attacker: Attacker, handler: Handler) -> None:
-    """Have the OOM killer spare whom root can see and the handler is not, as set-up."""
+    """Exempt all visible processes but the handler from the OOM killer. This is set-up."""
     with attacker.setup():
         for name in attacker.listdir("/proc"):
             if name.isdecimal() and int(name) != handler.pid:
-                with suppress(GuestError):  # it has ended, or a policy has something against it
-                    # The kernel's threads have no memory; of them the next handler is forked.
+                with suppress(GuestError):  # the process has ended, or a policy refuses the write
+                    # Not the kernel's threads, which have no memory: the next handler inherits it.
                     if b"VmRSS:" in attacker.read_file(f"/proc/{name}/status"):
                         attacker.write_file(f"/proc/{name}/oom_score_adj", b"-1000")
 
@@ -51,7 +51,7 @@ def spare_all_but(attacker: Attacker, handler: Handler) -> None:
     holes=OOM_SCORE,
 )
 def oom_score_adj_sysrq(attacker: Attacker, handler: Handler) -> None:
-    """Make the handler the first to go when memory is short, and say that memory is short."""
+    """Set oom_score_adj 1000 on the handler and run the OOM killer by sysrq-f."""
     spare_attacker(attacker)
     attacker.write_file(f"/proc/{handler.pid}/oom_score_adj", b"1000")
     handler.wait_for_request()
@@ -66,7 +66,7 @@ def oom_score_adj_sysrq(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def sysrq_oom(attacker: Attacker, handler: Handler) -> None:
-    """Say that memory is short, when there is nobody but the handler whom that could end."""
+    """Run the OOM killer by sysrq-f after all processes but the handler got oom_score_adj -1000."""
     spare_all_but(attacker, handler)
     attacker.write_file("/proc/sysrq-trigger", b"f")
     handler.wait_for_request()
@@ -80,7 +80,7 @@ def sysrq_oom(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def global_oom(attacker: Attacker, handler: Handler) -> None:
-    """Use up all memory, with a score by which the OOM killer takes everybody else first."""
+    """Use up all memory with oom_score_adj -1000, so that the OOM killer takes other processes."""
     spare_attacker(attacker)
     filler = attacker.spawn(attacker.payload("fill_memory"))
     handler.wait_for_arrival()
@@ -95,10 +95,10 @@ def global_oom(attacker: Attacker, handler: Handler) -> None:
     ends_machine=True,
     reach="out_of_memory",
     target="system",
-    holes=on_both(Verdict.DISRUPTED, "the whole machine ends, as root says it shall"),
+    holes=on_both(Verdict.DISRUPTED, "root may choose by a sysctl that the machine panics"),
 )
 def panic_on_oom(attacker: Attacker, handler: Handler) -> None:
-    """Use up all memory on a machine that is told to panic when it has no more."""
+    """Set vm.panic_on_oom and use up all memory. The kernel panics."""
     attacker.write_file("/proc/sys/vm/panic_on_oom", b"1")
     attacker.waitpid(attacker.spawn(attacker.payload("fill_memory")))
 
@@ -111,9 +111,11 @@ def panic_on_oom(attacker: Attacker, handler: Handler) -> None:
     call="prlimit64",
     refused=(EPERM,),
     reach="security_task_setrlimit",
-    holes=on_kthread(Verdict.TAMPERED, "its limits can be set as well, though they do not bind it"),
+    holes=on_kthread(
+        Verdict.TAMPERED, "a kernel thread's limits can be set as well, though they do not bind it"
+    ),
 )
 def prlimit_cpu(attacker: Attacker, handler: Handler) -> None:
-    """Give the handler a second of CPU time to live."""
+    """Set RLIMIT_CPU of 1 s on the handler with prlimit(2). Then the kernel kills it."""
     attacker.prlimit(handler.pid, RLIMIT_CPU, (1, 1))
     handler.wait_for_request()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What ptrace's READ mode lets root look at, and ATTACH mode where /proc asks for no less."""
+"""Reads of the handler's state that take PTRACE_MODE_READ, in some files PTRACE_MODE_ATTACH."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CLONE_NEWUTS = 0x04000000
 PIDFD_GET_UTS_NAMESPACE = 0xFF0A
 AT_ENTRY = 9
 LOOKS = 100
-"""How often to look for a handler that waits: it mostly does."""
+"""How often to look for a handler that sleeps. Mostly it sleeps."""
 
 WAITS_IN = (b"pipe_read", b"umd_witness_receive")
-"""The functions that a process and a thread wait for their next request in, as the host knows."""
+"""The kernel functions in which a process and a kernel thread wait for their next request."""
 
-SEEN_ALIKE = on_kthread(Verdict.HELD, "to look at a thread takes ptrace's check as well, no more")
+SEEN_ALIKE = on_kthread(Verdict.HELD, "root passes ptrace's check for a kernel thread")
 
 _look = partial(
     scenario,
@@ -63,7 +63,7 @@ _by_trace = partial(
     no_target_at="security_ptrace_access_check",
 )
 def kcmp(attacker: Attacker, handler: Handler) -> None:
-    """Compare the handler's descriptors, as to which of them are one and the same file."""
+    """Compare the handler's descriptors 0 and 1 with kcmp(2). They are two pipes."""
     order = attacker.syscall("kcmp", handler.pid, handler.pid, KCMP_FILE, 0, 1)
     attacker.gain("that it has two pipes", order != 0, truth=True)
 
@@ -75,7 +75,7 @@ def kcmp(attacker: Attacker, handler: Handler) -> None:
     refused=(EPERM,),
 )
 def setns_pidfd(attacker: Attacker, handler: Handler) -> None:
-    """Enter the handler's namespaces, which are everybody's."""
+    """Enter the handler's UTS namespace with setns(2). It is the initial one."""
     with attacker.pidfd_open(handler.pid) as pidfd:
         attacker.syscall("setns", pidfd.fd, CLONE_NEWUTS)
 
@@ -88,7 +88,7 @@ def setns_pidfd(attacker: Attacker, handler: Handler) -> None:
     since="6.11",
 )
 def pidfd_get_namespace(attacker: Attacker, handler: Handler) -> None:
-    """Take a descriptor of one of the handler's namespaces, which are everybody's."""
+    """Get the handler's UTS namespace with PIDFD_GET_UTS_NAMESPACE. It is the initial one."""
     with attacker.pidfd_open(handler.pid) as pidfd:
         attacker.close(attacker.syscall("ioctl", pidfd.fd, PIDFD_GET_UTS_NAMESPACE, 0))
 
@@ -100,7 +100,7 @@ def pidfd_get_namespace(attacker: Attacker, handler: Handler) -> None:
     holes=SEEN_ALIKE,
 )
 def get_robust_list(attacker: Attacker, handler: Handler) -> None:
-    """Ask where the handler keeps the list of its robust futexes: it has none."""
+    """Get the address of the handler's robust futexes with get_robust_list(2). It has none."""
     head, size = bytearray(8), bytearray(8)
     attacker.syscall("get_robust_list", handler.pid, head, size)
     attacker.gain("that it has no robust futexes", int.from_bytes(head, "little"), truth=0)
@@ -110,7 +110,7 @@ def get_robust_list(attacker: Attacker, handler: Handler) -> None:
     surface="pagemap-pagemap-scan",
 )
 def pagemap(attacker: Attacker, handler: Handler) -> None:
-    """Find out in which page of physical memory the secret lies."""
+    """Read the page frame of the secret from /proc/<pid>/pagemap."""
     expect_memory(attacker, handler.pid)
     frame = page_frame(attacker, handler.pid, handler.symbol("secret"))
     attacker.gain("the secret's page frame", frame, truth=handler.physical("secret") // PAGE)
@@ -121,7 +121,7 @@ def pagemap(attacker: Attacker, handler: Handler) -> None:
     since="6.7",
 )
 def pagemap_scan(attacker: Attacker, handler: Handler) -> None:
-    """Search the handler's memory for pages that are there."""
+    """Find the handler's present pages with the PAGEMAP_SCAN ioctl."""
     page = handler.symbol("secret") & -PAGE
     found = scan(attacker, handler.pid, page, page + PAGE, PAGE_IS_PRESENT)
     attacker.gain("that the secret is in memory", found, truth=(page, page + PAGE))
@@ -132,7 +132,7 @@ _by_proc = partial(_by_memory, surface="proc-maps-smaps-numa-maps-environ-auxv-i
 
 @_by_proc()
 def proc_maps(attacker: Attacker, handler: Handler) -> None:
-    """Read in each of three files where the handler's code lies."""
+    """Read the address of the handler's code from /proc/<pid>/maps, smaps and numa_maps."""
     expect_memory(attacker, handler.pid)
     code = handler.symbol("_start") & -PAGE
     for name in ("maps", "smaps", "numa_maps"):
@@ -145,7 +145,7 @@ def proc_maps(attacker: Attacker, handler: Handler) -> None:
 
 @_by_proc()
 def proc_auxv(attacker: Attacker, handler: Handler) -> None:
-    """Read where the handler's program begins, in what the kernel told it when it started."""
+    """Read the handler's entry point from /proc/<pid>/auxv."""
     expect_memory(attacker, handler.pid)
     words = attacker.read_file(f"/proc/{handler.pid}/auxv")
     vector = dict(struct.iter_unpack("<2Q", words))
@@ -154,7 +154,7 @@ def proc_auxv(attacker: Attacker, handler: Handler) -> None:
 
 @_by_proc()
 def proc_environ(attacker: Attacker, handler: Handler) -> None:
-    """Read the environment that the handler was started with: an empty one."""
+    """Read the handler's environment from /proc/<pid>/environ. It is empty."""
     expect_memory(attacker, handler.pid)
     environment = attacker.read_file(f"/proc/{handler.pid}/environ")
     attacker.gain("its environment", environment, truth=b"")
@@ -165,26 +165,26 @@ def proc_environ(attacker: Attacker, handler: Handler) -> None:
     holes=SEEN_ALIKE,
 )
 def proc_wchan(attacker: Attacker, handler: Handler) -> None:
-    """Read whether the handler waits, and a guess at the kernel's function that it does so in."""
+    """Read from /proc/<pid>/wchan whether the handler sleeps, and in which kernel function."""
     for _ in range(LOOKS):
-        if attacker.read_file(f"/proc/{handler.pid}/wchan") != b"0":  # or who asks may not know
+        if attacker.read_file(f"/proc/{handler.pid}/wchan") != b"0":  # 0 without permission, too
             attacker.gain("that it waits", True, truth=True)
             break
 
 
 @_by_trace()
 def proc_syscall(attacker: Attacker, handler: Handler) -> None:
-    """Read the arguments of the system call that the handler is in: where it reads to."""
+    """Read the handler's current system call and its arguments from /proc/<pid>/syscall."""
     for _ in range(LOOKS):
         words = attacker.read_file(f"/proc/{handler.pid}/syscall").split()
         if len(words) > 1:
             break
     else:
-        raise LookupError("it never waits")
+        raise LookupError("the handler never slept in a system call")
     call, _, buffer, *_ = (int(word, 0) for word in words)
     if not buffer:
         raise NoTarget("it makes no system calls")
-    # In a frame, the request comes after what tells its length.
+    # The handler may read a frame's header first, which holds the length of the request.
     places = {handler.symbol("request"), handler.symbol("outer")}
     attacker.gain("where it reads to", call == 0, truth=buffer in places)
 
@@ -193,7 +193,7 @@ def proc_syscall(attacker: Attacker, handler: Handler) -> None:
     holes=SEEN_ALIKE,
 )
 def proc_stack(attacker: Attacker, handler: Handler) -> None:
-    """Read the functions on the handler's kernel stack."""
+    """Read the handler's kernel stack from /proc/<pid>/stack."""
     if _shows(attacker, f"/proc/{handler.pid}/stack", WAITS_IN):
         attacker.gain("its kernel stack", True, truth=True)
 
@@ -202,12 +202,12 @@ def proc_stack(attacker: Attacker, handler: Handler) -> None:
     holes=SEEN_ALIKE,
 )
 def proc_personality(attacker: Attacker, handler: Handler) -> None:
-    """Read the handler's personality, by which the kernel treats it as of another system."""
+    """Read the handler's execution domain from /proc/<pid>/personality."""
     text = attacker.read_file(f"/proc/{handler.pid}/personality")
     attacker.gain("its personality", int(text, 16), truth=0)
 
 
 def _shows(attacker: Attacker, path: str, names: tuple[bytes, ...]) -> bool:
-    """Whether a file names one of these functions, sooner or later."""
+    """Whether a file names one of these functions in any of several reads."""
     looks = (attacker.read_file(path) for _ in range(LOOKS))
     return any(name in text for text in looks for name in names)

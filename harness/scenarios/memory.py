@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on memory by what the kernel does with it: reclaims, moves and watches it."""
+"""Attacks by the kernel's memory management, which monitors, migrates, splits and merges pages."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ UFFD_API = 0xAA
 UFFDIO_REGISTER_MODE_MISSING = 1
 
 HALF = 1 << 46
-"""Half of the address space: stacks lie above, programs below."""
+"""Half of the address space: stacks lie above it, programs below it."""
 SECONDS = 3.0
 FEW = 1 / 128
-"""Of all frames, our own among them."""
+"""The part of all page frames that counts as few. The attacker's own frames are included."""
 ROUNDS = 16
-"""How often to have them marked: where others run as well, not the same frames are in use."""
+"""How often to mark all frames idle. Each round drops frames that other processes used before."""
 
 
 def must_have_memory(attacker: Attacker, handler: Handler) -> None:
-    """Raise NoTarget for a handler that is no process."""
+    """Raise NoTarget if the handler is not a process."""
     if b"VmRSS" not in attacker.read_file(f"/proc/{handler.pid}/status"):
         raise NoTarget(NO_MEMORY)
 
@@ -60,7 +60,7 @@ def must_have_memory(attacker: Attacker, handler: Handler) -> None:
     debugging=True,
 )
 def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
-    """Have DAMON tell which part of the handler's memory is in use."""
+    """Monitor the handler's memory with DAMON. It reports which regions are accessed."""
     damon = Damon(attacker, handler.pid, "stat")
     if not damon.tried():
         raise NoTarget(NO_MEMORY)
@@ -85,11 +85,11 @@ def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
     freezes=True,
 )
 def clear_refs(attacker: Attacker, handler: Handler) -> None:
-    """Clear the accessed bits of the handler's memory, by which the kernel knows it is in use."""
+    """Clear the accessed bits of the handler's page table through /proc/<pid>/clear_refs."""
     must_have_memory(attacker, handler)
-    with SnapshotDevice(attacker) as snapshot, snapshot.frozen():  # or it sets them again
+    with SnapshotDevice(attacker) as snapshot, snapshot.frozen():  # or the handler sets them again
         was_accessed = handler.is_accessed("chain")
-        for _ in range(LOOKS):  # one that is not frozen may be quicker
+        for _ in range(LOOKS):  # a handler that is spared the freezer may set them again
             attacker.write_file(f"/proc/{handler.pid}/clear_refs", b"1")
             if not handler.is_accessed("chain"):
                 break
@@ -109,7 +109,7 @@ def clear_refs(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def split_huge_pages(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler's huge pages split: it is too small to have any."""
+    """Split the handler's huge pages through debugfs/split_huge_pages. It has none."""
     attacker.write_file(
         "/sys/kernel/debug/split_huge_pages", f"{handler.pid},0x0,0x7fffffffffff".encode()
     )
@@ -124,10 +124,10 @@ def split_huge_pages(attacker: Attacker, handler: Handler) -> None:
     refused=(EINVAL,),
     reach="cgroup_procs_write_start",
     target="system",
-    holes=on_kthread(Verdict.TAMPERED, "it can be confined to a node as well"),
+    holes=on_kthread(Verdict.TAMPERED, "a kernel thread can be restricted to a node as well"),
 )
 def cpuset_mems(attacker: Attacker, handler: Handler) -> None:
-    """Confine the handler to one memory node, and have its pages moved there."""
+    """Move the handler into a cgroup and set cpuset.mems. The kernel migrates its pages."""
     cell = root(attacker).child("cell", "cpuset")
     move_into(cell, handler)
     cell.set("cpuset.mems", "1")
@@ -143,7 +143,7 @@ def cpuset_mems(attacker: Attacker, handler: Handler) -> None:
     needs=("IDLE_PAGE_TRACKING",),
 )
 def page_idle(attacker: Attacker, handler: Handler) -> None:
-    """Find the page frames of the handler's memory: among the few that are in use for a moment."""
+    """Find the handler's page frames by page_idle/bitmap: few frames are accessed in a moment."""
     state = handler.physical("chain") // PAGE
     used = frames_with(attacker, KPF_ANON)
     for _ in range(ROUNDS):
@@ -166,7 +166,7 @@ def page_idle(attacker: Attacker, handler: Handler) -> None:
     needs=("KSM",),
 )
 def ksm_merge(attacker: Attacker, handler: Handler) -> None:
-    """Have pages of ours merged with all that are alike: only those that were offered are."""
+    """Merge equal pages with KSM. It takes pages under MADV_MERGEABLE only, not the handler's."""
     with attacker.setup():
         size = 2 * PAGE
         protection, flags = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
@@ -178,7 +178,7 @@ def ksm_merge(attacker: Attacker, handler: Handler) -> None:
     deadline = time.monotonic() + SECONDS
     while int(attacker.read_file(f"{KSM}/full_scans")) < scans + 2:
         if time.monotonic() > deadline:
-            raise TimeoutError("KSM never looked at all that it was offered")
+            raise TimeoutError("KSM did not finish two full scans in time")
 
 
 @scenario(
@@ -192,7 +192,7 @@ def ksm_merge(attacker: Attacker, handler: Handler) -> None:
     needs=("USERFAULTFD",),
 )
 def userfaultfd_register(attacker: Attacker, handler: Handler) -> None:
-    """Ask to handle the page faults at the handler's addresses: at our own, that is."""
+    """Register the handler's addresses in userfaultfd(2), which means the attacker's own memory."""
     with attacker.setup():
         uffd = attacker.syscall("userfaultfd", 0)
         attacker.syscall("ioctl", uffd, UFFDIO_API, bytearray(struct.pack("<3Q", UFFD_API, 0, 0)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What root learns of the handler, and does to where it lies, by asking nobody's leave.
+"""Information about the handler that root gets, and moves of its pages, without any hook.
 
-None of it is more than a step: to know whom to attack, and when.
+Each is only a step: it tells an attacker which process to attack, and when.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
 
 STARTS, ROUNDS = 24, 3
-"""A page that is in use at the moment is passed over."""
+"""Several, because compaction skips a page that is in use."""
 
 _LOG = 1 << 18
 _READ_ALL = 3  # SYSLOG_ACTION_READ_ALL
@@ -33,12 +33,12 @@ _look = partial(
     effect=Effect.STEP,
     answers=("T4", "R16"),
     target="system",
-    holes=on_both(Verdict.HELD, "what runs, the kernel tells of all alike, and asks no hook"),
+    holes=on_both(Verdict.HELD, "the kernel tells root about all tasks alike, and calls no hook"),
 )
 
 
 def read_proc(attacker: Attacker, pid: int, file: str) -> bytes:
-    """Read what /proc says of a process; nothing of one that has ended meanwhile."""
+    """Read a file of a process in /proc. It is empty if the process has ended meanwhile."""
     try:
         return attacker.read_file(f"/proc/{pid}/{file}")
     except GuestError as error:
@@ -49,7 +49,7 @@ def read_proc(attacker: Attacker, pid: int, file: str) -> bytes:
 
 @_look(surface="proc-info-no-check", reach="proc_pid_status")
 def proc_info(attacker: Attacker, handler: Handler) -> None:
-    """Find the handler among all processes: by its name in /proc/<pid>/status."""
+    """Find the handler's pid by its name in /proc/<pid>/status."""
     name = f"Name:\t{handler.name}\n".encode()
     for pid in map(int, filter(str.isdecimal, attacker.listdir("/proc"))):
         if read_proc(attacker, pid, "status").startswith(name):
@@ -58,7 +58,7 @@ def proc_info(attacker: Attacker, handler: Handler) -> None:
 
 @_look(surface="sysrq-t-w-l-dmesg", reach="show_state_filter")
 def sysrq_show_tasks(attacker: Attacker, handler: Handler) -> None:
-    """Have all tasks and their stacks written to the log, and find the handler there."""
+    """Have all tasks logged by sysrq-t and find the handler's pid in the kernel log."""
     log = bytearray(_LOG)
     attacker.write_file("/proc/sysrq-trigger", b"t")
     size = attacker.syscall("syslog", _READ_ALL, log, _LOG)
@@ -69,7 +69,7 @@ def sysrq_show_tasks(attacker: Attacker, handler: Handler) -> None:
 
 @_look(surface="taskstats-proc-connector", reach="cn_proc_mcast_ctl")
 def proc_connector(attacker: Attacker, handler: Handler) -> None:
-    """Hear of every process that starts, and so of the next handler at once."""
+    """Listen to the proc connector, which reports the pid of the next handler at its fork."""
     events = ProcConnector(attacker)
     handler.restart()
     name = f"{handler.name}\n".encode()
@@ -79,7 +79,7 @@ def proc_connector(attacker: Attacker, handler: Handler) -> None:
 
 @_look(surface="taskstats-proc-connector", reach="taskstats_user_cmd")
 def taskstats(attacker: Attacker, handler: Handler) -> None:
-    """Get the account of every task that ends, and so the handler's."""
+    """Listen to taskstats, which reports the handler's accounting data when it exits."""
     accounts = TaskStats(attacker)
     pid = handler.pid
     handler.restart()
@@ -96,7 +96,7 @@ def taskstats(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def compact_memory(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel compact memory, and so move the handler's pages to elsewhere."""
+    """Compact memory by vm.compact_memory. The kernel moves the handler's pages."""
     for _ in range(STARTS):
         before = handler.physical("chain")
         for _ in range(ROUNDS):
@@ -110,9 +110,9 @@ def compact_memory(attacker: Attacker, handler: Handler) -> None:
 
 
 def start_elsewhere(attacker: Attacker, handler: Handler) -> None:
-    """Restart the handler while another process takes all pages that it can: what is left for it.
+    """Restart the handler while another process holds most pages, so that it gets other pages.
 
-    Pages are compacted towards the end of memory; those that lie there already do not move.
+    Compaction moves pages towards the end of memory. Pages that lie there already do not move.
     """
     with attacker.setup():
         taker = attacker.spawn(attacker.payload("take_pages"))

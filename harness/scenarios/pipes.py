@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What else can be done to the handler's pipes, once ptrace's check lets root get at them."""
+"""More attacks on the handler's pipes, to which root gets by ptrace's check."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FAN_ACCESS_PERM = 0x20000
 AT_FDCWD = -100
 
 REQUEST_NUMBER = struct.Struct("<4xI")
-"""In struct witness_message (overlay/kernel/umd_witness/message.h)."""
+"""The number of a request in struct witness_message (overlay/kernel/umd_witness/message.h)."""
 FRAME_MAGIC, FRAME_SIZE = b"UMDF", 24
-"""Of struct umd_frame (overlay/include/uapi/linux/umd.h), which may go before it."""
+"""The head of struct umd_frame (overlay/include/uapi/linux/umd.h), which may precede a message."""
 
 
 @by_proc_fd(
@@ -35,7 +35,7 @@ FRAME_MAGIC, FRAME_SIZE = b"UMDF", 24
     surface="proc-fd-vmsplice",
 )
 def proc_fd_vmsplice(attacker: Attacker, handler: Handler) -> None:
-    """Lay a page of ours into the pipe that the kernel reads, and rewrite it while it is there."""
+    """Add a page to /proc/<pid>/fd/1 by vmsplice(2) and change it while it is in the pipe."""
     with attacker.setup():
         access, kind = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
         page = attacker.syscall("mmap", 0, PAGE, access, kind, -1, 0)
@@ -53,10 +53,10 @@ def proc_fd_vmsplice(attacker: Attacker, handler: Handler) -> None:
     surface="proc-fd-vmsplice",
 )
 def proc_fd_tee(attacker: Attacker, handler: Handler) -> None:
-    """Copy a request out of the handler's pipe, which the handler gets all the same."""
+    """Copy a request from /proc/<pid>/fd/0 by tee(2). The handler still gets the request."""
     with attacker.setup():
         copied, into = attacker.pipe()
-        attacker.sched_setscheduler(0, SCHED_FIFO, 1)  # or the handler is first to take it
+        attacker.sched_setscheduler(0, SCHED_FIFO, 1)  # or the handler reads the request first
     first = max(handler.requests())
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY) as pipe:
         attacker.syscall("tee", pipe.fd, into.fd, FRAME_SIZE + handler.request_size, 0)
@@ -72,7 +72,7 @@ def proc_fd_tee(attacker: Attacker, handler: Handler) -> None:
     surface="proc-fd-setpipe-sz",
 )
 def proc_fd_setpipe_sz(attacker: Attacker, handler: Handler) -> None:
-    """Hold the handler's pipe open, so that it never ends, and make it as small as they get."""
+    """Hold /proc/<pid>/fd/0 open and shrink the pipe to one page by F_SETPIPE_SZ."""
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY) as pipe:
         attacker.fcntl(pipe.fd, F_SETPIPE_SZ, PAGE)
         handler.wait_for_request()
@@ -85,7 +85,7 @@ def proc_fd_setpipe_sz(attacker: Attacker, handler: Handler) -> None:
     surface="proc-fd-setpipe-sz",
 )
 def proc_fd_splice_lock(attacker: Attacker, handler: Handler) -> None:
-    """Splice into the handler's pipe what never comes, which holds the pipe's lock meanwhile."""
+    """Splice from an idle terminal to /proc/<pid>/fd/0. splice(2) holds the pipe's lock."""
     with attacker.setup():
         hold = attacker.payload("hold_pipe")
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:
@@ -107,7 +107,7 @@ def proc_fd_splice_lock(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
 )
 def pidfd_getfd_nonblock(attacker: Attacker, handler: Handler) -> None:
-    """Take a copy of the handler's descriptor, and have reads from it no longer wait."""
+    """Copy the handler's descriptor 0 by pidfd_getfd(2) and set O_NONBLOCK on the pipe."""
     with attacker.pidfd_open(handler.pid) as pidfd, attacker.pidfd_getfd(pidfd.fd, 0) as pipe:
         handler.wait_for_request()
         attacker.fcntl(pipe.fd, F_SETFL, O_NONBLOCK)
@@ -121,7 +121,7 @@ def pidfd_getfd_nonblock(attacker: Attacker, handler: Handler) -> None:
     holes={},
 )
 def fanotify_pipe_perm(attacker: Attacker, handler: Handler) -> None:
-    """Have reads from the handler's pipe ask us for permission: fanotify asks for files alone."""
+    """Mark /proc/<pid>/fd/0 with FAN_ACCESS_PERM. fanotify sends no such event for a pipe."""
     with attacker.setup():
         group = attacker.syscall("fanotify_init", FAN_CLASS_CONTENT, O_RDONLY)
     pipe = f"/proc/{handler.pid}/fd/0"

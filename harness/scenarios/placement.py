@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the handler's memory lies and what runs beside it: root's to say, if ptrace agrees."""
+"""Attacks on the node of the handler's memory and on its core, which ptrace's check guards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MPOL_MF_MOVE_ALL = 4
 NODES = struct.Struct("<Q")
 """A mask of memory nodes."""
 NODES_BITS = 65
-"""How many nodes that has, as the system calls count: the last one is not looked at."""
+"""The number of bits in the mask, as the system calls take it: one more than they look at."""
 
 PR_SCHED_CORE = 62
 PR_SCHED_CORE_CREATE, PR_SCHED_CORE_SHARE_TO = 1, 2
@@ -33,7 +33,7 @@ _move = partial(
     refused=(EPERM,),
     no_target=(EINVAL,),
     no_target_at="security_task_movememory",
-    # Not ptrace's hook: where that lets everybody in, the one for moving memory does not.
+    # Not ptrace's hook: where that allows debugging, task_movememory still refuses.
     reach="ptrace_may_access",
 )
 
@@ -45,7 +45,7 @@ MOVED = "its state on another node"
     call="move_pages",
 )
 def move_pages(attacker: Attacker, handler: Handler) -> None:
-    """Move the page with the handler's state to another memory node."""
+    """Move the page with the handler's state to another NUMA node by move_pages(2)."""
     target = 1 - handler.node("chain")
     page, node, status = (
         struct.pack("<Q", handler.symbol("chain")),
@@ -61,7 +61,7 @@ def move_pages(attacker: Attacker, handler: Handler) -> None:
     call="migrate_pages",
 )
 def migrate_pages(attacker: Attacker, handler: Handler) -> None:
-    """Move all that the handler has on one memory node to another."""
+    """Move the handler's pages to another NUMA node by migrate_pages(2)."""
     source = handler.node("chain")
     old, new = (NODES.pack(1 << node) for node in (source, 1 - source))
     attacker.syscall("migrate_pages", handler.pid, NODES_BITS, old, new)
@@ -77,12 +77,12 @@ def migrate_pages(attacker: Attacker, handler: Handler) -> None:
     refused=(EPERM,),
     reach="security_ptrace_access_check",
     needs=("SCHED_CORE",),
-    since="6.12",  # to 6.1, QEMU's processors have no threads
+    since="6.12",  # Linux 6.1 sees no SMT threads on QEMU's CPUs
     cpus=2,
-    holes=on_kthread(Verdict.TAMPERED, "a cookie is given to threads as to processes"),
+    holes=on_kthread(Verdict.TAMPERED, "root may give a kernel thread a cookie as well"),
 )
 def core_sched_cookie(attacker: Attacker, handler: Handler) -> None:
-    """Give the handler a cookie of ours: while it runs, its core's other thread runs only us."""
+    """Set the attacker's core scheduling cookie on the handler by prctl(2), to share its core."""
     with attacker.setup():
         attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, ONE_THREAD)
     attacker.prctl(PR_SCHED_CORE, PR_SCHED_CORE_SHARE_TO, handler.pid, ALL_THREADS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by memory that fails, runs short, or is written out whole: to a dump, or an image."""
+"""Attacks by failing memory, overcommit limits, core dumps and hibernation images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HWPOISON = "/sys/kernel/debug/hwpoison/corrupt-pfn"
 MCE_INJECT = "/sys/kernel/debug/mce-inject"
 MCE_INTERVAL = "/sys/devices/system/machinecheck/machinecheck0/check_interval"
 
-# IA32_MCi_STATUS and IA32_MCi_MISC: an error found before anybody used what is wrong
+# IA32_MCi_STATUS and IA32_MCi_MISC: an error that was found before the memory was used
 MCI_ENABLED_AT_ADDRESS = 1 << 60 | 1 << 58
 MCI_UNCORRECTED, MCI_DEFERRED, MCI_ECC_ERROR = 1 << 61, 1 << 44, 8 << 16
 MCI_MISC_PHYSICAL_PAGE = 2 << 6 | 12
@@ -42,7 +42,7 @@ OVERCOMMIT = "/proc/sys/vm/overcommit"
 
 SECONDS = 4.0
 
-ALL_OF_MEMORY = "an image holds all of memory, a kernel thread's too; lockdown closes it"
+ALL_OF_MEMORY = "the image holds all memory, also a kernel thread's; lockdown closes it"
 
 
 @scenario(
@@ -56,7 +56,7 @@ ALL_OF_MEMORY = "an image holds all of memory, a kernel thread's too; lockdown c
     needs=("MEMORY_FAILURE",),
 )
 def soft_offline(attacker: Attacker, handler: Handler) -> None:
-    """Have the page of the handler's state replaced by another, as if it were about to fail."""
+    """Soft-offline the page of the handler's state through sysfs. The kernel moves the page."""
     drain_batches(attacker)
     before = handler.physical("chain")
     attacker.write_file(SOFT_OFFLINE, f"{before:#x}".encode())
@@ -78,7 +78,7 @@ def soft_offline(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def hwpoison_inject(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel take the page of the handler's state for broken, through debugfs."""
+    """Poison the page of the handler's state through hwpoison/corrupt-pfn in debugfs."""
     attacker.write_file(HWPOISON, hex(handler.physical("chain") // PAGE).encode())
 
 
@@ -92,10 +92,10 @@ def hwpoison_inject(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def mce_inject(attacker: Attacker, handler: Handler) -> None:
-    """Forge a machine check of the page of the handler's state, found before anybody used it."""
+    """Inject a machine check for the page of the handler's state by mce-inject in debugfs."""
     is_amd = b"AuthenticAMD" in attacker.read_file("/proc/cpuinfo")
     with attacker.setup():
-        attacker.write_file(MCE_INTERVAL, b"1")  # seconds: nothing else calls for a look at it
+        attacker.write_file(MCE_INTERVAL, b"1")  # seconds: the kernel polls, no interrupt comes
     status = MCI_ENABLED_AT_ADDRESS | (MCI_DEFERRED | MCI_ECC_ERROR if is_amd else MCI_UNCORRECTED)
     for name, value in (
         ("flags", "hw"),
@@ -108,7 +108,7 @@ def mce_inject(attacker: Attacker, handler: Handler) -> None:
     deadline = time.monotonic() + SECONDS
     while b"HardwareCorrupted:     0 kB" in attacker.read_file("/proc/meminfo"):
         if time.monotonic() > deadline:
-            raise TimeoutError("the kernel never heard of the error")
+            raise TimeoutError("the kernel did not notice the machine check")
 
 
 @scenario(
@@ -124,11 +124,13 @@ def mce_inject(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
     needs=("MEMORY_FAILURE",),
     holes={
-        "isolated-debug": Hole(Verdict.DISRUPTED, "what cannot be locked is not started at all")
+        "isolated-debug": Hole(
+            Verdict.DISRUPTED, "a poisoned page cannot be locked, so no handler starts"
+        )
     },
 )
 def madvise_hwpoison(attacker: Attacker, handler: Handler) -> None:
-    """Map the handler's program, by way of /proc/<pid>/exe, and say that its code is broken."""
+    """Map the blob through /proc/<pid>/exe and poison a page of its code by MADV_HWPOISON."""
     with attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY) as program:
         attacker.waitpid(attacker.spawn(attacker.payload("poison_stdin"), stdin=program.fd))
 
@@ -141,7 +143,7 @@ def madvise_hwpoison(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def overcommit(attacker: Attacker, handler: Handler) -> None:
-    """Let no process have any more memory while the next handler starts."""
+    """Set vm.overcommit_memory to 2 and vm.overcommit_kbytes to 1 while the next handler starts."""
     attacker.write_file(f"{OVERCOMMIT}_kbytes", b"1")
     attacker.write_file(f"{OVERCOMMIT}_memory", b"2")
     handler.restart()
@@ -159,7 +161,7 @@ def overcommit(attacker: Attacker, handler: Handler) -> None:
     reach="find_lock_task_mm",
 )
 def process_mrelease(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler's memory reaped, as of a process that is dying: it is not."""
+    """Call process_mrelease(2) on the handler. It takes exiting processes only."""
     with attacker.pidfd_open(handler.pid) as pidfd:
         attacker.syscall("process_mrelease", pidfd.fd, 0)
 
@@ -175,7 +177,7 @@ def process_mrelease(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def coredump(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret in the handler's core dump: a BPF program has it abort."""
+    """Abort the handler by a BPF program and read the secret from its core dump."""
     with attacker.setup():
         attacker.write_file(CORE_PATTERN, f"|{attacker.payload('keep_stdin')} {CORE}".encode())
     abort = BpfObject(attacker, "abort", tgid=handler.pid.to_bytes(4, "little"))
@@ -201,7 +203,7 @@ def coredump(attacker: Attacker, handler: Handler) -> None:
     debugging=True,
 )
 def coredump_filter(attacker: Attacker, handler: Handler) -> None:
-    """Choose for the handler which of its memory a core dump would hold."""
+    """Choose what a core dump of the handler would hold by /proc/<pid>/coredump_filter."""
     attacker.write_file(f"/proc/{handler.pid}/coredump_filter", b"0xff")
 
 
@@ -217,7 +219,7 @@ def coredump_filter(attacker: Attacker, handler: Handler) -> None:
     freezes=True,
 )
 def hibernation_image(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret in a hibernation image, which nobody need write to any disk."""
+    """Make a hibernation image through /dev/snapshot and read the secret from it."""
     frame = handler.physical("chain") // PAGE
     with SnapshotDevice(attacker) as snapshot, snapshot.frozen(), snapshot.image():
         page = snapshot.page(frame)
@@ -236,18 +238,18 @@ def hibernation_image(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def hibernation_image_edit(attacker: Attacker, handler: Handler) -> None:
-    """Rewrite the handler's state in a hibernation image, and resume the machine from that."""
+    """Change the handler's state in a hibernation image and resume the machine from it."""
     frame, offset = divmod(handler.physical("chain"), PAGE)
-    SnapshotDevice(attacker).close()  # the payload opens it too: here its errno is told
+    SnapshotDevice(attacker).close()  # the payload opens it as well, but reports no errno
     attacker.spawn(attacker.payload("edit_image"), str(frame), str(offset))
-    handler.wait_for_rewind()  # which the agent's port does not survive
+    handler.wait_for_rewind()  # the agent's port does not survive the resume
 
 
 def wait_for_file(attacker: Attacker, path: str) -> bytes:
-    """The content of a file that is about to be there. Raises TimeoutError after 4 s."""
+    """Wait for a file and return its content. Raises TimeoutError after 4 s."""
     folder, _, name = path.rpartition("/")
     deadline = time.monotonic() + SECONDS
     while name not in attacker.listdir(folder):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"there was never a {path}")
+            raise TimeoutError(f"{path} was not created in time")
     return attacker.read_file(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by way of power management: the freezer, sleep, and the end of the whole machine."""
+"""Attacks by power management: the freezer, suspend, reboot and kexec."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POWER = "/sys/power"
 MILLISECOND = 1_000_000
 TOO_LONG = SLOW_NS * 3 // 2
 AWAKE = 500
-"""Requests that are answered before the machine should have gone to sleep."""
+"""How many answered requests show that the machine did not suspend."""
 TEST_SECONDS = "/sys/module/suspend/parameters/pm_test_delay"
 
 
@@ -43,7 +43,7 @@ _by_machine = partial(
     effect=Effect.AVAILABILITY,
     answers=("R16", "L3"),
     ends_machine=True,
-    holes=on_both(Verdict.DISRUPTED, "nothing outlives the machine it runs on"),
+    holes=on_both(Verdict.DISRUPTED, "root may end the machine, and every handler ends with it"),
 )
 
 
@@ -53,7 +53,7 @@ _by_machine = partial(
     freezes=True,
 )
 def dev_snapshot_freeze(attacker: Attacker, handler: Handler) -> None:
-    """Freeze all processes but one's own, as if to hibernate, for as long as one likes."""
+    """Freeze all other processes by SNAPSHOT_FREEZE on /dev/snapshot, for any length of time."""
     with attacker.open("/dev/snapshot", O_RDONLY) as snapshot:
         attacker.syscall("ioctl", snapshot.fd, SNAPSHOT_FREEZE, 0)
         handler.let_pass(TOO_LONG)
@@ -65,9 +65,10 @@ def dev_snapshot_freeze(attacker: Attacker, handler: Handler) -> None:
     surface="pm-test-freeze-suspend",
 )
 def pm_test_freezer(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel try out how it freezes all processes, while one is slow to be frozen.
+    """Run the freezer test of /sys/power/pm_test while one process is slow to freeze.
 
-    That one gets no CPU: the others, frozen already, wait for as long as the kernel waits for it.
+    That process gets almost no CPU time. The other processes are frozen already, and stay so until
+    pm_freeze_timeout has passed.
     """
     with attacker.setup():
         slow = attacker.spawn("/bin/busybox", "sh", "-c", "while :; do :; done")
@@ -90,9 +91,9 @@ def pm_test_freezer(attacker: Attacker, handler: Handler) -> None:
     through="pm_suspend",
 )
 def suspend_to_ram(attacker: Attacker, handler: Handler) -> None:
-    """Send the whole machine to sleep."""
+    """Suspend the machine to RAM by /sys/power/state."""
     state = f"{POWER}/state"
-    attacker.open(state, O_WRONLY).close()  # as the shell will: here its errno is told
+    attacker.open(state, O_WRONLY).close()  # the shell opens it as well, but reports no errno
     attacker.spawn("/bin/busybox", "sh", "-c", f"echo mem > {state}")
     for _ in range(AWAKE):
         handler.wait_for_request()
@@ -104,7 +105,7 @@ def suspend_to_ram(attacker: Attacker, handler: Handler) -> None:
     through="kernel_restart",
 )
 def reboot_machine(attacker: Attacker, handler: Handler) -> None:
-    """Restart the machine."""
+    """Restart the machine by reboot(2)."""
     reboot(attacker, RESTART)
     handler.wait_for_request()
 
@@ -114,7 +115,7 @@ def reboot_machine(attacker: Attacker, handler: Handler) -> None:
     through="sysrq_handle_crash",
 )
 def sysrq_crash(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel panic."""
+    """Crash the kernel by sysrq-c."""
     attacker.write_file("/proc/sysrq-trigger", b"c")
     handler.wait_for_request()
 
@@ -125,7 +126,7 @@ def sysrq_crash(attacker: Attacker, handler: Handler) -> None:
     lockdown={"kexec_load": EPERM},
 )
 def kexec(attacker: Attacker, handler: Handler) -> None:
-    """Put code of one's own in the kernel's place; it switches the machine off."""
+    """Load code of the attacker's with kexec_load(2) and boot it. It switches the machine off."""
     load_power_off(attacker)
     reboot(attacker, KEXEC)
     handler.wait_for_request()

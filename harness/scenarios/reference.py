@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The two reference cells of every variant: without them no other verdict counts (rule 3)."""
+"""The two reference cells of every variant. No other verdict counts without them (rule 3)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @scenario(effect=Effect.NONE, surface="reference", answers=("R14",))
 def nothing(attacker: Attacker, handler: Handler) -> None:
-    """Attack nothing: a handler left alone must hold."""
+    """Attack nothing. A handler that is left alone must be held."""
     attacker.getpid()
 
 
 @scenario(effect=Effect.INTEGRITY, surface="reference", answers=("R14",), from_host=True)
 def host_tamper(attacker: Attacker, handler: Handler) -> None:
-    """Flip one byte of the handler's state from outside: the witness must see it."""
+    """Flip one byte of the handler's state from the host. The witness must report it."""
     handler.flip_byte()

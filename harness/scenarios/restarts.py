@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks that leave the running handler alone: none comes after it.
+"""Attacks that keep the next handler from starting, and do nothing to the running one.
 
-What the attack takes away it gives back once a start has failed: one is enough, and what follows
-shows whether the library recovers.
+An attack undoes its change after one failed start, which is enough. The requests that follow show
+whether the library recovers.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ MODPROBE = "/proc/sys/kernel/modprobe"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 PID_MAX = "/proc/sys/kernel/pid_max"
 LEAST_PIDS = b"301"
-"""RESERVED_PIDS and one (kernel/pid.c): the sysctl takes no less."""
+"""RESERVED_PIDS + 1 (kernel/pid.c), the minimum of the sysctl."""
 
 SNAPSHOT_FREEZE, SNAPSHOT_UNFREEZE = 0x3301, 0x3302
 STORM = 8
 
 BY_MODPROBE = on_both(
-    Verdict.DISRUPTED, "the loader of either comes by modprobe, which is root's to point elsewhere"
+    Verdict.DISRUPTED, "modprobe loads the loader, also a kernel thread's, and root sets its path"
 )
 
 
@@ -53,12 +53,12 @@ _no_restart = partial(
     surface="umh-disabled",
     through="__usermodehelper_disable",
     needs=("HIBERNATION_SNAPSHOT_DEV",),
-    holes=on_both(Verdict.DISRUPTED, "no helper, modprobe included, starts while all is frozen"),
+    holes=on_both(Verdict.DISRUPTED, "no helper, not even modprobe, starts during a freeze"),
     lockdown=BY_OPEN,
     freezes=True,
 )
 def umh_disabled(attacker: Attacker, handler: Handler) -> None:
-    """Freeze all processes, as for a snapshot: meanwhile the kernel starts no helper."""
+    """Unload the loader and freeze all processes by /dev/snapshot. The kernel starts no helpers."""
     with attacker.open("/dev/snapshot", O_RDONLY) as snapshot:
         attacker.syscall("ioctl", snapshot.fd, SNAPSHOT_FREEZE, 0)
         attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
@@ -71,13 +71,13 @@ _no_helper = partial(_no_restart, surface="umh-workqueue-exhaustion", reach="cal
 
 @_no_helper(before="6.13")
 def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
-    """Keep as many helpers waiting as the kernel has at a time: the next start waits as well."""
+    """Block as many helpers as the workqueue runs at a time. The next handler's start waits."""
     restart_behind_helpers(attacker, handler)
 
 
 @_no_helper(since="6.9", cpus=2)
 def umh_workqueue_offline(attacker: Attacker, handler: Handler) -> None:
-    """Give the workers none but an offline CPU: then no more than eight helpers wait at a time."""
+    """Restrict workers to an offline CPU. Eight blocked helpers then delay the next handler."""
     attacker.write_file(SECOND_CPU, b"0")
     attacker.write_file(WORKERS_CPUS, b"2")
     restart_behind_helpers(attacker, handler)
@@ -85,7 +85,7 @@ def umh_workqueue_offline(attacker: Attacker, handler: Handler) -> None:
 
 
 def restart_behind_helpers(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler start again while 520 helpers wait for a gate, and then open it."""
+    """Restart the handler while 520 helpers wait at a gate, then open the gate."""
     gate = Gate(attacker)
     with attacker.setup():
         helper = attacker.read_file(gate.helper)
@@ -101,15 +101,15 @@ def restart_behind_helpers(attacker: Attacker, handler: Handler) -> None:
 @_no_restart(
     surface="pid-exhaustion",
     through="copy_process",
-    holes=on_both(Verdict.DISRUPTED, "a thread counts as well as a process does"),
+    holes=on_both(Verdict.DISRUPTED, "root sets the limit, and it counts kernel threads too"),
 )
 def threads_max(attacker: Attacker, handler: Handler) -> None:
-    """Allow the system no more threads than there are."""
+    """Set kernel.threads-max below the number of threads. The next handler cannot be forked."""
     restart_without_threads(attacker, handler)
 
 
 def restart_without_threads(attacker: Attacker, handler: Handler, *, proc: str = "/proc") -> None:
-    """Have the handler start again while no more threads are allowed, by the procfs there."""
+    """Restart the handler while threads-max, in the procfs at `proc`, allows no more threads."""
     path = f"{proc}/sys/kernel/threads-max"
     limit = attacker.read_file(path)
     attacker.write_file(path, b"1")
@@ -120,10 +120,10 @@ def restart_without_threads(attacker: Attacker, handler: Handler, *, proc: str =
 @_no_restart(
     surface="pid-exhaustion",
     through="alloc_pid",
-    holes=on_both(Verdict.DISRUPTED, "a thread has a pid as well as a process has"),
+    holes=on_both(Verdict.DISRUPTED, "root sets the limit, and a kernel thread needs a pid too"),
 )
 def pid_max(attacker: Attacker, handler: Handler) -> None:
-    """Allow as few pids as the kernel lets one, and take them all."""
+    """Set kernel.pid_max to its minimum and use up all pids. The next handler cannot be forked."""
     limit = attacker.read_file(PID_MAX)
     attacker.write_file(PID_MAX, LEAST_PIDS)
     _fork_until_refused(attacker)
@@ -139,20 +139,21 @@ def _fork_until_refused(attacker: Attacker) -> None:
             if error.errno != EAGAIN:
                 raise
             return
-    raise LookupError("there were pids for all")
+    raise LookupError("the pids did not run out")
 
 
 @_no_restart(
     surface="modules-disabled-after-unload",
     through="__request_module",
     holes=on_both(
-        Verdict.DISRUPTED, "the loader of either is a module, and root may unload it and allow none"
+        Verdict.DISRUPTED,
+        "the loader is a module, also a kernel thread's, and root may forbid modules",
     ),
 )
 def modules_disabled_after_unload(attacker: Attacker, handler: Handler) -> None:
-    """Unload the loader, and have the kernel load no module any more until it boots again."""
+    """Unload the loader and set kernel.modules_disabled. The loader cannot be loaded again."""
     modprobe = attacker.read_file(MODPROBE)
-    attacker.write_file(MODPROBE, b"/none")  # or the kernel is quicker
+    attacker.write_file(MODPROBE, b"/none")  # or the kernel may load the loader again before
     attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
     attacker.write_file(MODULES_DISABLED, b"1")
     attacker.write_file(MODPROBE, modprobe)
@@ -164,7 +165,7 @@ def modules_disabled_after_unload(attacker: Attacker, handler: Handler) -> None:
     holes=BY_MODPROBE,
 )
 def modprobe_hang(attacker: Attacker, handler: Handler) -> None:
-    """Unload the loader, and have the kernel load it with a program that never ends."""
+    """Unload the loader and set kernel.modprobe to a program that hangs. The reload hangs too."""
     gate = Gate(attacker)
     modprobe = attacker.read_file(MODPROBE)
     attacker.write_file(MODPROBE, gate.helper.encode())
@@ -179,10 +180,12 @@ def modprobe_hang(attacker: Attacker, handler: Handler) -> None:
     shows="credentials",
     surface="umh-bset-inheritable",
     through="proc_cap_handler",
-    holes=on_both(Verdict.DISRUPTED, "modprobe, by which the loader of either comes, is a helper"),
+    holes=on_both(
+        Verdict.DISRUPTED, "modprobe loads the loader, also a kernel thread's, and is a helper"
+    ),
 )
 def umh_bset_of_modprobe(attacker: Attacker, handler: Handler) -> None:
-    """Unload the loader, and leave what the kernel starts no capability to load a module."""
+    """Unload the loader and set usermodehelper/bset to 0. modprobe may not load it again."""
     attacker.write_file("/proc/sys/kernel/usermodehelper/bset", b"0 0")
     attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
     handler.wait_for_failure()
@@ -204,7 +207,7 @@ _by_policy = partial(
     reach="security_bpf_prog_load",
 )
 def lsm_denies_exec(attacker: Attacker, handler: Handler) -> None:
-    """Load a security policy, a BPF program, under which the handler's blob is not executed."""
+    """Load a BPF LSM program on bprm_check_security that denies the exec of the blob."""
     BpfObject(attacker, "deny_exec", whom=_as_comm(handler.name))
     handler.restart()
 
@@ -213,7 +216,7 @@ def lsm_denies_exec(attacker: Attacker, handler: Handler) -> None:
     reach="security_bpf_prog_load",
 )
 def lsm_denies_pipes(attacker: Attacker, handler: Handler) -> None:
-    """Load a security policy, a BPF program, under which the handler may not read its pipe."""
+    """Load a BPF LSM program on file_permission that denies the handler its pipes."""
     denial = BpfObject(attacker, "deny_files", whom=_as_comm(handler.name))
     if not denial.hits():
         raise NoTarget("it reads no file")
@@ -221,12 +224,12 @@ def lsm_denies_pipes(attacker: Attacker, handler: Handler) -> None:
 
 @_by_policy(
     holes=on_kthread(
-        Verdict.DISRUPTED, "security modules are asked before the kernel's modules load"
+        Verdict.DISRUPTED, "a BPF LSM program may deny the load of a kernel thread's loader"
     ),
     reach="security_bpf_prog_load",
 )
 def lsm_denies_modules(attacker: Attacker, handler: Handler) -> None:
-    """Load a security policy, a BPF program, under which the kernel asks for no module."""
+    """Load a BPF LSM program on kernel_module_request that denies the reload of the loader."""
     BpfObject(attacker, "deny_modules")
 
 
@@ -241,7 +244,7 @@ def _as_comm(name: str) -> bytes:
     reach="security_task_kill",
 )
 def restart_storm(attacker: Attacker, handler: Handler) -> None:
-    """Kill each handler as soon as it serves: every start is another chance to meddle with it."""
+    """Send SIGKILL to each handler as soon as it serves, eight times."""
     for _ in range(STORM):
         attacker.kill(handler.pid, SIGKILL)
         handler.wait_for_request()
@@ -255,13 +258,15 @@ def restart_storm(attacker: Attacker, handler: Handler) -> None:
     refused=(EPERM,),
     reach="perf_event_alloc",
     holes=on_kthread(
-        Verdict.TAMPERED, "it has the event as well, though it takes no SIGTRAP", partly=True
+        Verdict.TAMPERED,
+        "a kernel thread can have the event as well, though it takes no SIGTRAP",
+        partly=True,
     )
     | on_debug(Verdict.TAMPERED, NO_SIGNAL),
     debugging=True,
 )
 def restart_storm_by_perf(attacker: Attacker, handler: Handler) -> None:
-    """Have each handler end of perf's SIGTRAP as soon as it serves, which no hook sees."""
+    """Kill each handler by perf's SIGTRAP as soon as it serves. No hook for signals is called."""
     for _ in range(STORM):
         PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)
         handler.wait_for_request()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by when, and where, the handler gets to run, and by what time it is."""
+"""Attacks by the scheduler, by CPU hotplug and by the clocks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-SCHEDULED_ALIKE = on_kthread(Verdict.TAMPERED, "it is scheduled like any process, at root's will")
+SCHEDULED_ALIKE = on_kthread(
+    Verdict.TAMPERED, "root may set a kernel thread's scheduling like a process's"
+)
 
 MILLISECOND = 1_000_000
 SECOND = 1000 * MILLISECOND
@@ -34,14 +36,14 @@ Y2001, Y2100 = 978307200, 4102444800
 LOOKS = 100
 
 FOR_ONESELF = {
-    "sched": (b"0", 0),  # resets statistics
-    "timens_offsets": (b"monotonic 1 0", EACCES),  # those of the first time namespace are fixed
+    "sched": (b"0", 0),  # only resets statistics
+    "timens_offsets": (b"monotonic 1 0", EACCES),  # the initial time namespace's are fixed
     "loginuid": (b"0", EPERM),
     "comm": (b"cell", EINVAL),
     "attr/current": (b"cell", EPERM),
     "attr/smack/current": (b"cell", EPERM),
 }
-"""The files that look as if one could change a process by them, what to write, and the errno."""
+"""Files that seem to change a process: the bytes to write and the expected errno, or 0."""
 
 
 _at_will = partial(
@@ -60,7 +62,7 @@ _at_will = partial(
     reach="security_task_setscheduler",
 )
 def sched_idle(attacker: Attacker, handler: Handler) -> None:
-    """Let the handler run only when nothing else wants to."""
+    """Set SCHED_IDLE on the handler by sched_setscheduler(2)."""
     attacker.sched_setscheduler(handler.pid, SCHED_IDLE, 0)
     handler.wait_for_request()
 
@@ -71,7 +73,7 @@ def sched_idle(attacker: Attacker, handler: Handler) -> None:
     reach="security_task_setscheduler",
 )
 def sched_deadline(attacker: Attacker, handler: Handler) -> None:
-    """Let the handler run for half of the time, and stop it whenever that is used up."""
+    """Set SCHED_DEADLINE on the handler by sched_setattr(2). It may run half of the time."""
     set_deadline(attacker, handler.pid, runtime=10 * MILLISECOND, period=20 * MILLISECOND)
     handler.wait_for_request()
 
@@ -83,7 +85,7 @@ def sched_deadline(attacker: Attacker, handler: Handler) -> None:
     cpus=2,
 )
 def sched_affinity(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler run on the CPUs that root says, and on no other."""
+    """Bind the handler to one CPU by sched_setaffinity(2)."""
     attacker.sched_setaffinity(handler.pid, {1})
     handler.wait_for_request()
 
@@ -94,7 +96,7 @@ def sched_affinity(attacker: Attacker, handler: Handler) -> None:
     reach="security_task_setnice",
 )
 def setpriority(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler give way to everybody else."""
+    """Set nice value 19 on the handler by setpriority(2)."""
     attacker.syscall("setpriority", PRIO_PROCESS, handler.pid, NICEST)
     handler.wait_for_request()
 
@@ -105,7 +107,7 @@ def setpriority(attacker: Attacker, handler: Handler) -> None:
     reach="security_task_setioprio",
 )
 def ioprio_set(attacker: Attacker, handler: Handler) -> None:
-    """Have what the handler reads and writes on a disk wait until nobody else wants to."""
+    """Set the idle I/O class on the handler by ioprio_set(2)."""
     attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, handler.pid, IOPRIO_CLASS_IDLE)
     handler.wait_for_request()
 
@@ -116,7 +118,7 @@ def ioprio_set(attacker: Attacker, handler: Handler) -> None:
     reach="security_task_setscheduler",
 )
 def timerslack_ns(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler's timers go off ten seconds late."""
+    """Set the handler's timer slack to 10 s through /proc/<pid>/timerslack_ns."""
     attacker.write_file(f"/proc/{handler.pid}/timerslack_ns", str(10 * SECOND).encode())
     handler.wait_for_request()
 
@@ -132,7 +134,7 @@ def timerslack_ns(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def futex_pi_boost(attacker: Attacker, handler: Handler) -> None:
-    """Give the handler real-time priority, by waiting for a lock that it is said to hold."""
+    """Wait for a PI futex that names the handler as its owner. It gets real-time priority."""
     attacker.sched_setscheduler(0, SCHED_FIFO, 1)
     wait_for_lock_of(attacker, handler.pid, nanoseconds=SECOND)
 
@@ -146,7 +148,7 @@ def futex_pi_boost(attacker: Attacker, handler: Handler) -> None:
     reach="proc_sched_autogroup_set_nice",
 )
 def autogroup_nice(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler's session give way to all others; it is in none, and no hook is asked."""
+    """Set nice value 19 on the handler's autogroup. It has none, and no hook is called."""
     attacker.write_file(f"/proc/{handler.pid}/autogroup", str(NICEST).encode())
 
 
@@ -155,13 +157,13 @@ def autogroup_nice(attacker: Attacker, handler: Handler) -> None:
     surface="posix-cpu-timer-remote",
     through="pid_for_clock",
     answers=("T4", "L5"),
-    holes=on_both(Verdict.HELD, "no permission is asked of who reads a process's CPU clock"),
+    holes=on_both(Verdict.HELD, "the kernel lets every process read every task's CPU clock"),
 )
 def posix_cpu_clock(attacker: Attacker, handler: Handler) -> None:
-    """Watch how long the handler computes, to the nanosecond, by its CPU clock."""
+    """Read the handler's CPU time to the nanosecond from its CPU clock."""
     pid = handler.pid
     looks = (cpu_time(attacker, pid) for _ in range(LOOKS))
-    # One that was read while it stood still: the kernel still has the same.
+    # Keep a value that the host finds in the kernel: the handler slept while it was read.
     seen = next((time for time in looks if handler.has_on_record(time)), None)
     attacker.gain("its CPU time to the nanosecond", seen is not None, truth=True)
 
@@ -173,28 +175,28 @@ _starvation = partial(
     through="__sched_setscheduler",
     answers=("L6", "R16"),
     holes=on_both(
-        Verdict.DISRUPTED, "what has an ordinary policy waits for all that is real-time, like it"
+        Verdict.DISRUPTED, "real-time tasks go before ordinary tasks, also before kernel threads"
     ),
 )
 
 
 @_starvation(since="6.12", lockdown=BY_OPEN)
 def rt_starvation(attacker: Attacker, handler: Handler) -> None:
-    """Have a real-time process take the CPU, and the rest not even get the share left to it."""
+    """Run a real-time task and set the fair server's runtime to 0. All other tasks starve."""
     take_the_cpu(attacker, handler, share=FAIR_SERVER, none=b"0")
 
 
 @_starvation(before="6.12")
 def rt_throttling_off(attacker: Attacker, handler: Handler) -> None:
-    """Have a real-time process take the CPU, and no part of each second be kept from it."""
+    """Run a real-time task and set sched_rt_runtime_us to -1. All other tasks starve."""
     take_the_cpu(attacker, handler, share=RT_RUNTIME, none=b"-1")
 
 
 def take_the_cpu(attacker: Attacker, handler: Handler, *, share: str, none: bytes) -> None:
-    """Run the hog, with `none` in the file that says which share of the CPU is left to others."""
+    """Run the payload hog after a write of `none` to the file that reserves CPU time for others."""
     with attacker.setup():
         hog = attacker.payload("hog")
-    attacker.sched_setscheduler(0, SCHED_FIFO, 2)  # or the agent waits like everybody
+    attacker.sched_setscheduler(0, SCHED_FIFO, 2)  # or the agent starves as well
     attacker.write_file(share, none)
     pid = attacker.spawn(hog)
     handler.wait_for_request()
@@ -212,7 +214,7 @@ def take_the_cpu(attacker: Attacker, handler: Handler, *, share: str, none: byte
     target="system",
 )
 def cpu_hotplug(attacker: Attacker, handler: Handler) -> None:
-    """Take away one of two CPUs, again and again: whoever may run anywhere runs on the other."""
+    """Take one of two CPUs offline, several times. The handler runs on the other CPU."""
     for _ in range(3):
         attacker.write_file(SECOND_CPU, b"0")
         handler.wait_for_request()
@@ -231,7 +233,7 @@ def cpu_hotplug(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def clock_settime(attacker: Attacker, handler: Handler) -> None:
-    """Move the clock to another century and back: the deadlines are not kept by that one."""
+    """Set CLOCK_REALTIME to 2100 and to 2001. The library's deadlines use another clock."""
     for seconds in (Y2100, Y2001):
         set_clock(attacker, seconds)
         handler.wait_for_request()
@@ -244,7 +246,7 @@ def clock_settime(attacker: Attacker, handler: Handler) -> None:
     reach="get_pid_task",
 )
 def proc_files_for_oneself(attacker: Attacker, handler: Handler) -> None:
-    """Write to the files in /proc/<pid> that a process can only use on itself, or to no end."""
+    """Write to files of /proc/<pid> that only their process may write, or that change nothing."""
     for name, (data, errno) in FOR_ONESELF.items():
         try:
             attacker.write_file(f"/proc/{handler.pid}/{name}", data)
@@ -253,4 +255,4 @@ def proc_files_for_oneself(attacker: Attacker, handler: Handler) -> None:
                 raise
         else:
             if errno:
-                raise LookupError(f"{name} let itself be written")
+                raise LookupError(f"the write to /proc/<pid>/{name} was not refused")

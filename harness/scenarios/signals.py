@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on the handler's life by signals, on each path that a signal has to a process."""
+"""Attacks by signals, on each path by which a signal gets to a process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _by_program = scenario(
 
 
 def end_everyone(attacker: Attacker, handler: Handler, *key: str) -> None:
-    """Have a program end everybody, the agent as well; there is none when this returns."""
+    """Have a payload end all processes. The agent has ended too when this returns."""
     attacker.spawn(attacker.payload("end_everyone"), *key)
     handler.wait_for_arrival()
     handler.wait_for_request()
@@ -56,7 +56,7 @@ def end_everyone(attacker: Attacker, handler: Handler, *key: str) -> None:
     call="kill",
 )
 def kill_family(attacker: Attacker, handler: Handler) -> None:
-    """Kill the handler, then stop the one that replaces it."""
+    """Send SIGKILL to the handler by kill(2), and SIGSTOP to the handler that replaces it."""
     attacker.kill(handler.pid, SIGKILL)
     handler.wait_for_request()
     attacker.kill(handler.pid, SIGSTOP)
@@ -66,7 +66,7 @@ def kill_family(attacker: Attacker, handler: Handler) -> None:
     call="tgkill",
 )
 def tgkill(attacker: Attacker, handler: Handler) -> None:
-    """Kill the handler by its thread, which has a path of its own to the permission check."""
+    """Send SIGKILL to the handler by tgkill(2), which has its own path to the permission check."""
     pid = handler.pid
     attacker.tgkill(pid, pid, SIGKILL)
     handler.wait_for_request()
@@ -76,7 +76,7 @@ def tgkill(attacker: Attacker, handler: Handler) -> None:
     call="pidfd_send_signal",
 )
 def pidfd_send_signal(attacker: Attacker, handler: Handler) -> None:
-    """Kill the handler through a pidfd, which stays this process's whatever becomes of its pid."""
+    """Send SIGKILL to the handler by pidfd_send_signal(2)."""
     with attacker.pidfd_open(handler.pid) as pidfd:
         attacker.pidfd_send_signal(pidfd.fd, SIGKILL)
         handler.wait_for_request()
@@ -86,7 +86,7 @@ def pidfd_send_signal(attacker: Attacker, handler: Handler) -> None:
     call="rt_sigqueueinfo",
 )
 def rt_sigqueueinfo(attacker: Attacker, handler: Handler) -> None:
-    """Kill the handler with a signal that root says all about itself, its sender too."""
+    """Send SIGKILL to the handler by rt_sigqueueinfo(2), with a siginfo of the attacker's."""
     attacker.syscall("rt_sigqueueinfo", handler.pid, SIGKILL, queued(SIGKILL))
     handler.wait_for_request()
 
@@ -95,7 +95,7 @@ def rt_sigqueueinfo(attacker: Attacker, handler: Handler) -> None:
     call="rt_tgsigqueueinfo",
 )
 def rt_tgsigqueueinfo(attacker: Attacker, handler: Handler) -> None:
-    """Kill the handler by its thread, with a signal that root says all about."""
+    """Send SIGKILL to the handler by rt_tgsigqueueinfo(2), with a siginfo of the attacker's."""
     pid = handler.pid
     attacker.syscall("rt_tgsigqueueinfo", pid, pid, SIGKILL, queued(SIGKILL))
     handler.wait_for_request()
@@ -103,15 +103,15 @@ def rt_tgsigqueueinfo(attacker: Attacker, handler: Handler) -> None:
 
 @_by_program
 def kill_everyone(attacker: Attacker, handler: Handler) -> None:
-    """Kill all processes at once, without naming one."""
+    """Send SIGKILL to all processes by kill(-1)."""
     end_everyone(attacker, handler)
 
 
 @_by_program
 def kill_own_group(attacker: Attacker, handler: Handler) -> None:
-    """Kill all of a process group, from within: the kernel's own, number 0.
+    """Send SIGKILL to process group 0, the kernel's, from a usermode helper in that group.
 
-    What the kernel starts for root is in it, as nobody there calls setsid(2).
+    All that the kernel starts for root is in that group, because none of it calls setsid(2).
     """
     with attacker.setup():
         lead_session(attacker)
@@ -126,7 +126,7 @@ def kill_own_group(attacker: Attacker, handler: Handler) -> None:
     reach="security_file_send_sigiotask",
 )
 def sigio_setown(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel kill the handler: as the owner of a pipe that has become readable."""
+    """Make the handler the owner of a pipe, with SIGKILL as its signal (F_SETOWN, F_SETSIG)."""
     with attacker.setup():
         reader, writer = attacker.pipe()
     attacker.fcntl(reader.fd, F_SETOWN, handler.pid)
@@ -151,11 +151,11 @@ PRESS_SECONDS = 5.0
     reach="pid_vnr",
 )
 def power_button(attacker: Attacker, handler: Handler) -> None:
-    """Have the power button kill the handler in place of telling init, and press it."""
+    """Set cad_pid to the handler and press the power button, whose signal is SIGKILL."""
     attacker.write_file(CAD_PID, str(handler.pid).encode())
     attacker.write_file(POWER_SIGNAL, str(int(SIGKILL)).encode())
     with attacker.setup():
-        attacker.read_file(CAD_PID)  # the kernel looks at whose it is now
+        attacker.read_file(CAD_PID)  # makes the kernel call pid_vnr() on the handler's pid
         before = attacker.read_file(PRESSES)
     handler.press_power_button()
     deadline = time.monotonic() + PRESS_SECONDS
@@ -175,8 +175,8 @@ _by_sysrq = partial(
 
 
 def press_sysrq(attacker: Attacker, handler: Handler, key: str) -> None:
-    """Press a sysrq key that ends the agent as well; there is none when this returns."""
-    attacker.open(SYSRQ, O_WRONLY).close()  # as the payload will: here its errno is told
+    """Press a sysrq key that ends all processes. The agent has ended too when this returns."""
+    attacker.open(SYSRQ, O_WRONLY).close()  # the payload opens it as well, without an errno
     end_everyone(attacker, handler, key)
 
 
@@ -184,7 +184,7 @@ def press_sysrq(attacker: Attacker, handler: Handler, key: str) -> None:
     reach="sysrq_handle_term",
 )
 def sysrq_terminate(attacker: Attacker, handler: Handler) -> None:
-    """Terminate all processes but init, the attacker's own too, by a sysrq key."""
+    """Send SIGTERM to all processes but init by sysrq-e."""
     press_sysrq(attacker, handler, "e")
 
 
@@ -192,12 +192,12 @@ def sysrq_terminate(attacker: Attacker, handler: Handler) -> None:
     reach="sysrq_handle_kill",
 )
 def sysrq_kill(attacker: Attacker, handler: Handler) -> None:
-    """Kill all processes but init, the attacker's own too, by a sysrq key."""
+    """Send SIGKILL to all processes but init by sysrq-i."""
     press_sysrq(attacker, handler, "i")
 
 
 def lead_session(attacker: Attacker) -> None:
-    """setsid(2), unless the agent has a session already, as sshd gives it one."""
+    """Call setsid(2), unless the agent leads a session already, as under sshd."""
     try:
         attacker.syscall("setsid")
     except GuestError as error:
@@ -212,11 +212,11 @@ def lead_session(attacker: Attacker) -> None:
     reach="group_send_sig_info",
 )
 def orphaned_group(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel hang up the process group that it started the handler in, as orphaned.
+    """Orphan process group 0, which the handler is in, with a stopped member. It gets SIGHUP.
 
-    That group has number 0. The attacker, who has left it like any init does, has a helper
-    started in it. Once nobody in a group has a parent in another one and somebody in it is
-    stopped, all of it get a SIGHUP.
+    The attacker has left that group, like any init, and has a helper started in it. The kernel
+    sends SIGHUP to a whole group when none of its members has a parent in another group and one
+    member is stopped.
     """
     with attacker.setup():
         lead_session(attacker)
@@ -233,7 +233,7 @@ def orphaned_group(attacker: Attacker, handler: Handler) -> None:
     reach="pid_task",
 )
 def terminal_foreground(attacker: Attacker, handler: Handler) -> None:
-    """Make the handler a terminal's foreground job, and interrupt that: it has another session."""
+    """Make the handler a terminal's foreground job and send ^C. It is in another session."""
     with attacker.setup():
         lead_session(attacker)
         if "pts" not in attacker.listdir("/dev"):
@@ -255,6 +255,6 @@ def terminal_foreground(attacker: Attacker, handler: Handler) -> None:
     reach="pid_task",
 )
 def timer_for_other(attacker: Attacker, handler: Handler) -> None:
-    """Have a timer signal the handler when it runs out: it may signal its own process alone."""
+    """Create a timer that signals the handler. timer_create(2) allows the own process only."""
     event = event_to(handler.pid, SIGKILL)
     attacker.syscall("timer_create", time.CLOCK_MONOTONIC, event, bytearray(4))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on how the handler starts: what the *next* start runs or inherits."""
+"""Attacks on the start of the next handler: its blob, its loader and its forked process."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ STARTS = 20
 """How many to try to catch: most are caught at once."""
 
 ELF_ENTRY = 24
-"""Where an ELF header has the address that execution starts at."""
+"""The offset of e_entry, the address where execution starts, in an ELF header."""
 
 GENUINE = {"umd_witness_loader": "umd_witness_backdoor", "umd_witness_kthread": "sample_mgr"}
-"""A module of this kernel's own, with its valid signature, to have in a loader's place."""
+"""For each loader, another module of this kernel, with a valid signature, to put in its place."""
 
 INTERPRETERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/klibc.so")
 
 KNOBS = ("/proc/sys/kernel", "/sys/module", "/sys/kernel/debug")
 LIBRARY = ("umd_mgmt", "usermode_driver", "deadline_ms")
-"""What the library's knobs would be called, if it had any."""
+"""Words that the name of a sysctl or parameter of the library would have, if it had any."""
 
 
 @scenario(
@@ -50,7 +50,7 @@ LIBRARY = ("umd_mgmt", "usermode_driver", "deadline_ms")
     debugging=False,
 )
 def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
-    """Replace the blob in the private mount, so that the next start runs the attacker's binary."""
+    """Replace the blob through /proc/<pid>/cwd. The next start runs the attacker's program."""
     with attacker.setup():
         forged = attacker.read_file(attacker.payload("false_handler"))
     blob = f"/proc/{handler.pid}/cwd/{handler.name}"
@@ -72,7 +72,7 @@ def proc_cwd_blob_replace(attacker: Attacker, handler: Handler) -> None:
     debugging=False,
 )
 def blob_chmod(attacker: Attacker, handler: Handler) -> None:
-    """Take the blob's permission to be executed away, through /proc/<pid>/exe."""
+    """Remove the blob's execute permission by chmod(2) on /proc/<pid>/exe. No handler starts."""
     attacker.chmod(f"/proc/{handler.pid}/exe", 0)
     handler.restart()
 
@@ -90,14 +90,14 @@ def blob_chmod(attacker: Attacker, handler: Handler) -> None:
     not_applicable=NO_BLOB,
 )
 def seize_at_start(attacker: Attacker, handler: Handler) -> None:
-    """Seize the process that the kernel forks for the handler, before it is marked or executed."""
+    """Attach with PTRACE_SEIZE to the forked handler, before it is marked and before its exec."""
     _catch_a_start(attacker, handler, "seize_at_start", dawdle="dawdle")
 
 
 def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle: str) -> None:
-    """Start handlers until the payload, which is told the handler's name, has caught one.
+    """Start handlers until the payload, which gets the handler's name, has caught one.
 
-    It says '-' when it is ready for a start, and something else once it has caught one.
+    The payload writes '-' when it is ready for a start, and another byte after it has caught one.
     """
     BpfObject(attacker, dawdle)
     with attacker.setup():
@@ -126,7 +126,7 @@ def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle
     not_applicable=NO_BLOB,
 )
 def kill_at_start(attacker: Attacker, handler: Handler) -> None:
-    """Kill the process that the kernel forks for the handler, before it is marked or executed."""
+    """Send SIGKILL to the forked handler, before it is marked and before its exec."""
     _catch_a_start(attacker, handler, "kill_at_start", dawdle="dawdle_setup")
 
 
@@ -142,7 +142,7 @@ def kill_at_start(attacker: Attacker, handler: Handler) -> None:
     holes=FRAMED,
 )
 def umh_startup_fd_race(attacker: Attacker, handler: Handler) -> None:
-    """Open the pipe of the process that the kernel has forked for the handler, before it runs."""
+    """Open the pipe of the forked handler before its exec and write a forged reply to it."""
     _catch_a_start(attacker, handler, "open_at_start", dawdle="dawdle_setup")
 
 
@@ -155,7 +155,7 @@ def umh_startup_fd_race(attacker: Attacker, handler: Handler) -> None:
     not_applicable=NO_BLOB,
 )
 def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
-    """Register an interpreter for the blob, which the kernel then executes in its place."""
+    """Register an interpreter for the blob in binfmt_misc. The kernel executes that instead."""
     entry = "".join(f"\\x{byte:02x}" for byte in handler.symbol("_start").to_bytes(8, "little"))
     with attacker.setup():
         forged = attacker.payload("false_handler")
@@ -172,11 +172,12 @@ def binfmt_misc_hijack(attacker: Attacker, handler: Handler) -> None:
     answers=("R4", "R15"),
     needs=("STATIC_USERMODEHELPER",),
     not_applicable=dict.fromkeys(
-        VARIANTS, "USERMODE_DRIVER_MGMT depends on !STATIC_USERMODEHELPER: no such kernel is built"
+        VARIANTS,
+        "USERMODE_DRIVER_MGMT depends on !STATIC_USERMODEHELPER, so no such kernel can be built",
     ),
 )
 def static_usermodehelper(attacker: Attacker, handler: Handler) -> None:
-    """Replace the one program that a kernel may be built to start in place of all others."""
+    """Replace the program that CONFIG_STATIC_USERMODEHELPER starts in place of all helpers."""
     attacker.rename(attacker.payload("false_handler"), "/sbin/usermode-helper")
     handler.restart()
 
@@ -190,13 +191,13 @@ def static_usermodehelper(attacker: Attacker, handler: Handler) -> None:
     not_applicable=NO_BLOB,
 )
 def elf_interp(attacker: Attacker, handler: Handler) -> None:
-    """Replace the program that loads libraries, and restart: the blob is static and has none."""
+    """Replace the ELF interpreters and restart. The blob is static and has none."""
     with attacker.setup():
         forged = attacker.read_file(attacker.payload("false_handler"))
         if "lib64" not in attacker.listdir("/"):
             attacker.mkdir("/lib64")
     for interpreter in INTERPRETERS:
-        # Not in place: what runs has it mapped.
+        # Not in place, because running processes have it mapped.
         attacker.write_file(f"{interpreter}.new", forged, mode=0o755)
         attacker.rename(f"{interpreter}.new", interpreter)
     handler.restart()
@@ -214,7 +215,7 @@ def elf_interp(attacker: Attacker, handler: Handler) -> None:
     reach=PTRACE_CHECK,
 )
 def lsm_boot_param(attacker: Attacker, handler: Handler) -> None:
-    """Boot without any security module that can be left out, then overwrite the handler's state."""
+    """Boot with lsm=capability, then overwrite the handler's state through /proc/<pid>/mem."""
     expect_memory(attacker, handler.pid)
     with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as mem:
         mem.pwrite(b"\xff" * 32, handler.symbol("chain"))
@@ -228,12 +229,12 @@ def lsm_boot_param(attacker: Attacker, handler: Handler) -> None:
     reach="security_kernel_read_file",
     target="start",
     holes=on_isolated(
-        Verdict.DISRUPTED, "another blob than the manager knows is not run, and there is no other"
+        Verdict.DISRUPTED, "the manager refuses a blob that it does not know, so no handler starts"
     )
-    | on_kthread(Verdict.DISRUPTED, "what is loaded in the place of its module brings no thread"),
+    | on_kthread(Verdict.DISRUPTED, "the module in the loader's place starts no kernel thread"),
 )
 def signed_loader_rollback(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel load another genuine loader in the place of the handler's, unchanged."""
+    """Unload the loader and put another module with a valid signature in its place."""
     attacker.rename(
         f"/lib/modules/{GENUINE[handler.loader]}.ko", f"/lib/modules/{handler.loader}.ko"
     )
@@ -248,7 +249,7 @@ def signed_loader_rollback(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def identity_spoof(attacker: Attacker, handler: Handler) -> None:
-    """Give a process the handler's name: it is spared nothing, and nobody takes it for one."""
+    """Give a process the handler's name. It is not protected, and it is not taken for a handler."""
     gate = Gate(attacker)
     double = f"/tmp/{handler.name}"  # noqa: S108 - the guest's, not ours
     with attacker.setup():
@@ -257,7 +258,7 @@ def identity_spoof(attacker: Attacker, handler: Handler) -> None:
     attacker.kill(pid, SIGKILL)
     _, status = attacker.waitpid(pid)
     if not WIFSIGNALED(status):
-        raise LookupError("it was spared like the handler")
+        raise LookupError("the process was protected from SIGKILL like the handler")
 
 
 @scenario(
@@ -268,7 +269,7 @@ def identity_spoof(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def runtime_deadline(attacker: Attacker, handler: Handler) -> None:
-    """Set to one whatever the library lets root set, its deadline above all: there is nothing."""
+    """Write 1 to all sysctls and parameters of the library, such as its deadline. It has none."""
     for directory in KNOBS:
         for name in attacker.listdir(directory):
             if any(word in name for word in LIBRARY):

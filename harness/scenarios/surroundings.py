@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by what the next handler is executed in: memory, addresses and pids are root's to set."""
+"""Attacks by sysctls that decide on the next handler's memory, addresses and pid."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ BSET = "/proc/sys/kernel/usermodehelper/bset"
 CAP_SYS_MODULE = 1 << 16
 
 TOP_OF_STACK = 0x7FFFFFFFE000
-"""The last page of a process's memory: the stack's, unless that lies somewhere at random."""
+"""The last page of a process's memory, where the stack lies unless its address is random."""
 
-CHOSEN, APART, TRIES = 20_000, 100, 5
+FIRST_PID, STEP, TRIES = 20_000, 100, 5
+"""The first pid to choose, and how much higher each of the further tries is."""
 
 
 _by_limit = partial(
@@ -42,7 +43,7 @@ _by_limit = partial(
     reach="overcommit_policy_handler",
 )
 def overcommit_never(attacker: Attacker, handler: Handler) -> None:
-    """Have the kernel promise no memory any more, so that the blob cannot be executed."""
+    """Set vm.overcommit_memory to 2 with almost no memory to commit. The blob's exec fails."""
     with attacker.setup():
         attacker.write_file(f"{VM}/overcommit_kbytes", b"1")
     attacker.write_file(f"{VM}/overcommit_memory", b"2")
@@ -54,7 +55,7 @@ def overcommit_never(attacker: Attacker, handler: Handler) -> None:
     reach="proc_dointvec_minmax",
 )
 def max_map_count(attacker: Attacker, handler: Handler) -> None:
-    """Allow a process no more than one mapping, so that the blob cannot be executed."""
+    """Set vm.max_map_count to 1. The blob's exec fails."""
     limit = attacker.read_file(f"{VM}/max_map_count")
     attacker.write_file(f"{VM}/max_map_count", b"1")
     handler.restart()
@@ -67,7 +68,7 @@ def max_map_count(attacker: Attacker, handler: Handler) -> None:
     reach="mmap_min_addr_handler",
 )
 def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
-    """Let only the capable map memory where the blob has to lie, and what starts not be capable."""
+    """Raise vm.mmap_min_addr above the blob and clear CAP_SYS_RAWIO in usermodehelper/bset."""
     attacker.write_file(BSET, b"%d 0" % CAP_SYS_MODULE)
     _restart_below_min_addr(attacker, handler)
 
@@ -77,13 +78,13 @@ def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
     control="isolated",
     reach="mmap_min_addr_handler",
     not_applicable={
-        variant.name: "it has the capability to map low memory, which only confinement takes away"
+        variant.name: "the handler has CAP_SYS_RAWIO, which only confinement takes away"
         for variant in VARIANTS.values()
         if not (variant.protects or variant.rival)
     },
 )
 def mmap_min_addr(attacker: Attacker, handler: Handler) -> None:
-    """Let only the capable map memory where the blob has to lie: it is not, nor need it be."""
+    """Raise vm.mmap_min_addr above the blob. The handler starts without CAP_SYS_RAWIO as well."""
     _restart_below_min_addr(attacker, handler)
 
 
@@ -104,7 +105,7 @@ def _restart_below_min_addr(attacker: Attacker, handler: Handler) -> None:
     not_applicable=NO_BLOB,
 )
 def stack_not_random(attacker: Attacker, handler: Handler) -> None:
-    """Have the next handler's stack lie where every process's does."""
+    """Set kernel.randomize_va_space to 0. The next handler's stack has a known address."""
     attacker.write_file(RANDOMIZE, b"0")
     handler.restart()
     handler.wait_for_request()
@@ -121,12 +122,12 @@ def stack_not_random(attacker: Attacker, handler: Handler) -> None:
     target="start",
     tries=TRIES,
     needs=("CHECKPOINT_RESTORE",),
-    holes=on_both(Verdict.HELD, "pids come from a counter that root may set"),
+    holes=on_both(Verdict.HELD, "root may set the counter that all pids come from"),
 )
 def ns_last_pid(attacker: Attacker, handler: Handler) -> None:
-    """Choose the pid of the next handler."""
-    chosen = CHOSEN
-    for chosen in range(CHOSEN, CHOSEN + TRIES * APART, APART):
+    """Choose the pid of the next handler by kernel.ns_last_pid."""
+    chosen = FIRST_PID
+    for chosen in range(FIRST_PID, FIRST_PID + TRIES * STEP, STEP):
         attacker.write_file(LAST_PID, b"%d" % (chosen - 1))
         handler.restart()
         won = handler.pid == chosen

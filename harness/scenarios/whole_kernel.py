@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks on the kernel's own memory and code: a kernel thread fares no better (parity)."""
+"""Attacks on the kernel's memory and code, which a kernel thread does not withstand either."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-ALL_OF_MEMORY = "who writes all of physical memory writes a kernel thread's too; lockdown closes it"
-MODULES = "who may load modules may load one in place of a thread's, too; signatures close it"
+ALL_OF_MEMORY = "/dev/mem holds all memory, also a kernel thread's; lockdown closes it"
+MODULES = "root may load modules, which can change a kernel thread too; signatures close it"
 
 _NOT_TRACED = {
-    v.name: "the witness's code, a thread's handler included, is built so that none can patch it"
+    v.name: "the witness and its kernel thread are notrace code, which cannot be live-patched"
     for v in VARIANTS.values()
     if not v.handler
 }
@@ -41,7 +41,7 @@ _PATCH = "/sys/kernel/livepatch/livepatch_sample"
     lockdown=BY_OPEN,
 )
 def dev_mem(attacker: Attacker, handler: Handler) -> None:
-    """Overwrite the handler's state in physical memory, through /dev/mem."""
+    """Overwrite the handler's state in physical memory through /dev/mem."""
     with attacker.open("/dev/mem", O_RDWR) as memory:
         memory.pwrite(b"\xff" * 32, handler.physical("chain"))
 
@@ -54,12 +54,12 @@ def dev_mem(attacker: Attacker, handler: Handler) -> None:
     reach="security_kernel_read_file",
     target="start",
     holes=on_isolated(
-        Verdict.DISRUPTED, "another blob than the manager knows is not run, and there is no other"
+        Verdict.DISRUPTED, "the manager refuses a blob that it does not know, so no handler starts"
     )
     | on_kthread(Verdict.TAMPERED, MODULES),
 )
 def module_replaced(attacker: Attacker, handler: Handler) -> None:
-    """Unload the loader, and have the kernel load one with other code in it."""
+    """Unload the loader and put a module with other code in its place."""
     path = f"/lib/modules/{handler.loader}.ko"
     with attacker.setup():
         module = unsigned(attacker.read_file(path))
@@ -77,14 +77,14 @@ def module_replaced(attacker: Attacker, handler: Handler) -> None:
     target="system",
     holes=on_both(
         Verdict.LEAKED,
-        "who reads all of the kernel's memory reads a thread's; lockdown=confidentiality closes it",
+        "/proc/kcore holds all memory, also a kernel thread's; lockdown=confidentiality closes it",
     ),
 )
 def kcore(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret from the kernel's mapping of all memory, through /proc/kcore."""
+    """Read the secret from the kernel's memory through /proc/kcore."""
     memory = Kcore(attacker)
     address = module_symbol(attacker, handler.loader, "secret")
-    if address is None:  # it is no thread's: it lies in a process
+    if address is None:  # the handler is a process, and holds the secret in its own memory
         address = memory.direct(handler.physical("secret"))
     attacker.show(memory.read(address, 32))
 
@@ -99,7 +99,7 @@ def kcore(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_MODULE,
 )
 def module_code(attacker: Attacker, handler: Handler) -> None:
-    """Load a module of the attacker's making, whose code overwrites the handler's state."""
+    """Load a module of the attacker's. Its code overwrites the handler's state."""
     target = Kcore(attacker).direct(handler.physical("chain"))
     module = attacker.read_file("/lib/modules/sample_mgr.ko")
     # movabs $target, %rdi; mov $32, %ecx; mov $0xff, %al; rep stosb; xor %eax, %eax; ret
@@ -122,12 +122,12 @@ def module_code(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_MODULE,
 )
 def livepatch_code(attacker: Attacker, handler: Handler) -> None:
-    """Patch the function that asks the handler while the kernel runs: it no longer does, and 0."""
+    """Live-patch umd_send_recv() so that it returns 0 without asking the handler."""
     module = attacker.read_file("/lib/modules/livepatch_sample.ko")
     module = replace_string(module, "cmdline_proc_show", "umd_send_recv")
     # xor %eax, %eax; ret
     forged = replace_function(module, "livepatch_cmdline_proc_show", bytes.fromhex("31c0 c3"))
     attacker.syscall("init_module", forged, len(forged), "")
-    # Threads would be patched only when seen asleep, by an unwinder that this kernel lacks.
+    # Without force, threads are patched while they sleep, by an unwinder that this kernel lacks.
     if attacker.read_file(f"{_PATCH}/transition").strip() != b"0":
         attacker.write_file(f"{_PATCH}/force", b"1")

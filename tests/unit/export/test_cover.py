@@ -90,7 +90,7 @@ def test_open_holes_stand_below_their_reasons(tmp_path: Path) -> None:
         "  ns_last_pid: gained the next pid",
         "  made_up: no conclusion",
     ]
-    assert holes[0].startswith("who writes all of physical memory")
+    assert holes[0].startswith("/dev/mem holds all memory")
     assert holes[-1].startswith("no reason is on record\n")
     nothing = Measured.read(write_run(tmp_path, LINES[:4]), line=LINE).open_holes()
     assert nothing == "none"

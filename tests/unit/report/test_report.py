@@ -37,27 +37,28 @@ REPORT = """
  6.12: scenario                         baseline   isolated                isolated-debug          kthread                    parity
  ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
  nothing                                held       held                    held                    held
- Attack nothing: a handler left alone
- must hold.
+ Attack nothing. A handler that is
+ left alone must be held.
  host_tamper                            tampered   tampered                tampered                tampered
  Flip one byte of the handler's state
- from outside: the witness must see
- it.
+ from the host. The witness must
+ report it.
  ptrace_seize                           tampered   held                    tampered                held                       yes
- Seize the handler and rewrite its                 EPERM at ptrace
- reply as it writes it to the kernel.
+ Attach with PTRACE_SEIZE and                      EPERM at ptrace
+ overwrite the reply as the handler
+ enters write(2).
  proc_mem_write                         tampered   held                    tampered                held                       yes
  Overwrite the handler's state
  through /proc/<pid>/mem.
  process_vm_readv                       leaked     held                    leaked                  held                       yes
- Read the secret that only the
- handler holds.
+ Read the secret from the handler's
+ memory with process_vm_readv(2).
  escape_openat                          tampered   held                    held                    n/a
  From inside: open a file.                                                                         nothing confines kernel
                                                                                                    code
  dev_mem                                tampered   tampered (known hole)   tampered (known hole)   tampered                   yes
  Overwrite the handler's state in
- physical memory, through /dev/mem.
+ physical memory through /dev/mem.
 
 2 known holes:
   6.12 dev_mem: tampered on isolated, isolated-debug: who writes all of memory writes the handler's too
