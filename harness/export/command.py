@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness export`: the series of a kernel line as mails, proven to make the tree we build."""
+"""`umd-harness export`: a line's series as mails, with proof that they make the tree we build."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESULTS = Path("results")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to export, and to where; `results` is a run's folder, by default the latest one's."""
+    """The options of an export; `results` is the folder of a run, by default of the latest run."""
 
     line: str
     output: Path
@@ -47,7 +47,7 @@ def export(
     patches: Path = KERNEL_PATCHES,
     sources: Path = SOURCE_DIR,
 ) -> list[Path]:
-    """Write the mails and say what they make; return them. Raises UserError."""
+    """Write the mails, print the files that they make, and return the mails. Raises UserError."""
     author = find_identity(Path.cwd())
     _check_empty(wanted.output)
     whole = load_series(wanted.line, patches=patches)
@@ -91,7 +91,7 @@ def export(
 
 
 def _check_empty(output: Path) -> None:
-    # Before the work, and not only for tidiness: `git send-email DIR/*.patch` takes them all.
+    # Old patches must not stay: `git send-email DIR/*.patch` would send them as well.
     if any(output.glob("*.patch")):
         raise UserError(
             f"there are patches in {output} already",
@@ -114,7 +114,7 @@ def _measured(wanted: Wanted, say: Callable[[str], None]) -> Measured | None:
 
 
 def _place(mails: list[Path], output: Path) -> list[Path]:
-    """Copy the mails to their folder, which is made, all of them or none; return the copies."""
+    """Copy all mails to their folder, or none of them, and return the copies."""
     placed: list[Path] = []
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -127,6 +127,6 @@ def _place(mails: list[Path], output: Path) -> list[Path]:
                 path.unlink(missing_ok=True)
         raise UserError(
             f"the patches cannot be written to {output}: {error.strerror}",
-            hint="mend that, or name another folder with --output",
+            hint="correct that, or name another folder with --output",
         ) from error
     return placed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who exports: the author of the patches, by the words of their git configuration."""
+"""The author of the exported patches, from the git configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IDENT = re.compile(r"(.*) <(.*)> \d+ [+-]\d{4}\n?")
 
 @dataclass(frozen=True)
 class Identity:
-    """A person, as mails and sign-offs name them."""
+    """A person's name and address for mails and sign-offs."""
 
     name: str
     email: str
@@ -30,10 +30,10 @@ class Identity:
 
 
 def find_identity(where: Path) -> Identity:
-    """Ask git who its user is in the folder `where`.
+    """Ask git for the user of the folder `where`.
 
-    Without `user.name` and `user.email` git would make up an address of login and host name:
-    that raises UserError, since nobody can be written to at it.
+    Raises UserError without `user.name` and `user.email`: git would make an address from the login
+    and host names, at which no mail arrives.
     """
     argv = ["git", "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"]
     status, said = output_of(argv, cwd=where, env={**os.environ, "LC_ALL": "C"})

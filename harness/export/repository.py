@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A throw-away git repository of the files that a series touches: commits, mails, `git am`."""
+"""A temporary git repository of the files that a series touches: commits, mails, `git am`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _BRANCH = "series"
 
 @dataclass(frozen=True)
 class Repository:
-    """A git repository at `path` in which only `author` works, at times that are given.
+    """A git repository at `path` with one author, `author`, and given commit times.
 
-    No configuration but its own counts, so that the same input gives the same mails.
+    Only its own configuration counts, so that the same input gives the same mails.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class Repository:
 
     @classmethod
     def create(cls, path: Path, source: Path, *, author: Identity, time: int) -> Repository:
-        """Make one whose first commit, tagged `base`, is a copy of the folder `source`."""
+        """Create a repository whose first commit, tagged `base`, copies the folder `source`."""
         shutil.copytree(source, path)
         repository = cls(path, author)
         repository.git("init", "--quiet", f"--initial-branch={_BRANCH}")
@@ -42,14 +42,14 @@ class Repository:
         return repository
 
     def commit(self, message: str, *, time: int, signoff: bool = False) -> None:
-        """Commit all that there is; `time` is in seconds since 1970."""
+        """Commit all files; `time` is in seconds since 1970."""
         self.git("add", "--all", "--force")
         options = ["--signoff"] if signoff else []
         arguments = ["--quiet", "--cleanup=verbatim", f"--message={message}", *options]
         self.git("commit", *arguments, time=time)
 
     def apply(self, patch: Path) -> None:
-        """Apply a patch to the files. Raises UserError if it does not apply as it is."""
+        """Apply a patch to the files. Raises UserError if it does not apply exactly."""
         self.git("apply", str(patch))
 
     def mails(self, folder: Path, *, cover: str, time: int) -> list[Path]:
@@ -78,7 +78,7 @@ class Repository:
         return {name: sha256(self.path / name) for name in names}
 
     def git(self, *arguments: str, time: int = 0) -> str:
-        """Run git and return what it printed. Raises UserError with git's own words."""
+        """Run git and return its output. Raises UserError with git's message."""
         env = {
             **clean_environment(),
             "GIT_CEILING_DIRECTORIES": str(self.path.parent),
@@ -93,7 +93,7 @@ class Repository:
         if status != 0:
             raise UserError(
                 f"`git {arguments[0]}` failed: {' '.join(said.split())}",
-                hint="mend what it names in kernel-patches",
+                hint="correct the file that git names in kernel-patches",
             )
         return said
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A series made into mails, and the proof that they make the tree that the harness builds."""
+"""A series as mails, and the proof that they make the tree that the harness builds."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _VERSION = re.compile(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", re.MULTILINE
 
 @dataclass(frozen=True)
 class Base:
-    """What a series is made for: the files of the source that it touches, in a folder."""
+    """The base of a series: the source files that it touches, in a folder."""
 
     source: Source
     files: Path
 
     @classmethod
     def find(cls, series: Series, source: Source, *, cache: Path) -> Base:
-        """Unpack them, or find them unpacked. Raises UserError."""
+        """Unpack the files, or find them unpacked. Raises UserError."""
         names = sorted({"Makefile", FRAMEWORK, *touched_files(series)})
         return cls(source, partial_tree(source, names, cache=cache))
 
@@ -46,7 +46,7 @@ class Base:
 
     @property
     def time(self) -> int:
-        """Seconds since 1970 at which the source was packed: the mails' date, always the same."""
+        """When the source was packed, in seconds since 1970. It is the fixed date of the mails."""
         return int((self.files / "Makefile").stat().st_mtime)
 
 
@@ -62,12 +62,12 @@ def write_mails(
 ) -> list[Path]:
     """Write the cover letter and a mail for each commit to `folder`; return them in order.
 
-    With `unifdef`, what is for tests only is left out. Raises UserError.
+    With `unifdef`, code for tests only is left out. Raises UserError.
     """
     with TemporaryDirectory() as scratch:
         where = Path(scratch) / "repository"
         repository = Repository.create(where, base.files, author=author, time=base.time)
-        # Patches may change overlay files, which have all their lines in this one.
+        # Patches may change overlay files. This repository has the overlay files with all lines.
         whole = Repository.create(
             Path(scratch) / "whole", base.files, author=author, time=base.time
         )
@@ -82,7 +82,7 @@ def write_mails(
                 _copy(whole.path / name, where / name)
                 if unifdef is not None and name in added:
                     unifdef.strip(where / name)
-            # A second apart: who sorts by time gets their order.
+            # One second apart, so that a mail program which sorts by time keeps the order.
             repository.commit(commit.message, time=base.time + number, signoff=signoff)
         return repository.mails(folder, cover=cover, time=base.time)
 
@@ -93,10 +93,9 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def prepared(series: Series, base: Base, *, unifdef: Unifdef | None = None) -> Mapping[str, str]:
-    """Return the SHA-256 of each file of the tree that the harness builds, but for those that
-    the series does not touch.
+    """Return the SHA-256 of each file that the series touches, in the tree that the harness builds.
 
-    With `unifdef`, less what is for tests only. Raises UserError.
+    With `unifdef`, without code for tests only. Raises UserError.
     """
     with TemporaryDirectory() as scratch:
         tree = BuildTree(Path(scratch))
@@ -134,5 +133,5 @@ def check_same(built: Mapping[str, str], mailed: Mapping[str, str]) -> None:
     if differing:
         raise UserError(
             f"the mails do not make the tree that the harness builds: {', '.join(differing)}",
-            hint="this is a defect of the export; send none of them",
+            hint="this is a defect of the export; do not send the mails",
         )

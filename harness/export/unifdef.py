@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Takes what only tests need out of kernel code, by the kernel's own scripts/unifdef.c."""
+"""Removes code for tests only from kernel code, by the kernel's own scripts/unifdef.c."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPTION = "CONFIG_UMD_WITNESS"
-"""What code depends on that is there for tests only."""
+"""The option that code for tests only depends on."""
 
 SOURCE = "scripts/unifdef.c"
 _UNCHANGED, _CHANGED = 0, 1
@@ -27,7 +27,7 @@ class Unifdef:
 
     @classmethod
     def build(cls, tree: Path, folder: Path) -> Unifdef:
-        """Build it from a kernel source into `folder`. Raises UserError."""
+        """Build the tool from a kernel source into `folder`. Raises UserError."""
         program = folder / "unifdef"
         status, said = output_of(["gcc", "-O1", "-w", "-o", str(program), str(tree / SOURCE)])
         if status != 0:
@@ -38,9 +38,9 @@ class Unifdef:
         return cls(program)
 
     def strip(self, path: Path) -> bool:
-        """Rewrite a file as if OPTION did not exist; return whether anything was taken out.
+        """Rewrite a file as if OPTION did not exist; return whether anything was removed.
 
-        Only C code is looked at: Makefiles and Kconfig have nothing of the kind.
+        Only C code is changed, because Makefiles and Kconfig have no such conditions.
         """
         if path.suffix not in (".c", ".h") or OPTION not in path.read_text():
             return False
@@ -49,6 +49,8 @@ class Unifdef:
         status, said = output_of(argv)
         if status not in (_UNCHANGED, _CHANGED):
             target.unlink(missing_ok=True)
-            raise UserError(f"unifdef failed on {path.name}: {said.strip()}", hint="mend its #ifs")
+            raise UserError(
+                f"unifdef failed on {path.name}: {said.strip()}", hint="correct the file's #ifs"
+            )
         target.replace(path)
         return status == _CHANGED

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's own selftests on two variants: what isolation must leave as it was."""
+"""The kernel's own selftests on two variants: isolation must not change their results."""

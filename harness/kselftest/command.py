@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness kselftest`: nothing but the handler is treated differently when it is isolated."""
+"""`umd-harness kselftest`: show that isolation changes nothing for processes but the handler."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it: the programs that ran, those that cannot, and where the output is kept.
+    """The result: the programs that ran, those that cannot run, and the folder of the output.
 
-    `modules` has the security modules that each variant's kernel says are on, `lacking` the
-    kernel options that each collection asks for and the kernel does not have.
+    `modules` has the active security modules of each variant. `lacking` has for each collection
+    the kernel options that it asks for and the kernel does not have.
     """
 
     compared: Sequence[Compared]
@@ -47,10 +47,10 @@ def compare_variants(
     root: Path,
     progress: Callable[[str], None],
 ) -> Comparison:
-    """Run the selftests that `names` choose, all if none, on both variants.
+    """Run the selftests in `names`, or all of them if `names` is empty, on both variants.
 
-    What each program printed, and its results, are kept in a folder below `root`. Raises
-    UserError, also where nothing passes on baseline: two guests that are broken alike are no proof.
+    The output and the results of each program are kept in a folder below `root`. Raises UserError,
+    also if no test passes on baseline: two broken guests prove nothing.
     """
     lab = Lab.open(line, [BEFORE, AFTER], progress=progress)
     tests = selftests(line, progress=progress)
@@ -71,10 +71,10 @@ def compare_variants(
     modules = {variant: guest.security_modules(lab, variant) for variant in (BEFORE, AFTER)}
     able = [program for program in programs if not program.obstacle]
     if not able:
-        raise UserError(f"{programs[0].name}: {programs[0].obstacle}", hint="choose others as well")
+        raise UserError(f"{programs[0].name}: {programs[0].obstacle}", hint="choose other programs")
     compared = compare(able, run, rounds=rounds, jobs=jobs, progress=progress)
     if not passes(compared):
-        raise UserError(f"no selftest passes on {BEFORE}", hint=f"see what they say in {kept}")
+        raise UserError(f"no selftest passes on {BEFORE}", hint=f"see their output in {kept}")
     lacking = {
         name: sorted(tests.options[name] - options)
         for name in dict.fromkeys(program.collection for program in programs)

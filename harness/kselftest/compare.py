@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Both variants' results side by side: what passes on one must pass on the other."""
+"""The comparison of both variants' results: a test that passes on one must pass on the other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ABSENT = TestResult(Outcome.MISSING)
 
 
 class State(Enum):
-    """What the comparison of one test says."""
+    """The result of the comparison for one test."""
 
     SAME = "same"
     BETTER = "better"
@@ -45,7 +45,7 @@ class Compared:
 
     @property
     def tests(self) -> list[str]:
-        """The tests that either variant told of, in their order."""
+        """The tests that one of the variants reported, in their order."""
         every = [*self.before, *self.after]
         return list(dict.fromkeys(name for results in every for name in results))
 
@@ -62,16 +62,16 @@ class Compared:
         return judge([r.outcome for r in before], [r.outcome for r in after])
 
     def with_state(self, state: State) -> Iterator[str]:
-        """Yield the tests of which the comparison says so."""
+        """Yield the tests that have this state."""
         return (test for test in self.tests if self.state(test) is state)
 
 
 def judge(before: Sequence[Outcome], after: Sequence[Outcome]) -> State:
-    """Say what a test's outcomes in all rounds come to.
+    """Judge a test by its outcomes in all rounds.
 
-    It is a regression if most rounds on the second variant came out worse than every round on
-    the first, or knew a test that the first never did. What came out differently on one variant
-    is flaky, unless it is a regression.
+    It is a regression if most rounds on the second variant were worse than every round on the
+    first, or if they reported a test that the first variant never reported. Otherwise a test whose
+    outcomes differ on one variant is flaky.
     """
     unknown = set(before) == {Outcome.MISSING}
     worse = sum(
@@ -92,7 +92,7 @@ def compare(
     jobs: int,
     progress: Callable[[str], None],
 ) -> list[Compared]:
-    """Run each program once on both variants, and `rounds` times where a test came out differently.
+    """Run each program once on both variants, and `rounds` times if a test's outcomes differ.
 
     `jobs` run at once. Raises UserError.
     """
@@ -133,7 +133,7 @@ def _rounds(
         for (one, variant, _), results in zip(todo, pool.map(work, todo), strict=True):
             (one.before if variant == BEFORE else one.after).append(results)
     except BaseException:
-        # Not to be held back for minutes by programs that nobody waits for any more.
+        # Do not wait for minutes until the running programs end: no result is needed any more.
         pool.shutdown(wait=False, cancel_futures=True)
         kill_children()
         raise

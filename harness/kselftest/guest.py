@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One selftest on one variant: in a machine of its own, from a saved state that has swap."""
+"""One selftest on one variant, in a machine of its own, from a saved state with swap."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from harness.vm.spec import MachineSpec
 
 MACHINE = "(machine)"
-"""The result that stands for the machine: it goes on, and its kernel has nothing to complain of."""
+"""The name of the machine's own result: it passes if the machine runs and is not tainted."""
 
 CPUS = 2
 MEMORY_MIB = 768
 PID_MAX = 4096
-"""A test that waits for a pid to come round would fork 32768 times."""
+"""Low, because a test that waits for a pid to be reused would otherwise fork 32768 times."""
 SWAP_PAGES = (64 << 20) // PAGE
 PROGRAM_SECONDS = 240.0
-"""How long one program may take: the slowest takes 80 seconds without KVM, on an idle host."""
+"""The deadline of one program. The slowest takes 80 seconds without KVM on an idle host."""
 
 _OVERHEAD_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -50,7 +50,7 @@ _RUN = f"cd {_FOLDER}/$0 && exec ./$1 >>{_OUTPUT} 2>&1"
 
 @dataclass(frozen=True)
 class Ran:
-    """What one run of a program gave: a result per test, its output (escaped) and its seconds."""
+    """One run of a program: a result per test, its output (escaped) and its seconds."""
 
     results: Mapping[str, TestResult]
     output: str
@@ -79,14 +79,14 @@ def run(lab: Lab, variant: str, program: Program, tests: Selftests) -> Ran:
 
 
 def security_modules(lab: Lab, variant: str) -> str:
-    """Return the security modules that are on, in their order, as the guest's kernel says."""
+    """Return the active security modules in their order, as the guest's kernel reports them."""
     with _machine(lab, variant) as machine, _channel(machine) as channel:
         attacker = Attacker(channel, lab.images(variant).guest)
         return escape(attacker.read_file("/sys/kernel/security/lsm")).strip()
 
 
 def spec(lab: Lab, variant: str) -> MachineSpec:
-    """The machine on which selftests run: several want two CPUs, and some memory."""
+    """Return the machine for selftests: several need two CPUs, some need more memory."""
     plain = lab.spec(variant, cpus=CPUS)
     return replace(plain, name=f"{plain.name}-kselftest", memory_mib=MEMORY_MIB)
 
@@ -137,7 +137,7 @@ def _start(attacker: Attacker, program: Program) -> int:
 
 
 def _wait(attacker: Attacker, pid: int) -> int | None:
-    """Return the wait status, None if there is none before the deadline."""
+    """Return the wait status, or None if the program does not end before the deadline."""
     deadline = time.monotonic() + PROGRAM_SECONDS
     while time.monotonic() < deadline:
         ended, status = attacker.waitpid(pid, WNOHANG)
@@ -148,7 +148,7 @@ def _wait(attacker: Attacker, pid: int) -> int | None:
 
 
 def _read_output(attacker: Attacker) -> str:
-    """Return what was printed, up to a megabyte."""
+    """Return the program's output, up to a megabyte."""
     data = b""
     with attacker.open(_OUTPUT, os.O_RDONLY) as file:
         while len(data) < _OUTPUT_MAX and (chunk := file.read(CHUNK)):

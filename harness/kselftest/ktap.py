@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a selftest said: its KTAP output (Documentation/dev-tools/ktap.rst) and its exit status."""
+"""A selftest's results: its KTAP output (Documentation/dev-tools/ktap.rst) and its exit status."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from enum import IntEnum
 from harness.vm.process import signal_name
 
 EXIT = "(exit status)"
-"""The result that stands for the program as a whole: some say nothing in KTAP."""
+"""The name of the program's own result: some programs print no KTAP."""
 PLAN = "(plan)"
-"""The result that stands for the number of tests that a program said it would run."""
+"""The name of the result for the number of tests that a program planned."""
 
 _TEST = re.compile(r"\s*(?P<word>ok|not ok)\b\s*(?P<number>\d+)?\s*(?:- )?(?P<rest>.*)")
 _DIRECTIVE = re.compile(r"\s*#\s*(?P<word>SKIP|XFAIL|TODO|XPASS|error|TIMEOUT)\b:?", re.IGNORECASE)
 _PLANNED = re.compile(r"1\.\.(?P<count>\d+)\b")
 _COMMENT = re.compile(r"#\s+(?P<text>\S.*)")
 _PASSING = re.compile(r"^#\s+(RUN|OK|FAIL|\[RUN\]|Starting)\b|: Test (terminated|failed)|Totals:")
-"""Comments by kselftest_harness.h that say nothing of why a test failed."""
+"""Comments by kselftest_harness.h that give no reason for a failure."""
 _MEASURED = re.compile(r"\d+(?=[kMG]B of )")
-"""A size that a test found out, and tells of in its name (mm/mrelease_test)."""
+"""A measured size in the name of a test (mm/mrelease_test)."""
 _NOT_COUNTED = frozenset({"SKIP", "XFAIL", "TODO"})
 _XFAIL, _SKIP = 2, 4  # exit statuses of tools/testing/selftests/kselftest.h
 
 
 class Outcome(IntEnum):
-    """What came of one test, from the best to the worst."""
+    """The outcome of one test, from the best to the worst."""
 
     PASS = 0
     SKIP = 1
@@ -37,26 +37,26 @@ class Outcome(IntEnum):
     MISSING = 3
 
     def __str__(self) -> str:
-        """Return it as the report prints it."""
+        """Return the word that the report prints."""
         return self.name.lower()
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test's outcome, and the reason for it if one was given."""
+    """One test's outcome, and its reason if the test gave one."""
 
-    __test__ = False  # it is not for pytest to run
+    __test__ = False  # or pytest takes the class for a test
 
     outcome: Outcome
     reason: str = ""
 
 
 def parse(output: str, status: int | None) -> dict[str, TestResult]:
-    """Return the results by the tests' names; a name that comes again gets a number.
+    """Return the results by the tests' names. A repeated name gets a number.
 
-    `status` is the wait status of the program, None if it was ended at its deadline. Lines of
-    a nested test count like others; what stands behind `#` is another program's and does not,
-    but the last such line may say why the next test failed.
+    `status` is the wait status of the program, or None if it was killed at its deadline. The lines
+    of nested tests count like others. Lines that begin with `#` do not count, but the last one may
+    give the reason why the next test failed.
     """
     results: dict[str, TestResult] = {}
     seen: Counter[str] = Counter()
@@ -76,14 +76,14 @@ def parse(output: str, status: int | None) -> dict[str, TestResult]:
             said = found["text"]
     ended = _exit(status)
     if planned is not None and numbered != planned and ended.outcome is not Outcome.SKIP:
-        results[PLAN] = TestResult(Outcome.FAIL, f"{numbered} of {planned} tests said something")
+        results[PLAN] = TestResult(Outcome.FAIL, f"{numbered} of {planned} tests gave a result")
     return {**results, EXIT: ended}
 
 
 def _test(is_ok: bool, rest: str, said: str) -> tuple[str, TestResult]:
-    """Return a test's name and result from what follows its number; `said` is why it may fail.
+    """Return a test's name and result from the text after its number; `said` is its reason to fail.
 
-    kselftest.h writes the name of a test that it skips behind the directive.
+    kselftest.h writes the name of a skipped test after the directive.
     """
     outcome = Outcome.PASS if is_ok else Outcome.FAIL
     found = _DIRECTIVE.search(rest)

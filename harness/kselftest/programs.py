@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 COLLECTIONS: Mapping[str, tuple[str, ...]] = {
-    # Those that the requirement names.
+    # The collections that the requirement names.
     "seccomp": (),
     "ptrace": (),
     "cgroup": (),
     "pidfd": (),
-    # What else reaches other tasks, is inherited by them, or is limited by the isolation.
+    # Collections for what acts on other tasks, is inherited, or is limited by the isolation.
     "breakpoints": (),
     "clone3": (),
     "core": (),
@@ -44,39 +44,41 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "membarrier": (),
     "perf_events": (),
     "user_events": (),
-    # Locked memory, which the series counts anew, and swap. (The others of `mm` are benchmarks,
-    # or need huge pages; its own list is a script with arguments for each.)
+    # Locked memory, whose accounting the series changes, and swap. The other programs of `mm` are
+    # benchmarks or need huge pages; its own list is a script with arguments for each.
     "mm": (
         *("mlock2-tests", "mlock-random-test", "mrelease_test", "madv_populate", "memfd_secret"),
         *("mremap_test", "mremap_dontunmap", "mdwe_test", "mkdirty", "soft-dirty", "cow"),
         *("ksm_functional_tests", "droppable", "mseal_test", "map_fixed_noreplace"),
     ),
 }
-"""The folders of tools/testing/selftests, and which of their programs; none named means all."""
+"""The folders of tools/testing/selftests with the programs to run; an empty tuple means all."""
 
 NOT_RUN = {
-    "seccomp/seccomp_benchmark": "compares nanoseconds, which an emulated processor keeps apart "
-    "by chance, and takes minutes",
-    "breakpoints/step_after_suspend_test": "suspends the machine, which nothing wakes",
+    "seccomp/seccomp_benchmark": "compares nanoseconds, which are random on an emulated processor, "
+    "and takes minutes",
+    "breakpoints/step_after_suspend_test": "suspends the machine, and nothing wakes it",
 }
-"""Programs that would say nothing, and why."""
+"""Programs whose results mean nothing here, and why."""
 
 NEEDS = {
     "cgroup/test_freezer": ("INOTIFY_USER",),
     "cgroup/test_kill": ("INOTIFY_USER",),
 }
-"""Kernel options without which a program fails or waits for ever, though its collection's list
-does not have them: both wait for cgroup.events to change."""
+"""Kernel options that a program needs although its collection does not list them.
+
+Without them these programs fail or wait for ever for a change of cgroup.events.
+"""
 
 SELFTESTS = "tools/testing/selftests"
 MEMBERS = (
     *("Kbuild", "Makefile", "scripts/*", "include/*", "arch/x86/*", "usr/*", "tools/*"),
     *("*/Kbuild", "mm/gup_test.h"),
 )
-"""What of the kernel's source the headers for user space and the selftests are made from."""
+"""The parts of the kernel's source that make the headers for user space and the selftests."""
 
 _FLAGS = "-static -s"
-"""For the linker: a guest has no libraries, and not much memory."""
+"""Flags for the linker, because a guest has no libraries and little memory."""
 _LINE_BUFFERED = GUEST_IMAGES / "kselftest" / "line_buffered.c"
 
 _RECIPE = 2
@@ -108,7 +110,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Selftests:
-    """What was built: the programs, and the folder that has them and what they need.
+    """The built programs, and the folder that holds them and their data.
 
     `options` has the kernel options that each collection asks for, without their prefix.
     """
@@ -120,7 +122,7 @@ class Selftests:
     def files(self, program: Program) -> Iterator[Path]:
         """Yield the files that the guest needs for a program: itself, and the folder's data.
 
-        A script may run any of the others.
+        A script may run any other program of the folder, so it gets all of them.
         """
         is_script = program.name.endswith(".sh")
         others = {one.name for one in self.programs if not is_script} - {program.name}
@@ -201,16 +203,16 @@ def _make(line: str, place: Path, *, progress: Callable[[str], None]) -> None:
 
 
 def compile_line_buffered(folder: Path) -> Path:
-    """Compile what every program is linked with."""
+    """Compile the object that every program is linked with."""
     target = folder / "line_buffered.o"
     status, said = output_of(["gcc", "-O2", "-c", str(_LINE_BUFFERED), "-o", str(target)])
     if status:
-        raise UserError(f"{_LINE_BUFFERED.name} does not compile: {said}", hint="mend it")
+        raise UserError(f"{_LINE_BUFFERED.name} does not compile: {said}", hint="correct the file")
     return target
 
 
 def _collect(tree: BuildTree, new: Path) -> None:
-    """Take what was built, and note what the programs are and which of them cannot run."""
+    """Copy what was built, and note the programs and which of them cannot run."""
     built = tree.objects / "kselftest"
     complaints = causes(tree.log.read_text())
     listed = {}
@@ -234,12 +236,12 @@ def _collect(tree: BuildTree, new: Path) -> None:
 
 
 def _options(config: Path) -> list[str]:
-    """Return the kernel options that a collection says it needs; many say nothing."""
+    """Return the kernel options that a collection lists; many list none."""
     return _OPTION.findall(config.read_text()) if config.is_file() else []
 
 
 def _emitted(tree: BuildTree, collection: str) -> list[str]:
-    """Return the programs that a collection says it has, in its own order."""
+    """Return the programs that a collection lists, in its own order."""
     folder = tree.source / SELFTESTS / collection
     output = tree.objects / "kselftest" / collection
     argv = ["make", "-s", "--no-print-directory", "-C", str(folder), f"OUTPUT={output}"]
@@ -252,7 +254,7 @@ def _emitted(tree: BuildTree, collection: str) -> list[str]:
 
 
 def _copy_data(built: Path, target: Path) -> None:
-    """Copy what was built beside the programs: helpers, links, scripts, empty folders."""
+    """Copy the other built files: helpers, links, scripts, empty folders."""
     for path in sorted(built.iterdir()):
         copy = target / path.name
         if path.is_dir():
@@ -262,14 +264,14 @@ def _copy_data(built: Path, target: Path) -> None:
 
 
 def obstacle(program: Path) -> str:
-    """Say what a guest lacks to run a program: an interpreter, or libraries. Empty if nothing."""
+    """Return why a guest cannot run a program: an interpreter or libraries are missing, or ''."""
     with program.open("rb") as file:
         first = file.readline(256)
         if first.startswith(_ELF):
             dynamic = any(part["p_type"] == "PT_INTERP" for part in ELFFile(file).iter_segments())
             return "is not static, and a guest has no libraries" if dynamic else ""
     if not first.startswith(_SCRIPT):
-        return "is no program"
+        return "is not a program"
     words = first.removeprefix(_SCRIPT).decode(errors="replace").split()
     if not words:
         return "names no interpreter"
@@ -279,7 +281,7 @@ def obstacle(program: Path) -> str:
 
 
 def causes(log: str) -> dict[str, str]:
-    """Return, by program, the complaint before make's own about it."""
+    """Return, by program, the compiler's complaint before make's own."""
     causes, last = {}, ""
     for line in log.splitlines():
         if found := _FAILED.search(line):
@@ -301,7 +303,7 @@ def held_against(program: Program, options: Container[str]) -> Program:
 def chosen(programs: Iterable[Program], names: Iterable[str]) -> list[Program]:
     """Return the programs that were named, by themselves or by their collection; all if none was.
 
-    Raises UserError for a name that is of neither.
+    Raises UserError for a name that is neither.
     """
     wanted, known = tuple(names), list(programs)
     every = {name for one in known for name in (one.name, one.collection)}

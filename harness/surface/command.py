@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness surface`: count where a task can be acted on, and hold it against the corpus."""
+"""`umd-harness surface`: count the places that act on a task, and compare them with the corpus."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 STOCK = "stock"
-"""Names the kernel that our series is for, without it."""
+"""The name of the kernel without our series."""
 
 
 def count_surface(
@@ -40,9 +40,10 @@ def count_surface(
 def diff_surface(
     base: str, chosen: str, *, say: Callable[[str], None], progress: Callable[[str], None]
 ) -> int:
-    """Print what `chosen` has and `base` has not; return 1 if some of it is open, else 0.
+    """Print the entries that `chosen` has and `base` lacks; return 1 if one is open, else 0.
 
-    Of our own series, against the stock kernel, all has to be justified. Raises UserError.
+    If `base` is the stock kernel, everything that our series adds must be justified, or this
+    returns 1. Raises UserError.
     """
     check_corpus(SHIPPED)
     if chosen == STOCK:
@@ -64,7 +65,7 @@ def diff_surface(
 def probe_surface(
     line: str, *, jobs: int, say: Callable[[str], None], progress: Callable[[str], None]
 ) -> int:
-    """Write to each file of a guest and say what moves; return 1 if some of it is open, else 0.
+    """Write to each file of a guest and report which invariants change; return 1 if any is open.
 
     Raises UserError.
     """
@@ -78,7 +79,7 @@ def probe_surface(
 
 
 def scenarios_by_row() -> dict[str, list[str]]:
-    """The names of the scenarios on each row of the attack surface."""
+    """Return the names of the scenarios on each row of the attack surface."""
     rows: defaultdict[str, list[str]] = defaultdict(list)
     for scenario in SHIPPED.scenarios.values():
         rows[scenario.surface].append(scenario.name)
@@ -86,7 +87,7 @@ def scenarios_by_row() -> dict[str, list[str]]:
 
 
 def _facts(chosen: str, progress: Callable[[str], None]) -> Facts:
-    """What the routes find in a line, or in the tree at a path. Raises UserError."""
+    """Run the routes on a line, or on the tree at a path. Raises UserError."""
     if "/" in chosen or Path(chosen).is_dir():
         return facts_of_tree(Path(chosen), progress=progress)
     return facts_of_line(Lab.open(chosen, [VARIANT], progress=progress), progress=progress)

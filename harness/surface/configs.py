@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which kernels people run have what an attack needs: ours, Debian's, Fedora's.
+"""The kernels that have the options an attack needs: ours, Debian's and Fedora's.
 
-`python -m harness.surface.configs NAME CONFIG ORIGIN` makes configs/NAME.config anew from a
-distribution's whole configuration, reduced to what attacks need.
+`python -m harness.surface.configs NAME CONFIG ORIGIN` writes configs/NAME.config again from a
+distribution's configuration, reduced to the options that attacks need.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SETTING = re.compile(r"^(?:CONFIG_(\w+)=([ymn])|# CONFIG_(\w+) is not set)$", r
 
 @cache
 def kernels() -> Mapping[str, Mapping[str, bool]]:
-    """For each kernel, which options it has on, and which off. What is not listed is not known."""
+    """Return for each kernel its options and whether they are on. Others are not known."""
     fragments = "".join((KERNEL_PATCHES / "config" / name).read_text() for name in _FRAGMENTS)
     found = {OURS: settings(fragments)}
     for path in sorted(CONFIGS.glob("*.config")):
@@ -40,14 +40,14 @@ def kernels() -> Mapping[str, Mapping[str, bool]]:
 
 
 def settings(config: str) -> dict[str, bool]:
-    """The options of a configuration, and whether they are on."""
+    """Return the options of a configuration and whether they are on."""
     return {
         on or off: state in ("y", "m") for on, state, off in _SETTING.findall(config) if on or off
     }
 
 
 def reachable_with(scenario: Scenario) -> tuple[str, ...]:
-    """The kernels that have all that an attack needs."""
+    """Return the kernels that have all options that an attack needs."""
     return tuple(
         name
         for name, options in kernels().items()
@@ -56,7 +56,7 @@ def reachable_with(scenario: Scenario) -> tuple[str, ...]:
 
 
 def unknown() -> dict[str, set[str]]:
-    """For each distribution's kernel, what attacks need and its file says nothing of."""
+    """Return for each distribution the options that attacks need and its file does not list."""
     needed = _needed()
     return {name: needed - set(options) for name, options in kernels().items() if name != OURS}
 
@@ -66,7 +66,7 @@ def _needed() -> set[str]:
 
 
 def survey(name: str, config: str, origin: str) -> str:
-    """Return the reduced file: what attacks need, and what the file has listed before."""
+    """Return the reduced file: options that attacks need, and those that the file listed before."""
     path = CONFIGS / f"{name}.config"
     wanted = _needed() | set(settings(path.read_text()) if path.is_file() else ())
     values = {on: state for on, state, _ in _SETTING.findall(config) if on}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Route: entry points from which the kernel looks up a task, its memory or its files.
 
-What looks up is told by BTF: a function that returns a task, an mm or a pid. A new one in a new
-kernel counts from its first day, and so does all that reaches it.
+BTF tells the lookups: the functions that return a task, an mm or a pid. So a lookup that is new in
+a kernel counts at once, and so do all entry points that reach it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def _names(text: str) -> frozenset[str]:
 
 
 _UNTYPED = _names(
-    # They return something else, and act on a task or its memory all the same.
+    # They return something else, but act on a task or its memory as well.
     "ptrace_may_access __ptrace_may_access ptrace_check_attach access_process_vm access_remote_vm "
     "__access_remote_vm get_user_pages_remote pin_user_pages_remote fget_task fget_task_next "
     "task_lookup_fdget_rcu task_lookup_next_fdget_rcu get_task_exe_file get_task_cmdline "
     "get_cmdline walk_process_tree send_sig_all"
 )
 _NO_LOOKUP = _names(
-    # Of the typed ones, those that find the caller's own, make a new one, or schedule.
+    # Functions of these types that return the caller's own task, create one, or schedule.
     "__kthread_create_on_node __mutex_trylock_common __pick_next_task __pick_next_task_fair "
     "__switch_to alloc_pid copy_process cpu_curr_snapshot create_io_thread curr_task dl_task_of "
     "fair_server_pick_task find_alive_thread find_new_reaper fork_idle get_pid get_push_task "
@@ -47,8 +47,8 @@ _NO_LOOKUP = _names(
     "timer_lock_sighand tty_get_pgrp"
 )
 _ASIDE = _names(
-    # Every kernel function comes by these on its way: what they do to a task is not its caller's
-    # doing. Each is an entry point of its own or is met by another route.
+    # Any kernel function may call these, and what they do to a task does not come from the caller.
+    # Each is an entry point of its own, or another route finds it.
     "__alloc_pages_slowpath try_charge_memcg handle_mm_fault "  # short of memory: the OOM killer
     "schedule __schedule select_task_rq "
     "do_exit do_group_exit get_signal do_coredump mm_release futex_exit_release futex_exec_release "
@@ -65,16 +65,16 @@ _OTHER_ABI = re.compile(
 
 
 def find_entries(tree: KernelTree) -> dict[str, str]:
-    """Each entry point that reaches a lookup, with the table it is in and the way there.
+    """Return each entry point that reaches a lookup, with its table and the path to the lookup.
 
-    A system call's other ABIs are the same entry point as its own.
+    The other ABIs of a system call count as the same entry point.
     """
     graph = read_graph(tree.vmlinux)
     return entries_of(graph, lookups(tree.vmlinux))
 
 
 def entries_of(graph: CallGraph, sinks: frozenset[str]) -> dict[str, str]:
-    """The entry points of a call graph that reach one of `sinks`."""
+    """Return the entry points of a call graph that reach one of `sinks`."""
     ways = graph.reaching(sinks, cut=_ASIDE)
     return {
         name: f"{place}: {' > '.join(ways[name][1:])}"
@@ -84,7 +84,7 @@ def entries_of(graph: CallGraph, sinks: frozenset[str]) -> dict[str, str]:
 
 
 def lookups(vmlinux: Path) -> frozenset[str]:
-    """What looks a task up, by the types of its BTF. Raises UserError if the kernel has none."""
+    """Return the kernel's lookups, by the types in its BTF. Raises UserError if it has no BTF."""
     status, output = output_of(["pfunct", "-F", "btf", "-P", str(vmlinux)])
     typed = set(_TYPED.findall(output))
     if status != 0 or not typed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The call graph of a built kernel: direct calls by objdump, handlers by the tables in its data."""
+"""The call graph of a built kernel: direct calls from objdump, handlers from tables in its data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STUB = re.compile(r"__(?:x64|ia32|ia32_compat|x32_compat)_sys_\w+")
 _WORD = 8
 
 _NO_TABLES = re.compile(
-    # .init.data: who is asked at boot, and lists of what can be traced, probed or made to fail.
+    # .init.data: functions called at boot, and lists of what can be traced, probed or made to fail.
     r"__ksymtab|__ex_table|__bug_table|\.alt|\.orc|\.ibt|\.smp_locks|\.notes|\.BTF|\.retpoline"
     r"|\.return_sites|\.call_sites|\.static_call|__param|\.debug|\.init\.data|\.rela"
 )
@@ -41,9 +41,9 @@ _NO_TABLES = re.compile(
 
 @dataclass(frozen=True)
 class Symbols:
-    """A kernel's functions and objects: where they start, how large they are, what they are called.
+    """A kernel's functions and objects: their addresses, sizes and names.
 
-    `functions` has the addresses that a call or a table can name.
+    `functions` has the addresses that a call or a table can hold.
     """
 
     starts: tuple[int, ...]
@@ -52,7 +52,7 @@ class Symbols:
     functions: Mapping[int, str]
 
     def at(self, address: int) -> str:
-        """The name of what `address` lies in; empty if in nothing that has a name."""
+        """Return the name of the symbol that `address` lies in, or an empty string."""
         index = bisect_right(self.starts, address) - 1
         if index < 0 or address >= self.starts[index] + max(1, self.sizes[index]):
             return ""
@@ -60,7 +60,7 @@ class Symbols:
 
 
 def read_symbols(vmlinux: Path) -> Symbols:
-    """The symbols of a kernel. Raises UserError if it has none."""
+    """Read the symbols of a kernel. Raises UserError if it has none."""
     status, output = output_of(["readelf", "-sW", str(vmlinux)])
     found: dict[int, tuple[int, str]] = {}
     functions: dict[int, str] = {}
@@ -69,7 +69,7 @@ def read_symbols(vmlinux: Path) -> Symbols:
         if name.startswith(("__pfx_", "__cfi_")):
             continue
         if match["type"] == "FUNC":
-            # Of a system call's names, its stub's tells most.
+            # A system call has several names at one address; keep its stub's.
             if address not in functions or name.startswith("__x64_"):
                 functions[address] = base_name(name)
                 found[address] = size, base_name(name)
@@ -87,17 +87,17 @@ def read_symbols(vmlinux: Path) -> Symbols:
 
 
 def base_name(name: str) -> str:
-    """A function's name in the source: compilers add to it what they made of it."""
+    """Return a function's name in the source, without the suffixes that compilers add."""
     return _SUFFIX.sub("", name)
 
 
 @dataclass(frozen=True)
 class CallGraph:
-    """Who calls whom, by name.
+    """The calls between functions, by name.
 
-    `callers` has for each function those that call it directly; `handlers` the functions that
-    are called by their address, with the table in the kernel's data that it lies in, or with
-    who passes it on.
+    `callers` has for each function its direct callers. `handlers` has the functions that are called
+    by address, each with the table in the kernel's data that holds the address, or with the
+    function that passes it on.
     """
 
     callers: Mapping[str, frozenset[str]]
@@ -106,14 +106,14 @@ class CallGraph:
 
     @property
     def entry_points(self) -> dict[str, str]:
-        """What the outside can call: system calls, and the handlers in tables."""
+        """The functions that can be called from outside: system calls, and handlers in tables."""
         stubs = {name: "system call" for name in self.functions if _STUB.fullmatch(name)}
         return {**self.handlers, **stubs}
 
     def reaching(self, sinks: Iterable[str], *, cut: frozenset[str]) -> dict[str, tuple[str, ...]]:
-        """Each function that reaches a sink, with the way there; ways through `cut` do not count.
+        """Return each function that reaches a sink, with a shortest path that ends with the sink.
 
-        The way is a shortest one and ends with the sink.
+        Paths through `cut` do not count.
         """
         ways: dict[str, tuple[str, ...]] = {
             sink: (sink,) for sink in sorted(set(sinks) & self.functions)
@@ -144,7 +144,7 @@ def read_graph(vmlinux: Path) -> CallGraph:
 def _disassemble(
     vmlinux: Path, symbols: Symbols
 ) -> tuple[Mapping[str, set[str]], Mapping[str, str]]:
-    """Who calls each function, and which functions are passed on by their address, and where."""
+    """Return the callers of each function, and the functions passed by address, with the place."""
     callers: defaultdict[str, set[str]] = defaultdict(set)
     passed: dict[str, str] = {}
     argv = ["objdump", "-d", "--no-show-raw-insn", "-w", str(vmlinux)]
@@ -165,12 +165,12 @@ def _disassemble(
                     passed.setdefault(taken, f"passed by {caller}")
         status = process.wait(timeout=10)
     if status != 0:
-        raise UserError(f"objdump cannot read {vmlinux}", hint="run it by hand to see why")
+        raise UserError(f"objdump cannot read {vmlinux}", hint="run objdump by hand to see why")
     return callers, passed
 
 
 def _tables(vmlinux: Path, symbols: Symbols) -> dict[str, str]:
-    """The functions whose address lies in data, and the object that it lies in."""
+    """Return the functions whose address lies in data, with the object that holds the address."""
     found: dict[str, str] = {}
     with vmlinux.open("rb") as file:
         for section in ELFFile(file).iter_sections():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Route: the LSM hooks that are given a task, credentials or memory. Exact, from their table."""
+"""Route: LSM hooks with a task, credentials or memory as an argument, from their table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TARGET = re.compile(r"\bstruct (?:task_struct|cred|mm_struct|pid)\b")
 
 
 def find_hooks(tree: KernelTree) -> dict[str, str]:
-    """Each hook's name, with its parameters."""
+    """Return each hook's name with its parameters."""
     text = (tree.source / DEFINITIONS).read_text()
     return {
         name: " ".join(parameters.split())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Route: the files by which a running guest lets root at a task, a group of tasks or the system."""
+"""Route: the files of a running guest by which root acts on a task, a cgroup or the system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VARIANT = "baseline"
 CELL = "/sys/fs/cgroup/surface"
-"""A group of the control groups' hierarchy, made to see what a group of its own has."""
+"""A cgroup that is created to list the files of a cgroup."""
 
 _LIST = """
 cd /sys/fs/cgroup || exit 1
@@ -31,9 +31,9 @@ _LINE = re.compile(r"(\d+) (/\S+)")
 
 
 def find_nodes(lab: Lab) -> dict[str, str]:
-    """Each file with its mode: all of the handler's in procfs, and what of the rest is writable.
+    """Return files with their modes: the handler's in procfs, and writable files elsewhere.
 
-    The guest is its own witness here: nothing has attacked it yet. Raises VmLost.
+    The guest itself lists them, and is believed: nothing has attacked it yet. Raises VmLost.
     """
     with lab.machine(VARIANT) as machine:
         witness = Witness(machine, lab.images(VARIANT).kernel)
@@ -43,7 +43,7 @@ def find_nodes(lab: Lab) -> dict[str, str]:
 
 
 def enumerate_nodes(attacker: Attacker, pid: int) -> dict[str, str]:
-    """Have a shell in the guest list its files. Raises VmLost if it does not."""
+    """List the guest's files by a shell in the guest. Raises VmLost if the list is not whole."""
     attacker.write_file(f"{_LISTED}.sh", _LIST.replace("PID", str(pid)).encode(), mode=0o755)
     with attacker.open(_LISTED, 0o1101, 0o644) as listed:
         shell = attacker.spawn(
@@ -57,5 +57,5 @@ def enumerate_nodes(attacker: Attacker, pid: int) -> dict[str, str]:
         if path not in (f"/proc/{pid}", CELL)
     }
     if "/proc/<pid>/mem" not in found or "/proc/sys/kernel/panic" not in found:
-        raise VmLost(f"the guest lists {len(found)} nodes, and not the handler's")
+        raise VmLost(f"the guest lists {len(found)} files, but none of the handler's or no sysctl")
     return dict(sorted(found.items()))

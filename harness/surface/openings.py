@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a source offers to others: functions, exports, hooks, parameters, files, options, calls.
+"""The interfaces of a source: functions, exports, hooks, parameters, files, options, system calls.
 
-It is read from the text, so that two trees can be compared of which only one is built.
+They are read from the text, so that a built tree can be compared with one that is not built.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STATIC = re.compile(r"\bstatic\b")
 
 
 def openings(files: Mapping[str, str]) -> dict[str, str]:
-    """Each "kind name", and the file it is in. `files` has texts by their paths in a source."""
+    """Return each "kind name" with its file. `files` has texts by their paths in a source."""
     found: dict[str, str] = {}
     for path, text in files.items():
         if Path(path).name.startswith("Kconfig"):
@@ -53,7 +53,7 @@ def openings(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def functions(files: Mapping[str, str]) -> Iterator[tuple[str, str, bool]]:
-    """Each function that is defined: its name, its file, and whether only that file sees it.
+    """Yield each function that is defined: its name, its file, and whether it is static.
 
     Raises UserError if ctags is missing.
     """
@@ -67,7 +67,8 @@ def functions(files: Mapping[str, str]) -> Iterator[tuple[str, str, bool]]:
             place.write_text(text)
         argv = ["ctags", "-R", "--languages=C", "--kinds-C=f", "--fields=+f", "--sort=no"]
         argv += ["--output-format=json", "-o", "-", "."]
-        env = {**clean_environment(), "TMPDIR": folder}  # Debian's looks nowhere else
+        # Debian's ctags uses no other folder for temporary files.
+        env = {**clean_environment(), "TMPDIR": folder}
         status, output = output_of(argv, cwd=Path(folder), env=env, deadline=_DEADLINE)
     if status != 0:
         raise UserError(

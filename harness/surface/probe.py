@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Route at run time: which file of a guest, when it is written, moves an invariant of the handler.
+"""Route at run time: the files of a guest whose writing changes an invariant of the handler.
 
-It needs no knowledge of the source. Each file is written what it holds, and then a benign change
-of that; the handler has to answer before and after a start anew, and the witness watches it.
-Files are written many at a time, and only where something moves are they told apart.
+It needs no knowledge of the source. Each file is written its own content, and then a benign change
+of it. The handler must answer before and after a restart, and the witness watches it. Many files
+are written on one machine. If something changes, the batch is bisected.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _GROUP = "/sys/fs/cgroup/<group>/"
 _NUMBER = re.compile(rb"-?\d+")
 _MOVING = ("cgroup.procs", "cgroup.threads")
 _BENIGN = {
-    # What a change by one would not be, or what cannot be read.
+    # Files that cannot be read, or for which a change by one is not benign.
     "cgroup.freeze": b"1",
     "cgroup.kill": b"1",
     "memory.reclaim": b"1M",
@@ -52,7 +52,7 @@ _BENIGN = {
 
 @dataclass(frozen=True)
 class Moved:
-    """A file whose writing moved something, and what."""
+    """A file whose writing changed something, and what changed."""
 
     node: str
     what: str
@@ -60,7 +60,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Probed:
-    """What came of a probe: how many files took a write, and which of them moved something."""
+    """The result of a probe: how many files took a write, and which of them changed something."""
 
     written: int
     refused: int
@@ -68,7 +68,7 @@ class Probed:
 
 
 def writable(nodes: Mapping[str, str], *, path: Path = LEFT_OUT) -> list[str]:
-    """The files to probe: those that root may write, but for what is left out for a reason."""
+    """Return the files to probe: those that root may write, without those that are left out."""
     left_out = tomllib.loads(path.read_text())["left-out"]
     links_and_folders = "777", "555", "511", "500"
     return [
@@ -98,7 +98,7 @@ def probe(lab: Lab, nodes: Sequence[str], *, jobs: int, progress: Callable[[str]
 
 
 def _batches(nodes: Sequence[str]) -> list[Sequence[str]]:
-    """Batches to begin with: what moves the handler between groups is a batch by itself."""
+    """Return the first batches. A file that moves the handler to a cgroup is a batch by itself."""
     moving = [node for node in nodes if _moves(node)]
     rest = [node for node in nodes if not _moves(node)]
     together = [rest[at : at + BATCH] for at in range(0, len(rest), BATCH)]
@@ -110,7 +110,7 @@ def _moves(node: str) -> bool:
 
 
 def _bisect(lab: Lab, batch: Sequence[str]) -> tuple[int, list[Moved]]:
-    """Probe a batch; where something moves, each half anew. How many took a write, what moved."""
+    """Probe a batch, and its halves if something changed. Return the writes taken and changes."""
     written, what = _try(lab, batch)
     if not what:
         return written, []
@@ -119,7 +119,7 @@ def _bisect(lab: Lab, batch: Sequence[str]) -> tuple[int, list[Moved]]:
     half = len(batch) // 2
     (one, first), (other, second) = _bisect(lab, batch[:half]), _bisect(lab, batch[half:])
     moved = first + second
-    if not moved and (again := _try(lab, batch)[1]):  # not the machine's own hiccup
+    if not moved and (again := _try(lab, batch)[1]):  # or it was an accident of the machine
         moved = [Moved(f"{batch[0]} to {batch[-1]}, together", again)]
     return one + other, moved
 
@@ -152,7 +152,7 @@ def _try(lab: Lab, batch: Sequence[str]) -> tuple[int, str]:
 
 
 def _make_group(attacker: Attacker) -> None:
-    """Make a control group with all controllers."""
+    """Create a cgroup with all controllers."""
     controllers = attacker.read_file("/sys/fs/cgroup/cgroup.controllers").split()
     wanted = b" ".join(b"+" + name for name in controllers)
     attacker.write_file("/sys/fs/cgroup/cgroup.subtree_control", wanted)
@@ -160,7 +160,7 @@ def _make_group(attacker: Attacker) -> None:
 
 
 def _write(attacker: Attacker, node: str, pid: int) -> bool:
-    """Write what the file holds, then a benign change of that; whether a write was taken."""
+    """Write a file's own content, then a benign change of it. Return whether a write was taken."""
     path = node.replace("/proc/<pid>/", f"/proc/{pid}/").replace(_GROUP, f"{CELL}/")
     name = path.rsplit("/", 1)[1]
     try:
@@ -183,7 +183,7 @@ def _take(attacker: Attacker, path: str, data: bytes) -> bool:
 
 
 def _changed(value: bytes) -> bytes:
-    """A value beside this one: a switch is turned, a number is one more, a word gets longer."""
+    """Return a similar value: the other of 0 and 1, a number plus one, or a longer word."""
     match = _NUMBER.search(value)
     if match is None:
         return value + b"x" if value != b"max" else b"1073741824"
@@ -193,7 +193,7 @@ def _changed(value: bytes) -> bytes:
 
 
 def _moved(before: Tally, after: Tally, *, forced: int) -> str:
-    """What is no longer as it was, but for the start that was asked for; empty if all is."""
+    """Return what has changed, without the restarts that were forced; empty if nothing has."""
     new = after.violations & ~before.violations
     found = [flag.word for flag in Violation if flag in new]
     for what in ("wrong", "failed"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The count of the attack surface as text: a line per route, and what is open."""
+"""The count of the attack surface as text: a line per route, and the open entries."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from harness.surface.probe import Probed
 
 REVIEWED_LINE = "6.12"
-"""The line that the reviewed lists are of. What they name must be there."""
+"""The kernel line of the reviewed lists. Every name in them must be there."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One route's entries as they came out; `stale` are reviewed names that are gone."""
+    """One route's entries with their states; `stale` are reviewed names that are gone."""
 
     route: Route
     entries: tuple[Judged, ...]
     stale: tuple[str, ...]
 
     def of(self, state: State) -> list[Judged]:
-        """The entries that came out as `state`."""
+        """Return the entries that have this state."""
         return [entry for entry in self.entries if entry.state is state]
 
 
 def count(facts: Facts, scenarios: Mapping[str, Collection[str]]) -> list[Counted]:
-    """Hold all that was found against the reviewed lists. Raises UserError."""
+    """Judge all entries by the reviewed lists. Raises UserError."""
     counted = []
     for route in ROUTES:
         if route.name not in facts.routes:
@@ -52,7 +52,7 @@ def is_closed(counted: Collection[Counted]) -> bool:
 
 
 def report(facts: Facts, counted: Collection[Counted], *, everything: bool) -> str:
-    """Return the table, then what is open, or each entry if `everything`."""
+    """Return the table, then the open entries, or all entries if `everything`."""
     lines = [f"attack surface of {facts.name}", *_table(counted)]
     for one in counted:
         unexplained = [entry for entry in one.of(State.OPEN) if not entry.row]
@@ -61,17 +61,17 @@ def report(facts: Facts, counted: Collection[Counted], *, everything: bool) -> s
     known = facts.name == REVIEWED_LINE
     if new := [(one, entry) for one in counted for entry in one.entries if entry.is_new]:
         since = "" if known else f" since {REVIEWED_LINE}, which was reviewed"
-        lines += ["", f"{len(new)} new{since}: each wants a scenario, or a line in reviewed/"]
+        lines += ["", f"{len(new)} new{since}: each needs a scenario, or a line in reviewed/"]
     for one in counted:
         for name in one.stale:
-            lines.append(f"stale: reviewed/{one.route.name}.toml has {name}, and the kernel not")
+            lines.append(f"stale: reviewed/{one.route.name}.toml has {name}, the kernel does not")
     skipped = [route for route in ROUTES if route.name not in facts.routes]
     lines += [f"not counted here: {route.title}" for route in skipped]
     return "\n".join(lines)
 
 
 def _table(counted: Collection[Counted]) -> Iterator[str]:
-    yield f"{'route':<9}{'entries':>8}{'covered':>9}{'noise':>7}{'open':>6}  what"
+    yield f"{'route':<9}{'entries':>8}{'covered':>9}{'noise':>7}{'open':>6}  content"
     total: Counter[State] = Counter()
     for one in counted:
         here = Counter(entry.state for entry in one.entries)
@@ -96,16 +96,16 @@ def _entries(route: Route, entries: Collection[Judged]) -> Iterator[str]:
 
 
 def _without_scenario(counted: Collection[Counted]) -> Iterator[str]:
-    """A line for each row of the attack surface that entries are on and no scenario is."""
+    """Yield a line for each row of the attack surface that has entries and no scenario."""
     waiting = Counter(e.row for one in counted for e in one.of(State.OPEN) if e.row)
     for row, entries in sorted(waiting.items()):
-        yield f"no scenario is on the row {row}: {entries} entries are open"
+        yield f"no scenario is on the row {row}, so {entries} entries are open"
 
 
 def probe_report(line: str, probed: Probed, judged: Collection[Judged]) -> str:
-    """Return the table of what moved when its file was written, and what the review says of it.
+    """Return the table of the files whose writing changed something, and what the review says.
 
-    What the review calls noise and moves all the same is open: one of the two is wrong.
+    A file that the review calls noise is open if its writing changed something: one is wrong.
     """
     took = f"{probed.written} files took a write, {probed.refused} refused"
     lines = [f"probe of {line}: {took}, {len(probed.moved)} moved something"]
@@ -115,7 +115,7 @@ def probe_report(line: str, probed: Probed, judged: Collection[Judged]) -> str:
 
 
 def judge_moved(probed: Probed, scenarios: Mapping[str, Collection[str]]) -> list[Judged]:
-    """Hold what moved against the reviewed list of nodes: only a scenario covers it."""
+    """Judge the files that changed something by the reviewed list: only a scenario covers them."""
     found = {moved.node: moved.what for moved in probed.moved}
     entries = judge(found, load_review(NODES), scenarios=scenarios, functions=())
     return [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What people found out about each entry of a route, and what it amounts to."""
+"""The reviewed opinions on the entries of each route, and the states that follow from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REVIEWED = Path(__file__).parent / "reviewed"
 
 
 class Noise(StrEnum):
-    """Why an entry lets nobody at the handler. There are no other reasons."""
+    """Why an entry gives no access to the handler. There are no other reasons."""
 
     SELF_ONLY = "self-only"
     READ_ONLY = "read-only"
@@ -28,21 +28,24 @@ class Noise(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """In words."""
+        """The reason in words."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    Noise.SELF_ONLY: "acts on the caller, its children or what it made itself",
-    Noise.READ_ONLY: "changes nothing of another task and shows nothing of its memory",
-    Noise.UNREACHABLE: "no way leads from it to the handler in this configuration",
+    Noise.SELF_ONLY: "acts on the caller, its children, or objects that the caller made",
+    Noise.READ_ONLY: "changes no other task, and shows nothing of its memory",
+    Noise.UNREACHABLE: "has no path to the handler in this configuration",
     Noise.BOOT_ONLY: "runs before there is a handler",
 }
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What an entry is: a `row` of the attack surface, or noise which ends at a function."""
+    """A reviewer's opinion on an entry: its `row` of the attack surface, or noise.
+
+    Noise names the function at which the path from the entry ends.
+    """
 
     row: str = ""
     noise: Noise | None = None
@@ -50,7 +53,7 @@ class Opinion:
 
 
 class State(StrEnum):
-    """What an entry comes out as."""
+    """The state of an entry after the count."""
 
     COVERED = "covered"
     NOISE = "noise"
@@ -59,7 +62,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Judged:
-    """An entry, where it was found, what it came out as, and why; `row` if it is on one."""
+    """An entry, where it was found, its state and the reason; `row` if it is on one."""
 
     name: str
     where: str
@@ -71,14 +74,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Review:
-    """The opinions on one route's entries. A name with a `*` stands for all that it matches."""
+    """The opinions on one route's entries. A name with a `*` is a pattern for several."""
 
     route: str
     exact: Mapping[str, Opinion]
     patterns: Mapping[str, Opinion] = field(default_factory=dict)
 
     def of(self, name: str) -> Opinion | None:
-        """The opinion on an entry; None if nobody has looked at it."""
+        """Return the opinion on an entry, or None if it was not reviewed."""
         if name in self.exact:
             return self.exact[name]
         for pattern, opinion in self.patterns.items():
@@ -87,24 +90,24 @@ class Review:
         return None
 
     def stale(self, found: Collection[str]) -> list[str]:
-        """The reviewed names that no entry has any more."""
+        """Return the reviewed names that no entry has any more."""
         gone = [name for name in self.exact if name not in found]
         return gone + [p for p in self.patterns if not any(fnmatchcase(n, p) for n in found)]
 
 
 def load_review(route: str, *, folder: Path = REVIEWED) -> Review:
-    """Read a route's reviewed list. Raises UserError for what breaks its rules."""
+    """Read a route's reviewed list. Raises UserError if the list breaks a rule."""
     path = folder / f"{route}.toml"
     try:
         tables = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}", hint="mend it") from error
+        raise UserError(f"{path} cannot be read: {error}", hint="correct the file") from error
     opinions: dict[str, Opinion] = {}
 
     def add(names: list[str], opinion: Opinion) -> None:
         for name in names:
             if name in opinions:
-                raise UserError(f"{path} lists {name} twice", hint="decide what it is")
+                raise UserError(f"{path} lists {name} twice", hint="remove one of the two")
             opinions[name] = opinion
 
     for row, names in tables.pop("covered", {}).items():
@@ -112,13 +115,15 @@ def load_review(route: str, *, folder: Path = REVIEWED) -> Review:
     for word, ends in tables.pop("noise", {}).items():
         if word not in set(Noise):
             raise UserError(
-                f"{path} knows a class of noise {word!r}", hint=f"it is one of {', '.join(Noise)}"
+                f"{path} names the unknown class of noise {word!r}",
+                hint=f"the classes are {', '.join(Noise)}",
             )
         for end, names in ends.items():
             add(names, Opinion(noise=Noise(word), end=end))
     if tables:
         raise UserError(
-            f"{path} has a table {next(iter(tables))!r}", hint="there are `covered` and `noise`"
+            f"{path} has the unknown table {next(iter(tables))!r}",
+            hint="the tables are `covered` and `noise`",
         )
     patterns = {name: opinion for name, opinion in opinions.items() if "*" in name}
     exact = {name: opinion for name, opinion in opinions.items() if name not in patterns}
@@ -132,10 +137,10 @@ def judge(
     scenarios: Mapping[str, Collection[str]],
     functions: Collection[str],
 ) -> list[Judged]:
-    """Hold a route's entries against its review.
+    """Judge a route's entries by its review.
 
-    `scenarios` has the names of those on each row, `functions` those of the kernel: what is said
-    to end at a function that the kernel does not have is open again.
+    `scenarios` has the scenarios' names by row, and `functions` the names of the kernel's
+    functions. Noise that ends at a function which the kernel does not have is open again.
     """
     judged = []
     for name, where in found.items():
@@ -157,5 +162,5 @@ def _judgement(
             return State.OPEN, f"no scenario is on the row {opinion.row}"
         return State.COVERED, f"{opinion.row}: {', '.join(names)}"
     if opinion.end not in functions:
-        return State.OPEN, f"it is said to end at {opinion.end}, which is not in this kernel"
+        return State.OPEN, f"the review says it ends at {opinion.end}, which this kernel lacks"
     return State.NOISE, f"{opinion.noise}, ends at {opinion.end}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The routes by which the attack surface is counted, and what each cannot see."""
+"""The routes by which the attack surface is counted, and the blind spots of each."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ NODES = "nodes"
 
 @dataclass(frozen=True)
 class Route:
-    """One independent way to find where a task can be acted on from outside.
+    """One independent way to find the places that act on a task from outside.
 
-    `find` gives each entry a name that lasts from kernel to kernel, and says where it is.
+    `find` returns the entries by names that stay the same from kernel to kernel, each with its
+    place. `blind` says what the route cannot find.
     """
 
     name: str
@@ -36,21 +37,21 @@ class Route:
 ROUTES = (
     Route(
         "hooks",
-        "LSM hooks that are given a task, credentials or memory",
-        "what no hook guards, which is most",
+        "LSM hooks with a task, credentials or memory as an argument",
+        "what no hook guards, which is most of the surface",
         find_hooks,
     ),
     Route(
         "entries",
         "entry points that look up a task, its memory or its files",
-        "what acts without a lookup; calls through pointers, and lookups that are inlined; "
-        "an ioctl's commands are one entry; modules",
+        "code that acts without a lookup; calls through pointers; inlined lookups; modules; "
+        "it counts all commands of an ioctl as one entry",
         find_entries,
     ),
     Route(
         "senders",
-        "calls that send a signal and do not ask for the permission to",
-        "what wakes, stops or kills without a signal; senders made by macros",
+        "calls that send a signal without a permission check",
+        "code that wakes, stops or kills without a signal; senders made by macros",
         find_senders,
     ),
     Route(
@@ -61,8 +62,8 @@ ROUTES = (
     ),
     Route(
         NODES,
-        "files of the running guest: the handler's in procfs, writable sysctls, control groups",
-        "sysfs, debugfs, tracefs, device nodes; what a file's content selects; v1 control groups",
+        "files of the running guest: the handler's in procfs, writable sysctls, cgroups",
+        "sysfs, debugfs, tracefs, device nodes; what a file's content selects; cgroups v1",
         None,
     ),
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Searches of the C source by meaning: Coccinelle's spatch over the files that were compiled."""
+"""Semantic searches of the C source: Coccinelle's spatch over the compiled files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from harness.surface.tree import KernelTree
 
-_DEADLINE = 900.0  # seconds, for its share of the files; 20 s alone on one core
+_DEADLINE = 900.0  # seconds for one share of the files; all of them take 20 s on an idle core
 _FIELDS = 6
 _FILE = 4
 
 
 @dataclass(frozen=True)
 class Match:
-    """What a semantic patch prints: what it found, in which function, and where."""
+    """A match that a semantic patch prints: the match, its function and its place."""
 
     kind: str
     function: str
@@ -39,9 +39,9 @@ class Match:
 
 
 def search(tree: KernelTree, patch: str, *, worth: re.Pattern[str]) -> list[Match]:
-    """Run one of our semantic patches over the compiled files that `worth` is found in.
+    """Run one of our semantic patches over the compiled files in which `worth` matches.
 
-    What was found in a file is kept, so that only what changed is searched again. Raises
+    The matches of each file are kept, so that only changed files are searched again. Raises
     UserError if spatch is missing or fails.
     """
     files = [name for name in tree.compiled if worth.search(tree.text(name))]
@@ -82,7 +82,7 @@ def _run(tree: KernelTree, rules: Path, files: Sequence[str]) -> str:
 
 
 def _fields(output: str) -> Iterable[list[str]]:
-    """The lines of our semantic patches; the rest is what spatch says of what it cannot read."""
+    """Return the lines of our semantic patches, without spatch's own messages."""
     lines = (text.split("\t") for text in output.splitlines())
     return (fields for fields in lines if len(fields) == _FIELDS)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Route: calls that send a signal without asking security_task_kill()."""
+"""Route: calls that send a signal without security_task_kill()."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CURRENT = re.compile(r"\bcurrent\b")
 
 
 def find_senders(tree: KernelTree) -> dict[str, str]:
-    """Each "function: sender", with the target it names and where.
+    """Return each "function: sender" with its place and the target that it names.
 
-    Who names `current` as its target signals itself and is left out.
+    A call whose target is `current` signals the caller itself, and is left out.
     """
     found: dict[str, str] = {}
     for match in search(tree, "senders.cocci", worth=_WORTH):

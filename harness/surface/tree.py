@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel tree and its build, as the routes read them."""
+"""A kernel tree and its build, which the routes read."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ARCHIVES = ("vmlinux.a", "built-in.a")
 
 @dataclass(frozen=True)
 class KernelTree:
-    """A kernel's source and what was built from it, which may be one folder.
+    """A kernel's source and its build, which may be in one folder.
 
-    `name` is what the report calls it.
+    `name` is its name in the report.
     """
 
     name: str
@@ -37,20 +37,20 @@ class KernelTree:
 
     @property
     def config(self) -> Path:
-        """The configuration it was built with."""
+        """The configuration of the build."""
         return self.objects / ".config"
 
     @cached_property
     def options(self) -> frozenset[str]:
-        """The options it was built with, without their prefix."""
+        """The options of the build, without their prefix."""
         return options_of(self.config.read_text())
 
     @cached_property
     def compiled(self) -> tuple[str, ...]:
-        """The C files that went into the kernel and its modules, below the source, in order.
+        """The C files of the kernel and its modules, as sorted paths below the source.
 
-        The files that another one includes as text (kernel/sched/build_policy.c) are among them.
-        What a former configuration compiled may lie about, and is not. Raises UserError.
+        They include C files that another file includes as text (kernel/sched/build_policy.c), but
+        no files that only a former configuration compiled. Raises UserError.
         """
         made = (str(Path(name).with_suffix(".c")) for name in self._linked())
         found = {name for name in made if (self.source / name).is_file()}
@@ -60,11 +60,11 @@ class KernelTree:
 
     def _linked(self) -> Iterator[str]:
         archive = next((name for name in _ARCHIVES if (self.objects / name).is_file()), "")
-        # By its name alone: it is thin, and its members' paths are said relative to that.
+        # By its name alone, because `ar` prints a thin archive's members relative to that path.
         status, output = output_of(["ar", "t", archive], cwd=self.objects)
         if status != 0:
             raise UserError(
-                f"{self.objects} has no archive of what was linked", hint="build the kernel there"
+                f"{self.objects} has no vmlinux.a or built-in.a", hint="build the kernel there"
             )
         yield from output.split()
         order = self.objects / "modules.order"
@@ -73,7 +73,7 @@ class KernelTree:
             yield from parts.read_text().split() if parts.is_file() else ()
 
     def text(self, name: str) -> str:
-        """A source file's text."""
+        """Return a source file's text."""
         return (self.source / name).read_text(errors="replace")
 
     def _included(self, name: str) -> list[str]:
@@ -83,12 +83,12 @@ class KernelTree:
 
 
 def options_of(config: str) -> frozenset[str]:
-    """The options that a configuration sets, as y or m, without their prefix."""
+    """Return the options that a configuration sets to y or m, without their prefix."""
     return frozenset(re.findall(r"^CONFIG_(\w+)=[ym]$", config, re.MULTILINE))
 
 
 def built_tree(path: Path) -> KernelTree:
-    """The tree at `path`, which is built: in the source, or in a folder of its own (O=).
+    """Return the built tree at `path`: a source, or a folder of its own (O=).
 
     Raises UserError if there is no kernel in it.
     """

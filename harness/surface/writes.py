@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Route: functions that write to a task's, its signals' or its memory's state by a pointer."""
+"""Route: functions that write to a task, its signal state or its mm through a pointer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _KINDS = ("task", "signal", "memory")
 
 
 def find_writes(tree: KernelTree) -> dict[str, str]:
-    """Each function that writes, with what it writes and in which file.
+    """Return each function that writes, with its file and the fields that it writes.
 
-    A variable that is only ever set from `current` is the caller's own and does not count.
+    A variable that is set from `current` only is the caller's own and does not count.
     """
     matches = search(tree, "writes.cocci", worth=_WORTH)
     own = {(m.function, m.variable) for m in matches if m.kind == "own"}

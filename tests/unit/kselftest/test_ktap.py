@@ -84,7 +84,7 @@ def test_a_name_that_comes_again_hides_no_failure() -> None:
 def test_tests_that_were_planned_and_said_nothing() -> None:
     results = parse("1..3\nok 1 first\n", EXITED[0])
     assert results[PLAN].outcome is Outcome.FAIL
-    assert results[PLAN].reason == "1 of 3 tests said something"
+    assert results[PLAN].reason == "1 of 3 tests gave a result"
 
 
 def test_the_plans_of_several_programs_add_up() -> None:

@@ -73,7 +73,7 @@ def test_a_guest_gets_the_program_and_the_data_beside_it(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"neither\n", "is no program"),
+        (b"neither\n", "is not a program"),
         (b"#!/bin/sh\nexit 0\n", ""),
         (b"#! /bin/bash\n", "needs /bin/bash, which a guest does not have"),
         (b"#!/usr/bin/env python3\n", "needs /usr/bin/env python3, which a guest does not have"),
