@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The attacker: root in the guest, whose system calls read as local ones.
+"""The attacker: root in the guest, whose system calls are methods on the host.
 
-Every byte that comes back may be forged. Nothing here hangs, allocates more than a call
-asked for, or fails on such bytes with anything but `VmLost`.
+The guest may forge every byte that it returns. Whatever it returns, this package does not hang,
+does not allocate more than a call asked for, and raises no exception but
+`harness.host.errors.VmLost`.
 """
 
 from harness.attacker.agent.attacker import Attacker

@@ -16,7 +16,7 @@ from elftools.elf.elffile import ELFFile
 
 from harness.attacker.agent.attacker import SECRET_SIZE
 from harness.attacker.agent.errors import NoTarget, ProgramFailed
-from harness.attacker.agent.program import Ended, run_program
+from harness.attacker.agent.program import ProgramExit, run_program
 from harness.guests.payloads import compile_attack
 from harness.host.errors import UserError, mendable
 from harness.scenarios import SCENARIOS, Effect, scenario
@@ -123,13 +123,13 @@ class Program:
         """Put it into the guest."""
         attacker.write_file(self._path, self.content, mode=0o755)
 
-    def run(self, attacker: Attacker, handler: Handler) -> Ended:
+    def run(self, attacker: Attacker, handler: Handler) -> ProgramExit:
         """Run it, told who the handler is."""
         told = {"UMD_HANDLER_PID": str(handler.pid), "UMD_HANDLER_START": str(handler.start)}
         return run_program(attacker, self._path, env=told, seconds=self.seconds)
 
 
-def _claim(name: str, ended: Ended, *, seconds: float, may_skip: bool) -> str:
+def _claim(name: str, ended: ProgramExit, *, seconds: float, may_skip: bool) -> str:
     """What it claims. Raises NoTarget or ProgramFailed if its end is no end of an attack."""
     if ended.status is None:
         raise ProgramFailed(f"{name} did not end within {seconds:g} s")
@@ -148,7 +148,7 @@ def _claim(name: str, ended: Ended, *, seconds: float, may_skip: bool) -> str:
     raise ProgramFailed(f"{name} says that it skipped{_last_words(ended)}")
 
 
-def _last_words(ended: Ended) -> str:
+def _last_words(ended: ProgramExit) -> str:
     """The last line that it printed, to be escaped by whoever shows it."""
     lines = ended.output.decode(errors="backslashreplace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")

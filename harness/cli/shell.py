@@ -71,7 +71,13 @@ def run(options: Options) -> int:
     from harness.report.terminal import console, progress_line
     from harness.shell.boot import boot_shell
     from harness.shell.keyboard import check_terminal
-    from harness.shell.session import BEFORE, Session, check_applicable, chosen_scenario, run_shell
+    from harness.shell.session import (
+        BEFORE,
+        ShellTarget,
+        check_applicable,
+        chosen_scenario,
+        run_shell,
+    )
 
     corpus = corpus_with(Brought(), options.variant_files)
     variant = options.variant or (*own_variants(corpus), _DEFAULT)[0]
@@ -98,8 +104,8 @@ def run(options: Options) -> int:
         )
     if options.boot:
         return boot_shell(lab, variant, gdb=options.gdb, say=say)
-    session = Session(lab, variant, scenario, options.at or BEFORE)
-    return run_shell(session, gdb=options.gdb, say=say)
+    target = ShellTarget(lab, variant, scenario, options.at or BEFORE)
+    return run_shell(target, gdb=options.gdb, say=say)
 
 
 COMMAND = Command(

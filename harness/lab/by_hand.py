@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.attacker.agent.program import Ended
+    from harness.attacker.agent.program import ProgramExit
     from harness.model.variants import Variant
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
@@ -55,7 +55,7 @@ class Guest:
     before: Tally
     taint: int
 
-    def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> Ended:
+    def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> ProgramExit:
         """Run a static program or a C file as root in the guest; raises UserError for no such.
 
         It is told of the handler as in OWN_ATTACKS.md.
@@ -82,7 +82,7 @@ class Guest:
             secrets=frozenset(self.witness.secrets),
             gained=tuple(self.attacker.gained),
             aftermath_ended=ended,
-            stalled=self.witness.pulse.stalled,
+            stalled=self.witness.heartbeat.stalled,
             forced=self.handler.restarts,
             inside=False,
             whole_kernel=False,

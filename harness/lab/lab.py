@@ -30,7 +30,7 @@ from harness.vm.spec import MachineSpec
 from harness.vm.states import BAD_BOOTS, BOOTS, saved_state
 from harness.witness.conclude import STOOD_STILL
 from harness.witness.enforcing import check_policy
-from harness.witness.pulse import check_clock
+from harness.witness.heartbeat import check_clock
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:

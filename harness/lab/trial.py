@@ -59,7 +59,7 @@ class Trial:
             aftermath_ended=ended,
             taint=self._taint(witness),
             secrets=frozenset(witness.secrets),
-            stalled=witness.pulse.stalled,
+            stalled=witness.heartbeat.stalled,
             witness_changed=self._is_changed(witness),
         )
         return replace(self._outcome(evidence, end), tries=attacker.tries)
@@ -101,7 +101,7 @@ class Trial:
             gained=tuple(attacker.gained),
             secrets=frozenset(witness.secrets),
             aftermath_ended=True,
-            stalled=witness.pulse.stalled,
+            stalled=witness.heartbeat.stalled,
             forced=handler.restarts,
             inside=self.scenario.inside,
             whole_kernel=self.scenario.whole_kernel,

@@ -80,7 +80,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     from harness.brought.options import brought_or_all
     from harness.judge.cells import all_cells
-    from harness.pytest_plugin.session import Gate, ScenarioSession
+    from harness.pytest_plugin.session import AbortGuard, ScenarioSession
 
     config = metafunc.config
     corpus = _corpus(config)
@@ -101,7 +101,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
-        config.pluginmanager.register(Gate(session), "umd-harness-gate")
+        config.pluginmanager.register(AbortGuard(session), "umd-harness-gate")
 
 
 @pytest.fixture(scope="session")

@@ -164,7 +164,7 @@ def _cells(session: pytest.Session) -> Iterator[Cell]:
             yield spec.params["scenario_cell"]
 
 
-class Gate:
+class AbortGuard:
     """A plugin that runs no test any more once the harness gave up."""
 
     def __init__(self, session: ScenarioSession) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.agent.tracee import PTRACE_O_SUSPEND_SECCOMP, PTRACE_SEIZE
 from harness.attacker.tools.bpf import BpfObject
-from harness.attacker.tools.early import EarlyTracer
+from harness.attacker.tools.early_tracer import EarlyTracer
 from harness.attacker.tools.file_handle import name_to_handle_at, open_by_handle_at
 from harness.attacker.tools.memory import expect_memory
 from harness.model.variants import VARIANTS

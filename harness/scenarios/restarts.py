@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.bpf import BpfObject
-from harness.attacker.tools.gate import Gate
 from harness.attacker.tools.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.tools.priority import SECOND_CPU, WORKERS_CPUS
+from harness.attacker.tools.usermode_helper import Gate
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_both, on_debug, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario

@@ -14,8 +14,8 @@ from termios import TIOCSPGRP
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError
-from harness.attacker.tools.helper import start_as_helper
 from harness.attacker.tools.signals import event_to, queued
+from harness.attacker.tools.usermode_helper import start_as_helper
 from harness.model.verdict import Effect
 from harness.scenarios.registry import scenario
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.bpf import BpfObject
-from harness.attacker.tools.gate import Gate
 from harness.attacker.tools.memory import expect_memory
+from harness.attacker.tools.usermode_helper import Gate
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.direct import FRAMED

@@ -13,10 +13,10 @@ import termios
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from harness.vm.boot_files import INITRD, KERNEL, copy_boot_files
 from harness.vm.debugger import debugger
 from harness.vm.demotion import confinement
 from harness.vm.disk import NO_DISK
-from harness.vm.furnish import INITRD, KERNEL, furnish
 from harness.vm.machine import listening
 from harness.vm.workdir import work_directory
 
@@ -45,7 +45,7 @@ def boot_shell(lab: Lab, variant: str, *, gdb: bool = False, say: Callable[[str]
             say(f"  {stub.command(vmlinux)}")
         say(f"Root shell on {variant} of {lab.line}: leave it with `exit`, or with Ctrl-a x.")
         directory = stack.enter_context(work_directory())
-        furnish(directory, spec)
+        copy_boot_files(directory, spec)
         stack.enter_context(_terminal_restored())
         accelerated, inherited = lab.accelerator.open(stack)
         on_disk, layers = spec.disk.arguments(stack) if spec.disk else NO_DISK

@@ -47,7 +47,7 @@ _NO_DEADLINE = 1e7  # seconds; the person at the terminal is it
 
 
 @dataclass(frozen=True)
-class Session:
+class ShellTarget:
     """What a shell is to be in: a variant's machine, or the one a scenario finds or leaves."""
 
     lab: Lab
@@ -68,18 +68,18 @@ def check_applicable(scenario: Scenario, variant: Variant) -> None:
         raise _not_applicable(scenario.name, variant.name, reason)
 
 
-def run_shell(session: Session, *, gdb: bool = False, say: Callable[[str], None]) -> int:
+def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], None]) -> int:
     """Stay until the shell ends; return the exit status. Raises UserError."""
-    lab = session.lab
-    if session.scenario:
-        cell = Cell(lab.line, session.variant, session.scenario.name)
+    lab = target.lab
+    if target.scenario:
+        cell = Cell(lab.line, target.variant, target.scenario.name)
         if reason := lab.lacking(cell):
             raise _not_applicable(cell.scenario, cell.variant, reason)
-    vmlinux = lab.vmlinux(session.variant) if gdb else None
+    vmlinux = lab.vmlinux(target.variant) if gdb else None
     try:
         with ExitStack() as stack:
             stub = stack.enter_context(debugger()) if vmlinux else None
-            machine = stack.enter_context(_staged(session, stub, say=say))
+            machine = stack.enter_context(_staged(target, stub, say=say))
             channel = stack.enter_context(
                 Channel(
                     machine.agent_socket(),
@@ -91,12 +91,12 @@ def run_shell(session: Session, *, gdb: bool = False, say: Callable[[str], None]
                 machine.hand_over()
                 say("The machine stands still until gdb has it continue. In another terminal:")
                 say(f"  {stub.command(vmlinux)}")
-            say(f"Root shell on {session.subject}: leave it with `exit`, or with Ctrl-a x.")
-            _serve(machine, Attacker(channel, lab.images(session.variant).guest), lab.engine.shell)
+            say(f"Root shell on {target.subject}: leave it with `exit`, or with Ctrl-a x.")
+            _serve(machine, Attacker(channel, lab.images(target.variant).guest), lab.engine.shell)
     except VmLost as lost:
         if not lost.by_guest:
             raise UserError(
-                f"the machine of {session.subject} is lost: {visible(str(lost))}",
+                f"the machine of {target.subject} is lost: {visible(str(lost))}",
                 hint="try again, or watch it boot with --boot",
             ) from lost
         say(f"The machine has ended: {visible(str(lost))}.")
@@ -109,28 +109,28 @@ def _not_applicable(scenario: str, variant: str, reason: str) -> UserError:
 
 @contextmanager
 def _staged(
-    session: Session, stub: Debugger | None, *, say: Callable[[str], None]
+    target: ShellTarget, stub: Debugger | None, *, say: Callable[[str], None]
 ) -> Iterator[Machine]:
     """The machine as it is to be looked at. Raises UserError, VmLost."""
-    lab, scenario = session.lab, session.scenario
-    kernel, guest = lab.images(session.variant).kernel, lab.images(session.variant).guest
+    lab, scenario = target.lab, target.scenario
+    kernel, guest = lab.images(target.variant).kernel, lab.images(target.variant).guest
     listener = stub.listener if stub else None
     cpus, boot = (scenario.cpus, scenario.boot) if scenario else (1, "")
     is_attacking = False
     try:
         with ExitStack() as stack:
             machine = stack.enter_context(
-                lab.machine(session.variant, cpus=cpus, boot=boot, debugger=listener)
+                lab.machine(target.variant, cpus=cpus, boot=boot, debugger=listener)
             )
             witness = Witness(machine, kernel)
             if scenario is None:
                 first_request(witness)
             else:
                 trial = Trial(
-                    scenario, lab.corpus.variants[session.variant], machine, kernel, guest
+                    scenario, lab.corpus.variants[target.variant], machine, kernel, guest
                 )
                 attacker, handler = stack.enter_context(trial.prepared(witness))
-                if session.at == AFTER:
+                if target.at == AFTER:
                     is_attacking = True
                     evidence, end = trial.attack(attacker, handler, witness)
                     is_attacking = False
@@ -142,7 +142,7 @@ def _staged(
         if not is_attacking:
             raise
         raise UserError(
-            f"nothing is left to look at {session.subject}: {visible(str(lost))}",
+            f"nothing is left to look at {target.subject}: {visible(str(lost))}",
             hint=f"take --at {BEFORE}",
         ) from lost
 

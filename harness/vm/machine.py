@@ -12,16 +12,16 @@ from signal import SIGABRT, SIGSEGV
 from typing import TYPE_CHECKING, Self
 
 from harness.host.errors import QemuCrashed, VmLost, mendable
+from harness.vm.boot_files import INITRD, KERNEL, copy_boot_files
 from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of
-from harness.vm.furnish import INITRD, KERNEL, furnish
 from harness.vm.gdbstub import Gdbstub
 from harness.vm.kaslr import find_kernel
-from harness.vm.left import open_left, take_over
 from harness.vm.monitor import Monitor
 from harness.vm.paging import ACCESSED, leaf, walk
 from harness.vm.process import Process, signal_name
+from harness.vm.untrusted_files import open_untrusted, take_over
 from harness.vm.workdir import work_directory
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Machine:
         with ExitStack() as stack:
             with _starting():
                 directory = stack.enter_context(work_directory())
-                furnish(directory, spec)
+                copy_boot_files(directory, spec)
                 disk = spec.disk.arguments(stack) if spec.disk else NO_DISK
                 machine = cls._start(
                     stack,
@@ -348,7 +348,7 @@ class Machine:
             self._monitor.execute(
                 "dump-guest-memory", paging=False, protocol=f"file:{DUMP}", begin=0, length=4096
             )
-        with os.fdopen(open_left(path), "rb") as file:
+        with os.fdopen(open_untrusted(path), "rb") as file:
             return file.read(1 << 20)
 
     def dump(self, fd: int) -> None:

@@ -18,10 +18,10 @@ from filelock import FileLock, Timeout
 from harness.cache.integrity import is_sealed, seal
 from harness.host.errors import QemuCrashed, VmLost, WrongClock
 from harness.host.paths import cache_dir
+from harness.vm.capacity import check_room, full_disk_told
 from harness.vm.disk import DISK
 from harness.vm.machine import DEVICE, RAM, Machine
 from harness.vm.qemu import qemu_identity
-from harness.vm.room import check_room, full_disk_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable

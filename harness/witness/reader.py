@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import Silent, VmLost
 from harness.witness import tally
-from harness.witness.pulse import Pulse
-from harness.witness.tally import Command, State, Tally
+from harness.witness.heartbeat import HeartbeatTracker
+from harness.witness.tally import Command, Tally, WitnessState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ class Witness:
         )
         self._image = image
         self.secrets: set[bytes] = set()
-        self.pulse = Pulse()
+        self.heartbeat = HeartbeatTracker()
 
     def read(self) -> Tally:
         """The tally now. Raises VmLost if it is none, or never at rest."""
@@ -52,7 +52,7 @@ class Witness:
                 stopped = time.monotonic()
                 data = self._machine.read(self._tally, tally.SIZE)
             parsed = tally.parse(data)
-            self.pulse.note(tally.heartbeat(data), stopped=stopped, resumed=time.monotonic())
+            self.heartbeat.note(tally.heartbeat(data), stopped=stopped, resumed=time.monotonic())
             if parsed:
                 self.secrets.update(parsed.secrets_sha256)
                 return parsed
@@ -87,7 +87,7 @@ class Witness:
         last = self.read()
         pause = POLL_FIRST
         while not done(last):
-            if self.pulse.still > DEAD_SECONDS:
+            if self.heartbeat.still > DEAD_SECONDS:
                 raise Silent(f"no {what}: the guest's heart has stopped", alive=False)
             if time.monotonic() > deadline:
                 raise Silent(f"no {what} within {seconds:g} s", alive=True)
@@ -128,11 +128,13 @@ class Witness:
     def park(self, *, seconds: float = 10) -> Tally:
         """Have it stop asking until the machine gets a new identity (rule 4)."""
         self.command(Command.PARK)
-        return self.wait(lambda t: t.state is State.PARKED, seconds=seconds, what="parked witness")
+        return self.wait(
+            lambda t: t.state is WitnessState.PARKED, seconds=seconds, what="parked witness"
+        )
 
     def aftermath(self, *, seconds: float = 45) -> Tally:
         """Go on, restart, reload, TRANSACTIONS requests each; the tally after that (rule 2)."""
         self.command(Command.AFTERMATH, argument=TRANSACTIONS)
         return self.wait(
-            lambda t: t.state is State.DONE, seconds=seconds, what="end of the aftermath"
+            lambda t: t.state is WitnessState.DONE, seconds=seconds, what="end of the aftermath"
         )

@@ -19,7 +19,7 @@ NAMED = 8
 HOOKS = 64
 
 
-class State(IntEnum):
+class WitnessState(IntEnum):
     """What the witness is doing."""
 
     BOOTING = 0
@@ -70,7 +70,7 @@ class Command(IntEnum):
     RESTART = 6
 
 
-class _Count(ctypes.LittleEndianStructure):
+class _ServiceCounts(ctypes.LittleEndianStructure):
     _fields_ = [
         ("sent", ctypes.c_uint32),
         ("right", ctypes.c_uint32),
@@ -137,8 +137,8 @@ class _Layout(ctypes.LittleEndianStructure):
         ("slowest", ctypes.c_uint64),
         ("page_table", ctypes.c_uint64),
         ("chain", ctypes.c_uint64),
-        ("count", _Count),
-        ("phases", _Count * PHASES),
+        ("count", _ServiceCounts),
+        ("phases", _ServiceCounts * PHASES),
         ("secrets_sha256", ctypes.c_uint8 * 32 * SECRETS),
         ("records", _Record * RECORDS),
         ("exits", ctypes.c_uint32),
@@ -155,7 +155,7 @@ SIZE = ctypes.sizeof(_Layout)
 
 
 @dataclass(frozen=True)
-class Count:
+class ServiceCounts:
     """Requests sent, answered right or wrong, failed; starts, and those that were part of a load;
     the last failure's -errno or 0."""
 
@@ -220,7 +220,7 @@ class Tally:
     """What the witness saw up to one moment. Addresses are the guest's, times nanoseconds."""
 
     heartbeat: int
-    state: State
+    state: WitnessState
     command: int
     phase: int
     generation: int
@@ -230,8 +230,8 @@ class Tally:
     slowest: int
     page_table: int
     chain: int
-    count: Count
-    phases: tuple[Count, ...]
+    count: ServiceCounts
+    phases: tuple[ServiceCounts, ...]
     secrets_sha256: tuple[bytes, ...]
     records: tuple[Record, ...]
     exits: int
@@ -263,8 +263,10 @@ class Tally:
         }
 
 
-def _count(raw: _Count) -> Count:
-    return Count(raw.sent, raw.right, raw.wrong, raw.failed, raw.starts, raw.loads, raw.error)
+def _count(raw: _ServiceCounts) -> ServiceCounts:
+    return ServiceCounts(
+        raw.sent, raw.right, raw.wrong, raw.failed, raw.starts, raw.loads, raw.error
+    )
 
 
 def heartbeat(data: bytes) -> int:
@@ -285,7 +287,7 @@ def parse(data: bytes) -> Tally | None:
     if raw.sequence % 2:
         return None
     try:
-        state = State(raw.state)
+        state = WitnessState(raw.state)
     except ValueError:
         raise VmLost(f"the tally's state is {raw.state}") from None
     return Tally(

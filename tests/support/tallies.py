@@ -18,12 +18,12 @@ from harness.witness.tally import (
     SECRETS,
     SIZE,
     VERSION,
-    Count,
     Escape,
     Seen,
-    State,
+    ServiceCounts,
     Tally,
     Violation,
+    WitnessState,
 )
 
 HEAD = struct.Struct("<QIIQIIIIIiIIQQQ")
@@ -47,7 +47,7 @@ def layout(**fields: int) -> bytes:
         "size": SIZE,
         "heartbeat": 11,
         "sequence": 12,
-        "state": State.DONE,
+        "state": WitnessState.DONE,
         "command": 13,
         "phase": 3,
         "generation": 14,
@@ -75,9 +75,11 @@ def layout(**fields: int) -> bytes:
     )
 
 
-def count(**numbers: int) -> Count:
+def count(**numbers: int) -> ServiceCounts:
     """A count, zero where nothing is said."""
-    return replace(Count(sent=0, right=0, wrong=0, failed=0, starts=0, loads=0, error=0), **numbers)
+    return replace(
+        ServiceCounts(sent=0, right=0, wrong=0, failed=0, starts=0, loads=0, error=0), **numbers
+    )
 
 
 WHOLE_PHASES = (
@@ -89,7 +91,7 @@ WHOLE_PHASES = (
 
 BEFORE = Tally(
     heartbeat=100,
-    state=State.RUNNING,
+    state=WitnessState.RUNNING,
     command=1,
     phase=0,
     generation=1,
@@ -113,7 +115,7 @@ BEFORE = Tally(
 AFTER = replace(
     BEFORE,
     heartbeat=200,
-    state=State.DONE,
+    state=WitnessState.DONE,
     phase=PHASES,
     generation=3,
     count=count(sent=70, right=70, starts=3),

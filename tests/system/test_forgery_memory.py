@@ -21,7 +21,7 @@ from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.direct import ptrace_seize
 from harness.witness import tally
-from harness.witness.tally import State
+from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def test_a_spray_of_tallies_is_not_looked_at(
 
     def attack(attacker: Attacker, handler: Handler) -> None:
         forged = true_tally(handler)
-        forged.state = State.DONE
+        forged.state = WitnessState.DONE
         forged.heartbeat += 1 << 20
         forged.count.wrong = 0 if truth is Verdict.TAMPERED else 99
         attacker.write_file("/tally", bytes(forged), mode=0o600)
@@ -87,7 +87,7 @@ def rewrite_tally(attacker: Attacker, handler: Handler, *, adds_up: bool) -> Non
     witness = handler._witness
     assert witness.read().count.wrong == 1
     count = tally._Layout.count.offset
-    sent, wrong = (count + getattr(tally._Count, name).offset for name in ("sent", "wrong"))
+    sent, wrong = (count + getattr(tally._ServiceCounts, name).offset for name in ("sent", "wrong"))
     with attacker.open("/dev/mem", O_RDWR) as memory:
         for field in (wrong, tally._Layout.violations.offset):
             memory.pwrite(bytes(4), witness._tally + field)

@@ -17,7 +17,7 @@ from harness.attacker.agent.tracee import (
     PTRACE_SEIZE,
 )
 from harness.model.variants import VARIANTS
-from harness.witness.tally import State
+from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,7 +288,7 @@ def test_the_kernel_restarts_and_reloads(witness: Witness) -> None:
     """The witness may be told so at once: it wakes up, and does it."""
     handler = witness.read().pid
     tally = witness.aftermath()
-    assert tally.state is State.DONE
+    assert tally.state is WitnessState.DONE
     assert tally.pid != handler
     assert (tally.count.wrong, tally.count.failed) == (0, 0)
     assert tally.count.starts >= 3

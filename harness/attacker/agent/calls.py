@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Making system calls in the guest: numbers, buffers, errors, and the record of them."""
+"""Making system calls in the guest: numbers, buffers, errors, and the attempt's record."""
 
 from __future__ import annotations
 
@@ -21,20 +21,26 @@ if TYPE_CHECKING:
     Argument = int | str | bytes | bytearray
 
 _AGENTS_OWN = {"fork": CALL_FORK, "spawn": CALL_SPAWN}
-"""What the agent does itself: a plain fork(2) would put two processes on one channel."""
+"""Operations of the agent itself: a plain fork(2) would put two processes on one channel."""
 
 
 class SystemCalls:
-    """The base of the attacker: any system call, each recorded in the attempt."""
+    """Any system call in the guest. Each call is recorded in the attempt."""
 
     def __init__(self, channel: Channel) -> None:
         self.attempt = Attempt()
+        """The record of the calls made so far."""
         self._channel = channel
         self._setup_depth = 0
 
     @contextmanager
     def setup(self) -> Iterator[None]:
-        """Mark the calls inside as mere preparation. An OSError in them raises SetupFailed."""
+        """Mark the calls in the `with` block as set-up: preparation, not the attack itself.
+
+        A refused set-up call is no evidence that the attack is refused. Inside the block a
+        GuestError, any other OSError, or a ShortTransfer becomes SetupFailed, and the cell's
+        verdict is an error.
+        """
         self._setup_depth += 1
         try:
             yield
@@ -44,10 +50,14 @@ class SystemCalls:
             self._setup_depth -= 1
 
     def syscall(self, call: str | int, *args: Argument) -> int:
-        """Make any system call, by name or number; its result. Raises GuestError.
+        """Make a system call, by name or x86-64 number, and return its result.
 
-        A str is passed as a NUL-terminated string, bytes as they are; a bytearray is
-        passed in and holds afterwards what the kernel left there.
+        A str is passed as a pointer to a NUL-terminated string, bytes as a pointer to a copy. A
+        bytearray is passed as a pointer, too; after the call it holds what the kernel wrote.
+
+        Raises GuestError if the call fails, VmLost if the guest gives no valid answer in time,
+        and ValueError for an unknown name, more than six arguments, or more than 1 MiB of
+        buffers.
         """
         memory = Memory()
         words = tuple(_word(memory, arg) for arg in args)
@@ -65,7 +75,7 @@ class SystemCalls:
         *,
         display: tuple[str, ...] | None = None,
     ) -> Reply:
-        """Make one call and record it; `display` stands in for addresses in the record."""
+        """Make one call and record it; the record shows `display` in place of the arguments."""
         name, number = _resolve(call)
         display = tuple(shown(arg) for arg in args) if display is None else display
         started = time.monotonic()
@@ -83,7 +93,7 @@ class SystemCalls:
         return reply
 
     def _transfer(self, call: str, args: tuple[int, ...], memory: Memory, size: int) -> Reply:
-        """Make a call that moves up to `size` bytes. Raises VmLost if it claims to move more."""
+        """Make a call that transfers up to `size` bytes. Raises VmLost for a larger result."""
         display = tuple(shown(arg) for arg in args)
         for address, data in memory.writes:
             display = tuple(
@@ -92,7 +102,7 @@ class SystemCalls:
             )
         reply = self._call(call, args, memory, display=display)
         if not 0 <= reply.result <= size:
-            raise VmLost(f"{call} of {size} bytes cannot move {reply.result}")
+            raise VmLost(f"{call} of {size} bytes cannot transfer {reply.result}")
         return reply
 
 

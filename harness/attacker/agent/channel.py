@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The byte stream to the agent, with a deadline on each reply and on the whole attempt."""
+"""The byte stream to the agent, with a deadline for each reply and for the whole attempt."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ if TYPE_CHECKING:
     from harness.vm.stream import Stream
 
 REPLY_SECONDS = 10.0
-"""How long one system call may take: an attack that blocks is an error, not a verdict."""
+"""Deadline of one system call. An attack that blocks ends in an error, not in a verdict."""
 FILE_SECONDS = 30.0
-"""How long it may take to put a file into the guest."""
+"""Deadline for putting one file into the guest."""
 ATTEMPT_SECONDS = 60.0
-"""How long a channel may serve: a guest that answers, but leads nowhere, ends here."""
+"""Deadline of the whole attempt, for a guest that answers every call but never lets it finish."""
 
 _FAREWELL = 0
-"""What pid 1 sends when its agent dies; requests count from 1."""
+"""The reply id that pid 1 sends when the agent has died; requests are numbered from 1."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A call's raw result, and the bytes of the memory that was to come back."""
+    """The agent's reply to one request."""
 
     result: int
+    """The system call's raw result: negative for an errno."""
     data: tuple[bytes, ...]
+    """The memory that the request asked back, one element for each of `Memory.reads`."""
 
 
 class Channel:
-    """A conversation over a connected stream, which its `with` block closes.
+    """The requests to the agent and its replies, over a connected stream.
 
-    The time of the attempt runs from the first call. After `VmLost` each further call
-    raises it again: a stream that lost its step has nothing more to say.
+    The `with` block closes the stream. `reply_seconds` is the deadline of one call;
+    `attempt_seconds` the deadline of the whole attempt, which starts with the first call. After a
+    VmLost, every further call raises the same VmLost: request and reply are out of step.
     """
 
     def __init__(
@@ -63,7 +66,11 @@ class Channel:
         self._stream.close()
 
     def call(self, number: int, args: tuple[int, ...], memory: Memory) -> Reply:
-        """Have the agent make one system call. Raises VmLost for silence, an end, or nonsense."""
+        """Make one system call in the guest, with the raw arguments and the memory they point to.
+
+        Raises VmLost if the deadline passes, the stream ends, or the reply is malformed, and
+        ValueError for more than six arguments.
+        """
         frame = request(self._ident + 1, number, args, memory)
         if self._lost is not None:
             raise VmLost(self._lost)
@@ -75,9 +82,9 @@ class Channel:
             raise
 
     def put(self, path: str, data: bytes, mode: int) -> bool:
-        """Make a file in the guest if the stream has a way of its own to; whether it has.
+        """Create a file in the guest if the stream can transfer files; return whether it can.
 
-        Raises VmLost where it has one, and that fails.
+        `mode` has the permission bits of the file. Raises VmLost if the transfer fails.
         """
         if self._lost is not None:
             raise VmLost(self._lost)
@@ -87,15 +94,18 @@ class Channel:
             self._stream.settimeout(_left(self._deadline(FILE_SECONDS)))
             self._stream.put(path, data, mode)
         except TimeoutError:
-            self._lost = f"the guest did not take the file {path} before its deadline"
+            self._lost = f"the file {path} was not written to the guest before the deadline"
         except OSError as error:
-            self._lost = f"the guest did not take the file {path}: {error.strerror}"
+            self._lost = f"the file {path} cannot be written to the guest: {error.strerror}"
         if self._lost is not None:
             raise VmLost(self._lost)
         return True
 
     def _deadline(self, seconds: float) -> float:
-        """Return when a call that may take `seconds` must have ended; the first starts the time."""
+        """Return the monotonic time by which a call of at most `seconds` must end.
+
+        The first call starts the attempt's own deadline.
+        """
         now = time.monotonic()
         if self._attempt_end is None:
             self._attempt_end = now + self._attempt_seconds
@@ -107,7 +117,7 @@ class Channel:
             self._stream.settimeout(_left(end))
             self._stream.sendall(frame)
         except TimeoutError:
-            raise VmLost("the agent took no request before its deadline") from None
+            raise VmLost("the agent accepted no request before its deadline") from None
         except OSError as error:
             raise VmLost(f"the agent's channel broke: {error.strerror}") from error
 
@@ -118,7 +128,7 @@ class Channel:
             raise VmLost(f"the agent answered request {ident}, not {self._ident}")
         sizes = [span.returned(result) for span in memory.reads]
         if body_size(length) != sum(sizes):
-            raise VmLost(f"the agent's reply of {length} bytes does not have the size it must")
+            raise VmLost(f"the agent's reply of {length} bytes has the wrong size")
         body = self._receive(sum(sizes), end)
         data, at = [], 0
         for size in sizes:
@@ -127,7 +137,7 @@ class Channel:
         return Reply(result, tuple(data))
 
     def _receive(self, size: int, end: float) -> bytes:
-        """Receive exactly `size` bytes; bytes that trickle in do not prolong the deadline."""
+        """Receive exactly `size` bytes; bytes that arrive slowly do not extend the deadline."""
         buffer = bytearray(size)
         done = 0
         while done < size:
@@ -145,7 +155,7 @@ class Channel:
 
 
 def _left(end: float) -> float:
-    """Return the seconds until `end`. Raises TimeoutError when there are none."""
+    """Return the seconds until `end`. Raises TimeoutError if `end` has passed."""
     left = end - time.monotonic()
     if left <= 0:
         raise TimeoutError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An open file of the guest."""
+"""An open file in the guest."""
 
 from __future__ import annotations
 
@@ -13,46 +13,48 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from harness.attacker.agent.attacker import Attacker
+    from harness.attacker.agent.descriptors import DescriptorCalls
 
 CHUNK = 256 << 10
-"""The most that one call moves; larger data goes in several."""
+"""Bytes that one call transfers at most; larger data takes several calls."""
 
 
 class File:
-    """A descriptor of the agent's, closed at the end of its `with` block.
+    """An open descriptor of the agent. The `with` block closes it.
 
-    What is written is written in whole or raises ShortTransfer: half an attack is none.
-    Reads return what there is, as read(2) does.
+    A read returns what the kernel returned, which may be less than requested. A write is complete
+    or raises ShortTransfer, because a partial write is not the attack that was intended. All
+    methods raise GuestError and VmLost as those of Attacker do.
     """
 
-    def __init__(self, attacker: Attacker, fd: int) -> None:
+    def __init__(self, attacker: DescriptorCalls, fd: int) -> None:
         self._attacker = attacker
         self.fd = fd
+        """The descriptor's number in the agent."""
 
     def read(self, size: int) -> bytes:
-        """read(2) of up to `size` bytes; empty at the end."""
+        """Read up to `size` bytes (read(2)); empty at the end of the file."""
         return self._attacker.read(self.fd, size)
 
     def pread(self, size: int, offset: int) -> bytes:
-        """pread(2) of up to `size` bytes."""
+        """Read up to `size` bytes at `offset` (pread(2)); empty at the end of the file."""
         return self._attacker.pread(self.fd, size, offset)
 
     def write(self, data: bytes) -> None:
-        """write(2) of all of `data`, at most `CHUNK` bytes."""
+        """Write all of `data`, at most `CHUNK` (256 KiB), with one write(2)."""
         _whole("write", self._attacker.write(self.fd, data), len(data))
 
     def pwrite(self, data: bytes, offset: int) -> None:
-        """pwrite(2) of all of `data`, at most `CHUNK` bytes."""
+        """Write all of `data`, at most `CHUNK` (256 KiB), at `offset` with one pwrite(2)."""
         _whole("pwrite64", self._attacker.pwrite(self.fd, data, offset), len(data))
 
     def write_all(self, data: bytes) -> None:
-        """Write data of any size, in several calls if need be."""
+        """Write data of any size, with several write(2) calls if needed."""
         for at in range(0, len(data), CHUNK):
             self.write(data[at : at + CHUNK])
 
     def close(self) -> None:
-        """close(2)."""
+        """Close the descriptor (close(2))."""
         self._attacker.close(self.fd)
 
     def __enter__(self) -> Self:
@@ -67,7 +69,7 @@ class File:
         if error is None:
             self.close()
             return
-        # What went wrong inside is the news, not that closing fails too.
+        # The error of the block is the one to report, not a failure to close after it.
         with suppress(OSError, VmLost):
             self.close()
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs an attack program of the user's own in the guest, to its end or its deadline.
+"""Runs a user's attack program in the guest, until it ends or its deadline passes.
 
-Whatever it does, the agent goes on: it outranks the program, the program's processes are counted
-by a cgroup, and what it prints is kept up to a limit and thrown away, in the guest, beyond that.
+The program cannot stop the agent: the agent has a real-time policy and the program has not, a
+cgroup limits the number of the program's processes, and the guest discards the program's output
+beyond a limit.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from harness.attacker.agent.files import File
 
 OUTPUT_KEPT = 64 << 10
-"""Bytes of what it prints that are kept; the first ones."""
+"""Bytes of the program's output that are kept, from its start."""
 PROCESSES = 512
-"""How many processes and threads it may have at a time."""
+"""How many processes and threads the program may have at a time (pids.max)."""
 
 _CGROUPS = "/sys/fs/cgroup"
 _GROUP = f"{_CGROUPS}/attack"
@@ -42,20 +43,25 @@ _SPLICE_F_NONBLOCK = 2
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How it ended: its wait status, None if its time was up and it was killed, and what it
-    printed, of which `discarded` further bytes were not kept."""
+class ProgramExit:
+    """The end of an attack program."""
 
     status: int | None
+    """Its wait status, for the `os.W` functions; None if it was killed at its deadline."""
     output: bytes
+    """The first `OUTPUT_KEPT` (64 KiB) bytes of its standard output and standard error."""
     discarded: int
+    """How many further bytes of output were discarded."""
 
 
-def run_program(attacker: Attacker, path: str, *, env: Mapping[str, str], seconds: float) -> Ended:
-    """Run a guest's program with that environment and no other, for at most `seconds`.
+def run_program(
+    attacker: Attacker, path: str, *, env: Mapping[str, str], seconds: float
+) -> ProgramExit:
+    """Run the program at guest path `path`, with the environment `env`, for at most `seconds`.
 
-    What it leaves running goes on. Raises SetupFailed if it cannot be started, and VmLost if the
-    agent did not survive it.
+    At its deadline the program is killed with all processes of its cgroup. After an earlier end,
+    its other processes keep running. The attempt gets a note of status and output. Raises
+    SetupFailed if the program cannot be started, and VmLost if the agent stops answering.
     """
     output = _Output(attacker)
     status = None
@@ -71,17 +77,20 @@ def run_program(attacker: Attacker, path: str, *, env: Mapping[str, str], second
             output=output.kept.decode(errors="backslashreplace"),
             discarded_bytes=output.discarded,
         )
-    return Ended(status, bytes(output.kept), output.discarded)
+    return ProgramExit(status, bytes(output.kept), output.discarded)
 
 
 def _start(attacker: Attacker, path: str, env: Mapping[str, str], output: _Output) -> int:
-    """Start it in its cgroup, which the agent joins for as long as it takes to fork; its pid."""
+    """Start the program in its cgroup; return its pid.
+
+    The agent joins the cgroup for the fork, so that the program is never outside it.
+    """
     with attacker.setup():
         attacker.write_file(f"{_CGROUPS}/cgroup.subtree_control", b"+pids")
         with suppress(FileExistsError):
             attacker.mkdir(_GROUP)
         attacker.write_file(f"{_GROUP}/pids.max", str(PROCESSES).encode())
-        # Above all that has no real-time policy; what it forks has none.
+        # The agent gets a real-time policy, which its children do not inherit.
         attacker.sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, 1)
         writer = output.open()
         attacker.write_file(f"{_GROUP}/cgroup.procs", b"0")
@@ -93,7 +102,7 @@ def _start(attacker: Attacker, path: str, env: Mapping[str, str], output: _Outpu
 
 
 class _Output:
-    """What a program prints, from the pipe that it prints to."""
+    """The pipe that a program prints to, and the output kept from it."""
 
     def __init__(self, attacker: Attacker) -> None:
         self.kept = bytearray()
@@ -101,7 +110,7 @@ class _Output:
         self._attacker = attacker
 
     def open(self) -> File:
-        """Make the pipe; the end to print to."""
+        """Create the pipe; return its write end, for the program."""
         self._reader, writer = self._attacker.pipe()
         self._attacker.fcntl(writer.fd, F_SETPIPE_SZ, _PIPE)
         self._attacker.fcntl(self._reader.fd, F_SETFL, O_NONBLOCK)
@@ -109,7 +118,10 @@ class _Output:
         return writer
 
     def follow(self, pid: int, *, seconds: float) -> int | None:
-        """Take what it prints until it has ended, or kill it; its wait status, None if killed."""
+        """Read the output of process `pid` until it ends; kill it after `seconds`.
+
+        Return its wait status, None if it was killed.
+        """
         attacker = self._attacker
         deadline = time.monotonic() + seconds
         with attacker.pidfd_open(pid) as process:
@@ -123,7 +135,7 @@ class _Output:
         return None
 
     def _wait(self, process: File, *, until: float) -> bool:
-        """Wait for output, which is taken, or for the end; whether that has come."""
+        """Wait for output, and take it, or for the end of the process; return whether it ended."""
         left = min(max(until - time.monotonic(), 0), _POLL_SECONDS)
         polled = bytearray(
             _POLL.pack(self._reader.fd, POLLIN, 0) + _POLL.pack(process.fd, POLLIN, 0)
@@ -131,14 +143,14 @@ class _Output:
         self._attacker.syscall("poll", polled, 2, int(left * 1000))
         (_, _, printed), (_, _, ended) = _POLL.iter_unpack(polled)
         if printed and not ended and not self._take():
-            # Nobody prints any more: a pipe that hung up would be ready for ever.
+            # No writer is left: poll would report the pipe's hang-up at once, every time.
             polled = bytearray(_POLL.pack(process.fd, POLLIN, 0))
             self._attacker.syscall("poll", polled, 1, int(left * 1000))
             ((_, _, ended),) = _POLL.iter_unpack(polled)
         return bool(ended)
 
     def _take(self) -> int:
-        """Take what is in the pipe; how many bytes."""
+        """Take the output that is in the pipe; return its size in bytes."""
         room = OUTPUT_KEPT - len(self.kept)
         try:
             if room:
@@ -156,11 +168,11 @@ class _Output:
         return count
 
     def _kill(self, pid: int) -> None:
-        """Kill all that is in its cgroup, which it cannot fork away from, and reap it."""
+        """Kill all processes of the cgroup, which a fork does not leave, and reap process `pid`."""
         attacker = self._attacker
         attacker.write_file(f"{_GROUP}/cgroup.kill", b"1")
         deadline = time.monotonic() + _DYING_SECONDS
         while not attacker.waitpid(pid, WNOHANG)[0]:
             if time.monotonic() > deadline:
-                raise VmLost(f"it could not be killed in {_DYING_SECONDS:.0f} s")
+                raise VmLost(f"the program could not be killed in {_DYING_SECONDS:.0f} s")
             time.sleep(0.05)

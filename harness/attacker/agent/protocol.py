@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The agent's wire format: one request, one reply, in turn (guest-images/agent/agent.c)."""
+"""The agent's wire format: each request is answered by one reply (guest-images/agent/agent.c)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 ARENA = 0x1000_0000
-"""Where the agent's arena is mapped: the host lays out what a call points to by itself."""
+"""Address of the agent's arena, memory in which the host lays out the buffers of a call."""
 ARENA_SIZE = 1 << 20
 SPANS_MAX = 64
 
@@ -25,39 +25,47 @@ _WORD = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes of the arena that the reply carries; `by_result`: no more than the result says."""
+    """A range of the arena that the reply returns."""
 
     address: int
+    """Its address in the agent."""
     size: int
+    """Its length in bytes."""
     by_result: bool
+    """Whether the reply returns only as many bytes as the call's result says."""
 
     def returned(self, result: int) -> int:
-        """Return how many bytes a reply with this result must carry for the span."""
+        """Return how many bytes of the span a reply with this result must have."""
         return min(self.size, max(result, 0)) if self.by_result else self.size
 
 
 class Memory:
-    """What one call points to: bytes placed before it is made, and room read back after it."""
+    """The buffers of one call: bytes written before the call, and ranges read after it.
+
+    All methods raise ValueError if the buffers exceed the arena (1 MiB) or the number of spans.
+    """
 
     def __init__(self) -> None:
         self.writes: list[tuple[int, bytes]] = []
+        """Address and content of each buffer written before the call."""
         self.reads: list[Span] = []
+        """The ranges returned after the call."""
         self._next = ARENA
 
     def place(self, data: bytes) -> int:
-        """Put `data` into the arena before the call; its address."""
+        """Write `data` into the arena before the call; return its address."""
         address = self._take(len(data))
         self.writes.append((address, data))
         return address
 
     def room(self, size: int, *, by_result: bool = False) -> int:
-        """Have `size` bytes come back after the call; their address."""
+        """Reserve `size` bytes that are returned after the call; return their address."""
         address = self._take(size)
         self.reads.append(Span(address, size, by_result))
         return address
 
     def exchange(self, data: bytes) -> int:
-        """Put `data` in before the call and have it come back as the call left it."""
+        """Write `data` before the call, and return it after the call; return its address."""
         address = self.place(data)
         self.reads.append(Span(address, len(data), by_result=False))
         return address
@@ -71,7 +79,7 @@ class Memory:
 
 
 def request(ident: int, number: int, args: tuple[int, ...], memory: Memory) -> bytes:
-    """Return the frame that asks for one call. ValueError for more than six arguments."""
+    """Return the request for one call. Raises ValueError for more than six arguments."""
     if len(args) > 6:
         raise ValueError("a system call has at most six arguments")
     words = [arg & _WORD for arg in args] + [0] * (6 - len(args))
@@ -84,10 +92,10 @@ def request(ident: int, number: int, args: tuple[int, ...], memory: Memory) -> b
 
 
 def body_size(length: int) -> int:
-    """Return how many bytes follow the reply's fixed part, from its length field."""
+    """Return how many bytes follow the fixed part of a reply with this length field."""
     return length - (REPLY.size - _LENGTH_SIZE)
 
 
 def failed(result: int) -> bool:
-    """Whether a call's result is an errno, negated, as the kernel's ABI has it."""
+    """Return whether a call's result is a negated errno (-4095 to -1)."""
     return -_ERRNO_MAX <= result < 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A root shell on a terminal of the guest's, which the agent holds the other end of.
+"""A root shell on a pseudoterminal of the guest; the agent holds its controlling end.
 
-It needs no console and no network: the same on every engine, in any state that an agent serves in.
+It needs neither console nor network, so it works the same on every engine.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _ENVIRONMENT = {
 
 
 class Terminal:
-    """A program on a terminal of its own; its reads and writes return at once."""
+    """A program on its own pseudoterminal. Reads and writes do not block."""
 
     def __init__(self, attacker: Attacker, command: Sequence[str], *, kind: str) -> None:
-        """Start the command on a terminal that is, as TERM has it, of this kind.
+        """Start `command` on a new pseudoterminal, with `kind` as its TERM.
 
-        Raises SetupFailed where the guest has no terminal or not the command.
+        Raises SetupFailed if the guest has no pseudoterminals or no such command.
         """
         self._attacker = attacker
         self._has_ended = False
@@ -62,13 +62,16 @@ class Terminal:
             attacker.close(peer)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Say how large it is."""
+        """Set the terminal's size."""
         size = struct.pack("<4H", lines, columns, 0, 0)
         with suppress(GuestError):
             self._attacker.syscall("ioctl", self._end, termios.TIOCSWINSZ, size)
 
     def read(self) -> bytes | None:
-        """What was printed since; None once the program has ended, though others stay there."""
+        """Return the output since the last read; None once the program has ended.
+
+        Other processes may still use the terminal then.
+        """
         try:
             return self._attacker.read(self._end, _CHUNK)
         except GuestError as error:
@@ -80,10 +83,10 @@ class Terminal:
         return b""
 
     def write(self, typed: bytes) -> int:
-        """Type, as far as there is room for it; how many bytes."""
+        """Send input, as much as the terminal accepts now; return how many bytes."""
         try:
             return self._attacker.write(self._end, typed[:_CHUNK])
         except GuestError as error:
-            if error.errno in (EAGAIN, EIO):  # the next read tells that it is left
+            if error.errno in (EAGAIN, EIO):  # full, or hung up, which the next read reports
                 return 0
             raise

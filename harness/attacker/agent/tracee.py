@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A process under the attacker's ptrace(2)."""
+"""A process that the attacker traces with ptrace(2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import struct
 from contextlib import suppress
 from signal import SIGTRAP
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.attacker.agent.syscalls import NUMBERS
 from harness.host.errors import VmLost
@@ -15,9 +15,6 @@ from harness.host.errors import VmLost
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
-
-    from harness.attacker.agent.attacker import Attacker
-
 PTRACE_PEEKDATA = 2
 PTRACE_POKEDATA = 5
 PTRACE_CONT = 7
@@ -36,9 +33,9 @@ _SYSCALL_STOP = SIGTRAP | 0x80
 _SYSCALL_ENTRY = 1
 _SIGNED = 1 << 63
 _SYSCALL_SIZE = 2
-"""Bytes of the instruction that makes a system call: back by so many, and it is made again."""
+"""Bytes of the `syscall` instruction. Setting rip back by as many repeats the call."""
 
-# struct ptrace_syscall_info of include/uapi/linux/ptrace.h, up to the entry's number
+# struct ptrace_syscall_info of include/uapi/linux/ptrace.h, up to entry.nr
 _SYSCALL_INFO = struct.Struct("<B3xIQQQ")
 
 # struct user_regs_struct of arch/x86/include/asm/user_64.h
@@ -51,12 +48,30 @@ _REGISTER_NAMES = _REGISTERS_IN_ORDER.split()
 _WORD = 8
 
 
-class Tracee:
-    """A process seized and stopped; it runs on, untraced, after its `with` block."""
+class Tracer(Protocol):
+    """The system calls of the tracing process, as Attacker has them."""
 
-    def __init__(self, attacker: Attacker, pid: int, options: int = 0) -> None:
+    def syscall(self, call: str, /, *args: int | bytearray | bytes) -> int:
+        """Make a system call; return its result."""
+
+    def ptrace(self, request: int, pid: int, address: int = 0, data: int = 0, /) -> int:
+        """Make the system call ptrace(2); return its result."""
+
+    def waitpid(self, pid: int, options: int = 0, /) -> tuple[int, int]:
+        """Wait for a tracee; return its pid and its wait status."""
+
+
+class Tracee:
+    """A traced process. It is seized and stopped in the `with` block, and detached at its end.
+
+    All methods need the tracee stopped, and raise GuestError, with the errno of ptrace(2) or
+    wait4(2), and VmLost.
+    """
+
+    def __init__(self, attacker: Tracer, pid: int, options: int = 0) -> None:
         self._attacker = attacker
         self.pid = pid
+        """The tracee's pid."""
         self._options = PTRACE_O_TRACESYSGOOD | options
 
     def __enter__(self) -> Self:
@@ -75,23 +90,23 @@ class Tracee:
         if error is None:
             self._attacker.ptrace(PTRACE_DETACH, self.pid)
             return
-        # What went wrong inside is the news, not that detaching fails too.
+        # The error of the block is the one to report, not a failure to detach after it.
         with suppress(OSError, VmLost):
             self._attacker.ptrace(PTRACE_DETACH, self.pid)
 
     def wait(self) -> int:
-        """Wait until the tracee stops or ends; the wait status."""
+        """Wait until the tracee stops or ends; return its wait status."""
         return self._attacker.waitpid(self.pid, WALL)[1]
 
     def cont(self, signal: int = 0) -> None:
-        """PTRACE_CONT, with a signal to deliver."""
+        """Let the tracee run (PTRACE_CONT), and deliver `signal` to it unless that is 0."""
         self._attacker.ptrace(PTRACE_CONT, self.pid, 0, signal)
 
     def run_to_entry(self, call: str = "") -> None:
-        """Let the tracee run until it is about to make the named system call, or any.
+        """Let the tracee run until it enters the system call named `call`, or any if empty.
 
-        A tracee that ends on the way is ESRCH at ptrace; one that never makes the call is
-        VmLost, at the channel's deadlines.
+        Signals that stop the tracee are delivered. Raises GuestError with ESRCH if the tracee
+        ends first, and VmLost if it does not make the call before the channel's deadlines.
         """
         signal = 0
         while True:
@@ -103,9 +118,11 @@ class Tracee:
                 return
 
     def call_before(self, call: str, **arguments: int) -> int:
-        """At the entry of a system call, have the named one made first; what that returned.
+        """Make the tracee, at the entry of a system call, make the one named `call` first.
 
-        It has the other's arguments, but for those given by their registers.
+        `arguments` are values of registers, such as `rdi`; the other registers keep those of the
+        call that was entered. Afterwards the tracee repeats that call. Return the result of the
+        injected call, negative for an errno.
         """
         entered = self.registers()
         self.set_registers(entered | arguments | {"orig_rax": NUMBERS[call]})
@@ -117,12 +134,15 @@ class Tracee:
         return result - 2 * (result & _SIGNED)
 
     def peek(self, address: int, size: int) -> bytes:
-        """PTRACE_PEEKDATA, word by word."""
+        """Read `size` bytes of the tracee's memory by 8-byte words (PTRACE_PEEKDATA)."""
         words = [self._peek_word(at) for at in range(address, address + size, _WORD)]
         return b"".join(words)[:size]
 
     def poke(self, address: int, data: bytes) -> None:
-        """PTRACE_POKEDATA, word by word; the rest of a last, partial word stays as it is."""
+        """Write `data` to the tracee's memory by 8-byte words (PTRACE_POKEDATA).
+
+        A partial last word is read first, so that the bytes behind `data` keep their value.
+        """
         for at in range(0, len(data), _WORD):
             word = data[at : at + _WORD]
             if len(word) < _WORD:
@@ -131,23 +151,23 @@ class Tracee:
             self._attacker.ptrace(PTRACE_POKEDATA, self.pid, address + at, value)
 
     def registers(self) -> dict[str, int]:
-        """PTRACE_GETREGS, by the names of `struct user_regs_struct`."""
+        """Return the registers by their names in `struct user_regs_struct` (PTRACE_GETREGS)."""
         values = _REGISTERS.unpack(self._read(PTRACE_GETREGS, 0, _REGISTERS.size))
         return dict(zip(_REGISTER_NAMES, values, strict=True))
 
     def set_registers(self, registers: dict[str, int]) -> None:
-        """PTRACE_SETREGS with all the registers, as `registers()` gave them."""
+        """Set all registers, by the names that `registers` returns (PTRACE_SETREGS)."""
         data = _REGISTERS.pack(*(registers[name] for name in _REGISTER_NAMES))
         self._attacker.syscall("ptrace", PTRACE_SETREGS, self.pid, 0, data)
 
     def _entered(self) -> int | None:
-        """Return the number of the system call being entered; None at an exit."""
+        """Return the number of the system call that is entered; None at a system call's exit."""
         info = self._read(PTRACE_GET_SYSCALL_INFO, _SYSCALL_INFO.size, _SYSCALL_INFO.size)
         kind, _, _, _, number = _SYSCALL_INFO.unpack(info)
         return int(number) if kind == _SYSCALL_ENTRY else None
 
     def _peek_word(self, address: int) -> bytes:
-        # The system call, unlike the C library's function, stores the word.
+        # The raw system call stores the word at `data`; the C library's wrapper returns it.
         return self._read(PTRACE_PEEKDATA, address, _WORD)
 
     def _read(self, request: int, address: int, size: int) -> bytes:
@@ -161,7 +181,7 @@ def _at_syscall(status: int) -> bool:
 
 
 def _to_deliver(status: int) -> int:
-    """Return the signal a stop is about: a stop for an event or a system call has none."""
+    """Return the signal that caused a stop; 0 for a stop at an event or a system call."""
     event = status >> 16
     if not os.WIFSTOPPED(status) or event or _at_syscall(status):
         return 0

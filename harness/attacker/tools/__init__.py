@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What attacks share: one file for each kernel interface."""
+"""Kernel interfaces that several attacks use: one file for each interface."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's audit: its switch and its rules, by netlink, and the thread that empties it."""
+"""The kernel's audit subsystem: state and rules over netlink, and the kernel thread kauditd."""
 
 from __future__ import annotations
 
@@ -36,38 +36,41 @@ _FIELDS = 64
 
 
 def find_thread(attacker: Attacker) -> int:
-    """The pid of the kernel thread that takes the records out again."""
+    """Return the pid of kauditd, the kernel thread that delivers the queued audit records.
+
+    Raises LookupError if there is none.
+    """
     for pid in threads_named(attacker, b"kauditd\n"):
         return pid
     raise LookupError("there is no kauditd")
 
 
 class Audit(File):
-    """A netlink socket to the audit."""
+    """A NETLINK_AUDIT socket. Its methods raise GuestError with `audit` as the refused call."""
 
     def __init__(self, attacker: Attacker) -> None:
         fd = attacker.syscall("socket", _AF_NETLINK, _SOCK_RAW | _SOCK_NONBLOCK, _NETLINK_AUDIT)
         super().__init__(attacker, fd)
 
     def enable(self, *, backlog: int) -> None:
-        """Switch it on for what is forked from now on; more records than that have to wait.
+        """Enable auditing for processes forked from now on, with at most `backlog` queued records.
 
-        So has who causes them, for up to a minute each time.
+        While the queue is full, a process that causes a record waits, for up to 60 s each time.
         """
         self._ask(_SET, enabled(backlog=backlog))
 
     def record_calls(self, pid: int) -> None:
-        """Have each system call that this process makes recorded."""
+        """Add a rule that records every system call of process `pid`."""
         self._ask(_ADD_RULE, every_call_of(pid))
 
     def become_daemon(self) -> None:
-        """Be who is sent the records."""
-        self._ask(_SET, daemon(self._attacker.getpid()))
+        """Register the agent as the audit daemon, which receives the records."""
+        self._ask(_SET, daemon(self._attacker.syscall("getpid")))
 
     def calls(self) -> list[dict[str, int]]:
-        """The first records of system calls that have come: see `call_in`.
+        """Return the system calls recorded so far, at most 64, as `call_in` parses them.
 
-        Not all: a process may make its calls as fast as they are read.
+        The limit is needed because a process can make calls as fast as they are read.
         """
         records = []
         try:
@@ -86,24 +89,27 @@ class Audit(File):
 
 
 def enabled(*, backlog: int) -> bytes:
-    """A `struct audit_status` that switches the audit on, and sets this one limit."""
+    """Return the `struct audit_status` that enables auditing and sets the backlog limit."""
     return _STATUS.pack(_ENABLED | _BACKLOG, 1, 0, 0, 0, backlog, *(0,) * 5)
 
 
 def daemon(pid: int) -> bytes:
-    """A `struct audit_status` that makes the sender, who has this pid, the audit's daemon."""
+    """Return the `struct audit_status` that makes its sender, process `pid`, the audit daemon."""
     return _STATUS.pack(_DAEMON, 0, 0, pid, *(0,) * 7)
 
 
 def every_call_of(pid: int) -> bytes:
-    """A `struct audit_rule_data`: at the exit of whatever system call, for this process, always."""
+    """Return the `struct audit_rule_data` that records every system call of `pid` at its exit."""
     rest = (0,) * (_FIELDS - 1)
     every = (0xFFFFFFFF,) * _FIELDS
     return _RULE.pack(_AT_EXIT, _ALWAYS, 1, *every, _PID, *rest, pid, *rest, _EQUAL, *rest, 0)
 
 
 def errno_in(message: bytes) -> int:
-    """The errno in an acknowledgement, 0 for success. Raises ValueError if it is none."""
+    """Return the errno of a netlink acknowledgement, 0 for success.
+
+    Raises ValueError if the message is not an acknowledgement.
+    """
     if len(message) < _HEADER.size + _ERRNO.size:
         raise ValueError(f"a netlink message of {len(message)} bytes acknowledges nothing")
     _, kind, _, _, _ = _HEADER.unpack_from(message)
@@ -113,7 +119,11 @@ def errno_in(message: bytes) -> int:
 
 
 def call_in(message: bytes) -> dict[str, int]:
-    """The number, result and first arguments in the record of a system call; empty for others."""
+    """Parse an AUDIT_SYSCALL record; return an empty dict for any other message.
+
+    The keys are `syscall` (its number), `exit` (its result), `pid`, and `a0` to `a3` (its first
+    arguments).
+    """
     if len(message) < _HEADER.size or _HEADER.unpack_from(message)[1] != _SYSCALL:
         return {}
     found = {name.decode(): text for name, text in _FIELD.findall(message)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""BPF programs in the guest: objects built with the image, loaded there by libbpf."""
+"""BPF programs in the guest: object files built with the guest image, loaded there by libbpf."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ _NUMBER = 4
 
 
 def u32(number: int) -> bytes:
-    """A constant of an object as it lies in memory."""
+    """Return a `__u32` constant of a BPF object as its 4 bytes, little-endian."""
     return number.to_bytes(4, "little")
 
 
 def u64(number: int) -> bytes:
-    """A constant of an object as it lies in memory: an address, for example."""
+    """Return a `__u64` constant of a BPF object, such as an address, as its 8 bytes."""
     return number.to_bytes(8, "little")
 
 
 class BpfObject:
-    """A payload `<name>.bpf.o` whose programs are attached, for as long as the agent lives."""
+    """The payload `<name>.bpf.o`. Its programs stay attached until `end`, or the agent's end."""
 
     def __init__(self, attacker: Attacker, name: str, **constants: bytes) -> None:
-        """Attach them. `constants` are the object's `const volatile` variables, byte by byte.
+        """Load the object and attach its programs.
 
-        Raises GuestError with `bpf` as the call where the kernel, or libbpf for it, refuses.
+        `constants` are the values of the object's `const volatile` variables, as bytes (`u32`,
+        `u64`). Raises GuestError with `bpf` as the call if the kernel or libbpf refuses.
         """
         loader, target = attacker.payload(BPF_LOADER), attacker.payload(f"{name}.bpf.o")
         values = (f"{key}={value.hex()}" for key, value in constants.items())
@@ -45,15 +46,15 @@ class BpfObject:
             raise GuestError(-error, "bpf")
 
     def hits(self) -> int:
-        """The object's count of what it did: once there is something, or 0 after half a second."""
+        """Return the object's counter once it is not 0; return 0 if it still is after 0.5 s."""
         return self._number()
 
     def taken(self, size: int) -> bytes:
-        """What the object has in its variable `taken`, as it was when it said its `hits`."""
+        """Return `size` bytes of the object's variable `taken`, as of the last `hits`."""
         return self._said.read(size)
 
     def end(self) -> None:
-        """Detach the programs; they are gone when this returns."""
+        """Detach the programs, and return when they are detached."""
         self._attacker.kill(self._loader, SIGKILL)
         self._attacker.waitpid(self._loader)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Capabilities that the attacker gives up, to show what is asked of those who lack them."""
+"""Dropping capabilities, for attacks that must reach a check which root's capabilities bypass."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ CAP_SYS_ADMIN = 21
 CAP_MAC_OVERRIDE = 32
 CAP_PERFMON = 38
 _HEADER = struct.pack("<Ii", 0x20080522, 0)
-_SETS = struct.Struct("<6I")  # effective, permitted, inheritable: of the first 32, then the rest
+_SETS = struct.Struct("<6I")  # effective, permitted, inheritable: capabilities 0-31, then 32-63
 
 
 def lower(attacker: Attacker, *capabilities: int) -> None:
-    """Take some out of the agent's effective set, as set-up. The permitted ones it keeps."""
+    """Remove capabilities from the agent's effective set, as set-up; keep them permitted."""
     with attacker.setup():
         sets = bytearray(_SETS.size)
         attacker.syscall("capget", _HEADER, sets)
@@ -26,7 +26,7 @@ def lower(attacker: Attacker, *capabilities: int) -> None:
 
 
 def without(sets: bytes, capabilities: tuple[int, ...]) -> bytes:
-    """The sets of capget(2), the effective one without some."""
+    """Return the sets of capget(2) with these capabilities removed from the effective set."""
     words = list(_SETS.unpack(sets))
     for capability in capabilities:
         words[capability // 32 * 3] &= ~(1 << capability % 32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Control groups of the attacker's own, of the unified hierarchy and of the old ones."""
+"""Control groups that the attacker creates, in cgroup v2 and in cgroup v1."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ ROOT = "/sys/fs/cgroup"
 
 
 class Cgroup:
-    """A cgroup. `path` is its directory."""
+    """A control group (Documentation/admin-guide/cgroup-v2.rst)."""
 
     def __init__(self, attacker: Attacker, path: str) -> None:
         self._attacker = attacker
         self.path = path
+        """Its directory in the guest."""
 
     def child(self, name: str, *controllers: str) -> Cgroup:
-        """Make one below this, as set-up, with these controllers enabled for it."""
+        """Create a child cgroup with these controllers enabled, as set-up, and return it."""
         with self._attacker.setup():
             for controller in controllers:
                 self.set("cgroup.subtree_control", f"+{controller}")
@@ -27,21 +28,21 @@ class Cgroup:
         return Cgroup(self._attacker, f"{self.path}/{name}")
 
     def add(self, pid: int) -> None:
-        """Move a process in; 0 is the agent itself."""
+        """Move process `pid` into the cgroup; 0 stands for the agent."""
         self.set("cgroup.procs", str(pid))
 
     def set(self, knob: str, value: str) -> None:
-        """Write to one of its files."""
+        """Write `value` to one of the cgroup's interface files, such as `cpu.max`."""
         self._attacker.write_file(f"{self.path}/{knob}", value.encode())
 
 
 def root(attacker: Attacker) -> Cgroup:
-    """The root of the unified hierarchy, where all processes are at first."""
+    """Return the root of the cgroup v2 hierarchy, where all processes start."""
     return Cgroup(attacker, ROOT)
 
 
 def old_root(attacker: Attacker, controller: str) -> Cgroup:
-    """The root of an old hierarchy of one controller, which is mounted for it, as set-up."""
+    """Mount the cgroup v1 hierarchy of one controller, as set-up, and return its root."""
     path = f"/tmp/{controller}"  # noqa: S108 - the guest's, not ours
     with attacker.setup():
         attacker.mkdir(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's clocks: the wall's, and one for the CPU time of each process."""
+"""The guest's clocks: the wall clock, and the CPU-time clock of each process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 CLOCK_REALTIME = 0
 _SECOND = 1_000_000_000
 
-# include/linux/posix-timers_types.h: the pid, inverted, above what kind of clock it is.
+# include/linux/posix-timers_types.h: the inverted pid in the upper bits, the clock's kind below.
 _CPUCLOCK_SCHED = 2
 _PID_SHIFT = 3
 
@@ -20,12 +20,12 @@ _TIMESPEC = struct.Struct("<2q")
 
 
 def timespec(nanoseconds: int) -> bytes:
-    """A `struct timespec`."""
+    """Return the `struct timespec` of a time in nanoseconds."""
     return _TIMESPEC.pack(*divmod(nanoseconds, _SECOND))
 
 
 def read_clock(attacker: Attacker, clock: int) -> int:
-    """clock_gettime(2), in nanoseconds."""
+    """Call clock_gettime(2); return nanoseconds."""
     time = bytearray(_TIMESPEC.size)
     attacker.syscall("clock_gettime", clock, time)
     seconds, nanoseconds = _TIMESPEC.unpack(time)
@@ -33,10 +33,10 @@ def read_clock(attacker: Attacker, clock: int) -> int:
 
 
 def cpu_time(attacker: Attacker, pid: int) -> int:
-    """The CPU time that any process has had, in nanoseconds."""
+    """Return the CPU time that process `pid` has used, in nanoseconds."""
     return read_clock(attacker, ~pid << _PID_SHIFT | _CPUCLOCK_SCHED)
 
 
 def set_clock(attacker: Attacker, seconds: int) -> None:
-    """clock_settime(2) of the wall's clock, in seconds since 1970."""
+    """Set the wall clock with clock_settime(2), to `seconds` since 1970."""
     attacker.syscall("clock_settime", CLOCK_REALTIME, timespec(seconds * _SECOND))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""DAMON, the kernel's data access monitor, by its sysfs files."""
+"""DAMON, the kernel's data access monitor, through its sysfs files.
+
+The files are those of Documentation/admin-guide/mm/damon/usage.rst.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +26,25 @@ _SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Region:
-    """A part of an address space, and how often it was found accessed lately."""
+    """A range of the monitored address space."""
 
     start: int
+    """Its first address."""
     end: int
+    """The address behind its last byte."""
     accesses: int
+    """How many samples of the last aggregation interval found it accessed."""
 
 
 class Damon:
-    """The monitor of one process's memory, with one action on all of it, again and again."""
+    """A DAMON context that monitors one process and applies one action to all of its memory."""
 
     def __init__(self, attacker: Attacker, pid: int, action: str) -> None:
-        """Set it up and switch it on. `action` is as Documentation/mm/damon/design.rst has it."""
+        """Configure the context, as set-up, and start it.
+
+        `action` is an operation action of Documentation/mm/damon/design.rst, such as `pageout`.
+        Raises GuestError if the kernel refuses to start.
+        """
         self._attacker = attacker
         with attacker.setup():
             self._put("nr_kdamonds", b"1")
@@ -52,7 +62,7 @@ class Damon:
         self._put("0/state", b"on")
 
     def tried(self) -> int:
-        """How many bytes the action was tried on: once there are any, or 0 after 2 s."""
+        """Return how many bytes the action was tried on, once there are any; 0 after 2 s."""
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline:
             self._ask(b"update_schemes_stats")
@@ -61,7 +71,7 @@ class Damon:
         return 0
 
     def regions(self) -> list[Region]:
-        """The regions that the action is tried on next."""
+        """Return the regions that the action will be applied to next."""
         self._ask(b"update_schemes_tried_regions")
         folder = f"{_SCHEME}/tried_regions"
         return [
@@ -79,7 +89,7 @@ class Damon:
         self._put("0/state", b"off")
 
     def _ask(self, command: bytes) -> None:
-        """Have the monitor answer; it is busy while it answers something else."""
+        """Send a command to the kdamond. EBUSY is ignored: an earlier command is in progress."""
         try:
             self._put("0/state", command)
         except GuestError as error:

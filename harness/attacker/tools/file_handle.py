@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""File handles: what names an inode of a mount without a path (open_by_handle_at(2))."""
+"""File handles, which identify an inode of a mount without a path (open_by_handle_at(2))."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOUNT_ID = 4
 
 
 def name_to_handle_at(attacker: Attacker, fd: int) -> bytes:
-    """name_to_handle_at(2) of an open file; its `struct file_handle`."""
+    """Call name_to_handle_at(2) on an open file; return its `struct file_handle`."""
     handle = bytearray(_HEADER.pack(_MAX_HANDLE_SZ, 0) + bytes(_MAX_HANDLE_SZ))
     mount = bytearray(_MOUNT_ID)
     attacker.syscall("name_to_handle_at", fd, "", handle, mount, _AT_EMPTY_PATH)
@@ -27,5 +27,5 @@ def name_to_handle_at(attacker: Attacker, fd: int) -> bytes:
 
 
 def open_by_handle_at(attacker: Attacker, mount: int, handle: bytes, flags: int) -> File:
-    """open_by_handle_at(2), on the mount of any open file of it."""
+    """Call open_by_handle_at(2); `mount` is the descriptor of any open file of the mount."""
     return File(attacker, attacker.syscall("open_by_handle_at", mount, handle, flags))

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kernel tells of page frames, whosever they are (admin-guide/mm/pagemap.rst)."""
+"""The flags of all page frames: /proc/kpageflags and idle page tracking.
+
+See Documentation/admin-guide/mm/pagemap.rst and idle_page_tracking.rst. A frame is named by its
+page frame number.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +24,24 @@ _FLAGS = "/proc/kpageflags"
 _IDLE = "/sys/kernel/mm/page_idle/bitmap"
 _ENTRY = 8
 _MOST = 4096
-"""What one write to a file of sysfs takes."""
+"""Bytes that one write to a sysfs file takes."""
 
 
 def frames_with(attacker: Attacker, flag: int) -> set[int]:
-    """The frames that have a flag."""
+    """Return the frames that have a flag, such as `KPF_ANON`."""
     flags = attacker.read_file(_FLAGS)
     flags = flags[: len(flags) // _ENTRY * _ENTRY]
     return {frame for frame, (bits,) in enumerate(struct.iter_unpack("<Q", flags)) if bits & flag}
 
 
 def frame_flags(attacker: Attacker, frame: int) -> int:
-    """The flags of one frame."""
+    """Return the flags of one frame."""
     with attacker.open(_FLAGS, O_RDONLY) as table:
         return int.from_bytes(table.pread(_ENTRY, frame * _ENTRY), "little")
 
 
 def any_frame(attacker: Attacker, flags: int, *, of: int) -> bool:
-    """Whether a frame has just these flags of those. It looks no further than to the first."""
+    """Return whether any frame has, of the flags `of`, exactly `flags`. Stop at the first."""
     at = 0
     with attacker.open(_FLAGS, O_RDONLY) as table:
         while data := table.pread(CHUNK, at):
@@ -48,7 +52,10 @@ def any_frame(attacker: Attacker, flags: int, *, of: int) -> bool:
 
 
 def mark_idle(attacker: Attacker) -> int:
-    """Have every frame of user memory count as idle until it is used again; how many are there."""
+    """Mark every frame of user memory idle; return how many frames the bitmap covers.
+
+    The kernel clears a frame's mark when the frame is used.
+    """
     size = len(attacker.read_file(_IDLE))
     with attacker.open(_IDLE, O_WRONLY) as bitmap:
         for at in range(0, size, _MOST):
@@ -57,12 +64,12 @@ def mark_idle(attacker: Attacker) -> int:
 
 
 def idle_frames(attacker: Attacker) -> set[int]:
-    """The frames that have not been used since."""
+    """Return the frames that have not been used since `mark_idle`."""
     return set(bits_in(attacker.read_file(_IDLE)))
 
 
 def bits_in(bitmap: bytes) -> list[int]:
-    """The numbers of the bits that are set."""
+    """Return the numbers of the bits that are set, in ascending order."""
     return [
         at * 8 + bit
         for at, byte in enumerate(bitmap)

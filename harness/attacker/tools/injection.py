@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""System calls that another process makes because its tracer wants it to."""
+"""System calls injected into a traced process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _RED_ZONE = 128
 
 
 def inject(tracee: Tracee, call: str, path: str) -> None:
-    """Have a tracee make a system call with a path before its own next one.
+    """Make a tracee call `call(path)` before its own next system call.
 
-    Raises GuestError where the kernel refuses it.
+    The path is written below the red zone of the tracee's stack. Raises GuestError if the call
+    fails.
     """
     tracee.run_to_entry()
     room = tracee.registers()["rsp"] - _RED_ZONE - len(path) - 8 & -8

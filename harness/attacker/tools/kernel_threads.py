@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's threads, by which every process is started that the kernel starts itself."""
+"""Kernel threads, and attacks on those that fork the handler."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
-    """Yield the pids of the threads, or processes, whose names begin so."""
+    """Yield the pids of the tasks whose name (/proc/<pid>/comm) starts with one of `beginnings`."""
     for pid in filter(str.isdecimal, attacker.listdir("/proc")):
         try:
             name = attacker.read_file(f"/proc/{pid}/comm")
         except GuestError as error:
-            if error.errno not in (ENOENT, ESRCH):  # or it has ended since
+            if error.errno not in (ENOENT, ESRCH):  # the task has ended in the meantime
                 raise
             continue
         if name.startswith(beginnings):
@@ -30,17 +30,18 @@ def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
 
 
 def on_forking_threads(attacker: Attacker, act: Callable[[int], T]) -> list[T]:
-    """Act on each that the next handler may be forked from: see each_within_reach().
+    """Call `act` with the pid of each thread that may fork the next handler.
 
-    A process comes from an unbound worker, a thread from kthreadd, as do new workers.
+    An unbound kworker forks a handler process. kthreadd forks a handler thread and new kworkers.
+    Refusals and results are as in `each_within_reach`.
     """
     return each_within_reach(threads_named(attacker, b"kthreadd", b"kworker/u"), act)
 
 
 def each_within_reach(pids: Iterable[int], act: Callable[[int], T]) -> list[T]:
-    """Act on each, and return what that gave, but where it is refused with EPERM.
+    """Call `act` with each pid; return the results, without those refused with EPERM.
 
-    Raises GuestError: all refused, or one with another errno.
+    Raises GuestError if all are refused, or if one fails with another errno.
     """
     done, refusal = [], None
     for pid in pids:

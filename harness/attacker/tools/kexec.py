@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""reboot(2), and kexec_load(2) of a "kernel" that does one thing."""
+"""reboot(2), and kexec_load(2) of a few instructions in place of a kernel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _X86_64 = 62 << 16
 _SEGMENT = struct.Struct("<4Q")
 _PAGE = 4096
 _PLACE = 0x100000
-"""Where it lies: the second megabyte is RAM on every PC, and kexec moves aside what is there."""
+"""The code's physical address. The second MiB is RAM on every PC; kexec preserves what is there."""
 
 POWER_OFF = bytes.fromhex(
     "66ba0406"  # mov $0x604, %dx: q35's PM1a control register
@@ -32,12 +32,12 @@ POWER_OFF = bytes.fromhex(
 
 
 def reboot(attacker: Attacker, command: int) -> None:
-    """reboot(2)."""
+    """Call reboot(2) with `RESTART` or `KEXEC`."""
     attacker.syscall("reboot", *_MAGIC, command, 0)
 
 
 def load_power_off(attacker: Attacker) -> None:
-    """Load code that switches the machine off."""
+    """Load, with kexec_load(2), code that powers the machine off."""
     with File(attacker, attacker.syscall("memfd_create", "code", 0)) as file:
         file.write(POWER_OFF)
         code = attacker.syscall("mmap", 0, _PAGE, PROT_READ, MAP_SHARED, file.fd, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of /proc/<pid> is about a process's memory: mem, maps, pagemap, environ and the like."""
+"""The files of /proc/<pid> about a process's memory: mem, maps, pagemap, environ and others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def expect_memory(attacker: Attacker, pid: int) -> None:
-    """Look whether the process has memory that these files are about.
+    """Check that a process has a user address space; a kernel thread has none.
 
-    Where it has none, as a kernel thread, 6.12 opens none of them: GuestError, ESRCH at openat.
-    Before, Linux opened each, and there is nothing in it: NoTarget. The auxiliary vector is empty
-    in no other case.
+    Linux 6.12 refuses to open these files for a kernel thread: GuestError, ESRCH at openat. Older
+    kernels open them empty: NoTarget. The check reads /proc/<pid>/auxv, which is empty in no
+    other case.
     """
     with attacker.open(f"/proc/{pid}/auxv", O_RDONLY) as vector:
         if not vector.read(1):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel modules rewritten for an attack, with no compiler: code and names put in place of others.
+"""Kernel modules rewritten without a compiler: a function's code or a string is replaced.
 
-None has a signature any more: a kernel that asks for one loads none of them.
+A rewritten module has lost its signature. A kernel that requires signed modules refuses it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from harness.kernel.build.signing import unsigned
 
 _RELA = struct.Struct("<QQq")  # Elf64_Rela: offset, symbol and type, addend
 _FENTRY = 5
-"""Bytes of the call to __fentry__, which ftrace owns, at the beginning of a function."""
+"""Bytes of the call to __fentry__ at the start of a function, which ftrace rewrites."""
 _ENDBR64 = bytes.fromhex("f30f1efa")
-"""What comes before it in a kernel that checks where indirect calls lead."""
+"""The instruction in front of that call in a kernel with indirect branch tracking."""
 
 
 def replace_function(module: bytes, name: str, code: bytes) -> bytes:
-    """Have a module's function run `code` instead, which has to return.
+    """Return the module with `code` at the start of function `name`, unsigned.
 
-    Raises LookupError if there is no such function, or not enough room in it.
+    The code must return. Raises LookupError if there is no such function, or if the function is
+    too short.
     """
     module = unsigned(module)
     elf = ELFFile(io.BytesIO(module))
@@ -50,7 +51,7 @@ def replace_function(module: bytes, name: str, code: bytes) -> bytes:
 
 
 def _drop_relocations(module: bytearray, section: RelocationSection, start: int, end: int) -> None:
-    """Let none write to [start, end): their type becomes R_X86_64_NONE, which is 0."""
+    """Disable the relocations of [start, end) by the type R_X86_64_NONE, which is 0."""
     for at in range(section["sh_offset"], section["sh_offset"] + section["sh_size"], _RELA.size):
         offset, _, addend = _RELA.unpack_from(module, at)
         if start <= offset < end:
@@ -58,8 +59,11 @@ def _drop_relocations(module: bytearray, section: RelocationSection, start: int,
 
 
 def replace_string(module: bytes, old: str, new: str) -> bytes:
-    """Have a module name something else. Raises LookupError if there is no such string, or room."""
+    """Return the module with the string `old` replaced by `new`, unsigned.
+
+    Raises LookupError unless the module has the string exactly once and `new` fits in its place.
+    """
     was = b"\0" + old.encode() + b"\0"
     if module.count(was) != 1 or len(new) > len(old):
-        raise LookupError(f"the module has no string {old!r} to put {new!r} in place of")
+        raise LookupError(f"the module has no single string {old!r} with room for {new!r}")
     return unsigned(module).replace(was, b"\0" + new.encode().ljust(len(old), b"\0") + b"\0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Netlink, as far as it tells of processes: the proc connector, and taskstats."""
+"""Netlink families that report on processes: the proc connector, and taskstats."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ def _aligned(size: int) -> int:
 
 
 def message(kind: int, body: bytes) -> bytes:
-    """One request."""
+    """Return a netlink request of type `kind` with this payload."""
     return _MESSAGE.pack(_MESSAGE.size + len(body), kind, _REQUEST, 1, 0) + body
 
 
 def messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
-    """The messages in a datagram, type and body each. Raises VmLost for a size that cannot be."""
+    """Yield the type and payload of each message in a datagram.
+
+    Raises VmLost for a message whose size is impossible.
+    """
     while datagram:
         if len(datagram) < _MESSAGE.size:
             raise VmLost("a netlink message without a header")
@@ -48,13 +51,13 @@ def messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def attribute(kind: int, data: bytes) -> bytes:
-    """One attribute, padded."""
+    """Return one attribute (`struct nlattr` and data), padded to 4 bytes."""
     size = _ATTRIBUTE.size + len(data)
     return (_ATTRIBUTE.pack(size, kind) + data).ljust(_aligned(size), b"\0")
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
-    """Attributes by their types. Raises VmLost for a size that cannot be."""
+    """Return the data of the attributes by type. Raises VmLost for an impossible size."""
     found = {}
     while data:
         size, kind = _ATTRIBUTE.unpack_from(data) if len(data) >= _ATTRIBUTE.size else (0, 0)
@@ -66,7 +69,7 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 class Netlink:
-    """A socket to one of the kernel's netlink families, which stays open."""
+    """A socket to one of the kernel's netlink families. It stays open until the agent ends."""
 
     def __init__(self, attacker: Attacker, protocol: int, *, groups: int = 0) -> None:
         fd = attacker.syscall("socket", _AF_NETLINK, _SOCK_DGRAM | _SOCK_CLOEXEC, protocol)
@@ -74,11 +77,11 @@ class Netlink:
         self._socket = File(attacker, fd)
 
     def send(self, kind: int, body: bytes) -> None:
-        """Send one request."""
+        """Send one request of type `kind`."""
         self._socket.write(message(kind, body))
 
     def receive(self) -> list[tuple[int, bytes]]:
-        """The messages of the next datagram, which is waited for."""
+        """Wait for the next datagram; return the type and payload of each of its messages."""
         return list(messages(self._socket.read(_DATAGRAM)))
 
 
@@ -91,15 +94,15 @@ _EVENT = struct.Struct("<II8x4I")  # struct proc_event: what, CPU, time; of a fo
 
 
 class ProcConnector:
-    """What the kernel tells of every process that comes or goes (linux/cn_proc.h)."""
+    """The proc connector, which reports every fork, exec and exit (linux/cn_proc.h)."""
 
     def __init__(self, attacker: Attacker) -> None:
         self._socket = Netlink(attacker, _CONNECTOR, groups=_PROCESSES)
         header = _CN_MESSAGE.pack(_PROCESSES, _PROCESSES, 0, 0, len(_LISTEN), 0)
-        self._socket.send(3, header + _LISTEN)  # NLMSG_DONE, as the connector has it
+        self._socket.send(3, header + _LISTEN)  # NLMSG_DONE, which the connector requires
 
     def forked(self) -> Iterator[int]:
-        """The pid of each process or thread that is forked, for as long as it is asked for."""
+        """Yield the pid of each task that is forked from now on, without end."""
         while True:
             for _, body in self._socket.receive():
                 event = body[_CN_MESSAGE.size :]
@@ -118,7 +121,7 @@ _ACCOUNT = struct.Struct("<80x32s16xI")  # struct taskstats: ac_comm and ac_pid
 
 
 class TaskStats:
-    """The account that the kernel gives of every task that ends (linux/taskstats.h)."""
+    """Taskstats, the kernel's accounting record of every task that ends (linux/taskstats.h)."""
 
     def __init__(self, attacker: Attacker) -> None:
         self._socket = Netlink(attacker, _GENERIC)
@@ -129,7 +132,7 @@ class TaskStats:
         self._socket.send(self._family, header + attribute(_REGISTER_CPUMASK, b"0\0"))
 
     def ended(self) -> Iterator[tuple[bytes, int]]:
-        """The name and pid of each task that ends, for as long as it is asked for."""
+        """Yield the name and pid of each task that ends from now on, without end."""
         while True:
             for kind, body in self._socket.receive():
                 if kind != self._family:
@@ -145,4 +148,4 @@ class TaskStats:
         for answer, data in self._socket.receive():
             if answer == kind:
                 return attributes(data[_GENERIC_HEADER.size :])
-        raise VmLost("netlink gave no such family")
+        raise VmLost("netlink did not answer the request for a family")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What pagemap tells of a process's pages (Documentation/admin-guide/mm/pagemap.rst)."""
+"""/proc/<pid>/pagemap: a process's pages (Documentation/admin-guide/mm/pagemap.rst)."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ _REGION = struct.Struct("<3Q")
 
 
 def page_entry(attacker: Attacker, pid: int, address: int) -> int:
-    """What is told of the page at an address."""
+    """Return the 64-bit pagemap entry of the page at `address`."""
     with attacker.open(f"/proc/{pid}/pagemap", O_RDONLY) as table:
         return int.from_bytes(table.pread(_ENTRY, address // PAGE * _ENTRY), "little")
 
 
 def page_frame(attacker: Attacker, pid: int, address: int) -> int:
-    """The number of the page frame behind an address; 0 if none is, or none is shown."""
+    """Return the page frame number at `address`; 0 if no page is present or the kernel hides it."""
     return page_entry(attacker, pid, address) & FRAME_MASK
 
 
 def scan(attacker: Attacker, pid: int, start: int, end: int, categories: int) -> tuple[int, int]:
-    """PAGEMAP_SCAN: the first range, within this one, whose pages are of all these categories.
+    """Call PAGEMAP_SCAN on [start, end).
 
-    (0, 0) if there is none.
+    Return the first range whose pages have all `categories`, such as `PAGE_IS_PRESENT`, as its
+    start and end; (0, 0) if there is none.
     """
-    regions = ARENA + _SCAN.size  # behind what the call is given, which is all there is
+    regions = ARENA + _SCAN.size  # directly behind the arguments: the call places nothing else
     asked = _SCAN.pack(_SCAN.size, 0, start, end, 0, regions, 1, 0, 0, categories, 0, categories)
     memory = bytearray(asked + bytes(_REGION.size))
     with attacker.open(f"/proc/{pid}/pagemap", O_RDONLY) as table:

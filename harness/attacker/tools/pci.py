@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""PCI devices as root sees them in sysfs, and where a virtio device's registers lie."""
+"""PCI devices in sysfs, and the location of a virtio device's registers."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ if TYPE_CHECKING:
 
 DEVICES = "/sys/bus/pci/devices"
 VIRTIO_SERIAL = struct.pack("<HH", 0x1AF4, 0x1003)
-"""Vendor and device (Virtual I/O Device 1.2, 4.1.2.1), as its configuration begins."""
+"""Vendor and device id (Virtual I/O Device 1.2, 4.1.2.1), the start of the PCI configuration."""
 
 _FIRST = 0x34
 _VENDOR = 9
 _HEADER = 64
 _CAPABILITY = struct.Struct("<5B3xII")
-"""struct virtio_pci_cap (4.1.4): id, next, length, kind, BAR; then offset and length in that."""
+"""struct virtio_pci_cap (4.1.4): id, next, length, kind, BAR; then offset and length in the BAR."""
 _COMMON, _NOTIFY = 1, 2
 
 
 @dataclass(frozen=True)
 class VirtioRegisters:
-    """Where in the BAR its common configuration is, its first door bell, and how far to the next.
-
-    All in bytes.
-    """
+    """The location of a virtio device's registers (Virtual I/O Device 1.2, 4.1.4)."""
 
     bar: int
+    """The number of the BAR that has them."""
     common: int
+    """Offset of the common configuration in the BAR, in bytes."""
     notify: int
+    """Offset of the first queue's notification address in the BAR, in bytes."""
     step: int
+    """Bytes from one queue's notification address to the next."""
 
 
 def virtio_registers(config: bytes) -> VirtioRegisters:
-    """Read it from a device's configuration. Raises VmLost if that does not say."""
+    """Find the registers from a device's PCI configuration. Raises VmLost if it lacks them."""
     found = {kind: (bar, offset, at) for kind, bar, offset, at in _capabilities(config)}
     if _COMMON not in found or _NOTIFY not in found or found[_COMMON][0] != found[_NOTIFY][0]:
         raise VmLost("the device has no virtio registers in one BAR")
@@ -50,7 +51,7 @@ def virtio_registers(config: bytes) -> VirtioRegisters:
 
 
 def _capabilities(config: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """The virtio capabilities: kind, BAR, offset in it, and where each lies. Each at most once."""
+    """Yield kind, BAR, offset in the BAR and own offset of each virtio capability, once each."""
     at, seen = config[_FIRST] if len(config) > _FIRST else 0, set[int]()
     while _HEADER <= at <= len(config) - _CAPABILITY.size and at not in seen:
         seen.add(at)
@@ -61,7 +62,11 @@ def _capabilities(config: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def find_device(attacker: Attacker, ident: bytes) -> tuple[str, bytes]:
-    """A device's folder in sysfs and its configuration. Raises LookupError if there is none."""
+    """Return a device's sysfs folder and its PCI configuration.
+
+    `ident` is the start of the configuration, such as `VIRTIO_SERIAL`. Raises LookupError if
+    there is no such device.
+    """
     for name in attacker.listdir(DEVICES):
         config = attacker.read_file(f"{DEVICES}/{name}/config")
         if config.startswith(ident):

@@ -37,18 +37,18 @@ _PAGE = 4096
 _RING_PAGES = 16
 _RING = _RING_PAGES * _PAGE
 STACK = 4096
-"""Bytes of stack asked for in each sample."""
+"""Bytes of user stack requested in each sample."""
 
 
 class PerfEvent(File):
-    """A software event on one task: each context switch of it is an overflow."""
+    """A software event that overflows at each context switch of one task."""
 
     def __init__(
         self, attacker: Attacker, pid: int, *, cpu: int = -1, sample: int = 0, flags: int = 0
     ) -> None:
-        """Open it; `sample` and `flags` are the attr's sample_type and bit field.
+        """Call perf_event_open(2); `sample` and `flags` are the attr's sample_type and bit field.
 
-        An event that is inherited has no ring buffer but on one `cpu`.
+        An inherited event can have a ring buffer only if it is bound to one `cpu`.
         """
         stack = STACK if sample & PERF_SAMPLE_STACK_USER else 0
         attr = _ATTR.pack(
@@ -60,22 +60,25 @@ class PerfEvent(File):
         super().__init__(attacker, fd)
 
     def enable(self) -> None:
-        """Have it count from now on, if it was opened as `DISABLED`."""
+        """Enable an event that was opened with the flag `DISABLED`."""
         self._attacker.syscall("ioctl", self.fd, _IOC_ENABLE, 0)
 
     def map_ring(self) -> None:
-        """Have the samples kept, in a ring buffer in the agent's memory."""
+        """Map the ring buffer that receives the samples, into the agent's memory."""
         size, protection = _RING + _PAGE, PROT_READ | PROT_WRITE
         self._ring = self._attacker.syscall("mmap", 0, size, protection, MAP_SHARED, self.fd, 0)
 
     def stacks(self) -> list[bytes]:
-        """The stacks sampled so far, at most a ring full; empty ones for a kernel thread."""
+        """Return the user stacks sampled so far, at most 64 KiB of records.
+
+        The stack of a kernel thread is empty.
+        """
         data = self._copy(self._ring, _RING + _PAGE)
         head = int.from_bytes(data[_DATA_HEAD_AT : _DATA_HEAD_AT + 8], "little")
         return list(stacks_in(data[_PAGE : _PAGE + head]))
 
     def _copy(self, address: int, size: int) -> bytes:
-        """Read the agent's own memory, by way of a file."""
+        """Read the agent's own memory, through a memfd."""
         attacker = self._attacker
         with File(attacker, attacker.syscall("memfd_create", "ring", 0)) as copy:
             attacker.syscall("write", copy.fd, address, size)
@@ -83,7 +86,7 @@ class PerfEvent(File):
 
 
 def stacks_in(records: bytes) -> Iterator[bytes]:
-    """Yield each whole sample's stack; what follows something that is no record is left out."""
+    """Yield the stack of each complete sample; stop at the first malformed record."""
     at = 0
     while at + _HEADER.size <= len(records):
         kind, _, size = _HEADER.unpack_from(records, at)
@@ -93,7 +96,7 @@ def stacks_in(records: bytes) -> Iterator[bytes]:
             return
         if kind != _RECORD_SAMPLE or len(record) < _SIZE.size:
             continue
-        # Room for as much as was asked for, then how much of it the stack had.
+        # A sample has the requested size, as many bytes, and the number of bytes that are valid.
         room = _SIZE.unpack_from(record)[0]
         if room and len(record) == room + 2 * _SIZE.size:
             used = _SIZE.unpack_from(record, _SIZE.size + room)[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Changes of how the scheduler, the futex and the block layer treat another process."""
+"""Scheduling of another process: SCHED_DEADLINE, and priority inheritance through a futex."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PAGE = 4096
 
 
 def set_deadline(attacker: Attacker, pid: int, *, runtime: int, period: int) -> None:
-    """sched_setattr(2): SCHED_DEADLINE with so much CPU time in each period, in nanoseconds."""
+    """Set SCHED_DEADLINE with sched_setattr(2): `runtime` in each `period`, in nanoseconds."""
     attr = _SCHED_ATTR.pack(
         *(_SCHED_ATTR.size, _SCHED_DEADLINE, 0, 0, 0),
         *(runtime, period, period),
@@ -41,15 +41,16 @@ def set_deadline(attacker: Attacker, pid: int, *, runtime: int, period: int) -> 
 
 
 def run_almost_never(attacker: Attacker, pid: int) -> None:
-    """Have a process wait for seconds whenever it has run for a moment: no longer is allowed."""
+    """Give process `pid` the least CPU time that SCHED_DEADLINE allows: 1 µs every 4 s."""
     set_deadline(attacker, pid, runtime=_SHORTEST, period=_LONGEST)
 
 
 def wait_for_lock_of(attacker: Attacker, tid: int, *, nanoseconds: int) -> None:
-    """Wait for a lock that says it is held by that thread, which then has the agent's priority.
+    """Wait for a priority-inheritance futex whose word names thread `tid` as its owner.
 
-    The lock is a word of a file: one in private memory is, since Linux 7.2, not taken for held
-    by another process. No one else need know of it.
+    While the agent waits, for at most `nanoseconds`, that thread inherits the agent's priority.
+    The thread itself does not use the futex. The futex is in a shared file: since Linux 7.2 the
+    kernel rejects an owner in another process for a futex in private memory. Raises GuestError.
     """
     attacker.write_file(_LOCK, struct.pack("<I", tid), mode=0o600)
     with attacker.open(_LOCK, O_RDWR) as file:

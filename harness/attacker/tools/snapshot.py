@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""/dev/snapshot, by which a hibernating user space freezes the machine and takes its image."""
+"""/dev/snapshot, the hibernation device: it freezes all processes and takes an image of memory.
+
+See Documentation/power/userland-swsusp.rst.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,10 @@ _FREE = 0x3305
 _CREATE_IMAGE = 0x40043311
 
 _PAGE = 4096
-# struct swsusp_info of kernel/power/power.h: image_pages and pages, from behind the name of the
-# kernel, its version and the counts of pages and CPUs
+# struct swsusp_info of kernel/power/power.h. Skipped are the kernel's name, its version, and the
+# counts of pages and CPUs; image_pages and pages are read.
 _HEADER = struct.Struct("<390x2xI4xQi4xQQ")
-_ZERO = 1 << 63  # ENCODED_PFN_ZERO_FLAG of kernel/power/snapshot.c: the image leaves it out
+_ZERO = 1 << 63  # ENCODED_PFN_ZERO_FLAG of kernel/power/snapshot.c: a page absent from the image
 _END = (1 << 64) - 1
 _SKIPPED = 1024
 _IOVEC = struct.Struct("<QQ")
@@ -33,14 +36,14 @@ _MAP_PRIVATE_ANONYMOUS, _PROT_READ_WRITE = 0x22, 3
 
 
 class SnapshotDevice(File):
-    """The device, opened to hibernate: one at a time on a machine."""
+    """The device, opened for hibernation. A machine can have it open only once at a time."""
 
     def __init__(self, attacker: Attacker) -> None:
         super().__init__(attacker, attacker.open("/dev/snapshot", O_RDONLY).fd)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Have every process but the agent frozen, whatever it is allowed to ask of them."""
+        """Freeze every process except the agent in the `with` block."""
         self._ioctl(_FREEZE)
         try:
             yield
@@ -49,7 +52,7 @@ class SnapshotDevice(File):
 
     @contextmanager
     def image(self) -> Iterator[None]:
-        """Have an image of the frozen machine's memory taken, to be read in the `with` block."""
+        """Take an image of the frozen machine's memory, which `page` reads in the `with` block."""
         self._ioctl(_CREATE_IMAGE, bytearray(4))
         try:
             yield
@@ -57,7 +60,7 @@ class SnapshotDevice(File):
             self._ioctl(_FREE)
 
     def page(self, frame: int) -> bytes:
-        """What the image has of one page frame. Raises LookupError if nothing."""
+        """Return the content of one page frame. Raises LookupError if the image lacks it."""
         _, _, _, copied, pages = _HEADER.unpack_from(self.read(_PAGE))
         frames = b"".join(self.read(_PAGE) for _ in range(pages - copied - 1))
         self._skip(place_of(frame, frames))
@@ -67,7 +70,7 @@ class SnapshotDevice(File):
         self._attacker.syscall("ioctl", self.fd, command, argument)
 
     def _skip(self, pages: int) -> None:
-        """Read on without having the pages sent here: each over the one before."""
+        """Skip pages by reading all of them into one page of the agent's memory."""
         attacker = self._attacker
         over = attacker.syscall(
             *("mmap", 0, _PAGE, _PROT_READ_WRITE, _MAP_PRIVATE_ANONYMOUS, -1, 0)
@@ -78,7 +81,10 @@ class SnapshotDevice(File):
 
 
 def place_of(frame: int, frames: bytes) -> int:
-    """How many pages an image has in front of that of one frame, by its table of frames."""
+    """Return how many pages of the image precede that of `frame`, by the image's frame table.
+
+    Raises LookupError if the table lacks the frame.
+    """
     before = 0
     for (entry,) in struct.iter_unpack("<Q", frames):
         if entry == _END:
@@ -86,4 +92,4 @@ def place_of(frame: int, frames: bytes) -> int:
         if entry == frame:
             return before
         before += not entry & _ZERO
-    raise LookupError(f"the image has no page {frame:#x}")
+    raise LookupError(f"the image has no page frame {frame:#x}")

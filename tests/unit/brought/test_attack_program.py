@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.attacker.agent.errors import NoTarget, ProgramFailed
-from harness.attacker.agent.program import Ended
+from harness.attacker.agent.program import ProgramExit
 from harness.brought.attack_program import Program, _claim, attack_program
 from harness.host.errors import UserError
 from harness.host.paths import CHECKOUT
@@ -212,8 +212,8 @@ def test_a_damaged_program_is_a_users_error_or_none(
         assert error.hint
 
 
-def ended(status: int | None, output: bytes = b"") -> Ended:
-    return Ended(status, output, 0)
+def ended(status: int | None, output: bytes = b"") -> ProgramExit:
+    return ProgramExit(status, output, 0)
 
 
 def test_what_it_claims_is_said_and_no_more() -> None:

@@ -16,7 +16,7 @@ from harness.engines import ENGINES, MICROVM, virtme
 from harness.engines.drivers import load_order
 from harness.engines.virtme import SHARED, Virtme
 from harness.host.errors import UserError
-from harness.vm.furnish import furnish
+from harness.vm.boot_files import copy_boot_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def test_a_machine_gets_its_files_where_they_are_named(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name)
     place = tmp_path / "machine"
     place.mkdir()
-    furnish(
+    copy_boot_files(
         place,
         replace(
             PLAIN,

@@ -217,8 +217,8 @@ def test_sftp_that_is_none_loses_the_machine(
     ):
         assert attacker.getpid()
         started = time.monotonic()
-        with pytest.raises(VmLost, match="did not take the file /tmp/burn"):
+        with pytest.raises(VmLost, match=r"the file /tmp/burn .* written to the guest"):
             attacker.payload("burn")
         assert time.monotonic() - started < 20
-        with pytest.raises(VmLost, match="did not take the file /tmp/burn"):
+        with pytest.raises(VmLost, match=r"the file /tmp/burn .* written to the guest"):
             attacker.getpid()

@@ -22,12 +22,12 @@ from harness.witness.tally import (
     SIZE,
     VERSION,
     Command,
-    Count,
     Escape,
     Hook,
     Seen,
-    State,
+    ServiceCounts,
     Violation,
+    WitnessState,
     parse,
 )
 
@@ -38,10 +38,12 @@ def test_every_field_is_read_from_its_place() -> None:
     parsed = parse(layout())
     assert parsed is not None
     assert (parsed.heartbeat, parsed.command, parsed.generation, parsed.pid) == (11, 13, 14, 15)
-    assert (parsed.state, parsed.phase, parsed.vmforks) == (State.DONE, 3, 1)
+    assert (parsed.state, parsed.phase, parsed.vmforks) == (WitnessState.DONE, 3, 1)
     assert (parsed.slowest, parsed.page_table, parsed.chain) == (16, 17, 18)
-    assert parsed.count == Count(sent=0, right=1, wrong=2, failed=3, starts=4, loads=5, error=0)
-    assert parsed.phases[2] == Count(300, 301, 302, 303, 304, 305, -3)
+    assert parsed.count == ServiceCounts(
+        sent=0, right=1, wrong=2, failed=3, starts=4, loads=5, error=0
+    )
+    assert parsed.phases[2] == ServiceCounts(300, 301, 302, 303, 304, 305, -3)
     assert parsed.secrets_sha256 == (bytes(range(32)),)
     assert [record.wrong for record in parsed.records[:2]] == [False, True]
     assert (parsed.records[9].error, parsed.records[9].nanoseconds) == (-9, 9000)
@@ -120,8 +122,8 @@ def test_the_kernels_header_says_the_same() -> None:
     assert int(defined["MAGIC"].removesuffix("ULL"), 16) == MAGIC
     for name in ("VERSION", "PHASES", "RECORDS", "NAMED", "HOOKS"):
         assert int(defined[name]) == getattr(tally, name)
-    for state in State:
-        if state is not State.BOOTING:
+    for state in WitnessState:
+        if state is not WitnessState.BOOTING:
             assert f"WITNESS_{state.name} = {state.value}," in text
     for flag in Violation:
         assert f"WITNESS_{flag.name} = 1 << {flag.bit_length() - 1}," in text

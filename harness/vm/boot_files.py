@@ -16,7 +16,7 @@ KERNEL = "kernel"
 INITRD = "initrd"
 
 
-def furnish(directory: Path, spec: MachineSpec) -> None:
+def copy_boot_files(directory: Path, spec: MachineSpec) -> None:
     """Put what a machine boots from into the directory that its QEMU runs in.
 
     Copies: QEMU's user may have no right to read ours.

@@ -28,7 +28,7 @@ def check_clock(beats: int, *, seconds: float) -> None:
         raise WrongClock(f"the guest's clock runs wild: {beats} beats in {seconds:.2f} s")
 
 
-class Pulse:
+class HeartbeatTracker:
     """Takes the heartbeat's count each time that the host stops the machine to look.
 
     `stalled` is the longest that the machine ran without beats that were due, in seconds;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A tracer that is there before the handler is: it seizes what becomes one as it is forked."""
+"""A tracer that attaches before the handler exists: it seizes the forked process before exec."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker
 
 STARTS = 20
-"""How many to try to catch: most are caught at once."""
+"""How many handler starts to try to catch. Most often the first try succeeds."""
 
 _NONE, _TRACED = b"-", b"t"
 
 
 class EarlyTracer:
-    """The payload `seize_at_start`, looking out for starts; it lives as long as the agent."""
+    """The payload `seize_at_start`, which waits for handler starts until the agent ends."""
 
     def __init__(self, attacker: Attacker, name: str, address: int) -> None:
-        """Have it wait for the handler of this name; it is to write to `address` in the end."""
+        """Start the payload, for the handler program `name`; `poke` writes to `address`."""
         self._attacker = attacker
         BpfObject(attacker, "dawdle")
         with attacker.setup():
@@ -34,9 +34,10 @@ class EarlyTracer:
                 attacker.spawn(seize, name, f"{address:x}", stdin=reader.fd, stdout=writer.fd)
 
     def catch(self, restart: Callable[[], None]) -> bool:
-        """Catch one of many starts; whether that was let exec under its tracer.
+        """Restart the handler with `restart` until a start is seized, at most `STARTS` times.
 
-        Raises NoTarget if none was caught.
+        Return whether the kernel let the seized process execute the handler while traced. Raises
+        NoTarget if no start was seized.
         """
         for made in range(STARTS + 1):
             came = self._said.read(1)
@@ -48,7 +49,10 @@ class EarlyTracer:
         raise NoTarget("no process was caught before it was executed")
 
     def poke(self) -> None:
-        """Have it stop the handler, overwrite 32 bytes at the address, and let it go on."""
+        """Make the tracer stop the handler, overwrite 32 bytes at the address, and resume it.
+
+        Raises NoTarget if the tracer could not write.
+        """
         self._told.write(b"!")
         if self._said.read(1) != _TRACED:
             raise NoTarget("its tracer could not write to it")
