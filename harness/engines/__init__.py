@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The ways to boot, by the names that `--engine` takes."""
+"""The engines, under their names for `--engine`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the Debian guest boots from beside its disk: an initramfs, and the keys of its sshd.
+"""The initramfs that the Debian guest boots from, and the keys of its sshd.
 
-The disk is the same for all kernels. What is a kernel's own, its modules, comes in the initramfs,
-with the agent, the key that the guest's sshd shows and the one that may log in.
+The disk is the same for all kernels. The initramfs has the kernel's modules, the agent, the host
+key of the guest's sshd, and the public key that may log in.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _INIT = FOLDER / "init"
 _DRIVERS = ("crc32c_generic", "ext4", "virtio_net")
-"""Those of them that are modules; others are built in, or the kernel does without."""
+"""Drivers for the disk and the card. Only those that are modules of this kernel are included."""
 _COMMANDS = [
     "chmod",
     "cp",
@@ -57,18 +57,19 @@ _HOST_KEY, _CLIENT_KEY = "host_key", "client_key"
 
 @dataclass(frozen=True)
 class DebianBoot:
-    """A folder with the initramfs and the keys."""
+    """A folder in the cache with the initramfs and the keys."""
 
     directory: Path
+    """Its path."""
 
     @property
     def initramfs(self) -> Path:
-        """What the kernel boots from."""
+        """The initramfs's path."""
         return self.directory / "initramfs.cpio"
 
     @property
     def login(self) -> Login:
-        """The keys that guest and host show each other."""
+        """The keys by which guest and host authenticate each other."""
         key, host = (
             paramiko.Ed25519Key.from_private_key_file(str(self.directory / name))
             for name in (_CLIENT_KEY, _HOST_KEY)
@@ -77,14 +78,14 @@ class DebianBoot:
 
     @property
     def key(self) -> str:
-        """A hash of the initramfs, and with it of the keys."""
+        """A hash of the initramfs, which has the keys."""
         return hashlib.sha256(self.initramfs.read_bytes()).hexdigest()
 
 
 def debian_boot(guest: GuestImage) -> DebianBoot:
-    """Find what boots a guest with a kernel's modules, or make it, with new keys. Raises UserError.
+    """Return the initramfs for a guest image's modules and its keys; create both if missing.
 
-    It lies beside the guest image, and goes with it.
+    They are stored beside the guest image, and removed with it. Raises UserError.
     """
     recipe = hashlib.sha256(_INIT.read_bytes()).hexdigest()[:16]
     boot = DebianBoot(guest.initramfs.with_name(f"debian-{recipe}"))
@@ -100,7 +101,7 @@ def debian_boot(guest: GuestImage) -> DebianBoot:
         seal(new.directory)
         try:
             new.directory.rename(boot.directory)
-        except OSError:  # another process was faster: its keys are the ones
+        except OSError:  # another process has created the folder first: use its keys
             if not is_sealed(boot.directory):
                 raise
     return boot
@@ -117,7 +118,7 @@ def _make_key(path: Path) -> None:
 
 
 def _entries(guest: GuestImage, boot: DebianBoot) -> Iterator[Entry]:
-    """Yield the initramfs: not compressed, because the guest would unpack it under TCG."""
+    """Yield the entries of the initramfs, uncompressed: under TCG the guest unpacks slowly."""
     yield from map(directory, _DIRECTORIES)
     yield device("dev/console", major=5, minor=1)
     yield program("init", _INIT.read_bytes())

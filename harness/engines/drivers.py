@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which modules a driver needs, in the order in which they load."""
+"""The modules that a driver depends on, in load order."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def load_order(modules: Iterable[Path], wanted: Iterable[str]) -> tuple[Path, ...]:
-    """Return the files of the modules `wanted` and of all they depend on, those first.
+    """Return the files of the modules `wanted` and of their dependencies, dependencies first.
 
-    Raises UserError for one that is not among `modules`.
+    Raises UserError if one is not among `modules`.
     """
     files = {module.stem.replace("-", "_"): module for module in modules}
     graph: dict[str, list[str]] = {}
@@ -31,7 +31,7 @@ def load_order(modules: Iterable[Path], wanted: Iterable[str]) -> tuple[Path, ..
         if name not in files:
             raise UserError(
                 f"this kernel has no module {name}",
-                hint="configure it as a module, as kernel-patches/config/base.config does",
+                hint="configure it with =m, as kernel-patches/config/base.config does",
             )
         graph[name] = _depends(files[name])
         waiting += graph[name]
@@ -39,12 +39,12 @@ def load_order(modules: Iterable[Path], wanted: Iterable[str]) -> tuple[Path, ..
 
 
 def _depends(module: Path) -> list[str]:
-    """Return the names of the modules that one needs, by what modpost noted in it."""
+    """Return the names of the modules in the module's `depends` field, which modpost writes."""
     try:
         with module.open("rb") as file:
             section = ELFFile(file).get_section_by_name(".modinfo")
             notes = section.data().split(b"\0") if section else []
     except ELFError as error:
-        raise UserError(f"{module.name} is not a module", hint="build the kernel anew") from error
+        raise UserError(f"{module.name} is not a module", hint="rebuild the kernel") from error
     depends = next((n.removeprefix(b"depends=") for n in notes if n.startswith(b"depends=")), b"")
     return [name.replace("-", "_") for name in depends.decode().split(",") if name]

@@ -16,55 +16,55 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """What differs between the ways to boot: the machine, and what is to be done once it is up.
+    """A way to boot: it defines the machine, and prepares the booted guest.
 
-    The witness, the scenarios and the verdicts know nothing of it. Several threads use one.
+    Witness, scenarios and verdicts do not depend on the engine. Several threads share one engine.
     """
 
     @property
     def name(self) -> str:
-        """What the command line calls it."""
+        """Its name on the command line."""
 
     @property
     def saves(self) -> bool:
-        """Whether its machines are saved once they are up; else each cell boots its own."""
+        """Whether a booted machine is saved and restored for each cell; else each cell boots."""
 
     @property
     def shell(self) -> tuple[str, ...]:
-        """The guest's command, by its path, for a root shell on the terminal it is given."""
+        """The command in the guest that starts a root shell on its standard input and output."""
 
     @property
     def reached_by(self) -> str:
-        """The program in the guest that the agent is reached by; empty if there is none."""
+        """The guest's program through which the agent is reached, such as sshd; empty if none."""
 
     @property
     def has_disk(self) -> bool:
-        """Whether its guests have a file system on a disk, which root may write."""
+        """Whether its guests have a file system on a disk that root can write."""
 
     @property
     def policies(self) -> frozenset[str]:
-        """The security modules whose policies its guests load before there is a handler."""
+        """The security modules whose policies its guests load before the handler starts."""
 
     def check(self) -> None:
-        """Raise UserError if this host lacks what it takes, before anything is built."""
+        """Raise UserError if the host lacks a program that the engine needs."""
 
     def make(self, *, progress: Callable[[str], None]) -> None:
-        """Make what all its machines boot beside the kernel, if it is not there. Raises UserError.
+        """Create the files that all its machines share, unless the cache has them.
 
-        It may take minutes.
+        This may take minutes; `progress` is told what is being done. Raises UserError.
         """
 
     def spec(
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
     ) -> MachineSpec:
-        """Return its machine, from the one that boots the guest image itself.
+        """Return the engine's machine, derived from `plain`, which boots the guest image alone.
 
-        With `interactive` it has a root shell on its console, from its boot on, in place of the
-        agent. What it needs is made now if it is not in the cache. Raises UserError.
+        With `interactive`, the guest runs a root shell on its console in place of the agent. Files
+        that the machine needs are created if the cache lacks them. Raises UserError.
         """
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:
-        """Make the booted guest ready, before any attack and before it is saved.
+        """Prepare the booted guest, before it is saved and before any attack.
 
-        Raises UserError where it refuses this machine, VmLost where the machine is no good.
+        Raises UserError if the engine refuses this host's machine, VmLost if the machine fails.
         """

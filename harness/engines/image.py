@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The engine for those who want to see it on a distribution: a real Debian, reached over SSH.
+"""The engine `image`: a Debian system on a disk, whose agent is reached over SSH.
 
-Its systemd, sshd and libraries are Debian's; the kernel and its modules are those under test. The
-agent is a program that sshd starts, and speaks its byte stream over the session.
+systemd, sshd and libraries are Debian's; the kernel and its modules are those under test. sshd
+starts the agent, and the SSH session carries the agent's byte stream.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ if TYPE_CHECKING:
 MEMORY_MIB = 256
 SSH_PORT = 22
 LOGIN_SECONDS = 120.0
-"""How long a guest may take to its first session; systemd starts sshd after the handler warms."""
+"""Deadline of a guest's first SSH session; systemd starts sshd after the handler is warm."""
 
 AGENT = "/usr/lib/umd/agent"
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils"}
-"""What the image is made with, and Debian's packages of it."""
+"""The tools that create the disk image, and their Debian packages."""
 
 _NEEDED = ("EXT4_FS", "VIRTIO_BLK", "VIRTIO_NET")
 
 _CMDLINE = (
-    # A card is eth0, as the initramfs left it.
+    # The network card keeps the name eth0 that the initramfs configured.
     "net.ifnames=0",
-    # A saved machine is one machine; without an id its first boot would be a long one.
+    # All restored machines share an id; without any, systemd performs a slow first boot.
     "systemd.machine_id=756d642d6861726e6573732d67756573",
     "systemd.getty_auto=0 systemd.ssh_auto=0 systemd.condition_needs_update=0",
-    # A machine saved with a dozen of them idle has the OOM killer take these first, a second each.
+    # Idle udev workers in a saved state are the OOM killer's first victims, one a second.
     "udev.children_max=1",
 )
 
 
 @dataclass(frozen=True)
 class Image:
-    """Nothing of the host is shared; a booted machine is saved, its disk with it."""
+    """The guest shares nothing with the host. A booted machine is saved together with its disk."""
 
     name: str = "image"
     saves: bool = True
@@ -64,13 +64,13 @@ class Image:
     policies: frozenset[str] = frozenset({"selinux", "smack"})
 
     def check(self) -> None:
-        """Raise UserError without the tools that the disk is made with."""
+        """Raise UserError if a tool that creates the disk is missing."""
         for tool, package in TOOLS.items():
             if shutil.which(tool) is None:
                 raise UserError(f"{tool} is not installed", hint=f"apt-get install {package}")
 
     def make(self, *, progress: Callable[[str], None]) -> None:
-        """Find or make the disk. Raises UserError."""
+        """Create the disk unless the cache has it. Raises UserError."""
         debian_image(progress=progress)
 
     def spec(
@@ -79,8 +79,8 @@ class Image:
         """Return the machine that boots from the disk. Raises UserError."""
         if lacking := [name for name in _NEEDED if name not in kernel.options]:
             raise UserError(
-                f"--engine image takes a kernel with {', '.join(lacking)}",
-                hint="configure it so: --config FRAGMENT",
+                f"--engine image needs a kernel with {', '.join(lacking)}",
+                hint="set the options with --config FRAGMENT",
             )
         debian = debian_image(progress=_silent)
         boot = debian_boot(guest)
@@ -98,14 +98,14 @@ class Image:
         )
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:
-        """Nothing is left to do: sshd starts last."""
+        """Do nothing: sshd starts last, so the guest is ready when it answers."""
 
 
-def _agent(login: Login, machine: Machine) -> SshStream:
-    """Start an agent of its own in a session of its own. Raises VmLost."""
+def _agent(login: Login, port: int) -> SshStream:
+    """Start a new agent in a new SSH session. Raises VmLost."""
     command = f"cd / && echo 0 >/proc/self/oom_score_adj && exec {AGENT}"
-    return open_stream(machine.forwarded_port(), login, command, seconds=LOGIN_SECONDS)
+    return open_stream(port, login, command, seconds=LOGIN_SECONDS)
 
 
 def _silent(_: str) -> None:
-    """Say nothing: `make` has made it already."""
+    """Ignore the progress: `make` has created the disk already."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The default engine: the guest image is all of the userspace, and a booted machine is saved."""
+"""The default engine `microvm`: the guest image is the whole userspace; machines are saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Microvm:
-    """No directory of the host is shared, and no other program runs in the guest."""
+    """The guest shares no directory with the host, and runs no programs but the guest image's."""
 
     name: str = "microvm"
     saves: bool = True
@@ -31,17 +31,17 @@ class Microvm:
     policies: frozenset[str] = frozenset({"selinux", "smack"})
 
     def check(self) -> None:
-        """Whatever it takes is looked for where it is used."""
+        """Do nothing: the modules that use a program check for it."""
 
     def make(self, *, progress: Callable[[str], None]) -> None:
-        """Nothing but the guest image is booted."""
+        """Do nothing: the machines boot only kernel and guest image."""
 
     def spec(
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
     ) -> MachineSpec:
-        """Return the machine as it is."""
+        """Return the plain machine; with `interactive`, its init starts a shell."""
         del kernel, guest
         return replace(plain, cmdline=f"{plain.cmdline} umd.shell") if interactive else plain
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the guest is ready when its agent answers."""

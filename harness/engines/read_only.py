@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a guest's root can write the host's files: tried, before anything attacks."""
+"""A test, before any attack, that root in the guest cannot write the host's files."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _MS_RDONLY, _MS_REMOUNT, _MS_BIND = 1, 32, 4096
 
 
 def check_read_only(attacker: Attacker, shares: Iterable[str], *, canary: Path) -> None:
-    """Try to write, as the guest's root, what the host shares at each of the paths `shares`.
+    """Try, as root in the guest, to write the host's files at each of the mount points `shares`.
 
-    At the top of one of them is `canary`, by its path on the host. Raises UserError if anything
-    was written, VmLost if it cannot be tried.
+    `canary` is the host's path of a file at the top of one share, which may be overwritten. Raises
+    UserError if anything was written, VmLost if the attempt fails for another reason than a
+    refusal.
     """
     before = canary.read_bytes()
     written = [_written(attacker, share, canary=canary.name) for share in shares]
@@ -37,15 +38,15 @@ def check_read_only(attacker: Attacker, shares: Iterable[str], *, canary: Path) 
     if any(written):
         raise UserError(
             f"the guest's root can write the host's files: {', '.join(filter(None, written))}",
-            hint="take another engine; this one is for hosts whose QEMU shares with readonly=on",
+            hint="choose another --engine: this host's QEMU does not enforce readonly=on",
         )
 
 
 def _written(attacker: Attacker, share: str, *, canary: str) -> str:
-    """Return the first thing that could be written, with the mount made writable; empty if none."""
+    """Remount the share writable; return the first object that could be written, empty if none."""
     with attacker.setup():
         attacker.mkdir(_TRIED)
-        # A file system of its own at this place: without what is mounted upon it.
+        # A bind mount shows the share itself, without the file systems mounted on it.
         attacker.mount(share, _TRIED, "", _MS_BIND)
         attacker.mount("", _TRIED, "", _MS_REMOUNT)
     top = attacker.listdir(_TRIED)
@@ -61,7 +62,7 @@ def _written(attacker: Attacker, share: str, *, canary: str) -> str:
 def _ways(
     attacker: Attacker, top: Collection[str], *, canary: str
 ) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield the ways to write a share, each by its name. Only the canary would be harmed."""
+    """Yield the ways to write a share, with the object written. Only the canary can be damaged."""
     if canary in top:
         path = f"{_TRIED}/{canary}"
         yield canary, partial(_overwrite, attacker, path)
@@ -78,7 +79,7 @@ def _ways(
 
 def _create(attacker: Attacker, path: str) -> None:
     attacker.open(path, O_RDWR | O_CREAT, 0o600).close()
-    with suppress(GuestError):  # written it is, whether or not it can be removed
+    with suppress(GuestError):  # the write succeeded, even if the file cannot be removed
         attacker.unlink(path)
 
 
@@ -98,11 +99,11 @@ def _overwrite(attacker: Attacker, path: str) -> None:
 
 
 def _succeeds(write: Callable[[], None]) -> bool:
-    """Whether something was written. Raises VmLost where the attempt says nothing."""
+    """Return whether the write succeeded. Raises VmLost if it failed without being refused."""
     try:
         write()
     except GuestError as error:
         if error.errno in _REFUSED:
             return False
-        raise VmLost(f"writing the host's files was not refused but failed: {error}") from error
+        raise VmLost(f"a write to the host's files failed for another reason: {error}") from error
     return True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The stream to an agent behind sshd: a session with a pinned host, and files over SFTP.
+"""The stream to an agent behind sshd: an SSH session with a pinned host key, and SFTP.
 
-The guest is hostile: its root may have put anything in sshd's place. Each wait has a deadline
-that does not depend on what comes, and a connection carries only so many bytes.
+The guest is hostile: its root may have replaced sshd. Each wait has a deadline that no received
+byte extends, and a connection may receive only a limited number of bytes.
 """
 
 from __future__ import annotations
@@ -24,31 +24,37 @@ from harness.host.errors import VmLost
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# It would tell on standard error of every connection that is not there yet.
+# Without a handler, paramiko logs every failed connection to standard error.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 LOOPBACK = "127.0.0.1"
 USER = "root"
 BYTES_MAX = 256 << 20
-"""What one connection may receive: more than any attack reads, and less than harms the host."""
+"""Bytes that one connection may receive: more than any attack reads, too few to harm the host."""
 
 _RETRY_SECONDS = 0.1
 _TRY_SECONDS = 60.0
-"""How long one connection may take to be set up: 2 s of CPU without KVM, on a busy host more."""
+"""Deadline to establish one connection, which takes 2 s of CPU time without KVM."""
 _WORDS = 200
 _KEY = "ssh-ed25519"
 
 
 @dataclass(frozen=True)
 class Login:
-    """The key that may log in, and the one that the guest must have. Both are Ed25519."""
+    """The two Ed25519 keys of a login."""
 
     key: paramiko.PKey
+    """The client's private key, which may log in."""
     host: paramiko.PKey
+    """The pinned host key, which the guest's sshd must present."""
 
 
 class SshStream:
-    """The standard streams of a program that sshd started, as a stream to the agent."""
+    """The standard streams of a program that sshd started: a FileStream to the agent.
+
+    `sendall`, `recv_into` and `put` raise TimeoutError when the deadline has passed, and OSError
+    if the connection is broken.
+    """
 
     def __init__(self, connection: _Connection, channel: paramiko.Channel) -> None:
         self._connection = connection
@@ -56,17 +62,17 @@ class SshStream:
         self._timeout: float | None = None
 
     def settimeout(self, value: float | None) -> None:
-        """Give each further call so many seconds."""
+        """Set the deadline of each further call, in seconds."""
         self._timeout = value
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it. Raises TimeoutError, or OSError where the connection broke."""
+        """Send all of `data`."""
         with self._connection.within(self._timeout):
-            self._channel.settimeout(None)  # the connection's end is the deadline
+            self._channel.settimeout(None)  # `within` closes the connection at the deadline
             self._channel.sendall(data)
 
     def recv_into(self, buffer: memoryview) -> int:
-        """Fill a part of the buffer; 0 bytes are the end. Raises as `sendall` does."""
+        """Receive into the start of `buffer`; return how many bytes, 0 at the stream's end."""
         with self._connection.within(self._timeout):
             self._channel.settimeout(self._timeout)
             data = self._channel.recv(len(buffer))
@@ -76,26 +82,26 @@ class SshStream:
         return len(data)
 
     def put(self, path: str, data: bytes, mode: int) -> None:
-        """Make a file in the guest, over SFTP. Raises as `sendall` does."""
+        """Create a file in the guest over SFTP."""
         with self._connection.within(self._timeout):
             sftp = paramiko.SFTPClient.from_transport(self._connection.transport)
             if sftp is None:
                 raise OSError(EPROTO, "no SFTP")
-            # It asks for the size afterwards, and compares.
+            # putfo asks for the file's size afterwards, and compares it.
             sftp.putfo(BytesIO(data), path, file_size=len(data))
             sftp.chmod(path, mode)
             sftp.close()
 
     def close(self) -> None:
-        """End the program and the connection."""
+        """Close the connection, which ends the program."""
         self._connection.close()
 
 
 def open_stream(port: int, login: Login, command: str, *, seconds: float) -> SshStream:
-    """Log in at a port of this host's, and start a program there.
+    """Log in through a port of this host's loopback, and start `command` in the guest.
 
-    It is tried again while nobody answers in `seconds`: the guest may be booting. Raises VmLost,
-    at once for another host key than the pinned one.
+    Failed connections are repeated for `seconds`, because the guest may still be booting. Raises
+    VmLost after that, or at once if the host key is not the pinned one.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -108,7 +114,7 @@ def open_stream(port: int, login: Login, command: str, *, seconds: float) -> Ssh
 
 
 def _open(port: int, login: Login, command: str, *, seconds: float) -> SshStream:
-    """Try once. Raises OSError where it may be too early."""
+    """Try once. Raises OSError if a later try may succeed, VmLost if not."""
     connection = _Connection(port, seconds=seconds)
     try:
         with connection.within(seconds):
@@ -118,7 +124,7 @@ def _open(port: int, login: Login, command: str, *, seconds: float) -> SshStream
             if shown != login.host:
                 raise VmLost(f"the guest's host key is not the pinned one: {_fingerprint(shown)}")
             if transport.auth_publickey(USER, login.key):
-                raise VmLost("the guest wants more than the key")
+                raise VmLost("the guest's sshd does not accept the key alone")
             channel = transport.open_session(timeout=seconds)
             channel.exec_command(command)
     except BaseException:
@@ -132,11 +138,11 @@ def _fingerprint(key: paramiko.PKey) -> str:
 
 
 def _too_much() -> OSError:
-    return ConnectionAbortedError(ECONNABORTED, f"more than {BYTES_MAX >> 20} MiB came over it")
+    return ConnectionAbortedError(ECONNABORTED, f"the guest sent more than {BYTES_MAX >> 20} MiB")
 
 
 class _Metered(socket.socket):
-    """A socket that receives no more than BYTES_MAX: paramiko keeps whatever comes."""
+    """A socket that receives at most BYTES_MAX, because paramiko buffers without a limit."""
 
     left = BYTES_MAX
 
@@ -144,13 +150,13 @@ class _Metered(socket.socket):
         data = super().recv(size, flags)
         self.left -= len(data)
         if self.left < 0:
-            # With a number, or paramiko fails over it itself.
+            # paramiko expects an errno in the error.
             raise _too_much()
         return data
 
 
 class _Connection:
-    """A TCP connection and paramiko's transport on it."""
+    """A TCP connection, and paramiko's transport on it."""
 
     def __init__(self, port: int, *, seconds: float) -> None:
         self._socket = _Metered(socket.AF_INET, socket.SOCK_STREAM)
@@ -169,10 +175,10 @@ class _Connection:
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:
-        """Break the connection off unless the block ends in time: then TimeoutError.
+        """Close the connection and raise TimeoutError unless the block ends within `seconds`.
 
-        Not all of paramiko's waits have a deadline. What it makes of garbage, whatever that is,
-        comes as OSError.
+        The timer is needed because not all of paramiko's waits have a deadline. Any exception
+        that paramiko raises for malformed input becomes an OSError.
         """
         late = threading.Event()
         timer = threading.Timer(seconds, self._break_off, [late]) if seconds is not None else None
@@ -194,7 +200,7 @@ class _Connection:
             raise TimeoutError
 
     def tell_whether_aborted(self) -> None:
-        """Raise OSError if it ended since it carried too much, which paramiko keeps to itself."""
+        """Raise OSError if the byte limit ended the connection, which paramiko does not report."""
         if self._socket.left < 0:
             raise _too_much()
 
@@ -203,7 +209,7 @@ class _Connection:
         self.close()
 
     def close(self) -> None:
-        """Close both, and let go whoever waits; what the guest does about it does not matter."""
+        """Close transport and socket. Threads that wait on either return at once."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self.transport.close()

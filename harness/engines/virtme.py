@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The engine for a developer's own tools: virtme-ng's init on the host's root file system.
+"""The engine `virtme`: virtme-ng's init on the host's root file system, with the host's programs.
 
-QEMU hands the host's files to the guest over 9p, to read only. What it may open itself is the
-limit of that: it is nobody, or the developer if they are not root, and Landlock leaves it only
-the directories of installed software (`SHARED`), and of the rest the names of files.
+QEMU shares the host's files with the guest over 9p, read-only. The guest sees at most the files
+that QEMU itself can open. QEMU's user is `nobody`, or the developer's if they are not root, and
+Landlock permits QEMU to read only the directories of installed software (`SHARED`). Of other
+directories QEMU can list the names of files.
 """
 
 from __future__ import annotations
@@ -34,25 +35,25 @@ MEMORY_MIB = 512
 ROOT = "/dev/root"
 """The 9p tag of the host's root directory: the one that virtme-ng's initramfs mounts."""
 SHARE = "umd"
-"""The tag of what we bring: agent, modules, virtme-ng's init. A folder in QEMU's directory."""
+"""The 9p tag of a folder in QEMU's directory with our files: agent, modules, virtme-ng's init."""
 
 SHARED = ("/usr", "/etc", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
-"""The host's directories whose files QEMU may open: software and its settings, nobody's data."""
+"""The host's directories whose files QEMU may open: software and its settings, no user's data."""
 
 _DRIVERS = {"9p": "9P_FS", "9pnet_virtio": "NET_9P_VIRTIO", "overlay": "OVERLAY_FS"}
-"""The modules that it takes, and the options that make them or build them in."""
+"""The drivers that the engine needs, and the kernel options that enable them."""
 _INIT = "virtme-ng-init"
 _START = "start"
 _CANARY = "canary"
-"""A file that QEMU's own user could write: nothing but the share's being read-only protects it."""
+"""A file that QEMU's user may write. Only the read-only share protects it from the guest."""
 _GUEST = "/run/umd/share"
 
 _OVERLAID = ("/etc", "/usr", "/var", "/bin", "/sbin", "/lib")
-"""Where the guest may write nevertheless, into its own memory, as far as these are directories."""
+"""Directories with an overlay in the guest's memory, so that the guest can write there."""
 
 _NO_MODPROBE = '"\n"'
-"""The kernel reads to the end of the line: it asks nobody for modules until the guest has the root
-directory that it will keep. A handler that started before would differ from all that follow it."""
+"""An empty path of modprobe, as the kernel parses the line. Without modprobe no handler starts
+before the guest has its final root directory; such a handler would differ from later ones."""
 
 _FIRST = (
     "$0 mount -t devtmpfs devtmpfs /dev",
@@ -62,16 +63,17 @@ _FIRST = (
     f"$0 mount -t 9p -o ro,version=9p2000.L,trans=virtio,access=any {SHARE} {_GUEST}",
     f"PATH={_GUEST}/masked:/usr/sbin:/usr/bin exec {_GUEST}/{_INIT}",
 )
-"""What busybox does in the guest before virtme-ng's init, which lies on our share. `$0` is busybox:
-it finds its own commands in /proc/self, which is not there yet."""
+"""Commands of busybox in the guest before virtme-ng's init, which is on our share. They start with
+`$0`, the path of busybox: busybox finds its applets through /proc, which is not mounted yet."""
 
 _MASKED = "systemd-tmpfiles"
-"""What virtme-ng's init would spend most of a cell's boot in. Busybox does not know the name."""
+"""A program that virtme-ng's init would spend most of a cell's boot in. It is replaced by busybox,
+which has no applet of that name and exits."""
 
 
 @dataclass(frozen=True)
 class Virtme:
-    """Each cell boots: a guest whose files are the host's cannot be saved."""
+    """Each cell boots a machine, because a guest that uses the host's files cannot be saved."""
 
     name: str = "virtme"
     saves: bool = False
@@ -81,26 +83,30 @@ class Virtme:
     policies: frozenset[str] = frozenset()
 
     def check(self) -> None:
-        """Raise UserError without virtme-ng, or with one that is too old."""
+        """Raise UserError if virtme-ng is missing or too old."""
         found = virtme_version()
         if not found:
             raise UserError("virtme-ng is not installed", hint=INSTALL)
         if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
-            raise UserError(f"virtme-ng {found} is too old", hint=INSTALL)
+            oldest = ".".join(map(str, OLDEST))
+            raise UserError(f"virtme-ng {found} is older than {oldest}", hint=INSTALL)
 
     def make(self, *, progress: Callable[[str], None]) -> None:
-        """The host is all there is to boot."""
+        """Do nothing: the machines boot the host's files."""
 
     def spec(
         self, plain: MachineSpec, kernel: KernelImage, guest: GuestImage, *, interactive: bool
     ) -> MachineSpec:
-        """Return the machine that boots with the host's files. Raises UserError."""
+        """Return the machine that boots the host's files.
+
+        Raises UserError if the kernel lacks an option, or virtme-ng its guest tools.
+        """
         from harness.guests.initramfs import static_busybox
 
         if lacking := [name for name in _DRIVERS.values() if name not in kernel.options]:
             raise UserError(
-                f"--engine virtme takes a kernel with {', '.join(lacking)}",
-                hint="configure it so: --config FRAGMENT",
+                f"--engine virtme needs a kernel with {', '.join(lacking)}",
+                hint="set the options with --config FRAGMENT",
             )
         busybox = static_busybox().resolve()
         brought = {
@@ -121,18 +127,18 @@ class Virtme:
             devices=(*_shared("root", "/", ROOT), *_shared("umd", "share", SHARE)),
             files=tuple((f"share/{name}", path) for name, path in brought.items()),
             readable=tuple(path for path in map(Path, SHARED) if path.exists()),
-            listable=(Path("/"),),  # QEMU has to open the top of what it shares
+            listable=(Path("/"),),  # QEMU must open the top of each share
         )
 
     def prepare(self, machine: Machine, attacker: Attacker) -> None:
-        """See that the guest's root cannot write the host's files. Raises UserError if it can."""
+        """Test that root in the guest cannot write the host's files. Raises UserError if it can."""
         from harness.engines.read_only import check_read_only
 
         check_read_only(attacker, ("/", _GUEST), canary=machine.directory / "share" / _CANARY)
 
 
 def virtme_version() -> str:
-    """Return the version of virtme-ng that is installed; empty if none is."""
+    """Return the version of the installed virtme-ng, empty if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -142,7 +148,7 @@ def virtme_version() -> str:
 
 
 def _parameters(busybox: Path, *, interactive: bool) -> str:
-    """Return the kernel's parameters, the last of which are what becomes of the guest."""
+    """Return the kernel's parameters. The last ones, behind `init=`, start the guest."""
     overlaid = [path for path in _OVERLAID if Path(path).is_dir() and not Path(path).is_symlink()]
     overlays = [f"virtme_rw_overlay{i}={path}" for i, path in enumerate(overlaid)]
     start = f"{_GUEST}/{_START}"
@@ -159,7 +165,7 @@ def _parameters(busybox: Path, *, interactive: bool) -> str:
 
 
 def _shared(ident: str, path: str, tag: str) -> tuple[str, ...]:
-    """Return QEMU's arguments that share a directory of the host, which stays as it is."""
+    """Return QEMU's arguments that share a directory of the host read-only over 9p."""
     return (
         "-fsdev",
         f"local,id={ident},path={path},security_model=none,readonly=on,multidevs=remap",
@@ -178,7 +184,7 @@ def _guest_tools() -> Path:
 
 
 def _initramfs(guest: GuestImage) -> Path:
-    """Return virtme-ng's initramfs with our drivers, beside the guest image: made once."""
+    """Return virtme-ng's initramfs with our drivers. It is created once, beside the guest image."""
     place = guest.initramfs.with_name(f"virtme-{virtme_version()}.cpio")
     if place.exists():
         return place
@@ -189,7 +195,7 @@ def _initramfs(guest: GuestImage) -> Path:
 
     config = Config()
     modules = {path.stem for path in guest.modules}
-    wanted = [name for name in _DRIVERS if name in modules]  # others are built in
+    wanted = [name for name in _DRIVERS if name in modules]  # the others are built in
     config.modfiles = [str(path) for path in load_order(guest.modules, wanted)]
     config.busybox = str(static_busybox())
     fd, scratch = tempfile.mkstemp(dir=place.parent)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pytest plugin: `pytest -k scenario` is the same machinery as `umd-harness run`.
+"""The pytest plugin: `pytest -k scenario` runs cells as `umd-harness run` does.
 
-pytest loads this in every session of the environment, so it imports nothing of weight and does
-nothing until a test asks for the fixture `scenario_cell` or `umd_guest`. What it does then is in
-`pytest_session` and `guest`.
+pytest loads this module in every session of the environment. So it imports only small modules, and
+does nothing until a test uses the fixture `scenario_cell` or `umd_guest`. The code behind the
+fixtures is in `harness.pytest_plugin.session` and `harness.lab.by_hand`.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ _SESSION = pytest.StashKey["ScenarioSession"]()
 _RELAY = pytest.StashKey[Any]()
 _WORKER_KEY = "umd_harness_run"
 _MICROVM = "microvm"
-"""harness.engines says it, too; but that is not imported in every session."""
+"""The default engine's name. `harness.engines` has it too, but is imported only when needed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--engine`, `--scenario` and, for a repository's own, the setting `umd_scenarios`."""
+    """Add the options `--engine` and `--scenario`, and the ini setting `umd_scenarios`."""
     parser.getgroup("umd-harness").addoption(
         "--scenario",
         dest="umd_scenarios",
         action="append",
         default=[],
         metavar="FILE.py",
-        help="scenarios of your own (the file is executed), alone but for -k; may be repeated",
+        help="run the scenarios of this file, which is executed; without -k only those; repeatable",
     )
     parser.getgroup("umd-harness").addoption(
         "--engine",
         dest="umd_engine",
         default=_MICROVM,
         metavar="NAME",
-        help="how the machines of scenario tests boot (microvm)",
+        help="the engine that boots the machines of scenario tests (default: microvm)",
     )
-    parser.addini("umd_scenarios", "files with scenarios of your own", type="paths", default=[])
+    parser.addini("umd_scenarios", "files with your own scenarios", type="paths", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the marker, and load the user's scenario files if there are any."""
+    """Register the marker, and load the user's scenario files if there are any."""
     config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
     if (engine := config.getoption("umd_engine")) != _MICROVM:
         _check_engine(engine)
@@ -72,9 +72,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test of every cell, for a test that takes `scenario_cell`.
+    """Parametrize a test that uses `scenario_cell` with every cell.
 
-    Of the user's own scenarios alone, if there are any and no `-k` chooses among all.
+    If the user has scenario files and gives no `-k`, only their cells are used.
     """
     if "scenario_cell" not in metafunc.fixturenames:
         return
@@ -101,18 +101,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
-        config.pluginmanager.register(AbortGuard(session), "umd-harness-gate")
+        config.pluginmanager.register(AbortGuard(session), "umd-harness-abort-guard")
 
 
 @pytest.fixture(scope="session")
 def scenario_results(pytestconfig: pytest.Config) -> ScenarioSession:
-    """The session's run: `check(cell, session)` runs what is missing, once."""
+    """The run of this pytest session, a ScenarioSession.
+
+    `check(cell, session)` runs the cell, with the cells that its result depends on, unless another
+    worker has run them; it fails the test unless the result is the expected one.
+    """
     return pytestconfig.stash[_SESSION]
 
 
 @pytest.fixture
 def umd_guest() -> Iterator[GuestMaker]:
-    """From a variant's name to a running machine of it, for a test by hand (OWN_ATTACKS.md)."""
+    """A function that takes a variant's name and returns a running machine of it, a Guest.
+
+    The machine ends with the test. If the variant is unknown or cannot be built, the test fails
+    with one line (OWN_ATTACKS.md).
+    """
     from harness.lab.by_hand import guests
 
     with guests() as make:
@@ -128,7 +136,7 @@ def umd_guest() -> Iterator[GuestMaker]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker which run it shares with the others."""
+    """Pass the name of the shared run to an xdist worker."""
     node.workerinput[_WORKER_KEY] = _run_directory(node.config).name
     if _RELAY not in node.config.stash:
         from harness.pytest_plugin.relay import ProgressRelay
@@ -139,7 +147,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Complete the run's header, once every worker is done."""
+    """Complete the run's header when all workers are done."""
     config = session.config
     if _is_worker(config):
         return
@@ -153,7 +161,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Count the cells and name the results' folder."""
+    """Print the numbers of cells and the folder of the results."""
     config = terminalreporter.config
     if not _is_worker(config) and _was_run(config):
         from harness.pytest_plugin.session import summary
@@ -163,7 +171,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _run_directory(config: pytest.Config) -> Path:
-    """Return the folder of this session's run, which may not exist yet."""
+    """Return the folder of this session's run. It is created with the first cell."""
     if _RUN not in config.stash:
         from harness.results.run_name import new_run_name
 

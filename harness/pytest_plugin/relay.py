@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Progress from pytest-xdist's workers, which have no terminal, to the controller's."""
+"""Progress messages of pytest-xdist's workers, which have no terminal, for the controller's."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NAME = ".progress"
 
 
 def progress_file(run: Path) -> Path:
-    """Return the file in which the workers of a run say what they are doing."""
+    """Return the file to which the workers of a run append their progress messages."""
     return run / _NAME
 
 
 def tell(run: Path, text: str) -> None:
-    """Add a line for the controller; one that does not fit on the disk is no loss."""
+    """Append a line for the controller; drop the line if it cannot be written."""
     line = text.replace("\n", " ").encode(errors="backslashreplace") + b"\n"
     try:
         file = os.open(progress_file(run), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -35,10 +35,10 @@ def tell(run: Path, text: str) -> None:
 
 
 class ProgressRelay:
-    """A thread that prints what is added to the progress file, until `stop`."""
+    """A thread that prints the lines appended to the progress file, until `stop`."""
 
     def __init__(self, run: Path, reporter: Any) -> None:
-        """Watch `run`, which may never come to be; print to pytest's terminal reporter."""
+        """Watch the folder `run`, which may not exist yet; print to pytest's terminal reporter."""
         self._path = progress_file(run)
         self._reporter = reporter
         self._read = 0
@@ -47,7 +47,7 @@ class ProgressRelay:
         self._thread.start()
 
     def stop(self) -> None:
-        """Print what is left and remove the file."""
+        """Print the remaining lines and remove the file."""
         self._stopped.set()
         self._thread.join(timeout=10 * _EVERY)
         self._path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The part of a pytest session that runs cells; each cell runs once, however many workers ask.
+"""The part of a pytest session that runs cells. Each cell runs once, in one of the workers.
 
-The lab is opened before the first test that needs it and outside that test: a build may take
-longer than a test's time limit.
+The lab is opened before the first test that needs it, outside of that test, because a build may
+take longer than a test's time limit.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell, Outcome
     from harness.scenarios.corpus import Corpus
 
-_BUILD_DEADLINE = 2 * 3600.0  # seconds to wait for the worker that builds
+_BUILD_DEADLINE = 2 * 3600.0  # seconds to wait for another worker that builds
 
 
 class ScenarioSession:
-    """Opens the lab when the first cell is due, runs cells, and keeps their results.
+    """Opens the lab before the first cell, runs cells, and keeps their results.
 
-    A pytest plugin of its own, so that sessions without scenarios never call its hooks.
+    It is a separate pytest plugin, registered only in sessions with scenario tests.
     """
 
     def __init__(
@@ -51,8 +51,9 @@ class ScenarioSession:
         corpus: Corpus,
         engine: str,
     ) -> None:
-        """Note where the run goes; nothing is made before the first cell is due."""
+        """Store the run's folder and options; files are created before the first cell."""
         self.gave_up = False
+        """Whether an error stopped the session, so that no further test may run."""
         self._config = config
         self._directory = directory
         self._stack = ExitStack()
@@ -83,9 +84,10 @@ class ScenarioSession:
         self._stack.close()
 
     def check(self, cell: Cell, session: pytest.Session) -> None:
-        """Run the cell and all it rests on, as far as no worker has; fail unless it is ok.
+        """Run the cell and the cells its result depends on, unless a worker has run them.
 
-        The failure is the reason and the line that reruns the cell.
+        The test fails unless the result is the expected one, with the reason and the command that
+        repeats the cell. It is skipped if the cell is n/a.
         """
         try:
             result = self._result(cell)
@@ -94,7 +96,7 @@ class ScenarioSession:
             pytest.fail(str(error), pytrace=False)
         except OSError as error:
             what = f"results cannot be written to {self._directory}: {error.strerror or error}"
-            self._give_up(session, UserError(what, hint="what was written stays"))
+            self._give_up(session, UserError(what, hint="the results written so far are kept"))
             pytest.fail(what, pytrace=False)
         if not result.ok:
             line = rerun_line(result)
@@ -138,11 +140,11 @@ class ScenarioSession:
         except Timeout as error:
             raise UserError(
                 f"another worker has held {run.path} for {_BUILD_DEADLINE / 3600:.0f} hours",
-                hint="end it and start again",
+                hint="end that worker, and start again",
             ) from error
 
     def _write(self, text: str) -> None:
-        """Show progress: here if this process has the terminal, else through the controller."""
+        """Print progress if this process has the terminal; else pass it to the controller."""
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
         if hasattr(self._config, "workerinput") or reporter is None:
             tell(self._directory, text)
@@ -151,13 +153,13 @@ class ScenarioSession:
             reporter.write_line(text)
 
     def _give_up(self, session: pytest.Session, error: UserError) -> None:
-        """End the session with one line: what stopped this cell would stop every other."""
+        """Stop the session with one line, because every further cell would fail the same way."""
         self.gave_up = True
         session.shouldstop = f"umd-harness: {error}"
 
 
 def _cells(session: pytest.Session) -> Iterator[Cell]:
-    """Yield the cells of the tests that were selected."""
+    """Yield the cells of the selected tests."""
     for item in session.items:
         spec = getattr(item, "callspec", None)
         if spec is not None and "scenario_cell" in spec.params:
@@ -165,20 +167,23 @@ def _cells(session: pytest.Session) -> Iterator[Cell]:
 
 
 class AbortGuard:
-    """A plugin that runs no test any more once the harness gave up."""
+    """A pytest plugin that skips the remaining tests after the session was stopped."""
 
     def __init__(self, session: ScenarioSession) -> None:
-        """Watch this session."""
+        """Guard the tests of `session`."""
         self._session = session
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self) -> bool | None:
-        """Say that the test is dealt with; a wrapper, as above, could not."""
+        """Return True, which ends the test's protocol, if the session was stopped.
+
+        The hook of ScenarioSession cannot do that, because a wrapper must yield.
+        """
         return self._session.gave_up or None
 
 
 def finish_run(directory: Path, corpus: Corpus, status: int) -> None:
-    """Complete run.json; a full disk has been told of before."""
+    """Complete run.json. Write errors are ignored here: `check` has reported them."""
     run = RunDirectory(directory)
     if "started" not in run.header():
         run.discard()
@@ -199,6 +204,6 @@ def finish_run(directory: Path, corpus: Corpus, status: int) -> None:
 
 
 def summary(directory: Path, corpus: Corpus) -> list[str]:
-    """Return the lines that close a session in which cells ran."""
+    """Return the last lines of a session in which cells ran."""
     results = [from_json(line, corpus) for line in RunDirectory(directory).lines()]
     return [f"results: {visible(str(directory))}", summary_line(results)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A root shell on the console of a machine that boots, with the kernel's messages from the first.
+"""A root shell on the console of a booting machine, with all of the kernel's messages.
 
-It needs neither agent nor handler: for the kernel that does not come that far.
+It needs neither agent nor handler, so it works with a kernel that fails before either starts.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _CONSOLE = "stdio,id=console"
 
 
 def boot_shell(lab: Lab, variant: str, *, gdb: bool = False, say: Callable[[str], None]) -> int:
-    """Boot and stay until the shell ends; return QEMU's exit status. Raises UserError.
+    """Boot a machine of a variant; return QEMU's exit status when the shell has ended.
 
-    With `gdb` nothing boots before a debugger has it continue. There is no deadline: the person at
-    the terminal is it.
+    With `gdb` the machine stays paused until the user's gdb continues it. There is no deadline,
+    because the user decides when to leave. Raises UserError.
     """
     spec = lab.spec(variant, interactive=True)
     vmlinux = lab.vmlinux(variant) if gdb else None
     with ExitStack() as stack:
         stub = stack.enter_context(debugger()) if vmlinux else None
         if stub and vmlinux:
-            say("Nothing boots until gdb has it continue. In another terminal:")
+            say("The machine is paused until gdb continues it. In another terminal:")
             say(f"  {stub.command(vmlinux)}")
         say(f"Root shell on {variant} of {lab.line}: leave it with `exit`, or with Ctrl-a x.")
         directory = stack.enter_context(work_directory())
@@ -60,9 +60,10 @@ def boot_shell(lab: Lab, variant: str, *, gdb: bool = False, say: Callable[[str]
 
 
 def qemu_arguments(spec: MachineSpec, gdb: socket.socket | None = None) -> list[str]:
-    """Return QEMU's command line but for the accelerator.
+    """Return QEMU's command line without the accelerator's arguments.
 
-    Nobody is at its other sockets; if `gdb` listens, it waits for whoever comes there.
+    The sockets of monitor and agent lead nowhere. With `gdb`, a listening socket, QEMU starts
+    paused and accepts a gdb there.
     """
     arguments = _with_monitor(spec.arguments())
     for name in ("qmp", "agent"):
@@ -74,14 +75,14 @@ def qemu_arguments(spec: MachineSpec, gdb: socket.socket | None = None) -> list[
 
 
 def _with_monitor(arguments: Sequence[str]) -> list[str]:
-    """Put QEMU's own monitor beside the console, so that Ctrl-a x ends a guest that hangs."""
+    """Multiplex QEMU's monitor with the console, so that Ctrl-a x ends a guest that hangs."""
     shared = [f"{part},mux=on" if part.startswith(_CONSOLE) else part for part in arguments]
     return [*shared, "-mon", "chardev=console,mode=readline"]
 
 
 @contextmanager
 def _terminal_restored() -> Iterator[None]:
-    """Undo what a killed QEMU (raw mode) and SeaBIOS (no line wrap) leave behind."""
+    """Restore the terminal after a killed QEMU (raw mode) and SeaBIOS (no line wrap)."""
     settings = termios.tcgetattr(sys.stdin)
     try:
         yield

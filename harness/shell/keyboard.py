@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""This terminal, given to a guest: what is typed goes there key by key, and Ctrl-a x leaves."""
+"""The user's terminal in raw mode: each key goes to the guest, and Ctrl-a x leaves."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 4096
-_ESCAPE = b"\x01"  # Ctrl-a, as in QEMU's own
+_ESCAPE = b"\x01"  # Ctrl-a, as in QEMU's monitor
 _LEAVE = b"x"
 
 
 def check_terminal() -> None:
-    """Raise UserError unless this is a terminal: a shell is for a person."""
+    """Raise UserError unless standard input and output are a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError(
-            "shell takes a terminal, and standard input or output is none",
-            hint="run it at one, or under `script -qc COMMAND /dev/null`",
+            "shell needs a terminal, and standard input or output is none",
+            hint="run it in a terminal, or under `script -qc COMMAND /dev/null`",
         )
 
 
 class Keyboard:
-    """The keys of this terminal, which is raw in its `with` block.
+    """The keys typed at the user's terminal, which is in raw mode in the `with` block.
 
-    Ctrl-a x has `leave` called, by a thread of its own, so that a guest that hangs holds nobody;
-    Ctrl-a Ctrl-a is a Ctrl-a.
+    Ctrl-a x calls `leave` from its own thread, so that the user can leave a guest that hangs.
+    Ctrl-a Ctrl-a sends one Ctrl-a.
     """
 
     def __init__(self, leave: Callable[[], None]) -> None:
         self.left = False
+        """Whether the user has left."""
         self._leave = leave
         self._keys: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._input = sys.stdin.fileno()
@@ -59,7 +60,7 @@ class Keyboard:
         termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
 
     def take(self, seconds: float) -> bytes:
-        """What was typed next, if it is within so many seconds."""
+        """Return the next keys typed, or nothing if none are typed within `seconds`."""
         try:
             return self._keys.get(timeout=seconds)
         except queue.Empty:
@@ -81,7 +82,7 @@ class Keyboard:
 
 
 def unescaped(typed: bytes, *, is_escaped: bool) -> tuple[bytes | None, bool]:
-    """The keys that are the guest's, None for the way out; and whether a Ctrl-a came last."""
+    """Return the keys for the guest, None for Ctrl-a x, and whether the last key was a Ctrl-a."""
     keys = b""
     for key in (typed[at : at + 1] for at in range(len(typed))):
         if not is_escaped and key == _ESCAPE:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A root shell on this terminal, in a machine of a variant.
+"""A root shell at the user's terminal, in a machine of a variant.
 
-The machine is as it was saved, or as a scenario finds it, or as the scenario leaves it: attacked,
-and not yet asked to recover, for the aftermath's restarts would sweep away what there is to see.
+The machine is in its saved state, or as a scenario finds it, or as the scenario leaves it. In the
+last case the aftermath has not run, because its restarts would remove the attack's traces.
 """
 
 from __future__ import annotations
@@ -43,33 +43,40 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "before", "after"
 CALLS_TOLD = 20
 _POLL_SECONDS = 0.03
-_NO_DEADLINE = 1e7  # seconds; the person at the terminal is it
+_NO_DEADLINE = 1e7  # seconds: the user decides when to leave
 
 
 @dataclass(frozen=True)
 class ShellTarget:
-    """What a shell is to be in: a variant's machine, or the one a scenario finds or leaves."""
+    """The machine that a shell is opened in."""
 
     lab: Lab
+    """The lab that has the machine."""
     variant: str
+    """The machine's variant."""
     scenario: Scenario | None = None
+    """The scenario whose machine it is; None: the variant's saved state."""
     at: str = BEFORE
+    """Whether the shell starts `before` or `after` the scenario's attack."""
 
     @property
     def subject(self) -> str:
-        """What it is, for a person."""
+        """The machine's name in messages."""
         what = f"{self.variant} of {self.lab.line}"
         return f"{what}, {self.at} {self.scenario.name}" if self.scenario else what
 
 
 def check_applicable(scenario: Scenario, variant: Variant) -> None:
-    """Raise UserError for a scenario that is n/a on a variant, before anything is built."""
+    """Raise UserError if the scenario is n/a on the variant, before anything is built."""
     if reason := scenario.lacking_on(variant):
         raise _not_applicable(scenario.name, variant.name, reason)
 
 
 def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], None]) -> int:
-    """Stay until the shell ends; return the exit status. Raises UserError."""
+    """Run a root shell until it ends; return the exit status. Raises UserError.
+
+    With `gdb` the machine is paused until the user's gdb continues it.
+    """
     lab = target.lab
     if target.scenario:
         cell = Cell(lab.line, target.variant, target.scenario.name)
@@ -89,7 +96,7 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
             )
             if stub and vmlinux:
                 machine.hand_over()
-                say("The machine stands still until gdb has it continue. In another terminal:")
+                say("The machine is paused until gdb continues it. In another terminal:")
                 say(f"  {stub.command(vmlinux)}")
             say(f"Root shell on {target.subject}: leave it with `exit`, or with Ctrl-a x.")
             _serve(machine, Attacker(channel, lab.images(target.variant).guest), lab.engine.shell)
@@ -97,21 +104,24 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
         if not lost.by_guest:
             raise UserError(
                 f"the machine of {target.subject} is lost: {visible(str(lost))}",
-                hint="try again, or watch it boot with --boot",
+                hint="try again, or boot it with --boot and read its messages",
             ) from lost
         say(f"The machine has ended: {visible(str(lost))}.")
     return 0
 
 
 def _not_applicable(scenario: str, variant: str, reason: str) -> UserError:
-    return UserError(f"{scenario} is n/a on {variant}: {reason}", hint="take another --variant")
+    return UserError(f"{scenario} is n/a on {variant}: {reason}", hint="choose another --variant")
 
 
 @contextmanager
 def _staged(
     target: ShellTarget, stub: Debugger | None, *, say: Callable[[str], None]
 ) -> Iterator[Machine]:
-    """The machine as it is to be looked at. Raises UserError, VmLost."""
+    """Yield the target's machine, in the state that the shell starts from.
+
+    Raises UserError if the machine did not survive the attack, VmLost if it is lost otherwise.
+    """
     lab, scenario = target.lab, target.scenario
     kernel, guest = lab.images(target.variant).kernel, lab.images(target.variant).guest
     listener = stub.listener if stub else None
@@ -142,13 +152,13 @@ def _staged(
         if not is_attacking:
             raise
         raise UserError(
-            f"nothing is left to look at {target.subject}: {visible(str(lost))}",
-            hint=f"take --at {BEFORE}",
+            f"the machine of {target.subject} did not survive: {visible(str(lost))}",
+            hint=f"use --at {BEFORE}",
         ) from lost
 
 
 def _account(attacker: Attacker, evidence: Evidence, end: AttemptEnd) -> Iterator[str]:
-    """Yield lines that tell of an attack: its last calls, its end, and what was lost so far."""
+    """Yield lines about an attack: its last calls, its end, and the verdict so far."""
     calls = attacker.attempt.calls
     if omitted := attacker.attempt.count - len(calls[-CALLS_TOLD:]):
         yield f"  ... {omitted} calls before these"
@@ -164,13 +174,13 @@ def _account(attacker: Attacker, evidence: Evidence, end: AttemptEnd) -> Iterato
 
 
 def _serve(machine: Machine, attacker: Attacker, command: tuple[str, ...]) -> None:
-    """Let the person at this terminal have the guest's shell until one of the two leaves."""
+    """Connect the user's terminal with a shell in the guest until either ends."""
     try:
         terminal = Terminal(attacker, command, kind=os.environ.get("TERM", "linux"))
     except SetupFailed as error:
         raise UserError(
-            f"the guest gives no shell: {visible(str(error))}",
-            hint="look at it with --gdb, or --boot it",
+            f"the guest starts no shell: {visible(str(error))}",
+            hint="try --boot, or attach a debugger with --gdb",
         ) from error
     with Keyboard(machine.kill) as keyboard:
         try:
@@ -181,7 +191,7 @@ def _serve(machine: Machine, attacker: Attacker, command: tuple[str, ...]) -> No
 
 
 def _relay(terminal: Terminal, keyboard: Keyboard) -> None:
-    """Carry what is typed there, and what is printed back, until the shell has ended."""
+    """Pass keys to the guest, and output to the user's terminal, until the shell has ended."""
     typed, size, is_busy = b"", os.terminal_size((0, 0)), False
     while True:
         if (now := shutil.get_terminal_size()) != size:
@@ -199,14 +209,15 @@ def _relay(terminal: Terminal, keyboard: Keyboard) -> None:
 
 
 def chosen_scenario(corpus: Corpus, text: str) -> tuple[Corpus, Scenario]:
-    """Return a scenario by its name, or by FILE.py::NAME, or FILE.py if that has only one.
+    """Return a scenario by its name, by FILE.py::NAME, or by FILE.py if the file has only one.
 
-    And the corpus that has it. The file is executed. Raises UserError.
+    Return the corpus with that scenario as well. The file is executed. Raises UserError if there
+    is no such scenario.
     """
     path, _, name = text.partition("::")
     if not path.endswith(".py"):
         names, name = list(corpus.scenarios), text
-        hint = "`umd-harness list` names them; one of your own is FILE.py::NAME"
+        hint = "`umd-harness list` prints all; a scenario in your own file is FILE.py::NAME"
     else:
         known = corpus.scenarios.keys()
         corpus = load_scenario_files([Path(path)], corpus)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a machine boots from, in the directory that its QEMU runs in."""
+"""The files that a machine boots from, copied into the directory that its QEMU runs in."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ INITRD = "initrd"
 
 
 def copy_boot_files(directory: Path, spec: MachineSpec) -> None:
-    """Put what a machine boots from into the directory that its QEMU runs in.
+    """Copy kernel, initramfs, other files and the disk's layer into QEMU's directory.
 
-    Copies: QEMU's user may have no right to read ours.
+    They are copies because QEMU's user may have no permission to read the originals. Raises
+    OSError.
     """
     if spec.disk:
         give_to_qemu(spec.disk.lay_out(directory))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a machine has room: memory for its initramfs, and disk for its state.
+"""Checks before a boot that a machine has enough memory for its initramfs and disk for its state.
 
-What no further try can mend is the user's to mend, and is said before a boot is spent on it.
+Retries cannot repair a lack of either, so the user is told before time is spent on a boot.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _KERNEL_MIB = 96
-"""What the kernel and its processes take beside the initramfs."""
+"""Memory that the kernel and its processes need besides the initramfs."""
 _LAST_MIB = 8
-"""A disk with less than this left is full: the guest's memory is written in larger pieces."""
+"""A disk with less free space counts as full: guest memory is written in larger pieces."""
 
 
 def check_room(spec: MachineSpec, disk: Path) -> None:
-    """Raise UserError if the machine cannot boot, or its state has no place on `disk`."""
+    """Raise UserError if the machine cannot boot, or if `disk` is too full for its state."""
     for path in (spec.kernel, spec.initramfs):
         if not path.is_file() or not path.stat().st_size:
             raise UserError(
-                f"{path} is missing or empty: the cache was damaged",
-                hint="`umd-harness clean --all` empties it, the next command builds anew",
+                f"{path} is missing or empty: the cache is damaged",
+                hint="empty it with `umd-harness clean --all`; the next command builds it again",
             )
     # The archive and what is unpacked from it are in memory at the same time.
     initramfs = spec.initramfs.stat().st_size // _MIB
@@ -40,20 +40,20 @@ def check_room(spec: MachineSpec, disk: Path) -> None:
         raise UserError(
             f"the initramfs {spec.initramfs} ({initramfs} MiB) is too large for a machine with "
             f"{spec.memory_mib} MiB: it needs {needed}",
-            hint="make what goes into it smaller, or give the machine more memory",
+            hint="remove files from the initramfs, or give the machine more memory",
         )
     free = shutil.disk_usage(disk).free // _MIB
     if free < spec.memory_mib:
         raise UserError(
-            f"the state of {spec.name} may need {spec.memory_mib} MiB at {disk}, "
-            f"and {free} are free",
+            f"the saved state of {spec.name} may need {spec.memory_mib} MiB at {disk}, "
+            f"and {free} MiB are free",
             hint=FREE_SPACE,
         )
 
 
 @contextmanager
 def full_disk_told(disk: Path) -> Iterator[None]:
-    """Turn the loss of a machine into a UserError if its memory found no place on `disk`.
+    """Raise UserError in place of VmLost if `disk`, which holds the guest's memory, is full.
 
     QEMU itself only dies of SIGBUS then.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's console: drained so that it never blocks, kept up to a cap, shown only escaped."""
+"""The guest's console: drained so that QEMU never blocks, kept up to a cap, shown escaped."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import threading
 from typing import IO
 
 CAP = 256 * 1024
-"""Bytes kept of each end of what the guest printed."""
+"""Bytes of the guest's output kept from its start, and as many from its end."""
 
 
 def escape(data: bytes) -> str:
-    """Printable text: a guest's control sequences must not reach a terminal or a report."""
+    """Return guest output as printable text; control sequences must not reach a terminal."""
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     return "".join(c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class Console:
-    """Reads `stream` to its end in a thread of its own."""
+    """Reads `stream` to its end in its own thread."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -39,17 +39,17 @@ class Console:
                     del self._tail[:-CAP]
 
     def text(self) -> str:
-        """What was printed so far, escaped, and how much of the middle was dropped."""
+        """Return the output so far, escaped, with a note of how much of its middle was dropped."""
         with self._lock:
             head, tail, dropped = bytes(self._head), bytes(self._tail), self._dropped
         gap = f"\n[{dropped} bytes dropped]\n" if dropped else ""
         return escape(head) + gap + escape(tail)
 
     def hear_out(self) -> None:
-        """Wait for the end of the stream, which comes with the end of QEMU."""
+        """Wait up to 5 s for the end of the stream, which comes with the end of QEMU."""
         self._thread.join(5)
 
     def close(self) -> None:
-        """Hear it out and let go of it."""
+        """Read the stream to its end, and close it."""
         self.hear_out()
         self._stream.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a person's gdb finds QEMU's stub: a socket in a folder of theirs, and what to type."""
+"""The socket at which the user's gdb reaches QEMU's gdbstub, and the command that connects."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Debugger:
-    """A socket that listens for gdb, which nobody else may reach."""
+    """A Unix socket that listens for gdb, in a folder that only its user may enter."""
 
     path: Path
+    """The socket's path."""
     listener: socket.socket
+    """The listening socket, which QEMU inherits."""
 
     def command(self, vmlinux: Path) -> str:
-        """Return the line that attaches gdb to the guest's kernel."""
+        """Return the shell command that attaches gdb to the guest's kernel."""
         return shlex.join(["gdb", "-ex", f"target remote {self.path}", str(vmlinux)])
 
 
 @contextmanager
 def debugger() -> Iterator[Debugger]:
-    """Listen for gdb until the end of the block. Raises UserError."""
+    """Listen for gdb until the end of the block. Raises UserError if no socket can be created."""
     with (
         tempfile.TemporaryDirectory(prefix="umd-harness-gdb-") as folder,
         socket.socket(socket.AF_UNIX) as listener,
@@ -40,6 +42,9 @@ def debugger() -> Iterator[Debugger]:
         try:
             listener.bind(str(path))
         except OSError as error:
-            raise UserError(f"no socket at {path}: {error}", hint="set TMPDIR") from error
+            raise UserError(
+                f"cannot create a socket at {path}: {error}",
+                hint="set TMPDIR to a writable folder with a short path",
+            ) from error
         listener.listen(1)
         yield Debugger(path, listener)

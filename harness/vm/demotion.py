@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""QEMU runs without privileges: they are dropped before it is executed (rule 1)."""
+"""QEMU runs without privileges: setpriv(1) drops them before it executes QEMU (rule 1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QEMU_USER = 65534
-"""The uid and gid of `nobody`, as whom QEMU runs when we are root."""
+"""The uid and gid of `nobody`, which QEMU gets if the harness runs as root."""
 
 _LOCK = (
     *("--landlock-access", "fs"),
@@ -28,27 +28,27 @@ _SECONDS = 10
 
 
 def unprivileged() -> bool:
-    """Whether QEMU has to be demoted, because we are root."""
+    """Return whether the harness runs as root, so that QEMU needs another user."""
     return os.geteuid() == 0
 
 
 def give_to_qemu(path: Path) -> None:
-    """Make QEMU's user the owner of a file or directory."""
+    """Make QEMU's user the owner of a file or directory. Raises OSError."""
     if unprivileged():
         os.chown(path, QEMU_USER, QEMU_USER)
 
 
 def demotion() -> list[str]:
-    """What stands before QEMU on its command line. QEMU dies with the thread that started it."""
+    """Return the setpriv command that precedes QEMU's own. QEMU dies with its parent thread."""
     return [*_setpriv(), "--"]
 
 
 def confinement(readable: Sequence[int], reach: Sequence[str] = ()) -> list[str]:
-    """Like `demotion`, and QEMU is locked into the directory it is started in (Landlock).
+    """Return `demotion` with Landlock rules that restrict QEMU to its working directory.
 
-    Of the rest it opens only its own installation and the inherited descriptors `readable`, to
-    read, and what further rules (`reach`, as setpriv takes them) say. Where the kernel or setpriv
-    has no Landlock, the demotion alone has to do.
+    Outside that directory QEMU may read its own installation, the inherited descriptors
+    `readable`, and whatever the further rules `reach`, in setpriv's syntax, allow. If the kernel
+    or setpriv has no Landlock, return `demotion` alone.
     """
     if not has_landlock():
         return demotion()
@@ -64,10 +64,10 @@ def confinement(readable: Sequence[int], reach: Sequence[str] = ()) -> list[str]
 
 @cache
 def has_landlock() -> bool:
-    """Whether QEMU starts when it is locked in."""
+    """Return whether QEMU starts under the Landlock rules."""
     command = [*_setpriv(), *_LOCK, "--", QEMU, "--version"]
     try:
-        # The directory may be any, but for one that holds what the lock is there to hide.
+        # Any directory serves that has no files which the rules are meant to hide.
         done = subprocess.run(
             command, cwd="/usr", capture_output=True, timeout=_SECONDS, check=False
         )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine's disk: a base that is only read, and what the machine writes, which goes with it.
+"""A machine's disk: a read-only base, and a layer with the machine's writes, removed with it.
 
-What was written until a state was saved lies in a layer of its own, between the two, and is only
-read from then on. No file system on it is ever mounted on the host.
+The writes up to a saved state are in a layer between the two, which is read-only as well. The
+host never mounts a file system of the disk.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ DiskArguments = tuple[list[str], tuple[int, ...]]
 NO_DISK: DiskArguments = ([], ())
 
 DISK = "disk"
-"""The layer that is written, in the machine's directory; the saved layer, in a state's."""
+"""Name of the writable layer in a machine's directory, and of the saved layer in a state's."""
 
 
 _FIRST_SET = 2
-"""QEMU's name for a descriptor is a number; 1 is the accelerator's (probe.py)."""
+"""Number of QEMU's first fd set for disks; set 1 is the accelerator's (probe.py)."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """`base` is a raw disk; `empty` a qcow2 file of its size in which nothing is written."""
+    """The two files that each machine's disk is made from."""
 
     base: Path
+    """A raw disk image, which is only read."""
     empty: Path
+    """An empty qcow2 file of the same size, copied as the writable layer of each machine."""
 
     def lay_out(self, directory: Path) -> Path:
-        """Put the layer that is written into a machine's directory. Raises OSError."""
+        """Copy an empty writable layer into a machine's directory. Raises OSError."""
         return Path(shutil.copyfile(self.empty, directory / DISK))
 
     def arguments(self, stack: ExitStack, saved: Path | None = None) -> DiskArguments:
-        """Return QEMU's arguments and the descriptors it takes, which `stack` closes.
+        """Return QEMU's arguments for the disk and the descriptors they name.
 
-        By descriptors, because QEMU's user may have no way to the files. `saved` is a state's
-        layer. Raises OSError.
+        `stack` closes the descriptors. QEMU gets descriptors because its user may have no
+        permission for the files. `saved` is the layer of a saved state. Raises OSError.
         """
         layers = [("raw", self.base), *([("qcow2", saved)] if saved else [])]
         arguments: list[str] = []
@@ -59,8 +61,8 @@ class Disk:
 
 
 def _node(driver: str, name: str, path: str, below: str, *, fixed: bool = False) -> list[str]:
-    """Return the arguments that open one layer, upon the one called `below`."""
-    # No locks: each layer is read by any number of machines, or written by one.
+    """Return the arguments that open one layer, with the layer `below` as its backing file."""
+    # No locks are needed: a layer is read by any number of machines, or written by one.
     file = f"file.driver=file,file.locking=off,file.filename={path}"
     parts = [f"driver={driver}", f"node-name={name}", file]
     if below:

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 SECONDS = 10.0
 CHUNK = 1024
-"""Bytes moved by a packet, at two digits each; QEMU's longest has 4096 (gdbstub/internals.h)."""
+"""Bytes of memory in a packet, two hex digits each; QEMU's limit is 4096 (gdbstub/internals.h)."""
 REPLY_MAX = 8192
 
 
 def packet(payload: str) -> bytes:
-    """A packet of the remote protocol: $payload#checksum."""
+    """Return a packet of gdb's remote protocol: $payload#checksum."""
     data = payload.encode()
     return b"$%s#%02x" % (data, sum(data) % 256)
 
 
 class Gdbstub:
-    """A connection to the stub, in the mode where addresses are physical."""
+    """A connection to the stub in its physical memory mode. Its methods raise VmLost."""
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
@@ -36,15 +36,15 @@ class Gdbstub:
         stream.settimeout(SECONDS)
 
     def connect(self) -> None:
-        """Switch to physical addresses. Raises VmLost if the stub cannot."""
+        """Switch to physical addresses. Raises VmLost if the stub refuses."""
         self._expect_ok("Qqemu.PhyMemMode:1")
 
     def use_virtual(self) -> None:
-        """Switch back to the guest's virtual addresses, for who has the stub next."""
+        """Switch back to the guest's virtual addresses, for the user's gdb."""
         self._expect_ok("Qqemu.PhyMemMode:0")
 
     def read(self, address: int, size: int) -> bytes:
-        """Read guest-physical memory while the machine is paused. Raises VmLost."""
+        """Read `size` bytes of guest-physical memory; the machine must be paused."""
         data = b""
         while (done := len(data)) < size:
             length = min(CHUNK, size - done)
@@ -60,7 +60,7 @@ class Gdbstub:
         return data
 
     def write(self, address: int, data: bytes) -> None:
-        """Write to guest-physical memory while the machine is paused. Raises VmLost."""
+        """Write `data` to guest-physical memory; the machine must be paused."""
         for start in range(0, len(data), CHUNK):
             chunk = data[start : start + CHUNK]
             self._expect_ok(f"M{address + start:x},{len(chunk):x}:{chunk.hex()}")
@@ -80,7 +80,7 @@ class Gdbstub:
         return reply
 
     def _reply(self) -> bytes:
-        """The next packet's payload; acknowledgements are skipped."""
+        """Return the payload of the next packet; skip acknowledgements."""
         while len((parts := self._pending.partition(b"#"))[2]) < len("xx"):
             data = self._stream.recv(4096)
             if not data or len(self._pending) > REPLY_MAX:

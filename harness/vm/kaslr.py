@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where KASLR put the kernel, as it says itself while it boots (vmcoreinfo).
+"""The kernel's load offset under KASLR, from the vmcoreinfo note that the booting kernel exports.
 
-The note lies in the guest's memory, where root may forge it. So it is asked for once, before
-any attacker's code runs, and never again (rule 1).
+The note is in guest memory, where root may forge it. The harness reads it once, before any
+attacker's code runs, and never again (rule 1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOTE_SECONDS = 120.0
-"""The driver is there before the first process; a boot takes 2 s under TCG on an idle machine."""
+"""Deadline for the note. The kernel exports it before its first process starts; under TCG on an
+idle machine a boot takes 2 s."""
 
 POLL_SECONDS = 0.1
 _NAME = "VMCOREINFO"
@@ -32,10 +33,10 @@ _PHYS_BASE = re.compile(rb"^NUMBER\(phys_base\)=(-?[0-9]{1,20})$", re.MULTILINE)
 
 
 def find_kernel(vmcore: Callable[[], bytes], *, size: int) -> int:
-    """Wait for the booting kernel's note and return its load offset in bytes.
+    """Wait for the booting kernel's note, and return its load offset in bytes.
 
-    `vmcore` gives an ELF core, `size` is the guest's memory in bytes. Raises VmLost if there is
-    no note after NOTE_SECONDS, or none that can be true.
+    `vmcore` returns an ELF core of the guest, `size` is the guest's memory in bytes. Raises VmLost
+    if there is no note after `NOTE_SECONDS`, or if its offset is impossible.
     """
     deadline = time.monotonic() + NOTE_SECONDS
     while (note := vmcoreinfo(vmcore())) is None:
@@ -52,7 +53,10 @@ def find_kernel(vmcore: Callable[[], bytes], *, size: int) -> int:
 
 
 def vmcoreinfo(core: bytes) -> bytes | None:
-    """The VMCOREINFO note of an ELF core, None if it has none. Raises VmLost if it is no core."""
+    """Return the VMCOREINFO note of an ELF core, None if it has none.
+
+    Raises VmLost if the data is not an ELF file.
+    """
     try:
         for segment in ELFFile(io.BytesIO(core)).iter_segments():
             if isinstance(segment, NoteSegment):
@@ -65,9 +69,10 @@ def vmcoreinfo(core: bytes) -> bytes | None:
 
 
 def load_offset(note: bytes) -> int:
-    """How far a symbol's physical address is from the linked one: the kernel is moved twice.
+    """Return how far a symbol's physical address is from the linked one, in bytes.
 
-    Its virtual addresses move by KERNELOFFSET; what is mapped there moves by phys_base.
+    KASLR moves the kernel twice: its virtual addresses by KERNELOFFSET, and the physical memory
+    mapped there by phys_base. Raises VmLost if the note lacks either.
     """
     virtual, physical = _KERNEL_OFFSET.search(note), _PHYS_BASE.search(note)
     if not virtual or not physical:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine: one QEMU process, its sockets, and the guest's memory seen from outside."""
+"""A machine: one QEMU process, its sockets, and access to guest memory from outside."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SAVE_SECONDS = DUMP_SECONDS = 60
 POLL_SECONDS = 0.001
 
 ENDING_SECONDS = 0.5
-"""How long QEMU may take to end after the first sign of it, a socket that hung up."""
+"""How long to wait for QEMU's end after one of its sockets has hung up."""
 
 _WAITS = "Waiting for gdb connection"
 _CAUSES = {"guest-reset": "the guest reset itself", "guest-shutdown": "the guest powered off"}
@@ -51,10 +51,11 @@ _PANIC = re.compile(r"Kernel panic - not syncing.{0,200}")
 
 
 class Machine:
-    """A running QEMU, made by `boot` or `restore`. One thread at a time may use it.
+    """A running QEMU, created by `boot` or `restore`. One thread at a time may use it.
 
-    Both are context managers: at their end QEMU is killed, reaped, and its directory removed.
-    A VmLost that leaves their `with` block says how QEMU ended, if it did.
+    Both are context managers: at their end QEMU is killed and reaped, and its directory removed.
+    If QEMU has ended by itself, a VmLost that leaves the `with` block says how. All methods raise
+    VmLost if QEMU is gone or does not answer in time.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Machine:
         self._agent = agent
         self._paused = True
         self.load_offset = 0
-        """Bytes from a kernel symbol's physical address as linked to where it is (KASLR)."""
+        """Bytes from a kernel symbol's linked physical address to its actual one (KASLR)."""
 
     @classmethod
     @contextmanager
@@ -86,7 +87,7 @@ class Machine:
     ) -> Iterator[Self]:
         """Boot the spec's kernel and let it run. Its RAM is a file, so that it can be saved.
 
-        `debugger` listens for a person's gdb: see `hand_over`.
+        `debugger` is a socket that listens for the user's gdb: see `hand_over`.
         """
         ram = f"memory-backend-file,id=ram,size={spec.memory_mib}M,mem-path={RAM},share=on"
         arguments = ["-object", ram, "-kernel", KERNEL, "-initrd", INITRD, "-append", spec.append]
@@ -121,7 +122,7 @@ class Machine:
         *,
         debugger: socket.socket | None = None,
     ) -> Iterator[Self]:
-        """Go on from a saved state, copy-on-write, under a new identity (rule 4).
+        """Resume from a saved state, copy-on-write, under a new generation id (rule 4).
 
         `debugger` is as in `boot`.
         """
@@ -134,7 +135,7 @@ class Machine:
                     f"memory-backend-file,id=ram,size={spec.memory_mib}M,"
                     f"mem-path=/proc/self/fd/{ram},share=off,readonly=on,rom=off"
                 )
-                # No kernel: it is in the RAM already, and a guest that resets itself is lost.
+                # No kernel is loaded: the RAM has it, and a guest that resets itself is lost.
                 arguments = ["-object", backend, "-incoming", "defer"]
                 directory = stack.enter_context(work_directory())
                 disk = NO_DISK
@@ -203,12 +204,12 @@ class Machine:
         self._gdbstub.connect()
 
     def _ignore_shared(self) -> None:
-        """RAM is a file already: neither saving nor loading copies it."""
+        """Exclude RAM, which is a file already, from the saved or loaded stream."""
         capability = {"capability": "x-ignore-shared", "state": True}
         self._monitor.execute("migrate-set-capabilities", capabilities=[capability])
 
     def _load(self, uri: str) -> None:
-        """Load the saved state's devices. Raises VmLost if they cannot be."""
+        """Load the saved state's devices. Raises VmLost if they do not load."""
         self._ignore_shared()
         self._monitor.execute("migrate-incoming", uri=uri)
         deadline = time.monotonic() + SAVE_SECONDS
@@ -219,7 +220,7 @@ class Machine:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say why the machine was lost, as far as QEMU's end and last words tell."""
+        """Replace a VmLost by one that tells how QEMU ended and what it printed, if it ended."""
         try:
             yield
         except VmLost as lost:
@@ -228,13 +229,13 @@ class Machine:
             raise
 
     def _epitaph(self) -> VmLost | None:
-        """How QEMU ended; None if it did not."""
+        """Return a VmLost that tells how QEMU ended; None if it has not ended."""
         status = self._process.status(seconds=ENDING_SECONDS)
         if status is None:
             return None
         reason = self._monitor.shutdown_reason()
         if status == 0 and reason in _CAUSES:
-            # Why it panicked is the guest's word, but no verdict hangs on that.
+            # The guest could have forged the panic's text, but no verdict depends on it.
             panic = _PANIC.findall(self.console())
             return VmLost(": ".join([_CAUSES[reason], *panic[-1:]]), by_guest=True)
         ended = f"ended with {status}" if status >= 0 else f"was killed by {signal_name(status)}"
@@ -243,7 +244,7 @@ class Machine:
 
     @property
     def directory(self) -> Path:
-        """The directory that QEMU runs in and may write to. It goes with the machine."""
+        """The directory that QEMU runs in and may write to. It is removed with the machine."""
         return self._process.directory
 
     @property
@@ -253,25 +254,28 @@ class Machine:
 
     @property
     def pid(self) -> int:
-        """QEMU's process."""
+        """The pid of QEMU's process."""
         return self._process.pid
 
     def agent_socket(self) -> Stream:
-        """The host's end of the stream to the agent. The caller closes it. Raises VmLost."""
+        """Return the host's end of the stream to the agent. The caller closes it."""
         if self._spec.connect is not None:
-            return self._spec.connect(self)
+            return self._spec.connect(self.forwarded_port())
         return self._agent.dup()
 
     def forwarded_port(self) -> int:
-        """The port of this host's loopback that leads into the guest. Raises VmLost."""
+        """Return the port of the host's loopback that QEMU forwards to the guest.
+
+        Raises VmLost if the machine has no such port (`harness.vm.forwarding`).
+        """
         return port_of(self._monitor.human("info usernet"))
 
     def console(self) -> str:
-        """What the guest printed, escaped and capped."""
+        """Return the guest's console output, escaped and capped."""
         return self._process.console()
 
     def pause(self) -> None:
-        """Stop the guest's CPUs. Raises VmLost if they do not run: nothing else may stop them."""
+        """Stop the guest's CPUs. Raises VmLost if something else has stopped them."""
         self._monitor.execute("stop")
         status = self._monitor.execute("query-status")["status"]
         if status != "paused":
@@ -284,16 +288,16 @@ class Machine:
         self._paused = False
 
     def kill(self) -> None:
-        """End QEMU at once; any thread may. Whoever waits for the guest gets a VmLost."""
+        """Kill QEMU at once. Any thread may call this; a thread that waits gets a VmLost."""
         self._process.kill()
 
     def press_power_button(self) -> None:
-        """Press the power button once; what comes of it is the guest's to say."""
+        """Press the power button once, an ACPI event that the guest may ignore."""
         self._monitor.execute("system_powerdown")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The guest stands still in the `with` block."""
+        """Pause the guest's CPUs in the `with` block. Blocks may be nested."""
         if self._paused:
             yield
             return
@@ -304,9 +308,10 @@ class Machine:
             self.resume()
 
     def hand_over(self) -> None:
-        """Let the machine stand still for a person's gdb, which from now on has the stub.
+        """Pause the machine and give the gdbstub to the user's gdb.
 
-        It waits at the socket that the machine was made with; memory is not to be had any more.
+        gdb connects at the socket `debugger` of `boot` or `restore`. From now on `read`, `write`
+        and `walk` cannot be used.
         """
         self.pause()
         self._gdbstub.use_virtual()
@@ -315,33 +320,39 @@ class Machine:
             raise VmLost(f"QEMU does not wait for gdb: {said.strip()}")
 
     def read(self, address: int, size: int) -> bytes:
-        """`size` bytes of guest-physical memory while it is paused. Raises VmLost."""
+        """Read `size` bytes of guest-physical memory.
+
+        Raises ValueError unless the machine is paused, VmLost if the range is not RAM.
+        """
         self._check(address, size)
         return self._gdbstub.read(address, size)
 
     def write(self, address: int, data: bytes) -> None:
-        """Write to guest-physical memory while it is paused. Raises VmLost."""
+        """Write `data` to guest-physical memory. Raises as `read`."""
         self._check(address, len(data))
         self._gdbstub.write(address, data)
 
     def walk(self, table: int, virtual: int) -> int:
-        """The physical address of a virtual one, under the page table at physical `table`."""
+        """Return the physical address of a virtual one, under the page table at physical `table`.
+
+        Raises VmLost if the page table does not map it, otherwise as `read`.
+        """
         return walk(self.read, table, virtual)
 
     def is_accessed(self, table: int, virtual: int) -> bool:
-        """Whether the processor has noted an access there since the guest last cleared the note."""
+        """Return the accessed bit of the page table entry that maps `virtual`. Raises as `walk`."""
         entry, _ = leaf(self.read, table, virtual)
         return bool(entry & ACCESSED)
 
     def _check(self, address: int, size: int) -> None:
-        """Refuse what a guest that was tampered with may lead to: device registers, or nothing."""
+        """Raise unless the range is RAM: a hostile page table may lead to device registers."""
         if not self._paused:
             raise ValueError("the machine must be paused")
         if not 0 <= address <= address + size <= self._size:
             raise VmLost(f"the guest has no memory at {address:#x}")
 
     def notes(self) -> bytes:
-        """An ELF core of the guest without its memory: what is in it are the notes."""
+        """Return an ELF core of the guest with its notes, and without its memory."""
         path = self._process.directory / DUMP
         path.unlink(missing_ok=True)
         with self.paused():
@@ -352,9 +363,10 @@ class Machine:
             return file.read(1 << 20)
 
     def dump(self, fd: int) -> None:
-        """Have QEMU write an ELF core with all of the guest's memory, at its last: it stands still.
+        """Write an ELF core with all of the guest's memory to descriptor `fd`.
 
-        In whatever state it is; VmLost if QEMU cannot, or is gone.
+        The machine may be in any state, and stays paused. Raises VmLost if QEMU cannot write the
+        core within `DUMP_SECONDS`.
         """
         self._monitor.execute("stop")
         self._paused = True
@@ -363,7 +375,7 @@ class Machine:
         self._wait_for("query-dump", "dump its memory", seconds=DUMP_SECONDS)
 
     def _wait_for(self, query: str, what: str, *, seconds: float) -> None:
-        """Wait until something that QEMU does beside all else is done. Raises VmLost."""
+        """Wait until a background job of QEMU is complete. Raises VmLost after `seconds`."""
         deadline = time.monotonic() + seconds
         while (status := self._monitor.execute(query)["status"]) != "completed":
             if status in ("failed", "cancelled") or time.monotonic() > deadline:
@@ -371,7 +383,10 @@ class Machine:
             time.sleep(POLL_SECONDS)
 
     def save(self, directory: Path) -> None:
-        """Save the paused machine as files `ram` and `device` in `directory`, and end it."""
+        """Save the paused machine in `directory`, as files `ram`, `device`, `disk`; end QEMU.
+
+        Raises VmLost if QEMU cannot save it within `SAVE_SECONDS`.
+        """
         self._ignore_shared()
         self._monitor.execute("migrate", uri=f"file:{DEVICE}")
         self._wait_for("query-migrate", "save the machine", seconds=SAVE_SECONDS)
@@ -381,13 +396,16 @@ class Machine:
 
 
 def listening(name: str, listener: socket.socket) -> list[str]:
-    """QEMU's arguments for a character device that is whoever connects; it inherits the socket."""
+    """Return QEMU's arguments for a character device that accepts connections at `listener`.
+
+    QEMU must inherit the socket.
+    """
     return ["-chardev", f"socket,id={name},fd={listener.fileno()},server=on,wait=off"]
 
 
 @contextmanager
 def _starting() -> Iterator[None]:
-    """A machine that cannot be started, for want of memory or disk, is a lost one."""
+    """Raise VmLost in place of an OSError while a machine is started."""
     try:
         yield
     except OSError as error:

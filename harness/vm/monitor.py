@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""QEMU's monitor (QMP), with a deadline on every command."""
+"""QEMU's monitor (QMP), with a deadline for every command."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ LAST_SECONDS = 2.0
 
 T = TypeVar("T")
 
-# What it logs of a connection that broke is raised as well; and machines do get lost.
+# It logs broken connections, which are expected and also raise an error.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 _GONE = (QMPError, OSError, EOFError, TimeoutError)
 
 
 class Monitor:
-    """A connection to QEMU's monitor, for its `with` block. Not for two threads at once.
+    """A connection to QEMU's monitor, open in its `with` block. One thread at a time may use it.
 
-    Its event loop runs in a thread of its own, so that Ctrl-C interrupts whoever waits for an
-    answer, and never the loop.
+    Its event loop runs in its own thread, so that Ctrl-C interrupts the thread that waits for an
+    answer, and not the loop. Its methods raise VmLost if QEMU refuses the command, has ended, or
+    does not answer within `SECONDS`.
     """
 
     def __init__(self, stream: socket.socket) -> None:
@@ -63,15 +64,15 @@ class Monitor:
         task.add_done_callback(self._tasks.discard)
 
     def connect(self) -> None:
-        """Shake hands. Raises VmLost if QEMU does not."""
+        """Negotiate the QMP connection."""
         self._run(lambda: self._client.connect(self._stream), SECONDS)
 
     def execute(self, command: str, **arguments: object) -> Any:
-        """Run a command. Raises VmLost if QEMU refuses it, is gone, or takes SECONDS."""
+        """Run a QMP command; return its answer."""
         return self._run(lambda: self._client.execute(command, arguments or None), SECONDS)
 
     def give(self, name: str, fd: int) -> None:
-        """Give QEMU a file descriptor of ours, by a name for one later command. Raises VmLost."""
+        """Pass a file descriptor to QEMU, under a name that one later command uses (getfd)."""
 
         async def send() -> None:
             self._client.send_fd_scm(fd)
@@ -80,11 +81,11 @@ class Monitor:
         self._run(send, SECONDS)
 
     def human(self, command: str) -> str:
-        """Run a command of the monitor that is for people (HMP); what it says. Raises VmLost."""
+        """Run a command of the human monitor (HMP); return its output."""
         return str(self.execute("human-monitor-command", **{"command-line": command}))
 
     def shutdown_reason(self) -> str:
-        """Why a QEMU that has ended did so (QMP's ShutdownCause); empty if it did not say."""
+        """Return why QEMU ended (QMP's ShutdownCause), empty if it sent no reason."""
         with suppress(VmLost):
             self._run(self._hear_out, LAST_SECONDS)
         for event in self._client.events.clear():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Walks x86-64 page tables from outside the guest.
 
-Four levels: the machine has no fifth to offer (spec.py).
+There are four levels: the machine's CPU has no fifth one (spec.py).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ SHIFTS = (39, 30, 21, 12)
 
 
 def leaf(read: Callable[[int, int], bytes], table: int, virtual: int) -> tuple[int, int]:
-    """The entry that maps `virtual` under the top-level table at physical `table`, and its shift.
+    """Return the page table entry that maps `virtual`, and its shift (12, 21 or 30).
 
-    `read` takes a physical address and a size in bytes. Raises VmLost where nothing is mapped.
+    `table` is the physical address of the top-level table; `read` takes a physical address and a
+    size in bytes. Raises VmLost if `virtual` is not mapped.
     """
     for shift in SHIFTS:
         entry = int.from_bytes(read(table + (virtual >> shift) % 512 * 8, 8), "little")
@@ -36,7 +37,7 @@ def leaf(read: Callable[[int, int], bytes], table: int, virtual: int) -> tuple[i
 
 
 def walk(read: Callable[[int, int], bytes], table: int, virtual: int) -> int:
-    """The physical address of `virtual`; otherwise as `leaf`."""
+    """Return the physical address of `virtual`. Parameters and errors are those of `leaf`."""
     entry, shift = leaf(read, table, virtual)
     offset = (1 << shift) - 1
     return entry & ADDRESS & ~offset | virtual & offset

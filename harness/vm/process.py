@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A QEMU process: started without privileges, ended for certain, and what it left to say."""
+"""A QEMU process: started without privileges, always ended, with its console and errors."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ WORDS = 2000
 
 
 class Process:
-    """QEMU in `directory`, from here to the end of its `with` block.
+    """A QEMU that runs in `directory` until the end of its `with` block.
 
-    It opens nothing outside but the files of the descriptors `readable` and what the Landlock
-    rules `reach` say; `inherited` it may use as they are. Its standard output is the
-    guest's console. Raises UserError if QEMU is not installed.
+    Outside of `directory` it can open only the files of the descriptors `readable`, and whatever
+    the Landlock rules `reach` allow (`demotion.confinement`). It inherits the descriptors
+    `inherited` as they are. Its standard output is the guest's console. Raises UserError if QEMU
+    is not installed.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 pass_fds=[*readable, *inherited],
-                # Ctrl-C is for us; QEMU ends when its context does.
+                # Ctrl-C must not reach QEMU, which ends with its context.
                 start_new_session=True,
             )
         except BaseException as error:
@@ -60,7 +61,7 @@ class Process:
         self.pid = self._process.pid
         try:
             self._console = Console(cast("IO[bytes]", self._process.stdout))
-        except BaseException:  # no thread to be had, or Ctrl-C: nobody else will end it
+        except BaseException:  # no thread, or Ctrl-C: no context manager would end QEMU
             self._process.kill()
             self._process.wait(EXIT_SECONDS)
             self._errors.close()
@@ -74,21 +75,24 @@ class Process:
         self._errors.close()
 
     def kill(self) -> None:
-        """Kill it, and leave the rest to its context."""
+        """Kill QEMU; the context manager reaps it. Any thread may call this."""
         self._process.kill()
 
     def end(self) -> None:
-        """Kill and reap it, and hear its console out."""
+        """Kill and reap QEMU, and read its console to the end."""
         self._process.kill()
         self._process.wait(EXIT_SECONDS)
         self._console.close()
 
     def console(self) -> str:
-        """What the guest printed, escaped and capped."""
+        """Return the guest's output, escaped and capped."""
         return self._console.text()
 
     def status(self, *, seconds: float) -> int | None:
-        """Its exit status, or minus the signal's number; None if it still runs in `seconds`."""
+        """Wait for QEMU; return its exit status, or the negated number of the signal it died of.
+
+        Return None if it still runs after `seconds`.
+        """
         try:
             status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -97,13 +101,13 @@ class Process:
         return status
 
     def last_words(self) -> str:
-        """The end of what QEMU itself complained of, escaped."""
+        """Return the end of QEMU's standard error, escaped."""
         self._errors.seek(0)
         return escape(self._errors.read()[-WORDS:]).strip()
 
 
 def signal_name(status: int) -> str:
-    """The name of the signal in a negative exit status."""
+    """Return the name of the signal in a negative exit status, such as -9 for SIGKILL."""
     try:
         return signal.Signals(-status).name
     except ValueError:

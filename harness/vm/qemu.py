@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The QEMU that is installed, and whether it is new enough."""
+"""The installed QEMU, and whether its version is new enough."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ OLDEST = (9, 0)
 """Saved states need `file:` migration (8.2) and memory-backend-file's `rom=off` (9.0)."""
 
 _INSTALL = "apt-get install qemu-system-x86"
+_REINSTALL = "apt-get install --reinstall qemu-system-x86"
 _SECONDS = 30.0
 
 Identity = tuple[str, int, int]
@@ -26,10 +27,10 @@ Identity = tuple[str, int, int]
 
 @cache
 def qemu_identity() -> Identity:
-    """Tell this QEMU from another by its file, without the time it takes to run it.
+    """Identify the installed QEMU by its file, which is faster than running it.
 
-    Path, size in bytes, time of change in ns. Raises UserError if there is none, or it is too
-    old: it is asked for its version once, and the answer is remembered.
+    Return its path, its size in bytes and its modification time in ns. Raises UserError if QEMU
+    is missing or too old. Its version is asked for once, and cached with this identity.
     """
     found = shutil.which(QEMU)
     if found is None:
@@ -40,7 +41,7 @@ def qemu_identity() -> Identity:
     if version < OLDEST:
         raise UserError(
             f"{found} is QEMU {_dotted(version)}, which is too old: {_dotted(OLDEST)} is needed",
-            hint="install a newer one, or put it first on PATH",
+            hint="install a newer QEMU, or put it first on PATH",
         )
     return identity
 
@@ -57,9 +58,9 @@ def _version(identity: Identity) -> tuple[int, ...]:
             major, minor = remembered["version"]
             return int(major), int(minor)
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # nothing remembered, or nothing usable: ask
+        pass  # there is no cached version, or an unusable one: run QEMU
     version = _ask(identity[0])
-    with suppress(OSError):  # it only saves time
+    with suppress(OSError):  # the cached version only saves time
         memory.write_text(json.dumps({"identity": identity, "version": version}))
     return version
 
@@ -76,9 +77,9 @@ def _ask(path: str) -> tuple[int, int]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{path} cannot be run: {error}", hint=f"{_INSTALL} again") from error
+        raise UserError(f"{path} cannot be run: {error}", hint=_REINSTALL) from error
     found = re.search(r"version (\d+)\.(\d+)", done.stdout)
     if done.returncode or found is None:
         said = (done.stdout + done.stderr).strip().partition("\n")[0] or "nothing"
-        raise UserError(f"{path} --version says {said}", hint=f"{_INSTALL} again")
+        raise UserError(f"{path} --version prints no version but {said}", hint=_REINSTALL)
     return int(found[1]), int(found[2])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a machine is made of, and the QEMU command line that makes it."""
+"""The specification of a machine, and the QEMU command line for it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.vm.disk import Disk
-    from harness.vm.machine import Machine
     from harness.vm.stream import Stream
 
 CMDLINE = "console=ttyS0 panic=-1 quiet numa=fake=2 no_timer_check"
-"""panic=-1: a panic ends QEMU. Two nodes, or no page could be moved from one to the other. The
-timer is not checked, which a busy host would not let tick in time: the kernel would panic."""
+"""panic=-1: a panic reboots, which ends QEMU (-no-reboot). numa=fake=2: page migration needs two
+memory nodes. no_timer_check: on a busy host the timer ticks too late for the kernel's check, which
+would panic."""
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
@@ -26,7 +26,7 @@ MACHINE = (
     *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
     *("-sandbox", SANDBOX),
     *("-machine", "q35,memory-backend=ram,usb=off,vmport=off,graphics=off,smm=off"),
-    # No fifth level of page tables: the host walks four (paging.py).
+    # la57=off: no fifth level of page tables, because the host walks four (paging.py).
     *("-cpu", "max,la57=off", "-nic", "none"),
     *("-device", "vmgenid,guid=auto", "-device", "vmcoreinfo"),
     *("-device", "virtio-serial-pci"),
@@ -34,48 +34,57 @@ MACHINE = (
     *("-mon", "chardev=qmp,mode=control", "-gdb", "chardev:gdb"),
     *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
 )
-"""vmcoreinfo: the kernel says at boot where it is, and what debuggers have to know of it.
+"""vmcoreinfo: at boot the kernel exports its load offset, and data that debuggers need.
 
-q35, not microvm: only q35 comes back from a saved state (measured with QEMU 10.0)."""
+q35, not microvm: only q35 can be restored from a saved state (measured with QEMU 10.0)."""
 
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """One machine. `kernel_key` and `guest_key` stand for what the files contain.
-
-    An engine may add QEMU arguments (`devices`), `files` that are copied into the machine's
-    directory under the given names, a `disk`, and host directories that QEMU may read (`readable`)
-    or whose names it may list, down to the last (`listable`). Where the agent is not at the virtio
-    port, `connect` gives the stream to it.
-
-    Without `kaslr`, which is the default, a boot is like any other, and root, who attacks here,
-    could read the addresses anyway.
-    """
+    """One machine. An engine adds to it what the engine's guests need."""
 
     name: str
+    """Kernel line and variant, such as `6.12-isolated`; saved states are kept under it."""
     kernel: Path
+    """The kernel image that boots."""
     kernel_key: str
+    """A hash of all that the kernel image was built from."""
     initramfs: Path
+    """The initramfs that boots."""
     guest_key: str
+    """A hash of all that the initramfs, and the disk, were built from."""
     cmdline: str
+    """The kernel's parameters besides `CMDLINE`."""
     memory_mib: int = 256
+    """The guest's memory in MiB."""
     cpus: int = 1
+    """The number of CPUs."""
     kaslr: bool = False
+    """Whether the kernel chooses a random load address.
+
+    The default is no, so that all boots are alike. Addresses are no secret here: the attacker is
+    root, and can read them."""
     devices: tuple[str, ...] = ()
+    """QEMU arguments for further devices."""
     files: tuple[tuple[str, Path], ...] = ()
+    """Files to copy into the machine's directory: the name there, and the original."""
     readable: tuple[Path, ...] = ()
+    """Host directories in which QEMU may read files."""
     listable: tuple[Path, ...] = ()
-    connect: Callable[[Machine], Stream] | None = None
+    """Host directories in which, and below which, QEMU may list names."""
+    connect: Callable[[int], Stream] | None = None
+    """Opens the stream to the agent through a forwarded port; None: the virtio port."""
     disk: Disk | None = None
+    """The guest's disk."""
 
     def arguments(self) -> list[str]:
-        """QEMU's arguments, all but its accelerator, RAM, kernel and sockets."""
-        # As threads of one core: that is what core scheduling is about.
+        """Return QEMU's arguments, without those for accelerator, RAM, kernel and sockets."""
+        # Threads of one core, because core scheduling needs siblings.
         size = ["-m", f"{self.memory_mib}M", "-smp", f"{self.cpus},threads={self.cpus}"]
         return [QEMU, *MACHINE, *size, *self.devices]
 
     def reach(self) -> list[str]:
-        """What of the host's directories QEMU may open, as setpriv's rules for Landlock."""
+        """Return the Landlock rules, in setpriv's syntax, for the host's directories."""
         return [
             *(f"path-beneath:read-file,read-dir:{path}" for path in self.readable),
             *(f"path-beneath:read-dir:{path}" for path in self.listable),

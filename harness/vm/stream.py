@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The byte stream to the agent: a socket, or whatever reads and writes like one."""
+"""The byte stream to the agent: a socket, or an object with the same methods."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Protocol, runtime_checkable
 
 
 class Stream(Protocol):
-    """What the agent's channel takes from a connected stream socket.
+    """The methods of a connected stream socket that the agent's channel uses.
 
-    Each of them raises TimeoutError past the deadline, and OSError where the stream broke.
+    Each raises TimeoutError when its deadline has passed, and OSError if the stream is broken.
     """
 
     def settimeout(self, value: float | None, /) -> None:
-        """Give each further call so many seconds."""
+        """Set the deadline of each further call, in seconds; None for no deadline."""
 
     def sendall(self, data: bytes, /) -> None:
-        """Send all of it."""
+        """Send all of `data`."""
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        """Fill a part of the buffer; return how many bytes, 0 at the stream's end."""
+        """Receive into the start of `buffer`; return how many bytes, 0 at the stream's end."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the stream."""
 
 
 @runtime_checkable
 class FileStream(Stream, Protocol):
-    """A stream that has a way of its own to put files into the guest."""
+    """A stream that can also transfer files into the guest."""
 
     def put(self, path: str, data: bytes, mode: int, /) -> None:
-        """Make a file with this content and mode. Raises as the other calls do."""
+        """Create the file `path` with this content and these permission bits."""

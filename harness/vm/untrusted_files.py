@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What QEMU leaves in its directory, where a guest that took it over may put anything."""
+"""Files that QEMU wrote into its directory. A guest that controls QEMU may put anything there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def take_over(source: Path, target: Path) -> None:
-    """Move a file that QEMU wrote, as ours and for QEMU to read only. Follows no link."""
+    """Move a file that QEMU wrote to `target`, change its owner to us and its mode to 0444.
+
+    Follows no symbolic link. Raises VmLost if the file is not a regular file.
+    """
     source.rename(target)
     with os.fdopen(open_untrusted(target)) as file:
         os.fchown(file.fileno(), os.geteuid(), os.getegid())
@@ -22,9 +25,12 @@ def take_over(source: Path, target: Path) -> None:
 
 
 def open_untrusted(path: Path) -> int:
-    """Open what QEMU wrote to read it: a regular file, and no link. Raises VmLost."""
+    """Open a file that QEMU wrote for reading; return its descriptor.
+
+    Raises VmLost unless it is a regular file, and OSError for a symbolic link.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise VmLost(f"QEMU left no file {path.name}")
+        raise VmLost(f"QEMU left no regular file {path.name}")
     return fd

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness: its tally in guest memory, and the verdict the host draws from it."""
+"""The witness: its tally in guest memory, and the verdict that the host draws from the tally."""

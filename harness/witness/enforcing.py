@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a rival's policy is in force, as the host reads it from the kernel's memory.
+"""A check, from the kernel's memory, that a rival's policy is loaded and enforced.
 
-Asked once, before any attacker's code runs: a variant that is not what it is called is refused.
+It runs once, before any attacker's code, so that no result is drawn on a variant whose policy is
+not in force.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _SECONDS = 60.0
 _FLAGS = ("initialized", "enforcing")
-"""What struct selinux_state says of itself (security/selinux/include/security.h)."""
+"""The flags of struct selinux_state that must be set (security/selinux/include/security.h)."""
 _DRACONIAN = 2
-"""Smack's rule for ptrace by which nobody traces another label (security/smack/smack.h)."""
+"""SMACK_PTRACE_DRACONIAN: no task may trace one of another label (security/smack/smack.h)."""
 _IMAGE = 0xFFFFFFFF80000000
-"""Where the kernel's own variables begin; what it allocates lies below."""
+"""Start of the kernel image's mapping. Memory that the kernel allocates has lower addresses."""
 
 
 def check_policy(policy: Policy, machine: Machine, kernel: KernelImage) -> None:
-    """Raise VmLost unless the policy is loaded and in force."""
+    """Raise VmLost unless the policy is loaded and enforced; UserError if pahole is missing."""
     with machine.paused():
         if missing := _CHECKS[policy.module](machine, kernel):
             raise VmLost(f"the policy of {policy.module} is not {missing} in this guest")
 
 
 def _selinux(machine: Machine, kernel: KernelImage) -> str:
-    """Say what it is not yet; empty if it is in force."""
+    """Return the first flag of SELinux that is not set, empty if all are."""
     offsets = _offsets(_types(machine, kernel), "selinux_state", _FLAGS)
     for flag, offset in offsets.items():
         if _read(machine, kernel, "selinux_state", 1, offset) != 1:
@@ -47,7 +48,11 @@ def _selinux(machine: Machine, kernel: KernelImage) -> str:
 
 
 def _smack(machine: Machine, kernel: KernelImage) -> str:
-    """The list of those who may override it is its own head as long as it is empty."""
+    """Return what Smack's policy is not, `draconian` or `sealed`; empty if it is in force.
+
+    It is sealed if the list of labels that may override it is not empty. The first element of an
+    empty list is the list's head, in the kernel image; of another list, in allocated memory.
+    """
     if _read(machine, kernel, "smack_ptrace_rule", 4) != _DRACONIAN:
         return "draconian"
     return "sealed" if _read(machine, kernel, "smack_onlycap_list", 8) >= _IMAGE else ""
@@ -57,7 +62,7 @@ _CHECKS: Mapping[str, Callable[[Machine, KernelImage], str]] = {
     "selinux": _selinux,
     "smack": _smack,
 }
-"""What each module's policy lacks to be in force."""
+"""For each security module, the function that returns what its policy is not; empty if nothing."""
 
 
 def _read(machine: Machine, kernel: KernelImage, symbol: str, size: int, offset: int = 0) -> int:
@@ -66,7 +71,7 @@ def _read(machine: Machine, kernel: KernelImage, symbol: str, size: int, offset:
 
 
 def _types(machine: Machine, kernel: KernelImage) -> bytes:
-    """Return the kernel's BTF, from where it lies in the paused guest."""
+    """Return the kernel's BTF, read from the paused guest's memory."""
     start, stop = (kernel.physical(f"__{end}_BTF") for end in ("start", "stop"))
     return b"".join(
         machine.read(at + machine.load_offset, min(_CHUNK, stop - at))
@@ -75,7 +80,7 @@ def _types(machine: Machine, kernel: KernelImage) -> bytes:
 
 
 def _offsets(types: bytes, structure: str, members: tuple[str, ...]) -> dict[str, int]:
-    """Return where the members lie, in bytes, by what pahole makes of the types."""
+    """Return the members' offsets in the structure, in bytes; pahole(1) reads them from the BTF."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(types)
         file.flush()
@@ -87,7 +92,7 @@ def _offsets(types: bytes, structure: str, members: tuple[str, ...]) -> dict[str
         except FileNotFoundError:
             raise UserError("pahole is missing", hint="apt-get install pahole") from None
         except subprocess.CalledProcessError as error:
-            raise VmLost(f"the guest's BTF is none: {error.stderr.strip()}") from None
+            raise VmLost(f"pahole cannot read the guest's BTF: {error.stderr.strip()}") from None
     found = {}
     for member in members:
         place = re.search(rf"\b{member};\s+/\*\s*(\d+)", said)

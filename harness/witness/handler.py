@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The handler as a scenario sees it: what it says comes from kernel memory, not the guest."""
+"""The handler as a scenario sees it, by facts from kernel memory, not from guest userspace."""
 
 from __future__ import annotations
 
@@ -26,46 +26,62 @@ if TYPE_CHECKING:
 PROGRAM = "umd_witness_umh"
 
 FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
-"""What a process's and a thread's code have in common: SHA-256's first round constants
-(FIPS 180-4, 4.2.2). With others they compute something else."""
+"""The first round constants of SHA-256 (FIPS 180-4, 4.2.2). The code of a handler process and that
+of a handler thread both contain them; with other constants they compute wrong replies."""
 
 HEARTBEAT = 10_000_000
-"""Nanoseconds from one beat to the next (heartbeat() of the witness)."""
+"""The heartbeat's period in nanoseconds (heartbeat() of the witness)."""
 
 _STARTTIME = 22
 
 RECORD = 2048
-"""Bytes of a `struct task_struct` in which the scheduler keeps what it needs."""
+"""Bytes at the start of a `struct task_struct` that contain the scheduler's fields."""
 
 
 class WayOut(IntEnum):
-    """What the handler with a backdoor can try (overlay/kernel/umd_witness/message.h)."""
+    """The escapes that a handler with a backdoor can try (overlay/kernel/umd_witness/message.h)."""
 
     OPENAT = 1
+    """The system call openat(2)."""
     INT80 = 2
+    """A 32-bit system call by int 0x80."""
     X32 = 3
+    """A system call of the x32 ABI."""
     IO_URING = 4
+    """A request through io_uring."""
     SIGRETURN = 5
+    """rt_sigreturn(2) with a forged frame."""
     STACK = 6
+    """Execution of code on its stack."""
     FLOOD = 7
+    """More replies than requests."""
     OVERSIZED = 8
+    """A reply that is too long."""
     LATE = 9
+    """A reply after the deadline."""
     INT80_READ = 10
+    """read(2) by int 0x80."""
 
 
 def start_time(stat: bytes) -> int:
-    """Field 22 of a process's stat. Its name, which is the second, may hold anything."""
+    """Return field 22, the start time in clock ticks after boot, of a /proc/<pid>/stat.
+
+    The second field, the process's name, may contain any bytes.
+    """
     return int(stat.rpartition(b")")[2].split()[_STARTTIME - 3])
 
 
 class Handler:
-    """The process (or kernel thread) under attack. `restarts` counts those that were asked for.
+    """The process or kernel thread under attack.
 
-    `start` is when it was started, in clock ticks after boot, as `note_start` found it. An attack
-    that is `anywhere` has arrived whoever is the object of the function that proves it.
+    If `anywhere`, a call of the function that proves the attack's arrival counts whatever its
+    arguments; otherwise the handler must be among them. All methods raise VmLost if the machine
+    is lost. Those that wait raise Silent, which is a VmLost, when their deadline has passed or
+    the guest's heartbeat has stopped.
     """
 
     name = PROGRAM
+    """The name of the handler's program, which is the process's name as well."""
     request_size = reply_size = 56
     """Bytes in a message: struct witness_message (overlay/kernel/umd_witness/message.h)."""
 
@@ -84,51 +100,59 @@ class Handler:
         self._witness = witness
         self._anywhere = anywhere
         self.restarts = 0
+        """How many handlers have ended by `restart`."""
         self.start = 0
+        """Its start time in clock ticks after boot, as of `note_start`."""
 
     @property
     def loader(self) -> str:
-        """The module that carries the handler."""
+        """The name of the module that carries the handler's program."""
         return self._variant.loader
 
     @property
     def pid(self) -> int:
-        """The pid of the handler that runs now."""
+        """The current handler's pid, from the tally."""
         return self._witness.read().pid
 
     def note_start(self, attacker: Attacker) -> None:
-        """Read from the guest when it was started: field 22 of /proc/<pid>/stat (proc_pid_stat(5)).
+        """Read the handler's start time from the guest, into `start` (proc_pid_stat(5), field 22).
 
-        The kernel asks ptrace's check about whoever reads that file: do it before what is watched.
+        To read that file the kernel performs a ptrace access check, which the witness would count:
+        call this before the attack.
         """
         self.start = start_time(attacker.read_file(f"/proc/{self.pid}/stat"))
 
     def symbol(self, name: str) -> int:
-        """The address of one of the handler's variables: secret, chain, request or reply."""
+        """Return the virtual address of a symbol of the handler's program.
+
+        Its variables are `secret`, `chain`, `request` and `reply`. Raises UserError for an unknown
+        name.
+        """
         return self._image.handler_symbol(PROGRAM, name)
 
     def offset(self, name: str) -> int:
-        """Where one of the handler's symbols lies in its file."""
+        """Return the file offset of a symbol in the handler's program."""
         with (self._image.handlers / PROGRAM).open("rb") as file:
             return int(next(ELFFile(file).address_offsets(self.symbol(name))))
 
     def physical(self, name: str) -> int:
-        """The physical address of `chain` or, of a process, of another variable.
+        """Return the physical address of a variable, by the handler's page table.
 
-        The host walks the page table that the witness names; root would have to search.
+        For a handler that is a kernel thread only `chain` is known. The host finds the page table
+        through the witness; root would have to search for it.
         """
         tally = self._witness.read()
         with self._machine.paused():
             return self._physical(tally, name)
 
     def is_accessed(self, name: str) -> bool:
-        """Whether the processor noted an access of the page of one of a process's variables."""
+        """Return the accessed bit of the page that has a variable of a handler process."""
         table = self._witness.read().page_table
         with self._machine.paused():
             return self._machine.is_accessed(table, self.symbol(name))
 
     def maps(self, address: int) -> bool:
-        """Whether a process has memory at this address."""
+        """Return whether a handler process has a page at this virtual address."""
         table = self._witness.read().page_table
         try:
             with self._machine.paused():
@@ -138,9 +162,10 @@ class Handler:
         return True
 
     def has_on_record(self, number: int) -> bool:
-        """Whether the kernel's record of it, its `struct task_struct`, has that 64-bit number now.
+        """Return whether the handler's `struct task_struct` contains this 64-bit number now.
 
-        The host looks from outside: of a number such as a count of nanoseconds, that is proof.
+        For a number that does not occur by chance, such as a time in nanoseconds, that proves
+        that the attacker read it from the handler.
         """
         watched = self._image.physical("watched") + self._machine.load_offset
         tally = self._witness.read()
@@ -150,28 +175,29 @@ class Handler:
         return (number,) in struct.iter_unpack("<Q", record)
 
     def has_kernel_symbol_at(self, address: int, kernel_symbol: str) -> bool:
-        """Whether that symbol of the kernel is what lies at a virtual address."""
+        """Return whether virtual address `address` is mapped to that symbol of the kernel."""
         linked = self._image.physical(kernel_symbol) + self._machine.load_offset
         tally = self._witness.read()
         with self._machine.paused():
             return self._machine.walk(tally.page_table, address) == linked
 
     def node(self, name: str) -> int:
-        """The memory node that one of its variables lies on: of two, each has half of memory."""
+        """Return the memory node of a variable: 0, or 1 for the upper half of memory."""
         return int(self.physical(name) >= self._machine.memory_size // 2)
 
     def requests(self) -> set[int]:
-        """The numbers of the latest requests."""
+        """Return the numbers of the latest requests, at most 128."""
         return {record.number for record in self._witness.read().records}
 
     def has_lied(self) -> bool:
-        """Whether any reply was wrong so far."""
+        """Return whether any reply was wrong so far."""
         return self._witness.read().count.wrong > 0
 
     def wait_for_request(self, *, seconds: float = 10) -> None:
-        """Return once the handler, restarted if need be, has answered a request sent after this.
+        """Wait until the handler has correctly answered a request sent after this call.
 
-        The next right reply may belong to one that is under way: the one after it does not.
+        That takes two correct replies, because the first may answer an earlier request. A dead
+        handler is restarted by the next request.
         """
         right = self._witness.read().count.right
         self._witness.wait(
@@ -179,7 +205,11 @@ class Handler:
         )
 
     def wait_for_arrival(self, *, seconds: float = 10) -> None:
-        """Return once the function that proves the attack's arrival has been called for it."""
+        """Wait until the function that proves the attack's arrival has been called.
+
+        That is the function of the scenario's `reach`, with the handler among its arguments
+        unless the scenario's target is another.
+        """
 
         def has_arrived(tally: Tally) -> bool:
             seen = tally.named[0]
@@ -188,7 +218,7 @@ class Handler:
         self._witness.wait(has_arrived, seconds=seconds, what="arrival of the attack")
 
     def wait_for_silence(self, *, silent: float = 1.2, seconds: float = 10) -> None:
-        """Return once a request has been unanswered for `silent` seconds: too late for it."""
+        """Wait until no correct reply has come for `silent` seconds."""
         right, since = -1, 0.0
 
         def is_silent(tally: Tally) -> bool:
@@ -197,24 +227,30 @@ class Handler:
                 right, since = tally.count.right, time.monotonic()
             return time.monotonic() - since > silent
 
-        self._witness.wait(is_silent, seconds=seconds, what="late reply")
+        self._witness.wait(is_silent, seconds=seconds, what="silence of the handler")
 
     def press_power_button(self) -> None:
-        """Press the machine's power button, as anybody who stands before it can."""
+        """Press the machine's power button, which the attacker is assumed to reach."""
         self._machine.press_power_button()
 
     def let_pass(self, nanoseconds: int) -> None:
-        """Return once so much of the guest's time has passed, as its heart counts it."""
+        """Wait until `nanoseconds` of the guest's time have passed, counted by heartbeats.
+
+        The deadline is 30 s of the host's time.
+        """
         end = self._witness.read().heartbeat + nanoseconds // HEARTBEAT
-        self._witness.wait(lambda tally: tally.heartbeat >= end, seconds=30, what="beat so late")
+        self._witness.wait(lambda tally: tally.heartbeat >= end, seconds=30, what="later heartbeat")
 
     def wait_for_failure(self, *, seconds: float = 10) -> None:
-        """Return once a request has failed, or the start of who would answer it."""
+        """Wait until a further request has failed, or the start of a handler for it."""
         failed = self._witness.read().count.failed
         self._witness.wait(lambda t: t.count.failed > failed, seconds=seconds, what="failure")
 
     def wait_for_rewind(self, *, seconds: float = 8) -> None:
-        """Return once the whole machine has gone back to an earlier moment of its life."""
+        """Wait until the machine has returned to an earlier state, such as a hibernation image.
+
+        The heartbeat's count is lower then.
+        """
         latest = 0
 
         def is_earlier(tally: Tally) -> bool:
@@ -222,12 +258,12 @@ class Handler:
             latest = max(latest, tally.heartbeat)
             return tally.heartbeat < latest
 
-        self._witness.wait(is_earlier, seconds=seconds, what="return to an earlier moment")
+        self._witness.wait(is_earlier, seconds=seconds, what="return to an earlier state")
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Have the kernel end the handler; return once it has started another, or tried to.
+        """End the handler through the witness; wait up to 10 s until the kernel starts another.
 
-        `meanwhile` is called first, and again until it has.
+        A failed start ends the wait as well. `meanwhile` is called repeatedly during the wait.
         """
         before = self._witness.read()
         starts, failed = before.count.starts, before.count.failed
@@ -242,7 +278,7 @@ class Handler:
         self._witness.wait(is_done, seconds=10, what="start")
 
     def flip_byte(self) -> None:
-        """Change one byte of the handler's state from outside the guest."""
+        """Invert the first byte of the handler's hash chain, from outside the guest."""
         tally = self._witness.read()
         with self._machine.paused():
             address = self._physical(tally, "chain")
@@ -250,15 +286,15 @@ class Handler:
             self._machine.write(address, bytes([byte[0] ^ 0xFF]))
 
     def break_out(self, way: WayOut) -> None:
-        """Have code inside the handler try a way out; whether it got away, the witness saw.
+        """Replace the handler by one with a backdoor, and make it try an escape.
 
-        It takes a handler with a backdoor in place of the honest one: the next start's.
+        The tally records whether the escape succeeded (`Tally.escape`).
         """
         self._witness.obey(Command.OPEN_BACKDOOR)
         self.wait_for_request()
         self._witness.obey(Command.TRY_ESCAPE, argument=way)
 
     def _physical(self, tally: Tally, name: str) -> int:
-        # A thread's chain lies in a module, wherever that was loaded: the witness says so.
+        # A thread's chain is in a module at an unknown address, which the tally has.
         known = tally.chain if name == "chain" else 0
         return self._machine.walk(tally.page_table, known or self.symbol(name))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether the handler became slow, by its replies' times before the attack and since."""
+"""Whether the handler became slow: its reply times before the attack and since."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ if TYPE_CHECKING:
     from harness.witness.tally import Tally
 
 SLOW_NS = 1_000_000_000
-"""A reply later than this is a disruption: half the test configuration's deadline, and over a
-hundred times what a reply takes without KVM."""
+"""A reply that took longer is a disruption. The limit is half the deadline of the test
+configuration, and over a hundred times the reply time without KVM."""
 
 MEDIAN_TIMES, P95_TIMES = 5, 10
-"""How many times what it was before makes the median, or the 95th percentile, a disruption."""
+"""The factors by which the median and the 95th percentile may grow; more is a disruption."""
 
 MEDIAN_FLOOR_NS, P95_FLOOR_NS = 1_000_000, 10_000_000
-"""What these are taken to be at least: a busy host alone delays some by a tick, and few by ten."""
+"""Lower bounds of the earlier median and percentile. A busy host alone delays some replies by a
+timer tick, and a few by ten."""
 
 ENOUGH = 16
-"""Replies on either side; with fewer, chance decides."""
+"""Replies needed before and after; with fewer, chance would decide."""
 
 
 def slowed(before: Tally, after: Tally) -> str:
-    """Say how slow the handler became, by the measures of architecture.md; empty if it did not."""
+    """Return how slow the handler became, as text; empty if it is within the limits above."""
     if after.slowest > max(SLOW_NS, before.slowest):
         return f"slowed to {after.slowest / 1e9:.1f} s"
     earlier, later = _times(before), _times(after, since=_last(before))
@@ -43,7 +44,10 @@ def slowed(before: Tally, after: Tally) -> str:
 
 
 def _times(tally: Tally, *, since: int = 0) -> list[int]:
-    """Nanoseconds of the witness's requests after number `since`, answered and not with a start."""
+    """Return the reply times, in ns, of the witness's own requests after number `since`.
+
+    Requests that failed, or that had to start a handler, are left out.
+    """
     kept = sorted((r for r in tally.records if r.number > since), key=lambda r: r.number)
     return [
         record.nanoseconds

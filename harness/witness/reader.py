@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads the tally from a paused machine's memory and commands the witness from outside (rule 1)."""
+"""Reads the tally from a paused machine's memory; commands the witness from outside (rule 1)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,24 @@ _COMMAND = struct.Struct(f"<III4x{tally.NAMED}q")
 """struct umd_witness_command (overlay/kernel/umd_witness/tally.h): the sequence number first."""
 
 TORN_TRIES = 100
+"""How often to read a tally that is being written, before the witness counts as stopped."""
 POLL_FIRST, POLL_LAST = 0.005, 0.02
+"""Seconds between two reads of the tally: the first interval, and the longest."""
 
 DEAD_SECONDS = 5
-"""A heart that has not beaten for so long has stopped: 500 beats are missing."""
+"""Without a beat for as many seconds, 500 beats, the heartbeat has stopped."""
 
 TRANSACTIONS = 16
-"""Requests in each phase of the aftermath: a pipe has 16 buffers (PIPE_DEF_BUFFERS in
-include/linux/pipe_fs_i.h), so whatever an attacker left queued in one has come out by then."""
+"""Requests in each phase of the aftermath. A pipe has 16 buffers (PIPE_DEF_BUFFERS in
+include/linux/pipe_fs_i.h), so as many requests read all that an attacker may have left in one."""
 
 
 class Witness:
-    """The witness of one machine. Every wait has a deadline in seconds."""
+    """The witness of one machine.
+
+    Deadlines are in seconds. A wait raises Silent when its deadline has passed, or when the
+    guest's heartbeat has stopped. All methods raise VmLost if the machine is lost.
+    """
 
     def __init__(self, machine: Machine, image: KernelImage) -> None:
         self._machine = machine
@@ -43,10 +49,12 @@ class Witness:
         )
         self._image = image
         self.secrets: set[bytes] = set()
+        """The SHA-256 hashes of all handlers' secrets seen in the tally so far."""
         self.heartbeat = HeartbeatTracker()
+        """The heartbeat, as of all reads of the tally."""
 
     def read(self) -> Tally:
-        """The tally now. Raises VmLost if it is none, or never at rest."""
+        """Return the current tally. Raises VmLost if it is malformed, or never consistent."""
         for _ in range(TORN_TRIES):
             with self._machine.paused():
                 stopped = time.monotonic()
@@ -56,10 +64,10 @@ class Witness:
             if parsed:
                 self.secrets.update(parsed.secrets_sha256)
                 return parsed
-        raise VmLost("the tally is never at rest: the witness was stopped while writing it")
+        raise VmLost("the tally is never consistent: the witness was stopped while writing it")
 
     def appear(self, *, seconds: float) -> None:
-        """Wait until the booting kernel has put its tally in place. Raises VmLost."""
+        """Wait until the booting kernel has set up its tally. Raises VmLost at the deadline."""
         deadline = time.monotonic() + seconds
         magic = tally.MAGIC.to_bytes(8, "little")
         while True:
@@ -71,18 +79,21 @@ class Witness:
             time.sleep(POLL_LAST)
 
     def taint(self) -> int:
-        """The kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst)."""
+        """Return the kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst)."""
         with self._machine.paused():
             return int.from_bytes(self._machine.read(self._tainted, 8), "little")
 
     def code(self) -> bytes:
-        """The witness's own code, as it is in the guest's memory now."""
+        """Return the witness's code as it is in guest memory now."""
         start, size = self._image.witness_code
         with self._machine.paused():
             return self._machine.read(start + self._machine.load_offset, size)
 
     def wait(self, done: Callable[[Tally], bool], *, seconds: float, what: str) -> Tally:
-        """Poll until `done`. Raises Silent after `seconds`, naming `what` did not happen."""
+        """Poll until `done` accepts the tally; return that tally.
+
+        Raises Silent after `seconds`, with `what` did not happen, a noun, in its message.
+        """
         deadline = time.monotonic() + seconds
         last = self.read()
         pause = POLL_FIRST
@@ -97,10 +108,11 @@ class Witness:
         return last
 
     def command(self, command: Command, *, argument: int = 0, functions: Sequence[int] = ()) -> int:
-        """Leave a command in the guest's memory, where the witness looks between requests.
+        """Write a command into guest memory; return its sequence number.
 
-        Its sequence number: the tally has it once the command is done. That of a command
-        which is not done yet, such as the one to park, is not used again.
+        The witness looks there between two requests. `Tally.command` has the number once the
+        command is done. `functions` are addresses relative to the tally, as in `Seen`. No number
+        is used twice, even if the earlier command (such as PARK) is not done.
         """
         addresses = (*functions, *(0,) * (tally.NAMED - len(functions)))
         with self._machine.paused():
@@ -119,21 +131,25 @@ class Witness:
         functions: Sequence[int] = (),
         seconds: float = 15,
     ) -> Tally:
-        """Give a command and wait until it is done; the tally then. Raises Silent."""
+        """Give a command, wait until it is done, and return the tally then."""
         sequence = self.command(command, argument=argument, functions=functions)
         return self.wait(
             lambda t: t.command == sequence, seconds=seconds, what=f"end of {command.name}"
         )
 
     def park(self, *, seconds: float = 10) -> Tally:
-        """Have it stop asking until the machine gets a new identity (rule 4)."""
+        """Stop the witness's requests until the machine gets a new generation id (rule 4)."""
         self.command(Command.PARK)
         return self.wait(
             lambda t: t.state is WitnessState.PARKED, seconds=seconds, what="parked witness"
         )
 
     def aftermath(self, *, seconds: float = 45) -> Tally:
-        """Go on, restart, reload, TRANSACTIONS requests each; the tally after that (rule 2)."""
+        """Run the aftermath (rule 2); return the tally after it.
+
+        Its three phases have `TRANSACTIONS` requests each: the handler as it is, a restarted
+        handler, and a handler of a reloaded loader.
+        """
         self.command(Command.AFTERMATH, argument=TRANSACTIONS)
         return self.wait(
             lambda t: t.state is WitnessState.DONE, seconds=seconds, what="end of the aftermath"

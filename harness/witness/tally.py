@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tally as the kernel lays it out (overlay/kernel/umd_witness/tally.h), parsed strictly."""
+"""The tally in guest memory (overlay/kernel/umd_witness/tally.h), parsed strictly."""
 
 from __future__ import annotations
 
@@ -11,63 +11,105 @@ from typing import Any
 from harness.host.errors import VmLost
 
 MAGIC = 0x5353454E54495755
+"""`UWITNESS`, the tally's first 8 bytes."""
 VERSION = 5
+"""The layout's version, raised here and in tally.h with every change."""
 PHASES = 3
+"""Phases of the aftermath."""
 RECORDS = 128
+"""The latest requests that are kept."""
 SECRETS = 16
+"""The latest handlers whose secrets' hashes are kept."""
 NAMED = 8
+"""Functions that the witness can watch at a time."""
 HOOKS = 64
+"""Hooks of security modules that are counted."""
 
 
 class WitnessState(IntEnum):
     """What the witness is doing."""
 
     BOOTING = 0
+    """It has not started yet."""
     RUNNING = 1
+    """It sends requests."""
     PARKED = 2
+    """It sends no request until the machine gets a new generation id."""
     AFTERMATH = 3
+    """It runs the aftermath."""
     DONE = 4
+    """The aftermath is over; it sends requests."""
 
 
 class Violation(IntFlag):
-    """What is no longer as the kernel set it up."""
+    """Properties of the handler that are no longer as the kernel set them up.
+
+    From SECCOMP on, the handler is compared with the first handler, which started before any
+    attack.
+    """
 
     TRACED = 1
+    """The handler has a tracer."""
     ADOPTED = 2
+    """Its parent is not the task that forked it."""
     FOREIGN_EXE = 4
+    """Its program is not on the blob's mount."""
     SECCOMP = 8
+    """Its seccomp filter."""
     MARK = 0x10
+    """Its mark of the umd LSM."""
     LOCKED = 0x20
+    """The number of its locked pages."""
     SWAPPED = 0x40
+    """It has swapped pages."""
     MAPPED = 0x80
+    """The size of its address space, or of the code in it."""
     PIPES = 0x100
+    """The processes that have its pipes open."""
     LIMITS = 0x200
+    """Its resource limits."""
     POLICY = 0x400
+    """Its scheduling policy, priority, CPUs, memory nodes or timer slack."""
     CGROUP = 0x800
+    """Its cgroup."""
     CREDENTIALS = 0x1000
+    """Its credentials."""
     OOM_SCORE = 0x2000
+    """Its OOM score adjustment."""
     IMAGE = 0x4000
+    """Its text or read-only data differ from the blob's."""
     PERF = 0x8000
+    """It has perf events."""
     UPROBED = 0x10000
+    """Its code has, or had, breakpoints."""
     FAULTS = 0x20000
+    """Fault injection applies to its calls."""
     DUMP = 0x40000
+    """Whether it can dump core, or what the dump would contain."""
     ROOT = 0x80000
+    """Its root directory."""
 
     @property
     def word(self) -> str:
-        """Its name as it is printed."""
+        """Its name as printed in details: lower case, with spaces."""
         return str(self.name).lower().replace("_", " ")
 
 
 class Command(IntEnum):
-    """What the host may ask of the witness."""
+    """The host's commands to the witness."""
 
     PARK = 1
+    """Send no request until the machine gets a new generation id."""
     AFTERMATH = 2
+    """Run the aftermath, with as many requests in each phase as the argument says."""
     WATCH = 3
+    """Count the calls of the functions given."""
     OPEN_BACKDOOR = 4
+    """Replace the handler's program by the one with a backdoor, from the next start on."""
     TRY_ESCAPE = 5
+    """Make the handler with the backdoor try a way out, a `WayOut`, the argument."""
     RESTART = 6
+    """End the handler; the next request starts another."""
 
 
 class _ServiceCounts(ctypes.LittleEndianStructure):
@@ -156,93 +198,133 @@ SIZE = ctypes.sizeof(_Layout)
 
 @dataclass(frozen=True)
 class ServiceCounts:
-    """Requests sent, answered right or wrong, failed; starts, and those that were part of a load;
-    the last failure's -errno or 0."""
+    """Counts of the handler's service, since boot or in one phase of the aftermath."""
 
     sent: int
+    """Requests sent."""
     right: int
+    """Requests answered correctly."""
     wrong: int
+    """Requests answered wrongly."""
     failed: int
+    """Requests without an answer."""
     starts: int
+    """Starts of the handler."""
     loads: int
+    """Starts of the handler that were part of a load of its loader."""
     error: int
+    """The last failure's negated errno; 0 if none failed."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One of the last requests; `error` is 0 or -errno."""
+    """One of the latest requests."""
 
     number: int
+    """Its number."""
     generation: int
+    """Which start of the handler it was sent to."""
     error: int
+    """The negated errno that it failed with; 0 if it was answered."""
     wrong: bool
+    """Whether the reply was wrong."""
     nanoseconds: int
+    """Its reply time; 0 for a request of another manager."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Calls of a function, with the handler among the arguments and without.
-
-    `function` is how far it lies from the tally, in bytes, wherever the kernel was loaded to.
-    """
+    """Calls of a watched function by tasks other than the handler."""
 
     function: int
+    """Its address minus the tally's, which KASLR does not change; 0 if it cannot be watched."""
     on_handler: int
+    """Calls with the handler among the arguments."""
     elsewhere: int
+    """Calls by user tasks without the handler among the arguments."""
 
 
 @dataclass(frozen=True)
 class Hook:
-    """Calls of a security module's hook on the handler, and whether it returns anything."""
+    """Calls of one of the hooks of security modules (`security_*`)."""
 
     function: int
+    """Its address minus the tally's."""
     on_handler: int
+    """Calls with the handler as an argument."""
     can_refuse: bool
+    """Whether the hook returns a value, and so can refuse."""
 
 
 @dataclass(frozen=True)
 class Escape:
-    """Ways out that the handler with a backdoor was asked to try; calls outside the allow-list
-    that returned; the last one's number, whether it was a 32-bit one, and what it returned.
-    `failed` of the requests were not answered in time; `exits` handlers had ended by the last."""
+    """The attempts of the handler with a backdoor to escape (TRY_ESCAPE)."""
 
     asked: int
+    """Ways out that the handler was asked to try."""
     returned: int
+    """System calls outside the allow-list that returned."""
     call: int
+    """The number of the last of these calls."""
     compat: bool
+    """Whether that was a 32-bit call (int 0x80)."""
     result: int
+    """What that call returned."""
     failed: int
+    """Requests to try that were not answered in time."""
     exits: int
+    """`Tally.exits` when the last way out was asked for."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What the witness saw up to one moment. Addresses are the guest's, times nanoseconds."""
+    """What the witness has recorded up to one moment."""
 
     heartbeat: int
+    """Beats so far, one every 10 ms, whatever the handler does."""
     state: WitnessState
+    """What the witness is doing."""
     command: int
+    """The sequence number of the last command taken."""
     phase: int
+    """Phases of the aftermath begun."""
     generation: int
+    """Starts of the handler so far."""
     pid: int
+    """The handler's pid."""
     violations: Violation
+    """All violations seen so far."""
     vmforks: int
+    """New generation ids of the machine seen, after each of which the kernel reseeds."""
     slowest: int
+    """The longest reply time of an answered request, in nanoseconds."""
     page_table: int
+    """Physical address of the handler's top-level page table."""
     chain: int
+    """Virtual address of a kernel thread's hash chain; 0 for a process."""
     count: ServiceCounts
+    """The counts since boot."""
     phases: tuple[ServiceCounts, ...]
+    """The counts of each phase of the aftermath."""
     secrets_sha256: tuple[bytes, ...]
+    """SHA-256 hashes of the secrets of the latest handlers."""
     records: tuple[Record, ...]
+    """The latest requests, in no order."""
     exits: int
+    """Handlers that have ended, for whatever cause."""
     exit_code: int
+    """The last one's wait status, as in wait(2)."""
     demoted: int
+    """How often the witness had lost its own priority."""
     escape: Escape
+    """The escapes tried by a handler with a backdoor."""
     named: tuple[Seen, ...]
+    """The calls of the functions of the last WATCH, in its order."""
     hooks: tuple[Hook, ...]
+    """The hooks called, in the order of their first calls."""
 
     def as_json(self) -> dict[str, Any]:
-        """The tally as it is kept beside the results."""
+        """Return the tally as it is stored beside the results."""
         return {
             "heartbeat": self.heartbeat,
             "state": self.state.name.lower(),
@@ -270,20 +352,20 @@ def _count(raw: _ServiceCounts) -> ServiceCounts:
 
 
 def heartbeat(data: bytes) -> int:
-    """The heartbeat's count, which is whole even while the rest is being written."""
+    """Return the heartbeat's count, which is valid even while the rest is being written."""
     return int(_Layout.from_buffer_copy(data).heartbeat)
 
 
 def parse(data: bytes) -> Tally | None:
-    """The tally in `data`, or None if it was being written when the machine was paused.
+    """Parse a tally; return None if the machine was paused while the witness wrote the tally.
 
-    Raises VmLost if this is no tally of this version: nothing may be concluded from it.
+    Raises VmLost if the data is not a tally of this version, from which no verdict can be drawn.
     """
     if len(data) != SIZE:
         raise VmLost(f"the tally has {len(data)} bytes, not {SIZE}")
     raw = _Layout.from_buffer_copy(data)
     if (raw.magic, raw.version, raw.size) != (MAGIC, VERSION, SIZE):
-        raise VmLost(f"no tally: magic {raw.magic:#x}, version {raw.version}, size {raw.size}")
+        raise VmLost(f"not a tally: magic {raw.magic:#x}, version {raw.version}, size {raw.size}")
     if raw.sequence % 2:
         return None
     try:

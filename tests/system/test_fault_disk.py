@@ -88,7 +88,7 @@ def test_a_disk_without_room_for_a_state(
     disk = small_disk(size * MIB)
     cache = on(disk, place)
     told = place.run(XDG_CACHE_HOME=str(disk)).told()
-    assert "the state of 6.12-baseline may need 256 MiB" in told
+    assert "the saved state of 6.12-baseline may need 256 MiB" in told
     assert "free some space" in told
     header, verdicts = place.kept()
     assert (header["exit_status"], verdicts) == (2, {})

@@ -134,7 +134,9 @@ def test_an_attack_that_takes_the_machine_down_leaves_nothing_to_look_at() -> No
     ) as person:
         status, said = person.end()
     assert status == 2
-    assert re.search(r"nothing is left to look at .*sysrq triggered crash; take --at before", said)
+    assert re.search(
+        r"the machine of .* did not survive: .*sysrq triggered crash; use --at before", said
+    )
 
 
 def test_a_machine_that_ends_says_so() -> None:

@@ -38,7 +38,7 @@ def test_segments_are_what_the_headers_say() -> None:
 
 
 def test_what_is_no_core_is_refused() -> None:
-    with pytest.raises(VmLost, match="no ELF file"):
+    with pytest.raises(VmLost, match="not an ELF file"):
         segments(b"root:x:0:0")
 
 

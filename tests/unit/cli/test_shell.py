@@ -48,7 +48,7 @@ for name in {names}:
             ["--scenario", "escape_openat", "--variant", "kthread"],
             "escape_openat is n/a on kthread: code inside a kernel thread is kernel code",
         ),
-        ([], "shell takes a terminal, and standard input or output is none"),
+        ([], "shell needs a terminal, and standard input or output is none"),
     ],
     ids=["variant", "name", "file", "at", "boot", "na", "no-terminal"],
 )
@@ -129,5 +129,5 @@ def test_a_socket_that_has_no_place_is_told(
     deep = tmp_path / ("x" * 100)
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    with pytest.raises(UserError, match=r"no socket at .*; set TMPDIR"), debugger():
+    with pytest.raises(UserError, match=r"cannot create a socket at .*; set TMPDIR"), debugger():
         pytest.fail("it has no place")

@@ -102,7 +102,7 @@ def test_the_machine_has_the_disk_the_card_and_a_way_to_its_agent(
 def test_it_takes_a_kernel_that_mounts_the_disk_and_drives_the_card(
     made: GuestImage, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="takes a kernel with EXT4_FS, VIRTIO_NET"):
+    with pytest.raises(UserError, match="needs a kernel with EXT4_FS, VIRTIO_NET"):
         IMAGE.spec(PLAIN, kernel(tmp_path, "VIRTIO_BLK"), made, interactive=False)
 
 

@@ -73,7 +73,7 @@ def test_a_tally_of_another_length_is_none(size: int) -> None:
     ],
 )
 def test_what_is_no_tally_of_this_version_is_none(field: dict[str, int]) -> None:
-    with pytest.raises(VmLost, match="no tally: magic"):
+    with pytest.raises(VmLost, match="not a tally: magic"):
         parse(layout(**field))
 
 
