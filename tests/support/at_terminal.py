@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A person at a terminal, who types a command of the harness's and reads what it prints."""
+"""A pseudoterminal that runs a command of the harness: a test types there and reads its output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUIET_SECONDS = 3.0
 
 
 class AtTerminal:
-    """`umd-harness ARGUMENTS` on a terminal of its own, killed at the end of the `with` block."""
+    """`umd-harness ARGUMENTS` on its own pseudoterminal, killed at the end of the `with` block."""
 
     def __init__(self, *arguments: str, where: Path | None = None) -> None:
         self.seen = b""
@@ -45,11 +45,11 @@ class AtTerminal:
         os.close(self._controller)
 
     def type(self, text: bytes) -> None:
-        """Type it as it is; a line ends with a newline."""
+        """Type these bytes; a line ends with a newline."""
         os.write(self._controller, text)
 
     def read_until(self, text: bytes) -> bytes:
-        """Read until `text` comes; all that came since the last call."""
+        """Read until `text` is printed; return all output since the last call."""
         deadline = time.monotonic() + DEADLINE
         came, self.seen = self.seen, b""
         while text not in came:
@@ -61,14 +61,14 @@ class AtTerminal:
         return came + text
 
     def is_quiet(self) -> bool:
-        """Whether nothing comes for a while."""
+        """Return whether nothing is printed for a while."""
         return not self.seen and not self._has_more(QUIET_SECONDS)
 
     def _has_more(self, seconds: float = 0.2) -> bool:
         return bool(select.select([self._controller], [], [], seconds)[0])
 
     def end(self) -> tuple[int, str]:
-        """Wait for the command's end; its status, and what it printed last."""
+        """Wait for the command's end; return its exit status and its last output."""
         status = None
         while status is None or self._has_more():
             if self._has_more():

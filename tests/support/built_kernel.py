@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel that is already built, in miniature: real ELF files, with a bzImage around one."""
+"""A small built kernel: real ELF files, and a bzImage with one of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUILT = {
 
 
 def elf(path: Path, *, build_id: str = "0x" + "ab" * 20, btf: bool = True, bits: int = 64) -> Path:
-    """Link an ELF file with that build id, and a section of BTF's name."""
+    """Link an ELF file with that build id, and a section named .BTF."""
     section = 'char btf[] __attribute__((section(".BTF"))) = "x";' if btf else ""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = path.with_suffix(".c")
@@ -33,7 +33,7 @@ def elf(path: Path, *, build_id: str = "0x" + "ab" * 20, btf: bool = True, bits:
 
 
 def bzimage(path: Path, vmlinux: Path, compress: Callable[[bytes], bytes]) -> Path:
-    """Put a compressed vmlinux where the boot protocol's header says."""
+    """Put a compressed vmlinux at the offset in the boot protocol's header."""
     inside = vmlinux.read_bytes()
     payload = compress(inside) + struct.pack("<I", len(inside))
     image = bytearray(1024 + 64)

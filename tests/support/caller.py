@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A process in the guest whose system calls may block, since the agent's own may not."""
+"""A process in the guest whose system calls may block; those of the agent may not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Caller:
         self._tracee.run_to_entry("pause")
 
     def start(self, call: str, *args: int | bytes) -> None:
-        """Make a system call and leave it running."""
+        """Start a system call, without waiting for its end."""
         registers, at = self._tracee.registers(), ARENA
         registers["orig_rax"] = NUMBERS[call]
         for name, arg in zip(_ARGUMENTS, args, strict=False):
@@ -60,7 +60,7 @@ class Caller:
         self._attacker.ptrace(PTRACE_SYSCALL, self.pid)
 
     def finish(self, *, seconds: float = 10) -> int:
-        """Wait for the running call's end; its raw result, negative if it failed."""
+        """Wait for the running call's end; return its raw result, negative for an errno."""
         status = self.status(seconds=seconds)
         assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == _SYSCALL_STOP, hex(status)
         result = self._tracee.registers()["rax"]
@@ -68,12 +68,12 @@ class Caller:
         return result - (1 << 64) if result >> 63 else result
 
     def call(self, call: str, *args: int | bytes) -> int:
-        """Make a system call that ends soon; its raw result."""
+        """Make a system call that ends soon; return its raw result."""
         self.start(call, *args)
         return self.finish()
 
     def status(self, *, seconds: float = 10) -> int:
-        """Wait until the process stops or ends; its wait status."""
+        """Wait until the process stops or ends; return its wait status."""
         deadline = time.monotonic() + seconds
         while True:
             pid, status = self._attacker.waitpid(self.pid, WNOHANG | WALL)
@@ -83,7 +83,7 @@ class Caller:
             time.sleep(POLL_SECONDS)
 
     def is_busy(self) -> bool:
-        """Whether the call waits for something; only to be asked of a call that does not end."""
+        """Return whether the running call sleeps; the call must not end by itself."""
         while True:
             stat = self._attacker.read_file(f"/proc/{self.pid}/stat")
             if (state := stat.rpartition(b")")[2].split()[0]) != b"R":  # on its way there

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cells made up for a test: an attack of the test's own, run as any scenario is."""
+"""Cells for one test: an attack that the test defines, run like any scenario."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Cells:
     vmcore: Path | None = None
 
     def run(self, attack: Attack, variant: str = "baseline", **declared: Any) -> Outcome:
-        """Run `attack`, which declares what proc_mem_write does but for `declared`."""
+        """Run `attack` as a scenario declared like proc_mem_write, except for `declared`."""
         usual: dict[str, Any] = {
             "effect": Effect.INTEGRITY,
             "call": "openat",
@@ -65,7 +65,7 @@ class Cells:
         return lab.run(Cell(lab.line, variant, NAME), vmcore=self.vmcore)
 
     def left(self) -> list[Path]:
-        """What is left of machines: their directories, and the processes that run in them."""
+        """Return the remains of machines: their directories, and the processes that run in them."""
         processes = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -96,7 +96,7 @@ def cells(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cells]:
 
 
 def touch(attacker: Attacker, handler: Handler) -> None:
-    """Do to the handler what is seen in the kernel and harms nothing."""
+    """Reach the handler in the kernel without any harm to it."""
     attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY).close()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Starts the command line as a process of its own, above a scripted lab."""
+"""Starts the command line as a process, on top of a scripted lab."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def command(
     whole: bool = False,
     isolated_us: int = 205,
 ) -> list[str]:
-    """The command above a scripted lab; its corpus is the small one, but for `whole`."""
+    """The command on top of a scripted lab, with the small corpus unless `whole`."""
     driver = DRIVER.format(
         here=str(HERE),
         script=script,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which cells are run on every engine, and held against what the default one gives.
+"""The cells that run on every engine and are compared with the default engine's results.
 
 Of each file of the corpus, which is a class of attacks, the first two; not those that take the
 whole machine down, whose end is the same however it booted, nor those that freeze it, and with it
@@ -33,7 +33,7 @@ FEW = 10
 
 
 def classes() -> dict[str, list[Scenario]]:
-    """The scenarios that count, by their files' names."""
+    """The compared scenarios, by the names of their files."""
     found = defaultdict(list)
     for scenario in SCENARIOS.values():
         own = scenario.ends_machine or scenario.freezes or scenario.on_disk
@@ -58,13 +58,13 @@ def _cells(scenarios: Iterable[Scenario]) -> list[Cell]:
 
 @dataclass
 class Engines:
-    """Runs cells on any engine. What the default one gives is kept, to be held against others."""
+    """Runs cells on any engine, and keeps the default engine's results for the comparison."""
 
     labs: dict[str, Lab] = field(default_factory=dict)
     usual: dict[Cell, Outcome] = field(default_factory=dict)
 
     def compare(self, engine: str, cell: Cell) -> None:
-        """Fail unless the cell comes out on `engine` as it does on the default one."""
+        """Fail unless the cell has the same result on `engine` as on the default engine."""
         if cell not in self.usual:
             self.usual[cell] = run_rounds(SHIPPED, self.lab(MICROVM.name), cell)
         usual, found = self.usual[cell], run_rounds(SHIPPED, self.lab(engine), cell)
@@ -84,5 +84,5 @@ class Engines:
 
 
 def _told(outcome: Outcome) -> tuple[Verdict, Axes, tuple[str, ...]]:
-    """What must be the same on every engine: the verdict, what was lost, what was gained."""
+    """The parts of a result that must be equal on every engine: verdict, axes and gains."""
     return outcome.verdict, outcome.axes, outcome.gained

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""As much of a kernel and of a guest image as an engine takes to describe its machine."""
+"""The parts of a kernel and a guest image that an engine needs to specify its machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def guest(place: Path) -> GuestImage:
 
 
 def module(folder: Path, name: str, *, depends: str) -> Path:
-    """A file with the notes of a module and nothing else."""
+    """A module file that has only its .modinfo section."""
     source = folder / f"{name}.c"
     notes = f'__attribute__((section(".modinfo"))) char d[] = "name={name}\\0depends={depends}";'
     source.write_text(notes)

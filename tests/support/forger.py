@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What forgers share: how to lie on the agent's channel, and what a run makes of a made-up cell."""
+"""Forged replies on the agent's channel, and the result that a run draws from a forging attack."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NEVER_REACHED = "the attack never reached the handler in the kernel"
 
 
 def frame(ident: int, result: int) -> bytes:
-    """A reply as the agent would send it, with no bytes read back."""
+    """A reply in the agent's format, without returned memory."""
     return struct.pack("<IIq", 12, ident, result)
 
 
@@ -45,12 +45,12 @@ def last_request(attacker: Attacker) -> int:
 
 
 def hurry(attacker: Attacker, seconds: float = 0.5) -> None:
-    """Have the host wait for a reply no longer than that: for tests of what never comes."""
+    """Shorten the host's deadline for a reply, for tests in which no reply comes."""
     attacker._channel._reply_seconds = seconds
 
 
 def forge(attacker: Attacker, *results: int) -> None:
-    """Answer the calls to come before they are made, and stop the agent from making them."""
+    """Send the replies of the coming calls in advance, and stop the agent before them."""
     agent = attacker.getpid()
     now = last_request(attacker)
     answers = [frame(now + 2 + number, result) for number, result in enumerate((0, *results))]
@@ -72,18 +72,18 @@ def wait_for(attacker: Attacker, path: str) -> None:
 
 
 def write(attacker: Attacker, path: str, text: str) -> None:
-    """Turn one of the kernel's knobs."""
+    """Write a value to one of the kernel's settings."""
     attacker.write_file(path, text.encode())
 
 
 def sysrq(attacker: Attacker, keys: str) -> None:
-    """Press keys that the kernel heeds whoever else is alive."""
+    """Trigger a SysRq command, which the kernel executes even if no process runs."""
     for key in keys:
         write(attacker, "/proc/sysrq-trigger", key)
 
 
 def results(cells: Cells, attack: Attack, *variants: str, **declared: Any) -> dict[str, Result]:
-    """What a run reports of an attack on its control and `variants`, the references being sound."""
+    """The results of an attack on its control and on `variants`, with good reference cells."""
     line, chosen = cells.lab.line, ("baseline", *variants)
     outcomes = {
         Cell(line, variant, name): Outcome(

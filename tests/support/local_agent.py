@@ -34,13 +34,13 @@ def programs() -> Path:
 
 
 def guest() -> GuestImage:
-    """As much of an image as an attacker needs."""
+    """The parts of a guest image that an Attacker needs."""
     return GuestImage(key="", initramfs=programs() / "none", payloads=programs())
 
 
 @contextmanager
 def agent_stream() -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
-    """Run an agent; our end of its stream, and its process."""
+    """Run an agent; return the host's end of its stream, and its process."""
     ours, its = socket.socketpair()
     with ours:
         with its:
@@ -55,6 +55,6 @@ def agent_stream() -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
 
 @contextmanager
 def local_attacker() -> Iterator[Attacker]:
-    """An attacker whose guest is this host."""
+    """An attacker whose system calls run on this host."""
     with agent_stream() as (stream, _):
         yield Attacker(Channel(stream, reply_seconds=5), guest())

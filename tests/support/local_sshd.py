@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An SSH server on this host that behaves as a test says; each session runs the real agent."""
+"""An SSH server on this host whose behaviour a test defines; each session runs the real agent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def new_key() -> paramiko.PKey:
 
 
 class Sshd(paramiko.ServerInterface):
-    """What it lets in, and what it does with a program or a subsystem."""
+    """The server's policy for logins, programs and subsystems."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Sshd(paramiko.ServerInterface):
 
 
 def run_agent(channel: paramiko.Channel) -> None:
-    """The real agent behind a session's streams."""
+    """Run the real agent on a session's streams."""
     with agent_stream() as (ours, _):
         back = threading.Thread(target=_copy, args=(ours, channel), daemon=True)
         back.start()
@@ -83,7 +83,7 @@ def sshd(
     program: Callable[[paramiko.Channel], None] = run_agent,
     subsystem: Callable[[paramiko.Channel], None] | None = None,
 ) -> Iterator[int]:
-    """A server that has the login's host key; its port."""
+    """A server with the login's host key; yields its port."""
 
     def serve(connection: socket.socket) -> None:
         transport = paramiko.Transport(connection)
@@ -103,7 +103,7 @@ def sshd(
 
 @contextmanager
 def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A port at which `serve` is given every connection, in a thread of its own."""
+    """A port at which `serve` handles every connection, each in its own thread."""
 
     def accept() -> None:
         with suppress(OSError):
@@ -134,6 +134,6 @@ def _copy(
 
 
 def _quietly(what: Callable[[Any], None], argument: object) -> None:
-    """Do it; the other side may be gone."""
+    """Call it, and ignore that the peer has closed the connection."""
     with suppress(OSError, EOFError, paramiko.SSHException):
         what(argument)

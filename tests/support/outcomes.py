@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Outcomes of the small corpus: all as expected, but for those that a test names."""
+"""Outcomes of the small corpus: all as expected, except those that a test names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTROL = cell("baseline", "proc_mem_write")
 
 
 def as_expected(corpus: Corpus = SMALL, /, **script: Outcome) -> dict[Cell, Outcome]:
-    """Every cell's outcome as expected, but for those named `variant__scenario`."""
+    """Every cell's outcome as expected, except those named `variant__scenario`."""
     lab = ScriptedLab(corpus=corpus)
     outcomes = {one: lab.run(one) for one in all_cells(corpus)}
     for name, given in script.items():

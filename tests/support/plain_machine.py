@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine as the default engine boots it, of files that need not be there."""
+"""The specification of a default engine's machine; its files need not exist."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests of the rivals that no cell gets: whose policy is not in force, or is none at all."""
+"""Guests of the rivals that the harness refuses: their policy is not enforced, or not loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def booted(
     lab: Lab, spec: MachineSpec, *, seconds: float
 ) -> Iterator[tuple[Machine, Witness, Attacker]]:
-    """A guest that was just booted and has a handler, whether its policy is in force or not."""
+    """A booted guest with a handler, whether or not its policy is enforced."""
     with Machine.boot(spec, lab.accelerator) as machine:
         witness = Witness(machine, lab.image)
         witness.appear(seconds=seconds)
@@ -34,7 +34,7 @@ def booted(
 
 
 def console_without_handler(lab: Lab, spec: MachineSpec, *, seconds: float) -> str:
-    """What a guest prints in whose boot there never is a handler that answers."""
+    """The console of a guest in which no handler ever answers."""
     with Machine.boot(spec, lab.accelerator) as machine:
         witness = Witness(machine, lab.image)
         witness.appear(seconds=seconds)

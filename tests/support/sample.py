@@ -37,7 +37,7 @@ _LOG_BYTES = 256 << 10
 
 
 class Sample:
-    """Drives the sample with the attacker's system calls; `fd` is for one other process to use."""
+    """Drives the sample with the attacker's system calls; `fd` is for one other process."""
 
     def __init__(self, attacker: Attacker, driver: Driver = SAMPLE) -> None:
         self._attacker = attacker
@@ -48,11 +48,11 @@ class Sample:
         self.fd = attacker.open(driver.file, O_WRONLY).fd
 
     def write(self, text: str) -> None:
-        """Ask for an offset, or what else the driver takes. Raises GuestError with its answer."""
+        """Send a request, by default for an offset. Raises GuestError with the driver's errno."""
         assert self._attacker.write(self._own_fd, text.encode()) == len(text)
 
     def refused(self, text: str) -> tuple[int, float]:
-        """Ask for what is refused; the errno, and after how many seconds."""
+        """Send a request that is refused; return the errno, and the seconds until it came."""
         start = time.monotonic()
         try:
             self._attacker.write(self._own_fd, text.encode())
@@ -93,7 +93,7 @@ class Sample:
         return self.started[-1]
 
     def is_there(self, pid: int) -> bool:
-        """Whether a process is there, dying or not, but no zombie."""
+        """Return whether a process exists and is not a zombie."""
         try:
             status = self._attacker.read_file(f"/proc/{pid}/status")
         except OSError:
@@ -101,7 +101,7 @@ class Sample:
         return b"State:\tZ" not in status and b"State:\tX" not in status
 
     def wait_gone(self, pid: int, *, seconds: float = 5) -> None:
-        """Wait until a process is no more."""
+        """Wait until a process has ended."""
         deadline = time.monotonic() + seconds
         while self.is_there(pid):
             assert time.monotonic() < deadline, f"process {pid} is still there"

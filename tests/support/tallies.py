@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tallies made by hand: as the bytes the guest's memory holds, and as what is read from them."""
+"""Tallies made by hand: as the bytes in guest memory, and as parsed from them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BROKEN = AttemptEnd(End.BROKEN, "unexpected ENOENT at openat")
 
 
 def layout(**fields: int) -> bytes:
-    """The bytes of a tally at rest in which every field but `fields` tells its place."""
+    """The bytes of a consistent tally; each field except `fields` has a value of its own."""
     head = {
         "magic": MAGIC,
         "version": VERSION,
@@ -76,7 +76,7 @@ def layout(**fields: int) -> bytes:
 
 
 def count(**numbers: int) -> ServiceCounts:
-    """A count, zero where nothing is said."""
+    """Service counts that are 0 except for `numbers`."""
     return replace(
         ServiceCounts(sent=0, right=0, wrong=0, failed=0, starts=0, loads=0, error=0), **numbers
     )
@@ -87,7 +87,7 @@ WHOLE_PHASES = (
     count(sent=16, right=16, starts=1),
     count(sent=16, right=16, starts=1, loads=1),
 )
-"""What an aftermath leaves in which nothing went wrong."""
+"""The tally after an aftermath in which nothing went wrong."""
 
 BEFORE = Tally(
     heartbeat=100,
@@ -124,7 +124,7 @@ AFTER = replace(
 
 
 def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
-    """Evidence of an attack that arrived and did nothing, but for what is said."""
+    """Evidence of an attack that arrived and had no effect, except for `other`."""
     usual: dict[str, Any] = {
         "before": BEFORE,
         "attacked": BEFORE,

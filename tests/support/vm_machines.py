@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Machines for the tests of harness/vm, with a cache of their own: no witness, no handler."""
+"""Machines for the tests of harness/vm, with a separate cache, without witness and handler."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOOT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Machines:
-    """What makes machines of one spec, and the folder of their cache."""
+    """Creates machines of one specification; `cache` is the folder of their cache."""
 
     lab: Lab
     spec: MachineSpec
@@ -40,23 +40,23 @@ class Machines:
 
     @property
     def accelerator(self) -> Accelerator:
-        """What they run under."""
+        """Their accelerator."""
         return self.lab.accelerator
 
     @contextmanager
     def boot(self) -> Iterator[Machine]:
-        """A machine from its reset vector on."""
+        """A machine that has just started to boot."""
         with Machine.boot(self.spec, self.accelerator) as machine:
             yield machine
 
     @contextmanager
     def restore(self) -> Iterator[Machine]:
-        """A machine whose agent has answered once."""
+        """A machine restored from the state in which its agent has answered once."""
         with Machine.restore(self.spec, self.accelerator, self.state()) as machine:
             yield machine
 
     def state(self) -> SavedState:
-        """The saved state, made by the first who wants it."""
+        """The saved state, created by the first call."""
         return saved_state(self.spec, self.accelerator, ready=self.wait_for_agent)
 
     @contextmanager
@@ -66,12 +66,12 @@ class Machines:
             yield Attacker(channel, self.lab.guest)
 
     def wait_for_agent(self, machine: Machine) -> None:
-        """Return when the guest's userspace is there."""
+        """Wait until the guest's agent answers."""
         with self.attacker(machine, seconds=BOOT_SECONDS) as attacker:
             attacker.getpid()
 
     def left(self) -> list[Path]:
-        """The work directories that are there."""
+        """The existing work directories."""
         return list((self.cache / "machines").glob("*/"))
 
 
@@ -79,7 +79,7 @@ class Machines:
 def machines(
     lab: Lab, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Machines:
-    """Machines whose state is made once in a test run."""
+    """Machines whose state is created once in a test run."""
     cache = tmp_path_factory.getbasetemp() / "machines-cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     spec = MachineSpec(

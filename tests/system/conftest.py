@@ -29,19 +29,19 @@ ATTEMPT_SECONDS = 300.0
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
-    """The images of the shipped kernel line, built if need be."""
+    """The images of the shipped kernel line, built if the cache lacks them."""
     return Lab.open("6.12", progress=lambda _: None)
 
 
 @pytest.fixture
 def variant() -> str:
-    """The variant under test, for a module or a parameter to say otherwise."""
+    """The variant under test. Modules and parametrized tests override it."""
     return "baseline"
 
 
 @pytest.fixture
 def images(lab: Lab, variant: str) -> Images:
-    """What `machine` boots."""
+    """The kernel image that `machine` boots."""
     return lab.images(variant)
 
 
@@ -67,7 +67,7 @@ def attacker(images: Images, machine: Machine) -> Iterator[Attacker]:
 
 @pytest.fixture
 def sample(attacker: Attacker, machine: Machine, witness: Witness) -> Iterator[Sample]:
-    """The sample, with nothing but its manager loaded. The kernel must stay without complaint."""
+    """The sample with only its manager loaded. The test fails if the kernel gets tainted."""
     taint = witness.taint()
     sample = Sample(attacker)
     yield sample

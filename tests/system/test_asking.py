@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness's handler, asked by root as a manager asks it for a caller."""
+"""Requests that root sends to the witness's handler through a second manager."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attack programs in real guests: whatever they do and claim, the verdict is the witness's."""
+"""Attack programs in real guests: whatever they do and claim, the witness decides the verdict."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Programs:
     folder: Path
 
     def written(self, body: str) -> Path:
-        """A C file of that main()."""
+        """Write a C file with this main(), and return its path."""
         source = self.folder / "made_up.c"
         source.write_text(f"{INCLUDES}\nint main(void)\n{{\n{body}\n}}\n")
         return source
@@ -61,7 +61,7 @@ class Programs:
         return replace(self.lab, corpus=self.lab.corpus.with_scenarios(found)), name
 
     def run(self, body: str, variant: str = "baseline", **declared: Any) -> Outcome:
-        """Run such a program in a machine of its own."""
+        """Run a program with this main() in a new machine."""
         usual: dict[str, Any] = {"reach": REACH, "no_target": NO_TARGET, "seconds": 10}
         lab, name = self.declared(self.written(body), **{**usual, **declared})
         return lab.run(Cell(lab.line, variant, name))
@@ -201,7 +201,7 @@ def test_a_secret_counts_wherever_it_is_printed(programs: Programs) -> None:
     ],
 )
 def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str) -> None:
-    """It reaches the handler, so that nothing but its end stands in the way of `held`."""
+    """It reaches the handler, so that only its end prevents `held`."""
     start = time.monotonic()
     opened = of_handler("mem", "O_RDONLY") + body
     outcome = programs.run(opened, seconds=2, no_target=None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is executed is the blob that was loaded: the kernel hashes it again at each start."""
+"""The executed program is the loaded blob: the kernel hashes it again at each start."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
 EI_PAD = 9
-"""Where an ELF header has a byte that means nothing (System V ABI, "ELF Identification")."""
+"""Offset of a padding byte in an ELF header (System V ABI, "ELF Identification")."""
 
 
 def address_of_header(image: KernelImage) -> int:
-    """Where the handler's ELF header is mapped, straight from the page cache."""
+    """Address at which the handler's ELF header is mapped, from the page cache."""
     with (image.handlers / PROGRAM).open("rb") as file:
         segments = [one.header for one in ELFFile(file).iter_segments("PT_LOAD")]
     (first,) = (one for one in segments if one.p_offset == 0 and not one.p_flags & P_FLAGS.PF_W)
@@ -32,7 +32,7 @@ def address_of_header(image: KernelImage) -> int:
 
 @pytest.mark.parametrize(("without", "runs"), [("", False), ("image", True)])
 def test_a_changed_blob(lab: Lab, without: str, runs: bool) -> None:
-    """One byte of no meaning differs: the start fails, if that is looked at, until it is back."""
+    """A padding byte differs: where the hash is checked, no handler starts until it is restored."""
     image = lab.images("isolated").kernel
     with replace(lab, without=without).machine("isolated") as machine:
         witness = Witness(machine, image)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pipelines to paste: their commands, as they are written, in a clean copy of the checkout."""
+"""The CI pipelines for users: their commands, run unchanged in a clean copy of the checkout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARIANTS = "harness/model/variants.py"
 
 
 def pipeline(name: str) -> dict[str, Any]:
-    """What a pipeline's file says."""
+    """The content of a pipeline's file."""
     value = yaml.safe_load((CHECKOUT / "ci" / name).read_text())
     assert isinstance(value, dict)
     return value

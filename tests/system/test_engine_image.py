@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The image engine: a Debian over SSH, whose root can bring no verdict about, and no hang."""
+"""The image engine: a Debian over SSH, whose root can neither forge a verdict nor cause a hang."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def root_of(lab: Lab) -> Iterator[tuple[Machine, Attacker]]:
 
 
 def processes(attacker: Attacker, name: str) -> list[int]:
-    """The guest's processes of that name, which may be cut to 15 characters."""
+    """The guest's processes of that name; the kernel truncates names to 15 characters."""
     found = []
     for pid in filter(str.isdigit, attacker.listdir("/proc")):
         with suppress(OSError):
@@ -204,7 +204,7 @@ def _address(address: str, port: int) -> bytes:
     return family + port.to_bytes(2, "big") + socket.inet_aton(address) + bytes(8)
 
 
-# What a hostile guest does to its way out. Each is done by the guest's own root.
+# Attacks of root in the guest on the path from the agent to the host.
 
 
 def kill_all_of_sshd(attacker: Attacker, _: Handler) -> None:
@@ -216,14 +216,14 @@ def kill_all_of_sshd(attacker: Attacker, _: Handler) -> None:
 
 
 def flood_the_session(attacker: Attacker, _: Handler) -> None:
-    """A child writes without an end to where the agent's replies go."""
+    """A child writes endlessly to the agent's output."""
     attacker.spawn(BUSYBOX, "cat", "/dev/zero", stdout=1)
     for _call in range(1000):
         attacker.getpid()
 
 
 def stop_the_session(attacker: Attacker, _: Handler) -> None:
-    """sshd's part of the session stands still: whatever is asked stays unanswered."""
+    """Stop sshd's process of the session, so that no request is answered."""
     for pid in processes(attacker, "sshd-session"):
         attacker.kill(pid, signal.SIGSTOP)
     attacker.getpid()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The virtme engine: the host's files are there, to be read at most, and verdicts come as ever."""
+"""The virtme engine: the guest can read the host's files at most, and verdicts are the same."""
 
 from __future__ import annotations
 

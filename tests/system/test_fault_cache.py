@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A cache that a crash has cut, emptied or littered: it is mended, or the damage is named."""
+"""A cache that a crash has truncated, emptied or littered is repaired, or the damage is named."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Clocks that jump, the host's and the guest's: no wait and no verdict hangs on the time of day."""
+"""Clocks of host and guest that jump: no wait and no verdict depends on the time of day."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_no_wait_asks_for_the_time_of_day() -> None:
 
 
 def test_a_build_after_the_clock_went_back(tmp_path: Path) -> None:
-    """make goes by times: it would take the changed source for older than its object."""
+    """make compares times: it would take the changed source for older than its object."""
     mini = make_miniature(tmp_path)
 
     def build() -> bytes:

@@ -46,7 +46,7 @@ def build(mini: Miniature, cache: Path) -> Path:
 def test_a_disk_that_fills_during_a_build(
     tmp_path: Path, small_disk: Callable[[int], Path], stage: str
 ) -> None:
-    """It says so, publishes nothing, and goes on once there is room."""
+    """The build reports it, publishes nothing, and succeeds once there is space."""
     mini = make_miniature(tmp_path / "kernel")
     large = "8M"
     if stage == "unpacking":
@@ -138,7 +138,7 @@ def test_a_disk_that_fills_while_a_state_is_made(
 def test_a_disk_that_is_too_small_for_the_results(
     place: Place, small_disk: Callable[[int], Path]
 ) -> None:
-    """What it took can be read, the rest is printed."""
+    """The results that fit can be read; the others are printed."""
     disk = small_disk(24)
     done = ended(
         place.start("run", "-k", "nothing or proc_mem_write", "--variant", "baseline",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the system refuses the harness itself, files and folders: one line says which."""
+"""Limits on the harness itself, such as open files: one line names the limit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_too_few_open_files_for_a_machine(warm: Place) -> None:
 
 
 def test_files_that_may_not_be_large_enough_for_the_results(warm: Place) -> None:
-    """They are printed, and what could be kept can be read."""
+    """The results are printed, and those that could be kept can be read."""
     done = run_limited(warm, "RLIMIT_FSIZE", 2048)
     assert "not all of the results could be written" in done.told()
     assert "File too large" in done.told()

@@ -60,7 +60,7 @@ def send(process: subprocess.Popen[str], number: signal.Signals, times: int) -> 
 
 
 def check(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """It ended in time, with one line and the status that shells know."""
+    """Check that it ended in time, with one line and the exit status of the signal."""
     done = ended(process, seconds=30)
     assert done.status == 128 + number
     (line,) = done.errors.splitlines()
@@ -108,7 +108,7 @@ def test_while_the_kernel_is_compiled(
 @SIGNALS
 @TIMES
 def test_while_the_source_is_unpacked(place: Place, number: signal.Signals, times: int) -> None:
-    """The real source: half of it is none."""
+    """With the real source: a source tree that is half unpacked is not used."""
     (place.cache / "build").unlink()
     (place.cache / "images").unlink()
     process = place.start("build")
@@ -161,7 +161,7 @@ def test_while_the_guest_image_is_made_or_the_machine_examined(
 @SIGNALS
 @TIMES
 def test_while_a_state_is_made(place: Place, number: signal.Signals, times: int) -> None:
-    """Once: it is made, the cell ends and no other starts. Twice: it ends at once."""
+    """One signal: the state is made, the cell ends and no other starts. Two: all ends at once."""
     process = place.start_run("-k", "nothing", "--jobs", "1")
     wait_for(lambda: list(place.cache.glob("machines/*/ram")), process)
     send(process, number, times)

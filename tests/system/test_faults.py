@@ -26,7 +26,7 @@ __all__ = ["cells"]
 pytestmark = pytest.mark.timeout(3600)
 
 HANG = b"\xfa\xeb\xfe"
-"""cli; jmp to itself: what no user can do to the guest, the host does."""
+"""The instructions `cli; jmp .`, which the host writes because no process in the guest can."""
 UD2 = b"\x0f\x0b"
 
 
@@ -52,7 +52,7 @@ def test_a_guest_that_panics(cells: Cells) -> None:
 
 
 def test_an_attack_that_is_to_end_the_machine(cells: Cells) -> None:
-    """QEMU says that it ended, and only after the attack had begun."""
+    """QEMU reports the end, and only after the attack had begun."""
 
     def attack(attacker: Attacker, handler: Handler) -> None:  # noqa: ARG001
         attacker.write_file("/proc/sysrq-trigger", b"b")

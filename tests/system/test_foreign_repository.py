@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Somebody else's repository: the wheel from an index's dependencies, their attacks, our plugin."""
+"""A user's repository: the installed wheel, the user's attacks, and the pytest plugin."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who lies, in the real guest: never a wrong verdict, at worst an error.
+"""Attacks that forge evidence in the real guest get no wrong verdict, at worst an error.
 
 Beside each lie stands the honest cell it wants to be taken for, so that each test can fail.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who meddles with the agent, its channel or its rights: never a wrong verdict."""
+"""Attacks on the agent, its channel or its privileges get no wrong verdict."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def claim_the_impossible(attacker: Attacker) -> None:
 
 
 def close_the_channel(attacker: Attacker) -> None:
-    """Leave the agent without a voice."""
+    """Take the agent's channel away."""
     attacker.close(CHANNEL_FD)
 
 
 def close_the_channel_for_good(attacker: Attacker) -> None:
-    """Freeze pid 1 before, which would say farewell in the agent's name."""
+    """Freeze pid 1 first, which would otherwise report the agent's death."""
     hurry(attacker)
     attacker.mkdir("/sys/fs/cgroup/frozen")
     attacker.write_file("/sys/fs/cgroup/frozen/cgroup.procs", b"1")
@@ -102,7 +102,7 @@ def talk_on(attacker: Attacker) -> None:
 
 
 def never_come_to_an_end(attacker: Attacker) -> None:
-    """Answer everything, and lead nowhere."""
+    """Answer every call with data that never lets the attack finish."""
     attacker._channel._attempt_end = time.monotonic() + 0.5
     talk_on(attacker)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who turns the kernel's own knobs: clocks, probes, logs, priorities, modules."""
+"""Attacks with the kernel's own interfaces: clocks, probes, logs, priorities, modules."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def silence_log(attacker: Attacker) -> None:
 
 
 def calm_panics(attacker: Attacker) -> None:
-    """The kernel shall say nothing of what befalls it, and go on."""
+    """Make the kernel report no warning or oops, and continue after one."""
     for name in ("panic", "panic_on_oops", "panic_on_warn", "panic_print"):
         write(attacker, f"/proc/sys/kernel/{name}", "0")
 
@@ -87,7 +87,7 @@ def switch_probes_off(attacker: Attacker) -> None:
 
 
 def witness_pid(attacker: Attacker) -> int:
-    """The witness's thread, found as anybody finds a process."""
+    """The pid of the witness's thread, found in /proc."""
     last = int(attacker.read_file("/proc/loadavg").split()[-1])
     for pid in range(2, last + 1):
         with suppress(OSError):

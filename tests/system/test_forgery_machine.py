@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who ends, starves or floods the machine: no verdict, or the true one."""
+"""Attacks that end, starve or flood the machine get an error, or the true verdict."""
 
 from __future__ import annotations
 

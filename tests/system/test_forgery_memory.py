@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who imitates, rewrites or outwits the witness's own evidence."""
+"""Attacks that imitate, rewrite or circumvent the witness's own evidence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ POLL = struct.Struct("<ihh")  # struct pollfd
 
 
 def true_tally(handler: Handler) -> tally._Layout:
-    """The tally's bytes at this moment, to be made more attractive."""
+    """The current tally, for an attack to forge."""
     machine = handler._machine
     with machine.paused():
         return tally._Layout.from_buffer_copy(machine.read(handler._witness._tally, tally.SIZE))
@@ -60,7 +60,7 @@ def true_tally(handler: Handler) -> tally._Layout:
 def test_a_spray_of_tallies_is_not_looked_at(
     cells: Cells, variant: str, act: Attack, truth: Verdict
 ) -> None:
-    """104 of 256 MiB full of tallies that say the opposite: the address was fixed before."""
+    """104 of 256 MiB have forged tallies; the host determined the true one's address before."""
 
     def attack(attacker: Attacker, handler: Handler) -> None:
         forged = true_tally(handler)
@@ -81,7 +81,7 @@ WHOLE_KERNEL = "an attack on the whole kernel could have changed the witness as 
 
 
 def rewrite_tally(attacker: Attacker, handler: Handler, *, adds_up: bool) -> None:
-    """Tamper with one reply, then undo in kernel memory what the witness says of it."""
+    """Tamper with one reply, then remove it from the tally through kernel memory."""
     ptrace_seize(attacker, handler)
     handler.wait_for_request()
     witness = handler._witness
@@ -175,7 +175,7 @@ def steal(attacker: Attacker, pid: int, requests: File, *, size: int) -> bytes:
 def test_a_right_reply_by_an_impostor_is_tampering(
     cells: Cells, pipes: Callable[[Attacker, int], Pipes]
 ) -> None:
-    """Nothing wrong was said, and yet the handler was not who said it: its pipes had others."""
+    """All replies were right, but another process sent one: the handler's pipes had other users."""
     outcome = cells.run(partial(impersonate, pipes=pipes))
     assert (outcome.verdict, outcome.detail) == (Verdict.TAMPERED, "pipes")
 

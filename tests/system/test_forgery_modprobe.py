@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who replaces /sbin/modprobe, by which the aftermath unloads and loads."""
+"""Attacks that replace /sbin/modprobe, with which the aftermath reloads the loader."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who puts something else where the handler is looked for: a wrong object is none."""
+"""Attacks that put another object in the handler's place: reaching it proves nothing."""
 
 from __future__ import annotations
 

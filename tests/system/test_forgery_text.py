@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who writes texts for a terminal, a CI system or a parser: they stay just texts."""
+"""Guest texts with commands for a terminal, a CI system or a parser are only printed as text."""
 
 from __future__ import annotations
 

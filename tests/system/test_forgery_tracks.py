@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An attacker who covers the tracks: strikes late, undoes, or swaps the handler for a likeness."""
+"""Attacks that hide their effect: they act late, undo it, or replace the handler by a copy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`selinux` on the image engine: Debian's policy with ours on top is in force, or it is no cell."""
+"""`selinux` on the image engine: Debian's policy with ours is enforced, or the cell is an error."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rival `smack` on a Debian: whom its systemd starts, and that its policy is in force."""
+"""The rival `smack` on a Debian: its policy is enforced, with systemd's services labelled."""
 
 from __future__ import annotations
 

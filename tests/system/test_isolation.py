@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What isolates a user mode driver, as root in the guest sees it, and that it can be off."""
+"""The isolation of a user mode driver, seen by root in the guest, and its absence when off."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What seccomp does about a handler that makes other system calls than it needs."""
+"""The seccomp filter against a handler that makes system calls outside the allow-list."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KASLR on: the kernel is found where it is, and what root writes later moves nothing."""
+"""With KASLR the host finds the kernel, and data that root forges later changes nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Selftests in real guests: what passes on both, and what each kind of failure looks like."""
+"""Selftests in real guests: tests that pass on both variants, and each kind of failure."""
 
 from __future__ import annotations
 

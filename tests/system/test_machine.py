@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the verdicts rest on below the witness: each cell's machine is its own, and locked in."""
+"""Each cell has its own, confined machine, on which verdicts depend besides the witness."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The README's scenario, pasted and run as a reader would."""
+"""The README's scenario, copied and run."""
 
 from __future__ import annotations
 

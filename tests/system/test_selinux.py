@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rival `selinux`: its policy is in force, or the variant is refused; what it says is so."""
+"""The rival `selinux`: its policy is enforced, or the variant is refused; its claims are true."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness goes on top of any part of the series that has the library, on the real source."""
+"""The witness applies on top of each part of the series that has the library."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness shell` on a terminal: where it is, what works there, and the ways out of it."""
+"""`umd-harness shell` on a terminal: its machine, the shell's functions, and how to leave."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness shell --gdb`: the line that it prints is typed as it is, into the real gdb."""
+"""`umd-harness shell --gdb`: the command that it prints starts the real gdb."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Signed modules on the real kernel: what loads, what taints, and where the key is not."""
+"""Signed modules on the real kernel: which load, which taint; the private key is nowhere."""
 
 from __future__ import annotations
 

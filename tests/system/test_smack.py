@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rival `smack`: that its policy is in force, and what its sealing keeps root from."""
+"""The rival `smack`: its policy is enforced, and sealed against changes by root."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The attack surface of the shipped line: nothing is open, and what would be is seen."""
+"""The attack surface of the shipped line: no entry is open, and an open entry is reported."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's own debugging goes on under the gdbstub's eyes, and never stops the machine."""
+"""The guest's own breakpoints work while the gdbstub is attached, and never stop the machine."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _entry(program: bytes) -> int:
 
 
 def test_a_machine_that_stops_by_itself_is_lost(machines: Machines) -> None:
-    """What no guest may do, done from outside: a breakpoint of the gdbstub's own."""
+    """Set a breakpoint through the gdbstub, which no guest can do."""
     with machines.restore() as machine, machines.attacker(machine, seconds=1) as attacker:
         with machine.paused():
             where = machines.image.symbol("do_sys_openat2")

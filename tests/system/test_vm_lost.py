@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""However a machine is lost, it is said why, in time, and nothing is left of it."""
+"""When a machine is lost, the reason is reported in time, and no process or file remains."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The accelerator's probe tells the truth: what it says works runs a guest."""
+"""The accelerator that the probe chooses runs a guest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_it_chooses_has_run_a_guest(tmp_path: Path) -> None:
 def test_a_guest_that_does_not_come_through_is_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str
 ) -> None:
-    """Silence is a failure, and so is an end that is not the one rare number."""
+    """A guest without the probe's rare exit status is a failure, even if it ends silently."""
     (tmp_path / "probe.S").write_text(source)
     monkeypatch.setattr(probe, "SOURCE", tmp_path / "probe.S")
     monkeypatch.setattr(probe, "SECONDS", 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`run --keep vmcore`: the dumps open in the real drgn, and cost no cell its outcome."""
+"""`run --keep vmcore`: the real drgn opens the dumps, and no outcome changes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The wheel, installed far from any checkout: it finds the same images, and it runs."""
+"""The wheel, installed outside any checkout, finds the same images and runs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the witness's code calls, and who gets into it: nothing in root's reach (rule 1).
+"""The functions that the witness calls, and its entry points: root can hook none (rule 1).
 
 As the running kernel has it. What can be said of the image alone is in test_kernel_image.py.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness sees what is no longer as the kernel set it up, and who came near the handler."""
+"""The witness records changed properties of the handler, and functions called with it."""
 
 from __future__ import annotations
 

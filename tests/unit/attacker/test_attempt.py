@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The record of an attack stays small and harmless to look at."""
+"""The record of an attack is small, and safe to print."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is said to the audit, and what it answers, which a guest may have forged."""
+"""Messages to the audit subsystem, and its answers, which a guest may have forged."""
 
 from __future__ import annotations
 

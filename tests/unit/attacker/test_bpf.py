@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""BPF objects by the attacker: the real loader and libbpf, up to where a kernel must agree."""
+"""BPF objects with the real loader and libbpf, up to the calls that a kernel must accept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-LIBBPF_ERRNO__FORMAT = 4001  # bpf/libbpf_legacy.h: what libbpf has no errno for
+LIBBPF_ERRNO__FORMAT = 4001  # bpf/libbpf_legacy.h: libbpf's own error numbers
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_constant_that_does_not_fit_is_refused(constants: dict[str, bytes]) ->
 def test_a_broken_payload_is_no_attached_one(
     tmp_path: Path, loader: str, call: str, number: int
 ) -> None:
-    """A loader that ends without a word, and an object that is none."""
+    """A loader that ends without output, and a file that is not a BPF object."""
     program = shutil.which(loader) or str(programs() / loader)
     shutil.copy(program, tmp_path / BPF_LOADER)
     (tmp_path / "broken.bpf.o").write_bytes(b"no ELF")

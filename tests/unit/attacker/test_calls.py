@@ -253,7 +253,7 @@ def test_a_killed_agent_is_a_lost_vm(attacker: Attacker) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether the process runs: whoever adopts a dead one may take its time to reap it."""
+    """Return whether the process runs; a dead one may be a zombie for a while."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Capabilities taken out of the effective set, and of no other."""
+"""Capabilities are removed from the effective set only."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_errnos_nobody_has_and_wait_statuses_nobody_sends(
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400), st.integers(-(2**63), 2**63 - 1), st.booleans())
 def test_forged_bytes_are_refusals_or_vmlost(noise: bytes, result: int, well_formed: bool) -> None:
-    """All an attack calls, answered by noise behind a plausible head."""
+    """Every call of an attack is answered by noise behind a plausible header."""
     head = b"".join(REPLY.pack(12, ident, result) for ident in range(1, 4)) if well_formed else b""
     attacks: tuple[Callable[[Attacker], object], ...] = (
         lambda attacker: attacker.read_file("/x"),

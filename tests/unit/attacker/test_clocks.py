@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Times as the kernel takes them."""
+"""Times in the kernel's format."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""File handles, as this host's kernel makes them for a file in memory."""
+"""File handles that this host's kernel returns for a file in memory."""
 
 from __future__ import annotations
 

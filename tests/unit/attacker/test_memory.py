@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a process has memory, by what any kernel says of one that has none any more."""
+"""Whether a process has memory; a zombie has none on any kernel."""
 
 from __future__ import annotations
 

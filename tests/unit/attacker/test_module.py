@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Modules rewritten for an attack: an object file of this machine's compiler stands in for one."""
+"""Modules rewritten for an attack, tried on an object file of this host's compiler."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What pagemap says of the agent's own memory, whose arena lies at a fixed place."""
+"""The pagemap of the agent's own memory, whose arena has a fixed address."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a virtio device's registers lie, by its configuration, which a guest may have forged."""
+"""A virtio device's registers, found in its configuration, which a guest may have forged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMON, NOTIFY, OTHER = 1, 2, 4
 
 
 def config(*kinds: int, bar: int = 4, following: int | None = None) -> bytes:
-    """Capabilities from 0x40 on, 0x20 apart; the last one leads to `following`, or nowhere."""
+    """Capabilities from 0x40 on, 0x20 bytes apart; the last has `following` as its next offset."""
     data = bytearray(256)
     data[0x34] = 0x40
     for number, kind in enumerate(kinds):

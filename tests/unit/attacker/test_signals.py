@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What root says about a signal, as this host's kernel takes it."""
+"""Structures about signals that this host's kernel accepts."""
 
 from __future__ import annotations
 

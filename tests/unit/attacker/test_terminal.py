@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A shell on a terminal that an agent holds, with this host for a guest."""
+"""A shell on an agent's pseudoterminal, with this host as the guest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS = 20.0
 
 
 def printed_by(terminal: Terminal, *, until: bytes | None) -> bytes:
-    """What is printed until `until` comes, or to the end."""
+    """Return the output until `until` is printed, or until the end."""
     seen, deadline = b"", time.monotonic() + SECONDS
     while until is None or until not in seen:
         assert time.monotonic() < deadline, seen

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""ptrace by the attacker, on a payload that answers like a handler."""
+"""ptrace by the attacker on a payload that replies like a handler."""
 
 from __future__ import annotations
 

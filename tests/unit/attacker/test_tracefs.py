@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The trace as the attacker reads it, which a guest may have forged."""
+"""The trace that the attacker reads, which a guest may have forged."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The ways to boot: what each makes of a machine, and which cells show that they agree."""
+"""The engines: the machine that each specifies, and the cells on which they are compared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def spec(tmp_path: Path) -> MachineSpec:
-    """The virtme engine's machine; its initramfs is made from modules of no content."""
+    """The virtme engine's machine; its initramfs is made from empty modules."""
     (tmp_path / "modules").mkdir()
     for name, depends in (("9p", "9pnet"), ("9pnet", ""), ("9pnet_virtio", "9pnet")):
         module(tmp_path / "modules", name, depends=depends)
@@ -74,7 +74,7 @@ def test_virtme_lets_qemu_open_software_and_list_the_rest(spec: MachineSpec) -> 
 def test_virtme_keeps_the_policy_under_test(spec: MachineSpec) -> None:
     words = shlex.split(spec.append)
     assert "umd_isolation=on" in words
-    # What comes after this is the first program's: nothing of the kernel's may.
+    # Everything behind `--` is an argument of init: no kernel parameter may follow.
     [first] = [place for place, word in enumerate(words) if word.startswith("init=")]
     assert words[first + 1 : first + 4] == ["--", "sh", "-c"]
     assert len(words) == first + 6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the image engine makes of a machine: its disk, its keys, and what its initramfs brings."""
+"""The image engine's machine: its disk, its keys, and the content of its initramfs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ IMAGE = ENGINES["image"]
 
 @pytest.fixture(autouse=True)
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with a disk of no content."""
+    """A cache with an empty disk."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     place = cache_dir() / "debian" / recipe_key()
     place.mkdir(parents=True)
@@ -45,7 +45,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def made(tmp_path: Path) -> GuestImage:
-    """A guest image with modules of no content."""
+    """A guest image with empty modules."""
     (tmp_path / "modules").mkdir()
     for name, depends in (
         ("ext4", "jbd2,mbcache"),
@@ -74,7 +74,7 @@ def spec_of(made: GuestImage, tmp_path: Path, *, interactive: bool = False) -> M
 def unpacked(archive: Path, place: Path) -> Path:
     place.mkdir()
     with archive.open("rb") as file:
-        # Not as root's own: there is a device node in it.
+        # Without its device node, which only root can create.
         subprocess.run(
             ["cpio", "--extract", "--quiet", "--no-preserve-owner", "--nonmatching", "dev/*"],
             cwd=place,

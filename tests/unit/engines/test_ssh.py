@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The stream over SSH: the agent behind it works, and a hostile server is VmLost, and soon."""
+"""The stream over SSH: the agent answers, and a hostile server ends in VmLost, in time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def attacker_at(port: int, *, reply: float = 10.0, attempt: float = 30.0) -> Ite
 
 
 def is_lost(port: int, *, seconds: float, login: Login = LOGIN) -> str:
-    """Why there is no session."""
+    """Return the message of the VmLost when no session comes about."""
     with pytest.raises(VmLost) as lost:
         open_stream(port, login, "agent", seconds=seconds)
     return str(lost.value)
@@ -175,7 +175,7 @@ def test_who_does_not_read_is_given_up_at_the_deadline(monkeypatch: pytest.Monke
     blocked = threading.Event()
 
     def block(channel: paramiko.Channel) -> None:
-        # The socket itself is not read any more, whatever the window says.
+        # The socket itself is not read any more, whatever the SSH window allows.
         transport = channel.get_transport()
         monkeypatch.setattr(transport.packetizer, "read_message", lambda: blocked.wait(30))
         channel.send(b"blocked")
@@ -198,7 +198,7 @@ def _garbage(channel: paramiko.Channel) -> None:
 
 
 def _promise_much(channel: paramiko.Channel) -> None:
-    """The length of a packet that never comes."""
+    """The length of a packet that is never sent."""
     channel.sendall(b"\x7f\xff\xff\xff\x02")
     time.sleep(30)
 

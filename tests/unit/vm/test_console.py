@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a hostile guest prints: drained, capped, and harmless to look at."""
+"""A hostile guest's output is drained, capped, and safe to print."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.vm.console import CAP, Console, escape
 
 
 def printed(data: bytes) -> str:
-    """What a console keeps of `data`, written by one who does not wait for it."""
+    """Return what a console keeps of `data`, written as fast as the pipe takes it."""
     reader, writer = os.pipe()
     console = Console(os.fdopen(reader, "rb"))
 

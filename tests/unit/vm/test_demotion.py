@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a program may do that is started as QEMU is."""
+"""The privileges of a program that is started like QEMU."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_work_directory_is_in_reach(place: Path) -> None:
 
 
 def test_a_descriptors_file_is_read_and_not_written(place: Path, tmp_path: Path) -> None:
-    """The cache may lie where nobody else can go: a home directory of mode 0700."""
+    """The cache may be below a home directory of mode 0700."""
     secluded = tmp_path / "home"
     secluded.mkdir(mode=0o700)
     state = secluded / "ram"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine's disk in layers, and the one port that leads into it."""
+"""A machine's disk in layers, and its forwarded port."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The gdb remote protocol, spoken to a stub that answers as it is told."""
+"""The gdb remote protocol, with a stub that gives a test's answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKET = re.compile(rb"\+*\$([^#]*)#(..)", re.DOTALL)
 
 @contextmanager
 def stub(answer: Callable[[str], bytes]) -> Iterator[tuple[Gdbstub, list[str]]]:
-    """A connection, and the payloads that `answer` was asked."""
+    """A connection, and the payloads that `answer` received."""
     ours, its = socket.socketpair()
     asked: list[str] = []
 
@@ -49,7 +49,7 @@ def stub(answer: Callable[[str], bytes]) -> Iterator[tuple[Gdbstub, list[str]]]:
 
 
 class Memory:
-    """A stub's memory, as QEMU's serves it."""
+    """Serve memory as QEMU's stub does."""
 
     def __init__(self, size: int) -> None:
         self.data = bytearray(size)

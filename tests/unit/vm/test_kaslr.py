@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a vmcoreinfo note says, and what is no such note."""
+"""Valid and malformed vmcoreinfo notes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ LEVELS = {4 << 10: (39, 30, 21, 12), 2 << 20: (39, 30, 21), 1 << 30: (39, 30)}
 
 
 class Tables:
-    """Page tables in a memory of their own; `root` is the top one."""
+    """Page tables in a dictionary; ROOT is the address of the top-level table."""
 
     def __init__(self) -> None:
         self.memory: dict[int, int] = {}
@@ -66,7 +66,7 @@ def test_what_is_not_present_is_not_mapped(page: int) -> None:
 
 
 def test_the_large_bit_means_nothing_in_a_4_kib_page() -> None:
-    """There it is PAT."""
+    """In an entry of the last level, the bit of LARGE is PAT."""
     tables = Tables()
     tables.map(0x40_1000, 0x5000, page=4 << 10, flags=PRESENT | LARGE)
     assert walk(tables.read, ROOT, 0x40_1008) == 0x5008

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a policy is in force is read by the kernel's own types, wherever they put the flags."""
+"""The check of a policy finds the flags by the kernel's own types, at any offset."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 @dataclass
 class Guest:
-    """A kernel's types and its state, in the memory of a machine, and its symbols."""
+    """A machine with a kernel's BTF, its state and its symbols in memory."""
 
     types: bytes
     state: bytes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""When the handler was started, as the kernel writes it; when an attack has arrived at it."""
+"""The handler's start time in the kernel's format, and the arrival of an attack."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine that stands still is told from one that merely runs slowly."""
+"""A machine that stood still is distinguished from one that runs slowly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.witness.heartbeat import BEAT_SECONDS, HeartbeatTracker, check_cloc
 
 
 def looked_at(*seen: tuple[float, float]) -> HeartbeatTracker:
-    """A tracker after (seconds that the machine ran, share of the beats that came)."""
+    """A tracker after looks at (seconds that the machine ran, share of the beats that came)."""
     tracker, now, beats = HeartbeatTracker(), 1000.0, 50.0
     tracker.note(int(beats), stopped=now, resumed=now + 0.5)
     for ran, share in seen:
@@ -27,13 +27,13 @@ def test_the_first_look_says_nothing() -> None:
 
 @pytest.mark.parametrize("share", [1.0, 0.9, 1.2])
 def test_a_beating_heart_is_no_stall(share: float) -> None:
-    """Nor are the half seconds for which the host itself stopped the machine."""
+    """The half seconds for which the host paused the machine do not count, either."""
     tracker = looked_at(*[(0.3, share)] * 200, (60.0, share))
     assert tracker.stalled < 0.05
 
 
 def test_a_gap_in_the_beats_is_a_stall() -> None:
-    """1.2 of 1.4 seconds, seen at once as a stopped QEMU answers again."""
+    """1.2 of 1.4 seconds, seen in one look when a stopped QEMU continues."""
     assert looked_at((0.02, 1), (1.4, 0.2 / 1.4), (0.02, 1)).stalled == pytest.approx(1.2, abs=0.02)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""When a handler counts as slowed: by one reply, by the median, by the 95th percentile."""
+"""The conditions for a slowed handler: one reply, the median, the 95th percentile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MS = 1_000_000
 
 
 def tally(base: Tally, first: int, *times: int, error: int = 0, generation: int = 1) -> Tally:
-    """A tally whose records start at number `first`; the very first is never counted."""
+    """A tally whose records start at number `first`; the first record is never counted."""
     records = [Record(first, generation, error, False, 0)]
     records += [Record(first + 1 + n, generation, error, False, t) for n, t in enumerate(times)]
     return replace(base, records=tuple(records))
@@ -64,13 +64,13 @@ def test_what_was_not_answered_or_began_with_a_start_says_nothing() -> None:
 
 
 def test_what_others_asked_says_nothing() -> None:
-    """Their times are not kept; many of them would make the witness's own look rare."""
+    """The tally has no times for them; many of them displace the witness's own requests."""
     asked = tally(AFTER, 100, *[0] * 60, *[6 * MS] * 20)
     assert slowed(USUAL, asked) == "slowed from 1.00 ms to 6.00 ms at the median"
 
 
 def test_what_was_before_the_attack_does_not_count_as_since() -> None:
-    """The ring holds both, in whatever order."""
+    """The ring has both, in any order."""
     both = tally(AFTER, 1, *[MS] * 40, *[9 * MS] * 40)
     turned = replace(both, records=both.records[50:] + both.records[:50])
     assert slowed(USUAL, turned) == "slowed from 1.00 ms to 9.00 ms at the median"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tally is parsed strictly: what is not whole and of this version is no evidence."""
+"""The tally is parsed strictly: a malformed tally, or one of another version, is no evidence."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_what_is_no_tally_of_this_version_is_none(field: dict[str, int]) -> None
 def test_a_torn_tally_is_read_again() -> None:
     assert parse(layout(sequence=13)) is None
     assert parse(layout(sequence=14)) is not None
-    # It is torn before it is anything else: a state that is half written is no fault.
+    # A torn tally is detected first, so an invalid state in it is no error.
     assert parse(layout(sequence=13, state=77)) is None
 
 
