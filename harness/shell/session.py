@@ -136,9 +136,7 @@ def _staged(
             if scenario is None:
                 first_request(witness)
             else:
-                trial = Trial(
-                    scenario, lab.corpus.variants[target.variant], machine, kernel, guest
-                )
+                trial = Trial(scenario, lab.corpus.variants[target.variant], machine, kernel, guest)
                 attacker, handler = stack.enter_context(trial.prepared(witness))
                 if target.at == AFTER:
                     is_attacking = True
