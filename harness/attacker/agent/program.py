@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import struct
 import time
-from contextlib import suppress
 from dataclasses import dataclass
-from errno import EAGAIN
+from errno import EAGAIN, EEXIST
 from fcntl import F_SETFL, F_SETPIPE_SZ
 from os import O_NONBLOCK, O_WRONLY, SCHED_FIFO, SCHED_RESET_ON_FORK, WNOHANG
 from select import POLLIN
@@ -87,8 +86,7 @@ def _start(attacker: Attacker, path: str, env: Mapping[str, str], output: _Outpu
     """
     with attacker.setup():
         attacker.write_file(f"{_CGROUPS}/cgroup.subtree_control", b"+pids")
-        with suppress(FileExistsError):
-            attacker.mkdir(_GROUP)
+        _create_group(attacker)
         attacker.write_file(f"{_GROUP}/pids.max", str(PROCESSES).encode())
         # The agent gets a real-time policy, which its children do not inherit.
         attacker.sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, 1)
@@ -99,6 +97,15 @@ def _start(attacker: Attacker, path: str, env: Mapping[str, str], output: _Outpu
         finally:
             attacker.write_file(f"{_CGROUPS}/cgroup.procs", b"0")
             writer.close()
+
+
+def _create_group(attacker: Attacker) -> None:
+    """Create the programs' cgroup, unless an earlier program of this guest has."""
+    try:
+        attacker.mkdir(_GROUP)
+    except GuestError as error:
+        if error.errno != EEXIST:
+            raise
 
 
 class _Output:
