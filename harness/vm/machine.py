@@ -383,9 +383,10 @@ class Machine:
             time.sleep(POLL_SECONDS)
 
     def save(self, directory: Path) -> None:
-        """Save the paused machine in `directory`, as files `ram`, `device`, `disk`; end QEMU.
+        """Save the paused machine in `directory`, and end QEMU.
 
-        Raises VmLost if QEMU cannot save it within `SAVE_SECONDS`.
+        The files are `ram`, `device` and, if the machine has a disk, `disk`. Raises VmLost if QEMU
+        cannot save them within `SAVE_SECONDS`.
         """
         self._ignore_shared()
         self._monitor.execute("migrate", uri=f"file:{DEVICE}")

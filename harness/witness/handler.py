@@ -230,7 +230,7 @@ class Handler:
         self._witness.wait(is_silent, seconds=seconds, what="silence of the handler")
 
     def press_power_button(self) -> None:
-        """Press the machine's power button, which the attacker is assumed to reach."""
+        """Press the machine's power button, as a person at the machine could."""
         self._machine.press_power_button()
 
     def let_pass(self, nanoseconds: int) -> None:

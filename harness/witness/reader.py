@@ -92,7 +92,7 @@ class Witness:
     def wait(self, done: Callable[[Tally], bool], *, seconds: float, what: str) -> Tally:
         """Poll until `done` accepts the tally; return that tally.
 
-        Raises Silent after `seconds`, with `what` did not happen, a noun, in its message.
+        Raises Silent after `seconds`, with the message "no `what` within ... s".
         """
         deadline = time.monotonic() + seconds
         last = self.read()
