@@ -215,7 +215,7 @@ def chosen_scenario(corpus: Corpus, text: str) -> tuple[Corpus, Scenario]:
     path, _, name = text.partition("::")
     if not path.endswith(".py"):
         names, name = list(corpus.scenarios), text
-        hint = "`umd-harness list` prints all; a scenario in your own file is FILE.py::NAME"
+        hint = "`umd-harness list` names them; one in a file of yours is FILE.py::NAME"
     else:
         known = corpus.scenarios.keys()
         corpus = load_scenario_files([Path(path)], corpus)
