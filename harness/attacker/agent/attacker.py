@@ -46,8 +46,8 @@ class Attacker(DescriptorCalls):
     that makes a call raises
 
     - GuestError if the call fails, with the kernel's errno,
-    - VmLost if the guest gives no valid answer before the deadline (10 s for one call, 60 s for
-      the whole attempt),
+    - VmLost if the guest gives no valid answer before the deadline (by default 10 s for one call
+      and 60 s for the whole attempt),
     - ValueError if the call's buffers exceed 1 MiB.
 
     `channel` leads to the agent; `guest` is the image that the guest runs, which has the payloads.

@@ -46,7 +46,7 @@ class SetupFailed(Exception):
 
 
 class NoTarget(Exception):
-    """The attack found no target. Only a handler that is a kernel thread is `held` by this."""
+    """The attack found no target, which counts as `held` only if the handler is a kernel thread."""
 
 
 class ProgramFailed(Exception):

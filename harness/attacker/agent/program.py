@@ -46,7 +46,7 @@ class ProgramExit:
     """The end of an attack program."""
 
     status: int | None
-    """Its wait status, for the `os.W` functions; None if it was killed at its deadline."""
+    """Its wait status, as in wait(2); None if it was killed at its deadline."""
     output: bytes
     """The first `OUTPUT_KEPT` (64 KiB) bytes of its standard output and standard error."""
     discarded: int
