@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import time
 from contextlib import ExitStack, contextmanager
-from signal import SIGABRT, SIGSEGV
 from typing import TYPE_CHECKING, Self
 
-from harness.host.errors import QemuCrashed, VmLost, mendable
+from harness.host.errors import VmLost, mendable
 from harness.vm.boot_files import INITRD, KERNEL, copy_boot_files
 from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
@@ -20,7 +18,8 @@ from harness.vm.gdbstub import Gdbstub
 from harness.vm.kaslr import find_kernel
 from harness.vm.monitor import Monitor
 from harness.vm.paging import ACCESSED, leaf, walk
-from harness.vm.process import Process, signal_name
+from harness.vm.process import Process
+from harness.vm.qemu_end import qemu_end
 from harness.vm.untrusted_files import open_untrusted, take_over
 from harness.vm.workdir import work_directory
 
@@ -41,13 +40,7 @@ DEBUGGER = "debugger"
 SAVE_SECONDS = DUMP_SECONDS = 60
 POLL_SECONDS = 0.001
 
-ENDING_SECONDS = 0.5
-"""How long to wait for QEMU's end after one of its sockets has hung up."""
-
 _WAITS = "Waiting for gdb connection"
-_CAUSES = {"guest-reset": "the guest reset itself", "guest-shutdown": "the guest powered off"}
-_CRASHES = (SIGABRT, SIGSEGV)
-_PANIC = re.compile(r"Kernel panic - not syncing.{0,200}")
 
 
 class Machine:
@@ -224,23 +217,9 @@ class Machine:
         try:
             yield
         except VmLost as lost:
-            if epitaph := self._epitaph():
-                raise epitaph from lost
+            if ended := qemu_end(self._process, self._monitor):
+                raise ended from lost
             raise
-
-    def _epitaph(self) -> VmLost | None:
-        """Return a VmLost that tells how QEMU ended; None if it has not ended."""
-        status = self._process.status(seconds=ENDING_SECONDS)
-        if status is None:
-            return None
-        reason = self._monitor.shutdown_reason()
-        if status == 0 and reason in _CAUSES:
-            # The guest could have forged the panic's text, but no verdict depends on it.
-            panic = _PANIC.findall(self.console())
-            return VmLost(": ".join([_CAUSES[reason], *panic[-1:]]), by_guest=True)
-        ended = f"ended with {status}" if status >= 0 else f"was killed by {signal_name(status)}"
-        said = ": ".join(filter(None, (f"QEMU {ended}", reason, self._process.last_words())))
-        return (QemuCrashed if -status in _CRASHES else VmLost)(said)
 
     @property
     def directory(self) -> Path:

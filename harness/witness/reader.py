@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.host.errors import Silent, VmLost
-from harness.witness import tally
+from harness.witness import layout, tally
 from harness.witness.heartbeat import HeartbeatTracker
 from harness.witness.tally import Command, Tally, WitnessState
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.kernel.build.images import KernelImage
     from harness.vm.machine import Machine
 
-_COMMAND = struct.Struct(f"<III4x{tally.NAMED}q")
+_COMMAND = struct.Struct(f"<III4x{layout.NAMED}q")
 """struct umd_witness_command (overlay/kernel/umd_witness/tally.h): the sequence number first."""
 
 TORN_TRIES = 100
@@ -58,7 +58,7 @@ class Witness:
         for _ in range(TORN_TRIES):
             with self._machine.paused():
                 stopped = time.monotonic()
-                data = self._machine.read(self._tally, tally.SIZE)
+                data = self._machine.read(self._tally, layout.SIZE)
             parsed = tally.parse(data)
             self.heartbeat.note(tally.heartbeat(data), stopped=stopped, resumed=time.monotonic())
             if parsed:
@@ -69,7 +69,7 @@ class Witness:
     def appear(self, *, seconds: float) -> None:
         """Wait until the booting kernel has set up its tally. Raises VmLost at the deadline."""
         deadline = time.monotonic() + seconds
-        magic = tally.MAGIC.to_bytes(8, "little")
+        magic = layout.MAGIC.to_bytes(8, "little")
         while True:
             with self._machine.paused():
                 if self._machine.read(self._tally, 8) == magic:
@@ -114,7 +114,7 @@ class Witness:
         command is done. `functions` are addresses relative to the tally, as in `Seen`. No number
         is used twice, even if the earlier command (such as PARK) is not done.
         """
-        addresses = (*functions, *(0,) * (tally.NAMED - len(functions)))
+        addresses = (*functions, *(0,) * (layout.NAMED - len(functions)))
         with self._machine.paused():
             last = int.from_bytes(self._machine.read(self._command, 4), "little")
             sequence = (last + 1) % (1 << 32)

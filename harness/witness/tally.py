@@ -1,29 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tally in guest memory (overlay/kernel/umd_witness/tally.h), parsed strictly."""
+"""The tally in guest memory, parsed strictly; `harness.witness.layout` has its memory layout."""
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any
 
 from harness.host.errors import VmLost
-
-MAGIC = 0x5353454E54495755
-"""`UWITNESS`, the tally's first 8 bytes."""
-VERSION = 5
-"""The layout's version, raised here and in tally.h with every change."""
-PHASES = 3
-"""Phases of the aftermath."""
-RECORDS = 128
-"""The latest requests that are kept."""
-SECRETS = 16
-"""The latest handlers whose secrets' hashes are kept."""
-NAMED = 8
-"""Functions that the witness can watch at a time."""
-HOOKS = 64
-"""Hooks of security modules that are counted."""
+from harness.witness.layout import MAGIC, SIZE, VERSION, CountStruct, TallyStruct
 
 
 class WitnessState(IntEnum):
@@ -110,90 +95,6 @@ class Command(IntEnum):
     """Make the handler with the backdoor try a way out, a `WayOut`, the argument."""
     RESTART = 6
     """End the handler; the next request starts another."""
-
-
-class _ServiceCounts(ctypes.LittleEndianStructure):
-    _fields_ = [
-        ("sent", ctypes.c_uint32),
-        ("right", ctypes.c_uint32),
-        ("wrong", ctypes.c_uint32),
-        ("failed", ctypes.c_uint32),
-        ("starts", ctypes.c_uint32),
-        ("loads", ctypes.c_uint32),
-        ("error", ctypes.c_int32),
-        ("unused", ctypes.c_uint32),
-    ]
-
-
-class _Record(ctypes.LittleEndianStructure):
-    _fields_ = [
-        ("number", ctypes.c_uint32),
-        ("generation", ctypes.c_uint32),
-        ("error", ctypes.c_int32),
-        ("wrong", ctypes.c_uint32),
-        ("nanoseconds", ctypes.c_uint64),
-    ]
-
-
-class _Seen(ctypes.LittleEndianStructure):
-    _fields_ = [
-        ("function", ctypes.c_int64),
-        ("on_handler", ctypes.c_uint32),
-        ("elsewhere", ctypes.c_uint32),
-    ]
-
-
-class _Hook(ctypes.LittleEndianStructure):
-    _fields_ = [
-        ("function", ctypes.c_int64),
-        ("on_handler", ctypes.c_uint32),
-        ("can_refuse", ctypes.c_uint32),
-    ]
-
-
-class _Escape(ctypes.LittleEndianStructure):
-    _fields_ = [
-        ("asked", ctypes.c_uint32),
-        ("returned", ctypes.c_uint32),
-        ("call", ctypes.c_int64),
-        ("result", ctypes.c_int64),
-        ("failed", ctypes.c_uint32),
-        ("exits", ctypes.c_uint32),
-    ]
-
-
-class _Layout(ctypes.LittleEndianStructure):
-    _fields_ = [
-        ("magic", ctypes.c_uint64),
-        ("version", ctypes.c_uint32),
-        ("size", ctypes.c_uint32),
-        ("heartbeat", ctypes.c_uint64),
-        ("sequence", ctypes.c_uint32),
-        ("state", ctypes.c_uint32),
-        ("command", ctypes.c_uint32),
-        ("phase", ctypes.c_uint32),
-        ("generation", ctypes.c_uint32),
-        ("pid", ctypes.c_int32),
-        ("violations", ctypes.c_uint32),
-        ("vmforks", ctypes.c_uint32),
-        ("slowest", ctypes.c_uint64),
-        ("page_table", ctypes.c_uint64),
-        ("chain", ctypes.c_uint64),
-        ("count", _ServiceCounts),
-        ("phases", _ServiceCounts * PHASES),
-        ("secrets_sha256", ctypes.c_uint8 * 32 * SECRETS),
-        ("records", _Record * RECORDS),
-        ("exits", ctypes.c_uint32),
-        ("exit_code", ctypes.c_int32),
-        ("demoted", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
-        ("escape", _Escape),
-        ("named", _Seen * NAMED),
-        ("hooks", _Hook * HOOKS),
-    ]
-
-
-SIZE = ctypes.sizeof(_Layout)
 
 
 @dataclass(frozen=True)
@@ -345,7 +246,7 @@ class Tally:
         }
 
 
-def _count(raw: _ServiceCounts) -> ServiceCounts:
+def _count(raw: CountStruct) -> ServiceCounts:
     return ServiceCounts(
         raw.sent, raw.right, raw.wrong, raw.failed, raw.starts, raw.loads, raw.error
     )
@@ -353,7 +254,7 @@ def _count(raw: _ServiceCounts) -> ServiceCounts:
 
 def heartbeat(data: bytes) -> int:
     """Return the heartbeat's count, which is valid even while the rest is being written."""
-    return int(_Layout.from_buffer_copy(data).heartbeat)
+    return int(TallyStruct.from_buffer_copy(data).heartbeat)
 
 
 def parse(data: bytes) -> Tally | None:
@@ -363,7 +264,7 @@ def parse(data: bytes) -> Tally | None:
     """
     if len(data) != SIZE:
         raise VmLost(f"the tally has {len(data)} bytes, not {SIZE}")
-    raw = _Layout.from_buffer_copy(data)
+    raw = TallyStruct.from_buffer_copy(data)
     if (raw.magic, raw.version, raw.size) != (MAGIC, VERSION, SIZE):
         raise VmLost(f"not a tally: magic {raw.magic:#x}, version {raw.version}, size {raw.size}")
     if raw.sequence % 2:

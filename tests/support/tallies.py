@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.model.attempt_end import AttemptEnd, End
 from harness.witness.conclude import Evidence
-from harness.witness.tally import (
+from harness.witness.layout import (
     HOOKS,
     MAGIC,
     NAMED,
@@ -18,6 +18,8 @@ from harness.witness.tally import (
     SECRETS,
     SIZE,
     VERSION,
+)
+from harness.witness.tally import (
     Escape,
     Seen,
     ServiceCounts,

@@ -20,7 +20,7 @@ from forger import wait_for
 from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.direct import ptrace_seize
-from harness.witness import tally
+from harness.witness import layout
 from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ NONCE_END = 24
 POLL = struct.Struct("<ihh")  # struct pollfd
 
 
-def true_tally(handler: Handler) -> tally._Layout:
+def true_tally(handler: Handler) -> layout.TallyStruct:
     """The current tally, for an attack to forge."""
     machine = handler._machine
     with machine.paused():
-        return tally._Layout.from_buffer_copy(machine.read(handler._witness._tally, tally.SIZE))
+        return layout.TallyStruct.from_buffer_copy(
+            machine.read(handler._witness._tally, layout.SIZE)
+        )
 
 
 @pytest.mark.parametrize(
@@ -86,10 +88,10 @@ def rewrite_tally(attacker: Attacker, handler: Handler, *, adds_up: bool) -> Non
     handler.wait_for_request()
     witness = handler._witness
     assert witness.read().count.wrong == 1
-    count = tally._Layout.count.offset
-    sent, wrong = (count + getattr(tally._ServiceCounts, name).offset for name in ("sent", "wrong"))
+    count = layout.TallyStruct.count.offset
+    sent, wrong = (count + getattr(layout.CountStruct, name).offset for name in ("sent", "wrong"))
     with attacker.open("/dev/mem", O_RDWR) as memory:
-        for field in (wrong, tally._Layout.violations.offset):
+        for field in (wrong, layout.TallyStruct.violations.offset):
             memory.pwrite(bytes(4), witness._tally + field)
         if adds_up:  # one less was sent, then
             attacker.kill(handler.pid, SIGSTOP)

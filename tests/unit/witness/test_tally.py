@@ -14,13 +14,11 @@ from tallies import HEAD, layout
 
 from harness.host.errors import VmLost
 from harness.host.paths import KERNEL_PATCHES
+from harness.witness import layout as memory_layout
 from harness.witness import tally
 from harness.witness.handler import WayOut
+from harness.witness.layout import MAGIC, NAMED, SIZE, VERSION
 from harness.witness.tally import (
-    MAGIC,
-    NAMED,
-    SIZE,
-    VERSION,
     Command,
     Escape,
     Hook,
@@ -121,7 +119,7 @@ def test_the_kernels_header_says_the_same() -> None:
     defined = dict(re.findall(r"#define WITNESS_(\w+)\s+(\w+)", text))
     assert int(defined["MAGIC"].removesuffix("ULL"), 16) == MAGIC
     for name in ("VERSION", "PHASES", "RECORDS", "NAMED", "HOOKS"):
-        assert int(defined[name]) == getattr(tally, name)
+        assert int(defined[name]) == getattr(memory_layout, name)
     for state in WitnessState:
         if state is not WitnessState.BOOTING:
             assert f"WITNESS_{state.name} = {state.value}," in text

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tally's memory layout, as in overlay/kernel/umd_witness/tally.h."""
+
+from __future__ import annotations
+
+import ctypes
+
+MAGIC = 0x5353454E54495755
+"""`UWITNESS`, the tally's first 8 bytes."""
+VERSION = 5
+"""The layout's version, raised here and in tally.h with every change."""
+PHASES = 3
+"""Phases of the aftermath."""
+RECORDS = 128
+"""The latest requests that are kept."""
+SECRETS = 16
+"""The latest handlers whose secrets' hashes are kept."""
+NAMED = 8
+"""Functions that the witness can watch at a time."""
+HOOKS = 64
+"""Hooks of security modules that are counted."""
+
+
+class CountStruct(ctypes.LittleEndianStructure):
+    """struct witness_count."""
+
+    _fields_ = [
+        ("sent", ctypes.c_uint32),
+        ("right", ctypes.c_uint32),
+        ("wrong", ctypes.c_uint32),
+        ("failed", ctypes.c_uint32),
+        ("starts", ctypes.c_uint32),
+        ("loads", ctypes.c_uint32),
+        ("error", ctypes.c_int32),
+        ("unused", ctypes.c_uint32),
+    ]
+
+
+class RecordStruct(ctypes.LittleEndianStructure):
+    """struct witness_record."""
+
+    _fields_ = [
+        ("number", ctypes.c_uint32),
+        ("generation", ctypes.c_uint32),
+        ("error", ctypes.c_int32),
+        ("wrong", ctypes.c_uint32),
+        ("nanoseconds", ctypes.c_uint64),
+    ]
+
+
+class SeenStruct(ctypes.LittleEndianStructure):
+    """struct witness_seen."""
+
+    _fields_ = [
+        ("function", ctypes.c_int64),
+        ("on_handler", ctypes.c_uint32),
+        ("elsewhere", ctypes.c_uint32),
+    ]
+
+
+class HookStruct(ctypes.LittleEndianStructure):
+    """struct witness_hook."""
+
+    _fields_ = [
+        ("function", ctypes.c_int64),
+        ("on_handler", ctypes.c_uint32),
+        ("can_refuse", ctypes.c_uint32),
+    ]
+
+
+class EscapeStruct(ctypes.LittleEndianStructure):
+    """struct witness_escape."""
+
+    _fields_ = [
+        ("asked", ctypes.c_uint32),
+        ("returned", ctypes.c_uint32),
+        ("call", ctypes.c_int64),
+        ("result", ctypes.c_int64),
+        ("failed", ctypes.c_uint32),
+        ("exits", ctypes.c_uint32),
+    ]
+
+
+class TallyStruct(ctypes.LittleEndianStructure):
+    """struct umd_witness_tally."""
+
+    _fields_ = [
+        ("magic", ctypes.c_uint64),
+        ("version", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("heartbeat", ctypes.c_uint64),
+        ("sequence", ctypes.c_uint32),
+        ("state", ctypes.c_uint32),
+        ("command", ctypes.c_uint32),
+        ("phase", ctypes.c_uint32),
+        ("generation", ctypes.c_uint32),
+        ("pid", ctypes.c_int32),
+        ("violations", ctypes.c_uint32),
+        ("vmforks", ctypes.c_uint32),
+        ("slowest", ctypes.c_uint64),
+        ("page_table", ctypes.c_uint64),
+        ("chain", ctypes.c_uint64),
+        ("count", CountStruct),
+        ("phases", CountStruct * PHASES),
+        ("secrets_sha256", ctypes.c_uint8 * 32 * SECRETS),
+        ("records", RecordStruct * RECORDS),
+        ("exits", ctypes.c_uint32),
+        ("exit_code", ctypes.c_int32),
+        ("demoted", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
+        ("escape", EscapeStruct),
+        ("named", SeenStruct * NAMED),
+        ("hooks", HookStruct * HOOKS),
+    ]
+
+
+SIZE = ctypes.sizeof(TallyStruct)
+"""Bytes of the tally."""
