@@ -286,9 +286,9 @@ def test_the_build_is_outside_the_tests_time_limit(session: Session) -> None:
         conftest.read_text()
         + """
 import time
-def slow(line, variants, progress, *, engine):
+def slow(line, variants, progress, *, corpus, engine):
     time.sleep(4)
-    return working(line, variants, progress, engine=engine)
+    return working(line, variants, progress, corpus=corpus, engine=engine)
 provenance.open_lab = slow
 """
     )
@@ -321,7 +321,7 @@ def test_a_faulty_users_file_is_one_line(session: Session) -> None:
     session.pytester.makepyfile(users="x = 1")
     result = session.run("--scenario", "users.py", "-k", "scenario")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: */users.py registers no scenario; *"])
+    result.stderr.fnmatch_lines(["ERROR: */users.py declares no scenario; *"])
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
