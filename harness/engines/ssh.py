@@ -192,6 +192,7 @@ class _Connection:
         except Exception as error:
             if late.is_set():
                 raise TimeoutError from error
+            self.tell_whether_aborted()
             raise OSError(EPROTO, f"{type(error).__name__}: {error}"[:_WORDS]) from error
         finally:
             if timer is not None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,9 +31,7 @@ def test_the_image_is_whole(image: KernelImage) -> None:
 
 def test_nothing_changed_is_found_without_a_build(image: KernelImage) -> None:
     said: list[str] = []
-    start = time.monotonic()
     assert kernel_image("6.12", progress=said.append) == image
-    assert time.monotonic() - start < 2
     assert said == []
 
 

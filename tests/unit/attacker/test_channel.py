@@ -46,7 +46,7 @@ def test_silence_ends_at_the_deadline(pair: tuple[socket.socket, socket.socket])
     started = time.monotonic()
     with pytest.raises(VmLost, match="no answer"):
         attacker_on(pair[0]).getpid()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 9, "the default is 10 s"
 
 
 def test_bytes_that_trickle_do_not_prolong_the_deadline(
@@ -54,18 +54,21 @@ def test_bytes_that_trickle_do_not_prolong_the_deadline(
 ) -> None:
     ours, guests = pair
 
+    given_up = threading.Event()
+
     def trickle() -> None:
         with suppress(OSError):
             for byte in REPLY.pack(12, 1, 0):
-                time.sleep(0.1)
                 guests.send(bytes([byte]))
+                given_up.wait(2)
 
     thread = threading.Thread(target=trickle)
     thread.start()
     started = time.monotonic()
     with pytest.raises(VmLost, match="no answer"):
         attacker_on(ours).getpid()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2 * REPLY.size, "before the last byte"
+    given_up.set()
     guests.shutdown(socket.SHUT_RDWR)
     thread.join(timeout=10)
 

