@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kept run counted: of each class of attacks, how many each variant held (C5, L5)."""
+"""How many attacks a variant held, of how many: for each class of attacks of a run (C5, L5).
+
+The README's table and the cover letter of the series both count by `HeldCount`.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
+from harness.results.result_line import A_STEP, ResultLine
 from harness.scenarios import REFERENCES
 from harness.scenarios.classes import BROUGHT, class_of, classes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from harness.results.kept_run import Found, KeptRun
+    from harness.results.recorded_run import RecordedRun
     from harness.scenarios.corpus import Corpus
 
 CENTRAL = (
@@ -30,50 +34,80 @@ CENTRAL = (
 """The variants that are shown if none are named: the policies, and what they are held against."""
 
 
-@dataclass(frozen=True)
-class Count:
-    """What became of some attacks on one variant.
+DEFINITION = (
+    "Held of run: the attacks with the verdict held, of those with a verdict. n/a and errors count "
+    "in neither number. A control that did not win is an error. Some attacks that were held gained "
+    "a step, such as an address."
+)
+"""What the numbers mean, in words that stand beside them."""
 
-    `held` of `run` came out as held, which leaves out those without a verdict: `not_applicable`,
-    and `errors`, a control that did not win included. `steps` of the held gained a step.
-    """
+NOT_RUN = "not run"
+"""The entry for a variant, or a class, without a cell."""
+
+
+@dataclass(frozen=True)
+class HeldCount:
+    """The results of some attacks on one variant, counted as `DEFINITION` says."""
 
     held: int = 0
+    """The attacks with the verdict `held`."""
+
     run: int = 0
+    """The attacks with a verdict that is neither `n/a` nor `error`."""
+
     steps: int = 0
+    """The attacks, of those in `held`, that gained a step."""
+
     not_applicable: int = 0
+    """The attacks that are `n/a`."""
+
     errors: int = 0
+    """The attacks without a conclusion: errors, and controls that did not win."""
 
     @property
     def cells(self) -> int:
-        """All that there are, with a verdict or without."""
+        """All attacks, with a verdict or without."""
         return self.run + self.not_applicable + self.errors
 
+    def __str__(self) -> str:
+        """Return the entry of a table: `1 of 2`, or why there is no such number."""
+        if self.run:
+            return f"{self.held} of {self.run}"
+        return "n/a" if self.not_applicable else "error" if self.errors else NOT_RUN
+
     @classmethod
-    def of(cls, cells: Iterable[Found]) -> Count:
-        """Count the cells; reference cells are the caller's to leave out."""
-        every = list(cells)
-        applicable = [one for one in every if one.verdict is not Verdict.NOT_APPLICABLE]
-        judged = [one for one in applicable if not one.says_nothing]
-        held = [one for one in judged if one.verdict is Verdict.HELD]
+    def of(cls, lines: Iterable[ResultLine]) -> HeldCount:
+        """Count lines. Reference cells attack nothing: the caller leaves them out."""
+        every = list(lines)
+        applicable = [line for line in every if line.verdict is not Verdict.NOT_APPLICABLE]
+        concluded = [line for line in applicable if not line.is_inconclusive]
+        held = [line for line in concluded if line.verdict is Verdict.HELD]
         return cls(
             held=len(held),
-            run=len(judged),
-            steps=sum("a step" in one.lost for one in held),
+            run=len(concluded),
+            steps=sum(A_STEP in line.lost for line in held),
             not_applicable=len(every) - len(applicable),
-            errors=len(applicable) - len(judged),
+            errors=len(applicable) - len(concluded),
         )
 
 
+BELOW: dict[str, Callable[[HeldCount], int]] = {
+    "held, and gained a step": lambda count: count.steps,
+    "not counted: n/a": lambda count: count.not_applicable,
+    "not counted: error": lambda count: count.errors,
+}
+"""The rows below the total of a table, and their numbers."""
+
+
 @dataclass(frozen=True)
-class ClassCounts:
+class HeldByClass:
     """A run by classes and variants; `total` has no entry for a variant that was not run."""
 
-    run: KeptRun
+    run: RecordedRun
     corpus: Corpus
     variants: tuple[str, ...]
-    rows: Mapping[str, Mapping[str, Count]]
-    total: Mapping[str, Count]
+    rows: Mapping[str, Mapping[str, HeldCount]]
+    total: Mapping[str, HeldCount]
 
     @property
     def not_shown(self) -> list[str]:
@@ -88,12 +122,12 @@ class ClassCounts:
         return {name: one.cells for name, one in self.total.items() if one.cells < attacks}
 
 
-def count_classes(run: KeptRun, corpus: Corpus, variants: Sequence[str] = ()) -> ClassCounts:
+def count_by_class(run: RecordedRun, corpus: Corpus, variants: Sequence[str] = ()) -> HeldByClass:
     """Count a run's attacks, by class, on the variants named; on those of `CENTRAL` if none are.
 
     Raises UserError for a variant that neither the run nor the harness knows.
     """
-    found: dict[str, dict[str, list[Found]]] = {}
+    found: dict[str, dict[str, list[ResultLine]]] = {}
     for cell, one in run.cells.items():
         of_variant = found.setdefault(cell.variant, {})
         if cell.scenario not in REFERENCES:
@@ -107,16 +141,16 @@ def count_classes(run: KeptRun, corpus: Corpus, variants: Sequence[str] = ()) ->
     shown = tuple(dict.fromkeys(variants)) or CENTRAL
     names = [*classes(), *([BROUGHT] if any(BROUGHT in of for of in found.values()) else [])]
     there = [variant for variant in shown if variant in found]
-    return ClassCounts(
+    return HeldByClass(
         run=run,
         corpus=corpus,
         variants=shown,
         rows={
-            name: {variant: Count.of(found[variant].get(name, ())) for variant in there}
+            name: {variant: HeldCount.of(found[variant].get(name, ())) for variant in there}
             for name in names
         },
         total={
-            variant: Count.of(one for cells in found[variant].values() for one in cells)
+            variant: HeldCount.of(one for cells in found[variant].values() for one in cells)
             for variant in there
         },
     )

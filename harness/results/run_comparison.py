@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError
 from harness.model.cell import Cell
 from harness.model.verdict import Axes, Verdict
+from harness.results.result_line import A_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.results.kept_run import Found, KeptRun
+    from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
 
-ORDER = (*(field.name for field in fields(Axes)), "a step")
+ORDER = (*(field.name for field in fields(Axes)), A_STEP)
 """What can be lost, the gravest first."""
 
 
@@ -56,44 +58,46 @@ FAILURES = {
 
 
 @dataclass(frozen=True)
-class Compared:
+class CellComparison:
     """One cell in both runs; None in the one that does not have it.
 
     `worse` and `better` are the axes on which it loses more, or less, than before.
     """
 
     cell: Cell
-    old: Found | None
-    new: Found | None
+    old: ResultLine | None
+    new: ResultLine | None
     change: Change
     worse: tuple[str, ...] = ()
     better: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Two runs and all of their cells, what matters most first."""
 
-    old: KeptRun
-    new: KeptRun
-    cells: tuple[Compared, ...]
+    old: RecordedRun
+    new: RecordedRun
+    cells: tuple[CellComparison, ...]
 
     def counts(self) -> dict[Change, int]:
         """How many cells there are of each change, none included."""
         found = Counter(one.change for one in self.cells)
         return {change: found[change] for change in Change}
 
-    def of(self, change: Change) -> list[Compared]:
+    def of(self, change: Change) -> list[CellComparison]:
         """Return the cells of which that is to be said."""
         return [one for one in self.cells if one.change is change]
 
-    def failed(self, kinds: Iterable[str]) -> list[Compared]:
+    def failed(self, kinds: Iterable[str]) -> list[CellComparison]:
         """Return the cells that these kinds of failure mean."""
         meant = {change for kind in kinds for change in FAILURES[kind]}
         return [one for one in self.cells if one.change in meant]
 
 
-def compare(old: KeptRun, new: KeptRun, *, renamed: Sequence[tuple[str, str]] = ()) -> Comparison:
+def compare(
+    old: RecordedRun, new: RecordedRun, *, renamed: Sequence[tuple[str, str]] = ()
+) -> RunComparison:
     """Compare two runs by line, variant and scenario.
 
     Each of `renamed` is a line or variant of the old run, and what to hold it against in the new
@@ -105,10 +109,12 @@ def compare(old: KeptRun, new: KeptRun, *, renamed: Sequence[tuple[str, str]] = 
     every = dict.fromkeys((*after, *before))
     compared = (_compare(cell, before.get(cell), after.get(cell), new) for cell in every)
     order = list(Change)
-    return Comparison(old, new, tuple(sorted(compared, key=lambda one: order.index(one.change))))
+    return RunComparison(old, new, tuple(sorted(compared, key=lambda one: order.index(one.change))))
 
 
-def judge(old: Found, new: Found) -> tuple[Change, tuple[str, ...], tuple[str, ...]]:
+def change_between(
+    old: ResultLine, new: ResultLine
+) -> tuple[Change, tuple[str, ...], tuple[str, ...]]:
     """Say what became of a cell, on which axes it is worse, and on which better."""
     change = _inconclusive(old, new)
     if change is not None:
@@ -123,12 +129,12 @@ def judge(old: Found, new: Found) -> tuple[Change, tuple[str, ...], tuple[str, .
     return (Change.SAME if old.detail == new.detail else Change.DETAIL), (), ()
 
 
-def _inconclusive(old: Found, new: Found) -> Change | None:
+def _inconclusive(old: ResultLine, new: ResultLine) -> Change | None:
     """Say so where one of the two gave no conclusion, but for an n/a that still is one."""
-    if old.says_nothing or new.says_nothing:
-        if old.says_nothing and new.says_nothing:
+    if old.is_inconclusive or new.is_inconclusive:
+        if old.is_inconclusive and new.is_inconclusive:
             return Change.STILL_ERROR
-        return Change.ERROR_NOW if new.says_nothing else Change.ERROR_BEFORE
+        return Change.ERROR_NOW if new.is_inconclusive else Change.ERROR_BEFORE
     verdicts = (old.verdict, new.verdict)
     if Verdict.NOT_APPLICABLE in verdicts and old.verdict is not new.verdict:
         now = new.verdict is Verdict.NOT_APPLICABLE
@@ -136,19 +142,21 @@ def _inconclusive(old: Found, new: Found) -> Change | None:
     return None
 
 
-def _lost_anew(old: Found, new: Found) -> tuple[str, ...]:
+def _lost_anew(old: ResultLine, new: ResultLine) -> tuple[str, ...]:
     return tuple(sorted(new.lost - old.lost, key=ORDER.index))
 
 
-def _compare(cell: Cell, old: Found | None, new: Found | None, run: KeptRun) -> Compared:
+def _compare(
+    cell: Cell, old: ResultLine | None, new: ResultLine | None, run: RecordedRun
+) -> CellComparison:
     if old is None:
-        return Compared(cell, old, new, Change.NEW)
+        return CellComparison(cell, old, new, Change.NEW)
     if new is None:
-        return Compared(cell, old, new, Change.NOT_RUN if run.lacks(cell) else Change.GONE)
-    return Compared(cell, old, new, *judge(old, new))
+        return CellComparison(cell, old, new, Change.NOT_RUN if run.lacks(cell) else Change.GONE)
+    return CellComparison(cell, old, new, *change_between(old, new))
 
 
-Cells = dict[Cell, "Found"]
+Cells = dict[Cell, "ResultLine"]
 
 
 def _renamed(before: Cells, after: Cells, one: str, other: str) -> tuple[Cells, Cells]:
@@ -168,7 +176,7 @@ def _renamed(before: Cells, after: Cells, one: str, other: str) -> tuple[Cells, 
     )
 
 
-def _field(cells: Mapping[Cell, Found], name: str, which: str) -> str:
+def _field(cells: Mapping[Cell, ResultLine], name: str, which: str) -> str:
     for field in ("line", "variant"):
         if any(getattr(cell, field) == name for cell in cells):
             return field
