@@ -60,7 +60,7 @@ def cover_letter(
 def _matrix(measured: MeasuredRun, series: str) -> str:
     said = [
         f"Run {measured.run}, kernel image {measured.image[:12]}: attacks held of attacks run.",
-        f"{DEFINITION} The numbers in brackets count those.",
+        f"{DEFINITION} The numbers in brackets count those attacks.",
     ]
     if measured.series != series:
         said.append(

@@ -35,9 +35,9 @@ CENTRAL = (
 
 
 DEFINITION = (
-    "Held of run: the attacks with the verdict held, of those with a verdict. n/a and errors count "
-    "in neither number. A control that did not win is an error. Some attacks that were held gained "
-    "a step, such as an address."
+    "Held of run: the attacks whose verdict is held, of those with a conclusion. An n/a, an error "
+    "and a control that did not win are no conclusion. An attack that was held may have gained a "
+    "step, such as an address."
 )
 """What the numbers mean, in words that stand beside them."""
 
@@ -53,7 +53,7 @@ class HeldCount:
     """The attacks with the verdict `held`."""
 
     run: int = 0
-    """The attacks with a verdict that is neither `n/a` nor `error`."""
+    """The attacks with a conclusion: neither `n/a` nor `error`, nor a control that did not win."""
 
     steps: int = 0
     """The attacks, of those in `held`, that gained a step."""
@@ -62,7 +62,7 @@ class HeldCount:
     """The attacks that are `n/a`."""
 
     errors: int = 0
-    """The attacks without a conclusion: errors, and controls that did not win."""
+    """The attacks that are an error, or a control that did not win."""
 
     @property
     def cells(self) -> int:

@@ -201,6 +201,18 @@ def test_other_attack_files_ask_anew(tmp_path: Path) -> None:
     assert steps.built == [3, 3]
 
 
+def test_a_changed_module_of_any_folder_asks_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.studies.bisect.PACKAGE", tmp_path / "harness")
+    steps = ScriptedSteps()
+    for code in ("1", "2"):
+        (tmp_path / "harness/witness").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "harness/witness/conclude.py").write_text(code)
+        Trials(steps, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)(3)
+    assert steps.built == [3, 3]
+
+
 def test_a_note_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
     steps = ScriptedSteps()
     trials = Trials(steps, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)
