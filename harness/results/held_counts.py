@@ -31,7 +31,7 @@ CENTRAL = (
     "kthread",
     "tsem",
 )
-"""The variants that are shown if none are named: the policies, and what they are held against."""
+"""The variants that are shown if none are named: the policies, and those to compare with."""
 
 
 DEFINITION = (
@@ -111,19 +111,19 @@ class HeldByClass:
 
     @property
     def not_shown(self) -> list[str]:
-        """The variants of the run that nobody asked for."""
+        """The variants of the run that the table does not show."""
         there = dict.fromkeys(cell.variant for cell in self.run.cells)
         return [name for name in there if name not in self.variants]
 
     @property
     def partly(self) -> dict[str, int]:
-        """The variants on which not all attacks of the corpus were made, and on how many."""
+        """The variants on which some attacks of the corpus were not made, and how many were."""
         attacks = len(self.corpus.scenarios.keys() - set(REFERENCES))
         return {name: one.cells for name, one in self.total.items() if one.cells < attacks}
 
 
 def count_by_class(run: RecordedRun, corpus: Corpus, variants: Sequence[str] = ()) -> HeldByClass:
-    """Count a run's attacks, by class, on the variants named; on those of `CENTRAL` if none are.
+    """Count a run's attacks by class, on the variants named, or on those of `CENTRAL` if none is.
 
     Raises UserError for a variant that neither the run nor the harness knows.
     """

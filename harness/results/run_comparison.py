@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two runs compared, cell by cell: what got better or worse, and what can no longer be said.
+"""Two runs compared, cell by cell: better, worse, or without a conclusion.
 
-The axes are compared one by one, and what an attack gained counts as one of them: a cell that
-loses something it did not lose before is worse, whatever else it no longer loses. Where either
-run came to no conclusion, the cell is neither better nor worse; so it is with a control that did
-not win, for then the attack proves nothing.
+The axes are compared one by one; a gained step counts as an axis. A cell that loses an axis that
+it held before is worse, even if it holds another that it lost before. Where one of the runs has no
+conclusion, the cell is neither better nor worse. A control that did not win is no conclusion: its
+attack proves nothing.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from harness.results.result_line import ResultLine
 
 ORDER = (*(field.name for field in fields(Axes)), A_STEP)
-"""What can be lost, the gravest first."""
+"""What a cell can lose, the gravest first."""
 
 
 class Change(StrEnum):
-    """What became of a cell from the old run to the new one, what matters most first."""
+    """The change of a cell from the old run to the new one; the most important comes first."""
 
     WORSE = "worse"
     ERROR_NOW = "error now"
@@ -54,7 +54,7 @@ FAILURES = {
     "changed": tuple(one for one in Change if one not in (Change.DETAIL, Change.SAME)),
     "never": (),
 }
-"""What `--fail-on` takes, and the changes that it means."""
+"""The kinds of failure that `--fail-on` takes, and the changes that each of them means."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,19 @@ class CellComparison:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Two runs and all of their cells, what matters most first."""
+    """Two runs and all of their cells, the most important changes first."""
 
     old: RecordedRun
     new: RecordedRun
     cells: tuple[CellComparison, ...]
 
     def counts(self) -> dict[Change, int]:
-        """How many cells there are of each change, none included."""
+        """How many cells have each change; a change without a cell counts 0."""
         found = Counter(one.change for one in self.cells)
         return {change: found[change] for change in Change}
 
     def of(self, change: Change) -> list[CellComparison]:
-        """Return the cells of which that is to be said."""
+        """Return the cells with that change."""
         return [one for one in self.cells if one.change is change]
 
     def failed(self, kinds: Iterable[str]) -> list[CellComparison]:
@@ -100,8 +100,9 @@ def compare(
 ) -> RunComparison:
     """Compare two runs by line, variant and scenario.
 
-    Each of `renamed` is a line or variant of the old run, and what to hold it against in the new
-    one: all other lines, or variants, are left out then. Raises UserError for one not there.
+    Each pair of `renamed` names a line or a variant of the old run, and its counterpart in the new
+    run; all other lines, or variants, are then left out. Raises UserError for a name that is not
+    in its run.
     """
     before, after = dict(old.cells), dict(new.cells)
     for one, other in renamed:
@@ -115,7 +116,7 @@ def compare(
 def change_between(
     old: ResultLine, new: ResultLine
 ) -> tuple[Change, tuple[str, ...], tuple[str, ...]]:
-    """Say what became of a cell, on which axes it is worse, and on which better."""
+    """Return the change of a cell, the axes on which it is worse, and those where it is better."""
     change = _inconclusive(old, new)
     if change is not None:
         return change, (), ()
@@ -130,7 +131,10 @@ def change_between(
 
 
 def _inconclusive(old: ResultLine, new: ResultLine) -> Change | None:
-    """Say so where one of the two gave no conclusion, but for an n/a that still is one."""
+    """Return the change if one of the two lines has no conclusion; None if both have.
+
+    An n/a in both counts as the same conclusion.
+    """
     if old.is_inconclusive or new.is_inconclusive:
         if old.is_inconclusive and new.is_inconclusive:
             return Change.STILL_ERROR

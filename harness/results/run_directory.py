@@ -5,12 +5,14 @@
                             run.json         what was run, on what, when, and how it ended
                             junit.xml        for a CI system (written by `umd-harness run`)
                             cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json,
-                                             and vmcore, if a dump was to be kept and was due
-                            vmlinux          of the kernel in the dumps (vmlinux-<flavour>: its)
+                                             and vmcore, if a dump was asked for and was due
+                            vmlinux          of the kernel in the dumps; vmlinux-<flavour> of
+                                             the kernel of a flavour
     results/latest                           a symbolic link to the newest run
 
-Several processes may write to one run (pytest-xdist's workers): a cell's lock makes it run once,
-the run's lock makes its line appear once. What a crash or a full disk leaves of a line is cut off.
+Several processes may write to one run (pytest-xdist's workers). The lock of a cell makes it run
+once, and a lock of the run makes its line appear once. A line that a crash or a full disk tore is
+cut off.
 """
 
 from __future__ import annotations
@@ -98,11 +100,11 @@ class RunDirectory:
             self.path.parent.rmdir()  # only if it is empty
 
     def remove_locks(self) -> None:
-        """Tidy up once every process is done with the run."""
+        """Remove the locks. No other process may still use the run."""
         shutil.rmtree(self.path / ".locks", ignore_errors=True)
 
     def once(self, cell: Cell, run: Callable[[Cell], Outcome]) -> Outcome:
-        """Return the cell's outcome, running it unless a process of this run has done so."""
+        """Return the cell's outcome. Run the cell unless a process of this run has done so."""
         try:
             with self.lock(cell.id).acquire(timeout=_CELL_DEADLINE):
                 found = self.outcome(cell)
@@ -113,7 +115,7 @@ class RunDirectory:
         except Timeout as error:
             raise UserError(
                 f"another process has held the cell {cell.id} for {_CELL_DEADLINE:.0f} s",
-                hint=f"end it; what there is of the run is in {self.path}",
+                hint=f"end that process; the results so far are in {self.path}",
             ) from error
 
     def folder(self, cell: Cell) -> Path:
@@ -157,11 +159,11 @@ class RunDirectory:
 
 @contextmanager
 def _told(root: Path) -> Iterator[None]:
-    """Say what to do when there is no place for results at all."""
+    """Raise UserError where the folder of results cannot be written."""
     try:
         yield
     except OSError as error:
         raise UserError(
             f"results cannot be written to {root}: {error.strerror}",
-            hint="mend that, or name another folder with --results",
+            hint="make that folder writable, or name another with --results",
         ) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The file of `umd-harness bench --output`: its place checked early, and what goes into it."""
+"""The file of `umd-harness bench --output`: a check of its place, and its content."""
 
 from __future__ import annotations
 
