@@ -7,9 +7,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.model.verdict import Verdict
+from harness.model.verdict import A_STEP, Verdict
 from harness.report.text import plural, visible
-from harness.results.result_line import A_STEP
 from harness.results.run_comparison import CellComparison, Change, RunComparison
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
-from harness.model.verdict import Verdict
-from harness.results.result_line import A_STEP, ResultLine
+from harness.model.verdict import A_STEP, Verdict
 from harness.scenarios import REFERENCES
 from harness.scenarios.classes import BROUGHT, class_of, classes
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
     from harness.scenarios.corpus import Corpus
 
 CENTRAL = (

@@ -9,16 +9,13 @@ from msgspec import Struct
 
 from harness.judge.result import NO_VERDICT
 from harness.model.cell import Cell
-from harness.model.verdict import Axes, Effect, Verdict
+from harness.model.verdict import A_STEP, Axes, Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.judge.result import Result
 
 SCHEMA = 8
 """Changes with the fields of results.jsonl or run.json, and with their meaning."""
-
-A_STEP = "a step"
-"""The word for what a cell lost where the attack gained something that other attacks need."""
 
 
 class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
 from harness.model.cell import Cell
-from harness.model.verdict import Axes, Verdict
-from harness.results.result_line import A_STEP
+from harness.model.verdict import A_STEP, Axes, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

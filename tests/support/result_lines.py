@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from outcomes import ISOLATED
 
-from harness.model.verdict import Axes, Effect, Verdict
-from harness.results.result_line import A_STEP, SCHEMA, Control, ResultLine
+from harness.model.verdict import A_STEP, Axes, Effect, Verdict
+from harness.results.result_line import SCHEMA, Control, ResultLine
 
 if TYPE_CHECKING:
     from collections.abc import Collection

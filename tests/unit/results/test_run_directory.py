@@ -22,11 +22,11 @@ from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure
-from harness.model.verdict import Verdict
+from harness.model.verdict import A_STEP, Verdict
 from harness.report.text import summary_line
 from harness.results.counts import counts, exit_status
 from harness.results.records import json_line
-from harness.results.result_line import A_STEP, line_of
+from harness.results.result_line import line_of
 from harness.results.run_directory import RunDirectory
 from harness.results.run_header import RunHeader
 from harness.results.run_name import new_run_name
