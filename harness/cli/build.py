@@ -12,7 +12,7 @@ from harness.cli.options import KernelOptions, kernel_options
 from harness.cli.output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from harness.results.run_header import FlavourImages, Provenance
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ def run(options: Options) -> int:
     ):
         facts = opened.facts
     say(_images(facts, kernel.line))
-    for flavour, images in facts.get("flavours", {}).items():
+    for flavour, images in facts.flavours.items():
         say(_images(images, f"{kernel.line}, flavour {flavour}"))
     return 0
 
 
-def _images(facts: Mapping[str, str], name: str) -> str:
-    return f"kernel image {facts['image'][:12]} of {name}, guest {facts['guest_image'][:12]}"
+def _images(facts: Provenance | FlavourImages, name: str) -> str:
+    return f"kernel image {facts.image[:12]} of {name}, guest {facts.guest_image[:12]}"
 
 
 COMMAND = Command(

@@ -11,7 +11,7 @@ from harness.cli.command import Command
 from harness.cli.declare import option, positional, repeated
 from harness.cli.options import report_format_option, report_output_option, results_option
 from harness.cli.output import write_report
-from harness.results.compare import FAILURES
+from harness.results.run_comparison import FAILURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,9 +64,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the comparison, and return 1 if it fails. Raises UserError."""
-    from harness.report.compare import as_json, markdown, text
-    from harness.results.compare import compare
-    from harness.results.kept_run import read_run
+    from harness.report.comparison_report import as_json, markdown, text
+    from harness.results.recorded_run import read_run
+    from harness.results.run_comparison import compare
 
     old, new = (read_run(name, root=options.results) for name in (options.old, options.new))
     comparison = compare(old, new, renamed=options.renamed)

@@ -35,13 +35,13 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the table. Raises UserError."""
-    from harness.report.class_counts import as_json, markdown, text
-    from harness.results.class_counts import count_classes
-    from harness.results.kept_run import read_run
+    from harness.report.held_table import as_json, markdown, text
+    from harness.results.held_counts import count_by_class
+    from harness.results.recorded_run import read_run
     from harness.scenarios.corpus import SHIPPED
 
     kept = read_run(options.run, root=options.results)
-    counts = count_classes(kept, SHIPPED, options.variants)
+    counts = count_by_class(kept, SHIPPED, options.variants)
     report = {"json": as_json, "markdown": markdown}.get(options.format, text)
     write_report(report(counts), options.output)
     return 0

@@ -10,9 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from harness.export.cost import cost
 from harness.export.cover import cover_letter
 from harness.export.identity import find_identity
-from harness.export.measured import Measured, cost, latest
+from harness.export.measured import MeasuredRun, latest
 from harness.export.series_mails import Base, check_same, prepared, received, write_mails
 from harness.export.unifdef import OPTION, Unifdef
 from harness.host.errors import UserError
@@ -99,15 +100,15 @@ def _check_empty(output: Path) -> None:
         )
 
 
-def _measured(wanted: Wanted, say: Callable[[str], None]) -> Measured | None:
+def _measured(wanted: Wanted, say: Callable[[str], None]) -> MeasuredRun | None:
     if wanted.results is not None:
-        return Measured.read(wanted.results, line=wanted.line)
+        return MeasuredRun.read(wanted.results, line=wanted.line)
     found = latest(RESULTS)
     if found is None:
         say("there is no run in results: the cover letter says “not measured”")
         return None
     try:
-        return Measured.read(found, line=wanted.line)
+        return MeasuredRun.read(found, line=wanted.line)
     except UserError as error:
         say(f"the cover letter says “not measured”: {error.message}")
         return None

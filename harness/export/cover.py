@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cover letter: what the series does, what was measured, what is open, what it costs."""
+"""The cover letter: the purpose of the series, the results of a run, open holes, the cost."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from harness.export.measured import wrapped
 from harness.host.errors import UserError
+from harness.results.held_counts import DEFINITION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.export.measured import Measured
+    from harness.export.measured import MeasuredRun
 
 TEMPLATE = "cover-letter.txt"
 """Its first line is the subject; `$base`, `$measured`, `$holes` and `$cost` are put in.
@@ -27,14 +28,14 @@ def cover_letter(
     patches: Path,
     *,
     base: str,
-    measured: Measured | None,
+    measured: MeasuredRun | None,
     series: str,
     cost: str = "",
 ) -> str:
-    """Return the letter, its subject first. Raises UserError for a template that is not one.
+    """Return the letter, its subject first. Raises UserError if the template cannot be used.
 
-    `base` says what it applies to; `series` is the hash of the series as it is now: a run of
-    another state of it is said to be one.
+    `base` says what the series applies to. `series` is the hash of the series as it is now: the
+    letter says so where the run measured another state of it.
     """
     path = patches / TEMPLATE
     parts = {
@@ -56,8 +57,11 @@ def cover_letter(
         ) from error
 
 
-def _matrix(measured: Measured, series: str) -> str:
-    said = [f"Run {measured.run}, kernel image {measured.image[:12]}: attacks held of attacks run."]
+def _matrix(measured: MeasuredRun, series: str) -> str:
+    said = [
+        f"Run {measured.run}, kernel image {measured.image[:12]}: attacks held of attacks run.",
+        f"{DEFINITION} The numbers in brackets count those attacks.",
+    ]
     if measured.series != series:
         said.append(
             "That kernel was built from another state of this series "

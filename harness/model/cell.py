@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from harness.model.verdict import Axes, Verdict
+from harness.model.verdict import Axes, Verdict  # noqa: TC001 - outcome.json is read by these types
 
 
 @dataclass(frozen=True)

@@ -89,3 +89,7 @@ class Axes:
         if self.availability:
             return Verdict.DISRUPTED
         return Verdict.LEAKED if self.confidentiality else Verdict.HELD
+
+
+A_STEP = "a step"
+"""The word for the loss where an attack gained what others need: it stands beside the axes."""

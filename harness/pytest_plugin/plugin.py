@@ -157,7 +157,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if _was_run(config):
         from harness.pytest_plugin.session import finish_run
 
-        finish_run(_run_directory(config), _corpus(config), int(exitstatus))
+        finish_run(_run_directory(config), int(exitstatus))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -166,7 +166,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _is_worker(config) and _was_run(config):
         from harness.pytest_plugin.session import summary
 
-        for line in summary(_run_directory(config), _corpus(config)):
+        for line in summary(_run_directory(config)):
             terminalreporter.write_line(line)
 
 

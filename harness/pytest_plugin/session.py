@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from filelock import Timeout
 
@@ -21,7 +22,7 @@ from harness.pytest_plugin.relay import tell
 from harness.report.progress import PlainProgress
 from harness.report.text import explain, rerun_line, summary_line, visible
 from harness.results.counts import counts, exit_status
-from harness.results.folder import RunDirectory, from_json, now
+from harness.results.run_directory import RunDirectory, now
 from harness.run import provenance
 from harness.run.pool import run_rounds
 
@@ -56,6 +57,7 @@ class ScenarioSession:
         """Whether an error stopped the session, so that no further test may run."""
         self._config = config
         self._directory = directory
+        self._run_directory = RunDirectory(directory)
         self._stack = ExitStack()
         self._opened: provenance.OpenLab | None = None
         self._outcomes: dict[Cell, Outcome] = {}
@@ -105,7 +107,7 @@ class ScenarioSession:
             pytest.skip(visible(result.detail))
 
     def _result(self, cell: Cell) -> Result:
-        run = RunDirectory(self._directory)
+        run = self._run_directory
         for needed in closure(self._corpus, [cell]):
             if needed not in self._outcomes:
                 self._outcomes[needed] = run.once(needed, self._run)
@@ -126,7 +128,7 @@ class ScenarioSession:
                     DEFAULT_LINE, variants, self._tell, corpus=self._corpus, engine=self._engine
                 )
                 self._opened = self._stack.enter_context(opened)
-                if "started" not in run.header():
+                if run.header().started is None:
                     run.announce()
                     run.write_header(
                         {
@@ -134,7 +136,7 @@ class ScenarioSession:
                             "finished": None,
                             "line": DEFAULT_LINE,
                             "scenario_files": [str(file) for file in self._files],
-                            **self._opened.facts,
+                            **msgspec.structs.asdict(self._opened.facts),
                         }
                     )
         except Timeout as error:
@@ -182,20 +184,20 @@ class AbortGuard:
         return self._session.gave_up or None
 
 
-def finish_run(directory: Path, corpus: Corpus, status: int) -> None:
+def finish_run(directory: Path, status: int) -> None:
     """Complete run.json. Write errors are ignored here: `check` has reported them."""
     run = RunDirectory(directory)
-    if "started" not in run.header():
+    if run.header().started is None:
         run.discard()
         return
-    results = [from_json(line, corpus) for line in run.lines()]
+    lines = run.lines()
     try:
         run.write_header(
             {
                 "finished": now(),
-                "exit_status": exit_status(results),
+                "exit_status": exit_status(lines),
                 "pytest_exit_status": status,
-                "counts": counts(results),
+                "counts": counts(lines),
             }
         )
         run.remove_locks()
@@ -203,7 +205,6 @@ def finish_run(directory: Path, corpus: Corpus, status: int) -> None:
         return
 
 
-def summary(directory: Path, corpus: Corpus) -> list[str]:
+def summary(directory: Path) -> list[str]:
     """Return the last lines of a session in which cells ran."""
-    results = [from_json(line, corpus) for line in RunDirectory(directory).lines()]
-    return [f"results: {visible(str(directory))}", summary_line(results)]
+    return [f"results: {visible(str(directory))}", summary_line(RunDirectory(directory).lines())]

@@ -20,6 +20,7 @@ from harness.model.verdict import Verdict
 from harness.report.progress import PlainProgress
 from harness.report.table import live_table, matrix_tables, scenarios_of, verdict_text
 from harness.report.text import explain, plural, summary_line, visible
+from harness.results.result_line import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -173,7 +174,10 @@ def print_report(
     out.print(f"results: {visible(str(where))}", soft_wrap=True)
     not_run = len(cells) - len(ordered)
     failed = not all(result.ok for result in ordered) or not_run or not ordered
-    out.print(summary_line(ordered, not_run=not_run), style="bold red" if failed else "bold green")
+    out.print(
+        summary_line(map(line_of, ordered), not_run=not_run),
+        style="bold red" if failed else "bold green",
+    )
 
 
 def _print_failures(

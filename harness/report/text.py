@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.judge.result import Result
     from harness.kernel.choice.choice import KernelChoice
     from harness.model.cell import Cell
+    from harness.results.result_line import ResultLine
 
 
 _ORDERS = re.compile("::|##")
@@ -66,9 +67,9 @@ def explain(result: Result) -> str:
     return f"{result.verdict}, expected {result.expected}{said}"
 
 
-def summary_line(results: Iterable[Result], *, not_run: int = 0) -> str:
+def summary_line(lines: Iterable[ResultLine], *, not_run: int = 0) -> str:
     """Return the last line of a run: what there was, counted."""
-    count = counts(results)
+    count = counts(lines)
     parts = [
         f"{count['expected']} as expected",
         f"{count['unexpected']} unexpected",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run comes to: its exit status, and its cells counted."""
+"""The exit status of a run, and its cells counted."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from harness.model.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.judge.result import Result
+    from harness.results.result_line import ResultLine
 
 
-def exit_status(results: Iterable[Result]) -> int:
-    """Return 0 when all came out as expected, 1 when one did not, 2 when one is an error."""
-    every = list(results)
-    if not every or any(result.verdict is Verdict.ERROR for result in every):
+def exit_status(lines: Iterable[ResultLine]) -> int:
+    """Return 0 if all cells came out as expected, 1 if not, 2 on an error or without a cell."""
+    every = list(lines)
+    if not every or any(line.verdict is Verdict.ERROR for line in every):
         return 2
-    return 0 if all(result.ok for result in every) else 1
+    return 0 if all(line.ok for line in every) else 1
 
 
-def counts(results: Iterable[Result]) -> dict[str, int]:
-    """Count cells, those not as expected (errors apart), errors and known holes that still are."""
-    every = list(results)
-    errors = sum(result.verdict is Verdict.ERROR for result in every)
+def counts(lines: Iterable[ResultLine]) -> dict[str, int]:
+    """Count the cells: as expected, unexpected (without errors), errors, and known holes.
+
+    A known hole counts where the variant still loses as the hole says.
+    """
+    every = list(lines)
+    errors = sum(line.verdict is Verdict.ERROR for line in every)
     return {
         "cells": len(every),
-        "expected": sum(result.ok for result in every),
-        "unexpected": sum(not result.ok for result in every) - errors,
+        "expected": sum(line.ok for line in every),
+        "unexpected": sum(not line.ok for line in every) - errors,
         "errors": errors,
-        "known_holes": sum(result.ok and result.hole is not None for result in every),
+        "known_holes": sum(line.ok and line.known_hole is not None for line in every),
     }

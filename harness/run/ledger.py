@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run has found so far: in memory at once, on disk as soon as the disk takes it."""
+"""Outcomes and results of a run: in memory at once, on disk as soon as the disk takes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
-    from harness.results.folder import RunDirectory
+    from harness.results.run_directory import RunDirectory
     from harness.scenarios.corpus import Corpus
 
 
@@ -31,42 +31,45 @@ class Ledger:
         self.trouble: OSError | None = None
         self._run = run
         self._corpus = corpus
-        self._unkept: set[Cell] = set()
-        self._unwritten: set[Cell] = set()
+        self._waiting: dict[Cell, None] = {}
+        """The cells with an outcome and no result yet."""
+        self._unkept: dict[Cell, Outcome] = {}
+        self._unwritten: dict[Cell, Result] = {}
 
     @property
     def unsaved(self) -> int:
         """How many cells have something that is not on disk."""
-        return len(self._unkept | self._unwritten)
+        return len(self._unkept.keys() | self._unwritten.keys())
 
     def add(self, cell: Cell, outcome: Outcome) -> list[Result]:
         """Take a cell's outcome; return the results that have become final by it."""
-        self.outcomes[cell] = outcome
-        self._unkept.add(cell)
-        final = [other for other in self.outcomes if self._is_new(other)]
+        self.outcomes[cell] = self._unkept[cell] = outcome
+        if cell not in self.results:
+            self._waiting[cell] = None
+        known = self.outcomes
+        final = [other for other in self._waiting if is_final(self._corpus, other, known)]
         return self._conclude(final)
 
     def close(self) -> list[Result]:
-        """Return the results of the cells that were cut off from what they rest on: errors all."""
-        return self._conclude([cell for cell in self.outcomes if cell not in self.results])
-
-    def _is_new(self, cell: Cell) -> bool:
-        return cell not in self.results and is_final(self._corpus, cell, self.outcomes)
+        """Return the results of the cells that miss what they rest on. All of them are errors."""
+        return self._conclude(list(self._waiting))
 
     def _conclude(self, cells: Iterable[Cell]) -> list[Result]:
-        new = [conclude(self._corpus, cell, self.outcomes) for cell in cells]
-        self.results |= {result.cell: result for result in new}
-        self._unwritten |= {result.cell for result in new}
+        new = {cell: conclude(self._corpus, cell, self.outcomes) for cell in cells}
+        self.results |= new
+        self._unwritten |= new
+        for cell in new:
+            del self._waiting[cell]
         self._save()
-        return new
+        return list(new.values())
 
     def _save(self) -> None:
         try:
-            for cell in sorted(self._unkept, key=list(self.outcomes).index):
-                self._run.keep(cell, self.outcomes[cell])
-                self._unkept.discard(cell)
-            for cell in sorted(self._unwritten, key=list(self.results).index):
-                self._run.append(self.results[cell])
-                self._unwritten.discard(cell)
+            for cell, outcome in list(self._unkept.items()):
+                self._run.keep(cell, outcome)
+                del self._unkept[cell]
+            for cell, result in list(self._unwritten.items()):
+                self._run.append(result)
+                del self._unwritten[cell]
         except OSError as error:
             self.trouble = error

@@ -8,10 +8,11 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.engines import ENGINES, MICROVM
 from harness.host.paths import CHECKOUT
+from harness.results.run_header import FlavourImages, Provenance
 
 if TYPE_CHECKING:
     from harness.kernel.choice.choice import KernelChoice
@@ -28,7 +29,7 @@ class OpenLab:
     """A lab that is ready to run cells, and what it is made of."""
 
     lab: OpenedLab
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Provenance = field(default_factory=Provenance)
 
 
 LabOpener = Callable[[str, Iterable[str], Progress], AbstractContextManager[OpenLab]]
@@ -56,33 +57,35 @@ def open_lab(
 
     with suppress(OSError):  # another worker's machine may go while it is looked at
         sweep()
+    asked = list(dict.fromkeys(variants))
     lab = RealLab.open(
-        line, variants, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
+        line, asked, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
     )
     image = lab.image
-    facts = {
-        "image": image.key,
-        "source": image.meta.get("source", ""),
-        "config": image.meta.get("config", ""),
-        "series": image.meta.get("series", ""),
-        "choice": facts_of(choice) if choice else None,
-        "guest_image": lab.guest.key,
-        "engine": engine,
-        "flavours": {
-            flavour: {
-                "image": images.kernel.key,
-                "config": images.kernel.meta.get("config", ""),
-                "guest_image": images.guest.key,
-            }
+    facts = Provenance(
+        image=image.key,
+        source=image.meta.get("source", ""),
+        config=image.meta.get("config", ""),
+        series=image.meta.get("series", ""),
+        choice=facts_of(choice) if choice else None,
+        guest_image=lab.guest.key,
+        engine=engine,
+        flavours={
+            flavour: FlavourImages(
+                image=images.kernel.key,
+                config=images.kernel.meta.get("config", ""),
+                guest_image=images.guest.key,
+            )
             for flavour, images in lab.flavours.items()
             if flavour
         },
-        "qemu": version_of("qemu-system-x86_64", "--version"),
-        "accelerator": lab.accelerator.name,
-        "accelerator_reason": lab.accelerator.reason,
-        "commit": commit(),
-        "host": f"{platform.machine()}, Linux {platform.release()}",
-    }
+        opened_for=tuple(asked),
+        qemu=version_of("qemu-system-x86_64", "--version"),
+        accelerator=lab.accelerator.name,
+        accelerator_reason=lab.accelerator.reason,
+        commit=commit(),
+        host=f"{platform.machine()}, Linux {platform.release()}",
+    )
     yield OpenLab(lab, facts)
 
 

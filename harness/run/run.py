@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from harness.host.errors import UserError
 from harness.judge.controls import variants_needed
 from harness.report.junit import write_junit
 from harness.report.terminal import Screen, print_report
 from harness.report.text import rerun_line
 from harness.results.counts import counts, exit_status
-from harness.results.folder import RunDirectory, now
+from harness.results.result_line import line_of
+from harness.results.run_directory import RunDirectory, now
 from harness.results.run_name import new_run_name
 from harness.run.ledger import Ledger
 from harness.run.pool import Ended, Failed, Pool, Started, Stopping
@@ -111,7 +114,7 @@ class _Run:
             jobs=self._plan.jobs,
             scenario_files=[str(path) for path in self._plan.scenario_files],
             variant_files=[str(path) for path in self._plan.variant_files],
-            **opened.facts,
+            **msgspec.structs.asdict(opened.facts),
         )
         try:
             self._running = True
@@ -126,8 +129,9 @@ class _Run:
     def end(self) -> int:
         """Show and keep what was found; return the exit status or raise UserError."""
         results = list(self._ledger.results.values())
+        lines = [line_of(result) for result in results]
         missing = len(self._plan.needed) - len(results)
-        status = 2 if missing or self._error or self._ledger.unsaved else exit_status(results)
+        status = 2 if missing or self._error or self._ledger.unsaved else exit_status(lines)
         if self._signal:
             status = 128 + self._signal
         seconds = time.monotonic() - self._start
@@ -140,7 +144,7 @@ class _Run:
             finished=now(),
             seconds=round(seconds, 3),
             exit_status=status,
-            counts={**counts(results), "not_run": missing},
+            counts={**counts(lines), "not_run": missing},
             stopped_by=signal.Signals(self._signal).name if self._signal else None,
             error=str(self._error) if self._error else None,
         )
@@ -174,7 +178,7 @@ class _Run:
             ) from self._ledger.trouble
 
     def _on_disk(self) -> bool:
-        finished = self._directory.header().get("finished") is not None
+        finished = self._directory.header().finished is not None
         return finished and not self._ledger.unsaved and self._junit_written()
 
     def _junit_written(self) -> bool:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How long a cell takes from its variant's saved state, against a boot of its own, in one run."""
+"""The time of a cell from its variant's saved state and with a boot of its own, in one run."""
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
+from harness.results.bench_figures import CellFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from harness.run.labs import Lab
 
 CELLS = (("baseline", "nothing"), ("isolated", "proc_mem_write"), ("kthread", "nothing"))
-"""Variant and scenario of the cells that are timed: one that does nothing, one that attacks."""
+"""Variant and scenario of the cells that are timed: two do nothing, one attacks."""
 
 REPEAT = FEWEST = 7
-"""Measurements of each kind below which a median says little."""
+"""The fewest timings of each kind: the median of fewer says little."""
 
 
 @dataclass(frozen=True)
-class Measurement:
+class CellTimes:
     """Wall times of one cell, in seconds, from the machine's start to its end."""
 
     name: str
@@ -43,17 +44,17 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """What part of boot-plus-run a cell from the saved state takes."""
+        """The median from the saved state over the median of boot-plus-run."""
         return self.saved_median / self.fresh_median
 
-    def as_json(self) -> dict[str, Any]:
-        """Return an entry of the `cells` that `bench --output` keeps (`figures`)."""
-        return {
-            "name": self.name,
-            "saved_seconds": self.saved,
-            "fresh_seconds": self.fresh,
-            "ratio": self.ratio,
-        }
+    def figures(self) -> CellFigures:
+        """Return the cell's entry in the file of figures."""
+        return CellFigures(
+            name=self.name,
+            saved_seconds=self.saved,
+            fresh_seconds=self.fresh,
+            ratio=self.ratio,
+        )
 
     def __str__(self) -> str:
         """Return the line that `bench` prints."""
@@ -64,9 +65,7 @@ class Measurement:
         )
 
 
-def bench(
-    lab: Lab, *, line: str, repeat: int, progress: Callable[[str], None]
-) -> list[Measurement]:
+def bench(lab: Lab, *, line: str, repeat: int, progress: Callable[[str], None]) -> list[CellTimes]:
     """Time each cell `repeat` times both ways, alternating; the last entry is all together.
 
     Raises UserError for too few measurements or a cell that ends in an error: an error is fast.
@@ -82,8 +81,8 @@ def bench(
             progress(f"bench: {cell.id}, {number + 1} of {repeat}")
             saved.append(_seconds(lab, cell, fresh=False))
             fresh.append(_seconds(lab, cell, fresh=True))
-        measured.append(Measurement(cell.id, tuple(saved), tuple(fresh)))
-    every = Measurement(
+        measured.append(CellTimes(cell.id, tuple(saved), tuple(fresh)))
+    every = CellTimes(
         "all cells",
         tuple(second for one in measured for second in one.saved),
         tuple(second for one in measured for second in one.fresh),

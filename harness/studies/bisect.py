@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from harness.host.errors import DoesNotBuild, UserError
 from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, PACKAGE, cache_dir
@@ -18,7 +20,7 @@ from harness.judge.conclusion import conclude
 from harness.judge.controls import closure, variants_needed
 from harness.kernel.source.source import read_json, write_json
 from harness.model.verdict import Verdict
-from harness.results.kept_run import Found
+from harness.results.result_line import ResultLine, line_of
 from harness.run.pool import Ended, Failed, Pool
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ class Step:
     """A step that was tried: what its cells gave, or `why` it can tell nothing."""
 
     number: int
-    found: Mapping[Cell, Found] = field(default_factory=dict)
+    found: Mapping[Cell, ResultLine] = field(default_factory=dict)
     why: str = ""
 
     def changed(self, other: Step) -> list[Cell]:
@@ -245,8 +247,7 @@ class Trials:
         """Try one step. Raises UserError for what would stop every other as well."""
         variants = variants_needed(self.corpus, self.cells)
         note = self._note(self.steps.key(number, variants))
-        noted = read_json(note)
-        known = noted if isinstance(noted, dict) else {}
+        known = _noted(note)
         missing = [cell for cell in self.cells if cell.id not in known]
         if missing:
             try:
@@ -255,17 +256,15 @@ class Trials:
                 return Step(number, why=f"it does not build: {error}")
             found = self._run(lab, missing, number)
             known |= {
-                cell.id: _noted(one)
-                for cell, one in found.items()
-                if one.verdict is not Verdict.ERROR
+                cell.id: one for cell, one in found.items() if one.verdict is not Verdict.ERROR
             }
-            write_json(note, known)
+            write_json(note, msgspec.to_builtins(known))
             for cell, one in found.items():
                 if one.verdict is Verdict.ERROR:
                     return Step(number, why=f"{cell.id} gave no conclusion: {one.detail}")
-        return Step(number, {cell: _read(known[cell.id]) for cell in self.cells})
+        return Step(number, {cell: known[cell.id] for cell in self.cells})
 
-    def _run(self, lab: Lab, cells: Sequence[Cell], number: int) -> dict[Cell, Found]:
+    def _run(self, lab: Lab, cells: Sequence[Cell], number: int) -> dict[Cell, ResultLine]:
         needed = closure(self.corpus, cells)
         outcomes: dict[Cell, Outcome] = {}
         pool = Pool(needed, corpus=self.corpus, lab=lab, jobs=self.jobs)
@@ -279,7 +278,7 @@ class Trials:
         except BaseException:
             pool.abandon()
             raise
-        return {cell: Found.of(conclude(self.corpus, cell, outcomes)) for cell in cells}
+        return {cell: line_of(conclude(self.corpus, cell, outcomes)) for cell in cells}
 
     def _telling(self, number: int) -> Callable[[str], None]:
         return lambda said: self.progress(f"step {number}: {said}")
@@ -300,16 +299,9 @@ class Trials:
         return digest.hexdigest()
 
 
-def _noted(found: Found) -> dict[str, Any]:
-    return {**vars(found), "lost": sorted(found.lost)}
-
-
-def _read(noted: Mapping[str, Any]) -> Found:
-    return Found(
-        verdict=Verdict(noted["verdict"]),
-        lost=frozenset(noted["lost"]),
-        detail=noted["detail"],
-        expected=Verdict(noted["expected"]),
-        ok=noted["ok"],
-        control=noted["control"],
-    )
+def _noted(note: Path) -> dict[str, ResultLine]:
+    """Return what was noted of each cell, by its id; nothing where there is no whole note."""
+    try:
+        return msgspec.convert(read_json(note), dict[str, ResultLine])
+    except msgspec.ValidationError:
+        return {}

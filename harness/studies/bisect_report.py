@@ -6,7 +6,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from harness.report.compare import told
+from harness.report.comparison_report import told
 
 if TYPE_CHECKING:
     from harness.studies.bisect import Finding, Step, Steps

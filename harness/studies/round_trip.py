@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import comb
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError, VmLost
+from harness.results.bench_figures import PairFigures, RoundTripFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,17 @@ class Pair:
     def ratio_of_medians(self) -> float:
         """The same of the median trips."""
         return median(self.isolated) / median(self.baseline)
+
+    def figures(self) -> PairFigures:
+        """Return the pair's entry in the file of figures."""
+        return PairFigures(
+            baseline_us=calm(self.baseline),
+            isolated_us=calm(self.isolated),
+            baseline_median_us=median(self.baseline),
+            isolated_median_us=median(self.isolated),
+            ratio=self.ratio,
+            ratio_of_medians=self.ratio_of_medians,
+        )
 
 
 @dataclass(frozen=True)
@@ -122,36 +134,26 @@ class RoundTrip:
             f"by medians {self.ratio_of_medians:.3f}, {median_low:.3f} to {median_high:.3f}"
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the `round_trip` of what `bench --output` keeps (harness/studies/figures.py)."""
+    def figures(self) -> RoundTripFigures:
+        """Return the `round_trip` of the file of figures."""
         low, high = self.interval
         median_low, median_high = self.interval_of_medians
-        return {
-            "bytes": 4096,
-            "baseline_us": self.baseline,
-            "isolated_us": self.isolated,
-            "ratio": self.ratio,
-            "ratio_low": low,
-            "ratio_high": high,
-            "confidence": CONFIDENCE,
-            "limit": LIMIT,
-            "is_within": self.is_within,
-            "ratio_of_medians": self.ratio_of_medians,
-            "ratio_of_medians_low": median_low,
-            "ratio_of_medians_high": median_high,
-            "trips_per_machine": len(self.pairs[0].baseline),
-            "pairs": [
-                {
-                    "baseline_us": calm(pair.baseline),
-                    "isolated_us": calm(pair.isolated),
-                    "baseline_median_us": median(pair.baseline),
-                    "isolated_median_us": median(pair.isolated),
-                    "ratio": pair.ratio,
-                    "ratio_of_medians": pair.ratio_of_medians,
-                }
-                for pair in self.pairs
-            ],
-        }
+        return RoundTripFigures(
+            bytes=4096,
+            baseline_us=self.baseline,
+            isolated_us=self.isolated,
+            ratio=self.ratio,
+            ratio_low=low,
+            ratio_high=high,
+            confidence=CONFIDENCE,
+            limit=LIMIT,
+            is_within=self.is_within,
+            ratio_of_medians=self.ratio_of_medians,
+            ratio_of_medians_low=median_low,
+            ratio_of_medians_high=median_high,
+            trips_per_machine=len(self.pairs[0].baseline),
+            pairs=tuple(pair.figures() for pair in self.pairs),
+        )
 
 
 def calm(times: Sequence[int]) -> float:

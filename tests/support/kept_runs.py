@@ -10,7 +10,7 @@ from small_corpus import SMALL
 
 from harness.judge.cells import all_cells
 from harness.judge.controls import closure
-from harness.results.folder import RunDirectory
+from harness.results.run_directory import RunDirectory
 from harness.run.ledger import Ledger
 
 if TYPE_CHECKING:

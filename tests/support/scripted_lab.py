@@ -22,6 +22,7 @@ from harness.host.errors import UserError
 from harness.judge.conclusion import is_as_expected
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
+from harness.results.run_header import Provenance
 from harness.run.provenance import OpenLab, Progress
 from harness.scenarios import corpus
 from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
@@ -176,13 +177,14 @@ def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) 
             progress(text)
         time.sleep(takes)
         lab.corpus = corpus
-        facts = {
-            "image": "0123abcd",
-            "guest_image": "4567",
-            "qemu": f"none for {line}",
-            "engine": engine,
-        }
-        own = {"choice": choice.words()} if choice else {}
-        yield OpenLab(lab, {**facts, **own, "opened_for": list(variants)})
+        facts = Provenance(
+            image="0123abcd",
+            guest_image="4567",
+            qemu=f"none for {line}",
+            engine=engine,
+            choice=choice.words() if choice else None,
+            opened_for=tuple(variants),
+        )
+        yield OpenLab(lab, facts)
 
     return open_lab

@@ -109,7 +109,7 @@ def test_no_wait_asks_for_the_time_of_day() -> None:
             ):
                 asked.add(str(path.relative_to(package)))
     assert asked == {
-        "results/folder.py",
+        "results/run_directory.py",
         "results/run_name.py",
         "kernel/source/tree.py",
         "kernel/source/checkout.py",

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from harness.host.paths import CHECKOUT
-from harness.report.class_counts import BELOW, CLASS, NOT_RUN, TOTAL
-from harness.results.class_counts import CENTRAL
+from harness.report.held_table import CLASS, TOTAL
+from harness.results.held_counts import BELOW, CENTRAL, NOT_RUN
 from harness.scenarios.classes import classes
 
 README = (CHECKOUT / "README.md").read_text()

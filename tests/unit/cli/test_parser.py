@@ -51,7 +51,7 @@ def test_the_parser_needs_no_kernel_and_imports_nothing_slow(tmp_path: Path) -> 
     slow, ours = done.stdout.split("\n")[:2]
     assert slow == ""
     others = [name for name in ours.split() if not name.startswith(LIGHT)]
-    assert others == ["harness.kernel", "harness.results", "harness.results.compare"]
+    assert others == ["harness.kernel", "harness.results", "harness.results.run_comparison"]
     assert not list(tmp_path.iterdir())
 
 

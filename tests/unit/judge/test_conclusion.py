@@ -17,11 +17,23 @@ from harness.judge.controls import is_final
 from harness.model.cell import LACKING
 from harness.model.verdict import Axes, Effect, Verdict
 from harness.report.text import explain
-from harness.results.counts import counts, exit_status
+from harness.results import counts as of_lines
+from harness.results.result_line import line_of
 from harness.scenarios import Hole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
+
+
+def counts(results: Iterable[Result]) -> dict[str, int]:
+    return of_lines.counts(map(line_of, results))
+
+
+def exit_status(results: Iterable[Result]) -> int:
+    return of_lines.exit_status(map(line_of, results))
 
 
 def test_as_expected_is_ok_everywhere() -> None:

@@ -32,6 +32,7 @@ from pathlib import Path
 import small_corpus
 if not {whole}:
     small_corpus.ship()
+from harness.results.run_header import Provenance
 from harness.run import provenance
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
@@ -46,7 +47,7 @@ def full(line, variants, progress, *, corpus, engine):
     # The kernel refuses as a full disk does; pytest's own output is far shorter than that.
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     with working(line, variants, progress, corpus=corpus, engine=engine) as opened:
-        yield provenance.OpenLab(opened.lab, dict(image="x" * 300_000))
+        yield provenance.OpenLab(opened.lab, Provenance(image="x" * 300_000))
 provenance.open_lab = {opener}
 """
 MINE = """

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import CONTROL, ISOLATED, cell
+from result_lines import result_line
 from scripted_lab import Script, SmallLab, outcome
 from small_corpus import SMALL
 
 from harness.cli.main import main
 from harness.host.errors import DoesNotBuild, UserError
 from harness.model.verdict import Verdict
-from harness.results.kept_run import Found
 from harness.studies.bisect import Finding, LineSteps, Step, Trials, bisect, step_of
 from harness.studies.bisect_report import conclusion, story
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 READ = cell("isolated", "process_vm_readv")
-HELD = Found(Verdict.HELD, frozenset(), "EPERM", Verdict.HELD, ok=True)
-LOST = Found(Verdict.TAMPERED, frozenset({"integrity"}), "wrong", Verdict.HELD, ok=False)
+HELD = result_line(Verdict.HELD, detail="EPERM")
+LOST = result_line(Verdict.TAMPERED, ["integrity"], detail="wrong", ok=False)
 
 
 @dataclass
@@ -201,6 +201,18 @@ def test_other_attack_files_ask_anew(tmp_path: Path) -> None:
     assert steps.built == [3, 3]
 
 
+def test_a_changed_module_of_any_folder_asks_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.studies.bisect.PACKAGE", tmp_path / "harness")
+    steps = ScriptedSteps()
+    for code in ("1", "2"):
+        (tmp_path / "harness/witness").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "harness/witness/conclude.py").write_text(code)
+        Trials(steps, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)(3)
+    assert steps.built == [3, 3]
+
+
 def test_a_note_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
     steps = ScriptedSteps()
     trials = Trials(steps, SMALL, [ISOLATED], jobs=2, progress=lambda _: None)
@@ -260,7 +272,7 @@ def test_the_shipped_series_begins_with_the_library_and_ends_before_the_witness(
 
 def test_a_detail_is_no_change() -> None:
     step = Step(2, {ISOLATED: HELD})
-    other = Step(1, {ISOLATED: Found(Verdict.HELD, frozenset(), "EACCES", Verdict.HELD, ok=True)})
+    other = Step(1, {ISOLATED: result_line(Verdict.HELD, detail="EACCES")})
     assert step.changed(other) == []
 
 

@@ -6,10 +6,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from harness.host.errors import UserError
-from harness.studies.bench import Measurement
+from harness.results.bench_figures import read_figures
+from harness.results.records import json_line
+from harness.results.run_header import Provenance
+from harness.studies.bench import CellTimes
 from harness.studies.figures import check_place, write_figures
 from harness.studies.round_trip import Pair, RoundTrip
 
@@ -17,17 +21,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRIP = RoundTrip((Pair((200,) * 40, (206,) * 40),) * 6)
-CELL = Measurement("6.12-isolated-nothing", saved=(0.25, 0.5), fresh=(1.5, 1.5))
+FACTS = Provenance(image="01")
+CELL = CellTimes("6.12-isolated-nothing", saved=(0.25, 0.5), fresh=(1.5, 1.5))
 
 
 def test_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    write_figures(path, line="6.12", facts={"image": "01"}, round_trip=TRIP, cells=[CELL])
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cells=[CELL])
     assert json.loads(path.read_text()) == {
         "schema": 1,
         "line": "6.12",
-        "facts": {"image": "01"},
-        "round_trip": TRIP.as_json(),
+        "facts": json.loads(json_line(FACTS)),
+        "round_trip": json.loads(json_line(TRIP.figures())),
         "cells": [
             {
                 "name": "6.12-isolated-nothing",
@@ -43,7 +48,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     path.write_text("before")
     with pytest.raises(TypeError):
-        write_figures(path, line="6.12", facts={"image": object()}, round_trip=TRIP)
+        write_figures(path, line="6.12", facts=Provenance(choice=object()), round_trip=TRIP)
     assert [(left, left.read_text()) for left in tmp_path.iterdir()] == [(path, "before")]
 
 
@@ -53,3 +58,28 @@ def test_a_place_for_the_file(tmp_path: Path) -> None:
         check_place(tmp_path)
     with pytest.raises(UserError, match=r"is in a directory that is not there"):
         check_place(tmp_path / "absent" / "figures.json")
+
+
+def test_the_figures_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cells=[CELL])
+    kept = read_figures(path)
+    assert (kept.line, kept.facts, kept.round_trip) == ("6.12", FACTS, TRIP.figures())
+    assert kept.cells == (CELL.figures(),)
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP)
+    assert read_figures(path).cells is msgspec.UNSET
+
+
+def test_figures_that_do_not_decode_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP)
+    text = path.read_text()
+    for old, new, message in (
+        ('"schema": 1', '"schema": 2', "schema 2, and this version reads 1"),
+        ('"limit"', '"limits"', "is damaged: Object .*field"),
+        ('"line": "6.12"', '"line": 6.12', r"is damaged: Expected `str`.* `\$\.line`"),
+    ):
+        assert old in text
+        path.write_text(text.replace(old, new))
+        with pytest.raises(UserError, match=message):
+            read_figures(path)

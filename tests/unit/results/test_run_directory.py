@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import resource
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,14 +22,18 @@ from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure
-from harness.model.verdict import Verdict
-from harness.results.folder import RunDirectory, as_json, from_json
+from harness.model.verdict import A_STEP, Verdict
+from harness.report.text import summary_line
+from harness.results.counts import counts, exit_status
+from harness.results.records import json_line
+from harness.results.result_line import line_of
+from harness.results.run_directory import RunDirectory
+from harness.results.run_header import RunHeader
 from harness.results.run_name import new_run_name
 from harness.run.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
@@ -46,6 +53,7 @@ FIELDS = [
     "detail",
     "expected",
     "ok",
+    "known_hole",
     "hooks",
     "refusable",
     "gained",
@@ -68,19 +76,39 @@ def test_a_line_has_exactly_its_fields() -> None:
         tries=(1, 2),
     )
     result = conclude(SMALL, ISOLATED, as_expected(isolated__proc_mem_write=held))
-    line = json.loads(json.dumps(as_json(result)))
+    line = json.loads(json_line(line_of(result)))
     assert list(line) == FIELDS
-    assert line["schema"] == 7
+    assert line["schema"] == 8
     assert line["hooks"] == ["security_file_open"]
     assert (line["gained"], line["tries"]) == (["an address"], [1, 2])
     assert line["control"] == {"variant": "baseline", "verdict": "tampered"}
     assert line["axes"] == {"integrity": False, "availability": False, "confidentiality": False}
     assert line["effect"] == "integrity"
     assert line["witness"] == "cells/6.12-isolated-proc_mem_write/witness.json"
-    assert from_json(line, SMALL) == result
+    assert (line["ok"], line["expected"], line["known_hole"]) == (True, "held", None)
+    assert line_of(result).lost == {A_STEP}
     lost = conclude(SMALL, ISOLATED, {ISOLATED: outcome(Verdict.HELD)})
-    assert set(as_json(lost)["axes"].values()) == {None}
-    assert from_json(json.loads(json.dumps(as_json(lost))), SMALL) == lost
+    assert line_of(lost).axes is None
+    hole = cell("isolated", "dev_mem")
+    known = line_of(conclude(SMALL, hole, as_expected()))
+    assert known.known_hole == SMALL.scenarios["dev_mem"].holes["isolated"].reason
+    assert known.ok
+    assert known.lost == {"integrity"}
+
+
+def test_lines_come_back_without_the_corpus_that_they_are_of(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    outcomes = as_expected(isolated__proc_mem_write=outcome(Verdict.LEAKED, "d\udce4"))
+    results = [conclude(SMALL, one, outcomes) for one in closure(SMALL, all_cells(SMALL))]
+    assert all(run.append(result) for result in results)
+    lines = [line_of(result) for result in results]
+    assert lines[0].cell == results[0].cell
+    counted, status = counts(lines), exit_status(lines)
+    assert (counted["unexpected"], counted["known_holes"], status) == (1, 2, 1)
+    back = RunDirectory(run.path).lines()
+    assert back == lines
+    assert (counts(back), exit_status(back)) == (counted, status)
+    assert summary_line(back) == ("28 cells: 27 as expected, 1 unexpected, 0 errors, 2 known holes")
 
 
 def new_run(root: Path) -> RunDirectory:
@@ -178,7 +206,7 @@ def test_closing_early_keeps_what_was_found_as_errors(tmp_path: Path) -> None:
     (result,) = ledger.close()
     assert result.verdict is Verdict.ERROR
     assert "this cell gave held (EPERM at openat)" in result.detail
-    assert [line["verdict"] for line in run.lines()] == ["error"]
+    assert [line.verdict for line in run.lines()] == [Verdict.ERROR]
     assert run.outcome(ISOLATED) == outcome(Verdict.HELD, "EPERM at openat")
 
 
@@ -204,8 +232,10 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, size: int) -> None:
     assert len(results) == len(outcomes), "the results are all there to be shown"
     assert ledger.trouble is not None
     assert ledger.unsaved
-    before = run.lines()
+    file = run.path / "results.jsonl"
+    before = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     assert all(list(line) == FIELDS for line in before), "no torn line"
+    assert len(run.lines()) == len(before)
     ledger.close()
     assert ledger.unsaved == 0, "space came back: all is written after all"
     assert len(run.lines()) == len(outcomes)
@@ -216,4 +246,102 @@ def test_the_header_is_added_to(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     run.write_header({"started": "now", "finished": None})
     run.write_header({"finished": "later"})
-    assert run.header() == {"schema": 7, "started": "now", "finished": "later"}
+    assert run.header() == RunHeader(schema=8, started="now", finished="later")
+    kept = json.loads((run.path / "run.json").read_text())
+    assert list(kept) == list(RunHeader.__struct_fields__)
+    assert (kept["started"], kept["finished"], kept["error"]) == ("now", "later", None)
+    with pytest.raises(TypeError):
+        run.write_header({"begun": "now"})
+
+
+def bytes_read() -> int:
+    """All bytes that this process has read, by whatever system call."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+def cost_of(run: RunDirectory, result: Result) -> int:
+    """How many bytes an append reads, but for those that the measurement takes."""
+    before = bytes_read()
+    own = bytes_read() - before
+    run.append(result)
+    return bytes_read() - before - 2 * own
+
+
+def test_the_last_append_reads_as_much_as_the_first(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    outcomes = as_expected()
+    results = [conclude(SMALL, one, outcomes) for one in closure(SMALL, all_cells(SMALL))]
+    costs = [cost_of(run, result) for result in results]
+    assert len(run.lines()) == len(results)
+    assert max(costs) - min(costs) < 100, "a few digits of the measurement's own"
+    again = [cost_of(run, result) for result in results]
+    assert max(again) < 100, "what it has written itself is not read again"
+
+
+def test_a_process_reads_only_the_lines_that_others_have_added(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    workers = [run, RunDirectory(run.path)]
+    outcomes = as_expected()
+    results = [conclude(SMALL, one, outcomes) for one in closure(SMALL, all_cells(SMALL))]
+    longest = max(len(json_line(line_of(result))) for result in results)
+    for number, result in enumerate(results):
+        mine, other = workers[number % 2], workers[1 - number % 2]
+        assert cost_of(mine, result) < 2 * longest
+        assert not other.append(result), "the other knows it then"
+    assert len(run.lines()) == len(results)
+
+
+def test_processes_that_append_the_same_cells_write_each_once(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    outcomes = as_expected()
+    results = [conclude(SMALL, one, outcomes) for one in closure(SMALL, all_cells(SMALL))]
+
+    def work(first: int) -> None:
+        mine = RunDirectory(run.path)
+        for _ in range(3):
+            for result in results[first:] + results[:first]:
+                mine.append(result)
+
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=work, args=(7 * number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert Counter(line.cell for line in run.lines()) == Counter(all_cells(SMALL))
+
+
+def test_a_line_torn_by_another_process_is_cut_off_and_its_cell_written(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    outcomes = as_expected()
+    control, isolated = conclude(SMALL, CONTROL, outcomes), conclude(SMALL, ISOLATED, outcomes)
+    assert run.append(control)
+    with (run.path / "results.jsonl").open("a") as file:
+        file.write(json_line(line_of(isolated))[:-5])
+    assert run.append(isolated)
+    assert RunDirectory(run.path).lines() == [line_of(control), line_of(isolated)]
+
+
+def test_a_damaged_line_is_a_user_error_that_names_it(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    outcomes = as_expected()
+    run.append(conclude(SMALL, CONTROL, outcomes))
+    with (run.path / "results.jsonl").open("a") as file:
+        file.write('{"schema": 8}\n')
+    damaged = r"results\.jsonl is damaged in line 2: Object missing .*; run the scenarios again"
+    with pytest.raises(UserError, match=damaged):
+        run.append(conclude(SMALL, ISOLATED, outcomes))
+    with pytest.raises(UserError, match=damaged):
+        run.lines()
+
+
+@pytest.mark.parametrize("name", ["outcome.json", "witness.json", "attempt.json"])
+def test_damaged_files_of_a_cell_are_a_user_error_that_names_them(
+    tmp_path: Path, name: str
+) -> None:
+    run = new_run(tmp_path)
+    run.keep(ISOLATED, outcome(Verdict.HELD))
+    (run.folder(ISOLATED) / name).write_text("7\n")
+    with pytest.raises(UserError, match=rf"{name} is damaged: Expected .*; remove .*, and run"):
+        run.outcome(ISOLATED)

@@ -7,14 +7,15 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness.model.verdict import Verdict
+from harness.model.verdict import A_STEP, Verdict
 from harness.report.text import plural, visible
-from harness.results.compare import Change, Compared, Comparison
+from harness.results.run_comparison import CellComparison, Change, RunComparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from harness.results.kept_run import Found, KeptRun
+    from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
 
 SCHEMA = 1
 """Changes with the fields of the JSON object, and with what they mean."""
@@ -37,7 +38,7 @@ _FACTS: dict[str, Callable[[Any], str]] = {
 """What of a run's header is shown."""
 
 
-def text(comparison: Comparison) -> str:
+def text(comparison: RunComparison) -> str:
     """Return both runs, then the cells of each change below its name, then the counts."""
     lines = []
     for which, run in (("old", comparison.old), ("new", comparison.new)):
@@ -51,7 +52,7 @@ def text(comparison: Comparison) -> str:
     return "\n".join(map(visible, lines))
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: RunComparison) -> str:
     """Return the counts, both runs side by side, and a row for each cell that has changed.
 
     What may quote a guest stands in code spans, in which nothing is a link, a name or HTML.
@@ -75,7 +76,7 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def as_json(comparison: Comparison, *, failed: Sequence[Compared]) -> str:
+def as_json(comparison: RunComparison, *, failed: Sequence[CellComparison]) -> str:
     """Return an object: both runs, the counts, and the cells that are not the same.
 
     `failed` has the cells for which the comparison fails.
@@ -102,7 +103,7 @@ def as_json(comparison: Comparison, *, failed: Sequence[Compared]) -> str:
     return json.dumps(value, indent=1)
 
 
-def summary(comparison: Comparison) -> str:
+def summary(comparison: RunComparison) -> str:
     """Return the last line: how many cells there are of each change that there is."""
     counts = comparison.counts()
     said = [
@@ -113,65 +114,65 @@ def summary(comparison: Comparison) -> str:
     return f"{plural(sum(counts.values()), 'cell')}: {', '.join(said)}"
 
 
-def told(found: Found) -> str:
+def told(found: ResultLine) -> str:
     """Return a cell's verdict with its detail, shortened, and a step that was gained."""
-    step = [", a step"] if "a step" in found.lost else []
+    step = [f", {A_STEP}"] if A_STEP in found.lost else []
     detail = found.detail if len(found.detail) <= _DETAIL else f"{found.detail[: _DETAIL - 1]}…"
     return "".join([found.verdict, *step, f" ({detail})" if detail else ""])
 
 
-def _facts(run: KeptRun) -> dict[str, str]:
-    return {name: show(run.header.get(name) or "") for name, show in _FACTS.items()}
+def _facts(run: RecordedRun) -> dict[str, str]:
+    return {name: show(getattr(run.header, name) or "") for name, show in _FACTS.items()}
 
 
-def _trouble(run: KeptRun) -> Iterator[str]:
+def _trouble(run: RecordedRun) -> Iterator[str]:
     if run.trouble:
         missing = f"; {plural(run.missing, 'chosen cell')} not run" if run.missing else ""
         yield f"cut short: {run.trouble}{missing}"
 
 
-def _listed(comparison: Comparison) -> Iterator[tuple[Change, list[Compared]]]:
+def _listed(comparison: RunComparison) -> Iterator[tuple[Change, list[CellComparison]]]:
     for change in Change:
         cells = comparison.of(change)
         if cells and change not in _COUNTED:
             yield change, cells
 
 
-def _id(one: Compared) -> str:
+def _id(one: CellComparison) -> str:
     return f"{one.cell.line} {one.cell.variant} {one.cell.scenario}"
 
 
-def _said(found: Found | None) -> str:
+def _said(found: ResultLine | None) -> str:
     if found is None:
         return ""
     due = "" if found.ok or found.verdict is Verdict.ERROR else f", expected {found.expected}"
     return told(found) + due
 
 
-def _story(one: Compared) -> str:
+def _story(one: CellComparison) -> str:
     axes = f": {_axes(one)}" if one.worse or one.better else ""
     if one.old is None or one.new is None:
         return _said(one.new or one.old)
     return f"{_said(one.old)} -> {_said(one.new)}{axes}"
 
 
-def _axes(one: Compared) -> str:
+def _axes(one: CellComparison) -> str:
     """Return on which axes it changed."""
     said = [f"{word} on {', '.join(axes)}" for word, axes in _sides(one) if axes]
     return "; ".join(said)
 
 
-def _sides(one: Compared) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _sides(one: CellComparison) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return ("worse", one.worse), ("better", one.better)
 
 
-def _what(one: Compared) -> str:
+def _what(one: CellComparison) -> str:
     loud = f"**{one.change}**" if one.change is Change.WORSE else str(one.change)
     axes = one.worse or one.better
     return f"{loud}: {', '.join(axes)}" if axes else loud
 
 
-def _row(one: Compared) -> str:
+def _row(one: CellComparison) -> str:
     said = (_id(one), _said(one.old), _said(one.new))
     return f"| {' | '.join([_what(one), *map(_code, said)])} |"
 
@@ -182,12 +183,18 @@ def _code(said: str) -> str:
     return f"`{plain}`" if plain else ""
 
 
-def _run_object(run: KeptRun) -> dict[str, Any]:
-    facts = {name: run.header.get(name) for name in (*_FACTS, "finished", "exit_status")}
+def _run_object(run: RecordedRun) -> dict[str, Any]:
+    names = (*_FACTS, "finished", "exit_status")
+    facts = {name: _or_null(getattr(run.header, name)) for name in names}
     return {"run": run.name, **facts, "trouble": run.trouble, "not_run": run.missing}
 
 
-def _found_object(found: Found | None) -> dict[str, Any] | None:
+def _or_null(fact: object) -> object:
+    """Return null for text that is not known: run.json has none there."""
+    return None if fact == "" else fact
+
+
+def _found_object(found: ResultLine | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {

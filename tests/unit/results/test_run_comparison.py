@@ -12,33 +12,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kept_runs import keep_run
 from outcomes import CONTROL, ISOLATED, cell
+from result_lines import result_line
 from scripted_lab import outcome
 from small_corpus import SMALL, changed
 
 from harness.host.errors import UserError
 from harness.model.verdict import Axes, Verdict
-from harness.report.compare import as_json, markdown, summary, text
-from harness.results.compare import FAILURES, ORDER, Change, Comparison, compare, judge
-from harness.results.folder import SCHEMA
-from harness.results.kept_run import Found, KeptRun, read_run
+from harness.report.comparison_report import as_json, markdown, summary, text
+from harness.results.recorded_run import RecordedRun, read_run
+from harness.results.result_line import SCHEMA
+from harness.results.run_comparison import (
+    FAILURES,
+    ORDER,
+    Change,
+    RunComparison,
+    change_between,
+    compare,
+)
+from harness.results.run_header import RunHeader
 from harness.scenarios import Hole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell, Outcome
+    from harness.results.result_line import ResultLine
 
 
 READ = cell("isolated", "process_vm_readv")
 
 
-def compared(root: Path, old: dict[str, Outcome], new: dict[str, Outcome]) -> Comparison:
+def compared(root: Path, old: dict[str, Outcome], new: dict[str, Outcome]) -> RunComparison:
     keep_run(root, "old", script=old)
     keep_run(root, "new", script=new)
     return compare(read_run("old", root=root), read_run("new", root=root))
 
 
-def changes(comparison: Comparison) -> dict[Cell, Change]:
+def changes(comparison: RunComparison) -> dict[Cell, Change]:
     """The cells that are not the same."""
     return {one.cell: one.change for one in comparison.cells if one.change is not Change.SAME}
 
@@ -208,15 +218,29 @@ def test_runs_are_found_by_folder_by_name_and_as_the_latest(tmp_path: Path) -> N
 
 
 BROKEN = {
-    "no header": ("run.json", "", "is damaged: JSONDecodeError"),
-    "a header that is a list": ("run.json", "[]", "is damaged: AssertionError"),
+    "no header": ("run.json", "", r"run/run\.json is damaged: Expecting value"),
+    "a header that is a list": ("run.json", "[]", "is damaged: Expected `object`, got `array`"),
     "an older schema": ("run.json", '{"schema": 3}', "another version .*schema 3"),
     "no schema": ("run.json", "{}", "another version .*schema None"),
+    "a field of another type": (
+        "run.json",
+        f'{{"schema": {SCHEMA}, "started": 5}}',
+        r"is damaged: Expected `str \| null`, got `int` - at `\$\.started`",
+    ),
+    "a field that nobody knows": (
+        "run.json",
+        f'{{"schema": {SCHEMA}, "begun": "now"}}',
+        "is damaged: Object contains unknown field `begun`",
+    ),
     "no results": ("results.jsonl", "", "has no results"),
-    "no JSON": ("results.jsonl", "{]\n", "is damaged"),
-    "no object": ("results.jsonl", "1\n", "is damaged"),
-    "a field missing": ("results.jsonl", '{"line": "6.12"}\n', "is damaged: KeyError"),
-    "binary": ("results.jsonl", "\udcff\udcfe\n", "is damaged"),
+    "no JSON": ("results.jsonl", "{]\n", r"run/results\.jsonl is damaged in line 1: Expecting"),
+    "no object": ("results.jsonl", "1\n", "is damaged in line 1: Expected `object`, got `int`"),
+    "a field missing": (
+        "results.jsonl",
+        '{"line": "6.12"}\n',
+        "is damaged in line 1: Object missing required field `schema`",
+    ),
+    "binary": ("results.jsonl", "\udcff\udcfe\n", "is damaged in line 1"),
 }
 
 
@@ -229,13 +253,23 @@ def test_what_is_no_run_is_one_clear_error(tmp_path: Path, what: str) -> None:
         read_run("run", root=tmp_path)
 
 
-def test_a_verdict_that_its_axes_contradict_is_not_believed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"verdict": "tampered", "axes"', '"verdict": "held", "axes"', "its axes say otherwise"),
+        ('"verdict": "tampered", "axes"', '"verdict": "error", "axes"', "its axes say otherwise"),
+        (f'"schema": {SCHEMA}', '"schema": 7', f"schema 7, and this version reads {SCHEMA}"),
+        ('"integrity": true, ', "", "its axes say otherwise"),
+    ],
+)
+def test_a_line_that_contradicts_itself_is_not_believed(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
     run = keep_run(tmp_path, "run")
     lines = (run / "results.jsonl").read_text()
-    (run / "results.jsonl").write_text(
-        lines.replace('"verdict": "tampered", "axes"', '"verdict": "held", "axes"')
-    )
-    with pytest.raises(UserError, match="its axes say otherwise"):
+    assert old in lines
+    (run / "results.jsonl").write_text(lines.replace(old, new))
+    with pytest.raises(UserError, match=message):
         read_run("run", root=tmp_path)
 
 
@@ -286,15 +320,15 @@ def test_the_reports_tell_the_change_and_both_runs(tmp_path: Path) -> None:
 
 def test_a_mail_is_not_to_be_scrolled() -> None:
     cells = {cell("isolated", f"attack_{number}"): HELD for number in range(100)}
-    comparison = compare(KeptRun("old", HEADER, {}), KeptRun("new", HEADER, cells))
+    comparison = compare(RecordedRun("old", HEADER, {}), RecordedRun("new", HEADER, cells))
     page = markdown(comparison)
     assert page.count("| new | `6.12") == 40
     assert page.endswith("| new | and 60 more | | |")
     assert text(comparison).count("attack_") == 100
 
 
-HEADER = {"schema": SCHEMA, "finished": "now"}
-HELD = Found(Verdict.HELD, frozenset(), "", Verdict.HELD, ok=True)
+HEADER = RunHeader(finished="now")
+HELD = result_line(Verdict.HELD)
 
 VERDICTS = {
     frozenset[str](): Verdict.HELD,
@@ -306,8 +340,8 @@ VERDICTS = {
     frozenset({"integrity", "availability"}): Verdict.TAMPERED,
 }
 concluded = st.builds(
-    lambda lost, detail, ok, control: Found(
-        VERDICTS[lost], lost, detail, Verdict.HELD, ok, control
+    lambda lost, detail, ok, is_control: result_line(
+        VERDICTS[lost], lost, detail=detail, ok=ok, is_control=is_control
     ),
     st.sampled_from(sorted(VERDICTS, key=sorted)),
     st.sampled_from(("", "EPERM")),
@@ -315,10 +349,10 @@ concluded = st.builds(
     st.booleans(),
 )
 inconclusive = st.builds(
-    lambda verdict: Found(verdict, frozenset(), "why", Verdict.HELD, ok=False),
+    lambda verdict: result_line(verdict, detail="why", ok=False),
     st.sampled_from((Verdict.ERROR, Verdict.NOT_APPLICABLE)),
 )
-founds = concluded | inconclusive
+lines = concluded | inconclusive
 MIRRORED = {
     Change.WORSE: Change.BETTER,
     Change.ERROR_NOW: Change.ERROR_BEFORE,
@@ -327,11 +361,11 @@ MIRRORED = {
 }
 MIRRORED |= {other: one for one, other in MIRRORED.items()}
 names = st.sampled_from([cell("isolated", name) for name in ("a", "b", "c")])
-runs = st.dictionaries(names, founds).map(lambda cells: KeptRun("run", HEADER, cells))
+runs = st.dictionaries(names, lines).map(lambda cells: RecordedRun("run", HEADER, cells))
 
 
 @given(runs, runs)
-def test_swapped_runs_swap_better_and_worse(old: KeptRun, new: KeptRun) -> None:
+def test_swapped_runs_swap_better_and_worse(old: RecordedRun, new: RecordedRun) -> None:
     there = {one.cell: one for one in compare(old, new).cells}
     back = {one.cell: one for one in compare(new, old).cells}
     assert there.keys() == back.keys() == old.cells.keys() | new.cells.keys()
@@ -343,20 +377,22 @@ def test_swapped_runs_swap_better_and_worse(old: KeptRun, new: KeptRun) -> None:
             assert back[name].change is MIRRORED.get(one.change, one.change)
 
 
-@given(founds, founds)
-def test_better_is_never_more_lost_nor_without_a_conclusion(old: Found, new: Found) -> None:
-    change, worse, _ = judge(old, new)
+@given(lines, lines)
+def test_better_is_never_more_lost_nor_without_a_conclusion(
+    old: ResultLine, new: ResultLine
+) -> None:
+    change, worse, _ = change_between(old, new)
     if change is Change.BETTER:
         assert new.lost < old.lost
     if change is Change.WORSE:
         assert new.lost - old.lost == set(worse)
-    if old.says_nothing or new.says_nothing:
+    if old.is_inconclusive or new.is_inconclusive:
         assert change not in (Change.BETTER, Change.WORSE, Change.SAME, Change.DETAIL)
 
 
-@given(founds)
-def test_nothing_is_worse_than_itself(found: Found) -> None:
-    assert judge(found, found)[0] in (Change.SAME, Change.STILL_ERROR)
+@given(lines)
+def test_nothing_is_worse_than_itself(line: ResultLine) -> None:
+    assert change_between(line, line)[0] in (Change.SAME, Change.STILL_ERROR)
 
 
 def test_every_change_but_those_of_no_account_can_fail() -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two runs compared, cell by cell: what got better or worse, and what can no longer be said.
+"""Two runs compared, cell by cell: better, worse, or without a conclusion.
 
-The axes are compared one by one, and what an attack gained counts as one of them: a cell that
-loses something it did not lose before is worse, whatever else it no longer loses. Where either
-run came to no conclusion, the cell is neither better nor worse; so it is with a control that did
-not win, for then the attack proves nothing.
+The axes are compared one by one; a gained step counts as an axis. A cell that loses an axis that
+it held before is worse, even if it holds another that it lost before. Where one of the runs has no
+conclusion, the cell is neither better nor worse. A control that did not win is no conclusion: its
+attack proves nothing.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
 from harness.model.cell import Cell
-from harness.model.verdict import Axes, Verdict
+from harness.model.verdict import A_STEP, Axes, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.results.kept_run import Found, KeptRun
+    from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
 
-ORDER = (*(field.name for field in fields(Axes)), "a step")
-"""What can be lost, the gravest first."""
+ORDER = (*(field.name for field in fields(Axes)), A_STEP)
+"""What a cell can lose, the gravest first."""
 
 
 class Change(StrEnum):
-    """What became of a cell from the old run to the new one, what matters most first."""
+    """The change of a cell from the old run to the new one; the most important comes first."""
 
     WORSE = "worse"
     ERROR_NOW = "error now"
@@ -52,52 +53,55 @@ FAILURES = {
     "changed": tuple(one for one in Change if one not in (Change.DETAIL, Change.SAME)),
     "never": (),
 }
-"""What `--fail-on` takes, and the changes that it means."""
+"""The kinds of failure that `--fail-on` takes, and the changes that each of them means."""
 
 
 @dataclass(frozen=True)
-class Compared:
+class CellComparison:
     """One cell in both runs; None in the one that does not have it.
 
     `worse` and `better` are the axes on which it loses more, or less, than before.
     """
 
     cell: Cell
-    old: Found | None
-    new: Found | None
+    old: ResultLine | None
+    new: ResultLine | None
     change: Change
     worse: tuple[str, ...] = ()
     better: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two runs and all of their cells, what matters most first."""
+class RunComparison:
+    """Two runs and all of their cells, the most important changes first."""
 
-    old: KeptRun
-    new: KeptRun
-    cells: tuple[Compared, ...]
+    old: RecordedRun
+    new: RecordedRun
+    cells: tuple[CellComparison, ...]
 
     def counts(self) -> dict[Change, int]:
-        """How many cells there are of each change, none included."""
+        """How many cells have each change; a change without a cell counts 0."""
         found = Counter(one.change for one in self.cells)
         return {change: found[change] for change in Change}
 
-    def of(self, change: Change) -> list[Compared]:
-        """Return the cells of which that is to be said."""
+    def of(self, change: Change) -> list[CellComparison]:
+        """Return the cells with that change."""
         return [one for one in self.cells if one.change is change]
 
-    def failed(self, kinds: Iterable[str]) -> list[Compared]:
+    def failed(self, kinds: Iterable[str]) -> list[CellComparison]:
         """Return the cells that these kinds of failure mean."""
         meant = {change for kind in kinds for change in FAILURES[kind]}
         return [one for one in self.cells if one.change in meant]
 
 
-def compare(old: KeptRun, new: KeptRun, *, renamed: Sequence[tuple[str, str]] = ()) -> Comparison:
+def compare(
+    old: RecordedRun, new: RecordedRun, *, renamed: Sequence[tuple[str, str]] = ()
+) -> RunComparison:
     """Compare two runs by line, variant and scenario.
 
-    Each of `renamed` is a line or variant of the old run, and what to hold it against in the new
-    one: all other lines, or variants, are left out then. Raises UserError for one not there.
+    Each pair of `renamed` names a line or a variant of the old run, and its counterpart in the new
+    run; all other lines, or variants, are then left out. Raises UserError for a name that is not
+    in its run.
     """
     before, after = dict(old.cells), dict(new.cells)
     for one, other in renamed:
@@ -105,11 +109,13 @@ def compare(old: KeptRun, new: KeptRun, *, renamed: Sequence[tuple[str, str]] = 
     every = dict.fromkeys((*after, *before))
     compared = (_compare(cell, before.get(cell), after.get(cell), new) for cell in every)
     order = list(Change)
-    return Comparison(old, new, tuple(sorted(compared, key=lambda one: order.index(one.change))))
+    return RunComparison(old, new, tuple(sorted(compared, key=lambda one: order.index(one.change))))
 
 
-def judge(old: Found, new: Found) -> tuple[Change, tuple[str, ...], tuple[str, ...]]:
-    """Say what became of a cell, on which axes it is worse, and on which better."""
+def change_between(
+    old: ResultLine, new: ResultLine
+) -> tuple[Change, tuple[str, ...], tuple[str, ...]]:
+    """Return the change of a cell, the axes on which it is worse, and those where it is better."""
     change = _inconclusive(old, new)
     if change is not None:
         return change, (), ()
@@ -123,12 +129,15 @@ def judge(old: Found, new: Found) -> tuple[Change, tuple[str, ...], tuple[str, .
     return (Change.SAME if old.detail == new.detail else Change.DETAIL), (), ()
 
 
-def _inconclusive(old: Found, new: Found) -> Change | None:
-    """Say so where one of the two gave no conclusion, but for an n/a that still is one."""
-    if old.says_nothing or new.says_nothing:
-        if old.says_nothing and new.says_nothing:
+def _inconclusive(old: ResultLine, new: ResultLine) -> Change | None:
+    """Return the change if one of the two lines has no conclusion; None if both have.
+
+    An n/a in both counts as the same conclusion.
+    """
+    if old.is_inconclusive or new.is_inconclusive:
+        if old.is_inconclusive and new.is_inconclusive:
             return Change.STILL_ERROR
-        return Change.ERROR_NOW if new.says_nothing else Change.ERROR_BEFORE
+        return Change.ERROR_NOW if new.is_inconclusive else Change.ERROR_BEFORE
     verdicts = (old.verdict, new.verdict)
     if Verdict.NOT_APPLICABLE in verdicts and old.verdict is not new.verdict:
         now = new.verdict is Verdict.NOT_APPLICABLE
@@ -136,19 +145,21 @@ def _inconclusive(old: Found, new: Found) -> Change | None:
     return None
 
 
-def _lost_anew(old: Found, new: Found) -> tuple[str, ...]:
+def _lost_anew(old: ResultLine, new: ResultLine) -> tuple[str, ...]:
     return tuple(sorted(new.lost - old.lost, key=ORDER.index))
 
 
-def _compare(cell: Cell, old: Found | None, new: Found | None, run: KeptRun) -> Compared:
+def _compare(
+    cell: Cell, old: ResultLine | None, new: ResultLine | None, run: RecordedRun
+) -> CellComparison:
     if old is None:
-        return Compared(cell, old, new, Change.NEW)
+        return CellComparison(cell, old, new, Change.NEW)
     if new is None:
-        return Compared(cell, old, new, Change.NOT_RUN if run.lacks(cell) else Change.GONE)
-    return Compared(cell, old, new, *judge(old, new))
+        return CellComparison(cell, old, new, Change.NOT_RUN if run.lacks(cell) else Change.GONE)
+    return CellComparison(cell, old, new, *change_between(old, new))
 
 
-Cells = dict[Cell, "Found"]
+Cells = dict[Cell, "ResultLine"]
 
 
 def _renamed(before: Cells, after: Cells, one: str, other: str) -> tuple[Cells, Cells]:
@@ -168,7 +179,7 @@ def _renamed(before: Cells, after: Cells, one: str, other: str) -> tuple[Cells, 
     )
 
 
-def _field(cells: Mapping[Cell, Found], name: str, which: str) -> str:
+def _field(cells: Mapping[Cell, ResultLine], name: str, which: str) -> str:
     for field in ("line", "variant"):
         if any(getattr(cell, field) == name for cell in cells):
             return field

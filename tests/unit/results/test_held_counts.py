@@ -16,9 +16,17 @@ from small_corpus import SMALL
 from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.model.verdict import Verdict
-from harness.report.class_counts import BELOW, NOT_RUN, TOTAL, as_json, markdown, text
-from harness.results.class_counts import CENTRAL, ClassCounts, Count, count_classes
-from harness.results.kept_run import read_run
+from harness.report.held_table import TOTAL, as_json, markdown, text
+from harness.results.held_counts import (
+    BELOW,
+    CENTRAL,
+    DEFINITION,
+    NOT_RUN,
+    HeldByClass,
+    HeldCount,
+    count_by_class,
+)
+from harness.results.recorded_run import read_run
 from harness.scenarios.classes import BROUGHT, class_of, classes
 
 if TYPE_CHECKING:
@@ -31,20 +39,20 @@ DIRECT = class_of("proc_mem_write")
 INSIDE = class_of("escape_openat")
 
 
-def counted(root: Path, *variants: str, script: dict[str, Outcome] | None = None) -> ClassCounts:
+def counted(root: Path, *variants: str, script: dict[str, Outcome] | None = None) -> HeldByClass:
     keep_run(root, "kept", script=script)
-    return count_classes(read_run("kept", root=root), SMALL, variants)
+    return count_by_class(read_run("kept", root=root), SMALL, variants)
 
 
 def test_held_is_counted_of_those_with_a_verdict(tmp_path: Path) -> None:
     counts = counted(tmp_path, "baseline", "isolated", "kthread")
     assert counts.rows[DIRECT] == {
-        "baseline": Count(held=0, run=3),
-        "isolated": Count(held=3, run=3),
-        "kthread": Count(held=3, run=3),
+        "baseline": HeldCount(held=0, run=3),
+        "isolated": HeldCount(held=3, run=3),
+        "kthread": HeldCount(held=3, run=3),
     }
-    assert counts.rows[INSIDE]["kthread"] == Count(not_applicable=1)
-    assert counts.total["kthread"] == Count(held=3, run=4, not_applicable=1)
+    assert counts.rows[INSIDE]["kthread"] == HeldCount(not_applicable=1)
+    assert counts.total["kthread"] == HeldCount(held=3, run=4, not_applicable=1)
     assert sum(row["isolated"].run for row in counts.rows.values()) == counts.total["isolated"].run
 
 
@@ -60,8 +68,8 @@ def test_a_control_that_did_not_win_is_an_error_everywhere(tmp_path: Path) -> No
         "isolated",
         script={"baseline__ptrace_seize": outcome(Verdict.HELD)},
     )
-    assert counts.rows[DIRECT]["baseline"] == Count(held=0, run=2, errors=1)
-    assert counts.rows[DIRECT]["isolated"] == Count(held=2, run=2, errors=1)
+    assert counts.rows[DIRECT]["baseline"] == HeldCount(held=0, run=2, errors=1)
+    assert counts.rows[DIRECT]["isolated"] == HeldCount(held=2, run=2, errors=1)
 
 
 def test_a_step_that_was_gained_is_told_apart(tmp_path: Path) -> None:
@@ -89,9 +97,9 @@ def test_what_was_not_made_of_all_is_told(tmp_path: Path) -> None:
         without=[one for one in all_cells(SMALL) if one.scenario in ("dev_mem", "escape_openat")],
         header={"finished": None, "stopped_by": "SIGINT"},
     )
-    counts = count_classes(read_run("kept", root=tmp_path), SMALL, ["isolated"])
+    counts = count_by_class(read_run("kept", root=tmp_path), SMALL, ["isolated"])
     assert counts.partly == {"isolated": 3}
-    assert counts.rows[INSIDE]["isolated"] == Count()
+    assert counts.rows[INSIDE]["isolated"] == HeldCount()
     said = text(counts)
     assert "On isolated, 3 attacks only." in said
     assert "That run was cut short: stopped by SIGINT." in said
@@ -111,7 +119,7 @@ def test_a_variant_and_an_attack_that_only_the_run_knows_are_counted(tmp_path: P
         if line["variant"] == "isolated"
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in (*lines, *mine)))
-    counts = count_classes(read_run("kept", root=tmp_path), SMALL, ["mine"])
+    counts = count_by_class(read_run("kept", root=tmp_path), SMALL, ["mine"])
     assert counts.rows[DIRECT]["mine"].cells == 3
     assert counts.rows[BROUGHT]["mine"].cells == 1
 
@@ -127,10 +135,11 @@ def test_the_forms_say_the_same(tmp_path: Path) -> None:
         rows = [line.removeprefix("| ") for line in said.splitlines()]
         assert all(any(row.startswith(f"{name} ") for row in rows) for name in names)
         assert "Counted from run kept: line 6.12, kernel image 0123456789ab." in said
+        assert DEFINITION in said
 
 
 def test_nothing_of_a_guest_gets_through(tmp_path: Path) -> None:
     run = read_run(str(keep_run(tmp_path, "kept")), root=tmp_path)
     strange = {cell("a\x1b[2J", one.scenario): found for one, found in run.cells.items()}
-    counts = count_classes(type(run)("kept", run.header, strange), SMALL, ["a\x1b[2J"])
+    counts = count_by_class(type(run)("kept", run.header, strange), SMALL, ["a\x1b[2J"])
     assert "\x1b" not in text(counts) + markdown(counts)

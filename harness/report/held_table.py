@@ -8,28 +8,22 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.report.text import plural, visible
+from harness.results.held_counts import BELOW, DEFINITION, NOT_RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from harness.results.class_counts import ClassCounts, Count
+    from harness.results.held_counts import HeldByClass, HeldCount
 
 SCHEMA = 1
 """Changes with the fields of the JSON object, and with what they mean."""
 
-CLASS, TOTAL, NOT_RUN = "attacks", "all", "not run"
+CLASS, TOTAL = "attacks", "all"
 
 _HASH = 12  # hex digits of a hash, as in the other reports
 
-BELOW: dict[str, Callable[[Count], int]] = {
-    "held, and gained a step": lambda one: one.steps,
-    "not counted: n/a": lambda one: one.not_applicable,
-    "not counted: error": lambda one: one.errors,
-}
-"""The rows below the total, and what they count."""
 
-
-def text(counts: ClassCounts) -> str:
+def text(counts: HeldByClass) -> str:
     """Return the table in columns, and below it what it was counted from."""
     rows = list(_rows(counts))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -40,7 +34,7 @@ def text(counts: ClassCounts) -> str:
     return "\n".join(map(visible, [*lines, "", *_sources(counts)]))
 
 
-def markdown(counts: ClassCounts) -> str:
+def markdown(counts: HeldByClass) -> str:
     """Return the table for a page, and below it what it was counted from."""
     head, *rows = _rows(counts)
     head = [head[0], *(f"`{visible(name)}`" for name in head[1:])]
@@ -48,10 +42,10 @@ def markdown(counts: ClassCounts) -> str:
     return "\n".join([*lines, "", *(f"{visible(said)}  " for said in _sources(counts))])
 
 
-def as_json(counts: ClassCounts) -> str:
+def as_json(counts: HeldByClass) -> str:
     """Return an object: the run, and the counts by class and variant, null where not run."""
 
-    def numbers(row: dict[str, Count]) -> dict[str, dict[str, int] | None]:
+    def numbers(row: dict[str, HeldCount]) -> dict[str, dict[str, int] | None]:
         return {name: asdict(row[name]) if name in row else None for name in counts.variants}
 
     value = {
@@ -65,32 +59,27 @@ def as_json(counts: ClassCounts) -> str:
     return json.dumps(value, indent=1)
 
 
-def _rows(counts: ClassCounts) -> Iterator[list[str]]:
+def _rows(counts: HeldByClass) -> Iterator[list[str]]:
     yield [CLASS, *counts.variants]
     for name, row in (*counts.rows.items(), (TOTAL, counts.total)):
-        yield [name, *(_held(row[v]) if v in row else NOT_RUN for v in counts.variants)]
+        yield [name, *(str(row[v]) if v in row else NOT_RUN for v in counts.variants)]
     for name, number in BELOW.items():
         total = counts.total
         yield [name, *(str(number(total[v])) if v in total else "" for v in counts.variants)]
 
 
-def _held(count: Count) -> str:
-    if count.run:
-        return f"{count.held} of {count.run}"
-    return "n/a" if count.not_applicable else "error" if count.errors else NOT_RUN
-
-
-def _sources(counts: ClassCounts) -> Iterator[str]:
+def _sources(counts: HeldByClass) -> Iterator[str]:
     """Say what was counted, and what of it is not whole."""
     run = counts.run
     facts = {
-        "line": run.header.get("line"),
-        "kernel image": str(run.header.get("image") or "")[:_HASH],
-        "harness": run.header.get("commit"),
-        "engine": run.header.get("engine"),
+        "line": run.header.line,
+        "kernel image": run.header.image[:_HASH],
+        "harness": run.header.commit,
+        "engine": run.header.engine,
     }
     said = ", ".join(f"{name} {fact}" for name, fact in facts.items() if fact)
     yield f"Counted from run {run.name}: {said}."
+    yield DEFINITION
     if run.trouble:
         yield f"That run was cut short: {run.trouble}."
     for name, made in counts.partly.items():

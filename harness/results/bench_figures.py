@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The file of figures: `bench --output` writes it, `export --bench` quotes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET, Struct, UnsetType
+
+from harness.host.errors import UserError
+from harness.results.records import decoded, schema_of
+from harness.results.run_header import Provenance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIGURES_SCHEMA = 1
+"""Changes with the fields of the file, and with their meaning."""
+
+_HINT = "name a file that `umd-harness bench --output` of this version wrote"
+
+
+class PairFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two machines that took turns, one of each variant. Times are of one round trip."""
+
+    baseline_us: float
+    """First decile on `baseline`, in microseconds."""
+
+    isolated_us: float
+    """First decile on `isolated`, in microseconds."""
+
+    baseline_median_us: float
+    """Median on `baseline`, in microseconds."""
+
+    isolated_median_us: float
+    """Median on `isolated`, in microseconds."""
+
+    ratio: float
+    """Isolated over baseline, of the first deciles."""
+
+    ratio_of_medians: float
+    """Isolated over baseline, of the medians."""
+
+
+class RoundTripFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The cost of the isolation: round trips of all pairs (harness/studies/round_trip.py)."""
+
+    bytes: int
+    """The size of a request, and of a reply."""
+
+    baseline_us: float
+    """Median of the pairs' first deciles on `baseline`, in microseconds."""
+
+    isolated_us: float
+    """The same on `isolated`."""
+
+    ratio: float
+    """Median of the pairs' ratios, isolated over baseline."""
+
+    ratio_low: float
+    """The lower end of the interval of `ratio`."""
+
+    ratio_high: float
+    """The upper end of the interval of `ratio`."""
+
+    confidence: float
+    """The least probability with which an interval holds the true ratio."""
+
+    limit: float
+    """The highest ratio that the isolation may cost."""
+
+    is_within: bool | None
+    """Whether the ratio keeps to `limit`; null if the interval includes it."""
+
+    ratio_of_medians: float
+    """Median of the pairs' ratios of medians."""
+
+    ratio_of_medians_low: float
+    """The lower end of the interval of `ratio_of_medians`."""
+
+    ratio_of_medians_high: float
+    """The upper end of the interval of `ratio_of_medians`."""
+
+    trips_per_machine: int
+    """Round trips that were timed on each machine."""
+
+    pairs: tuple[PairFigures, ...]
+    """Each pair of machines."""
+
+
+class CellFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long one cell took (harness/studies/bench.py)."""
+
+    name: str
+    """The cell's id, or `all cells` for all of them together."""
+
+    saved_seconds: tuple[float, ...]
+    """Wall times in seconds from the variant's saved state."""
+
+    fresh_seconds: tuple[float, ...]
+    """Wall times in seconds with a boot of the cell's own."""
+
+    ratio: float
+    """The median from the saved state over the median with a boot."""
+
+
+class BenchFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that `umd-harness bench` measured."""
+
+    schema: int
+    """The version of these fields, `FIGURES_SCHEMA`."""
+
+    line: str
+    """The kernel line, or the name of the user's kernel."""
+
+    facts: Provenance
+    """What was measured on what, as in a run's run.json."""
+
+    round_trip: RoundTripFigures
+    """The cost of the isolation."""
+
+    cells: tuple[CellFigures, ...] | UnsetType = UNSET
+    """The cells that were timed, `all cells` last; absent if none were."""
+
+
+def read_figures(path: Path) -> BenchFigures:
+    """Read the file. Raises OSError, and UserError if it is damaged or has another schema."""
+    schema = schema_of(path, hint=_HINT)
+    if schema != FIGURES_SCHEMA:
+        raise UserError(
+            f"{path} has schema {schema}, and this version reads {FIGURES_SCHEMA}", hint=_HINT
+        )
+    return decoded(path.read_bytes(), BenchFigures, path=path, hint=_HINT)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The files of a cell: its outcome, the witness's tallies, the system calls, the console."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness.host.files import write_atomically
+from harness.model.cell import Outcome
+from harness.results.records import decoded, json_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
+
+OUTCOME, WITNESS, ATTEMPT = "outcome.json", "witness.json", "attempt.json"
+CONSOLE = "console.txt"
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write a cell's files. outcome.json comes last and makes the others count. Raises OSError.
+
+    Only outcome.json is synced: syncing all four would slow each cell down. Where a crash
+    tears another JSON file, reading that file is refused.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / WITNESS, json_text(outcome.witness, otherwise=str))
+    _write(folder / ATTEMPT, json_text(outcome.attempt, otherwise=str))
+    _write(folder / CONSOLE, outcome.console)
+    rest = replace(outcome, witness={}, attempt=[], console="")
+    write_atomically(folder / OUTCOME, json_text(rest))
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """Return what `write_outcome` has written, or None if it has not ended.
+
+    Raises UserError for a file that is damaged.
+    """
+    try:
+        rest = _read(folder / OUTCOME, Outcome)
+    except FileNotFoundError:
+        return None
+    return replace(
+        rest,
+        witness=_read(folder / WITNESS, dict[str, Any]),
+        attempt=_read(folder / ATTEMPT, list[dict[str, Any]]),
+        console=(folder / CONSOLE).read_text("utf-8"),
+    )
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    hint = f"remove {path.parent}, and run the cell again"
+    return decoded(path.read_bytes(), kind, path=path, hint=hint)
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, "utf-8", errors="backslashreplace")
+    except OSError as error:
+        error.filename = str(path)  # a failed write names no file
+        raise

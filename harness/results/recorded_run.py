@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run read back from its folder, whether or not it got to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+from harness.results.records import RUN_AGAIN, schema_of
+from harness.results.result_line import SCHEMA
+from harness.results.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.model.cell import Cell
+    from harness.results.result_line import ResultLine
+    from harness.results.run_header import RunHeader
+
+LATEST = "latest"
+_NAMED = 3  # runs that an error names
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run: its name, its header (run.json), and the lines of its cells, in their order."""
+
+    name: str
+    header: RunHeader
+    cells: Mapping[Cell, ResultLine] = field(default_factory=dict)
+
+    @property
+    def trouble(self) -> str:
+        """Why it did not get to its end; empty if it did."""
+        return self.header.trouble
+
+    def lacks(self, cell: Cell) -> bool:
+        """Whether a cell is missing because the run was cut short before that chosen cell."""
+        chosen = self.header.selected
+        return bool(self.trouble) and (chosen is None or cell.id in chosen)
+
+    @property
+    def missing(self) -> int:
+        """How many of the chosen cells are not there."""
+        found = {cell.id for cell in self.cells}
+        return sum(name not in found for name in self.header.selected or ())
+
+
+def read_run(name: str, *, root: Path) -> RecordedRun:
+    """Read a run by its folder, or by its name below `root`; `latest` is one of those names.
+
+    Raises UserError if it is no run, was recorded by another version, is damaged or is empty.
+    """
+    run = RunDirectory(_folder(name, root).resolve())
+    where, header_file = run.path.name, run.path / "run.json"
+    try:
+        schema = schema_of(header_file)
+        if schema != SCHEMA:
+            raise UserError(
+                f"the run {where} was recorded by another version of the harness "
+                f"(schema {schema}, and this version reads {SCHEMA})",
+                hint="run its scenarios again, or read it with the version that recorded it",
+            )
+        header, lines = run.header(), run.lines()
+    except OSError as error:
+        raise UserError(
+            f"the run {where} cannot be read: {error.strerror}", hint=RUN_AGAIN
+        ) from error
+    if not lines:
+        raise UserError(f"the run {where} has no results", hint="name another run")
+    return RecordedRun(where, header, {line.cell: line for line in lines})
+
+
+def _folder(name: str, root: Path) -> Path:
+    """Find the folder of a run."""
+    for folder in (Path(name), root / name):
+        if (folder / "run.json").is_file():
+            return folder
+    if Path(name).exists() or (root / name).exists():
+        what = f"{name} is not the folder of a run: it has no run.json"
+    else:
+        what = f"there is no run {name}, neither here nor in {root}"
+    raise UserError(what, hint=_known(root))
+
+
+def _known(root: Path) -> str:
+    runs = sorted(path.parent.name for path in root.glob("*/run.json"))
+    named = [name for name in runs if name != LATEST][-_NAMED:]
+    return f"name one, such as {', '.join(named)}" if named else f"there are no runs in {root}"

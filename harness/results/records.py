@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""JSON that the harness keeps: declared as msgspec structs, written as ASCII, checked when read.
+
+The text itself is made by Python's `json`: it escapes all that is not ASCII. A guest may have
+written some of it, such as terminal controls or lone surrogates, which msgspec's own encoder writes
+as they are or refuses.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+RUN_AGAIN = "run the scenarios again, or name another run"
+
+
+def json_line(value: object) -> str:
+    """Return a value as one line of JSON, with its line break. Raises TypeError if it cannot be."""
+    return json.dumps(msgspec.to_builtins(value)) + "\n"
+
+
+def json_text(value: object, *, otherwise: Callable[[object], Any] | None = None) -> str:
+    """Return a value as indented JSON. Raises TypeError for an object that JSON does not have.
+
+    `otherwise` returns what stands for such an object.
+    """
+    return json.dumps(msgspec.to_builtins(value, enc_hook=otherwise), indent=1) + "\n"
+
+
+def decoded(
+    text: bytes, kind: type[T], *, path: Path, line: int | None = None, hint: str = RUN_AGAIN
+) -> T:
+    """Return the value that the JSON stands for. Raises UserError if it is not of that `kind`.
+
+    The error names the file `path`, and the number of the `line` in it, from 1.
+    """
+    try:
+        return msgspec.convert(json.loads(text), kind)
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+        where = "" if line is None else f" in line {line}"
+        raise UserError(f"{path} is damaged{where}: {error}", hint=hint) from error
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    """The part of an object that says how to read the rest."""
+
+    schema: int | None = None
+
+
+def schema_of(path: Path, *, hint: str = RUN_AGAIN) -> int | None:
+    """Return the schema that a JSON object in a file names. Raises OSError and UserError."""
+    return decoded(path.read_bytes(), _Versioned, path=path, hint=hint).schema

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""results.jsonl, which several processes append to: a cell has one line, and each line is whole.
+
+A process remembers how far it has read and which cells it has seen. Each append reads only what
+other processes have added since, so the last one costs as much as the first.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from harness.results.records import decoded, json_line
+from harness.results.result_line import ResultLine, line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from harness.judge.result import Result
+    from harness.model.cell import Cell
+
+
+class ResultsFile:
+    """The lines of a run. The methods raise OSError, and UserError for a line that is damaged."""
+
+    def __init__(self, path: Path, lock: Callable[[], AbstractContextManager[object]]) -> None:
+        """Read nothing yet. `lock` keeps other processes from the file while it is held."""
+        self._path = path
+        self._lock = lock
+        self._end = 0
+        """The offset, in bytes, up to which this process knows the lines."""
+        self._cells: set[Cell] = set()
+        """The cells of those lines."""
+
+    def append(self, result: Result) -> bool:
+        """Add the result's line unless its cell has one. Return whether it was added.
+
+        A torn line, which a crash has left, is cut off. Where the disk refuses, the file stays as
+        it was.
+        """
+        if result.cell in self._cells:
+            return False
+        with self._lock():
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                self._read_on(file)
+                if result.cell in self._cells:
+                    return False
+                self._write(file, json_line(line_of(result)).encode())
+            finally:
+                os.close(file)
+            self._cells.add(result.cell)
+        return True
+
+    def lines(self) -> list[ResultLine]:
+        """Return all lines, without a torn one at the end."""
+        content = self._path.read_bytes() if self._path.exists() else b""
+        return self._decoded(_whole(content), first=1)
+
+    def _read_on(self, file: int) -> None:
+        """Take note of the lines from `_end` on, up to a torn one."""
+        size = os.fstat(file).st_size
+        if size < self._end:  # another file has taken its place
+            self._end = 0
+            self._cells.clear()
+        added = _whole(os.pread(file, size - self._end, self._end))
+        lines = self._decoded(added, first=len(self._cells) + 1)
+        self._cells.update(line.cell for line in lines)
+        self._end += len(added)
+
+    def _write(self, file: int, line: bytes) -> None:
+        try:
+            os.ftruncate(file, self._end)
+            _write_all(file, line, at=self._end)
+        except OSError:
+            os.ftruncate(file, self._end)
+            raise
+        self._end += len(line)
+
+    def _decoded(self, content: bytes, *, first: int) -> list[ResultLine]:
+        return [
+            decoded(line, ResultLine, path=self._path, line=number)
+            for number, line in enumerate(content.splitlines(), start=first)
+        ]
+
+
+def _whole(content: bytes) -> bytes:
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _write_all(file: int, content: bytes, *, at: int) -> None:
+    """Continue after a short write, so that the disk says why it takes no more."""
+    while content:
+        written = os.pwrite(file, content, at)
+        content, at = content[written:], at + written

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run on disk: one folder with a line per result, the evidence of each cell, and its header.
+
+    results/<UTC time>-<id>/results.jsonl    one object per cell, as it becomes final
+                            run.json         what was run, on what, when, and how it ended
+                            junit.xml        for a CI system (written by `umd-harness run`)
+                            cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json,
+                                             and vmcore, if a dump was asked for and was due
+                            vmlinux          of the kernel in the dumps; vmlinux-<flavour> of
+                                             the kernel of a flavour
+    results/latest                           a symbolic link to the newest run
+
+Several processes may write to one run (pytest-xdist's workers). The lock of a cell makes it run
+once, and a lock of the run makes its line appear once. A line that a crash or a full disk tore is
+cut off.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from harness.host.errors import UserError
+from harness.host.files import write_atomically
+from harness.results.cell_files import read_outcome, write_outcome
+from harness.results.records import decoded, json_text
+from harness.results.results_file import ResultsFile
+from harness.results.run_header import RunHeader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from harness.judge.result import Result
+    from harness.model.cell import Cell, Outcome
+    from harness.results.result_line import ResultLine
+
+_CELL_DEADLINE = 900.0  # seconds to wait for a cell that another process runs
+_LINE_DEADLINE = 60.0  # seconds to wait for another process's line
+
+
+def now() -> str:
+    """Return the time as run.json has it: ISO 8601, UTC, seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RunDirectory:
+    """One run's folder. The methods raise OSError when the disk refuses.
+
+    They raise UserError for a file that is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the folder, which need not exist yet. Keep this object for all results of a run."""
+        self.path = path
+        self._results = ResultsFile(
+            path / "results.jsonl", lambda: self.lock("results").acquire(timeout=_LINE_DEADLINE)
+        )
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> RunDirectory:
+        """Make the folder, or join it if another process has made it; raises UserError."""
+        run = cls(root / name)
+        with _told(root):
+            run.cells.mkdir(parents=True, exist_ok=True)
+        return run
+
+    def announce(self) -> None:
+        """Point `latest` here: the run has begun; raises UserError."""
+        root = self.path.parent
+        scratch = root / f".latest-{self.path.name}-{os.getpid()}"
+        with _told(root):
+            scratch.symlink_to(self.path.name)
+            try:
+                scratch.replace(root / "latest")
+            finally:
+                scratch.unlink(missing_ok=True)
+
+    @property
+    def cells(self) -> Path:
+        """The folder of the cells' evidence."""
+        return self.path / "cells"
+
+    def lock(self, name: str) -> FileLock:
+        """Return the lock of that name within this run."""
+        folder = self.path / ".locks"
+        folder.mkdir(exist_ok=True)
+        return FileLock(folder / name)
+
+    def discard(self) -> None:
+        """Remove a run that never began."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self.path.parent.rmdir()  # only if it is empty
+
+    def remove_locks(self) -> None:
+        """Remove the locks. No other process may still use the run."""
+        shutil.rmtree(self.path / ".locks", ignore_errors=True)
+
+    def once(self, cell: Cell, run: Callable[[Cell], Outcome]) -> Outcome:
+        """Return the cell's outcome. Run the cell unless a process of this run has done so."""
+        try:
+            with self.lock(cell.id).acquire(timeout=_CELL_DEADLINE):
+                found = self.outcome(cell)
+                if found is None:
+                    found = run(cell)
+                    self.keep(cell, found)
+                return found
+        except Timeout as error:
+            raise UserError(
+                f"another process has held the cell {cell.id} for {_CELL_DEADLINE:.0f} s",
+                hint=f"end that process; the results so far are in {self.path}",
+            ) from error
+
+    def folder(self, cell: Cell) -> Path:
+        """Return the folder of a cell's evidence."""
+        return self.cells / cell.id
+
+    def keep(self, cell: Cell, outcome: Outcome) -> None:
+        """Write a cell's files."""
+        write_outcome(self.folder(cell), outcome)
+
+    def outcome(self, cell: Cell) -> Outcome | None:
+        """Return what `keep` has written, or None."""
+        return read_outcome(self.folder(cell))
+
+    def append(self, result: Result) -> bool:
+        """Add the result's line, unless it is there; return whether it was added."""
+        return self._results.append(result)
+
+    def lines(self) -> list[ResultLine]:
+        """Return the results as they are in results.jsonl."""
+        return self._results.lines()
+
+    @property
+    def _header(self) -> Path:
+        return self.path / "run.json"
+
+    def write_header(self, facts: Mapping[str, Any]) -> None:
+        """Set fields of run.json; the others stay. Raises TypeError for an unknown field."""
+        with self.lock("header").acquire(timeout=_LINE_DEADLINE):
+            header = msgspec.structs.replace(self.header(), **facts)
+            write_atomically(self._header, json_text(header))
+
+    def header(self) -> RunHeader:
+        """Return what run.json holds; before anything was written, an empty header."""
+        try:
+            text = self._header.read_bytes()
+        except FileNotFoundError:
+            return RunHeader()
+        return decoded(text, RunHeader, path=self._header)
+
+
+@contextmanager
+def _told(root: Path) -> Iterator[None]:
+    """Raise UserError where the folder of results cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"results cannot be written to {root}: {error.strerror}",
+            hint="make that folder writable, or name another with --results",
+        ) from error

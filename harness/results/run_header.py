@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""run.json: what was run, on what, when, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from harness.results.result_line import SCHEMA
+
+
+class FlavourImages(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The images of a flavour: a kernel configuration that some variants need."""
+
+    image: str = ""
+    """The key of the kernel image."""
+
+    config: str = ""
+    """The SHA-256 of the kernel's configuration."""
+
+    guest_image: str = ""
+    """The key of the guest image."""
+
+
+class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a lab is made of. An empty value is not known."""
+
+    image: str = ""
+    """The key of the kernel image."""
+
+    source: str = ""
+    """The hash of the kernel source, before the series."""
+
+    config: str = ""
+    """The SHA-256 of the kernel's configuration."""
+
+    series: str = ""
+    """The hash of the patch series, which `export` compares with the series as it is."""
+
+    choice: Any = None
+    """The user's kernel: its tree, patches and fragments, or its files; null for a kernel line."""
+
+    guest_image: str = ""
+    """The key of the guest image."""
+
+    engine: str = ""
+    """How the machines boot (harness/engines/)."""
+
+    flavours: dict[str, FlavourImages] = {}
+    """The images of each flavour that the variants need, by its name."""
+
+    opened_for: tuple[str, ...] = ()
+    """The variants that the images were built for."""
+
+    qemu: str = ""
+    """The version of QEMU, as it prints it."""
+
+    accelerator: str = ""
+    """`kvm` or `tcg`."""
+
+    accelerator_reason: str = ""
+    """Why that accelerator was taken."""
+
+    commit: str = ""
+    """The commit of the harness, as `git describe --always --dirty` names it, or `unknown`."""
+
+    host: str = ""
+    """The host's architecture and kernel release."""
+
+
+class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run: its provenance, and what is known of it so far. Times are ISO 8601, in UTC."""
+
+    schema: int = SCHEMA
+    """The version of these fields and of those of results.jsonl."""
+
+    started: str | None = None
+    """When the run began; null before the lab is open."""
+
+    finished: str | None = None
+    """When the run ended; null while it goes on, and if it was killed."""
+
+    line: str = ""
+    """The kernel line, or the name of the user's kernel."""
+
+    selected: tuple[str, ...] | None = None
+    """The ids of the chosen cells, without those they rest on; null for a pytest session."""
+
+    jobs: int | None = None
+    """How many cells ran at a time; null for a pytest session."""
+
+    scenario_files: tuple[str, ...] = ()
+    """The user's scenario files."""
+
+    variant_files: tuple[str, ...] = ()
+    """The user's variant files."""
+
+    seconds: float | None = None
+    """Wall time of the run in seconds."""
+
+    exit_status: int | None = None
+    """0 if all cells came out as expected, 1 if not, 2 on an error, 128 + N for signal N."""
+
+    pytest_exit_status: int | None = None
+    """The exit status of the pytest session; null for `umd-harness run`."""
+
+    counts: dict[str, int] = {}
+    """The cells counted (harness/results/counts.py); `not_run` are those needed and not run."""
+
+    stopped_by: str | None = None
+    """The signal that stopped the run, such as `SIGINT`."""
+
+    error: str | None = None
+    """The error for which the run could not go on."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the run did not get to its end; empty if it did."""
+        if self.stopped_by:
+            return f"stopped by {self.stopped_by}"
+        if self.error:
+            return self.error
+        return "" if self.finished else "it has not ended"
