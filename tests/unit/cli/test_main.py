@@ -9,6 +9,7 @@ import pty
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from command_line import (
@@ -181,7 +182,7 @@ def test_a_users_mistake_is_one_line_and_2(tmp_path: Path, arguments: list[str],
         ("def x(:\n", "mine.py:1: SyntaxError"),
         ("import errno\n\nimport nowhere\n", "mine.py:3: ModuleNotFoundError"),
         ("x = 1\n", "declares no scenario"),
-        (USERS_FILE.replace("def mine", "def nothing"), "nothing is registered twice"),
+        (USERS_FILE.replace("def mine", "def nothing"), "there is a scenario nothing already"),
         (USERS_FILE.replace('answers=("T1",)', 'answers=(), control="x"'), "the variant 'x'"),
     ],
     ids=["syntax", "import", "empty", "twice", "variant"],
