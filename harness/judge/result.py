@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model.cell import LACKING
+from harness.model.attempt_end import End
 from harness.model.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
+    from harness.model.attempt_end import AttemptEnd
     from harness.model.cell import Cell
     from harness.model.variants import Variant
     from harness.model.verdict import Axes
@@ -43,7 +44,7 @@ class Result:
     """Wall time of the cell, in seconds."""
     image: str
     """The key of the kernel image."""
-    attempt_end: str
+    attempt_end: AttemptEnd
     """How the attack ended, by the attacker's own account."""
     half: str
     """What an attack that won did not show; empty if nothing is missing."""
@@ -69,7 +70,7 @@ class Result:
 
         Kernel threads and rivals have none, nor has a kernel that lacks what the attack needs.
         """
-        if self.variant.rival or not self.variant.handler or self.attempt_end == LACKING:
+        if self.variant.rival or not self.variant.handler or self.attempt_end.end is End.LACKING:
             return None
         hole = self.scenario.hole_on(self.variant)
         return hole.reason if hole else None
@@ -101,7 +102,7 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether the cell came out as expected; an error never does."""
-        if self.verdict is Verdict.NOT_APPLICABLE and self.attempt_end == LACKING:
+        if self.verdict is Verdict.NOT_APPLICABLE and self.attempt_end.end is End.LACKING:
             return True  # with its reason
         as_expected = self.verdict is not Verdict.ERROR and self.verdict == self.expected
         return as_expected and not self.doubt

@@ -105,7 +105,7 @@ def _channel(machine: Machine) -> Channel:
 
 def _make_ready(lab: Lab, variant: str, machine: Machine) -> None:
     """Have what the programs take for granted: a handler that works, the usual tools, swap."""
-    lab.park(variant, machine)
+    lab.machines.park(lab.machine_plan(variant), machine)
     with _channel(machine) as channel:
         attacker = Attacker(channel, lab.images(variant).guest)
         attacker.run("/bin/busybox", "--install", "-s", "/bin")

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def _is_locked_down(scenario: Scenario, error: BaseException | None, *, locked: bool) -> bool:
-    """Whether lockdown may have refused it: the attack, or a tool that it takes."""
+    """Whether lockdown may have refused the call: that of the attack, or of one of its tools."""
     if not locked or not isinstance(error, GuestError):
         return False
     return scenario.lockdown.get(error.call) == error.errno
 
 
 def _is_denied(error: BaseException | None, *, policed: bool) -> bool:
-    """Whether a rival's policy may have refused it: it may do so at any call."""
+    """Whether a rival's policy may have refused the call. It may refuse any call."""
     return policed and isinstance(error, GuestError) and error.errno in (EACCES, EPERM)
 
 
@@ -60,15 +60,14 @@ def attempt(
 ) -> AttemptEnd:
     """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
 
-    `spared` says that the variant keeps others off from the handler, `locked` that it keeps root
-    out of the kernel, `policed` that a rival's policy says what root may do: the last two may begin
-    with what prepares an attack.
+    `spared`: the variant protects the handler from other tasks. `locked`: it keeps root out of the
+    kernel. `policed`: a rival's policy limits root. The last two may also refuse a call of set-up.
 
-    Raises VmLost if the machine is gone; whatever else goes wrong is a broken attempt, a handler
-    that does not serve any more too: the aftermath will tell.
+    Raises VmLost if the machine is gone. Any other failure makes a broken attempt, even a handler
+    that serves no more: the aftermath shows whether it was lost.
     """
     try:
-        said = scenario.attack(attacker, handler)
+        account = scenario.attack(attacker, handler)
     except Silent as silent:
         if not silent.alive:
             raise
@@ -78,7 +77,7 @@ def attempt(
     except GuestError as error:
         return _classify(scenario, error, spared=spared, locked=locked, policed=policed)
     except NoTarget as nothing:
-        if policed:  # whatever looked for it may have been refused to see it
+        if policed:  # the policy may have hidden the target from the attacker
             return AttemptEnd(End.DENIED, str(nothing))
         return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
     except SetupFailed as error:
@@ -91,4 +90,4 @@ def attempt(
         return AttemptEnd(End.BROKEN, str(error))
     except Exception as error:
         return AttemptEnd(End.BROKEN, f"{type(error).__name__}: {error}")
-    return AttemptEnd(End.COMPLETED, said or "")
+    return AttemptEnd(End.COMPLETED, account or "")

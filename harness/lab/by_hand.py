@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Running machines for tests written by hand: what pytest's fixture `umd_guest` makes.
+"""Running machines for tests written by hand: pytest's fixture `umd_guest` makes them.
 
-A scenario is judged with its control and references; a test by hand judges for itself, and can
-look at the witness at any moment.
+A scenario is judged with its control and its reference cells. A test by hand judges for itself,
+and can look at the witness at any moment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from harness.lab.lab import Lab
 from harness.lab.trial import aftermath, first_request
 from harness.model.attempt_end import AttemptEnd, End
 from harness.scenarios.corpus import SHIPPED
-from harness.witness.conclude import Conclusion, Evidence, conclude
+from harness.witness.cell_verdict import CellVerdict, draw_verdict
+from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 
@@ -40,35 +41,38 @@ ATTEMPT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Guest:
-    """A running machine of a variant, root in it, the handler, and the witness that asks it.
+    """A running machine of a variant, with root in it, the handler, and the witness.
 
-    `attacker` makes system calls in the guest, which raise OSError; `handler` is whom to attack,
-    by its `pid` and its `start` in clock ticks; `witness` is read from outside the guest.
-    Whatever has to do with a machine that is gone raises VmLost.
+    All of them raise VmLost if the machine is gone.
     """
 
     variant: Variant
     machine: Machine
     attacker: Attacker
+    """Makes system calls in the guest, which raise OSError."""
     handler: Handler
+    """The process to attack: its `pid`, and its `start` in clock ticks."""
     witness: Witness
+    """Is read from outside the guest, at any moment."""
     before: Tally
+    """The tally when the guest was made."""
     taint: int
+    """The kernel's taint flags when the guest was made."""
 
     def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> ProgramExit:
-        """Run a static program or a C file as root in the guest; raises UserError for no such.
+        """Run a static program or a C file as root in the guest. Raises UserError for another file.
 
-        It is told of the handler as in OWN_ATTACKS.md.
+        The program learns of the handler as OWN_ATTACKS.md says.
         """
         program = Program.load(path, seconds=seconds)
         with self.attacker.setup():
             program.place(self.attacker)
         return program.run(self.attacker, self.handler)
 
-    def conclude(self) -> Conclusion:
-        """Run the aftermath and say what the handler lost since its machine was made.
+    def conclude(self) -> CellVerdict:
+        """Run the aftermath, and draw the verdict on all that happened since the guest was made.
 
-        `held` says that nothing was lost, not that anything arrived: only a scenario shows that.
+        `held` says that nothing was lost. Only a scenario can show that an attack arrived.
         """
         attacked = self.witness.read()
         after, ended = aftermath(self.witness)
@@ -89,16 +93,16 @@ class Guest:
             policed=self.variant.rival is not None,
             witness_changed=False,
         )
-        return conclude(evidence, AttemptEnd(End.COMPLETED))
+        return draw_verdict(evidence, AttemptEnd(End.COMPLETED))
 
 
 GuestMaker = Callable[[str], Guest]
-"""From a variant's name to a machine of it. Raises UserError for a name that is none."""
+"""Makes a guest of the variant of this name. Raises UserError if there is no such variant."""
 
 
 @contextmanager
 def guests(line: str = DEFAULT_LINE) -> Iterator[GuestMaker]:
-    """Give what makes guests, each from its variant's saved state; they end with the block."""
+    """Yield a maker of guests. Each starts from a saved state, and ends with the block."""
     with ExitStack() as stack:
         yield lambda variant: stack.enter_context(_guest(line, variant))
 
@@ -107,8 +111,9 @@ def guests(line: str = DEFAULT_LINE) -> Iterator[GuestMaker]:
 def _guest(line: str, name: str) -> Iterator[Guest]:
     all_cells(SHIPPED, line, [name])
     lab = _lab(line, name)
-    variant, images = SHIPPED.variants[name], lab.images(name)
-    with lab.machine(name) as machine:
+    plan = lab.machine_plan(name)
+    variant, images = plan.variant, plan.images
+    with lab.machines.running(plan) as machine:
         witness = Witness(machine, images.kernel)
         first_request(witness)
         handler = Handler(variant, machine, images.kernel, witness)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from harness.attacker import Attacker, Channel, SetupFailed
 from harness.host.errors import Silent, UserError, VmLost
 from harness.kernel.build.renamed import function_address
+from harness.lab.arrival import Arrival, watched
 from harness.lab.attempt import attempt
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
-from harness.witness.conclude import Evidence, conclude
+from harness.witness.cell_verdict import draw_verdict
+from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 from harness.witness.tally import Command, Tally
@@ -21,35 +23,43 @@ from harness.witness.tally import Command, Tally
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.guests.initramfs import GuestImage
     from harness.kernel.build.images import KernelImage
+    from harness.lab.plan import CellPlan
     from harness.model.variants import Variant
     from harness.scenarios.registry import Scenario
     from harness.vm.machine import Machine
 
 TALLY = "umd_witness_tally"
-LOCKED_DOWN = "security_locked_down"
-"""What the kernel asks before it lets root do to it what lockdown may forbid."""
 
 
 @dataclass
 class Trial:
-    """One scenario on one machine. `tried` is the attacker's account, whatever becomes of it;
-    `begun` tells whether the attack has begun."""
+    """One scenario on one machine."""
 
-    scenario: Scenario
-    variant: Variant
+    plan: CellPlan
     machine: Machine
-    kernel: KernelImage
-    guest: GuestImage
     tried: list[dict[str, Any]] = field(default_factory=list)
+    """The attacker's account. It is there even if the machine is lost."""
     begun: bool = False
+    """Whether the attack has begun."""
     _tainted: int = 0
     _code: bytes = b""
 
+    @property
+    def _scenario(self) -> Scenario:
+        return self.plan.scenario
+
+    @property
+    def _variant(self) -> Variant:
+        return self.plan.variant
+
+    @property
+    def _kernel(self) -> KernelImage:
+        return self.plan.images.kernel
+
     def run(self) -> Outcome:
-        """Attack, and conclude. Raises VmLost if the machine is gone."""
-        witness = Witness(self.machine, self.kernel)
+        """Attack, and draw the verdict. Raises VmLost if the machine is gone."""
+        witness = Witness(self.machine, self._kernel)
         with self.prepared(witness) as (attacker, handler):
             evidence, end = self.attack(attacker, handler, witness)
             after, ended = aftermath(witness)
@@ -66,76 +76,77 @@ class Trial:
 
     @contextmanager
     def prepared(self, witness: Witness) -> Iterator[tuple[Attacker, Handler]]:
-        """The attacker and the handler once the witness asks and all that comes first is done.
+        """Yield the attacker and the handler once the scenario's `prepare` has run.
 
-        Raises VmLost if that fails: nothing was tried.
+        The witness sends requests by then. Raises VmLost if the machine does not get there.
         """
         self._tainted = witness.taint()
         first_request(witness)
-        anywhere = self.scenario.target != "handler"
-        handler = Handler(self.variant, self.machine, self.kernel, witness, anywhere=anywhere)
-        seconds = self.scenario.seconds
+        anywhere = self._scenario.target != "handler"
+        handler = Handler(self._variant, self.machine, self._kernel, witness, anywhere=anywhere)
+        seconds = self._scenario.seconds
         with Channel(self.machine.agent_socket(), attempt_seconds=seconds) as channel:
-            attacker = Attacker(channel, self.guest)
+            attacker = Attacker(channel, self.plan.images.guest)
             self._prepare(attacker, handler)
             yield attacker, handler
 
     def attack(
         self, attacker: Attacker, handler: Handler, witness: Witness
     ) -> tuple[Evidence, AttemptEnd]:
-        """Make the attack; what there is to see when it has ended, and how it did by its account.
+        """Make the attack. Return the evidence at its end, and how it ended by its own account.
 
-        It is no evidence yet that nothing is lost: that takes the aftermath. Raises VmLost.
+        Only after the aftermath can the evidence show that nothing was lost. Raises VmLost.
         """
         before = self._watch(witness)
-        self._code = witness.code() if self.scenario.whole_kernel else b""
+        self._code = witness.code() if self._scenario.whole_kernel else b""
         end = self._attack(attacker, handler)
         attacked = witness.read()
+        arrival = Arrival(self._scenario, self._variant, before, attacked)
         evidence = Evidence(
             before=before,
             attacked=attacked,
             after=attacked,
             taint=self._taint(witness),
-            reached=self._reached(end, before, attacked),
+            reached=arrival.reached(end.end),
             shown=tuple(attacker.shown),
             gained=tuple(attacker.gained),
             secrets=frozenset(witness.secrets),
             aftermath_ended=True,
             stalled=witness.heartbeat.stalled,
             forced=handler.restarts,
-            inside=self.scenario.inside,
-            whole_kernel=self.scenario.whole_kernel,
-            policed=self.variant.rival is not None,
+            inside=self._scenario.inside,
+            whole_kernel=self._scenario.whole_kernel,
+            policed=self._variant.rival is not None,
             witness_changed=self._is_changed(witness),
         )
         return evidence, end
 
     def _taint(self, witness: Witness) -> int:
-        """What the kernel has complained of since the trial began."""
+        """The taint flags that the kernel has set since the trial began."""
         return witness.taint() & ~self._tainted
 
     def _is_changed(self, witness: Witness) -> bool:
         return bool(self._code) and witness.code() != self._code
 
     def _prepare(self, attacker: Attacker, handler: Handler) -> None:
-        """Do what comes before the attack. Raises VmLost if that fails: nothing was tried."""
-        if self.scenario.prepare is None:
+        """Run the scenario's `prepare`. Raises VmLost if that fails: nothing was tried."""
+        if self._scenario.prepare is None:
             return
         try:
             with attacker.setup():
-                self.scenario.prepare(attacker, handler)
+                self._scenario.prepare(attacker, handler)
         except SetupFailed as error:
             raise VmLost(str(error)) from error
 
     def _watch(self, witness: Witness) -> Tally:
-        """Have the witness count what proves this attack's arrival; the tally before it.
+        """Have the witness count the calls that prove this attack's arrival; return its tally.
 
-        Raises VmLost for a function that is not there: another cell's may well be.
+        Raises VmLost for a function that the kernel lacks: only this cell is lost by that.
         """
-        names = watched(self.scenario, self.variant)
+        names = watched(self._scenario, self._variant)
         if not names:
             return witness.read()
-        tally = self.kernel.symbol(TALLY)
+        tally = self._kernel.symbol(TALLY)
         functions = [self._function(name) - tally for name in names]
         before = witness.obey(Command.WATCH, functions=functions)
         for name, seen in zip(names, before.named, strict=False):
@@ -145,17 +156,17 @@ class Trial:
 
     def _function(self, name: str) -> int:
         try:
-            return function_address(self.kernel, name)
+            return function_address(self._kernel, name)
         except UserError as error:
             raise VmLost(f"the function {name} is not in this kernel") from error
 
     def _attack(self, attacker: Attacker, handler: Handler) -> AttemptEnd:
-        """How the attack ended, by its own account."""
+        """Run the attack. Return how it ended, by its own account."""
         self.begun = True
         try:
-            policy = self.variant
+            policy = self._variant
             return attempt(
-                self.scenario,
+                self._scenario,
                 attacker,
                 handler,
                 spared=policy.protects,
@@ -165,68 +176,38 @@ class Trial:
         finally:
             self.tried += attacker.attempt.as_json()
 
-    def _reached(self, end: AttemptEnd, before: Tally, now: Tally) -> int | None:
-        """How often the function that proves the attack's arrival was called; None if none can.
-
-        What spares a process has seen it: only a thread may be no target where nothing is watched.
-        """
-        scenario, is_thread, rival = self.scenario, not self.variant.handler, self.variant.rival
-        function = scenario.reach
-        if end.end is End.LOCKED_DOWN:
-            function = LOCKED_DOWN
-        elif rival and end.end in (End.DENIED, End.REFUSED):
-            # A policy may refuse before the attack comes to where the kernel sees it elsewhere.
-            at_reach = function and end.end is End.REFUSED and self._calls(function, before, now)
-            return at_reach or sum(self._calls(name, before, now) for name in rival.denials)
-        elif end.end is End.NO_TARGET:
-            function = scenario.no_target_at or (None if is_thread else function)
-        if function is None:
-            # Who attacks from inside the guest and names no function cannot show that it arrived
-            # (rule 3), unless the host or the witness delivers the attack, or there is none.
-            excused = scenario.is_reference or scenario.from_host or scenario.inside
-            untouched = end.end is End.NO_TARGET and is_thread
-            return None if excused or untouched else 0
-        return self._calls(function, before, now)
-
-    def _calls(self, function: str, before: Tally, now: Tally) -> int:
-        """How often a watched function was called: at all, or with the handler as its object."""
-        place = watched(self.scenario, self.variant).index(function)
-        was, seen = before.named[place], now.named[place]
-        calls = seen.on_handler - was.on_handler
-        if self.scenario.target != "handler" or function in (LOCKED_DOWN, *_denials(self.variant)):
-            calls += seen.elsewhere - was.elsewhere
-        return calls
-
     def _hooks(self, evidence: Evidence) -> dict[str, bool]:
-        """The hooks that saw the handler during the attack, in the order they first did.
+        """The hooks that saw the handler during the attack, by order, and whether each can refuse.
 
-        And whether each can refuse. What becomes the handler is not yet known to be it, so of an
-        attack on its start the hook counts by which that arrived, whoever it was asked about.
+        During an attack on the handler's start, the process is not yet known as the handler. The
+        hook that proves such an attack's arrival counts whatever its object was.
         """
         were = {hook.function: hook.on_handler for hook in evidence.before.hooks}
-        tally = self.kernel.symbol(TALLY)
+        tally = self._kernel.symbol(TALLY)
         seen = {
-            self.kernel.symbol_at(tally + hook.function): hook.can_refuse
+            self._kernel.symbol_at(tally + hook.function): hook.can_refuse
             for hook in evidence.attacked.hooks
             if hook.on_handler > were.get(hook.function, 0)
         }
-        arrival = self.scenario.reach or ""
-        if self.scenario.target == "start" and evidence.reached and arrival.startswith("security_"):
+        arrival = self._scenario.reach or ""
+        is_hook = arrival.startswith("security_")
+        if self._scenario.target == "start" and evidence.reached and is_hook:
             seen[arrival] = True
         return seen
 
     def _outcome(self, evidence: Evidence, end: AttemptEnd) -> Outcome:
-        conclusion = conclude(evidence, end)
+        drawn = draw_verdict(evidence, end)
         hooks = self._hooks(evidence)
         return Outcome(
-            verdict=conclusion.verdict,
-            axes=conclusion.axes,
-            detail=conclusion.detail,
+            verdict=drawn.verdict,
+            axes=drawn.axes,
+            detail=drawn.detail,
             seconds=0.0,
-            image=self.kernel.key,
-            attempt_end=str(end),
+            image=self._kernel.key,
+            attempt_end=end,
             carried_out=end.end is End.COMPLETED,
-            wrongs=tuple(sorted(conclusion.wrongs)),
+            wrongs=tuple(sorted(drawn.wrongs)),
+            retry=drawn.retry,
             gained=evidence.gained,
             hooks=tuple(hooks),
             refusable=tuple(name for name, can_refuse in hooks.items() if can_refuse),
@@ -243,33 +224,17 @@ class Trial:
         )
 
 
-def watched(scenario: Scenario, variant: Variant) -> list[str]:
-    """The functions that prove an attack's arrival, in the order of the witness's counters."""
-    is_locked = variant.locked and scenario.lockdown
-    names = (
-        scenario.reach,
-        scenario.no_target_at,
-        LOCKED_DOWN if is_locked else None,
-        *_denials(variant),
-    )
-    return list(dict.fromkeys(name for name in names if name))
-
-
-def _denials(variant: Variant) -> tuple[str, ...]:
-    return variant.rival.denials if variant.rival else ()
-
-
 def first_request(witness: Witness) -> Tally:
-    """The tally once the restored witness has asked with random numbers of its own (rule 4)."""
+    """Wait until the restored witness has asked with random numbers of its own (rule 4)."""
     right = witness.read().count.right
     return witness.wait(lambda t: t.count.right > right, seconds=15, what="first right reply")
 
 
 def aftermath(witness: Witness) -> tuple[Tally, bool]:
-    """The tally after the aftermath, and whether it ended.
+    """Run the aftermath. Return the tally after it, and whether it ended.
 
-    A heart that goes on beating while the aftermath does not end is a disruption; one that
-    stopped is no evidence at all (rule 2), so Silent is passed on.
+    If the heartbeat goes on although the aftermath does not end, the handler was disrupted. If the
+    heartbeat stops, there is no evidence at all (rule 2): raises Silent.
     """
     try:
         return witness.aftermath(), True

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Times round trips of 4 KiB to a handler, inside its guest.
 
-The handler is that of the library's self-test. What is timed is `umd_mgmt_send_recv()`, by a probe
-on its entry and one on its return: the write that asks the self-test for a trip takes nearly twice
-as long, because it makes the message and checks the reply, on every variant alike. The machine is
-ours and nobody attacks it, so that the guest's own word is good enough, as for a verdict it never
-is.
+The handler is that of the library's self-test. The clock times `umd_mgmt_send_recv()` by a probe on
+its entry and another on its return. The self-test's write(2) would take nearly twice as long on
+every variant, because it also makes the message and checks the reply. Nobody attacks this machine,
+so the guest's own times are trusted here. They would not do for a verdict.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 _SECONDS = 600.0
-"""How long one machine may serve: it waits for another one's trips between its own."""
+"""How long one machine may serve. Between its own trips, it waits for those of another."""
 
 _PAYLOAD = "round_trip"
 _FUNCTION = "umd_mgmt_send_recv"
@@ -38,10 +37,11 @@ _EVENT = re.compile(rf"{_PAYLOAD}-\d+ .* (\d+)\.(\d{{6}}): (sent|received): ")
 def trip_clock(
     machine: Machine, kernel: KernelImage, guest: GuestImage
 ) -> Iterator[Callable[[int], list[int]]]:
-    """Make a running machine ready; yields what makes round trips in it and times them.
+    """Make a running machine ready. Yield a function that makes round trips and times them.
 
-    That takes how many, and returns the microseconds of each, cut to whole ones by the kernel's
-    trace. The witness is parked, or its requests would come between. Both raise VmLost or OSError.
+    The function takes their number. It returns the time of each in microseconds, which the kernel's
+    trace rounds down. The witness is parked, because its requests would come between. Both raise
+    VmLost or OSError.
     """
     Witness(machine, kernel).park()
     with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
@@ -63,7 +63,7 @@ def trip_clock(
 
 
 def durations(trace: bytes) -> list[int]:
-    """Return the microseconds of each round trip of which a trace has both ends."""
+    """Return the microseconds of each round trip whose entry and return are in the trace."""
     found = []
     sent: int | None = None
     for line in trace.decode("ascii", errors="replace").splitlines():

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Dumps of the machines whose cells did not come out as expected, for drgn or crash to open.
+"""Dumps of machines whose cells did not come out as expected, for drgn or crash to open.
 
-What is in one is the guest's word, like all that debuggers are shown of it. A dump that cannot be
-had changes no outcome.
+Treat a dump as untrusted: the guest wrote its content. A dump that fails changes no outcome.
 """
 
 from __future__ import annotations
@@ -15,35 +14,36 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError, VmLost
-from harness.judge.conclusion import is_as_expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.model.cell import Cell, Outcome
-    from harness.scenarios.corpus import Corpus
+    from harness.model.cell import Outcome
     from harness.vm.machine import Machine
 
 VMCORE = "vmcore"
 _MIB = 1 << 20
 _SPARE = 512 * _MIB
-"""Bytes that a dump leaves free on its disk: the results come first."""
+"""Bytes that a dump leaves free on the disk, for the results."""
 _MOST_NOTES = 16 * _MIB
-"""What an ELF core has beside the memory: a few hundred bytes for each CPU, and vmcoreinfo."""
+"""The most bytes of an ELF core beside the memory: a few hundred a CPU, and vmcoreinfo."""
 _HOLES_SECONDS = 60.0
 
 
 @dataclass
 class Dump:
-    """The dump of one cell: taken if there is a `path` and the cell is not as expected."""
+    """The dump of one cell, taken if there is a `path` and the outcome is not as expected."""
 
     path: Path | None
-    corpus: Corpus
+    is_as_expected: Callable[[Outcome], bool]
     _missing: str = "no machine came up"
 
-    def after(self, run: Callable[[], Outcome], cell: Cell, machine: Machine) -> Outcome:
-        """Run the cell on the machine, and dump that if need be; the outcome, or what it raised."""
+    def after(self, run: Callable[[], Outcome], machine: Machine) -> Outcome:
+        """Run the cell on the machine, and dump the machine if that is due.
+
+        Return the outcome, or raise what the run raised.
+        """
         try:
             outcome = run()
         except UserError:
@@ -51,15 +51,18 @@ class Dump:
         except Exception:
             self._take(machine)
             raise
-        if not is_as_expected(self.corpus, cell, outcome):
+        if self.path is not None and not self.is_as_expected(outcome):
             self._take(machine)
         return outcome
 
-    def noted(self, cell: Cell, outcome: Outcome) -> Outcome:
-        """The cell's last outcome, which says why there is no dump; a needless one is removed."""
+    def noted(self, outcome: Outcome) -> Outcome:
+        """Return the cell's last outcome with the reason why there is no dump, if one is due.
+
+        A dump of an earlier run of the cell is removed if none is due any more.
+        """
         if self.path is None:
             return outcome
-        if is_as_expected(self.corpus, cell, outcome):
+        if self.is_as_expected(outcome):
             self.path.unlink(missing_ok=True)
             return outcome
         return replace(outcome, undumped=self._missing)
@@ -77,10 +80,10 @@ class Dump:
 
 
 def write_vmcore(machine: Machine, path: Path) -> None:
-    """Dump a machine, which stands still from then on, into a new file.
+    """Dump a machine into a new file. The machine is paused from then on.
 
-    The file is ours, and QEMU is only given the descriptor: it opens nothing by a name, and
-    follows no link. Raises VmLost, OSError, or UserError where there is no room.
+    QEMU gets the file's descriptor: it opens no name, and follows no link. Raises VmLost, OSError,
+    or UserError if the disk has too little room.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     most = machine.memory_size + _MOST_NOTES
@@ -103,7 +106,7 @@ def write_vmcore(machine: Machine, path: Path) -> None:
 
 
 def _dig_holes(path: Path) -> None:
-    """Have memory that was never written take no disk; it only saves some."""
+    """Free the disk blocks of zeroed memory. If that fails, the dump takes more room."""
     with suppress(OSError, subprocess.SubprocessError):
         subprocess.run(
             ["fallocate", "--dig-holes", path],

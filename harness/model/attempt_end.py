@@ -5,25 +5,50 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Self
 
 
 class End(Enum):
-    """The ways an attack can end."""
+    """The ways an attack can end, and the reasons for which it was not made."""
 
     COMPLETED = "completed"
     REFUSED = "refused"
     NO_TARGET = "no target"
     LOCKED_DOWN = "locked down"
+    """Lockdown refused a call that the scenario declares in `lockdown`."""
     DENIED = "denied"
+    """A rival's policy refused a call."""
     BROKEN = "broken"
+    NOT_TRIED = "not tried"
+    """The scenario declares that the variant lacks what the attack needs."""
+    LACKING = "not tried: lacking"
+    """The kernel or the engine lacks what the attack needs."""
+    LOST = "lost"
+    """The machine was lost."""
+    UNKNOWN = ""
+    """Nothing came back from the cell."""
 
 
 @dataclass(frozen=True)
 class AttemptEnd:
-    """How it ended and the particulars, such as `EPERM at openat`."""
+    """How an attack ended, and the particulars for people, such as `EPERM at openat`."""
 
     end: End
     detail: str = ""
 
     def __str__(self) -> str:
         return f"{self.end.value}: {self.detail}" if self.detail else self.end.value
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the end that `str()` made the text of, as results keep it. Raises ValueError."""
+        for end in _LONGEST_FIRST:
+            if text == end.value:
+                return cls(end)
+            if text.startswith(f"{end.value}: "):
+                return cls(end, text.removeprefix(f"{end.value}: "))
+        raise ValueError(f"{text!r} does not tell how an attack ended")
+
+
+_LONGEST_FIRST = sorted(End, key=lambda end: len(end.value), reverse=True)
+"""One value is the beginning of another."""

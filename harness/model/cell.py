@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model.attempt_end import AttemptEnd  # noqa: TC001 - as the next line
 from harness.model.verdict import Axes, Verdict  # noqa: TC001 - outcome.json is read by these types
 
 
@@ -23,37 +24,41 @@ class Cell:
         return f"{self.line}-{self.variant}-{self.scenario}"
 
 
-LACKING = "not tried: lacking"
-"""How an attack ended that was not made, because the kernel lacks what it takes."""
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What one cell gave, before its control and reference cells are looked at.
-
-    `seconds` is wall time from the machine's start to its end; `witness` and `attempt` are
-    JSON-able; `console` is escaped and capped; `image` is the kernel image's key; `carried_out`
-    tells whether the attack got to its end, `wrongs` what was wrong with the handler; `hooks` are
-    the `security_*` functions that were called on it during the attack (L5), `refusable` those of
-    them that can say no; `gained` is what the attack got hold of, `tries` of how many times it won,
-    by its own account: (won, made); `rounds` is how often it was made from a fresh machine;
-    `undumped` says why there is no dump of the machine although one was due.
-    """
+    """What one cell gave, before its control and reference cells are looked at."""
 
     verdict: Verdict
     axes: Axes
     detail: str
+    """The particulars of the verdict, or the reason for an `error` or an `n/a`."""
     seconds: float
+    """Wall time from the machine's start to its end."""
     image: str
-    attempt_end: str
+    """The key of the kernel image."""
+    attempt_end: AttemptEnd
+    """How the attack ended, by its own account."""
     carried_out: bool = False
+    """Whether the attack got to its end."""
     wrongs: tuple[str, ...] = ()
+    """What was wrong with the handler: a wrong reply, or the names of violations."""
     hooks: tuple[str, ...] = ()
+    """The `security_*` functions that were called on the handler during the attack (L5)."""
     refusable: tuple[str, ...] = ()
+    """Those of `hooks` that can refuse."""
     gained: tuple[str, ...] = ()
+    """What the attack got hold of."""
     tries: tuple[int, int] = (0, 0)
+    """Of a race, by its own account: how many tries it won, and how many it made."""
     rounds: int = 1
+    """How often the attack was made, each time on a fresh machine."""
+    retry: bool = False
+    """There is no conclusion because the machine stood still. The next run may give one."""
     witness: dict[str, Any] = field(default_factory=dict)
+    """The witness's tallies, ready for JSON."""
     attempt: list[dict[str, Any]] = field(default_factory=list)
+    """The attacker's system calls, ready for JSON."""
     console: str = ""
+    """What the guest printed, escaped and capped."""
     undumped: str = ""
+    """Why there is no dump of the machine although the cell is not as expected."""

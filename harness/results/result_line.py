@@ -166,6 +166,6 @@ def line_of(result: Result) -> ResultLine:
         image=result.image,
         witness=f"cells/{cell.id}/witness.json",
         attempt=f"cells/{cell.id}/attempt.json",
-        attempt_end=result.attempt_end,
+        attempt_end=str(result.attempt_end),
         half=result.half,
     )

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from harness.host.children import kill_children
 from harness.host.errors import UserError, mendable
 from harness.judge.expectations import falls_short
+from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.run.labs import Lab
+    from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
 
 ROUNDS = 3
@@ -29,7 +30,7 @@ _ABANDONED = 5.0  # seconds for cells whose machine was killed to remove what th
 _SILENCE = 900.0  # seconds without any cell starting or ending; each has far shorter deadlines
 
 
-def run_rounds(corpus: Corpus, lab: Lab, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:
+def run_rounds(corpus: Corpus, lab: CellRunner, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:
     """Run a cell, again if the attack got less than it should: an attacker may come again.
 
     Going on can only show the handler worse off: what is better than it should be after the last
@@ -42,7 +43,7 @@ def run_rounds(corpus: Corpus, lab: Lab, cell: Cell, *, rounds: int = ROUNDS) ->
     return outcome
 
 
-def run_guarded(lab: Lab, cell: Cell) -> Outcome:
+def run_guarded(lab: CellRunner, cell: Cell) -> Outcome:
     """Run a cell; a defect of the harness is an `error` of that cell, not the end of the rest.
 
     UserError passes, and what the system refused and a user can mend is one: what stopped this
@@ -67,7 +68,7 @@ def no_outcome(detail: str, *, witness: dict[str, Any] | None = None) -> Outcome
         detail=detail,
         seconds=0.0,
         image="",
-        attempt_end="",
+        attempt_end=AttemptEnd(End.UNKNOWN),
         witness=witness or {},
     )
 
@@ -118,7 +119,7 @@ class Pool:
         cells: Sequence[Cell],
         *,
         corpus: Corpus,
-        lab: Lab,
+        lab: CellRunner,
         jobs: int,
         rounds: int = ROUNDS,
     ) -> None:

@@ -16,7 +16,7 @@ from harness.results.run_header import FlavourImages, Provenance
 
 if TYPE_CHECKING:
     from harness.kernel.choice.choice import KernelChoice
-    from harness.run.labs import OpenedLab
+    from harness.run.cell_runner import OpenedLab
     from harness.scenarios.corpus import Corpus
 
 _DEADLINE = 10.0  # seconds for git or QEMU to say its version
@@ -52,13 +52,13 @@ def open_lab(
     machines boot.
     """
     from harness.kernel.choice.built import facts_of
-    from harness.lab.lab import Lab as RealLab
+    from harness.lab.lab import Lab
     from harness.vm.workdir import sweep
 
     with suppress(OSError):  # another worker's machine may go while it is looked at
         sweep()
     asked = list(dict.fromkeys(variants))
-    lab = RealLab.open(
+    lab = Lab.open(
         line, asked, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
     )
     image = lab.image

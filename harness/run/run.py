@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from harness.kernel.choice.choice import KernelChoice
     from harness.model.cell import Cell
-    from harness.run.labs import Lab
+    from harness.run.cell_runner import CellRunner
     from harness.run.provenance import LabOpener, OpenLab
     from harness.scenarios.corpus import Corpus
 
@@ -91,7 +91,7 @@ class _Run:
         self._error: UserError | None = None
         self._vmcores: Vmcores | None = None
 
-    def lab_of(self, opened: OpenLab) -> Lab:
+    def lab_of(self, opened: OpenLab) -> CellRunner:
         """The lab to run on: one that leaves dumps, if the plan asks for them. Raises UserError."""
         if not self._plan.keep_vmcores:
             return opened.lab

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell, Outcome
-    from harness.run.labs import OpenedLab
+    from harness.run.cell_runner import OpenedLab
     from harness.scenarios.corpus import Corpus
 
 

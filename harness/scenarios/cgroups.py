@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.cgroup import Cgroup, old_root, root
+from harness.attacker.tools.starts import catch_start
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_isolated, on_kthread
@@ -105,9 +106,6 @@ def memcg_max_oom(attacker: Attacker, handler: Handler) -> None:
     cell.set("memory.max", "0")
 
 
-STARTS = 20
-"""How many to try to catch: most are caught at once."""
-
 MS_REMOUNT = 32
 
 LOCK_BY_PROCESS = (6, 18)
@@ -138,14 +136,17 @@ def memcg_high(attacker: Attacker, handler: Handler) -> None:
     cell.set("memory.high", "0")
     BpfObject(attacker, "dawdle")
     join = attacker.spawn(attacker.payload("join_at_start"), f"{cell.path}/cgroup.procs")
-    for _ in range(STARTS):
-        handler.restart()
-        caught, status = attacker.waitpid(join, WNOHANG)
-        if caught:
-            break
-    else:
+
+    def joined() -> int | None:
+        """The payload's wait status once it has moved a process, or could not look out."""
+        ended, status = attacker.waitpid(join, WNOHANG)
+        return status if ended else None
+
+    try:
+        status = catch_start(attacker, handler.restart, joined, is_counted=False)
+    except NoTarget:
         attacker.kill(join, SIGKILL)
-        raise NoTarget("no process was caught before it was executed")
+        raise
     if status:
         raise RuntimeError("the payload join_at_start could not watch for a start")
     handler.wait_for_request()

@@ -18,7 +18,7 @@ from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_debug
 from harness.scenarios.registry import scenario
-from harness.witness.conclude import CALL_RETURNED
+from harness.witness.evidence import CALL_RETURNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

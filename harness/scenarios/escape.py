@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.registry import Hole, scenario
-from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
+from harness.witness.evidence import CALL_RETURNED, WRONG_REPLY
 from harness.witness.handler import WayOut
 
 if TYPE_CHECKING:

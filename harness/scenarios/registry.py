@@ -14,7 +14,7 @@ from harness.attacker.agent.channel import ATTEMPT_SECONDS
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict, worst
 from harness.scenarios.rivals import RIVALS, measured_on
-from harness.witness.conclude import WRONG_REPLY
+from harness.witness.evidence import WRONG_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.memory import expect_memory
+from harness.attacker.tools.starts import STARTS, catch_start
 from harness.attacker.tools.usermode_helper import Gate
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
@@ -21,9 +22,6 @@ from harness.scenarios.registry import PTRACE_CHECK, scenario
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
-
-STARTS = 20
-"""How many to try to catch: most are caught at once."""
 
 ELF_ENTRY = 24
 """The offset of e_entry, the address where execution starts, in an ELF header."""
@@ -104,15 +102,16 @@ def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle
         said, writer = attacker.pipe()
         with writer:
             hunter = attacker.spawn(attacker.payload(payload), handler.name, stdout=writer.fd)
-    for made in range(STARTS + 1):
-        caught = said.read(1) != b"-"
-        if made:
-            attacker.tried(won=caught)
-        if caught:
-            return
-        handler.restart()
-    attacker.kill(hunter, SIGKILL)
-    raise NoTarget("no process was caught in time")
+    try:
+        catch_start(
+            attacker,
+            handler.restart,
+            lambda: True if said.read(1) != b"-" else None,
+            missed="no process was caught in time",
+        )
+    except NoTarget:
+        attacker.kill(hunter, SIGKILL)
+        raise
 
 
 @scenario(

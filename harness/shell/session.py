@@ -25,20 +25,21 @@ from harness.model.verdict import Verdict
 from harness.report.text import visible
 from harness.shell.keyboard import Keyboard
 from harness.vm.debugger import debugger
-from harness.witness.conclude import conclude
+from harness.witness.cell_verdict import draw_verdict
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.lab.lab import Lab
+    from harness.lab.plan import CellPlan
     from harness.model.attempt_end import AttemptEnd
     from harness.model.variants import Variant
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
     from harness.vm.debugger import Debugger
     from harness.vm.machine import Machine
-    from harness.witness.conclude import Evidence
+    from harness.witness.evidence import Evidence
 
 BEFORE, AFTER = "before", "after"
 CALLS_TOLD = 20
@@ -59,6 +60,12 @@ class ShellTarget:
     at: str = BEFORE
     """Whether the shell starts `before` or `after` the scenario's attack."""
 
+    def plan(self) -> CellPlan | None:
+        """The scenario's cell, None without a scenario."""
+        if self.scenario is None:
+            return None
+        return self.lab.plan(Cell(self.lab.line, self.variant, self.scenario.name))
+
     @property
     def subject(self) -> str:
         """The machine's name in messages."""
@@ -77,11 +84,9 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
 
     With `gdb` the machine is paused until the user's gdb continues it.
     """
-    lab = target.lab
-    if target.scenario:
-        cell = Cell(lab.line, target.variant, target.scenario.name)
-        if reason := lab.lacking(cell):
-            raise _not_applicable(cell.scenario, cell.variant, reason)
+    lab, plan = target.lab, target.plan()
+    if plan and plan.inapplicable:
+        raise _not_applicable(plan.scenario.name, target.variant, plan.inapplicable.reason)
     vmlinux = lab.vmlinux(target.variant) if gdb else None
     try:
         with ExitStack() as stack:
@@ -122,21 +127,18 @@ def _staged(
 
     Raises UserError if the machine did not survive the attack, VmLost if it is lost otherwise.
     """
-    lab, scenario = target.lab, target.scenario
-    kernel, guest = lab.images(target.variant).kernel, lab.images(target.variant).guest
+    lab, plan = target.lab, target.plan()
+    wanted = plan.machine if plan else lab.machine_plan(target.variant)
     listener = stub.listener if stub else None
-    cpus, boot = (scenario.cpus, scenario.boot) if scenario else (1, "")
     is_attacking = False
     try:
         with ExitStack() as stack:
-            machine = stack.enter_context(
-                lab.machine(target.variant, cpus=cpus, boot=boot, debugger=listener)
-            )
-            witness = Witness(machine, kernel)
-            if scenario is None:
+            machine = stack.enter_context(lab.machines.running(wanted, debugger=listener))
+            witness = Witness(machine, wanted.images.kernel)
+            if plan is None:
                 first_request(witness)
             else:
-                trial = Trial(scenario, lab.corpus.variants[target.variant], machine, kernel, guest)
+                trial = Trial(plan, machine)
                 attacker, handler = stack.enter_context(trial.prepared(witness))
                 if target.at == AFTER:
                     is_attacking = True
@@ -165,9 +167,9 @@ def _account(attacker: Attacker, evidence: Evidence, end: AttemptEnd) -> Iterato
         preparing = "  (set-up)" if call.setup else ""
         yield visible(f"  {call.name}({', '.join(call.args)}) = {result}{preparing}")
     yield f"The attack: {visible(str(end))}."
-    conclusion = conclude(evidence, end)
-    lost = conclusion.axes.verdict
-    so_far = "nothing is lost" if lost is Verdict.HELD else f"{lost} ({conclusion.detail})"
+    drawn = draw_verdict(evidence, end)
+    lost = drawn.axes.verdict
+    so_far = "nothing is lost" if lost is Verdict.HELD else f"{lost} ({drawn.detail})"
     yield f"So far, before the aftermath: {visible(so_far)}."
 
 

@@ -15,7 +15,7 @@ from harness.results.bench_figures import CellFigures
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.run.labs import Lab
+    from harness.run.cell_runner import CellRunner
 
 CELLS = (("baseline", "nothing"), ("isolated", "proc_mem_write"), ("kthread", "nothing"))
 """Variant and scenario of the cells that are timed: two do nothing, one attacks."""
@@ -65,7 +65,9 @@ class CellTimes:
         )
 
 
-def bench(lab: Lab, *, line: str, repeat: int, progress: Callable[[str], None]) -> list[CellTimes]:
+def bench(
+    lab: CellRunner, *, line: str, repeat: int, progress: Callable[[str], None]
+) -> list[CellTimes]:
     """Time each cell `repeat` times both ways, alternating; the last entry is all together.
 
     Raises UserError for too few measurements or a cell that ends in an error: an error is fast.
@@ -96,7 +98,7 @@ def check_repeat(repeat: int) -> None:
         raise UserError(f"{repeat} measurements are too few", hint=f"take -n {FEWEST} or more")
 
 
-def _seconds(lab: Lab, cell: Cell, *, fresh: bool) -> float:
+def _seconds(lab: CellRunner, cell: Cell, *, fresh: bool) -> float:
     outcome = lab.run(cell, fresh=fresh)
     if outcome.verdict is Verdict.ERROR:
         raise UserError(

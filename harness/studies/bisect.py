@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harness.kernel.series.series import Series
     from harness.model.cell import Cell, Outcome
-    from harness.run.labs import Lab
+    from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
 
 LIBRARY = "kernel/usermode_driver_mgmt.c"
@@ -59,7 +59,9 @@ class Steps(Protocol):
     def key(self, number: int, variants: Sequence[str]) -> str:
         """Name all kernels that the variants take at a step."""
 
-    def lab(self, number: int, variants: Sequence[str], progress: Callable[[str], None]) -> Lab:
+    def lab(
+        self, number: int, variants: Sequence[str], progress: Callable[[str], None]
+    ) -> CellRunner:
         """Build a step's kernels; raises DoesNotBuild where its sources are to blame."""
 
 
@@ -108,11 +110,13 @@ class LineSteps:
         flavours = sorted({"", *(self.corpus.variants[variant].flavour for variant in variants)})
         return " ".join(image_key(self.line, flavour=one, step=number) for one in flavours)
 
-    def lab(self, number: int, variants: Sequence[str], progress: Callable[[str], None]) -> Lab:
+    def lab(
+        self, number: int, variants: Sequence[str], progress: Callable[[str], None]
+    ) -> CellRunner:
         """Find or build the step's images."""
-        from harness.lab.lab import Lab as RealLab
+        from harness.lab.lab import Lab
 
-        return RealLab.open(self.line, variants, step=number, progress=progress, corpus=self.corpus)
+        return Lab.open(self.line, variants, step=number, progress=progress, corpus=self.corpus)
 
     def _bringing(self, name: str) -> int | None:
         for number, commit in enumerate(self._series.commits, start=1):
@@ -264,7 +268,7 @@ class Trials:
                     return Step(number, why=f"{cell.id} gave no conclusion: {one.detail}")
         return Step(number, {cell: known[cell.id] for cell in self.cells})
 
-    def _run(self, lab: Lab, cells: Sequence[Cell], number: int) -> dict[Cell, ResultLine]:
+    def _run(self, lab: CellRunner, cells: Sequence[Cell], number: int) -> dict[Cell, ResultLine]:
         needed = closure(self.corpus, cells)
         outcomes: dict[Cell, Outcome] = {}
         pool = Pool(needed, corpus=self.corpus, lab=lab, jobs=self.jobs)

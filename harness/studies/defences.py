@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.model.cell import Outcome
-    from harness.run.labs import Lab
+    from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
 
@@ -69,7 +69,7 @@ def held_cells(corpus: Corpus, line: str) -> list[Cell]:
 
 
 def what_each_buys(
-    lab_without: Callable[[str], Lab],
+    lab_without: Callable[[str], CellRunner],
     corpus: Corpus,
     cells: Sequence[Cell],
     *,

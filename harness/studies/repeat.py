@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.model.cell import Cell
-    from harness.run.labs import Lab
+    from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
 
 
@@ -52,7 +52,7 @@ class Counts:
 
 
 def repeat(
-    lab: Lab,
+    lab: CellRunner,
     cells: Sequence[Cell],
     *,
     corpus: Corpus,

@@ -22,7 +22,7 @@ from harness.results.bench_figures import PairFigures, RoundTripFigures
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.run.labs import TimingLab
+    from harness.run.cell_runner import TripTimer
 
 BASELINE, ISOLATED = "baseline", "isolated"
 
@@ -181,7 +181,7 @@ def sign_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def round_trip(
-    lab: TimingLab,
+    lab: TripTimer,
     *,
     pairs: int = PAIRS,
     turns: int = TURNS,
@@ -212,7 +212,7 @@ def check_pairs(pairs: int) -> None:
         raise UserError(f"{pairs} pairs of machines are too few", hint=f"take -n {FEWEST} or more")
 
 
-def _pair(lab: TimingLab, *, turns: int, trips: int) -> Pair:
+def _pair(lab: TripTimer, *, turns: int, trips: int) -> Pair:
     with ExitStack() as stack:
         clocks = {
             variant: stack.enter_context(lab.trip_clock(variant))

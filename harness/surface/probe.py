@@ -126,12 +126,13 @@ def _bisect(lab: Lab, batch: Sequence[str]) -> tuple[int, list[Moved]]:
 
 def _try(lab: Lab, batch: Sequence[str]) -> tuple[int, str]:
     """Write to the files on one machine; how many took it, and what moved."""
-    images, variant = lab.images(VARIANT), lab.corpus.variants[VARIANT]
+    plan = lab.machine_plan(VARIANT)
+    images = plan.images
     written = 0
     try:
-        with lab.machine(VARIANT) as machine:
+        with lab.machines.running(plan) as machine:
             witness = Witness(machine, images.kernel)
-            handler = Handler(variant, machine, images.kernel, witness)
+            handler = Handler(plan.variant, machine, images.kernel, witness)
             handler.wait_for_request(seconds=_SECONDS)
             with Channel(machine.agent_socket(), attempt_seconds=300) as channel:
                 attacker = Attacker(channel, images.guest)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cells import NAME, Cells
 
 from harness.judge import conclusion
+from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes
 from harness.scenarios import REFERENCES, SCENARIOS, Effect
@@ -92,7 +93,7 @@ def results(cells: Cells, attack: Attack, *variants: str, **declared: Any) -> di
             detail="",
             seconds=0,
             image="",
-            attempt_end="",
+            attempt_end=AttemptEnd(End.UNKNOWN),
             witness={"said": "by another test"},
         )
         for variant in chosen

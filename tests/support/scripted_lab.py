@@ -20,12 +20,13 @@ from small_corpus import SMALL
 from harness.engines import MICROVM
 from harness.host.errors import UserError
 from harness.judge.conclusion import is_as_expected
+from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
 from harness.results.run_header import Provenance
 from harness.run.provenance import OpenLab, Progress
 from harness.scenarios import corpus
-from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
+from harness.witness.evidence import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
@@ -48,7 +49,12 @@ Script = Mapping[tuple[str, str], Outcome | Exception]
 
 
 def outcome(
-    verdict: Verdict, detail: str = "", *, seconds: float = 0.25, axes: Axes | None = None
+    verdict: Verdict,
+    detail: str = "",
+    *,
+    seconds: float = 0.25,
+    axes: Axes | None = None,
+    undumped: str = "",
 ) -> Outcome:
     """An outcome that agrees with itself and has its evidence: the attack got to its end.
 
@@ -61,12 +67,13 @@ def outcome(
         detail=detail,
         seconds=seconds,
         image="0123abcd",
-        attempt_end="completed",
+        attempt_end=AttemptEnd(End.COMPLETED),
         carried_out=True,
         wrongs=WRONGS if axes.integrity else (),
         witness={"right": 48},
         attempt=[{"name": "getpid", "result": 1}],
         console="booted\n",
+        undumped=undumped,
     )
 
 
@@ -77,7 +84,7 @@ class ScriptedLab:
     `log` is a file that gets the id of each cell that is run, from whatever process. With
     `machines` a cell owns a process, which ends only when it is killed, and a folder in `work`.
     A round trip takes 200 us, or `isolated_us` on `isolated`. The kernel's vmlinux is a file in the
-    current directory, and of a machine that "is gone" there is no dump.
+    current directory. An outcome of the script that is `undumped` leaves no dump.
     """
 
     script: Script = field(default_factory=dict)
@@ -93,8 +100,8 @@ class ScriptedLab:
         found = self._run(cell, fresh=fresh)
         if vmcore is None or is_as_expected(self.corpus, cell, found):
             return found
-        if "machine is gone" in found.detail:
-            return replace(found, undumped=found.detail)
+        if found.undumped:
+            return found
         vmcore.parent.mkdir(parents=True)
         vmcore.write_bytes(b"core")
         return found

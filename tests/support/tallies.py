@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.model.attempt_end import AttemptEnd, End
-from harness.witness.conclude import Evidence
+from harness.witness.evidence import Evidence
 from harness.witness.layout import (
     HOOKS,
     MAGIC,

@@ -11,12 +11,13 @@ import pytest
 from sample import Sample
 
 from harness.attacker import Attacker, Channel
-from harness.lab.lab import Images, Lab
+from harness.lab.lab import Lab
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.lab.images import BootImages
     from harness.vm.machine import Machine
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,26 +41,26 @@ def variant() -> str:
 
 
 @pytest.fixture
-def images(lab: Lab, variant: str) -> Images:
-    """The kernel image that `machine` boots."""
+def images(lab: Lab, variant: str) -> BootImages:
+    """The images that `machine` boots."""
     return lab.images(variant)
 
 
 @pytest.fixture
 def machine(lab: Lab, variant: str) -> Iterator[Machine]:
     """A guest of `variant` from its saved state, running."""
-    with lab._machine(variant, fresh=False) as machine:
+    with lab.machine(variant) as machine:
         yield machine
 
 
 @pytest.fixture
-def witness(images: Images, machine: Machine) -> Witness:
+def witness(images: BootImages, machine: Machine) -> Witness:
     """The witness of `machine`."""
     return Witness(machine, images.kernel)
 
 
 @pytest.fixture
-def attacker(images: Images, machine: Machine) -> Iterator[Attacker]:
+def attacker(images: BootImages, machine: Machine) -> Iterator[Attacker]:
     """Root in `machine`."""
     with Channel(machine.agent_socket(), attempt_seconds=ATTEMPT_SECONDS) as channel:
         yield Attacker(channel, images.guest)

@@ -95,7 +95,7 @@ def test_one_attack_wins_where_it_must_and_holds_where_it_must(programs: Program
     outcomes = {cell: lab.run(cell) for cell in closure(lab.corpus, chosen)}
     control = outcomes[Cell(line, "baseline", name)]
     assert control.verdict is Verdict.TAMPERED
-    assert control.attempt_end == "completed: it claims success"
+    assert str(control.attempt_end) == "completed: it claims success"
     for result in (conclude(lab.corpus, cell, outcomes) for cell in chosen):
         assert (result.verdict, result.ok) == (Verdict.HELD, True), result.detail
         assert result.detail == "no target: it says that it skipped: mem: No such process"
@@ -155,7 +155,7 @@ def test_who_wins_and_claims_a_refusal_has_won(programs: Programs) -> None:
     lab, name = programs.declared(programs.folder / "liar.c", reach=REACH)
     outcome = lab.run(Cell(lab.line, "baseline", name))
     assert (outcome.verdict, outcome.carried_out) == (Verdict.TAMPERED, True)
-    assert outcome.attempt_end == "completed: it says that it was refused"
+    assert str(outcome.attempt_end) == "completed: it says that it was refused"
 
 
 def test_a_secret_counts_wherever_it_is_printed(programs: Programs) -> None:
@@ -206,7 +206,7 @@ def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str
     opened = of_handler("mem", "O_RDONLY") + body
     outcome = programs.run(opened, seconds=2, no_target=None)
     assert time.monotonic() - start < 60
-    assert end in outcome.attempt_end
+    assert end in str(outcome.attempt_end)
     assert not outcome.carried_out
     assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED), "disrupted: it takes the CPU"
     if outcome.verdict is Verdict.ERROR:
@@ -226,7 +226,7 @@ def test_a_gigabyte_of_output_is_not_kept(programs: Programs) -> None:
 """
     )
     outcome = programs.run(body, seconds=60)
-    assert outcome.attempt_end == "completed: it claims success"
+    assert str(outcome.attempt_end) == "completed: it claims success"
     assert outcome.verdict is Verdict.HELD
     last = outcome.attempt[-1]
     assert (len(last["output"]), last["discarded_bytes"]) == (64 << 10, (1 << 30) - (64 << 10))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cells import Cells, cells, touch
 
+from harness.model.attempt_end import End
 from harness.model.verdict import Axes, Effect, Verdict
 from harness.scenarios.signals import kill_family
 from harness.vm.console import CAP
@@ -108,7 +109,7 @@ def test_a_guest_that_hangs(cells: Cells, function: str, said: str) -> None:
 
     start = time.monotonic()
     outcome = cells.run(attack)
-    assert (outcome.verdict, outcome.attempt_end) == (Verdict.ERROR, "lost")
+    assert (outcome.verdict, outcome.attempt_end.end) == (Verdict.ERROR, End.LOST)
     assert said in outcome.detail
     assert time.monotonic() - start < 30
     assert not cells.left()

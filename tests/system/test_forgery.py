@@ -17,6 +17,7 @@ import pytest
 from cells import Cells, cells, overwrite, touch
 from forger import CHANNEL_FD, NEVER_REACHED, forge, frame, results
 
+from harness.model.attempt_end import End
 from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.direct import process_vm_readv
@@ -71,7 +72,7 @@ def test_a_false_success_is_an_error(cells: Cells) -> None:
 
     outcome = cells.run(attack)
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
-    assert outcome.attempt_end == "completed"
+    assert str(outcome.attempt_end) == "completed"
     assert cells.run(overwrite).verdict is Verdict.TAMPERED
 
 
@@ -84,7 +85,7 @@ def test_a_false_refusal_of_what_was_not_tried_is_an_error(cells: Cells) -> None
     for variant in ("baseline", "isolated", "kthread"):
         outcome = cells.run(attack, variant)
         assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
-        assert outcome.attempt_end == "refused: EPERM at openat"
+        assert str(outcome.attempt_end) == "refused: EPERM at openat"
     outcome = cells.run(overwrite, "isolated")
     assert (outcome.verdict, outcome.detail) == (Verdict.HELD, "no target: ESRCH at openat")
 
@@ -96,7 +97,7 @@ def test_a_false_refusal_of_what_went_through_is_seen(cells: Cells) -> None:
         attacker.open(f"/proc/{handler.pid}/mem", O_RDWR)
 
     outcome = cells.run(attack)
-    assert outcome.attempt_end == "refused: EPERM at openat"
+    assert str(outcome.attempt_end) == "refused: EPERM at openat"
     assert outcome.verdict is Verdict.TAMPERED
 
 
@@ -128,7 +129,7 @@ def test_no_target_is_no_excuse_where_there_is_one(cells: Cells) -> None:
     # Where a thread answers, the kernel must have been seen to look at it.
     outcome = cells.run(attack, "kthread")
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
-    assert outcome.attempt_end == "no target: ESRCH at openat"
+    assert str(outcome.attempt_end) == "no target: ESRCH at openat"
     outcome = cells.run(overwrite, "kthread")
     assert (outcome.verdict, outcome.detail) == (Verdict.HELD, "no target: ESRCH at openat")
 
@@ -144,7 +145,7 @@ def test_nonsense_on_the_channel_is_an_error(cells: Cells, noise: bytes) -> None
         attacker.write(CHANNEL_FD, noise)
 
     outcome = cells.run(attack)
-    assert (outcome.verdict, outcome.attempt_end) == (Verdict.ERROR, "lost")
+    assert (outcome.verdict, outcome.attempt_end.end) == (Verdict.ERROR, End.LOST)
     assert [call["call"] for call in outcome.attempt][-1] == "write"
     assert not cells.left()
 

@@ -16,6 +16,7 @@ from forger import CHANNEL_FD, NEVER_REACHED, frame, hurry, last_request, result
 
 from harness.attacker.agent.protocol import ARENA
 from harness.attacker.agent.syscalls import NUMBERS
+from harness.model.attempt_end import End
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def test_meddling_with_the_channel_is_an_error(
         meddle(attacker)
 
     outcome = cells.run(attack)
-    assert (outcome.verdict, outcome.attempt_end) == (Verdict.ERROR, "lost")
+    assert (outcome.verdict, outcome.attempt_end.end) == (Verdict.ERROR, End.LOST)
     assert not cells.left()
 
 
@@ -192,7 +193,7 @@ def test_an_impostor_of_the_agent_proves_nothing(cells: Cells, variant: str, ope
     outcome = cells.run(attack, variant)
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
     end = "completed" if openat > 0 else "refused: EPERM at openat"
-    assert outcome.attempt_end == end
+    assert str(outcome.attempt_end) == end
 
 
 def test_an_impostor_of_the_agent_hides_nothing(cells: Cells) -> None:
@@ -202,7 +203,7 @@ def test_an_impostor_of_the_agent_hides_nothing(cells: Cells) -> None:
         attacker.open(f"/proc/{handler.pid}/mem", O_RDWR)
 
     outcome = cells.run(attack)
-    assert outcome.attempt_end == "refused: EPERM at openat"
+    assert str(outcome.attempt_end) == "refused: EPERM at openat"
     assert outcome.verdict is Verdict.TAMPERED
 
 
@@ -244,7 +245,7 @@ def test_a_refusal_by_the_attackers_own_filter_is_no_refusal(cells: Cells, varia
 
     outcome = cells.run(attack, variant)
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
-    assert outcome.attempt_end == "refused: EPERM at openat"
+    assert str(outcome.attempt_end) == "refused: EPERM at openat"
 
 
 def test_a_refusal_for_want_of_a_right_given_away_wins_nothing(cells: Cells) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cells import Cells, cells, overwrite, touch
 from forger import hurry, sysrq, wait_for, write
 
+from harness.model.attempt_end import End
 from harness.model.verdict import Verdict
 from harness.witness.reader import Witness
 
@@ -85,7 +86,7 @@ def test_a_machine_that_ends_or_starves_proves_nothing(
         end(attacker)
 
     outcome = cells.run(attack)
-    assert (outcome.verdict, outcome.attempt_end) == (Verdict.ERROR, "lost")
+    assert (outcome.verdict, outcome.attempt_end.end) == (Verdict.ERROR, End.LOST)
     assert not cells.left()
 
 

@@ -107,7 +107,7 @@ def test_a_forged_proc_is_no_success(cells: Cells, variant: str) -> None:
 
     outcome = cells.run(attack, variant)
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
-    assert outcome.attempt_end == "completed"
+    assert str(outcome.attempt_end) == "completed"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -120,7 +120,7 @@ def test_another_process_under_the_handlers_number_is_not_the_handler(
 
     outcome = cells.run(attack, variant)
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, NEVER_REACHED)
-    assert outcome.attempt_end == "completed"
+    assert str(outcome.attempt_end) == "completed"
 
 
 def test_what_was_won_stays_won_behind_a_forged_proc(cells: Cells) -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.lab.lab import Images, Lab
+    from harness.lab.images import BootImages
+    from harness.lab.lab import Lab
     from harness.vm.machine import Machine
     from harness.witness.reader import Witness
 
@@ -60,7 +61,7 @@ def run_by_systemd(attacker: Attacker, *properties: str) -> bytes:
     return attacker.read_file(SAID).rstrip(b"\0")
 
 
-def test_root_has_its_label_and_lives_with_it(attacker: Attacker, images: Images) -> None:
+def test_root_has_its_label_and_lives_with_it(attacker: Attacker, images: BootImages) -> None:
     assert attacker.read_file("/proc/1/comm") == b"systemd\n"
     for process in ("1", "self"):
         assert attacker.read_file(f"/proc/{process}/attr/current").rstrip(b"\0") == ROOT
@@ -108,7 +109,7 @@ def test_the_handler_is_in_no_cgroup_of_systemds_and_comes_to_none(
     assert attacker.read_file("/sys/fs/cgroup/others/cgroup.controllers").strip() == b""
 
 
-def test_the_host_sees_that_the_policy_is_in_force(machine: Machine, images: Images) -> None:
+def test_the_host_sees_that_the_policy_is_in_force(machine: Machine, images: BootImages) -> None:
     check_policy(SMACK, machine, images.kernel)
 
 

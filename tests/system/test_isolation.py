@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sample import Sample
 
     from harness.attacker import Attacker
-    from harness.lab.lab import Images
+    from harness.lab.images import BootImages
     from harness.witness.reader import Witness
 
 OURS = [name for name, variant in VARIANTS.items() if not variant.rival]
@@ -299,7 +299,7 @@ def test_the_kernel_restarts_and_reloads(witness: Witness) -> None:
 
 @pytest.mark.parametrize("variant", ["baseline", *ISOLATED])
 def test_nothing_runs_in_the_place_of_the_blob(
-    attacker: Attacker, sample: Sample, images: Images, variant: str
+    attacker: Attacker, sample: Sample, images: BootImages, variant: str
 ) -> None:
     """A program that leaves at once is registered for all that have the handler's ELF header."""
     program = images.kernel.handlers / "sample_umh"

@@ -65,14 +65,14 @@ def forge_note(attacker: Attacker) -> None:
 def test_each_boot_has_another_place(moved: Lab) -> None:
     offsets = []
     for _ in range(3):
-        with moved._machine(VARIANT, fresh=True) as machine:
+        with moved.machine(VARIANT, fresh=True) as machine:
             offsets.append(place(moved, machine))
     # Where it was linked to run is one of the places; about 100 are in the guest's memory.
     assert len(set(offsets)) > 1
 
 
 def test_without_kaslr_nothing_moves(lab: Lab) -> None:
-    with lab._machine(VARIANT, fresh=True) as machine:
+    with lab.machine(VARIANT, fresh=True) as machine:
         assert place(lab, machine) == 0
 
 
@@ -93,7 +93,7 @@ def test_the_verdicts_are_the_same(moved: Lab, fresh: bool) -> None:
 
 def test_a_restored_kernel_is_where_it_was_saved(moved: Lab) -> None:
     for _ in range(2):
-        with moved._machine(VARIANT, fresh=False) as machine:
+        with moved.machine(VARIANT) as machine:
             offset = place(moved, machine)
             # What the kernel itself says, which is the host's word for it only at boot.
             note = kaslr.vmcoreinfo(machine.notes())
@@ -102,7 +102,7 @@ def test_a_restored_kernel_is_where_it_was_saved(moved: Lab) -> None:
 
 
 def test_a_note_forged_later_changes_nothing(cells: Cells, moved: Lab) -> None:
-    with moved._machine(VARIANT, fresh=False) as machine:
+    with moved.machine(VARIANT) as machine:
         offset = place(moved, machine)
         with Channel(machine.agent_socket()) as channel:
             forge_note(Attacker(channel, moved.guest))
@@ -111,7 +111,7 @@ def test_a_note_forged_later_changes_nothing(cells: Cells, moved: Lab) -> None:
         assert forged is not None
         assert kaslr.load_offset(forged) != offset
         assert place(moved, machine) == offset
-    with moved._machine(VARIANT, fresh=False) as machine:
+    with moved.machine(VARIANT) as machine:
         assert place(moved, machine) == offset
 
     def attack(attacker: Attacker, handler: Handler) -> None:

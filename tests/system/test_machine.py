@@ -46,11 +46,13 @@ def answered(witness: Witness, *, more: int) -> Tally:
 def test_two_machines_from_one_state_do_not_see_each_other(cells: Cells) -> None:
     """What one guest writes, and what the host does to it, is neither in the other nor kept."""
     lab = cells.lab
-    state = saved_state(lab.spec("baseline"), lab.accelerator, ready=partial(lab.park, "baseline"))
+    plan = lab.machine_plan("baseline")
+    ready = partial(lab.machines.park, plan)
+    state = saved_state(lab.machines.spec(plan), lab.accelerator, ready=ready)
     files = (state.ram, state.device)
     before = [(sha256(path.read_bytes()).digest(), path.stat().st_mtime_ns) for path in files]
     with ExitStack() as stack:
-        one, other = (stack.enter_context(lab._machine("baseline", fresh=False)) for _ in range(2))
+        one, other = (stack.enter_context(lab.machine("baseline")) for _ in range(2))
         witnesses = [Witness(machine, lab.image) for machine in (one, other)]
         for witness in witnesses:
             answered(witness, more=1)
@@ -86,7 +88,7 @@ def test_no_two_runs_have_the_same_secret(cells: Cells) -> None:
     secrets: list[set[bytes]] = []
     first: list[set[bytes]] = []
     for _ in range(2):
-        with cells.lab._machine("baseline", fresh=False) as machine:
+        with cells.lab.machine("baseline") as machine:
             witness = Witness(machine, cells.lab.image)
             first.append(set(witness.read().secrets_sha256))
             generation = witness.read().generation
@@ -101,7 +103,7 @@ def test_no_two_runs_have_the_same_secret(cells: Cells) -> None:
 
 
 def test_qemu_is_locked_in(cells: Cells) -> None:
-    with cells.lab._machine("baseline", fresh=False) as machine:
+    with cells.lab.machine("baseline") as machine:
         for thread in Path(f"/proc/{machine.pid}/task").iterdir():
             text = (thread / "status").read_text()
             status = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
@@ -115,7 +117,7 @@ def test_qemu_is_locked_in(cells: Cells) -> None:
 
 def test_only_the_host_stops_the_machine(cells: Cells) -> None:
     """What the witness patches into the guest's code is none of the gdbstub's business."""
-    with cells.lab._machine("baseline", fresh=False) as machine:
+    with cells.lab.machine("baseline") as machine:
         witness = Witness(machine, cells.lab.image)
         answered(witness, more=1)
         image = cells.lab.image

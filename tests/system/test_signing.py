@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.lab.lab import Images
+    from harness.lab.images import BootImages
     from harness.witness.reader import Witness
 
 UNSIGNED = 1 << 13
@@ -88,7 +88,7 @@ def holds(path: Path, secret: bytes) -> bool:
 
 
 @pytest.mark.usefixtures("machine")  # whose saved state is on the disk then
-def test_the_private_key_is_nowhere_but_in_its_folder(images: Images) -> None:
+def test_the_private_key_is_nowhere_but_in_its_folder(images: BootImages) -> None:
     cache = cache_dir()
     key = signing_key(cache)
     assert images.kernel.meta["signing"] == key.digest

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.attacker import Attacker
-    from harness.lab.lab import Images, Lab
+    from harness.lab.images import BootImages
+    from harness.lab.lab import Lab
     from harness.vm.machine import Machine
 
 BOOT_SECONDS = 300
@@ -93,7 +94,7 @@ def test_root_gets_no_other_label(attacker: Attacker) -> None:
         relabel(attacker, LOADER)
 
 
-def test_the_host_sees_that_the_policy_is_in_force(machine: Machine, images: Images) -> None:
+def test_the_host_sees_that_the_policy_is_in_force(machine: Machine, images: BootImages) -> None:
     check_policy(SMACK, machine, images.kernel)
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.attacker import Attacker
-    from harness.lab.lab import Images, Lab
+    from harness.lab.images import BootImages
+    from harness.lab.lab import Lab
     from harness.vm.machine import Machine
 
 TRIPS = 500
@@ -27,7 +28,7 @@ CALMEST = 4
 
 
 @pytest.fixture
-def clock(machine: Machine, images: Images) -> Iterator[Callable[[int], list[int]]]:
+def clock(machine: Machine, images: BootImages) -> Iterator[Callable[[int], list[int]]]:
     """The clock of `machine`, past its first trips."""
     with trip_clock(machine, images.kernel, images.guest) as make:
         make(TRIPS)

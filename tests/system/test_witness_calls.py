@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
-    from harness.lab.lab import Images
+    from harness.lab.images import BootImages
 
 TRACING = "/sys/kernel/tracing"
 LIBRARY = {"umd_mgmt_load", "umd_mgmt_send_recv", "umd_send_recv"}
@@ -26,13 +26,13 @@ START_KERNEL_MAP = 0xFFFFFFFF80000000
 
 
 @pytest.fixture
-def code(images: Images) -> range:
+def code(images: BootImages) -> range:
     """The addresses of the witness's code."""
     start, size = images.kernel.witness_code
     return range(START_KERNEL_MAP + start, START_KERNEL_MAP + start + size)
 
 
-def called(images: Images) -> set[str]:
+def called(images: BootImages) -> set[str]:
     """What the witness calls of the kernel, and what its modules do."""
     names = set((images.kernel.directory / "witness-undefined.txt").read_text().split())
     modules = {module.stem.replace("-", "_"): module for module in images.kernel.modules}
@@ -50,7 +50,9 @@ def undefined(module: Path) -> set[str]:
         }
 
 
-def test_root_can_make_none_of_the_witnesss_calls_fail(attacker: Attacker, images: Images) -> None:
+def test_root_can_make_none_of_the_witnesss_calls_fail(
+    attacker: Attacker, images: BootImages
+) -> None:
     """That list also has what macros put on it: every system call."""
     lines = attacker.read_file("/sys/kernel/debug/error_injection/list").decode().splitlines()
     injectable = {line.split()[0] for line in lines}
@@ -62,7 +64,7 @@ def test_root_can_make_none_of_the_witnesss_calls_fail(attacker: Attacker, image
 
 
 def test_the_witnesss_code_cannot_be_traced(
-    attacker: Attacker, images: Images, code: range
+    attacker: Attacker, images: BootImages, code: range
 ) -> None:
     """Neither by a tracer, nor by a program that ftrace calls, BPF's included."""
     text = attacker.read_file(f"{TRACING}/available_filter_functions_addrs").decode()
@@ -81,7 +83,7 @@ def test_the_kernel_threads_code_cannot_be_traced(attacker: Attacker) -> None:
 
 
 def test_no_probe_of_roots_gets_into_the_witnesss_code(
-    attacker: Attacker, images: Images, code: range
+    attacker: Attacker, images: BootImages, code: range
 ) -> None:
     events = f"{TRACING}/kprobe_events"
     attacker.write_file(events, b"p:vm/kill %#x" % images.kernel.symbol("security_task_kill"))

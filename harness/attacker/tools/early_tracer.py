@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.starts import catch_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker.agent.attacker import Attacker
-
-STARTS = 20
-"""How many handler starts to try to catch. Most often the first try succeeds."""
 
 _NONE, _TRACED = b"-", b"t"
 
@@ -39,14 +37,11 @@ class EarlyTracer:
         Return whether the kernel let the seized process execute the handler while traced. Raises
         NoTarget if no start was seized.
         """
-        for made in range(STARTS + 1):
-            came = self._said.read(1)
-            if made:
-                self._attacker.tried(won=came != _NONE)
-            if came != _NONE:
-                return came == _TRACED
-            restart()
-        raise NoTarget("no process was caught before it was executed")
+        return catch_start(self._attacker, restart, self._look) == _TRACED
+
+    def _look(self) -> bytes | None:
+        came = self._said.read(1)
+        return None if came == _NONE else came
 
     def poke(self) -> None:
         """Make the tracer stop the handler, overwrite 32 bytes at the address, and resume it.

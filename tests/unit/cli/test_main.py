@@ -103,7 +103,7 @@ def test_the_exit_status_and_the_rerun_line(tmp_path: Path, script: str, status:
 
 def test_of_a_cell_that_failed_the_dump_is_told_or_why_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "vmlinux").write_bytes(b"symbols")
-    gone = "('kthread', 'ptrace_seize'): outcome(Verdict.ERROR, 'the machine is gone')"
+    gone = "('kthread', 'ptrace_seize'): outcome(Verdict.ERROR, undumped='the machine is gone')"
     done = umd_harness(tmp_path, "run", "--keep", "vmcore", script=f"{{{LOST}, {gone}}}")
     assert done.returncode == 2
     [run] = (tmp_path / "results").glob("2*")

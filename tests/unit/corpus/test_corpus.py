@@ -17,7 +17,7 @@ from harness.scenarios import REFERENCES, SCENARIOS, Effect, Scenario
 from harness.scenarios.classes import BROUGHT, class_of, class_of_row, classes
 from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.registry import unmet
-from harness.witness.conclude import CALL_RETURNED, WRONG_REPLY
+from harness.witness.evidence import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation
 
 ATTACKS = [scenario for name, scenario in SCENARIOS.items() if name not in REFERENCES]

@@ -14,7 +14,7 @@ from small_corpus import HOLES, SMALL, changed
 from harness.judge.cells import all_cells
 from harness.judge.conclusion import conclude, is_as_expected
 from harness.judge.controls import is_final
-from harness.model.cell import LACKING
+from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Effect, Verdict
 from harness.report.text import explain
 from harness.results import counts as of_lines
@@ -172,7 +172,7 @@ def test_not_applicable_stands_with_its_reason_but_was_not_expected() -> None:
 
 def test_an_n_a_for_what_the_kernel_lacks_is_no_failure() -> None:
     why = "this kernel lacks CONFIG_DAMON_SYSFS"
-    lacking = replace(outcome(Verdict.NOT_APPLICABLE, why), attempt_end=LACKING)
+    lacking = replace(outcome(Verdict.NOT_APPLICABLE, why), attempt_end=AttemptEnd(End.LACKING))
     given = as_expected(isolated__dev_mem=lacking, baseline__dev_mem=lacking)
     result = conclude(SMALL, cell("isolated", "dev_mem"), given)
     assert (result.verdict, result.ok) == (Verdict.NOT_APPLICABLE, True)
@@ -212,7 +212,9 @@ def test_errors_beat_the_unexpected_and_no_result_is_an_error() -> None:
 # Half an attack
 
 HALF = replace(
-    outcome(Verdict.TAMPERED, "pipes"), carried_out=False, attempt_end="broken: EIO at pwrite64"
+    outcome(Verdict.TAMPERED, "pipes"),
+    carried_out=False,
+    attempt_end=AttemptEnd(End.BROKEN, "EIO at pwrite64"),
 )
 HOLE = cell("isolated", "dev_mem")
 
@@ -290,7 +292,7 @@ def test_a_step_that_gains_nothing_on_its_control_proves_nothing() -> None:
 
 
 def test_a_step_that_was_half_done_on_its_control_proves_nothing() -> None:
-    half = replace(GAINED, carried_out=False, attempt_end="broken: EIO at read")
+    half = replace(GAINED, carried_out=False, attempt_end=AttemptEnd(End.BROKEN, "EIO at read"))
     result = conclude(STEP, ISOLATED, as_expected(STEP, baseline__proc_mem_write=half))
     assert result.verdict is Verdict.ERROR
     assert "did not get to its end" in result.detail

@@ -10,6 +10,7 @@ import pytest
 from local_agent import local_attacker
 
 from harness.host.errors import VmLost
+from harness.lab.plan import CellPlan
 from harness.lab.trial import Trial
 from harness.model.verdict import Effect
 from harness.scenarios.registry import Scenario
@@ -30,7 +31,9 @@ def trial(prepare: Attack | None) -> Trial:
         answers=(),
         prepare=prepare,
     )
-    return Trial(scenario, *cast("tuple[Any, Any, Any, Any]", (None,) * 4))
+    nothing: Any = None
+    plan = CellPlan(nothing, scenario, nothing, nothing, inapplicable=None)
+    return Trial(plan, nothing)
 
 
 def test_what_fails_before_the_attack_leaves_no_verdict() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell
-    from harness.run.labs import Lab
+    from harness.run.cell_runner import CellRunner
 
 
 READ = cell("isolated", "process_vm_readv")
@@ -54,7 +54,9 @@ class ScriptedSteps:
     def key(self, number: int, variants: Sequence[str]) -> str:
         return f"image {number} for {', '.join(variants)}"
 
-    def lab(self, number: int, variants: Sequence[str], progress: Callable[[str], None]) -> Lab:
+    def lab(
+        self, number: int, variants: Sequence[str], progress: Callable[[str], None]
+    ) -> CellRunner:
         assert set(variants) <= {"baseline", "isolated"}
         progress(f"kernel {number}")
         self.built.append(number)
@@ -157,7 +159,9 @@ def test_what_was_found_is_not_run_again() -> None:
 
 def test_a_search_that_was_interrupted_goes_on() -> None:
     class Interrupted(ScriptedSteps):
-        def lab(self, number: int, variants: Sequence[str], progress: Callable[[str], None]) -> Lab:
+        def lab(
+            self, number: int, variants: Sequence[str], progress: Callable[[str], None]
+        ) -> CellRunner:
             if len(self.built) == 3:
                 raise KeyboardInterrupt
             return super().lab(number, variants, progress)

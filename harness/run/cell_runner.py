@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What runs cells: a lab, as far as runs and studies ask it."""
+"""What runs cells: the parts of a lab that runs and studies use."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell, Outcome
 
 
-class Lab(Protocol):
-    """What runs a cell: `harness.lab.lab.Lab`, or a test's script of outcomes."""
+class CellRunner(Protocol):
+    """Runs a cell. `harness.lab.lab.Lab` does, and so does a test's script of outcomes."""
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
         """Run one cell, from the saved state or (`fresh`) from a boot of its own. Thread-safe."""
 
 
-class TimingLab(Lab, Protocol):
-    """A lab on whose machines round trips can be timed, too."""
+class TripTimer(CellRunner, Protocol):
+    """Also times round trips on its machines."""
 
     def trip_clock(self, variant: str) -> AbstractContextManager[Callable[[int], list[int]]]:
-        """A machine's round trips (harness/lab/trip_clock.py): so many of them, in microseconds."""
+        """Make a machine; yields what times so many round trips in it, in microseconds each."""
 
 
-class OpenedLab(TimingLab, Protocol):
-    """What a command opens: a lab whose machines can be looked into as well."""
+class OpenedLab(TripTimer, Protocol):
+    """What a command opens. Its machines can also be dumped, and opened in a debugger."""
 
     def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
         """Run one cell; if that is not as expected, leave a dump of its machine at `vmcore`."""

@@ -28,7 +28,7 @@ from tallies import (
 
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
-from harness.witness.conclude import STALL_SECONDS, conclude
+from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
 from harness.witness.latency import SLOW_NS
 from harness.witness.tally import Escape, Violation
 
@@ -70,7 +70,7 @@ def phases(number: int, **numbers: int) -> Tally:
     ],
 )
 def test_held_with_all_its_proof(end: AttemptEnd, reached: int | None, detail: str) -> None:
-    conclusion = conclude(evidence(reached=reached), end)
+    conclusion = draw_verdict(evidence(reached=reached), end)
     assert (conclusion.verdict, conclusion.detail) == (Verdict.HELD, detail)
     assert conclusion.axes == Axes()
 
@@ -91,7 +91,7 @@ def test_held_with_all_its_proof(end: AttemptEnd, reached: int | None, detail: s
 def test_what_is_wrong_beats_whatever_is_said(end: AttemptEnd, after: Tally, detail: str) -> None:
     """Even if nothing was reached, much else is missing, and the machine stood still."""
     for other in ({}, {"reached": 0}, {"aftermath_ended": False, "stalled": 9.0}):
-        conclusion = conclude(evidence(after=after, **other), end)
+        conclusion = draw_verdict(evidence(after=after, **other), end)
         assert conclusion.verdict is Verdict.TAMPERED
         assert conclusion.detail.startswith(detail)
 
@@ -108,27 +108,27 @@ def test_what_is_wrong_beats_whatever_is_said(end: AttemptEnd, after: Tally, det
     ],
 )
 def test_what_is_missing_is_a_disruption(end: AttemptEnd, after: Tally, detail: str) -> None:
-    conclusion = conclude(evidence(after=after), end)
+    conclusion = draw_verdict(evidence(after=after), end)
     assert (conclusion.verdict, conclusion.detail) == (Verdict.DISRUPTED, detail)
     assert conclusion.axes == Axes(availability=True)
 
 
 def test_an_aftermath_that_does_not_end_under_a_beating_heart_is_a_disruption() -> None:
-    conclusion = conclude(evidence(aftermath_ended=False), COMPLETED)
+    conclusion = draw_verdict(evidence(aftermath_ended=False), COMPLETED)
     assert conclusion.verdict is Verdict.DISRUPTED
     assert conclusion.detail == "the aftermath did not end"
 
 
 @pytest.mark.parametrize("after", [FAILED, RESTARTED, SLOW])
 def test_what_a_standing_machine_lacks_is_nobodys_doing(after: Tally) -> None:
-    conclusion = conclude(evidence(after=after, stalled=STALL_SECONDS + 1), COMPLETED)
+    conclusion = draw_verdict(evidence(after=after, stalled=STALL_SECONDS + 1), COMPLETED)
     assert conclusion.verdict is Verdict.ERROR
     assert "the machine stood still for 1.5 s" in conclusion.detail
-    assert conclude(evidence(after=after, stalled=STALL_SECONDS), COMPLETED).verdict is (
+    assert draw_verdict(evidence(after=after, stalled=STALL_SECONDS), COMPLETED).verdict is (
         Verdict.DISRUPTED
     )
     # All replies came, in time and right: it is no matter that the machine rested in between.
-    assert conclude(evidence(stalled=60.0), COMPLETED).verdict is Verdict.HELD
+    assert draw_verdict(evidence(stalled=60.0), COMPLETED).verdict is Verdict.HELD
 
 
 def test_what_was_so_before_is_not_the_attacks_doing() -> None:
@@ -142,12 +142,12 @@ def test_what_was_so_before_is_not_the_attacks_doing() -> None:
         slowest=3 * SLOW_NS,
         count=replace(AFTER.count, wrong=1, failed=2, starts=4),
     )
-    assert conclude(evidence(before=before, after=after), COMPLETED).verdict is Verdict.HELD
+    assert draw_verdict(evidence(before=before, after=after), COMPLETED).verdict is Verdict.HELD
 
 
 def test_a_handler_that_was_not_as_set_up_before_the_attack_proves_nothing() -> None:
     adopted = evidence(before=replace(BEFORE, violations=Violation.ADOPTED))
-    assert conclude(adopted, COMPLETED).verdict is Verdict.ERROR
+    assert draw_verdict(adopted, COMPLETED).verdict is Verdict.ERROR
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_a_handler_that_was_not_as_set_up_before_the_attack_proves_nothing() -> 
     ],
 )
 def test_only_the_secret_itself_is_a_leak(shown: tuple[bytes, ...], *, leaked: bool) -> None:
-    conclusion = conclude(evidence(shown=shown, secrets=SECRETS), COMPLETED)
+    conclusion = draw_verdict(evidence(shown=shown, secrets=SECRETS), COMPLETED)
     assert conclusion.verdict is (Verdict.LEAKED if leaked else Verdict.HELD)
     assert conclusion.axes.confidentiality == leaked
 
 
 def test_the_worst_axis_is_the_verdict_and_all_are_told() -> None:
     both = replace(WRONG, slowest=SLOW_NS * 2)
-    conclusion = conclude(evidence(after=both, shown=(SECRET,), secrets=SECRETS), COMPLETED)
+    conclusion = draw_verdict(evidence(after=both, shown=(SECRET,), secrets=SECRETS), COMPLETED)
     assert conclusion.verdict is Verdict.TAMPERED
     assert conclusion.axes == Axes(integrity=True, availability=True, confidentiality=True)
     assert conclusion.detail == "2 wrong replies, slowed to 2.0 s, the secret was shown"
@@ -179,25 +179,27 @@ def test_the_worst_axis_is_the_verdict_and_all_are_told() -> None:
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("after", [AFTER, WRONG, FAILED])
 def test_a_kernel_that_complains_proves_nothing(end: AttemptEnd, after: Tally) -> None:
-    conclusion = conclude(evidence(after=after, taint=0x280), end)
+    conclusion = draw_verdict(evidence(after=after, taint=0x280), end)
     assert conclusion.verdict is Verdict.ERROR
     assert conclusion.detail.endswith("taint 0x280")
 
 
 def test_a_livepatch_or_unsigned_module_is_no_complaint() -> None:
     for note in (1 << 13, 1 << 15):
-        assert conclude(evidence(after=WRONG, taint=note), COMPLETED).verdict is Verdict.TAMPERED
+        assert (
+            draw_verdict(evidence(after=WRONG, taint=note), COMPLETED).verdict is Verdict.TAMPERED
+        )
 
 
 def test_a_broken_attempt_is_an_error_however_well_all_went() -> None:
-    conclusion = conclude(evidence(), BROKEN)
+    conclusion = draw_verdict(evidence(), BROKEN)
     assert conclusion.verdict is Verdict.ERROR
     assert conclusion.detail.endswith("unexpected ENOENT at openat")
 
 
 @pytest.mark.parametrize("end", [COMPLETED, REFUSED, NO_TARGET])
 def test_an_attack_that_never_arrived_is_an_error(end: AttemptEnd) -> None:
-    conclusion = conclude(evidence(reached=0), end)
+    conclusion = draw_verdict(evidence(reached=0), end)
     assert conclusion.verdict is Verdict.ERROR
     assert "never reached" in conclusion.detail
 
@@ -216,13 +218,13 @@ def test_an_attack_that_never_arrived_is_an_error(end: AttemptEnd) -> None:
 def test_without_the_whole_aftermath_nothing_is_held(
     end: AttemptEnd, number: int, lacking: dict[str, int]
 ) -> None:
-    conclusion = conclude(evidence(after=phases(number, **lacking)), end)
+    conclusion = draw_verdict(evidence(after=phases(number, **lacking)), end)
     assert conclusion.verdict is Verdict.ERROR
     assert conclusion.detail == f"phase {number} of the aftermath did not take place"
 
 
 def test_a_restart_does_not_pass_for_a_reload() -> None:
-    conclusion = conclude(evidence(after=phases(3, loads=0)), COMPLETED)
+    conclusion = draw_verdict(evidence(after=phases(3, loads=0)), COMPLETED)
     assert conclusion.verdict is Verdict.DISRUPTED
     assert conclusion.detail == "restarted 1 x"
 
@@ -252,7 +254,7 @@ def test_held_is_never_said_lightly(
 ) -> None:
     before = replace(BEFORE, count=count())
     after = replace(AFTER, count=counts, phases=phase, violations=violations)
-    found = conclude(evidence(before=before, after=after, **other), end)
+    found = draw_verdict(evidence(before=before, after=after, **other), end)
     if found.verdict is Verdict.HELD:
         assert not (counts.wrong or counts.failed or violations or other["taint"])
         assert end is not BROKEN
@@ -286,7 +288,7 @@ def returned(call: int, *, compat: bool = False, result: int = 3) -> Tally:
 def test_a_call_outside_the_list_that_returned_is_an_escape(
     call: int, compat: bool, name: str
 ) -> None:
-    found = conclude(
+    found = draw_verdict(
         evidence(attacked=ASKED, after=returned(call, compat=compat), inside=True, reached=None),
         COMPLETED,
     )
@@ -296,25 +298,29 @@ def test_a_call_outside_the_list_that_returned_is_an_escape(
 def test_a_call_that_a_policy_refused_got_the_handler_nowhere() -> None:
     refused = returned(257, result=-errno.EACCES)
     made = evidence(attacked=ASKED, after=refused, inside=True, reached=None, policed=True)
-    found = conclude(made, COMPLETED)
+    found = draw_verdict(made, COMPLETED)
     assert (found.verdict, found.detail) == (Verdict.HELD, "EACCES at openat")
     another = replace(refused, escape=replace(refused.escape, returned=2))
-    found = conclude(replace(made, after=another), COMPLETED)
+    found = draw_verdict(replace(made, after=another), COMPLETED)
     assert found.verdict is Verdict.TAMPERED, "nobody knows what the other one returned"
-    found = conclude(replace(made, policed=False), COMPLETED)
+    found = draw_verdict(replace(made, policed=False), COMPLETED)
     assert found.verdict is Verdict.TAMPERED, "it got past what lets nothing out"
 
 
 def test_a_call_that_the_kernel_does_not_have_was_none() -> None:
     unknown = returned(425, result=-errno.ENOSYS)
-    found = conclude(evidence(attacked=ASKED, after=unknown, inside=True, reached=None), COMPLETED)
+    found = draw_verdict(
+        evidence(attacked=ASKED, after=unknown, inside=True, reached=None), COMPLETED
+    )
     assert found.verdict is Verdict.ERROR
     assert "ENOSYS" in found.detail
 
 
 def test_a_handler_that_was_stopped_is_no_loss() -> None:
     lost = replace(AFTER, count=replace(AFTER.count, failed=1, starts=4), slowest=SLOW_NS + 1)
-    found = conclude(evidence(attacked=KILLED, after=lost, inside=True, reached=None), COMPLETED)
+    found = draw_verdict(
+        evidence(attacked=KILLED, after=lost, inside=True, reached=None), COMPLETED
+    )
     assert (found.verdict, found.detail) == (Verdict.HELD, "stopped, died of SIGSYS")
 
 
@@ -325,7 +331,7 @@ def test_a_handler_that_was_stopped_is_no_loss() -> None:
 )
 def test_a_handler_that_came_to_no_harm_was_not_stopped(attacked: Tally) -> None:
     """It has to have ended without an answer, and after it was asked."""
-    found = conclude(evidence(attacked=attacked, inside=True, reached=None), COMPLETED)
+    found = draw_verdict(evidence(attacked=attacked, inside=True, reached=None), COMPLETED)
     assert (found.verdict, found.detail) == (
         Verdict.ERROR,
         "the handler came to no harm by what it was asked to try",
@@ -334,33 +340,38 @@ def test_a_handler_that_came_to_no_harm_was_not_stopped(attacked: Tally) -> None
 
 def test_the_next_handler_has_to_serve() -> None:
     broken = phases(2, failed=2)
-    found = conclude(evidence(attacked=KILLED, after=broken, inside=True, reached=None), COMPLETED)
+    found = draw_verdict(
+        evidence(attacked=KILLED, after=broken, inside=True, reached=None), COMPLETED
+    )
     assert found.verdict is Verdict.DISRUPTED
 
 
 def test_an_escape_that_nobody_asked_for_proves_nothing() -> None:
-    assert conclude(evidence(inside=True, reached=None), COMPLETED).verdict is Verdict.ERROR
+    assert draw_verdict(evidence(inside=True, reached=None), COMPLETED).verdict is Verdict.ERROR
 
 
 # The whole kernel
 
 
 def test_what_may_have_written_the_kernel_never_holds_by_the_tally_alone() -> None:
-    assert conclude(evidence(whole_kernel=True), COMPLETED).verdict is Verdict.ERROR
-    assert conclude(evidence(after=WRONG, whole_kernel=True), COMPLETED).verdict is Verdict.TAMPERED
+    assert draw_verdict(evidence(whole_kernel=True), COMPLETED).verdict is Verdict.ERROR
+    assert (
+        draw_verdict(evidence(after=WRONG, whole_kernel=True), COMPLETED).verdict
+        is Verdict.TAMPERED
+    )
 
 
 @pytest.mark.parametrize("end", [LOCKED_DOWN, AttemptEnd(End.DENIED, "EACCES at openat")])
 def test_what_was_kept_out_of_the_kernel_holds_if_the_kernel_was_seen_to_ask(
     end: AttemptEnd,
 ) -> None:
-    held = conclude(evidence(whole_kernel=True, reached=1), end)
+    held = draw_verdict(evidence(whole_kernel=True, reached=1), end)
     assert (held.verdict, held.detail) == (Verdict.HELD, str(end))
     others: tuple[dict[str, Any], ...] = ({"reached": 0}, {"reached": 1, "witness_changed": True})
     for other in others:
-        found = conclude(evidence(whole_kernel=True, **other), end)
+        found = draw_verdict(evidence(whole_kernel=True, **other), end)
         assert found.verdict is Verdict.ERROR
-    lied = conclude(evidence(after=WRONG, whole_kernel=True, reached=1), end)
+    lied = draw_verdict(evidence(after=WRONG, whole_kernel=True, reached=1), end)
     assert lied.verdict is Verdict.TAMPERED
 
 
@@ -369,26 +380,29 @@ def test_what_was_kept_out_of_the_kernel_holds_if_the_kernel_was_seen_to_ask(
 
 @pytest.mark.parametrize("flag", list(Violation))
 def test_a_violated_invariant_is_tampering_without_a_wrong_reply(flag: Violation) -> None:
-    found = conclude(evidence(after=replace(AFTER, violations=flag)), COMPLETED)
+    found = draw_verdict(evidence(after=replace(AFTER, violations=flag)), COMPLETED)
     assert found.verdict is Verdict.TAMPERED
     assert str(flag.name).lower().replace("_", " ") in found.detail
 
 
 def test_how_the_handler_died_is_told() -> None:
     died = replace(BEFORE, exits=1, exit_code=SIGKILL)
-    assert "died of SIGKILL" in conclude(evidence(attacked=died, after=RESTARTED), COMPLETED).detail
+    assert (
+        "died of SIGKILL"
+        in draw_verdict(evidence(attacked=died, after=RESTARTED), COMPLETED).detail
+    )
 
 
 def test_a_restart_that_was_asked_for_is_no_loss() -> None:
     restarted = replace(AFTER, count=replace(AFTER.count, starts=4))
     died = replace(BEFORE, exits=1, exit_code=SIGKILL)
-    asked = conclude(evidence(attacked=died, after=restarted, forced=1), COMPLETED)
+    asked = draw_verdict(evidence(attacked=died, after=restarted, forced=1), COMPLETED)
     assert (asked.verdict, asked.detail) == (Verdict.HELD, "no effect, reached 1 x")
-    assert conclude(evidence(after=restarted), COMPLETED).verdict is Verdict.DISRUPTED
+    assert draw_verdict(evidence(after=restarted), COMPLETED).verdict is Verdict.DISRUPTED
 
 
 def test_a_witness_that_was_starved_says_nothing() -> None:
-    found = conclude(evidence(after=replace(WRONG, demoted=1)), COMPLETED)
+    found = draw_verdict(evidence(after=replace(WRONG, demoted=1)), COMPLETED)
     assert (found.verdict, found.axes.integrity) == (Verdict.ERROR, True)
     assert "priority" in found.detail
 
@@ -398,13 +412,13 @@ def test_a_witness_that_was_starved_says_nothing() -> None:
     [{"witness_changed": True}, {"after": replace(AFTER, count=replace(AFTER.count, right=9))}],
 )
 def test_a_witness_that_was_tampered_with_says_nothing(other: dict[str, Any]) -> None:
-    found = conclude(evidence(**other), COMPLETED)
+    found = draw_verdict(evidence(**other), COMPLETED)
     assert (found.verdict, found.detail) == (Verdict.ERROR, "the witness itself was tampered with")
 
 
 def test_what_was_gained_needs_no_arrival_at_the_handler() -> None:
     """The host knows it to be true: no other proof is better."""
-    conclusion = conclude(evidence(reached=0, gained=("its pid", "its page")), COMPLETED)
+    conclusion = draw_verdict(evidence(reached=0, gained=("its pid", "its page")), COMPLETED)
     assert (conclusion.verdict, conclusion.detail) == (Verdict.HELD, "gained its pid, its page")
-    worse = conclude(evidence(after=WRONG, gained=("its pid",)), COMPLETED)
+    worse = draw_verdict(evidence(after=WRONG, gained=("its pid",)), COMPLETED)
     assert worse.detail == "2 wrong replies, gained its pid"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Catching a handler as it starts: a race, so that many starts are tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.attacker.agent.errors import NoTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker.agent.attacker import Attacker
+
+Caught = TypeVar("Caught")
+
+STARTS = 20
+"""How many starts to try to catch: most are caught at once."""
+
+
+def catch_start(
+    attacker: Attacker,
+    restart: Callable[[], None],
+    look: Callable[[], Caught | None],
+    *,
+    is_counted: bool = True,
+    missed: str = "no process was caught before it was executed",
+) -> Caught:
+    """Restart the handler until a payload catches a start. Return what the payload caught.
+
+    `look` returns what the payload has caught, None for nothing. It is called once before the first
+    restart, when the payload is ready, and once after each restart. If `is_counted`, each restart
+    is a try of the attacker's. Raises NoTarget, with `missed` as the reason, after `STARTS`.
+    """
+    caught = look()
+    for _ in range(STARTS):
+        if caught is not None:
+            return caught
+        restart()
+        caught = look()
+        if is_counted:
+            attacker.tried(won=caught is not None)
+    if caught is None:
+        raise NoTarget(missed)
+    return caught

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Why a cell is `n/a`: what its variant, its kernel or its engine lacks for the attack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.kernel.build.renamed import has_function
+from harness.lab.arrival import watched
+from harness.model.attempt_end import End
+from harness.scenarios.registry import unmet
+
+if TYPE_CHECKING:
+    from harness.engines.engine import Engine
+    from harness.kernel.build.images import KernelImage
+    from harness.model.variants import Variant
+    from harness.scenarios.registry import Scenario
+
+
+@dataclass(frozen=True)
+class Inapplicable:
+    """The reason why a cell is not tried, and how its attack is then said to have ended."""
+
+    reason: str
+    end: End
+    """NOT_TRIED where the scenario declares it, LACKING where the kernel or the engine does."""
+
+
+def inapplicable(
+    scenario: Scenario,
+    variant: Variant,
+    kernel: KernelImage,
+    engine: Engine,
+    *,
+    is_foreign: bool,
+) -> Inapplicable | None:
+    """Why the scenario cannot be tried on the variant, None if nothing is known to be missing.
+
+    `is_foreign`: the kernel is of the user's choice, and may lack functions of ours.
+    """
+    if reason := scenario.lacking_on(variant):
+        return Inapplicable(reason, End.NOT_TRIED)
+    lacking = lacks_of_engine(scenario, engine) or lacks_of_kernel(scenario, kernel)
+    if is_foreign and not lacking:
+        lacking = _lacks_functions(scenario, variant, kernel)
+    return Inapplicable(lacking, End.LACKING) if lacking else None
+
+
+def lacks_of_engine(scenario: Scenario, engine: Engine) -> str:
+    """What the attack lacks of the engine's guests, empty if nothing."""
+    if scenario.freezes and engine.reached_by:
+        return f"it freezes {engine.reached_by} as well, by which the attacker is reached"
+    if scenario.on_disk and not engine.has_disk:
+        return "this guest has no file system on a disk; that of --engine image has"
+    return ""
+
+
+def lacks_of_kernel(scenario: Scenario, kernel: KernelImage) -> str:
+    """What the attack lacks of the kernel, its version or options, empty if nothing."""
+    if scenario.since and kernel.version < _version(scenario.since):
+        return f"it takes Linux {scenario.since} or later"
+    if scenario.before and kernel.version >= _version(scenario.before):
+        return f"it takes a Linux before {scenario.before}"
+    lacking = unmet(scenario.needs, kernel.options)
+    return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
+
+
+def _lacks_functions(scenario: Scenario, variant: Variant, kernel: KernelImage) -> str:
+    """Which functions that prove an attack's arrival a foreign kernel lacks, empty if none.
+
+    The shipped scenarios name functions of our lines: on those a missing one is an `error`. A
+    user's scenario may misspell a name, so that its cell is tried, and ends in an `error`.
+    """
+    if scenario.origin:
+        return ""
+    missing = [name for name in watched(scenario, variant) if not has_function(kernel, name)]
+    return f"this kernel has no function {' or '.join(missing)}" if missing else ""

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Machines of a kernel line: described, booted or restored, and made ready for a cell."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.attacker import Attacker, Channel, GuestError
+from harness.engines import MICROVM
+from harness.host.errors import UserError, VmLost
+from harness.vm.machine import Machine
+from harness.vm.spec import MachineSpec
+from harness.vm.states import BAD_BOOTS, BOOTS, saved_state
+from harness.witness.enforcing import check_policy
+from harness.witness.heartbeat import check_clock
+from harness.witness.reader import Witness
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from harness.engines.engine import Engine
+    from harness.lab.plan import MachinePlan
+    from harness.model.variants import Variant
+    from harness.vm.probe import Accelerator
+
+BOOT_SECONDS = 120
+WHOLE_BOOT_SECONDS = 600
+"""How long a guest with a userspace of its own may take to its first handler, on a busy host."""
+CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+EARLY_CLOCK = b"tsc-early"
+CLOCK_POLL = 0.1  # seconds
+WARM_REQUESTS = 96
+"""Replies before latency counts as usual: the first are slow, while QEMU translates."""
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Makes the machines of a kernel line. Safe to use from several threads."""
+
+    line: str
+    accelerator: Accelerator
+    engine: Engine
+    kaslr: bool
+    without: str
+    """A defence that the kernels leave out, empty for none."""
+
+    def spec(self, plan: MachinePlan, *, interactive: bool = False) -> MachineSpec:
+        """Describe the machine. With `interactive` it has a console for a person, and no agent."""
+        boot = f"{plan.boot} umd_without={self.without}".strip() if self.without else plan.boot
+        own = [self.engine.name] * (self.engine != MICROVM)
+        own += [f"{plan.cpus}-cpus"] * (plan.cpus > 1) + re.findall(r"[\w.-]+", boot)
+        kernel, guest = plan.images.kernel, plan.images.guest
+        plain = MachineSpec(
+            name="-".join([self.line, plan.variant.name, *own, *(["kaslr"] if self.kaslr else [])]),
+            kernel=kernel.bzimage,
+            kernel_key=kernel.key,
+            initramfs=guest.initramfs,
+            guest_key=guest.key,
+            cmdline=f"{plan.variant.cmdline} {boot}".strip(),
+            cpus=plan.cpus,
+            kaslr=self.kaslr,
+        )
+        return self.engine.spec(plain, kernel, guest, interactive=interactive)
+
+    @contextmanager
+    def running(
+        self, plan: MachinePlan, *, fresh: bool = False, debugger: socket.socket | None = None
+    ) -> Iterator[Machine]:
+        """A running machine with a warm handler, from its saved state or, if `fresh`, just booted.
+
+        `debugger` is that of Machine. Raises VmLost, UserError.
+        """
+        spec = self.spec(plan)
+        if fresh or not self.engine.saves:
+            with self._booted(plan, spec, debugger) as machine:
+                yield machine
+            return
+        state = saved_state(spec, self.accelerator, ready=partial(self.park, plan))
+        with Machine.restore(spec, self.accelerator, state, debugger=debugger) as machine:
+            yield machine
+
+    def park(self, plan: MachinePlan, machine: Machine) -> None:
+        """Get a booting machine ready to be saved: all is warm, and the witness has stopped."""
+        self._await_warm_handler(plan, machine)
+        self._make_guest_ready(plan, machine)
+        Witness(machine, plan.images.kernel).park()
+
+    @contextmanager
+    def _booted(
+        self, plan: MachinePlan, spec: MachineSpec, debugger: socket.socket | None
+    ) -> Iterator[Machine]:
+        """A machine that has just booted. After one of the `BAD_BOOTS` another one is booted."""
+        with ExitStack() as stack:
+            for tries_left in reversed(range(BOOTS)):
+                machine = stack.enter_context(
+                    Machine.boot(spec, self.accelerator, debugger=debugger)
+                )
+                try:
+                    self._await_warm_handler(plan, machine)
+                except BAD_BOOTS:
+                    stack.close()
+                    if not tries_left:
+                        raise
+                else:
+                    break
+            if not self.engine.saves:
+                self._make_guest_ready(plan, machine)
+            yield machine
+
+    def _await_warm_handler(self, plan: MachinePlan, machine: Machine) -> None:
+        """Wait for a handler that has answered often enough.
+
+        A rival's policy has to be in force by then, unless the boot parameters leave it out.
+        """
+        kernel = plan.images.kernel
+        witness = Witness(machine, kernel)
+        witness.appear(seconds=BOOT_SECONDS)
+        seconds = BOOT_SECONDS if self.engine.saves else WHOLE_BOOT_SECONDS
+        first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
+        rival = plan.variant.rival
+        if rival and "lsm=" not in plan.boot:
+            check_policy(rival, machine, kernel)
+        start = time.monotonic()
+        warm = witness.wait(
+            lambda t: t.count.right >= WARM_REQUESTS, seconds=BOOT_SECONDS, what="warm handler"
+        )
+        check_clock(warm.heartbeat - first.heartbeat, seconds=time.monotonic() - start)
+
+    def _make_guest_ready(self, plan: MachinePlan, machine: Machine) -> None:
+        """Wait for the agent and the final clock, let the engine prepare, write what is to be."""
+        with Channel(
+            machine.agent_socket(), reply_seconds=BOOT_SECONDS, attempt_seconds=2 * BOOT_SECONDS
+        ) as channel:
+            attacker = Attacker(channel, plan.images.guest)
+            await_final_clock(attacker)
+            self.engine.prepare(machine, attacker)
+            write_settings(attacker, plan.variant)
+
+
+def await_final_clock(attacker: Attacker) -> None:
+    """Wait until the kernel has left its early clock: the time jumps when the clock changes.
+
+    The kernel knows the frequency of the time stamp counter about a second after its boot.
+    Raises VmLost.
+    """
+    deadline = time.monotonic() + BOOT_SECONDS
+    while attacker.read_file(CLOCKSOURCE).strip() == EARLY_CLOCK:
+        if time.monotonic() > deadline:
+            raise VmLost(f"the guest has no clock but {EARLY_CLOCK.decode()}")
+        time.sleep(CLOCK_POLL)
+
+
+def write_settings(attacker: Attacker, variant: Variant) -> None:
+    """Write to the variant's files. Raises UserError for a file that refuses: not the variant."""
+    for path, text in variant.writes:
+        try:
+            attacker.write_file(path, text.encode())
+        except GuestError as error:
+            raise UserError(
+                f"{variant.name}: {path} does not take {text!r}: {error}",
+                hint="mend the variant's file, or the kernel's options",
+            ) from error

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Draws the verdict on a cell from the evidence. The attacker's account never decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.model.attempt_end import AttemptEnd, End
+from harness.model.verdict import Axes, Verdict
+from harness.witness.evidence import (
+    Evidence,
+    death,
+    forced_starts,
+    is_unknown_call,
+    leaked,
+    missing,
+    refused_call,
+    wrongs,
+)
+
+if TYPE_CHECKING:
+    from harness.witness.tally import Tally
+
+STALL_SECONDS = 0.5
+"""If the machine stood still for longer, that may be why replies are late or missing."""
+
+NO_COMPLAINT = 1 << 13 | 1 << 15 | 1 << 16
+"""TAINT_UNSIGNED_MODULE, TAINT_LIVEPATCH and TAINT_AUX (include/linux/panic.h). They note an
+unsigned module, a live patch and, on Debian's kernel, fanotify permission events. None of them
+tells of a defect of the kernel."""
+
+
+@dataclass(frozen=True)
+class CellVerdict:
+    """A verdict with its axes and particulars."""
+
+    verdict: Verdict
+    axes: Axes
+    detail: str
+    wrongs: frozenset[str] = frozenset()
+    """All that was wrong with the handler."""
+    retry: bool = False
+    """There is no conclusion because the machine stood still. Another run may give one."""
+
+
+def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
+    """The worst that the witness saw; `held` only where the proof is complete."""
+    wrong, lost, leak = wrongs(evidence), missing(evidence), leaked(evidence)
+    axes = Axes(integrity=bool(wrong), availability=bool(lost), confidentiality=leak)
+    if worthless := _worthless(evidence):
+        return CellVerdict(Verdict.ERROR, axes, worthless)
+    if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
+        stood_still = f"the machine stood still for {evidence.stalled:.1f} s: {lost}"
+        return CellVerdict(Verdict.ERROR, axes, stood_still, retry=True)
+    if axes.verdict is not Verdict.HELD:
+        escaped = "escaped" if wrong and evidence.inside else ""
+        shown = "the secret was shown" if leak else ""
+        parts = (escaped, *wrong.values(), lost, shown, _gained(evidence))
+        return CellVerdict(axes.verdict, axes, ", ".join(filter(None, parts)), frozenset(wrong))
+    if unproven := _unproven(evidence, end):
+        return CellVerdict(Verdict.ERROR, axes, unproven)
+    return CellVerdict(Verdict.HELD, axes, _held_detail(evidence, end))
+
+
+def _worthless(evidence: Evidence) -> str:
+    """Why the evidence allows no conclusion, empty if it allows one."""
+    if evidence.taint & ~NO_COMPLAINT:
+        return f"the kernel complained of itself: taint {evidence.taint:#x}"
+    if evidence.witness_changed or not _adds_up(evidence.after):
+        return "the witness itself was tampered with"
+    if evidence.after.demoted > evidence.before.demoted:
+        return "the witness's own priority was taken away"
+    if evidence.before.violations:
+        return "the handler was not as the kernel set it up, before any attack"
+    if evidence.inside and not evidence.attacked.escape.asked:
+        return "the handler was never asked to try"
+    if is_unknown_call(evidence):
+        return "the kernel has no such system call (ENOSYS)"
+    return ""
+
+
+def _adds_up(after: Tally) -> bool:
+    """Whether the tally agrees with itself. The request of a start counts only if it went wrong."""
+    count = after.count
+    known = count.right + count.wrong + count.failed
+    return count.sent <= known <= count.sent + count.starts
+
+
+def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
+    """Why `held` may not be believed, empty if it may."""
+    if end.end is End.BROKEN:
+        return f"the attack was not carried through: {end.detail}"
+    if evidence.reached == 0 and not evidence.gained:
+        return "the attack never reached the handler in the kernel"
+    if evidence.inside and not (_was_stopped(evidence) or refused_call(evidence)):
+        return "the handler came to no harm by what it was asked to try"
+    if evidence.whole_kernel and end.end not in (End.LOCKED_DOWN, End.DENIED):
+        return "an attack on the whole kernel could have changed the witness as well"
+    begun = (True, *forced_starts(evidence.after))
+    for number, (phase, started) in enumerate(
+        zip(evidence.after.phases, begun, strict=True), start=1
+    ):
+        if not (started and phase.right):
+            return f"phase {number} of the aftermath did not take place"
+    return ""
+
+
+def _was_stopped(evidence: Evidence) -> bool:
+    """Whether a handler that misbehaved ended without a reply."""
+    return evidence.attacked.escape.failed > 0 and death(evidence) is not None
+
+
+def _held_detail(evidence: Evidence, end: AttemptEnd) -> str:
+    if evidence.gained:
+        return _gained(evidence)
+    if end.end is End.REFUSED:
+        return end.detail
+    if end.end in (End.NO_TARGET, End.LOCKED_DOWN, End.DENIED):
+        return str(end)
+    if evidence.inside:
+        died = death(evidence)
+        return refused_call(evidence) or (f"stopped, {died}" if died else "stopped")
+    found = f"no effect, reached {evidence.reached} x" if evidence.reached else ""
+    return ", ".join(filter(None, (found, end.detail)))
+
+
+def _gained(evidence: Evidence) -> str:
+    return f"gained {', '.join(evidence.gained)}" if evidence.gained else ""

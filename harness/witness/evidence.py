@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The evidence of one cell, and what it shows: wrong answers, missing service, a death."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.errors import errno_name
+from harness.attacker.agent.syscalls import NAMES
+from harness.vm.process import signal_name
+from harness.witness.latency import slowed
+from harness.witness.tally import Violation
+
+if TYPE_CHECKING:
+    from harness.witness.tally import Escape, Tally
+
+X32_BIT = 0x40000000
+"""__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h."""
+
+WRONG_REPLY = "wrong reply"
+CALL_RETURNED = "call returned"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a verdict may rest on."""
+
+    before: Tally
+    """The tally before the attack."""
+    attacked: Tally
+    """The tally when the attack had ended, before the aftermath."""
+    after: Tally
+    """The tally after the aftermath."""
+    taint: int
+    """The taint flags that the kernel has set since the trial began."""
+    reached: int | None
+    """Calls of the function that proves the attack's arrival. None: no function can prove it."""
+    shown: tuple[bytes, ...]
+    """What the attacker claims to be the handler's secret."""
+    secrets: frozenset[bytes]
+    """SHA-256 hashes of the secrets, from the witness."""
+    gained: tuple[str, ...]
+    """What the attack got hold of, as far as the host found it to be true."""
+    aftermath_ended: bool
+    stalled: float
+    """The longest time for which the whole machine stood still by itself, in seconds."""
+    forced: int
+    """Restarts that the scenario asked of the witness."""
+    inside: bool
+    """The attack starts in the handler."""
+    whole_kernel: bool
+    """The attack may write kernel memory."""
+    policed: bool
+    """A rival's policy is in force. It may refuse a system call of the handler."""
+    witness_changed: bool
+    """The witness's code differs from the code before the attack."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """The end of a handler before the aftermath, by a signal or by its own exit."""
+
+    signal: int
+    """The number of the signal, 0 if the handler exited."""
+
+    def __str__(self) -> str:
+        return f"died of {signal_name(-self.signal)}" if self.signal else "left by itself"
+
+
+def wrongs(evidence: Evidence) -> dict[str, str]:
+    """What was wrong with the handler's replies or state, each with its text for people."""
+    before, after = evidence.before, evidence.after
+    found = {}
+    if wrong := after.count.wrong - before.count.wrong:
+        found[WRONG_REPLY] = f"{wrong} wrong replies" if wrong > 1 else "1 wrong reply"
+    for flag in Violation:
+        if flag in after.violations:
+            found[flag.word] = flag.word
+    if after.escape.returned > before.escape.returned and not refused_call(evidence):
+        found[CALL_RETURNED] = f"{_call_name(after.escape)} returned"
+    return found
+
+
+def missing(evidence: Evidence) -> str:
+    """What was missing of the handler's service, empty if nothing was."""
+    before, after = evidence.before.count, evidence.after.count
+    found = []
+    if evidence.inside:
+        # The end of a handler that misbehaves is no loss. Its successor has to serve.
+        _, restart, reload = evidence.after.phases
+        failed, restarts = restart.failed + reload.failed, 0
+    else:
+        failed = after.failed - before.failed
+        expected = evidence.forced + sum(forced_starts(evidence.after))
+        restarts = after.starts - before.starts - expected
+    if failed:
+        found.append(f"{failed} failed ({errno_name(-after.error)})")
+    if restarts > 0:
+        found.append(f"restarted {restarts} x")
+        if died := death(evidence):
+            found.append(str(died))
+    if not evidence.inside and (slow := slowed(evidence.before, evidence.after)):
+        found.append(slow)
+    if not evidence.aftermath_ended:
+        found.append("the aftermath did not end")
+    return ", ".join(found)
+
+
+def leaked(evidence: Evidence) -> bool:
+    """Whether the attacker has shown a secret of the handler."""
+    return any(sha256(data).digest() in evidence.secrets for data in evidence.shown)
+
+
+def death(evidence: Evidence) -> Death | None:
+    """How the handler ended before the aftermath, None if it did not."""
+    before, forced = evidence.before.exits, evidence.forced
+    if evidence.inside:
+        before, forced = evidence.attacked.escape.exits, 0
+    if evidence.attacked.exits - before <= forced:
+        return None
+    return Death(os.WTERMSIG(evidence.attacked.exit_code))
+
+
+def forced_starts(after: Tally) -> tuple[bool, bool]:
+    """Whether the aftermath's restart and its reload took place. Each makes one start."""
+    _, restart, reload = after.phases
+    return restart.starts > 0, reload.loads > 0
+
+
+def refused_call(evidence: Evidence) -> str:
+    """The errno and the name of the handler's call that a policy refused, empty if none did.
+
+    Without a policy nothing refuses a call that was made: a call that returned got past the filter.
+    """
+    escape = evidence.after.escape
+    is_one = escape.returned == evidence.before.escape.returned + 1
+    if evidence.policed and is_one and -escape.result in (errno.EACCES, errno.EPERM):
+        return f"{errno_name(-escape.result)} at {_call_name(escape)}"
+    return ""
+
+
+def is_unknown_call(evidence: Evidence) -> bool:
+    """Whether the kernel lacks the system call that the handler made: then nothing was tried."""
+    escape = evidence.after.escape
+    return escape.returned > evidence.before.escape.returned and escape.result == -errno.ENOSYS
+
+
+def _call_name(escape: Escape) -> str:
+    """The name of the handler's call. 32-bit calls have a table of their own, x32 calls a bit."""
+    if escape.compat:
+        return f"32-bit call {escape.call}"
+    name = NAMES.get(escape.call & ~X32_BIT, f"call {escape.call}")
+    return f"x32 {name}" if escape.call & X32_BIT else name
