@@ -195,17 +195,17 @@ def _timed(trial: Trial, start: float) -> Outcome:
 
 
 def _after_loss(outcome: Outcome, trial: Trial, lost: VmLost) -> Outcome:
-    """Add what is known of a trial whose machine was lost."""
+    """Add what is known of a trial whose machine was lost.
+
+    An attack that was to end the whole machine has won if QEMU tells that the guest ended it.
+    """
     # The console is complete now that the machine is gone.
     known = replace(outcome, attempt=trial.tried, console=trial.machine.console())
-    is_due = trial.begun and trial.plan.scenario.ends_machine
-    return _won_by_the_end(known, lost) if is_due and lost.by_guest else known
-
-
-def _won_by_the_end(outcome: Outcome, lost: VmLost) -> Outcome:
-    """The outcome of an attack that was to end the whole machine, and did: QEMU tells of it."""
+    was_to_end = trial.begun and trial.plan.scenario.ends_machine
+    if not (was_to_end and lost.by_guest):
+        return known
     return replace(
-        outcome,
+        known,
         verdict=Verdict.DISRUPTED,
         axes=Axes(availability=True),
         attempt_end=AttemptEnd(End.COMPLETED),

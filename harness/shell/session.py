@@ -12,6 +12,7 @@ import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class ShellTarget:
     at: str = BEFORE
     """Whether the shell starts `before` or `after` the scenario's attack."""
 
+    @cached_property
     def plan(self) -> CellPlan | None:
         """The scenario's cell, None without a scenario."""
         if self.scenario is None:
@@ -84,7 +86,7 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
 
     With `gdb` the machine is paused until the user's gdb continues it.
     """
-    lab, plan = target.lab, target.plan()
+    lab, plan = target.lab, target.plan
     if plan and plan.inapplicable:
         raise _not_applicable(plan.scenario.name, target.variant, plan.inapplicable.reason)
     vmlinux = lab.vmlinux(target.variant) if gdb else None
@@ -127,7 +129,7 @@ def _staged(
 
     Raises UserError if the machine did not survive the attack, VmLost if it is lost otherwise.
     """
-    lab, plan = target.lab, target.plan()
+    lab, plan = target.lab, target.plan
     wanted = plan.machine if plan else lab.machine_plan(target.variant)
     listener = stub.listener if stub else None
     is_attacking = False

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from boot_images import boot_images
 from scripted_lab import outcome
 
 from harness.host.errors import Silent, VmLost
-from harness.lab.lab import CALM_TRIES, Lab, _won_by_the_end
+from harness.lab.lab import CALM_TRIES, Lab, _after_loss
 from harness.lab.plan import MachinePlan
+from harness.lab.trial import Trial
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from harness.lab.plan import CellPlan
     from harness.lab.vmcore import Dump
+    from harness.vm.machine import Machine
 
 CELL = Cell("6.12", "isolated", "proc_mem_write")
 STILL = replace(
@@ -75,24 +77,53 @@ def test_no_other_outcome_is_run_again_whatever_its_detail(tmp_path: Path, other
     assert scripted(tmp_path, other, HELD).run(CELL) == other
 
 
+class Gone:
+    """As much of a machine as is left of a lost one."""
+
+    def console(self) -> str:
+        return "booted\n"
+
+
+def after_loss(
+    place: Path, lost: VmLost, *, ends_machine: bool = True, begun: bool = True
+) -> Outcome:
+    """The outcome of an attack whose machine was lost."""
+    plan = lab(place).plan(CELL)
+    plan = replace(plan, scenario=replace(plan.scenario, ends_machine=ends_machine))
+    trial = Trial(plan, cast("Machine", Gone()), tried=[{"name": "reboot"}], begun=begun)
+    return _after_loss(outcome(Verdict.ERROR, str(lost)), trial, lost)
+
+
 @pytest.mark.parametrize(
     "lost", [VmLost("the guest reset itself", by_guest=True), Silent("no reply", alive=False)]
 )
 def test_an_attack_that_was_to_end_the_machine_has_won_when_the_guest_ended_it(
-    lost: VmLost,
+    tmp_path: Path, lost: VmLost
 ) -> None:
-    assert lost.by_guest
-    ended = _won_by_the_end(outcome(Verdict.ERROR, str(lost)), lost)
+    ended = after_loss(tmp_path, lost)
     assert (ended.verdict, ended.axes) == (Verdict.DISRUPTED, Axes(availability=True))
     assert (ended.attempt_end, ended.carried_out) == (AttemptEnd(End.COMPLETED), True)
     assert ended.witness, "a verdict rests on evidence"
+    assert (ended.attempt, ended.console) == ([{"name": "reboot"}], "booted\n")
 
 
 @pytest.mark.parametrize(
     "lost", [VmLost("QEMU was killed by SIGKILL"), Silent("no reply in time", alive=True)]
 )
-def test_it_has_not_when_the_machine_was_lost_for_another_reason(lost: VmLost) -> None:
-    assert not lost.by_guest
+def test_it_has_not_when_the_machine_was_lost_for_another_reason(
+    tmp_path: Path, lost: VmLost
+) -> None:
+    assert after_loss(tmp_path, lost).verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize(("ends_machine", "begun"), [(False, True), (True, False)])
+def test_no_other_attack_wins_by_the_end_of_its_machine(
+    tmp_path: Path, *, ends_machine: bool, begun: bool
+) -> None:
+    lost = VmLost("the guest reset itself", by_guest=True)
+    given = after_loss(tmp_path, lost, ends_machine=ends_machine, begun=begun)
+    assert given.verdict is Verdict.ERROR
+    assert given.attempt, "the attacker's account stays"
 
 
 def test_a_plan_holds_all_that_a_cell_runs_with(tmp_path: Path) -> None:

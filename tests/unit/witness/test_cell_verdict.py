@@ -29,6 +29,7 @@ from tallies import (
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
 from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
+from harness.witness.evidence import Death, death
 from harness.witness.latency import SLOW_NS
 from harness.witness.tally import Escape, Violation
 
@@ -70,9 +71,9 @@ def phases(number: int, **numbers: int) -> Tally:
     ],
 )
 def test_held_with_all_its_proof(end: AttemptEnd, reached: int | None, detail: str) -> None:
-    conclusion = draw_verdict(evidence(reached=reached), end)
-    assert (conclusion.verdict, conclusion.detail) == (Verdict.HELD, detail)
-    assert conclusion.axes == Axes()
+    drawn = draw_verdict(evidence(reached=reached), end)
+    assert (drawn.verdict, drawn.detail) == (Verdict.HELD, detail)
+    assert drawn.axes == Axes()
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -91,9 +92,9 @@ def test_held_with_all_its_proof(end: AttemptEnd, reached: int | None, detail: s
 def test_what_is_wrong_beats_whatever_is_said(end: AttemptEnd, after: Tally, detail: str) -> None:
     """Even if nothing was reached, much else is missing, and the machine stood still."""
     for other in ({}, {"reached": 0}, {"aftermath_ended": False, "stalled": 9.0}):
-        conclusion = draw_verdict(evidence(after=after, **other), end)
-        assert conclusion.verdict is Verdict.TAMPERED
-        assert conclusion.detail.startswith(detail)
+        drawn = draw_verdict(evidence(after=after, **other), end)
+        assert drawn.verdict is Verdict.TAMPERED
+        assert drawn.detail.startswith(detail)
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -108,27 +109,37 @@ def test_what_is_wrong_beats_whatever_is_said(end: AttemptEnd, after: Tally, det
     ],
 )
 def test_what_is_missing_is_a_disruption(end: AttemptEnd, after: Tally, detail: str) -> None:
-    conclusion = draw_verdict(evidence(after=after), end)
-    assert (conclusion.verdict, conclusion.detail) == (Verdict.DISRUPTED, detail)
-    assert conclusion.axes == Axes(availability=True)
+    drawn = draw_verdict(evidence(after=after), end)
+    assert (drawn.verdict, drawn.detail) == (Verdict.DISRUPTED, detail)
+    assert drawn.axes == Axes(availability=True)
 
 
 def test_an_aftermath_that_does_not_end_under_a_beating_heart_is_a_disruption() -> None:
-    conclusion = draw_verdict(evidence(aftermath_ended=False), COMPLETED)
-    assert conclusion.verdict is Verdict.DISRUPTED
-    assert conclusion.detail == "the aftermath did not end"
+    drawn = draw_verdict(evidence(aftermath_ended=False), COMPLETED)
+    assert drawn.verdict is Verdict.DISRUPTED
+    assert drawn.detail == "the aftermath did not end"
 
 
 @pytest.mark.parametrize("after", [FAILED, RESTARTED, SLOW])
 def test_what_a_standing_machine_lacks_is_nobodys_doing(after: Tally) -> None:
-    conclusion = draw_verdict(evidence(after=after, stalled=STALL_SECONDS + 1), COMPLETED)
-    assert conclusion.verdict is Verdict.ERROR
-    assert "the machine stood still for 1.5 s" in conclusion.detail
+    drawn = draw_verdict(evidence(after=after, stalled=STALL_SECONDS + 1), COMPLETED)
+    assert drawn.verdict is Verdict.ERROR
+    assert "the machine stood still for 1.5 s" in drawn.detail
+    assert drawn.retry
     assert draw_verdict(evidence(after=after, stalled=STALL_SECONDS), COMPLETED).verdict is (
         Verdict.DISRUPTED
     )
     # All replies came, in time and right: it is no matter that the machine rested in between.
     assert draw_verdict(evidence(stalled=60.0), COMPLETED).verdict is Verdict.HELD
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{}, {"after": FAILED}, {"after": WRONG, "stalled": 9.0}, {"taint": 0x280, "stalled": 9.0}],
+    ids=["held", "disrupted", "tampered", "complained"],
+)
+def test_only_a_machine_that_stood_still_is_retried(other: dict[str, Any]) -> None:
+    assert not draw_verdict(evidence(**other), COMPLETED).retry
 
 
 def test_what_was_so_before_is_not_the_attacks_doing() -> None:
@@ -163,25 +174,25 @@ def test_a_handler_that_was_not_as_set_up_before_the_attack_proves_nothing() -> 
     ],
 )
 def test_only_the_secret_itself_is_a_leak(shown: tuple[bytes, ...], *, leaked: bool) -> None:
-    conclusion = draw_verdict(evidence(shown=shown, secrets=SECRETS), COMPLETED)
-    assert conclusion.verdict is (Verdict.LEAKED if leaked else Verdict.HELD)
-    assert conclusion.axes.confidentiality == leaked
+    drawn = draw_verdict(evidence(shown=shown, secrets=SECRETS), COMPLETED)
+    assert drawn.verdict is (Verdict.LEAKED if leaked else Verdict.HELD)
+    assert drawn.axes.confidentiality == leaked
 
 
 def test_the_worst_axis_is_the_verdict_and_all_are_told() -> None:
     both = replace(WRONG, slowest=SLOW_NS * 2)
-    conclusion = draw_verdict(evidence(after=both, shown=(SECRET,), secrets=SECRETS), COMPLETED)
-    assert conclusion.verdict is Verdict.TAMPERED
-    assert conclusion.axes == Axes(integrity=True, availability=True, confidentiality=True)
-    assert conclusion.detail == "2 wrong replies, slowed to 2.0 s, the secret was shown"
+    drawn = draw_verdict(evidence(after=both, shown=(SECRET,), secrets=SECRETS), COMPLETED)
+    assert drawn.verdict is Verdict.TAMPERED
+    assert drawn.axes == Axes(integrity=True, availability=True, confidentiality=True)
+    assert drawn.detail == "2 wrong replies, slowed to 2.0 s, the secret was shown"
 
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("after", [AFTER, WRONG, FAILED])
 def test_a_kernel_that_complains_proves_nothing(end: AttemptEnd, after: Tally) -> None:
-    conclusion = draw_verdict(evidence(after=after, taint=0x280), end)
-    assert conclusion.verdict is Verdict.ERROR
-    assert conclusion.detail.endswith("taint 0x280")
+    drawn = draw_verdict(evidence(after=after, taint=0x280), end)
+    assert drawn.verdict is Verdict.ERROR
+    assert drawn.detail.endswith("taint 0x280")
 
 
 def test_a_livepatch_or_unsigned_module_is_no_complaint() -> None:
@@ -192,16 +203,16 @@ def test_a_livepatch_or_unsigned_module_is_no_complaint() -> None:
 
 
 def test_a_broken_attempt_is_an_error_however_well_all_went() -> None:
-    conclusion = draw_verdict(evidence(), BROKEN)
-    assert conclusion.verdict is Verdict.ERROR
-    assert conclusion.detail.endswith("unexpected ENOENT at openat")
+    drawn = draw_verdict(evidence(), BROKEN)
+    assert drawn.verdict is Verdict.ERROR
+    assert drawn.detail.endswith("unexpected ENOENT at openat")
 
 
 @pytest.mark.parametrize("end", [COMPLETED, REFUSED, NO_TARGET])
 def test_an_attack_that_never_arrived_is_an_error(end: AttemptEnd) -> None:
-    conclusion = draw_verdict(evidence(reached=0), end)
-    assert conclusion.verdict is Verdict.ERROR
-    assert "never reached" in conclusion.detail
+    drawn = draw_verdict(evidence(reached=0), end)
+    assert drawn.verdict is Verdict.ERROR
+    assert "never reached" in drawn.detail
 
 
 @pytest.mark.parametrize("end", [COMPLETED, REFUSED, NO_TARGET])
@@ -218,15 +229,15 @@ def test_an_attack_that_never_arrived_is_an_error(end: AttemptEnd) -> None:
 def test_without_the_whole_aftermath_nothing_is_held(
     end: AttemptEnd, number: int, lacking: dict[str, int]
 ) -> None:
-    conclusion = draw_verdict(evidence(after=phases(number, **lacking)), end)
-    assert conclusion.verdict is Verdict.ERROR
-    assert conclusion.detail == f"phase {number} of the aftermath did not take place"
+    drawn = draw_verdict(evidence(after=phases(number, **lacking)), end)
+    assert drawn.verdict is Verdict.ERROR
+    assert drawn.detail == f"phase {number} of the aftermath did not take place"
 
 
 def test_a_restart_does_not_pass_for_a_reload() -> None:
-    conclusion = draw_verdict(evidence(after=phases(3, loads=0)), COMPLETED)
-    assert conclusion.verdict is Verdict.DISRUPTED
-    assert conclusion.detail == "restarted 1 x"
+    drawn = draw_verdict(evidence(after=phases(3, loads=0)), COMPLETED)
+    assert drawn.verdict is Verdict.DISRUPTED
+    assert drawn.detail == "restarted 1 x"
 
 
 NUMBERS = st.integers(0, 3)
@@ -393,6 +404,19 @@ def test_how_the_handler_died_is_told() -> None:
     )
 
 
+def test_a_handler_that_exited_did_not_die_of_a_signal() -> None:
+    left = replace(BEFORE, exits=1, exit_code=3 << 8)
+    found = draw_verdict(evidence(attacked=left, after=RESTARTED), COMPLETED)
+    assert found.detail == "restarted 1 x, left by itself"
+
+
+def test_a_handler_that_did_not_end_has_no_death() -> None:
+    assert death(evidence()) is None
+    killed = replace(BEFORE, exits=1, exit_code=SIGKILL)
+    assert death(evidence(attacked=killed)) == Death(SIGKILL)
+    assert death(evidence(attacked=killed, forced=1)) is None, "the host asked for that end"
+
+
 def test_a_restart_that_was_asked_for_is_no_loss() -> None:
     restarted = replace(AFTER, count=replace(AFTER.count, starts=4))
     died = replace(BEFORE, exits=1, exit_code=SIGKILL)
@@ -418,7 +442,7 @@ def test_a_witness_that_was_tampered_with_says_nothing(other: dict[str, Any]) ->
 
 def test_what_was_gained_needs_no_arrival_at_the_handler() -> None:
     """The host knows it to be true: no other proof is better."""
-    conclusion = draw_verdict(evidence(reached=0, gained=("its pid", "its page")), COMPLETED)
-    assert (conclusion.verdict, conclusion.detail) == (Verdict.HELD, "gained its pid, its page")
+    drawn = draw_verdict(evidence(reached=0, gained=("its pid", "its page")), COMPLETED)
+    assert (drawn.verdict, drawn.detail) == (Verdict.HELD, "gained its pid, its page")
     worse = draw_verdict(evidence(after=WRONG, gained=("its pid",)), COMPLETED)
     assert worse.detail == "2 wrong replies, gained its pid"
