@@ -37,7 +37,7 @@ def inapplicable(
 ) -> Inapplicable | None:
     """Why the scenario cannot be tried on the variant, None if nothing is known to be missing.
 
-    `is_foreign`: the kernel is of the user's choice, and may lack functions of ours.
+    `is_foreign`: the kernel is of the user's choice, and may lack functions that scenarios name.
     """
     if reason := scenario.lacking_on(variant):
         return Inapplicable(reason, End.NOT_TRIED)

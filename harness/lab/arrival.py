@@ -41,7 +41,7 @@ class Arrival:
     """The tally when the attack had ended."""
 
     def reached(self, end: End) -> int | None:
-        """How often the function that proves the arrival was called. None: none can prove it.
+        """How often the function that proves the arrival was called. None: no function can.
 
         `end` is how the attack ended by its own account: it decides which function counts.
         """
@@ -63,7 +63,7 @@ class Arrival:
             return self.scenario.reach
         if self.scenario.no_target_at:
             return self.scenario.no_target_at
-        # The kernel looks at a process before it spares it. A thread may not even be looked at.
+        # A process is checked before it is spared. A thread may be spared without a check.
         return None if self._is_thread else self.scenario.reach
 
     def _needs_no_proof(self, end: End) -> bool:

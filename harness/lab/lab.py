@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from harness.vm.spec import MachineSpec
 
 CALM_TRIES = 3
-"""How often a cell is run, at most, until its machine does not stand still."""
+"""The most runs of a cell whose machine stands still."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Lab:
     engine: Engine = MICROVM
     """How the machines boot."""
     is_foreign: bool = False
-    """The kernel is of the user's choice: what it lacks is not known beforehand."""
+    """The kernel is of the user's choice, and may lack functions that scenarios name."""
     corpus: Corpus = SHIPPED
     """What the names of scenarios and variants stand for."""
 
@@ -71,9 +71,10 @@ class Lab:
         engine: Engine = MICROVM,
         corpus: Corpus = SHIPPED,
     ) -> Lab:
-        """Find or build what `variants`, or all of the corpus, need of `line` or of `choice`.
+        """Find or build the images that the variants need, of the line or of the user's choice.
 
-        A `step` is a part of the line's series, as in `kernel_image`. Raises UserError.
+        Without `variants`, those are all variants of the corpus. A `step` is a part of the line's
+        series, as in `kernel_image`. Raises UserError.
         """
         engine.check()
         chosen = accelerator()
@@ -102,7 +103,7 @@ class Lab:
 
     @property
     def machines(self) -> Machines:
-        """Makes the machines."""
+        """The maker of this lab's machines."""
         return Machines(self.line, self.accelerator, self.engine, self.kaslr, self.without)
 
     def images(self, variant: str) -> BootImages:
@@ -162,8 +163,8 @@ class Lab:
     def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
         """Run one cell, from the saved state or, if `fresh`, from a boot of its own.
 
-        A machine that is lost gives an `error` with its reason. The cell is run again while the
-        outcome says so. If it does not come out as expected, its machine is dumped to `vmcore`.
+        A machine that is lost gives an `error` with its reason. The cell is run again if its
+        outcome says `retry`. A machine whose outcome is not as expected is dumped to `vmcore`.
         """
         plan, dump = self.plan(cell), Dump(vmcore, partial(is_as_expected, self.corpus, cell))
         for _ in range(CALM_TRIES):

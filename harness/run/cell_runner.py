@@ -27,7 +27,7 @@ class TripTimer(CellRunner, Protocol):
         """Make a machine; yields what times so many round trips in it, in microseconds each."""
 
 
-class OpenedLab(TripTimer, Protocol):
+class InspectableRunner(TripTimer, Protocol):
     """What a command opens. Its machines can also be dumped, and opened in a debugger."""
 
     def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:

@@ -16,7 +16,7 @@ from harness.results.run_header import FlavourImages, Provenance
 
 if TYPE_CHECKING:
     from harness.kernel.choice.choice import KernelChoice
-    from harness.run.cell_runner import OpenedLab
+    from harness.run.cell_runner import InspectableRunner
     from harness.scenarios.corpus import Corpus
 
 _DEADLINE = 10.0  # seconds for git or QEMU to say its version
@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 class OpenLab:
     """A lab that is ready to run cells, and what it is made of."""
 
-    lab: OpenedLab
+    lab: InspectableRunner
     facts: Provenance = field(default_factory=Provenance)
 
 

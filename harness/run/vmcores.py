@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model.cell import Cell, Outcome
-    from harness.run.cell_runner import OpenedLab
+    from harness.run.cell_runner import InspectableRunner
     from harness.scenarios.corpus import Corpus
 
 
 class Vmcores:
     """A lab whose cells leave dumps in the folders that `where` gives, and how to open them."""
 
-    def __init__(self, lab: OpenedLab, where: Callable[[Cell], Path], corpus: Corpus) -> None:
+    def __init__(
+        self, lab: InspectableRunner, where: Callable[[Cell], Path], corpus: Corpus
+    ) -> None:
         """Take the lab; `where` is asked when a cell runs."""
         self._lab = lab
         self._where = where
