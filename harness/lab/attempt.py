@@ -49,6 +49,16 @@ def _classify(
     return AttemptEnd(End.BROKEN, f"unexpected {error}")
 
 
+def _classify_setup(
+    scenario: Scenario, error: SetupFailed, *, locked: bool, policed: bool
+) -> AttemptEnd:
+    if _is_denied(error.__cause__, policed=policed):
+        return AttemptEnd(End.DENIED, str(error.__cause__))
+    if _is_locked_down(scenario, error.__cause__, locked=locked):
+        return AttemptEnd(End.LOCKED_DOWN, str(error.__cause__))
+    return AttemptEnd(End.BROKEN, f"set-up: {error}")
+
+
 def attempt(
     scenario: Scenario,
     attacker: Attacker,
@@ -81,11 +91,7 @@ def attempt(
             return AttemptEnd(End.DENIED, str(nothing))
         return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
     except SetupFailed as error:
-        if _is_denied(error.__cause__, policed=policed):
-            return AttemptEnd(End.DENIED, str(error.__cause__))
-        if _is_locked_down(scenario, error.__cause__, locked=locked):
-            return AttemptEnd(End.LOCKED_DOWN, str(error.__cause__))
-        return AttemptEnd(End.BROKEN, f"set-up: {error}")
+        return _classify_setup(scenario, error, locked=locked, policed=policed)
     except (ShortTransfer, ProgramFailed) as error:
         return AttemptEnd(End.BROKEN, str(error))
     except Exception as error:
