@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from filelock import FileLock
 
-from harness.guests.cpio import TRAILER, Entry, archive, device, directory, program, symlink
+from harness.cache.places import GUESTS
+from harness.cache.store import Store
+from harness.guests.cpio import Entry, archive, device, directory, program, symlink
 from harness.guests.payloads import SOURCES, compile_payloads, compile_program, inputs
 from harness.guests.policies import SOURCES as POLICIES
 from harness.guests.policies import policies
@@ -32,8 +32,10 @@ RECIPE = 3
 
 _STRIP_SECONDS = 120.0
 _LOCK_SECONDS = 600.0
-_SCRATCH = ".new-"
-_TAIL = 64  # bytes of the archive's end that hold its trailer
+KEPT = 16
+"""How many guest images stay in the cache, 10 MB each."""
+IDLE_SECONDS = 86400.0
+"""Guest images that were used within a day stay in any case: a run may boot them still."""
 _DIRECTORIES = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "sbin", "sys", "tmp")
 _POLICIES = "policy"
 
@@ -74,38 +76,19 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
     busybox = static_busybox()
     signing = signing_key(cache_dir())
     key = _key(kernel, busybox, signing)
-    place = cache_dir() / "guests" / key
-    image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
-    if _is_whole(image):
-        return image
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{place.parent}.lock", timeout=_LOCK_SECONDS):
-        if _is_whole(image):  # another process has made it meanwhile
-            return image
-        for broken in (place, *place.parent.glob(f"{_SCRATCH}*")):
-            shutil.rmtree(broken, ignore_errors=True)
+    store = Store(GUESTS.path(), seconds=_LOCK_SECONDS, kept=KEPT, idle_seconds=IDLE_SECONDS)
+
+    def fill(new: Path) -> None:
         progress("guest image: compiling the agent and the payloads")
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
-            new = Path(scratch) / "image"
-            _make(new, kernel, busybox, signing)
-            new.rename(place)
-    return image
+        _make(new, kernel, busybox, signing)
 
-
-def _is_whole(image: GuestImage) -> bool:
-    """Whether the image is there, to its end: a crash may have cut it."""
-    try:
-        with image.initramfs.open("rb") as file:
-            file.seek(-_TAIL, os.SEEK_END)
-            ended = TRAILER.encode() in file.read()
-        return ended and all(path.stat().st_size for path in image.payloads.iterdir())
-    except OSError:
-        return False
+    place = store.find_or_make(key, fill)
+    return GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
 
 
 def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> None:
     payloads = place / "payloads"
-    payloads.mkdir(parents=True)
+    payloads.mkdir()
     compile_payloads(payloads)
     agent = place / "agent"
     compile_program(SOURCES / "agent" / "agent.c", agent)
@@ -193,6 +176,9 @@ def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
     made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
     digest = hashlib.sha256(made_from.encode())
     digest.update(busybox.read_bytes())
+    for module in sorted(kernel.modules):
+        digest.update(f"{module.name} {module.stat().st_size}\n".encode())
+        digest.update(module.read_bytes())
     digest.update(inputs())
     for path in sorted(path for path in POLICIES.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(POLICIES)} {path.stat().st_size}\n".encode())

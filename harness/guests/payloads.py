@@ -101,7 +101,8 @@ def inputs() -> bytes:
         digest.update(_run([compiler, "--version"]).stdout.encode())
     sources = sorted(path for path in SOURCES.rglob("*.[ch]") if path.is_file())
     for path in (*sources, *map(_archive, ARCHIVES)):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        name = path.relative_to(SOURCES) if path.is_relative_to(SOURCES) else path.name
+        digest.update(f"{name} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
     return digest.digest()
 

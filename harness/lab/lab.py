@@ -15,6 +15,7 @@ from harness.engines import MICROVM
 from harness.guests.initramfs import GuestImage, guest_image
 from harness.host.errors import UserError, VmLost
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.kernel.build.renamed import has_function
 from harness.lab.trial import Trial, watched
 from harness.lab.trip_clock import trip_clock
@@ -104,9 +105,8 @@ class Lab:
         wanted = [corpus.variants[variant] for variant in variants]
         # The line's own first: the others start from its objects.
         for flavour in sorted({"", *(variant.flavour for variant in wanted)}):
-            kernel = kernel_image(
-                line, flavour=flavour, step=step, progress=progress, choice=choice
-            )
+            request = BuildRequest(line, flavour=flavour, step=step, choice=choice)
+            kernel = kernel_image(request, progress=progress)
             _check_needs(kernel, (variant for variant in wanted if variant.flavour == flavour))
             flavours[flavour] = Images(kernel, guest_image(kernel, progress=progress))
         engine.make(progress=progress)

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import BISECT
 from harness.host.errors import DoesNotBuild, UserError
-from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, PACKAGE, cache_dir
+from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, PACKAGE
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure, variants_needed
-from harness.kernel.source.source import read_json, write_json
 from harness.model.verdict import Verdict
 from harness.results.result_line import ResultLine, line_of
 from harness.run.pool import Ended, Failed, Pool
@@ -122,14 +121,14 @@ class LineSteps:
 
 
 @dataclass(frozen=True)
-class Step:
+class TriedStep:
     """A step that was tried: what its cells gave, or `why` it can tell nothing."""
 
     number: int
     found: Mapping[Cell, ResultLine] = field(default_factory=dict)
     why: str = ""
 
-    def changed(self, other: Step) -> list[Cell]:
+    def changed(self, other: TriedStep) -> list[Cell]:
         """Return the cells whose verdicts differ from those of a step before it."""
         return [
             cell
@@ -139,15 +138,15 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Change:
     """The last step before the change, and the first one after: one commit apart, or nearly so.
 
     Those between, if there are any, were `skipped`: each could be the one.
     """
 
-    before: Step
-    after: Step
-    skipped: tuple[Step, ...]
+    before: TriedStep
+    after: TriedStep
+    skipped: tuple[TriedStep, ...]
 
 
 def step_of(steps: Steps, text: str) -> int:
@@ -183,15 +182,15 @@ def _by_subject(steps: Steps, text: str) -> int:
 
 
 def bisect(
-    good: int, bad: int, tried: Callable[[int], Step], *, say: Callable[[Step], None]
-) -> Finding:
+    good: int, bad: int, tried: Callable[[int], TriedStep], *, say: Callable[[TriedStep], None]
+) -> Change:
     """Find the change between two steps, whichever comes first; `say` takes each that was tried.
 
     With several cells it is the first step at which any of them differs from the earlier end,
     if none of them changes back. Raises UserError where there is no change to be found.
     """
 
-    def taken(number: int) -> Step:
+    def taken(number: int) -> TriedStep:
         step = tried(number)
         say(step)
         return step
@@ -203,7 +202,7 @@ def bisect(
             hint="choose other cells with -k, or other ends with --good and --bad",
         )
     before, after = start, end
-    skipped: dict[int, Step] = {}
+    skipped: dict[int, TriedStep] = {}
     while number := _middle(before.number, after.number, skipped):
         step = taken(number)
         if step.why:
@@ -213,10 +212,10 @@ def bisect(
         else:
             before = step
     between = (skipped[one] for one in sorted(skipped) if before.number < one < after.number)
-    return Finding(before, after, tuple(between))
+    return Change(before, after, tuple(between))
 
 
-def _end(step: Step) -> Step:
+def _end(step: TriedStep) -> TriedStep:
     if step.why:
         raise UserError(
             f"step {step.number} is one of the ends, and tells nothing: {step.why}",
@@ -243,26 +242,26 @@ class Trials:
     files: Sequence[Path] = ()
     """Files of scenarios that are not the harness's own."""
 
-    def __call__(self, number: int) -> Step:
+    def __call__(self, number: int) -> TriedStep:
         """Try one step. Raises UserError for what would stop every other as well."""
         variants = variants_needed(self.corpus, self.cells)
         note = self._note(self.steps.key(number, variants))
-        known = _noted(note)
+        known = read_note(note, dict[str, ResultLine]) or {}
         missing = [cell for cell in self.cells if cell.id not in known]
         if missing:
             try:
                 lab = self.steps.lab(number, variants, self._telling(number))
             except DoesNotBuild as error:
-                return Step(number, why=f"it does not build: {error}")
+                return TriedStep(number, why=f"it does not build: {error}")
             found = self._run(lab, missing, number)
             known |= {
                 cell.id: one for cell, one in found.items() if one.verdict is not Verdict.ERROR
             }
-            write_json(note, msgspec.to_builtins(known))
+            write_note(note, known)
             for cell, one in found.items():
                 if one.verdict is Verdict.ERROR:
-                    return Step(number, why=f"{cell.id} gave no conclusion: {one.detail}")
-        return Step(number, {cell: known[cell.id] for cell in self.cells})
+                    return TriedStep(number, why=f"{cell.id} gave no conclusion: {one.detail}")
+        return TriedStep(number, {cell: known[cell.id] for cell in self.cells})
 
     def _run(self, lab: Lab, cells: Sequence[Cell], number: int) -> dict[Cell, ResultLine]:
         needed = closure(self.corpus, cells)
@@ -286,7 +285,7 @@ class Trials:
     def _note(self, key: str) -> Path:
         """Return where a step's verdicts are noted: under the kernels and what asks them."""
         digest = hashlib.sha256(f"{key} {self._asking}".encode())
-        return cache_dir() / "bisect" / f"{digest.hexdigest()[:32]}.json"
+        return BISECT.path() / f"{digest.hexdigest()[:32]}.json"
 
     @cached_property
     def _asking(self) -> str:
@@ -297,11 +296,3 @@ class Trials:
             content = path.read_bytes()
             digest.update(f"{path.name} {len(content)}\n".encode() + content)
         return digest.hexdigest()
-
-
-def _noted(note: Path) -> dict[str, ResultLine]:
-    """Return what was noted of each cell, by its id; nothing where there is no whole note."""
-    try:
-        return msgspec.convert(read_json(note), dict[str, ResultLine])
-    except msgspec.ValidationError:
-        return {}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from harness.cache.places import MACHINES
 from harness.host.errors import is_full, mendable
-from harness.host.paths import cache_dir
 from harness.vm.demotion import give_to_qemu
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def work_directory() -> Iterator[Path]:
 
 def _new() -> tuple[Path, int]:
     """Make a directory and lock it."""
-    base = cache_dir() / "machines"
+    base = MACHINES.path()
     base.mkdir(parents=True, exist_ok=True)
     # Between a directory's making and its locking nobody may take it for a dead run's.
     with FileLock(base / ".lock", timeout=_SECONDS):
@@ -58,7 +58,7 @@ def _new() -> tuple[Path, int]:
 
 def sweep() -> None:
     """Remove the directories of machines whose process died without doing so."""
-    base = cache_dir() / "machines"
+    base = MACHINES.path()
     base.mkdir(parents=True, exist_ok=True)
     with FileLock(base / ".lock", timeout=_SECONDS):
         _sweep(base)

@@ -44,7 +44,7 @@ def collect_built(
     _keep_vmlinux(vmlinux, folder / "vmlinux")
     shutil.copyfile(objects / "System.map", folder / "System.map")
     shutil.copyfile(objects / ".config", folder / "config")
-    for module in _modules(objects):
+    for module in modules_of(objects):
         shutil.copyfile(module, folder / module.name)
     (folder / "handlers").mkdir()
     for handler in handlers:
@@ -73,7 +73,7 @@ def _keep_vmlinux(vmlinux: Path, target: Path) -> None:
         )
 
 
-def _modules(objects: Path) -> list[Path]:
+def modules_of(objects: Path) -> list[Path]:
     """Return the modules of this build; a stale .ko of a former series is not among them."""
     order = objects / "modules.order"
     names = order.read_text().split() if order.is_file() else []

@@ -7,13 +7,13 @@ import hashlib
 import re
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from harness.cache.notes import read_note, write_note
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import DoesNotBuild, UserError
 from harness.kernel.build.make import make
 from harness.kernel.build.unmet import explain
-from harness.kernel.source.source import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -96,12 +96,23 @@ def configure(
     only when its content changes: make rebuilds by its time. `inputs` is a hash of all that
     decides the result; where it is the last call's, Kconfig is not run again.
     """
-    done = [inputs, _hash(tree.objects / ".config")]
-    if inputs and read_json(tree.config_note) == done:
+    if inputs and read_note(tree.config_note, _Configured) == _Configured.now(tree, inputs):
         return False
     changed = _configure(tree, fragments, lacks)
-    write_json(tree.config_note, [inputs, _hash(tree.objects / ".config")])
+    write_note(tree.config_note, _Configured.now(tree, inputs))
     return changed
+
+
+class _Configured(NamedTuple):
+    """The note about the last configuration: the hash of its inputs and that of `.config`."""
+
+    inputs: str
+    config: str
+
+    @classmethod
+    def now(cls, tree: BuildTree, inputs: str) -> _Configured:
+        """Return the note for the tree's `.config` as it is now."""
+        return cls(inputs, _hash(tree.objects / ".config"))
 
 
 def _hash(path: Path) -> str:

@@ -34,7 +34,7 @@ RECIPE = (*VARIABLES, *(f"{name}={value}" for name, value in _REPRODUCIBLE.items
 
 _QUIET_LIMIT = 900.0  # seconds without a line; linking with BTF takes under 120 on two cores
 _LAST_LINES = 400  # of which one may say that the disk is full
-_STEP = re.compile(r"\s+(CC|AS|LD|AR|HOSTCC|[A-Z]{2,})\s+(?:\[M\]\s+)?(\S+)")
+_MAKES = re.compile(r"\s+(CC|AS|LD|AR|HOSTCC|[A-Z]{2,})\s+(?:\[M\]\s+)?(\S+)")
 _COMPILED = frozenset({"CC", "AS"})
 _CAUSES = (
     re.compile(r":\s(fatal )?error:|undefined reference|: No such file or directory"),
@@ -43,15 +43,15 @@ _CAUSES = (
 
 
 @dataclass(frozen=True)
-class Step:
-    """A line that make printed about a target it makes: kind (CC, LD, …) and target."""
+class MadeTarget:
+    """A target that make says it makes: the kind of command (CC, LD, …) and the file's name."""
 
     kind: str
-    target: str
+    name: str
 
     @property
-    def compiles(self) -> bool:
-        """Whether it makes one of the kernel's objects."""
+    def is_object(self) -> bool:
+        """Whether it is one of the kernel's objects."""
         return self.kind in _COMPILED
 
 
@@ -61,7 +61,7 @@ def make(
     *,
     folder: str = "",
     variables: Mapping[str, str] | None = None,
-    follow: Callable[[Step], None] | None = None,
+    follow: Callable[[MadeTarget], None] | None = None,
 ) -> None:
     """Run make in `tree`, or in a `folder` of its source, with its output appended to `tree.log`.
 
@@ -113,7 +113,7 @@ def _logged(
     argv: Sequence[str],
     env: Mapping[str, str],
     said: _Said,
-    follow: Callable[[Step], None] | None,
+    follow: Callable[[MadeTarget], None] | None,
 ) -> int:
     """Run the command and return its exit status; `said` takes what it prints."""
     with (
@@ -123,9 +123,9 @@ def _logged(
         log.write("$ " + " ".join(argv) + "\n")
         for text in _lines(process):
             log.write(text + "\n")
-            match = _STEP.match(text)
+            match = _MAKES.match(text)
             if match and follow is not None:
-                follow(Step(match[1], match[2]))
+                follow(MadeTarget(match[1], match[2]))
             said.take(text)
         return process.wait(timeout=_QUIET_LIMIT)
 

@@ -20,7 +20,7 @@ from elftools.elf.segments import NoteSegment
 
 from harness.host.commands import output_of
 from harness.host.errors import UserError
-from harness.kernel.build.artifacts import collect_built
+from harness.kernel.build.artifacts import collect_built, modules_of
 from harness.kernel.build.images import KernelImage, find_image, publish
 from harness.kernel.series.series import WITNESS
 
@@ -66,7 +66,10 @@ def prebuilt_image(
     _check_same(choice.bzimage, choice.vmlinux, elf)
     _check_built(objects, elf, choice.vmlinux)
     digest = hashlib.sha256(elf.build_id.encode())
-    for path in (choice.bzimage, objects / ".config", *sorted(objects.glob(f"{WITNESS}*.ko"))):
+    witness = sorted(objects.glob(f"{WITNESS}*.ko"))
+    # Not by the kernel's build id alone: a module can be built anew without its kernel.
+    others = sorted(set(modules_of(objects)) - set(witness))
+    for path in (choice.bzimage, objects / ".config", *witness, *others):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     image = find_image(choice.name, digest.hexdigest(), cache=cache)
     if image is not None:

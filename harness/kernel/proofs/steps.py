@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
+from harness.cache.locks import locked
+from harness.cache.places import BUILD
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.build.build import lock_of
 from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
 from harness.kernel.build.signing import signing_key
@@ -41,6 +42,7 @@ WEAKENING = (b"umd_isolation", b"umd_without")
 _DEBUG_INFO = ("DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT", "DEBUG_INFO_BTF", "SCHED_CLASS_EXT")
 """What takes half of a build's time, and the one option that takes it."""
 
+_LOCK_SECONDS = 4 * 3600.0  # another process that builds all steps takes an hour or more
 _FRAGMENTS = ("base.config", "witness.config")
 _WARNING = re.compile(r"^([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
 
@@ -74,9 +76,9 @@ def build_steps(line: str) -> Iterator[str]:
 def _step(step: Series, name: str, *, lacks: tuple[str, ...] = ()) -> Iterator[BuildTree]:
     """Build a step, check it, and hold its tree; one that lacks something is not the whole."""
     cache = cache_dir()
-    tree = BuildTree(cache / "build" / name)
+    tree = BuildTree(BUILD.path(cache) / name)
     tree.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{tree.root}.lock"):
+    with locked(lock_of(tree), seconds=_LOCK_SECONDS):
         tree.log.write_text("")
         source = find_source(step.line, cache=cache)
         prepare(tree, source=source, series=step, progress=lambda _: None)

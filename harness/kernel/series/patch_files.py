@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from harness.cache.places import PATCHES
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import UserError
+from harness.host.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -176,12 +177,8 @@ def _git(folder: Path, *arguments: str, of: Path, mail: Path | None = None) -> s
 
 def _kept(content: bytes, name: str, *, cache: Path) -> Path:
     """Keep a patch's text in the cache under its hash, and return where."""
-    folder = cache / "patches" / hashlib.sha256(content).hexdigest()[:32]
+    folder = PATCHES.path(cache) / hashlib.sha256(content).hexdigest()[:32]
     path = folder / name.rpartition("/")[2]
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder) as scratch:
-            new = Path(scratch) / path.name
-            new.write_bytes(content)
-            shutil.move(new, path)
+        write_atomically(path, content)
     return path

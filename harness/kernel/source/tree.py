@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kept build tree: unpacked once, then brought to what a series says by touching little.
+"""A kept build tree: unpacked once, then changed in few files to match a series.
 
-make decides by modification times. So a file is written only when its content differs, and
-what a former series changed is put back from pristine copies.
+make compares modification times. So a file is written only where its content differs, and files
+that an earlier series changed are restored from pristine copies.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from harness.cache.notes import read_note, write_note
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import DoesNotBuild, UserError
 from harness.kernel.series.rejects import why_rejected
 from harness.kernel.source.checkout import Checkout
-from harness.kernel.source.source import read_json, unpack, write_json
+from harness.kernel.source.source import unpack
 from harness.kernel.source.tree_copy import bring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harness.kernel.series.series import Commit, Series
     from harness.kernel.source.source import Source
@@ -33,6 +36,16 @@ FRAMEWORK = "kernel/usermode_driver.c"
 _CLOCK_SLACK = 2.0
 """Seconds by which a file may be ahead: filesystems keep times of their own."""
 _COPY_SECONDS = 600.0  # 1 GB; 10 s on an idle disk
+
+
+class _UnpackedNote(msgspec.Struct, frozen=True):
+    """The note about what `source` holds."""
+
+    digest: str
+    """The hash of the tarball or of the user's tree."""
+
+    added: list[str]
+    """The files that a series added."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +99,17 @@ class BuildTree:
 
     def added(self) -> set[str]:
         """Return the files in the source that came from a series and not from the tarball."""
-        note = read_json(self.note)
-        return set(note["added"]) if isinstance(note, dict) else set()
+        note = read_note(self.note, _UnpackedNote)
+        return set(note.added) if note else set()
+
+    def note_content(self, digest: str, added: Iterable[str]) -> None:
+        """Note the hash of what was unpacked, and the files that a series added."""
+        write_note(self.note, _UnpackedNote(digest, sorted(added)))
 
     def digest(self) -> str:
         """Return the hash of the tarball that is unpacked here, empty if none is."""
-        note = read_json(self.note)
-        return str(note["digest"]) if isinstance(note, dict) else ""
+        note = read_note(self.note, _UnpackedNote)
+        return note.digest if note else ""
 
 
 def prepare(
@@ -136,7 +153,7 @@ def prepare(
 
 def note_unpacked(tree: BuildTree, source: Source) -> None:
     """Note that `tree.source` is as the tarball has it, or at least all of it that matters."""
-    write_json(tree.note, {"digest": source.digest, "added": []})
+    tree.note_content(source.digest, ())
 
 
 def touched_files(series: Series) -> list[str]:
@@ -318,7 +335,7 @@ def _sync(tree: BuildTree, stage: Path, *, digest: str, removed: set[str]) -> No
     new = {name for name in wanted if _original(tree, name) is None}
     former = tree.added()
     # Written first: a crash half way must not make our files look like the tarball's.
-    write_json(tree.note, {"digest": digest, "added": sorted(former | new)})
+    tree.note_content(digest, former | new)
     for name in former - new:
         _drop(tree, name)
     for name in sorted(wanted - new | removed):
@@ -332,7 +349,7 @@ def _sync(tree: BuildTree, stage: Path, *, digest: str, removed: set[str]) -> No
         _drop(tree, name)
     for name in sorted(wanted):
         _write_if_different(stage / name, tree.source / name)
-    write_json(tree.note, {"digest": digest, "added": sorted(new)})
+    tree.note_content(digest, new)
 
 
 def _keep_pristine(tree: BuildTree, name: str) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import pytest
 from plain_machine import PLAIN as SPEC
 
 from harness.vm.probe import Accelerator
-from harness.vm.states import KEPT, _prune, state_key
+from harness.vm.states import state_key
 
 if TYPE_CHECKING:
     from harness.vm.spec import MachineSpec
@@ -44,11 +43,3 @@ def test_another_machine_has_another(other: MachineSpec) -> None:
 
 def test_another_accelerator_has_another() -> None:
     assert state_key(SPEC, TCG) != state_key(SPEC, Accelerator("kvm", TCG.reason))
-
-
-def test_the_last_used_states_are_kept_and_unfinished_ones_are_not(tmp_path: Path) -> None:
-    for age, name in enumerate(("newest", ".unfinished-x", "newer", "old", "oldest")):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    _prune(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "newest"][-(KEPT - 1) :]
