@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A real Debian as a disk image: made once from the archive that this machine's apt names.
 
-Nobody needs to be root for it: mmdebstrap makes the root directory in a user namespace and hands
-it over as a tarball, and mke2fs makes a file system of that without mounting one.
+This does not need root: mmdebstrap makes the root directory in a user namespace and packs it into a
+tarball, and mke2fs makes a file system of the tarball without mounting it.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECIPE = 2
-"""Raise it when what goes into an image changes in a way that its folder does not show."""
+"""Raise this number when an image's content changes and no file of its folder does."""
 
 SUITE = "trixie"
 FOLDER = GUEST_IMAGES / "debian"
 DISK_MIB = 512
-"""The disk's size. It is sparse; what is left of it is the guest's to fill."""
+"""The disk's size in MiB. The file is sparse; the guest can fill the rest."""
 
 _SUITES = (SUITE, f"{SUITE}-updates")
 _SECURITY = f"{SUITE}-security"
@@ -61,17 +61,17 @@ class DebianImage:
 
     @property
     def base(self) -> Path:
-        """The file system, as a raw disk. It is only read."""
+        """The file system, as a raw disk, which is never written to."""
         return self.directory / "disk.raw"
 
     @property
     def empty(self) -> Path:
-        """A qcow2 file of the same size in which nothing is written yet."""
+        """An empty qcow2 file of the same size."""
         return self.directory / "empty.qcow2"
 
     @property
     def packages(self) -> Path:
-        """What is installed: a package and its version a line."""
+        """The list of installed packages, each with its version on a line."""
         return self.directory / "packages.txt"
 
 
@@ -95,7 +95,7 @@ def _store() -> Store:
 
 
 def recipe_key() -> str:
-    """Return the hash of all that decides what is put into an image."""
+    """Return the hash of all inputs of an image."""
     digest = hashlib.sha256(f"{RECIPE} {SUITE} {DISK_MIB} {_LEFT_OUT}\n".encode())
     made_from = [FOLDER / "packages", FOLDER / "customize", *(FOLDER / "root").rglob("*")]
     for path in sorted(path for path in made_from if path.is_file()):
@@ -127,7 +127,7 @@ def _make(image: DebianImage, progress: Callable[[str], None]) -> None:
     _run(
         [
             *("mke2fs", "-q", "-t", "ext4", "-L", "umd-debian", "-m", "0"),
-            # All at once, not by a kernel thread in each machine that mounts it.
+            # Initialised now, not by a kernel thread in each machine that mounts the disk.
             *("-E", "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"),
             *("-d", str(tarball), str(image.base), f"{DISK_MIB}M"),
         ]
@@ -148,7 +148,7 @@ def _bootstrap(tarball: Path, scratch: Path, progress: Callable[[str], None]) ->
     reach.write_text(network())
     argv = [
         *("mmdebstrap", "--mode=unshare", "--format=tar", "--variant=minbase"),
-        # What is not whole is made again: nothing has to reach the disk early.
+        # A damaged image is made again, so dpkg need not sync each file.
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
         f"--include={','.join(packages_wanted())}",

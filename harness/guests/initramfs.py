@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RECIPE = 3
-"""Raise it when what goes into an image changes in a way that no hashed input shows."""
+"""Raise this number when an image's content changes and no hashed input does."""
 
 _STRIP_SECONDS = 120.0
 _LOCK_SECONDS = 600.0
@@ -41,11 +41,11 @@ _POLICIES = "policy"
 
 
 class Kernel(Protocol):
-    """What an image takes from a kernel image (harness/kernel/build/images.py)."""
+    """The parts of a kernel image that a guest image needs (harness/kernel/build/images.py)."""
 
     @property
     def key(self) -> str:
-        """The hash of all that the kernel was built from."""
+        """The hash of all inputs of the kernel."""
 
     @property
     def modules(self) -> tuple[Path, ...]:
@@ -54,7 +54,7 @@ class Kernel(Protocol):
 
 @dataclass(frozen=True)
 class GuestImage:
-    """An initramfs and what is in it, the payloads' folder, and a hash of what made them."""
+    """An initramfs and its parts, the payloads' folder, and the hash of all their inputs."""
 
     key: str
     initramfs: Path
@@ -62,7 +62,7 @@ class GuestImage:
 
     @property
     def agent(self) -> Path:
-        """The agent alone, for guests that have another pid 1."""
+        """The agent by itself, for guests with another pid 1."""
         return self.initramfs.with_name("agent")
 
     @property
@@ -104,14 +104,14 @@ def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> No
 
 
 def _module_name(module: Path) -> str:
-    """The kernel's name of a module has underscores only; modprobe looks for that."""
+    """Return the name that modprobe looks for: the kernel's, with underscores."""
     return f"{module.stem.replace('-', '_')}.ko"
 
 
 def _entries(
     agent: bytes, modules: Mapping[str, bytes], busybox: bytes, rules: Mapping[str, bytes]
 ) -> list[Entry]:
-    """List the initramfs: not compressed, because the guest would unpack it under TCG."""
+    """List the initramfs. It is not compressed, because the guest would unpack it under TCG."""
     return [
         *(directory(name) for name in _DIRECTORIES),
         # The kernel opens pid 1's standard streams before anything is mounted.
@@ -120,11 +120,11 @@ def _entries(
         program("sbin/modprobe", agent),
         program("bin/busybox", busybox),
         symlink("bin/sh", "busybox"),
-        # Busybox's shell prefers its own applet, which wants depmod's files.
+        # Busybox's shell prefers its own modprobe, which needs depmod's files.
         program("etc/shrc", b"alias modprobe=/sbin/modprobe\n"),
         *(program(f"lib/modules/{name}", module) for name, module in modules.items()),
         directory(_POLICIES),
-        # Pid 1 takes it away once a rival's policy is in force (agent/policy.h).
+        # Pid 1 removes this file once a rival's policy is in force (agent/policy.h).
         program(f"{_POLICIES}/awaiting", b""),
         *(directory(f"{_POLICIES}/{name}") for name in sorted({n.split("/")[0] for n in rules})),
         *(program(f"{_POLICIES}/{name}", rule) for name, rule in rules.items()),
@@ -134,8 +134,8 @@ def _entries(
 def _stripped(module: Path) -> bytes:
     """Return a module without DWARF, as `make modules_install INSTALL_MOD_STRIP=1` leaves it.
 
-    BTF stays: it is no debugging section. The guest's kernel reads the file whole at each load.
-    A signature would not outlive this: it comes afterwards.
+    BTF stays, since it is no debugging section. The guest's kernel reads the whole file at each
+    load. The module is signed afterwards, because strip drops a signature.
     """
     # A folder, not a file: strip removes its output when it fails.
     with tempfile.TemporaryDirectory() as scratch:
@@ -172,7 +172,7 @@ def static_busybox() -> Path:
 
 
 def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
-    """Hash all that an image is made from."""
+    """Hash all inputs of an image."""
     made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
     digest = hashlib.sha256(made_from.encode())
     digest.update(busybox.read_bytes())

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 LIBRARY = "kernel/usermode_driver_mgmt.c"
-"""What the witness stands on: no step without it can be asked anything."""
+"""A file of the library, which the witness needs: steps without it cannot be tried."""
 
 ISOLATION = "include/linux/umd_isolation.h"
-"""What the first commit that isolates brings."""
+"""A file of the first commit that isolates."""
 
 
 class Steps(Protocol):
@@ -122,7 +122,7 @@ class LineSteps:
 
 @dataclass(frozen=True)
 class TriedStep:
-    """A step that was tried: what its cells gave, or `why` it can tell nothing."""
+    """A step that was tried: the results of its cells, or `why` there are none."""
 
     number: int
     found: Mapping[Cell, ResultLine] = field(default_factory=dict)
@@ -139,9 +139,9 @@ class TriedStep:
 
 @dataclass(frozen=True)
 class Change:
-    """The last step before the change, and the first one after: one commit apart, or nearly so.
+    """The last tried step before the change of a verdict, and the first one after it.
 
-    Those between, if there are any, were `skipped`: each could be the one.
+    Steps between them were `skipped`; each of their commits may have made the change.
     """
 
     before: TriedStep
@@ -289,7 +289,7 @@ class Trials:
 
     @cached_property
     def _asking(self) -> str:
-        """A hash of the harness, the guest's programs, and the files of further scenarios."""
+        """A hash of the harness, the guest's programs, and the user's scenario files."""
         ours = [*PACKAGE.rglob("*.py"), *GUEST_IMAGES.rglob("*.[ch]")]
         digest = hashlib.sha256()
         for path in (*sorted(ours), *self.files):

@@ -25,7 +25,7 @@ SOURCE = CHECKOUT / "guest-images" / "probe" / "probe.S"
 KVM = Path("/dev/kvm")
 
 SUCCESS = 0x15 << 1 | 1
-"""What isa-debug-exit makes of the byte that the probe writes: no failure exits with this."""
+"""QEMU's exit status for the byte that the probe writes to isa-debug-exit. No failure has it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Accelerator:
     reason: str
 
     def open(self, stack: ExitStack) -> tuple[list[str], list[int]]:
-        """QEMU's arguments, and the descriptors it must inherit: the device is root's, QEMU not."""
+        """Return QEMU's arguments and the descriptors to inherit: QEMU may not open the device."""
         if self.name != "kvm":
             return ["-accel", self.name], []
         fd = os.open(KVM, os.O_RDWR)
@@ -57,9 +57,9 @@ def _build(rom: Path) -> None:
 
 
 def _time(name: str, rom: Path) -> tuple[float, str]:
-    """Run the probe's guest twice, for the machine may be busy: the better seconds of the two.
+    """Run the probe's guest twice, since the host may be busy.
 
-    And what went wrong; empty if it ended as it should.
+    Return the shorter time in seconds, and why it failed; empty if it succeeded.
     """
     seconds, failure = _run(name, rom)
     if not failure:

@@ -47,9 +47,9 @@ def parse_config(text: str, *, where: str) -> dict[str, str]:
 
 
 def requested_options(fragments: Sequence[Path], *, lacks: Collection[str] = ()) -> dict[str, str]:
-    """Return what the fragments ask for together, less what a line `lacks`; a later one wins.
+    """Return the options of all fragments, less those that a line `lacks`; a later fragment wins.
 
-    Raises UserError for a lack that no fragment asks for.
+    Raises UserError if no fragment asks for an option that is said to be lacking.
     """
     requested: dict[str, str] = {}
     for fragment in fragments:
@@ -68,7 +68,7 @@ def known_options(
 ) -> list[Path]:
     """Return the fragments as files beside the objects, less the options that the tree lacks.
 
-    `lacks` are more of these: what the line lacks in any case.
+    `lacks` are further options to leave out.
     """
     kconfigs = (path for path in tree.source.rglob("Kconfig*") if path.is_file())
     texts = (path.read_text(errors="replace") for path in kconfigs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel images: what a kernel line built to, kept under a key that names all its inputs."""
+"""Kernel images: the products of a build, kept under a key that names all its inputs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class KernelImage:
 
     @property
     def vmlinux(self) -> Path:
-        """The kernel with all that debuggers ask for. Raises UserError if it is not there."""
+        """The ELF kernel, with the information for debuggers. Raises UserError if it is missing."""
         path = self.directory / "vmlinux"
         if not path.is_file():
             raise UserError(
@@ -60,7 +60,7 @@ class KernelImage:
 
     @property
     def build_log(self) -> Path:
-        """What make and its helpers printed."""
+        """The output of make and its helpers."""
         return self.directory / "build.log"
 
     @property
@@ -123,16 +123,16 @@ class KernelImage:
         return [address for address, _ in ordered], [name for _, name in ordered]
 
     def symbol_at(self, address: int) -> str:
-        """Return the name of the symbol that an address of the kernel's lies in."""
+        """Return the name of the symbol that contains a kernel address."""
         addresses, names = self._places
         return names[bisect_right(addresses, address) - 1]
 
     @cached_property
     def witness_code(self) -> tuple[int, int]:
-        """Physical address, and size in bytes, of the witness's code: it is in one piece."""
+        """Physical address and size in bytes of the witness's code, which is contiguous."""
         names = (self.directory / "witness-functions.txt").read_text().split()
         addresses, _ = self._places
-        end = self.symbol("_etext")  # beyond it lies what runs at boot and is gone
+        end = self.symbol("_etext")  # init code lies beyond, and is freed after boot
         starts = [at for at in map(self.symbol, names) if at < end]
         first, last = min(starts), max(starts)
         return first - _START_KERNEL_MAP, addresses[bisect_right(addresses, last)] - first
@@ -140,7 +140,7 @@ class KernelImage:
     def physical(self, name: str) -> int:
         """Return the physical address of a symbol in the kernel's own mapping.
 
-        It is where the kernel was linked to run: a machine's `load_offset` comes on top.
+        This is the address for which the kernel was linked; add a machine's `load_offset`.
         """
         address = self.symbol(name)
         if address < _START_KERNEL_MAP:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One run of make: logged, followed line by line, ended as a whole group."""
+"""One run of make: logged and parsed line by line; all its processes end with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REPRODUCIBLE = {
     "KBUILD_BUILD_HOST": "harness",
     "KBUILD_BUILD_VERSION": "1",
 }
-# An empty LOCALVERSION keeps a git checkout around the cache out of the kernel's version.
+# An empty LOCALVERSION: a git checkout around the cache must not get into the kernel's version.
 VARIABLES = ("ARCH=x86", "LOCALVERSION=")
 RECIPE = (*VARIABLES, *(f"{name}={value}" for name, value in _REPRODUCIBLE.items()))
 
@@ -88,7 +88,7 @@ def make(
 
 @dataclass
 class _Said:
-    """What of make's output tells why it failed: the first of each kind of cause, and the end."""
+    """Lines of make's output that may tell why it failed: the first of each kind, and the end."""
 
     first: dict[re.Pattern[str], str] = field(default_factory=dict)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
@@ -101,7 +101,7 @@ class _Said:
                 self.first[pattern] = text.strip()
 
     def cause(self) -> str:
-        """Return the line that tells most: the first compiler error before make's own summary."""
+        """Return the line that tells most: the first compiler error, or else make's own summary."""
         for pattern in _CAUSES:
             if pattern in self.first:
                 return self.first[pattern]

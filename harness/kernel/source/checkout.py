@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 _SECONDS = 120.0
 _RACY = 2.0
-"""Seconds for which a file that was just written may change again without a later time."""
+"""Seconds after a write in which another write may leave the same time."""
 
 _VERSION = re.compile(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", re.MULTILINE)
 # Debian's own .gitignore ignores all that lies at the top.
 _AT_TOP = ("!/*", "/.*", "/vmlinux*", "/System.map", "/[Mm]odule*", "/debian/")
 
 Entry = tuple[str, str]
-"""What a file is: `file`, `program` (one that may be executed) or `link`; and the SHA-256 of its
-content, or of where a link points to."""
+"""A file's kind: `file`, `program` (an executable file) or `link`; and the SHA-256 of its content,
+or of the link's target."""
 
 
 class _HashedFile(NamedTuple):
@@ -56,9 +56,9 @@ class _HashedFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Checkout:
-    """A tree at `path`: its files by name, the hash of them all, and what git calls it.
+    """A tree at `path`: its files by name, the hash of all, and git's description of it.
 
-    `line` is what it is called in results.
+    `line` is its name in results.
     """
 
     line: str
@@ -68,7 +68,7 @@ class Checkout:
     describe: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a run's header says of it."""
+        """Return the facts about the tree for a run's header."""
         return {"path": str(self.path), "describe": self.describe, "sha256": self.digest}
 
 
@@ -113,19 +113,19 @@ def version(path: Path) -> str:
 
 
 def describe(path: Path) -> str:
-    """Return what git calls the tree, with `-dirty` if it was changed; else its version."""
+    """Return git's description of the tree, with `-dirty` if it was changed; else its version."""
     if not _has_git(path):
         return version(path)
     status, said = _git(path, "describe", "--always", "--abbrev=12")
     if status != 0:
         return version(path)
-    # `describe --dirty` would write the index anew, whatever the environment asks for.
+    # `describe --dirty` would rewrite the index, in spite of GIT_OPTIONAL_LOCKS.
     _, changed = _git(path, "status", "--porcelain", "--untracked-files=no")
     return said.strip() + ("-dirty" if changed.strip() else "")
 
 
 def _git(path: Path, *arguments: str, git_dir: Path | None = None) -> tuple[int, str]:
-    """Run git without a write to the tree: no refresh of its index, no hook or monitor of its."""
+    """Run git so that it writes nothing to the tree, and runs no hook or monitor of the tree."""
     env = {
         **clean_environment(),
         "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -139,12 +139,12 @@ def _git(path: Path, *arguments: str, git_dir: Path | None = None) -> tuple[int,
 
 
 def _has_git(path: Path) -> bool:
-    """Whether the tree is a git checkout, and not a folder in somebody else's."""
+    """Whether the tree itself is a git checkout, and not a folder in another one."""
     return (path / ".git").exists()
 
 
 def _names(path: Path, *, cache: Path) -> list[str]:
-    """Return the names of the tree's files, as far as git would commit them."""
+    """Return the names of the tree's files that git would commit."""
     if _has_git(path):
         listed = ["--deduplicate", "--cached", "--others", "--exclude-standard"]
         status, said = _git(path, "ls-files", "-z", *listed)
@@ -165,7 +165,7 @@ def _names(path: Path, *, cache: Path) -> list[str]:
 
 
 def _hashed(path: Path, names: Iterable[str], *, note: Path) -> dict[str, Entry]:
-    """Return what each file is; one that is gone is left out, as is what is no file."""
+    """Return the entry of each file; missing files and other kinds are left out."""
     known = read_note(note, dict[str, _HashedFile]) or {}
     files: dict[str, Entry] = {}
     seen: dict[str, _HashedFile] = {}
@@ -200,7 +200,7 @@ def _kind(mode: int) -> str:
 
 
 def content(path: Path) -> bytes:
-    """Return a file's bytes, or where a link points to. Raises UserError if it may not be read."""
+    """Return a file's bytes, or a link's target. Raises UserError for an unreadable file."""
     try:
         return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
     except PermissionError as error:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 _NOTE = "copied.json"
 _OWED: list[str] = []
-"""What the note has of a file that is about to change: unlike any entry."""
+"""The note's entry for a file that is about to change. It differs from every real entry."""
 
 
 def bring(tree: BuildTree, checkout: Checkout, *, progress: Callable[[str], None]) -> None:
-    """Make the base of `tree.source` what the checkout is.
+    """Bring the base of `tree.source` to the checkout's content.
 
-    A series may be applied: the files that it changed have pristine copies, and those are what
-    is brought up to date. Raises UserError if a file changes under our hands.
+    Where a series is applied, the pristine copies of the files that it changed are updated. Raises
+    UserError if a file changes meanwhile.
     """
     note = tree.root / _NOTE
     if not tree.note.is_file():
@@ -42,7 +42,7 @@ def bring(tree: BuildTree, checkout: Checkout, *, progress: Callable[[str], None
     changed = [name for name, entry in wanted.items() if have.get(name) != entry]
     if gone or changed:
         progress(f"source: {len(changed)} files of {checkout.path} to copy, {len(gone)} gone")
-        # Written first: a crash half way must not make an old file look like a new one.
+        # Written first: after a crash, an old file must not look like a new one.
         write_note(note, have | dict.fromkeys((*gone, *changed), _OWED))
         for name in gone:
             _forget(tree, name)
@@ -53,7 +53,7 @@ def bring(tree: BuildTree, checkout: Checkout, *, progress: Callable[[str], None
 
 
 def _start_anew(tree: BuildTree) -> None:
-    """Remove what is left of a tree about which nothing is known."""
+    """Remove a tree whose content is unknown."""
     for stale in (tree.source, tree.pristine, *tree.root.glob("objects*")):
         shutil.rmtree(stale, ignore_errors=True)
     (tree.root / _NOTE).unlink(missing_ok=True)
