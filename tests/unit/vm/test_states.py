@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 from plain_machine import PLAIN as SPEC
 
 from harness.vm.probe import Accelerator
-from harness.vm.states import state_key
+from harness.vm.states import KEPT, _store, state_key
 
 if TYPE_CHECKING:
     from harness.vm.spec import MachineSpec
@@ -43,3 +44,18 @@ def test_another_machine_has_another(other: MachineSpec) -> None:
 
 def test_another_accelerator_has_another() -> None:
     assert state_key(SPEC, TCG) != state_key(SPEC, Accelerator("kvm", TCG.reason))
+
+
+def test_the_last_used_states_are_kept_and_unfinished_ones_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store = _store("6.12-baseline")
+    store.root.mkdir(parents=True)
+    for age, name in enumerate(("newest", ".new-x", "newer", "old", "oldest")):
+        (store.root / name).mkdir()
+        os.utime(store.root / name, (1000 - age, 1000 - age))
+    made = store.find_or_make("made", lambda new: (new / "ram").touch())
+    assert made.stat().st_mode & 0o777 == 0o700
+    kept = sorted(path.name for path in store.root.iterdir())
+    assert kept == ["made", *["newer", "newest"][-(KEPT - 1) :]]
