@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Everything that is built is kept here: found again, checked, pruned, removed."""
+"""Everything that is built: stored under its key, found again, checked, pruned, removed."""

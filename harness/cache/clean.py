@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Emptying the cache: what can be made again is removed, and what that frees is said."""
+"""Empties the cache: removes what can be made again, and says how much disk that frees."""
 
 from __future__ import annotations
 
@@ -10,38 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cache.places import PLACES
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MADE_AGAIN = ("states", "build", "checks", "machines", "trees", "patches", "bisect")
-_IMAGES = ("images", "guests", "surface", "kselftests", "signing", "sources", "debian")
-"""With the images goes the key whose certificate is in them, never alone."""
-_LOCKS = (
-    *("build/*.lock", "checks/*.lock", "guests.lock", "states/*.lock", "machines/*/lock"),
-    *("surface/*.lock", "kselftests.lock", "signing.lock", "sources/*.lock", "debian.lock"),
-)
 _MIB = 1 << 20
 _TRASH = ".removed-"
-_LEFT = (
-    *(
-        f"{_TRASH}*",
-        "guests/.new-*",
-        "kselftests/.new-*",
-        "sources/.new-*",
-        "images/.*.new",
-        "debian/.new-*",
-    ),
-    "signing.new-*",
-)
-"""What removals and builds leave that were killed."""
 
 
 @dataclass(frozen=True)
 class Removed:
-    """A folder of the cache that was removed, and the bytes of disk that it took."""
+    """A file or folder of the cache that was removed, and the bytes that it took on disk."""
 
     path: Path
     size: int
@@ -52,40 +34,40 @@ class Removed:
 
 
 def clean(*, everything: bool, cache: Path | None = None) -> Iterator[Removed]:
-    """Remove build trees and saved states, with `everything` the images too; yield each.
+    """Remove what is soon made again, with `everything` the costly places too; yield each.
 
-    Results are not in the cache and stay. Raises UserError while the harness runs elsewhere.
+    Results are not in the cache and stay. Raises UserError while another process uses the cache.
     """
     cache = cache_dir() if cache is None else cache
     _check_unused(cache)
-    for pattern in _LEFT:
-        for left in cache.glob(pattern):
-            yield _remove(left)
-    for name in (*_MADE_AGAIN, *(_IMAGES if everything else ())):
-        path = cache / name
-        if path.is_dir():
-            trash = cache / f"{_TRASH}{name}-{os.getpid()}"
-            path.rename(trash)  # at once: nobody finds half of it
+    patterns = (f"{_TRASH}*", *(one for place in PLACES for one in place.all_leftovers()))
+    for leftover in (path for pattern in patterns for path in sorted(cache.glob(pattern))):
+        yield _remove(leftover)
+    for place in PLACES:
+        path = place.path(cache)
+        if path.is_dir() and (everything or not place.is_costly):
+            trash = cache / f"{_TRASH}{place.name}-{os.getpid()}"
+            path.rename(trash)  # first: no other process finds half of the folder
             yield Removed(path, _remove(trash).size)
 
 
 def _remove(path: Path) -> Removed:
-    size = _size(path)
-    shutil.rmtree(path)
-    return Removed(path, size)
+    removed = Removed(path, _size(path))
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return removed
 
 
 def _size(path: Path) -> int:
-    """Sum what the files take on disk: a guest's RAM is a sparse file."""
-    return sum(
-        (Path(folder) / name).lstat().st_blocks * 512
-        for folder, _, names in os.walk(path)
-        for name in names
-    )
+    """Sum up the blocks on disk, not the lengths: a guest's RAM is a sparse file."""
+    files = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
+    return sum(file.lstat().st_blocks * 512 for file in files or [path] if not file.is_dir())
 
 
 def _check_unused(cache: Path) -> None:
-    for pattern in _LOCKS:
+    for pattern in (one for place in PLACES for one in place.all_locks()):
         for path in cache.glob(pattern):
             with path.open("rb") as lock:
                 try:

@@ -170,9 +170,9 @@ def _debian() -> Finding:
 
 def _source(line: str) -> Finding:
     from harness.host.debian_archive import debian_archive
-    from harness.host.source_package import find_fetched
     from harness.kernel.series.series import source_package
     from harness.kernel.source.source import SOURCE_DIR
+    from harness.kernel.source.source_package import find_fetched
 
     package = source_package(line, patches=KERNEL_PATCHES)
     if package is None:
@@ -207,6 +207,7 @@ def _ccache() -> Finding:
 
 
 def _cache(line: str) -> Iterator[Finding]:
+    from harness.cache.places import BUILD, IMAGES
     from harness.kernel.build.build import FRESH_SPACE
 
     try:
@@ -218,7 +219,8 @@ def _cache(line: str) -> Iterator[Finding]:
     writable = os.access(cache, os.W_OK | os.X_OK)
     text = "" if writable else ": it is not yours to write; set XDG_CACHE_HOME"
     yield Finding("cache", writable, f"{cache}{text}")
-    built = (cache / "build" / line / "objects").is_dir() or any(cache.glob("images/*/bzImage"))
+    is_built = (BUILD.path(cache) / line / "objects").is_dir()
+    built = is_built or any(IMAGES.path(cache).glob("*/bzImage"))
     needed = _RUN_SPACE if built else FRESH_SPACE + _RUN_SPACE
     free = shutil.disk_usage(cache).free
     text = f"{free / _GIB:.1f} GiB free at {cache}, {needed / _GIB:.1f} needed"

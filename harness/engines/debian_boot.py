@@ -8,18 +8,15 @@ key of the guest's sshd, and the public key that may log in.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
 from cryptography.hazmat.primitives import serialization as formats
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness.cache.integrity import is_sealed, seal
+from harness.engines.boot_store import boot_store
 from harness.engines.drivers import load_order
 from harness.engines.ssh import Login
 from harness.guests.cpio import Entry, archive, device, directory, program, symlink
@@ -29,6 +26,7 @@ from harness.guests.policies import smack_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from harness.guests.initramfs import GuestImage
 
@@ -85,26 +83,17 @@ class DebianBoot:
 def debian_boot(guest: GuestImage) -> DebianBoot:
     """Return the initramfs for a guest image's modules and its keys; create both if missing.
 
-    They are stored beside the guest image, and removed with it. Raises UserError.
+    Raises UserError.
     """
     recipe = hashlib.sha256(_INIT.read_bytes()).hexdigest()[:16]
-    boot = DebianBoot(guest.initramfs.with_name(f"debian-{recipe}"))
-    if is_sealed(boot.directory):
-        return boot
-    shutil.rmtree(boot.directory, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=boot.directory.parent, prefix=".new-") as scratch:
-        new = DebianBoot(Path(scratch) / "boot")
-        new.directory.mkdir(mode=0o700)
+
+    def fill(new: Path) -> None:
         for name in (_CLIENT_KEY, _HOST_KEY):
-            _make_key(new.directory / name)
-        new.initramfs.write_bytes(archive(_entries(guest, new)))
-        seal(new.directory)
-        try:
-            new.directory.rename(boot.directory)
-        except OSError:  # another process has created the folder first: use its keys
-            if not is_sealed(boot.directory):
-                raise
-    return boot
+            _make_key(new / name)
+        boot = DebianBoot(new)
+        boot.initramfs.write_bytes(archive(_entries(guest, boot)))
+
+    return DebianBoot(boot_store().find_or_make(f"{guest.key}-debian-{recipe}", fill))
 
 
 def _make_key(path: Path) -> None:

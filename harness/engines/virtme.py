@@ -10,8 +10,6 @@ directories QEMU can list the names of files.
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +40,7 @@ SHARED = ("/usr", "/etc", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 
 _DRIVERS = {"9p": "9P_FS", "9pnet_virtio": "NET_9P_VIRTIO", "overlay": "OVERLAY_FS"}
 """The drivers that the engine needs, and the kernel options that enable them."""
+_INITRAMFS = "initramfs.cpio"
 _INIT = "virtme-ng-init"
 _START = "start"
 _CANARY = "canary"
@@ -184,10 +183,15 @@ def _guest_tools() -> Path:
 
 
 def _initramfs(guest: GuestImage) -> Path:
-    """Return virtme-ng's initramfs with our drivers. It is created once, beside the guest image."""
-    place = guest.initramfs.with_name(f"virtme-{virtme_version()}.cpio")
-    if place.exists():
-        return place
+    """Return virtme-ng's initramfs with our drivers. It is created once for each guest image."""
+    from harness.engines.boot_store import boot_store
+
+    key = f"{guest.key}-virtme-{virtme_version()}"
+    place = boot_store().find_or_make(key, lambda new: _make_initramfs(guest, new / _INITRAMFS))
+    return place / _INITRAMFS
+
+
+def _make_initramfs(guest: GuestImage, target: Path) -> None:
     from virtme.mkinitramfs import Config, mkinitramfs
 
     from harness.engines.drivers import load_order
@@ -198,8 +202,5 @@ def _initramfs(guest: GuestImage) -> Path:
     wanted = [name for name in _DRIVERS if name in modules]  # the others are built in
     config.modfiles = [str(path) for path in load_order(guest.modules, wanted)]
     config.busybox = str(static_busybox())
-    fd, scratch = tempfile.mkstemp(dir=place.parent)
-    with os.fdopen(fd, "wb") as file:
+    with target.open("wb") as file:
         mkinitramfs(file, config)
-    Path(scratch).rename(place)
-    return place

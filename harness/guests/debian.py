@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A real Debian as a disk image: made once from the archive that this machine's apt names.
 
-Nobody needs to be root for it: mmdebstrap makes the root directory in a user namespace and hands
-it over as a tarball, and mke2fs makes a file system of that without mounting one.
+This does not need root: mmdebstrap makes the root directory in a user namespace and packs it into a
+tarball, and mke2fs makes a file system of the tarball without mounting it.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ import tarfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Timer
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from harness.cache.integrity import is_sealed, seal
+from harness.cache.places import DEBIAN
+from harness.cache.store import Store
 from harness.guests.debian_selinux import add_policy
 from harness.guests.policies import selinux_sources
 from harness.host.commands import check_disk, clean_environment, output_of, process_group
 from harness.host.debian_archive import debian_archive, network
 from harness.host.errors import FREE_SPACE, UserError
-from harness.host.paths import GUEST_IMAGES, cache_dir
+from harness.host.paths import GUEST_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 RECIPE = 2
-"""Raise it when what goes into an image changes in a way that its folder does not show."""
+"""Raise this number when an image's content changes and no file of its folder does."""
 
 SUITE = "trixie"
 FOLDER = GUEST_IMAGES / "debian"
 DISK_MIB = 512
-"""The disk's size. It is sparse; what is left of it is the guest's to fill."""
+"""The disk's size in MiB. The file is sparse; the guest can fill the rest."""
 
 _SUITES = (SUITE, f"{SUITE}-updates")
 _SECURITY = f"{SUITE}-security"
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 _NEEDED = 1 << 30  # bytes: root directory, tarball and disk at the same time
 _DEADLINE = 1800.0  # seconds, on a slow network
+_KEPT = 2  # images
+_IDLE_SECONDS = 86400.0  # a run may boot an image that was used within a day
 _STATUS = re.compile(r"^\./?var/lib/dpkg/status$")
 _SAYS = re.compile(r"^I: (.*)$")
 _HINT = "mend what it names, then try again"
@@ -61,56 +61,41 @@ class DebianImage:
 
     @property
     def base(self) -> Path:
-        """The file system, as a raw disk. It is only read."""
+        """The file system, as a raw disk, which is never written to."""
         return self.directory / "disk.raw"
 
     @property
     def empty(self) -> Path:
-        """A qcow2 file of the same size in which nothing is written yet."""
+        """An empty qcow2 file of the same size."""
         return self.directory / "empty.qcow2"
 
     @property
     def packages(self) -> Path:
-        """What is installed: a package and its version a line."""
+        """The list of installed packages, each with its version on a line."""
         return self.directory / "packages.txt"
 
 
 def find_debian_image() -> DebianImage | None:
     """Return the image that was made before, or None."""
     key = recipe_key()
-    image = DebianImage(key, cache_dir() / "debian" / key)
-    return image if is_sealed(image.directory) else None
+    directory = _store().find(key)
+    return None if directory is None else DebianImage(key, directory)
 
 
 def debian_image(*, progress: Callable[[str], None]) -> DebianImage:
     """Find the image in the cache, or make it. Raises UserError."""
-    if found := find_debian_image():
-        return found
     key = recipe_key()
-    image = DebianImage(key, cache_dir() / "debian" / key)
-    base = image.directory.parent
-    base.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(f"{base}.lock", timeout=_DEADLINE):
-            if found := find_debian_image():
-                return found  # another process made it while this one waited
-            shutil.rmtree(image.directory, ignore_errors=True)
-            with TemporaryDirectory(dir=base, prefix=".new-", ignore_cleanup_errors=True) as new:
-                made = DebianImage(key, Path(new) / "image")
-                made.directory.mkdir()
-                _make(made, Path(new), progress)
-                seal(made.directory)
-                made.directory.rename(image.directory)
-    except Timeout as error:
-        raise UserError(
-            f"another process did not make the Debian image in {base}",
-            hint="see what keeps it, then try again",
-        ) from error
-    return image
+    return DebianImage(
+        key, _store().find_or_make(key, lambda new: _make(DebianImage(key, new), progress))
+    )
+
+
+def _store() -> Store:
+    return Store(DEBIAN.path(), seconds=_DEADLINE, kept=_KEPT, idle_seconds=_IDLE_SECONDS)
 
 
 def recipe_key() -> str:
-    """Return the hash of all that decides what is put into an image."""
+    """Return the hash of all inputs of an image."""
     digest = hashlib.sha256(f"{RECIPE} {SUITE} {DISK_MIB} {_LEFT_OUT}\n".encode())
     made_from = [FOLDER / "packages", FOLDER / "customize", *(FOLDER / "root").rglob("*")]
     for path in sorted(path for path in made_from if path.is_file()):
@@ -129,7 +114,8 @@ def packages_wanted() -> list[str]:
     return [line for line in lines if line]
 
 
-def _make(image: DebianImage, scratch: Path, progress: Callable[[str], None]) -> None:
+def _make(image: DebianImage, progress: Callable[[str], None]) -> None:
+    scratch = image.directory.parent
     if shutil.disk_usage(scratch).free < _NEEDED:
         raise UserError(
             f"a Debian image needs {_NEEDED >> 20} MiB free at {scratch.parent}", hint=FREE_SPACE
@@ -141,7 +127,7 @@ def _make(image: DebianImage, scratch: Path, progress: Callable[[str], None]) ->
     _run(
         [
             *("mke2fs", "-q", "-t", "ext4", "-L", "umd-debian", "-m", "0"),
-            # All at once, not by a kernel thread in each machine that mounts it.
+            # Initialised now, not by a kernel thread in each machine that mounts the disk.
             *("-E", "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"),
             *("-d", str(tarball), str(image.base), f"{DISK_MIB}M"),
         ]
@@ -162,7 +148,7 @@ def _bootstrap(tarball: Path, scratch: Path, progress: Callable[[str], None]) ->
     reach.write_text(network())
     argv = [
         *("mmdebstrap", "--mode=unshare", "--format=tar", "--variant=minbase"),
-        # What is not whole is made again: nothing has to reach the disk early.
+        # A damaged image is made again, so dpkg need not sync each file.
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
         f"--include={','.join(packages_wanted())}",

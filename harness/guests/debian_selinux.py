@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """SELinux in the Debian guest: the policy that systemd loads, and the labels of its files.
 
-Nobody sets `security.selinux` in a user namespace, where the root directory is made, and of a
-tarball mke2fs takes no such label: debugfs puts them on the disk. The guest's own `matchpathcon`
-has said which they are.
+The root directory is made in a user namespace, where `security.selinux` cannot be set, and mke2fs
+takes no such label from a tarball. So debugfs writes the labels to the disk. The guest's own
+`matchpathcon` determined them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from filelock import FileLock
 
-from harness.guests.cpio import TRAILER, Entry, archive, device, directory, program, symlink
+from harness.cache.places import GUESTS
+from harness.cache.store import Store
+from harness.guests.cpio import Entry, archive, device, directory, program, symlink
 from harness.guests.payloads import SOURCES, compile_payloads, compile_program, inputs
 from harness.guests.policies import SOURCES as POLICIES
 from harness.guests.policies import policies
@@ -28,22 +28,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RECIPE = 3
-"""Raise it when what goes into an image changes in a way that no hashed input shows."""
+"""Raise this number when an image's content changes and no hashed input does."""
 
 _STRIP_SECONDS = 120.0
 _LOCK_SECONDS = 600.0
-_SCRATCH = ".new-"
-_TAIL = 64  # bytes of the archive's end that hold its trailer
+KEPT = 16
+"""How many guest images stay in the cache, 10 MB each."""
+IDLE_SECONDS = 86400.0
+"""Guest images that were used within a day stay in any case: a run may boot them still."""
 _DIRECTORIES = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "sbin", "sys", "tmp")
 _POLICIES = "policy"
 
 
 class Kernel(Protocol):
-    """What an image takes from a kernel image (harness/kernel/build/images.py)."""
+    """The parts of a kernel image that a guest image needs (harness/kernel/build/images.py)."""
 
     @property
     def key(self) -> str:
-        """The hash of all that the kernel was built from."""
+        """The hash of all inputs of the kernel."""
 
     @property
     def modules(self) -> tuple[Path, ...]:
@@ -52,7 +54,7 @@ class Kernel(Protocol):
 
 @dataclass(frozen=True)
 class GuestImage:
-    """An initramfs and what is in it, the payloads' folder, and a hash of what made them."""
+    """An initramfs and its parts, the payloads' folder, and the hash of all their inputs."""
 
     key: str
     initramfs: Path
@@ -60,7 +62,7 @@ class GuestImage:
 
     @property
     def agent(self) -> Path:
-        """The agent alone, for guests that have another pid 1."""
+        """The agent by itself, for guests with another pid 1."""
         return self.initramfs.with_name("agent")
 
     @property
@@ -74,38 +76,19 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
     busybox = static_busybox()
     signing = signing_key(cache_dir())
     key = _key(kernel, busybox, signing)
-    place = cache_dir() / "guests" / key
-    image = GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
-    if _is_whole(image):
-        return image
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{place.parent}.lock", timeout=_LOCK_SECONDS):
-        if _is_whole(image):  # another process has made it meanwhile
-            return image
-        for broken in (place, *place.parent.glob(f"{_SCRATCH}*")):
-            shutil.rmtree(broken, ignore_errors=True)
+    store = Store(GUESTS.path(), seconds=_LOCK_SECONDS, kept=KEPT, idle_seconds=IDLE_SECONDS)
+
+    def fill(new: Path) -> None:
         progress("guest image: compiling the agent and the payloads")
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
-            new = Path(scratch) / "image"
-            _make(new, kernel, busybox, signing)
-            new.rename(place)
-    return image
+        _make(new, kernel, busybox, signing)
 
-
-def _is_whole(image: GuestImage) -> bool:
-    """Whether the image is there, to its end: a crash may have cut it."""
-    try:
-        with image.initramfs.open("rb") as file:
-            file.seek(-_TAIL, os.SEEK_END)
-            ended = TRAILER.encode() in file.read()
-        return ended and all(path.stat().st_size for path in image.payloads.iterdir())
-    except OSError:
-        return False
+    place = store.find_or_make(key, fill)
+    return GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
 
 
 def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> None:
     payloads = place / "payloads"
-    payloads.mkdir(parents=True)
+    payloads.mkdir()
     compile_payloads(payloads)
     agent = place / "agent"
     compile_program(SOURCES / "agent" / "agent.c", agent)
@@ -121,14 +104,14 @@ def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> No
 
 
 def _module_name(module: Path) -> str:
-    """The kernel's name of a module has underscores only; modprobe looks for that."""
+    """Return the name that modprobe looks for: the kernel's, with underscores."""
     return f"{module.stem.replace('-', '_')}.ko"
 
 
 def _entries(
     agent: bytes, modules: Mapping[str, bytes], busybox: bytes, rules: Mapping[str, bytes]
 ) -> list[Entry]:
-    """List the initramfs: not compressed, because the guest would unpack it under TCG."""
+    """List the initramfs. It is not compressed, because the guest would unpack it under TCG."""
     return [
         *(directory(name) for name in _DIRECTORIES),
         # The kernel opens pid 1's standard streams before anything is mounted.
@@ -137,11 +120,11 @@ def _entries(
         program("sbin/modprobe", agent),
         program("bin/busybox", busybox),
         symlink("bin/sh", "busybox"),
-        # Busybox's shell prefers its own applet, which wants depmod's files.
+        # Busybox's shell prefers its own modprobe, which needs depmod's files.
         program("etc/shrc", b"alias modprobe=/sbin/modprobe\n"),
         *(program(f"lib/modules/{name}", module) for name, module in modules.items()),
         directory(_POLICIES),
-        # Pid 1 takes it away once a rival's policy is in force (agent/policy.h).
+        # Pid 1 removes this file once a rival's policy is in force (agent/policy.h).
         program(f"{_POLICIES}/awaiting", b""),
         *(directory(f"{_POLICIES}/{name}") for name in sorted({n.split("/")[0] for n in rules})),
         *(program(f"{_POLICIES}/{name}", rule) for name, rule in rules.items()),
@@ -151,8 +134,8 @@ def _entries(
 def _stripped(module: Path) -> bytes:
     """Return a module without DWARF, as `make modules_install INSTALL_MOD_STRIP=1` leaves it.
 
-    BTF stays: it is no debugging section. The guest's kernel reads the file whole at each load.
-    A signature would not outlive this: it comes afterwards.
+    BTF stays, since it is no debugging section. The guest's kernel reads the whole file at each
+    load. The module is signed afterwards, because strip drops a signature.
     """
     # A folder, not a file: strip removes its output when it fails.
     with tempfile.TemporaryDirectory() as scratch:
@@ -189,10 +172,13 @@ def static_busybox() -> Path:
 
 
 def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
-    """Hash all that an image is made from."""
+    """Hash all inputs of an image."""
     made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
     digest = hashlib.sha256(made_from.encode())
     digest.update(busybox.read_bytes())
+    for module in sorted(kernel.modules):
+        digest.update(f"{module.name} {module.stat().st_size}\n".encode())
+        digest.update(module.read_bytes())
     digest.update(inputs())
     for path in sorted(path for path in POLICIES.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(POLICIES)} {path.stat().st_size}\n".encode())

@@ -27,14 +27,14 @@ _WARNINGS = ("-Wall", "-Wextra", "-Werror")
 
 _BARE = (
     *("gcc", "-std=gnu11", "-O2", *_WARNINGS),
-    # Without a C library or anything that wants one at run time (include/bare.h says why).
+    # Without a C library and all that needs one at run time (include/bare.h says why).
     *("-ffreestanding", "-nostdlib", "-static", "-no-pie", "-fno-pie", "-fno-stack-protector"),
     *("-fcf-protection=none", "-fno-asynchronous-unwind-tables"),
     *_SAME_BYTES,
 )
 _BPF = (
     *("clang-19", "-target", "bpf", "-O2", "-g", *_WARNINGS),
-    # Debian keeps <asm/types.h> where only a native compiler looks.
+    # Debian has <asm/types.h> where only a native compiler looks.
     *("-idirafter", "/usr/include/x86_64-linux-gnu"),
 )
 _WITH_LIBBPF = ("gcc", "-std=gnu11", "-O2", *_WARNINGS, "-static", *_SAME_BYTES)
@@ -49,7 +49,7 @@ ARCHIVES = {
     "libz.a": "zlib1g-dev",
     "libzstd.a": "libzstd-dev",
 }
-"""What the loader is linked from, and the Debian packages of it."""
+"""The libraries that the loader is linked with, and their Debian packages."""
 
 _HINTS = {
     "gcc": "apt-get install gcc libc6-dev",
@@ -66,7 +66,7 @@ def compile_program(source: Path, target: Path, *more: str) -> None:
 def compile_attack(source: Path, target: Path) -> None:
     """Compile a user's attack: as a payload if it includes bare.h, else with the C library.
 
-    Warnings are theirs to heed. Raises UserError with the compiler's first complaint.
+    Warnings are no errors here. Raises UserError with the compiler's first complaint.
     """
     if _INCLUDES_BARE.search(source.read_bytes()):
         compile_program(source, target, "-Wno-error")
@@ -101,13 +101,14 @@ def inputs() -> bytes:
         digest.update(_run([compiler, "--version"]).stdout.encode())
     sources = sorted(path for path in SOURCES.rglob("*.[ch]") if path.is_file())
     for path in (*sources, *map(_archive, ARCHIVES)):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        name = path.relative_to(SOURCES) if path.is_relative_to(SOURCES) else path.name
+        digest.update(f"{name} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
     return digest.digest()
 
 
 def _archive(name: str) -> Path:
-    """Find a static library where the compiler does; it answers with the bare name if not."""
+    """Return the static library that gcc finds; gcc prints the bare name if it finds none."""
     path = Path(_run(["gcc", f"-print-file-name={name}"]).stdout.strip())
     if not path.is_file():
         raise UserError(f"{name} is missing", hint=f"apt-get install {ARCHIVES[name]}")

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 SOURCES = GUEST_IMAGES / "policies"
 RULES, LABELS, DOMAIN = "rules", "labels", "domain"
-"""What each module's folder holds in the guest."""
+"""The files in each module's folder in the guest."""
 REFERENCE = "/usr/lib/umd/reference.cil.bz2"
-"""Where the Debian guest has what its policy is made of beside ours."""
+"""Where the Debian guest has the reference policy, on which ours is compiled."""
 OPTIONS, SEAL = "options", "seal"
-"""What it may hold as well."""
+"""Further files that such a folder may hold."""
 
 POLICY_VERSION = "33"
-"""What all kernel lines read (security/selinux/include/security.h)."""
+"""A version that all kernel lines read (security/selinux/include/security.h)."""
 _AS_A_STORE = ("-m", "-U", "deny")
-"""Modules of a store may say a thing twice; what they do not know is refused all the same."""
+"""Modules may declare a thing twice, as in a policy store; unknown permissions are denied."""
 _SECONDS = 600.0
 
 
@@ -70,7 +70,7 @@ def compile_on_reference(reference: bytes, *sources: Path) -> bytes:
 
 
 def uncommented(path: Path) -> bytes:
-    """Return a file without the lines that are for people."""
+    """Return a file without its comment lines."""
     lines = path.read_text().splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("#")).encode()
 
@@ -87,7 +87,7 @@ def spelt_out(labels: str, files: Collection[str]) -> str:
 
 def compile_cil(*sources: Path, options: Sequence[str] = ()) -> bytes:
     """Compile a policy for SELinux. Raises UserError with the compiler's complaint."""
-    # A folder, not a file: what cannot be compiled leaves none.
+    # A folder, not a file: a failed compilation leaves no file.
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / RULES
         command = ["secilc", "-c", POLICY_VERSION, "-o", str(target), "-f", "/dev/null"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The processes that this one has started and not yet reaped."""
+"""The children of this process that it has not reaped yet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def kill_children() -> None:
-    """Kill each of them; those who started them see it and reap.
+    """Kill all children; the code that started them reaps them.
 
-    A pid may be reaped and given to a stranger at any time, so it is looked up again once a
-    descriptor holds it.
+    A pid may be reaped and reused at any time. So the pid is looked up again after a descriptor
+    holds it.
     """
     for pid in _children():
         with suppress(ProcessLookupError):
@@ -26,11 +26,11 @@ def kill_children() -> None:
 
 
 def _children() -> set[int]:
-    """Look through /proc: its `children` files are a kernel option that may be off."""
+    """Return the pids of the children, from /proc/<pid>/stat: `children` files are optional."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has just ended
-            # proc(5): the name may hold anything, so what follows is found from its end.
+            # proc(5): the name may hold any character, so fields are counted from its end.
             _, parent = entry.read_text(errors="replace").rpartition(")")[2].split()[:2]
             if int(parent) == os.getpid():
                 found.add(int(entry.parent.name))

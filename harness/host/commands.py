@@ -24,9 +24,9 @@ _KEPT_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "CCACHE_DIR", "
 
 
 def clean_environment() -> dict[str, str]:
-    """Return an environment in which a build does not depend on the caller's shell.
+    """Return an environment that makes builds independent of the caller's shell.
 
-    ARCH, KCONFIG_*, MAKEFLAGS and their like would silently change what is built.
+    Variables such as ARCH, KCONFIG_* and MAKEFLAGS would silently change the result.
     """
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
@@ -44,7 +44,7 @@ def find_tool(name: str) -> str:
 
 
 def check_disk(said: str, *, where: Path | None) -> None:
-    """Raise UserError if a tool failed for want of space: no other hint would help."""
+    """Raise UserError if a tool failed because the disk is full: no other hint would help."""
     if _NO_SPACE in said:
         raise UserError(f"no space left on the disk of {where or Path.cwd()}", hint=FREE_SPACE)
 
@@ -59,7 +59,7 @@ def process_group(
     terminal's Ctrl-C does not reach the child: the caller's KeyboardInterrupt ends it here.
     """
     tool = find_tool(argv[0])
-    # A harness that is itself SIGKILLed cannot clean up: the kernel then ends the child.
+    # A harness that is killed by SIGKILL cannot clean up. The kernel then ends the child.
     guarded = [find_tool("setpriv"), "--pdeathsig", "TERM", "--", tool, *argv[1:]]
     process = subprocess.Popen(
         guarded,
@@ -77,9 +77,9 @@ def process_group(
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Terminate, then kill, the group; the leader stays unreaped until then.
+    """Terminate, then kill the group. The leader stays unreaped until then.
 
-    An unreaped leader keeps its pid, so the group's number cannot belong to a stranger.
+    An unreaped leader keeps its pid, so no other process group can get that number.
     """
     if process.returncode is None:
         _signal_group(process.pid, signal.SIGTERM)

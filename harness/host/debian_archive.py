@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's archive, as this machine's apt reaches it, and the keys that must have signed it."""
+"""Debian's archive, as this machine's apt reaches it, and the keys that must sign it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEYRINGS = tuple(
     Path(f"/usr/share/keyrings/debian-archive-keyring.{suffix}") for suffix in ("pgp", "gpg")
 )
-"""Debian's keys; which of the two names there is depends on the release."""
+"""Debian's keys. The file's name depends on the release."""
 
 _TARGET = "$(REPO_URI)|$(ORIGIN)|$(RELEASE)|$(SIGNED_BY)|$(CREATED_BY)"
 _NETWORK = re.compile(r'^Acquire::(?:https?|socks|Retries|Force|Check|Queue)\b.* ".*";$', re.M)
@@ -34,18 +34,18 @@ Signed-By: {keyring}
 
 @dataclass(frozen=True)
 class Archive:
-    """Where a suite is, and whose keys must have signed it."""
+    """Where a suite is, and the keys that must sign it."""
 
     uri: str
     keyring: Path
 
     def entry(self, *suites: str) -> str:
-        """Return apt's entry for suites of it, as a .sources file has it."""
+        """Return the entry of a .sources file for suites of the archive."""
         return _SOURCES.format(uri=self.uri, suites=" ".join(suites), keyring=self.keyring)
 
 
 def debian_archive(suite: str) -> Archive:
-    """Return the archive of Debian's that has `suite`, by what this machine's apt names.
+    """Return the Debian archive that has `suite`, from this machine's apt sources.
 
     Raises UserError.
     """
@@ -74,8 +74,9 @@ def debian_archive(suite: str) -> Archive:
 def archive_among(targets: Iterable[str], *, suite: str) -> str | None:
     """Return the URI for `suite` among lines of `apt-get indextargets` in the format _TARGET.
 
-    Only what says that it is Debian's, or, where apt never updated its lists, is to be signed by
-    Debian's keys; never a folder of this machine's. Security updates have an archive of their own.
+    An archive counts if its lists name Debian as the origin. Where apt never updated its lists, it
+    counts if Debian's keys must sign it. Local folders never count. Security updates have another
+    archive.
     """
     for target in targets:
         uri, origin, release, signed_by, created_by = target.split("|")
@@ -90,6 +91,6 @@ def archive_among(targets: Iterable[str], *, suite: str) -> str | None:
 
 
 def network() -> str:
-    """Return the part of the machine's apt configuration that says how to reach an archive."""
+    """Return the network settings of this machine's apt configuration."""
     status, output = output_of(["apt-config", "dump", "Acquire"])
     return "".join(f"{line}\n" for line in _NETWORK.findall(output)) if status == 0 else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The errors a person or a cell can meet, apart from programming mistakes."""
+"""The errors that a user or a cell can meet, apart from programming mistakes."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class UserError(Exception):
 
 
 class DoesNotBuild(UserError):
-    """The kernel that was asked for cannot be built of these sources; another one may be."""
+    """The requested kernel cannot be built from its sources; another kernel may be."""
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the disk, or the user's part of it, has no room left."""
+    """Whether the disk is full, or the user's quota is used up."""
     return error.errno in _FULL
 
 
 def mendable(error: OSError) -> UserError | None:
-    """What the user can do about what the system refused; None if it looks like a defect."""
+    """Return what the user can do about an error of the system; None if it looks like a defect."""
     hint = _HINTS.get(error.errno or 0)
     if hint is None:
         return None
@@ -63,11 +63,11 @@ class VmLost(Exception):
 
 
 class WrongClock(VmLost):
-    """The guest misjudged, while it booted, how fast its clock runs: another boot may not."""
+    """The booting guest measured its clock's frequency wrongly. Another boot may succeed."""
 
 
 class QemuCrashed(VmLost):
-    """QEMU ended itself by a signal, as it does of bugs: another one may not."""
+    """QEMU ended by a signal, as bugs make it do. Another process may succeed."""
 
 
 class Silent(VmLost):

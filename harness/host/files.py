@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that are whole or absent after a crash: written aside, synced, then renamed."""
+"""Files and folders that are whole or absent after a crash: made aside, synced, then renamed."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCRATCH = ".new-"
+"""How the names of scratch folders begin. A process that was killed leaves them."""
+
+_MANY = 500  # files; to sync each of more takes longer than to sync all disks
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -43,11 +55,40 @@ def sync_folder(folder: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Bring all files below a folder, and the names in it, to the disk."""
-    for directory, _, names in os.walk(folder, topdown=False):
-        for path in (Path(directory, name) for name in names):
+    found = [(Path(where), names) for where, _, names in os.walk(folder, topdown=False)]
+    if sum(len(names) for _, names in found) > _MANY:
+        os.sync()
+        return
+    for where, names in found:
+        for path in (where / name for name in names):
             if path.is_file() and not path.is_symlink():
                 _sync_file(path)
-        sync_folder(Path(directory))
+        sync_folder(where)
+
+
+@contextmanager
+def folder_aside(target: Path, *, mode: int = 0o777) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `target` where the block ends well.
+
+    The yielded folder's parent is scratch space on the same disk, and is removed at the end.
+    """
+    with TemporaryDirectory(
+        dir=target.parent, prefix=SCRATCH, ignore_cleanup_errors=True
+    ) as scratch:
+        new = Path(scratch) / "new"
+        new.mkdir(mode=mode)
+        yield new
+        sync_tree(new)
+        if target.exists():
+            target.rename(Path(scratch) / "old")
+        new.rename(target)
+        sync_folder(target.parent)
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove the scratch folders in `folder`. The caller holds the lock of all that make some."""
+    for leftover in folder.glob(f"{SCRATCH}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _sync_file(path: Path) -> None:

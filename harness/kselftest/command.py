@@ -12,7 +12,7 @@ from harness.kselftest import guest
 from harness.kselftest.compare import AFTER, BEFORE, Compared, compare
 from harness.kselftest.guest import MACHINE
 from harness.kselftest.ktap import Outcome
-from harness.kselftest.programs import Program, chosen, held_against, selftests
+from harness.kselftest.programs import Selftest, chosen, held_against, selftests
 from harness.lab.lab import Lab
 from harness.results.run_name import new_run_name
 
@@ -32,7 +32,7 @@ class Comparison:
     """
 
     compared: Sequence[Compared]
-    unable: Sequence[Program]
+    unable: Sequence[Selftest]
     modules: Mapping[str, str]
     lacking: Mapping[str, Sequence[str]]
     kept: Path
@@ -58,7 +58,7 @@ def compare_variants(
     programs = [held_against(program, options) for program in chosen(tests.programs, names)]
     kept = root / f"kselftest-{new_run_name()}"
 
-    def run(program: Program, variant: str, number: int) -> Results:
+    def run(program: Selftest, variant: str, number: int) -> Results:
         ran = guest.run(lab, variant, program, tests)
         folder = kept / variant / program.collection
         folder.mkdir(parents=True, exist_ok=True)

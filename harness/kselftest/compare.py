@@ -14,10 +14,10 @@ from harness.kselftest.ktap import Outcome, TestResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from harness.kselftest.programs import Program
+    from harness.kselftest.programs import Selftest
 
     Results = Mapping[str, TestResult]
-    Run = Callable[[Program, str, int], Results]
+    Run = Callable[[Selftest, str, int], Results]
     """From a program, a variant and the round (from 1) to the tests' results."""
 
 BEFORE, AFTER = "baseline", "isolated"
@@ -39,7 +39,7 @@ class State(Enum):
 class Compared:
     """A program's rounds on both variants, in order."""
 
-    program: Program
+    program: Selftest
     before: list[Results] = field(default_factory=list)
     after: list[Results] = field(default_factory=list)
 
@@ -85,7 +85,7 @@ def judge(before: Sequence[Outcome], after: Sequence[Outcome]) -> State:
 
 
 def compare(
-    programs: Sequence[Program],
+    programs: Sequence[Selftest],
     run: Run,
     *,
     rounds: int,
@@ -108,7 +108,7 @@ def compare(
 
 
 def _rounds(
-    compared: Mapping[Program, Compared],
+    compared: Mapping[Selftest, Compared],
     run: Run,
     numbers: Sequence[int],
     *,

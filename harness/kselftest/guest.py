@@ -25,7 +25,7 @@ from harness.witness.reader import Witness
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from harness.kselftest.programs import Program, Selftests
+    from harness.kselftest.programs import Selftest, Selftests
     from harness.lab.lab import Lab
     from harness.vm.spec import MachineSpec
 
@@ -57,7 +57,7 @@ class Ran:
     seconds: float
 
 
-def run(lab: Lab, variant: str, program: Program, tests: Selftests) -> Ran:
+def run(lab: Lab, variant: str, program: Selftest, tests: Selftests) -> Ran:
     """Run a program to its end or its deadline. What ends the machine is a result as well."""
     start = time.monotonic()
     output, status = "", None
@@ -113,7 +113,7 @@ def _make_ready(lab: Lab, variant: str, machine: Machine) -> None:
         SwapDevice(attacker, pages=SWAP_PAGES)
 
 
-def _place(attacker: Attacker, program: Program, tests: Selftests) -> None:
+def _place(attacker: Attacker, program: Selftest, tests: Selftests) -> None:
     folder = _FOLDER
     attacker.mkdir(folder)
     for name in program.collection.split("/"):
@@ -129,7 +129,7 @@ def _place(attacker: Attacker, program: Program, tests: Selftests) -> None:
             attacker.write_file(f"{folder}/{path.name}", path.read_bytes(), mode=mode)
 
 
-def _start(attacker: Attacker, program: Program) -> int:
+def _start(attacker: Attacker, program: Selftest) -> int:
     """Start it in a session of its own, its output in a file: a pipe could fill."""
     attacker.write_file(_OUTPUT, b"", mode=0o600)
     name = program.name.rpartition("/")[2]

@@ -4,26 +4,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from elftools.elf.elffile import ELFFile
-from filelock import FileLock
 
-from harness.cache.integrity import is_sealed, seal
+from harness.cache.notes import write_note
+from harness.cache.places import KSELFTESTS
+from harness.cache.store import Store
 from harness.host.commands import output_of
 from harness.host.errors import UserError
 from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
 from harness.kernel.build.make import RECIPE, VARIABLES, make
 from harness.kernel.build.toolchain import toolchain
 from harness.kernel.series.series import load_series
-from harness.kernel.source.source import find_source, write_json
+from harness.kernel.source.source import find_source
 from harness.kernel.source.tree import BuildTree, prepare
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ _FAILED = re.compile(r"\*\*\* \[.*/kselftest/(\S+)\] Error")
 
 
 @dataclass(frozen=True)
-class Program:
+class Selftest:
     """A test program: `<collection>/<file>`, and why it cannot run in a guest, if it cannot."""
 
     name: str
@@ -116,10 +115,10 @@ class Selftests:
     """
 
     folder: Path
-    programs: tuple[Program, ...]
+    programs: tuple[Selftest, ...]
     options: Mapping[str, frozenset[str]]
 
-    def files(self, program: Program) -> Iterator[Path]:
+    def files(self, program: Selftest) -> Iterator[Path]:
         """Yield the files that the guest needs for a program: itself, and the folder's data.
 
         A script may run any other program of the folder, so it gets all of them.
@@ -131,25 +130,28 @@ class Selftests:
                 yield path
 
 
+class _Listed(msgspec.Struct):
+    """The note about what was built."""
+
+    programs: dict[str, str]
+    """By program, why it cannot run in a guest; empty if it can."""
+
+    options: dict[str, list[str]]
+    """By collection, the kernel options that it asks for, without their prefix."""
+
+
 def selftests(line: str, *, progress: Callable[[str], None]) -> Selftests:
     """Find the programs of a kernel line in the cache, or build them. Raises UserError."""
-    base = cache_dir() / "kselftests"
-    place = base / _key(line)
-    if not is_sealed(place):
-        base.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{base}.lock", timeout=_LOCK_SECONDS):
-            if not is_sealed(place):  # another process has made it meanwhile
-                shutil.rmtree(place, ignore_errors=True)
-                _make(line, place, progress=progress)
-    os.utime(place)
-    listed = json.loads((place / _LIST).read_text())
+    store = Store(KSELFTESTS.path(), seconds=_LOCK_SECONDS, kept=_KEPT)
+    place = store.find_or_make(_key(line), lambda new: _make(line, new, progress=progress))
+    listed = msgspec.json.decode((place / _LIST).read_bytes(), type=_Listed)
     return Selftests(
         place,
         tuple(
-            Program(name, NOT_RUN.get(name, obstacle))
-            for name, obstacle in listed["programs"].items()
+            Selftest(name, NOT_RUN.get(name, obstacle))
+            for name, obstacle in listed.programs.items()
         ),
-        {name: frozenset(options) for name, options in listed["options"].items()},
+        {name: frozenset(options) for name, options in listed.options.items()},
     )
 
 
@@ -174,32 +176,24 @@ def _library(name: str) -> Path:
     return path
 
 
-def _make(line: str, place: Path, *, progress: Callable[[str], None]) -> None:
-    """Build in a folder that is gone afterwards, and keep what a guest needs."""
-    cache = cache_dir()
-    stale = sorted(place.parent.glob("*/"), key=lambda path: path.stat().st_mtime_ns)
-    for path in stale[: 1 - _KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as scratch:
-        tree = BuildTree(Path(scratch))
-        prepare(
-            tree,
-            source=find_source(line, cache=cache),
-            series=load_series(line, patches=KERNEL_PATCHES),
-            progress=progress,
-            members=MEMBERS,
-        )
-        progress("kselftest: compiling")
-        make(tree, ["headers"])
-        flags = f"USERLDFLAGS={_FLAGS} {compile_line_buffered(Path(scratch))}"
-        targets = ["all", f"TARGETS={' '.join(COLLECTIONS)}", flags]
-        # One that does not compile must not keep the others from it.
-        make(tree, ["--keep-going", *targets], folder=SELFTESTS)
-        new = Path(scratch) / "kept"
-        _collect(tree, new)
-        shutil.copyfile(tree.log, new / "build.log")
-        seal(new)
-        new.rename(place)
+def _make(line: str, new: Path, *, progress: Callable[[str], None]) -> None:
+    """Build in the scratch folder beside `new`, and keep what a guest needs."""
+    tree = BuildTree(new.parent)
+    prepare(
+        tree,
+        source=find_source(line, cache=cache_dir()),
+        series=load_series(line, patches=KERNEL_PATCHES),
+        progress=progress,
+        members=MEMBERS,
+    )
+    progress("kselftest: compiling")
+    make(tree, ["headers"])
+    flags = f"USERLDFLAGS={_FLAGS} {compile_line_buffered(tree.root)}"
+    targets = ["all", f"TARGETS={' '.join(COLLECTIONS)}", flags]
+    # A program that does not compile must not keep make from the others.
+    make(tree, ["--keep-going", *targets], folder=SELFTESTS)
+    _collect(tree, new)
+    shutil.copyfile(tree.log, new / "build.log")
 
 
 def compile_line_buffered(folder: Path) -> Path:
@@ -232,7 +226,7 @@ def _collect(tree: BuildTree, new: Path) -> None:
             _copy_data(built / collection, target)
             shutil.copy(tree.source / SELFTESTS / collection / "Makefile", target)  # exec's data
     options = {name: _options(tree.source / SELFTESTS / name / "config") for name in COLLECTIONS}
-    write_json(new / _LIST, {"programs": listed, "options": options})
+    write_note(new / _LIST, _Listed(listed, options))
 
 
 def _options(config: Path) -> list[str]:
@@ -292,7 +286,7 @@ def causes(log: str) -> dict[str, str]:
     return causes
 
 
-def held_against(program: Program, options: Container[str]) -> Program:
+def held_against(program: Selftest, options: Container[str]) -> Selftest:
     """Return the program as a kernel of these options can run it: with an obstacle, or without."""
     lacking = [option for option in NEEDS.get(program.name, ()) if option not in options]
     if not lacking or program.obstacle:
@@ -300,7 +294,7 @@ def held_against(program: Program, options: Container[str]) -> Program:
     return replace(program, obstacle=f"the kernel lacks {', '.join(lacking)}")
 
 
-def chosen(programs: Iterable[Program], names: Iterable[str]) -> list[Program]:
+def chosen(programs: Iterable[Selftest], names: Iterable[str]) -> list[Selftest]:
     """Return the programs that were named, by themselves or by their collection; all if none was.
 
     Raises UserError for a name that is neither.

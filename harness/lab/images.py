@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.guests.initramfs import GuestImage, guest_image
 from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.scenarios.registry import unmet
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def boot_images(
     found = {}
     # The line's own come first: the other builds start from its objects.
     for flavour in sorted({"", *(variant.flavour for variant in variants)}):
-        kernel = kernel_image(line, flavour=flavour, step=step, progress=progress, choice=choice)
+        request = BuildRequest(line, flavour=flavour, step=step, choice=choice)
+        kernel = kernel_image(request, progress=progress)
         check_needs(kernel, (variant for variant in variants if variant.flavour == flavour))
         found[flavour] = BootImages(kernel, guest_image(kernel, progress=progress))
     return found

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from harness.host.files import write_atomically
 from harness.model.verdict import Verdict
 from harness.report.text import explain, visible
 
@@ -24,12 +25,8 @@ def write_junit(path: Path, results: Iterable[Result], *, rerun: Callable[[Resul
     for name, members in groupby(by_suite, key=_suite_name):
         root.append(_suite(name, list(members), rerun))
     ElementTree.indent(root)
-    scratch = path.with_name(f".{path.name}")
-    try:
-        ElementTree.ElementTree(root).write(scratch, encoding="utf-8", xml_declaration=True)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    write_atomically(path, content)
 
 
 def _suite_name(result: Result) -> str:

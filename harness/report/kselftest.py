@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.kselftest.command import Comparison
-    from harness.kselftest.programs import Program
+    from harness.kselftest.programs import Selftest
 
 _STYLES = {
     State.REGRESSION: "bold red",
@@ -59,7 +59,7 @@ def print_comparison(out: Console, comparison: Comparison) -> None:
     out.print(summary(compared, unable))
 
 
-def summary(compared: Sequence[Compared], unable: Sequence[Program]) -> str:
+def summary(compared: Sequence[Compared], unable: Sequence[Selftest]) -> str:
     """Return the last line: tests, programs, and how many there are of each difference."""
     states = Counter(one.state(test) for one in compared for test in one.tests)
     parts = [f"{states[State.SAME]} the same", plural(states[State.REGRESSION], "regression")]

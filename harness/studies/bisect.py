@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import BISECT
 from harness.host.errors import DoesNotBuild, UserError
-from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, PACKAGE, cache_dir
+from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, PACKAGE
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure, variants_needed
-from harness.kernel.source.source import read_json, write_json
 from harness.model.verdict import Verdict
 from harness.results.result_line import ResultLine, line_of
 from harness.run.pool import Ended, Failed, Pool
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 LIBRARY = "kernel/usermode_driver_mgmt.c"
-"""What the witness stands on: no step without it can be asked anything."""
+"""A file of the library, which the witness needs: steps without it cannot be tried."""
 
 ISOLATION = "include/linux/umd_isolation.h"
-"""What the first commit that isolates brings."""
+"""A file of the first commit that isolates."""
 
 
 class Steps(Protocol):
@@ -126,14 +125,14 @@ class LineSteps:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step that was tried: what its cells gave, or `why` it can tell nothing."""
+class TriedStep:
+    """A step that was tried: the results of its cells, or `why` there are none."""
 
     number: int
     found: Mapping[Cell, ResultLine] = field(default_factory=dict)
     why: str = ""
 
-    def changed(self, other: Step) -> list[Cell]:
+    def changed(self, other: TriedStep) -> list[Cell]:
         """Return the cells whose verdicts differ from those of a step before it."""
         return [
             cell
@@ -143,15 +142,15 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The last step before the change, and the first one after: one commit apart, or nearly so.
+class Change:
+    """The last tried step before the change of a verdict, and the first one after it.
 
-    Those between, if there are any, were `skipped`: each could be the one.
+    Steps between them were `skipped`; each of their commits may have made the change.
     """
 
-    before: Step
-    after: Step
-    skipped: tuple[Step, ...]
+    before: TriedStep
+    after: TriedStep
+    skipped: tuple[TriedStep, ...]
 
 
 def step_of(steps: Steps, text: str) -> int:
@@ -187,15 +186,15 @@ def _by_subject(steps: Steps, text: str) -> int:
 
 
 def bisect(
-    good: int, bad: int, tried: Callable[[int], Step], *, say: Callable[[Step], None]
-) -> Finding:
+    good: int, bad: int, tried: Callable[[int], TriedStep], *, say: Callable[[TriedStep], None]
+) -> Change:
     """Find the change between two steps, whichever comes first; `say` takes each that was tried.
 
     With several cells it is the first step at which any of them differs from the earlier end,
     if none of them changes back. Raises UserError where there is no change to be found.
     """
 
-    def taken(number: int) -> Step:
+    def taken(number: int) -> TriedStep:
         step = tried(number)
         say(step)
         return step
@@ -207,7 +206,7 @@ def bisect(
             hint="choose other cells with -k, or other ends with --good and --bad",
         )
     before, after = start, end
-    skipped: dict[int, Step] = {}
+    skipped: dict[int, TriedStep] = {}
     while number := _middle(before.number, after.number, skipped):
         step = taken(number)
         if step.why:
@@ -217,10 +216,10 @@ def bisect(
         else:
             before = step
     between = (skipped[one] for one in sorted(skipped) if before.number < one < after.number)
-    return Finding(before, after, tuple(between))
+    return Change(before, after, tuple(between))
 
 
-def _end(step: Step) -> Step:
+def _end(step: TriedStep) -> TriedStep:
     if step.why:
         raise UserError(
             f"step {step.number} is one of the ends, and tells nothing: {step.why}",
@@ -247,26 +246,26 @@ class Trials:
     files: Sequence[Path] = ()
     """Files of scenarios that are not the harness's own."""
 
-    def __call__(self, number: int) -> Step:
+    def __call__(self, number: int) -> TriedStep:
         """Try one step. Raises UserError for what would stop every other as well."""
         variants = variants_needed(self.corpus, self.cells)
         note = self._note(self.steps.key(number, variants))
-        known = _noted(note)
+        known = read_note(note, dict[str, ResultLine]) or {}
         missing = [cell for cell in self.cells if cell.id not in known]
         if missing:
             try:
                 lab = self.steps.lab(number, variants, self._telling(number))
             except DoesNotBuild as error:
-                return Step(number, why=f"it does not build: {error}")
+                return TriedStep(number, why=f"it does not build: {error}")
             found = self._run(lab, missing, number)
             known |= {
                 cell.id: one for cell, one in found.items() if one.verdict is not Verdict.ERROR
             }
-            write_json(note, msgspec.to_builtins(known))
+            write_note(note, known)
             for cell, one in found.items():
                 if one.verdict is Verdict.ERROR:
-                    return Step(number, why=f"{cell.id} gave no conclusion: {one.detail}")
-        return Step(number, {cell: known[cell.id] for cell in self.cells})
+                    return TriedStep(number, why=f"{cell.id} gave no conclusion: {one.detail}")
+        return TriedStep(number, {cell: known[cell.id] for cell in self.cells})
 
     def _run(self, lab: CellRunner, cells: Sequence[Cell], number: int) -> dict[Cell, ResultLine]:
         needed = closure(self.corpus, cells)
@@ -290,22 +289,14 @@ class Trials:
     def _note(self, key: str) -> Path:
         """Return where a step's verdicts are noted: under the kernels and what asks them."""
         digest = hashlib.sha256(f"{key} {self._asking}".encode())
-        return cache_dir() / "bisect" / f"{digest.hexdigest()[:32]}.json"
+        return BISECT.path() / f"{digest.hexdigest()[:32]}.json"
 
     @cached_property
     def _asking(self) -> str:
-        """A hash of the harness, the guest's programs, and the files of further scenarios."""
+        """A hash of the harness, the guest's programs, and the user's scenario files."""
         ours = [*PACKAGE.rglob("*.py"), *GUEST_IMAGES.rglob("*.[ch]")]
         digest = hashlib.sha256()
         for path in (*sorted(ours), *self.files):
             content = path.read_bytes()
             digest.update(f"{path.name} {len(content)}\n".encode() + content)
         return digest.hexdigest()
-
-
-def _noted(note: Path) -> dict[str, ResultLine]:
-    """Return what was noted of each cell, by its id; nothing where there is no whole note."""
-    try:
-        return msgspec.convert(read_json(note), dict[str, ResultLine])
-    except msgspec.ValidationError:
-        return {}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from harness.report.comparison_report import told
 
 if TYPE_CHECKING:
-    from harness.studies.bisect import Finding, Step, Steps
+    from harness.studies.bisect import Change, Steps, TriedStep
 
 
-def story(step: Step, steps: Steps) -> str:
+def story(step: TriedStep, steps: Steps) -> str:
     """Return a step's heading and a line for each of its cells."""
     last = f"up to “{steps.subject(step.number)}”" if step.number else "without any commit"
     lines = [f"step {step.number} of {steps.last}, {last}:"]
@@ -22,7 +22,7 @@ def story(step: Step, steps: Steps) -> str:
     return "\n".join(lines)
 
 
-def conclusion(finding: Finding, steps: Steps) -> str:
+def conclusion(finding: Change, steps: Steps) -> str:
     """Return the commit that was found, its message and what it changes.
 
     Where steps were skipped, it is those that are left, as `git bisect` has it.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from harness.cache.places import BUILD
 from harness.host.errors import UserError
-from harness.host.paths import cache_dir
 from harness.kernel.source.tree import BuildTree
 from harness.surface.openings import functions, openings
 from harness.surface.review import REVIEWED
@@ -75,7 +75,7 @@ def added_by_series(line: str, facts: Facts) -> list[Addition]:
 
 def _sources(line: str) -> tuple[dict[str, str], dict[str, str]]:
     """The texts of all kernel files that the series changes: without it, and with it."""
-    tree = BuildTree(cache_dir() / "build" / line)
+    tree = BuildTree(BUILD.path() / line)
     if not tree.source.is_dir():
         raise UserError(
             f"the build tree of {line} is gone",

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+import msgspec
 
+from harness.cache.locks import locked
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import BUILD, SURFACE
 from harness.host.errors import UserError, VmLost
-from harness.host.paths import cache_dir
-from harness.kernel.source.source import read_json, write_json
 from harness.kernel.source.tree import BuildTree
 from harness.surface.graph import read_symbols
 from harness.surface.hooks import DEFINITIONS
@@ -44,6 +45,13 @@ class Facts:
     functions: frozenset[str]
 
 
+class _Noted(msgspec.Struct):
+    """The note about what the routes found that need no guest."""
+
+    routes: dict[str, dict[str, str]]
+    functions: list[str]
+
+
 def facts_of_tree(path: Path, *, progress: Callable[[str], None]) -> Facts:
     """Search a tree of the user's, which is built. Raises UserError."""
     tree = built_tree(path)
@@ -67,7 +75,7 @@ def facts_of_line(lab: Lab, *, progress: Callable[[str], None]) -> Facts:
 
 def line_tree(line: str, image: KernelImage) -> KernelTree:
     """The build tree that an image came from. Raises UserError if it is not that any more."""
-    tree = BuildTree(cache_dir() / "build" / line)
+    tree = BuildTree(BUILD.path() / line)
     built = tree.objects / "System.map"
     if (
         not (tree.objects / "vmlinux").is_file()
@@ -85,7 +93,8 @@ def _static(
     tree: KernelTree, key: str, *, progress: Callable[[str], None], name: str = ""
 ) -> Facts:
     """What the routes find that need no guest."""
-    with FileLock(f"{_place(key)}.lock", timeout=_WAIT_SECONDS):
+    place = SURFACE.path()
+    with locked(place.with_name(f"{place.name}.lock"), seconds=_WAIT_SECONDS):
         if kept := _kept(key):
             return Facts(name or tree.name, kept.routes, kept.functions)
         found = {}
@@ -93,23 +102,21 @@ def _static(
             if route.find:
                 progress(f"surface: {route.title}")
                 found[route.name] = route.find(tree)
-        functions = sorted(set(read_symbols(tree.vmlinux).functions.values()))
-        write_json(_place(key), {"routes": found, "functions": functions})
-    return Facts(name or tree.name, found, frozenset(functions))
+        functions = frozenset(read_symbols(tree.vmlinux).functions.values())
+        write_note(_place(key), _Noted(found, sorted(functions)))
+    return Facts(name or tree.name, found, functions)
 
 
 def _kept(key: str) -> Facts | None:
-    note = read_json(_place(key))
-    if not isinstance(note, dict):
-        return None
-    return Facts("", note["routes"], frozenset(note["functions"]))
+    note = read_note(_place(key), _Noted)
+    return None if note is None else Facts("", note.routes, frozenset(note.functions))
 
 
 def nodes_of(lab: Lab, *, progress: Callable[[str], None]) -> Mapping[str, str]:
     """The files of a guest of a line, with their modes. Raises UserError."""
     place = _place(f"{lab.image.key}{lab.guest.key}{NODES}")
-    if isinstance(note := read_json(place), dict):
-        return note
+    if (noted := read_note(place, dict[str, str])) is not None:
+        return noted
     progress("surface: listing the files of a guest")
     for tries_left in reversed(range(_TRIES)):
         try:
@@ -118,7 +125,7 @@ def nodes_of(lab: Lab, *, progress: Callable[[str], None]) -> Mapping[str, str]:
         except VmLost as lost:
             if not tries_left:
                 raise UserError(f"no guest listed its files: {lost}", hint="try again") from lost
-    write_json(place, found)
+    write_note(place, found)
     return found
 
 
@@ -127,9 +134,7 @@ def _place(key: str) -> Path:
     total = hashlib.sha256(key.encode())
     for name in _CODE:
         total.update((Path(__file__).parent / name).read_bytes())
-    place = cache_dir() / "surface" / f"{total.hexdigest()[:32]}.json"
-    place.parent.mkdir(exist_ok=True)
-    return place
+    return SURFACE.path() / f"{total.hexdigest()[:32]}.json"
 
 
 def _digest_of(tree: KernelTree) -> str:

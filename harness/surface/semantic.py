@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import SURFACE
 from harness.host.commands import output_of
 from harness.host.errors import UserError
-from harness.host.paths import cache_dir
-from harness.kernel.source.source import read_json, write_json
 
 if TYPE_CHECKING:
     import re
@@ -46,9 +46,8 @@ def search(tree: KernelTree, patch: str, *, worth: re.Pattern[str]) -> list[Matc
     """
     files = [name for name in tree.compiled if worth.search(tree.text(name))]
     rules = Path(__file__).parent / patch
-    note = cache_dir() / "surface" / f"{_digest(rules.read_text())}.json"
-    known = read_json(note)
-    found: dict[str, list[list[str]]] = known if isinstance(known, dict) else {}
+    note = SURFACE.path() / f"{_digest(rules.read_text())}.json"
+    found = read_note(note, dict[str, list[list[str]]]) or {}
     keys = {name: _digest(name, tree.text(name)) for name in files}
     unknown = [name for name, key in keys.items() if key not in found]
     shares = [share for i in range(_processes()) if (share := unknown[i :: _processes()])]
@@ -58,7 +57,7 @@ def search(tree: KernelTree, patch: str, *, worth: re.Pattern[str]) -> list[Matc
         for fields in (fields for output in outputs for fields in _fields(output)):
             found[keys[fields[_FILE]]].append(fields)
     if unknown:
-        write_json(note, found)
+        write_note(note, found)
     return sorted((_match(f) for name in files for f in found[keys[name]]), key=_place)
 
 

@@ -4,27 +4,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+from harness.cache.notes import read_note, write_note
 from harness.host.errors import UserError
 from harness.host.paths import CHECKOUT, cache_dir
 from harness.vm.demotion import demotion
-from harness.vm.qemu import QEMU, qemu_identity
+from harness.vm.qemu import QEMU, Identity, qemu_identity
 
 SECONDS = 10
 SOURCE = CHECKOUT / "guest-images" / "probe" / "probe.S"
 KVM = Path("/dev/kvm")
 
 SUCCESS = 0x15 << 1 | 1
-"""What isa-debug-exit makes of the byte that the probe writes: no failure exits with this."""
+"""QEMU's exit status for the byte that the probe writes to isa-debug-exit. No failure has it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Accelerator:
     reason: str
 
     def open(self, stack: ExitStack) -> tuple[list[str], list[int]]:
-        """QEMU's arguments, and the descriptors it must inherit: the device is root's, QEMU not."""
+        """Return QEMU's arguments and the descriptors to inherit: QEMU may not open the device."""
         if self.name != "kvm":
             return ["-accel", self.name], []
         fd = os.open(KVM, os.O_RDWR)
@@ -56,9 +57,9 @@ def _build(rom: Path) -> None:
 
 
 def _time(name: str, rom: Path) -> tuple[float, str]:
-    """Run the probe's guest twice, for the machine may be busy: the better seconds of the two.
+    """Run the probe's guest twice, since the host may be busy.
 
-    And what went wrong; empty if it ended as it should.
+    Return the shorter time in seconds, and why it failed; empty if it succeeded.
     """
     seconds, failure = _run(name, rom)
     if not failure:
@@ -118,25 +119,39 @@ def measure() -> Accelerator:
     return Accelerator("kvm", "a guest ran under it, faster than under TCG")
 
 
+class _Circumstances(NamedTuple):
+    """What decides which accelerator works."""
+
+    boot_id: str
+    qemu: Identity
+    kvm_opens: bool
+    probe: str
+    """The hash of the probe's source."""
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """The note about the last measurement."""
+
+    circumstances: _Circumstances
+    accelerator: Accelerator
+
+
 @cache
 def accelerator() -> Accelerator:
-    """What `measure` found, remembered until the machine boots again or QEMU, access, or the
-    probe itself change.
+    """Return what `measure` found, remembered until the host boots or QEMU, access or probe change.
+
+    Raises UserError.
     """
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     openable = os.access(KVM, os.R_OK | os.W_OK)
     source = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
-    circumstances = [boot, *qemu_identity(), openable, source]
+    now = _Circumstances(boot, qemu_identity(), openable, source)
     memory = cache_dir() / "accelerator.json"
-    try:
-        remembered = json.loads(memory.read_text())
-        if remembered["circumstances"] == circumstances:
-            return Accelerator(**remembered["accelerator"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # nothing remembered, or nothing usable: measure
+    remembered = read_note(memory, _Remembered)
+    if remembered is not None and remembered.circumstances == now:
+        return remembered.accelerator
     found = measure()
-    with suppress(OSError):  # it only saves time
-        memory.write_text(
-            json.dumps({"circumstances": circumstances, "accelerator": asdict(found)})
-        )
+    with suppress(OSError):  # the note only saves time
+        write_note(memory, _Remembered(now, found))
     return found

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.cache.notes import read_note, write_note
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
 
@@ -50,18 +51,22 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The note about the QEMU that was asked last."""
+
+    identity: Identity
+    version: tuple[int, int]
+
+
 def _version(identity: Identity) -> tuple[int, ...]:
     memory = cache_dir() / "qemu.json"
-    try:
-        remembered = json.loads(memory.read_text())
-        if remembered["identity"] == list(identity):
-            major, minor = remembered["version"]
-            return int(major), int(minor)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # there is no cached version, or an unusable one: run QEMU
+    remembered = read_note(memory, _Asked)
+    if remembered is not None and remembered.identity == identity:
+        return remembered.version
     version = _ask(identity[0])
-    with suppress(OSError):  # the cached version only saves time
-        memory.write_text(json.dumps({"identity": identity, "version": version}))
+    with suppress(OSError):  # the note only saves time
+        write_note(memory, _Asked(identity, version))
     return version
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A private directory per machine, gone with it; those of runs that died are swept up."""
+"""A private directory per machine, removed with it. Directories of dead runs are swept up."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from harness.cache.places import MACHINES
 from harness.host.errors import is_full, mendable
-from harness.host.paths import cache_dir
 from harness.vm.demotion import give_to_qemu
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def work_directory() -> Iterator[Path]:
 
 def _new() -> tuple[Path, int]:
     """Make a directory and lock it."""
-    base = cache_dir() / "machines"
+    base = MACHINES.path()
     base.mkdir(parents=True, exist_ok=True)
-    # Between a directory's making and its locking nobody may take it for a dead run's.
+    # A directory without its lock looks like a dead run's, so no other process may sweep now.
     with FileLock(base / ".lock", timeout=_SECONDS):
         _sweep(base)
         path = Path(tempfile.mkdtemp(dir=base))
@@ -58,14 +58,14 @@ def _new() -> tuple[Path, int]:
 
 def sweep() -> None:
     """Remove the directories of machines whose process died without doing so."""
-    base = cache_dir() / "machines"
+    base = MACHINES.path()
     base.mkdir(parents=True, exist_ok=True)
     with FileLock(base / ".lock", timeout=_SECONDS):
         _sweep(base)
 
 
 def _lock(path: Path, flags: int) -> int:
-    """Lock a directory's lock file. It lies in QEMU's reach, so no link is followed."""
+    """Lock a directory's lock file. QEMU can write there, so no link is followed."""
     fd = os.open(path / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,5 +82,5 @@ def _sweep(base: Path) -> None:
         except BlockingIOError:
             continue  # the machine lives
         except OSError:
-            pass  # half removed, or QEMU meddled with its lock: nothing to keep
+            pass  # half removed, or QEMU changed its lock: nothing to keep
         shutil.rmtree(path, ignore_errors=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
 SECONDS = 300
-LEFTOVERS = ("machines/*/", "states/*/.unfinished-*", "guests/.new-*", "images/.*.new")
+LEFTOVERS = ("machines/*/", "states/*/.new-*", "guests/.new-*", "images/.new-*", "boots/.new-*")
 
 
 @dataclass(frozen=True)

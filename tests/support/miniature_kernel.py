@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.host.paths import cache_dir
+from harness.kernel.build.plan import Workspace
 from harness.kernel.source.source import checks_tree, find_source
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class Miniature:
     sources: Path
     patches: Path
     cache: Path
+
+    @property
+    def workspace(self) -> Workspace:
+        """The three for a build, whatever space there is."""
+        return Workspace(self.cache, self.patches, self.sources, free_space=0)
 
     @property
     def built(self) -> Path:

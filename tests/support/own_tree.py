@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from miniature_kernel import FILES, LINE, MAKEFILE, Miniature, make_miniature, write_files
 
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.kernel.choice.choice import LIBRARY, KernelChoice
 
 if TYPE_CHECKING:
@@ -84,15 +85,8 @@ class Own:
         """Build what `choice` chooses."""
         choice = self.choice(**options)
         self.said.clear()
-        return kernel_image(
-            choice.name,
-            progress=self.said.append,
-            patches=self.mini.patches,
-            cache=self.mini.cache,
-            sources=self.mini.sources,
-            free_space=0,
-            choice=choice,
-        )
+        request = BuildRequest(choice.name, choice=choice)
+        return kernel_image(request, progress=self.said.append, workspace=self.mini.workspace)
 
     @property
     def compiled(self) -> set[str]:

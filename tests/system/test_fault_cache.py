@@ -21,6 +21,7 @@ from harness.cache.integrity import SEAL
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.vm.states import saved_state
 
 if TYPE_CHECKING:
@@ -133,12 +134,7 @@ def test_a_damaged_kernel_image_is_built_again(
     def build() -> Path:
         said.clear()
         return kernel_image(
-            "6.12",
-            progress=said.append,
-            patches=mini.patches,
-            cache=mini.cache,
-            sources=mini.sources,
-            free_space=0,
+            BuildRequest("6.12"), progress=said.append, workspace=mini.workspace
         ).directory
 
     image = build()
@@ -182,7 +178,7 @@ def test_what_killed_runs_left_is_swept(place: Place, lab: Lab) -> None:
     """With the next thing of its kind that is made."""
     shutil.rmtree(place.own("guests", lab.guest.key))
     left = [
-        place.cache / "states/6.12-baseline/.unfinished-x",
+        place.cache / "states/6.12-baseline/.new-x",
         place.cache / "guests/.new-x",
         place.cache / "machines/x",
     ]

@@ -18,6 +18,7 @@ from miniature_kernel import make_miniature
 
 import harness
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -121,14 +122,7 @@ def test_a_build_after_the_clock_went_back(tmp_path: Path) -> None:
     mini = make_miniature(tmp_path)
 
     def build() -> bytes:
-        image = kernel_image(
-            "6.12",
-            progress=said.append,
-            patches=mini.patches,
-            cache=mini.cache,
-            sources=mini.sources,
-            free_space=0,
-        )
+        image = kernel_image(BuildRequest("6.12"), progress=said.append, workspace=mini.workspace)
         return image.bzimage.read_bytes()
 
     said: list[str] = []

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from vm_machines import Machines, machines
 
 from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.vm.states import saved_state
 
 if TYPE_CHECKING:
@@ -32,14 +34,9 @@ MIB = 1024  # KiB
 
 
 def build(mini: Miniature, cache: Path) -> Path:
-    return kernel_image(
-        "6.12",
-        progress=lambda _: None,
-        patches=mini.patches,
-        cache=cache,
-        sources=mini.sources,
-        free_space=0,
-    ).directory
+    workspace = replace(mini.workspace, cache=cache)
+    request = BuildRequest("6.12")
+    return kernel_image(request, progress=lambda _: None, workspace=workspace).directory
 
 
 @pytest.mark.parametrize("stage", ["unpacking", "applying", "compiling"])

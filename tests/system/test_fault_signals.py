@@ -37,12 +37,13 @@ from pathlib import Path
 from harness.cli.main import main
 from harness.run import provenance
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest, Workspace
 
 @contextmanager
 def open_lab(*arguments, corpus, engine):
     sources, patches, cache = map(Path, {paths!r})
-    kernel_image("6.12", progress=arguments[-1], patches=patches, cache=cache, sources=sources,
-                 free_space=0)
+    workspace = Workspace(cache, patches, sources, free_space=0)
+    kernel_image(BuildRequest("6.12"), progress=arguments[-1], workspace=workspace)
     yield
 
 provenance.open_lab = open_lab

@@ -46,7 +46,7 @@ def test_two_runs_from_nothing(place: Place, lab: Lab) -> None:
 def test_a_run_takes_over_from_one_that_was_killed(place: Place) -> None:
     """In the middle of making what the other waits for."""
     first = place.start_run(*CELLS)
-    wait_for(lambda: list(place.cache.glob("states/*/.unfinished-*")), first)
+    wait_for(lambda: list(place.cache.glob("states/*/.new-*")), first)
     second = place.start_run(*CELLS)
     wait_for(lambda: list(place.results.glob("2*/run.json"))[1:], second)
     first.kill()

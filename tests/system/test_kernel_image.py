@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.model.variants import VARIANTS
 from harness.scenarios import SCENARIOS
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def image() -> KernelImage:
-    return kernel_image("6.12", progress=lambda _: None)
+    return kernel_image(BuildRequest("6.12"), progress=lambda _: None)
 
 
 # A first build takes under 15 minutes on two cores; the machine may be busy.
@@ -31,7 +32,7 @@ def test_the_image_is_whole(image: KernelImage) -> None:
 
 def test_nothing_changed_is_found_without_a_build(image: KernelImage) -> None:
     said: list[str] = []
-    assert kernel_image("6.12", progress=said.append) == image
+    assert kernel_image(BuildRequest("6.12"), progress=said.append) == image
     assert said == []
 
 

@@ -14,7 +14,7 @@ from harness.kselftest.command import compare_variants
 from harness.kselftest.compare import AFTER, BEFORE, compare
 from harness.kselftest.guest import MACHINE
 from harness.kselftest.ktap import EXIT, Outcome
-from harness.kselftest.programs import Program, Selftests
+from harness.kselftest.programs import Selftest, Selftests
 from harness.report.kselftest import has_regression
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.kselftest.compare import Results
     from harness.lab.lab import Lab
 
-OWN = Program("own/test.sh")
+OWN = Selftest("own/test.sh")
 
 
 def script(folder: Path, body: str) -> Selftests:
@@ -77,7 +77,7 @@ def test_what_isolation_broke_would_be_seen(lab: Lab, tmp_path: Path) -> None:
         "grep -q umd_isolation=on /proc/cmdline && not=not\necho $not ok 1 as ever",
     )
 
-    def run(program: Program, variant: str, _: int) -> Results:
+    def run(program: Selftest, variant: str, _: int) -> Results:
         return guest.run(lab, variant, program, tests).results
 
     compared = compare([OWN], run, rounds=3, jobs=1, progress=lambda _: None)

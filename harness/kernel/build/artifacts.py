@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is taken out of a finished build tree into a kernel image."""
+"""The files of a finished build tree that a kernel image keeps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
 
     `witness-undefined.txt` and `error-injection.txt` are for the check that the witness calls
     nothing that root may make fail, `witness-functions.txt` for the host to look after its code
-    (architecture, rule 1).
+    (rule 1).
     """
     bzimage, vmlinux = tree.objects / "arch/x86/boot/bzImage", tree.objects / "vmlinux"
     collect_built(tree.objects, folder, bzimage=bzimage, vmlinux=vmlinux, handlers=handlers)
@@ -39,12 +39,12 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
 def collect_built(
     objects: Path, folder: Path, *, bzimage: Path, vmlinux: Path, handlers: Sequence[str]
 ) -> None:
-    """Copy what lies in a folder that a kernel was built in. Raises UserError."""
+    """Copy these from a folder in which a kernel was built. Raises UserError."""
     shutil.copyfile(bzimage, folder / "bzImage")
     _keep_vmlinux(vmlinux, folder / "vmlinux")
     shutil.copyfile(objects / "System.map", folder / "System.map")
     shutil.copyfile(objects / ".config", folder / "config")
-    for module in _modules(objects):
+    for module in modules_of(objects):
         shutil.copyfile(module, folder / module.name)
     (folder / "handlers").mkdir()
     for handler in handlers:
@@ -64,7 +64,7 @@ def collect_built(
 
 
 def _keep_vmlinux(vmlinux: Path, target: Path) -> None:
-    """Copy what debuggers ask for, at half the size: the tree will have that of another kernel."""
+    """Copy vmlinux for debuggers, at half the size. The next build overwrites the tree's own."""
     argv = ["objcopy", "--compress-debug-sections=zstd", str(vmlinux), str(target)]
     status, output = output_of(argv, deadline=_COPY_SECONDS)
     if status != 0:
@@ -73,8 +73,8 @@ def _keep_vmlinux(vmlinux: Path, target: Path) -> None:
         )
 
 
-def _modules(objects: Path) -> list[Path]:
-    """Return the modules of this build; a stale .ko of a former series is not among them."""
+def modules_of(objects: Path) -> list[Path]:
+    """Return the modules of this build, without stale .ko files of earlier series."""
     order = objects / "modules.order"
     names = order.read_text().split() if order.is_file() else []
     return [(objects / name).with_suffix(".ko") for name in names]
@@ -99,7 +99,7 @@ def _symbols(archive: Path) -> dict[str, set[str]]:
 
 
 def _injectable(source: Path) -> set[str]:
-    """Return the functions that the source lets root make fail (CONFIG_FAIL_FUNCTION)."""
+    """Return the functions that root can make fail (CONFIG_FAIL_FUNCTION)."""
     folders = [name for name in _INJECTABLE_IN if (source / name).is_dir()]
     argv = ["grep", "-rhoE", "--include=*.[ch]", r"ALLOW_ERROR_INJECTION\(\w+,", *folders]
     _, output = output_of(argv, cwd=source)

@@ -7,13 +7,13 @@ import hashlib
 import re
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from harness.cache.notes import read_note, write_note
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import DoesNotBuild, UserError
 from harness.kernel.build.make import make
 from harness.kernel.build.unmet import explain
-from harness.kernel.source.source import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -47,9 +47,9 @@ def parse_config(text: str, *, where: str) -> dict[str, str]:
 
 
 def requested_options(fragments: Sequence[Path], *, lacks: Collection[str] = ()) -> dict[str, str]:
-    """Return what the fragments ask for together, less what a line `lacks`; a later one wins.
+    """Return the options of all fragments, less those that a line `lacks`; a later fragment wins.
 
-    Raises UserError for a lack that no fragment asks for.
+    Raises UserError if no fragment asks for an option that is said to be lacking.
     """
     requested: dict[str, str] = {}
     for fragment in fragments:
@@ -68,7 +68,7 @@ def known_options(
 ) -> list[Path]:
     """Return the fragments as files beside the objects, less the options that the tree lacks.
 
-    `lacks` are more of these: what the line lacks in any case.
+    `lacks` are further options to leave out.
     """
     kconfigs = (path for path in tree.source.rglob("Kconfig*") if path.is_file())
     texts = (path.read_text(errors="replace") for path in kconfigs)
@@ -96,12 +96,23 @@ def configure(
     only when its content changes: make rebuilds by its time. `inputs` is a hash of all that
     decides the result; where it is the last call's, Kconfig is not run again.
     """
-    done = [inputs, _hash(tree.objects / ".config")]
-    if inputs and read_json(tree.config_note) == done:
+    if inputs and read_note(tree.config_note, _Configured) == _Configured.now(tree, inputs):
         return False
     changed = _configure(tree, fragments, lacks)
-    write_json(tree.config_note, [inputs, _hash(tree.objects / ".config")])
+    write_note(tree.config_note, _Configured.now(tree, inputs))
     return changed
+
+
+class _Configured(NamedTuple):
+    """The note about the last configuration: the hash of its inputs and that of `.config`."""
+
+    inputs: str
+    config: str
+
+    @classmethod
+    def now(cls, tree: BuildTree, inputs: str) -> _Configured:
+        """Return the note for the tree's `.config` as it is now."""
+        return cls(inputs, _hash(tree.objects / ".config"))
 
 
 def _hash(path: Path) -> str:

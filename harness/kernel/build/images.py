@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel images: what a kernel line built to, kept under a key that names all its inputs."""
+"""Kernel images: the products of a build, kept under a key that names all its inputs."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.cache.integrity import is_sealed, seal
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import IMAGES
+from harness.cache.store import Store
 from harness.host.errors import UserError
-from harness.kernel.source.source import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _START_KERNEL_MAP = 0xFFFFFFFF80000000  # arch/x86/include/asm/page_64_types.h
+_META = "meta.json"
+_PUBLISH_SECONDS = 1800.0  # to copy 200 MB takes 10 s on an idle disk
 _KEPT = 6  # images of one line and flavour, about 125 MB each, of which the vmlinux has 100
 
 
@@ -42,7 +44,7 @@ class KernelImage:
 
     @property
     def vmlinux(self) -> Path:
-        """The kernel with all that debuggers ask for. Raises UserError if it is not there."""
+        """The ELF kernel, with the information for debuggers. Raises UserError if it is missing."""
         path = self.directory / "vmlinux"
         if not path.is_file():
             raise UserError(
@@ -58,7 +60,7 @@ class KernelImage:
 
     @property
     def build_log(self) -> Path:
-        """What make and its helpers printed."""
+        """The output of make and its helpers."""
         return self.directory / "build.log"
 
     @property
@@ -74,8 +76,7 @@ class KernelImage:
     @cached_property
     def meta(self) -> Mapping[str, str]:
         """Hashes of `source`, `series` and `config`, and the kernel's `release`."""
-        note = read_json(self.directory / "meta.json")
-        return note if isinstance(note, dict) else {}
+        return read_note(self.directory / _META, dict[str, str]) or {}
 
     @cached_property
     def options(self) -> frozenset[str]:
@@ -122,16 +123,16 @@ class KernelImage:
         return [address for address, _ in ordered], [name for _, name in ordered]
 
     def symbol_at(self, address: int) -> str:
-        """Return the name of the symbol that an address of the kernel's lies in."""
+        """Return the name of the symbol that contains a kernel address."""
         addresses, names = self._places
         return names[bisect_right(addresses, address) - 1]
 
     @cached_property
     def witness_code(self) -> tuple[int, int]:
-        """Physical address, and size in bytes, of the witness's code: it is in one piece."""
+        """Physical address and size in bytes of the witness's code, which is contiguous."""
         names = (self.directory / "witness-functions.txt").read_text().split()
         addresses, _ = self._places
-        end = self.symbol("_etext")  # beyond it lies what runs at boot and is gone
+        end = self.symbol("_etext")  # init code lies beyond, and is freed after boot
         starts = [at for at in map(self.symbol, names) if at < end]
         first, last = min(starts), max(starts)
         return first - _START_KERNEL_MAP, addresses[bisect_right(addresses, last)] - first
@@ -139,7 +140,7 @@ class KernelImage:
     def physical(self, name: str) -> int:
         """Return the physical address of a symbol in the kernel's own mapping.
 
-        It is where the kernel was linked to run: a machine's `load_offset` comes on top.
+        This is the address for which the kernel was linked; add a machine's `load_offset`.
         """
         address = self.symbol(name)
         if address < _START_KERNEL_MAP:
@@ -175,11 +176,14 @@ class KernelImage:
 
 def find_image(line: str, key: str, *, cache: Path) -> KernelImage | None:
     """Return the image with that key if it was built before and is whole; mark it as used."""
-    directory = cache / "images" / key
-    if not is_sealed(directory):
-        return None
-    directory.touch()
-    return KernelImage(line, key, directory)
+    directory = _store(cache).find(key)
+    return None if directory is None else KernelImage(line, key, directory)
+
+
+def is_damaged(key: str, *, cache: Path) -> bool:
+    """Whether there is something under that key that `find_image` does not take for whole."""
+    store = _store(cache)
+    return (store.root / key).is_dir() and store.find(key) is None
 
 
 def publish(
@@ -191,37 +195,22 @@ def publish(
     fill: Callable[[Path], None],
     flavour: str = "",
 ) -> KernelImage:
-    """Let `fill` write an image's files, then show them under their key all at once.
+    """Let `fill` write an image's files, then show the image under its key.
 
-    The caller holds the line's build lock, so the scratch folder has one writer.
+    Only the last used images of a line and flavour stay.
     """
-    images = cache / "images"
-    scratch = images / f".{line}.new"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
-        fill(scratch)
-        write_json(scratch / "meta.json", {"line": line, "flavour": flavour, **meta})
-        seal(scratch)
-        # Only a damaged or half-removed image can be there: find_image() saw none.
-        shutil.rmtree(images / key, ignore_errors=True)
-        scratch.rename(images / key)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    _prune(images, line, flavour)
-    return KernelImage(line, key, images / key)
+
+    def fill_all(new: Path) -> None:
+        fill(new)
+        write_note(new / _META, {"line": line, "flavour": flavour, **meta})
+
+    def is_akin(image: Path) -> bool:
+        akin = read_note(image / _META, dict[str, str]) or {}
+        return (akin.get("line"), akin.get("flavour", "")) == (line, flavour)
+
+    directory = _store(cache).find_or_make(key, fill_all, among=is_akin)
+    return KernelImage(line, key, directory)
 
 
-def _prune(images: Path, line: str, flavour: str) -> None:
-    """Remove the images of that line and flavour that were not used for longest."""
-    ours = []
-    for note in images.glob("*/meta.json"):
-        meta = read_json(note)
-        if not isinstance(meta, dict):
-            continue
-        if (meta.get("line"), meta.get("flavour", "")) == (line, flavour):
-            ours.append(note.parent)
-    ours.sort(key=lambda image: image.stat().st_mtime_ns, reverse=True)
-    for image in ours[_KEPT:]:
-        (image / "meta.json").unlink()  # first: without it the image no longer counts
-        shutil.rmtree(image)
+def _store(cache: Path) -> Store:
+    return Store(IMAGES.path(cache), seconds=_PUBLISH_SECONDS, kept=_KEPT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One run of make: logged, followed line by line, ended as a whole group."""
+"""One run of make: logged and parsed line by line; all its processes end with it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _REPRODUCIBLE = {
     "KBUILD_BUILD_HOST": "harness",
     "KBUILD_BUILD_VERSION": "1",
 }
-# An empty LOCALVERSION keeps a git checkout around the cache out of the kernel's version.
+# An empty LOCALVERSION: a git checkout around the cache must not get into the kernel's version.
 VARIABLES = ("ARCH=x86", "LOCALVERSION=")
 RECIPE = (*VARIABLES, *(f"{name}={value}" for name, value in _REPRODUCIBLE.items()))
 
 _QUIET_LIMIT = 900.0  # seconds without a line; linking with BTF takes under 120 on two cores
 _LAST_LINES = 400  # of which one may say that the disk is full
-_STEP = re.compile(r"\s+(CC|AS|LD|AR|HOSTCC|[A-Z]{2,})\s+(?:\[M\]\s+)?(\S+)")
+_MAKES = re.compile(r"\s+(CC|AS|LD|AR|HOSTCC|[A-Z]{2,})\s+(?:\[M\]\s+)?(\S+)")
 _COMPILED = frozenset({"CC", "AS"})
 _CAUSES = (
     re.compile(r":\s(fatal )?error:|undefined reference|: No such file or directory"),
@@ -43,15 +43,15 @@ _CAUSES = (
 
 
 @dataclass(frozen=True)
-class Step:
-    """A line that make printed about a target it makes: kind (CC, LD, …) and target."""
+class MadeTarget:
+    """A target that make says it makes: the kind of command (CC, LD, …) and the file's name."""
 
     kind: str
-    target: str
+    name: str
 
     @property
-    def compiles(self) -> bool:
-        """Whether it makes one of the kernel's objects."""
+    def is_object(self) -> bool:
+        """Whether it is one of the kernel's objects."""
         return self.kind in _COMPILED
 
 
@@ -61,7 +61,7 @@ def make(
     *,
     folder: str = "",
     variables: Mapping[str, str] | None = None,
-    follow: Callable[[Step], None] | None = None,
+    follow: Callable[[MadeTarget], None] | None = None,
 ) -> None:
     """Run make in `tree`, or in a `folder` of its source, with its output appended to `tree.log`.
 
@@ -88,7 +88,7 @@ def make(
 
 @dataclass
 class _Said:
-    """What of make's output tells why it failed: the first of each kind of cause, and the end."""
+    """Lines of make's output that may tell why it failed: the first of each kind, and the end."""
 
     first: dict[re.Pattern[str], str] = field(default_factory=dict)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
@@ -101,7 +101,7 @@ class _Said:
                 self.first[pattern] = text.strip()
 
     def cause(self) -> str:
-        """Return the line that tells most: the first compiler error before make's own summary."""
+        """Return the line that tells most: the first compiler error, or else make's own summary."""
         for pattern in _CAUSES:
             if pattern in self.first:
                 return self.first[pattern]
@@ -113,7 +113,7 @@ def _logged(
     argv: Sequence[str],
     env: Mapping[str, str],
     said: _Said,
-    follow: Callable[[Step], None] | None,
+    follow: Callable[[MadeTarget], None] | None,
 ) -> int:
     """Run the command and return its exit status; `said` takes what it prints."""
     with (
@@ -123,9 +123,9 @@ def _logged(
         log.write("$ " + " ".join(argv) + "\n")
         for text in _lines(process):
             log.write(text + "\n")
-            match = _STEP.match(text)
+            match = _MAKES.match(text)
             if match and follow is not None:
-                follow(Step(match[1], match[2]))
+                follow(MadeTarget(match[1], match[2]))
             said.take(text)
         return process.wait(timeout=_QUIET_LIMIT)
 

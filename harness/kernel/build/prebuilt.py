@@ -20,7 +20,7 @@ from elftools.elf.segments import NoteSegment
 
 from harness.host.commands import output_of
 from harness.host.errors import UserError
-from harness.kernel.build.artifacts import collect_built
+from harness.kernel.build.artifacts import collect_built, modules_of
 from harness.kernel.build.images import KernelImage, find_image, publish
 from harness.kernel.series.series import WITNESS
 
@@ -43,7 +43,7 @@ _TOOLS = {b"\x28\xb5\x2f\xfd": "zstd", b"\x02\x21\x4c\x18": "lz4", b"\x89LZO": "
 
 @dataclass(frozen=True)
 class _Elf:
-    """What matters of a kernel's ELF file."""
+    """The parts of a kernel's ELF file that are checked."""
 
     machine: str
     build_id: str
@@ -53,10 +53,10 @@ class _Elf:
 def prebuilt_image(
     choice: KernelChoice, *, cache: Path, progress: Callable[[str], None]
 ) -> KernelImage:
-    """Return the kernel as an image, taken out of where it was built.
+    """Return the kernel as an image, copied from the folder in which it was built.
 
-    Raises UserError for files that do not belong together, and for a kernel without what the
-    harness needs.
+    Raises UserError for files of different builds, and for a kernel that lacks what the harness
+    needs.
     """
     assert choice.bzimage is not None  # noqa: S101 - KernelChoice.check() is for that
     assert choice.vmlinux is not None  # noqa: S101
@@ -66,7 +66,10 @@ def prebuilt_image(
     _check_same(choice.bzimage, choice.vmlinux, elf)
     _check_built(objects, elf, choice.vmlinux)
     digest = hashlib.sha256(elf.build_id.encode())
-    for path in (choice.bzimage, objects / ".config", *sorted(objects.glob(f"{WITNESS}*.ko"))):
+    witness = sorted(objects.glob(f"{WITNESS}*.ko"))
+    # Not by the kernel's build id alone: a module can be built anew without its kernel.
+    others = sorted(set(modules_of(objects)) - set(witness))
+    for path in (choice.bzimage, objects / ".config", *witness, *others):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     image = find_image(choice.name, digest.hexdigest(), cache=cache)
     if image is not None:
@@ -87,7 +90,7 @@ def prebuilt_image(
 
 
 def prebuilt_facts(choice: KernelChoice) -> dict[str, str]:
-    """Return what a run's header says of it."""
+    """Return the facts about the kernel for a run's header."""
     assert choice.vmlinux is not None  # noqa: S101 - KernelChoice.check() is for that
     return {
         "kernel": str(choice.bzimage),
@@ -146,7 +149,7 @@ def _payload(bzimage: Path) -> bytes:
     data = image[start : start + length]
     for magic, decompress in _COMPRESSED.items():
         if data.startswith(magic):
-            # The size of what comes out lies behind it.
+            # The last four bytes are the uncompressed size.
             return decompress(data[:-4])
     for magic, tool in _TOOLS.items():
         if data.startswith(magic):

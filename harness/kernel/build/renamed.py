@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Functions that not all kernel lines call the same: they go by their names in 6.12."""
+"""Functions that have other names in some kernel lines; callers use the names of 6.12."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        # What sees the same arguments, and decides the same: before 6.12, or since.
+        # A function with the same arguments and the same decision, before 6.12 or since.
         "page_idle_get_folio": ("page_idle_get_page",),
         "rdmsr_safe_on_cpu": ("rdmsrq_safe_on_cpu",),
         "security_bpf_prog_load": ("security_bpf_prog_alloc",),
         "swap_writepage": ("swap_writeout",),
         "task_lookup_fdget_rcu": ("task_lookup_fd_rcu", "fget_task"),
-        # Part of its caller there.
+        # Inlined in its caller there.
         "workqueue_apply_unbound_cpumask": ("workqueue_set_unbound_cpumask",),
     }
 )
-"""A function's name in 6.12, and its names in the lines that have none of that name."""
+"""A function's name in 6.12, and its names in the lines without that name."""
 
 
 def function_address(kernel: KernelImage, name: str) -> int:
     """Return where a function lies as linked, by its name in 6.12.
 
-    Raises UserError if the kernel has it under no name that is known.
+    Raises UserError if the kernel has the function under none of its names.
     """
     *others, last = (name, *RENAMED.get(name, ()))
     for other in others:

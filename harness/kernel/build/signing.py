@@ -7,24 +7,22 @@ import hashlib
 import os
 import struct
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
+from harness.cache.places import SIGNING
+from harness.cache.store import Store
 from harness.host.commands import clean_environment, find_tool
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 TRUSTED = "certs/umd-harness.pem"
 """Where a kernel build finds the certificate, beside its objects: CONFIG_SYSTEM_TRUSTED_KEYS."""
 
 _SECONDS = 120.0  # an RSA key takes well under one
-_SCRATCH = "signing.new-"
 _PRIVATE, _CERTIFICATE = "private.pem", "certificate.pem"
 
 # What module-signing.rst asks of the certificate. The name tells nothing of the machine.
@@ -95,15 +93,15 @@ def unsigned(module: bytes) -> bytes:
 def signing_key(cache: Path) -> SigningKey:
     """Return the cache's key; make it if there is none. Raises UserError.
 
-    The folder is its owner's alone and appears whole. With the key lost, another is made, whose
-    certificate asks for other images: none is left that trusts a key nobody has.
+    Only the owner may read the folder. A new key replaces a lost one; kernel images are then built
+    again, because the certificate is in their key: no image trusts a lost key.
     """
-    place = cache / "signing"
+    place = SIGNING.path(cache)
+    lock = place.with_name(f"{place.name}.lock")
+    # mkdir() takes mode 0700 whatever the umask, and openssl gets a umask of its own.
+    store = Store(cache, seconds=_SECONDS, is_sealed=False, mode=0o700, lock=lock)
     key = SigningKey(place / _PRIVATE, place / _CERTIFICATE)
-    if not place.is_dir():
-        with FileLock(f"{place}.lock"):
-            if not place.is_dir():
-                _make(place)
+    store.find_or_make(place.name, _make)
     for path in (key.private, key.certificate):
         if not path.is_file() or not os.access(path, os.R_OK):
             raise UserError(
@@ -113,18 +111,13 @@ def signing_key(cache: Path) -> SigningKey:
     return key
 
 
-def _make(place: Path) -> None:
-    # mkdtemp() makes it with mode 0700, whatever the umask.
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=_SCRATCH) as scratch:
-        new = Path(scratch) / "key"
-        new.mkdir(mode=0o700)
-        out = ("-keyout", str(new / _PRIVATE), "-out", str(new / _CERTIFICATE))
-        _openssl((*_NEW_KEY, *_RSA, *out), _REQUEST.encode())
-        new.rename(place)
+def _make(new: Path) -> None:
+    out = ("-keyout", str(new / _PRIVATE), "-out", str(new / _CERTIFICATE))
+    _openssl((*_NEW_KEY, *_RSA, *out), _REQUEST.encode())
 
 
 def _openssl(command: Sequence[str], given: bytes) -> bytes:
-    """Run it as one who shares nothing with others; what it wrote to its standard output."""
+    """Run openssl so that only the owner can read the files that it makes; return its output."""
     try:
         done = subprocess.run(
             [find_tool(command[0]), *command[1:]],
@@ -143,6 +136,6 @@ def _openssl(command: Sequence[str], given: bytes) -> bytes:
         said = error.stderr.decode(errors="replace").strip().splitlines()
         raise UserError(
             f"openssl {command[1]} failed: {said[-1] if said else 'it said nothing'}",
-            hint="look after the cache's folder `signing`, and at what `openssl version` says",
+            hint="see what `openssl version` says; the cache's folder `signing` may be damaged",
         ) from error
     return done.stdout

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.host.paths import cache_dir
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.kernel.build.prebuilt import prebuilt_facts
 from harness.kernel.build.support import supported
 from harness.kernel.choice.choice import describe_parts, parts_of
@@ -30,7 +31,7 @@ def variants_of(
     Return the variants that it supports, and for each other variant the reason why not. Raises
     UserError, also if it does not support a variant that was `asked` for.
     """
-    image = kernel_image(choice.name, progress=progress, choice=choice)
+    image = kernel_image(BuildRequest(choice.name, choice=choice), progress=progress)
     return supported(image, variants, asked, is_prebuilt=choice.bzimage is not None)
 
 

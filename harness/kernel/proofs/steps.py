@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
+from harness.cache.locks import locked
+from harness.cache.places import BUILD
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.build.build import lock_of
 from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
 from harness.kernel.build.signing import signing_key
@@ -33,14 +34,15 @@ if TYPE_CHECKING:
     from harness.kernel.series.series import Series
 
 WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_witness_tally")
-"""What no kernel without the witness may have: boot parameters that weaken isolation."""
+"""Symbols that only a kernel with the witness has: boot parameters that weaken isolation."""
 
 WEAKENING = (b"umd_isolation", b"umd_without")
 """Their names on the command line."""
 
 _DEBUG_INFO = ("DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT", "DEBUG_INFO_BTF", "SCHED_CLASS_EXT")
-"""What takes half of a build's time, and the one option that takes it."""
+"""Debugging information takes half of a build's time; one option depends on it."""
 
+_LOCK_SECONDS = 4 * 3600.0  # another process that builds all steps takes an hour or more
 _FRAGMENTS = ("base.config", "witness.config")
 _WARNING = re.compile(r"^([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
 
@@ -62,7 +64,7 @@ def build_steps(line: str) -> Iterator[str]:
         step = replace(series, commits=series.commits[:number], handlers=())
         with _step(step, f"{line}-steps", lacks=_DEBUG_INFO) as tree:
             if number == 0:
-                # As the whole is configured, so that nothing but the series tells the two apart.
+                # Configured like the whole series, so that only the series makes a difference.
                 _configure_known(tree, step)
                 before = _warnings(tree, objects)
         yield f"builds: {step.commits[-1].subject if number else 'the kernel by itself'}"
@@ -74,9 +76,9 @@ def build_steps(line: str) -> Iterator[str]:
 def _step(step: Series, name: str, *, lacks: tuple[str, ...] = ()) -> Iterator[BuildTree]:
     """Build a step, check it, and hold its tree; one that lacks something is not the whole."""
     cache = cache_dir()
-    tree = BuildTree(cache / "build" / name)
+    tree = BuildTree(BUILD.path(cache) / name)
     tree.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{tree.root}.lock"):
+    with locked(lock_of(tree), seconds=_LOCK_SECONDS):
         tree.log.write_text("")
         source = find_source(step.line, cache=cache)
         prepare(tree, source=source, series=step, progress=lambda _: None)
@@ -116,7 +118,7 @@ def _check_symbols(tree: BuildTree, *, has_witness: bool) -> None:
 
 
 def _check_strings(tree: BuildTree, *, has_witness: bool) -> None:
-    """Ask the image itself as well: symbols may be missing for other reasons."""
+    """Look into the image as well: symbols may be missing for other reasons."""
     found = strings_in(tree.objects / "vmlinux", WEAKENING)
     if len(found) != len(WEAKENING) * has_witness:
         names = ", ".join(name.decode() for name in found) or "none"
@@ -148,7 +150,7 @@ def _touched(tree: BuildTree, series: Series) -> list[str]:
 
 
 def _warnings(tree: BuildTree, objects: list[str]) -> Counter[tuple[str, str]]:
-    """Return what sparse says of the objects' sources, as file and text."""
+    """Return sparse's warnings about the objects' sources, as file and text."""
     there = [name for name in objects if (tree.source / f"{name[:-2]}.c").is_file()]
     said = len(tree.log.read_text())
     # One at a time: of single objects, kbuild lets two makes meet in arch/x86/lib.
@@ -159,7 +161,7 @@ def _warnings(tree: BuildTree, objects: list[str]) -> Counter[tuple[str, str]]:
 def findings(log: str, source: Path) -> Counter[tuple[str, str]]:
     """Return how often a build's log has a warning, by the file's path below `source` and text.
 
-    One of a header counts once: it is given again for each file that includes it.
+    A header's warning counts once: sparse repeats it for each file that includes the header.
     """
     found = Counter(_WARNING.findall(log.replace(f"{source}/", "")))
     return Counter({key: 1 if key[0].endswith(".h") else n for key, n in found.items()})

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A user's patches: a folder, a quilt series, mails in an mbox (git format-patch, b4), or one file.
 
-Mails are taken apart by git itself, as `git am` does: what it would apply is what is applied.
+git splits the mails, as `git am` does, so that the same patches are applied.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from harness.cache.places import PATCHES
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import UserError
+from harness.host.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ _NOT_TEXT = {b"\x1f\x8b": "is compressed: gunzip it", b"<": "is a web page: save
 
 @dataclass(frozen=True)
 class PatchFile:
-    """One patch: what it is called, its subject if it has one, and its text as a file."""
+    """One patch: its name, its subject if it has one, and the file that holds its text."""
 
     name: str
     subject: str
@@ -53,7 +54,7 @@ class PatchFile:
         return f"+++ b/{name}\n" in self.path.read_text(errors="replace")
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a run's header says of it."""
+        """Return the facts about the patch for a run's header."""
         return {"name": self.name, "subject": self.subject, "sha256": self.sha256}
 
 
@@ -156,7 +157,7 @@ def _mails(path: Path, *, cache: Path) -> list[PatchFile]:
             name = path.name if len(mails) == 1 else f"{path.name}, mail {int(mail.name)}"
             kept = _kept(patch.read_bytes(), f"{len(found) + 1:04}.patch", cache=cache)
             found.append(PatchFile(name, subject, kept))
-    if not found and path.suffix not in (".patch", ".diff"):  # such a file is a cover letter
+    if not found and path.suffix not in (".patch", ".diff"):  # then the file is a cover letter
         raise UserError(f"no mail of {path} has a patch", hint="save the thread's patches: b4 am")
     return found
 
@@ -176,12 +177,8 @@ def _git(folder: Path, *arguments: str, of: Path, mail: Path | None = None) -> s
 
 def _kept(content: bytes, name: str, *, cache: Path) -> Path:
     """Keep a patch's text in the cache under its hash, and return where."""
-    folder = cache / "patches" / hashlib.sha256(content).hexdigest()[:32]
+    folder = PATCHES.path(cache) / hashlib.sha256(content).hexdigest()[:32]
     path = folder / name.rpartition("/")[2]
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder) as scratch:
-            new = Path(scratch) / path.name
-            new.write_bytes(content)
-            shutil.move(new, path)
+        write_atomically(path, content)
     return path

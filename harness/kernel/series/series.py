@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
-from harness.host.source_package import SourcePackage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +24,18 @@ WITNESS = "kernel/umd_witness/"
 
 _KEYS = {"commit", "handlers", "lacks", "like", "source", "until"}
 _CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SourcePackage:
+    """A Debian package that holds a kernel's source, and the suite that it is taken from."""
+
+    name: str
+    suite: str
+
+    def __str__(self) -> str:
+        """Return how messages name it."""
+        return f"{self.name} of {self.suite}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel tree of the user's: read, never written to, and known by the content of its files.
+"""A kernel tree of the user's: read, never written to, and identified by the content of its files.
 
-What git would commit of it counts: what is tracked, as it is on disk now, and new files that are
-not ignored. A tree without git is taken the same way, so that what was built in it stays out.
+The files that git would commit count: tracked files, as they are on disk now, and new files that
+are not ignored. The same rules apply to a tree without git, so that build products are left out.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import re
 import stat
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import TREES
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import UserError
-from harness.kernel.source.source import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,22 +26,39 @@ if TYPE_CHECKING:
 
 _SECONDS = 120.0
 _RACY = 2.0
-"""Seconds for which a file that was just written may change again without a later time."""
+"""Seconds after a write in which another write may leave the same time."""
 
 _VERSION = re.compile(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", re.MULTILINE)
 # Debian's own .gitignore ignores all that lies at the top.
 _AT_TOP = ("!/*", "/.*", "/vmlinux*", "/System.map", "/[Mm]odule*", "/debian/")
 
 Entry = tuple[str, str]
-"""What a file is: `file`, `program` (one that may be executed) or `link`; and the SHA-256 of its
-content, or of where a link points to."""
+"""A file's kind: `file`, `program` (an executable file) or `link`; and the SHA-256 of its content,
+or of the link's target."""
+
+
+class _HashedFile(NamedTuple):
+    """What the note says about a file that was hashed before: facts of its inode, and the hash."""
+
+    size: int
+    changed_ns: int
+    inode_changed_ns: int
+    inode: int
+    mode: int
+    digest: str
+
+    @classmethod
+    def of(cls, found: os.stat_result, digest: str) -> _HashedFile:
+        """Return the facts of a file with that hash."""
+        times = found.st_mtime_ns, found.st_ctime_ns
+        return cls(found.st_size, *times, found.st_ino, found.st_mode, digest)
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A tree at `path`: its files by name, the hash of them all, and what git calls it.
+    """A tree at `path`: its files by name, the hash of all, and git's description of it.
 
-    `line` is what it is called in results.
+    `line` is its name in results.
     """
 
     line: str
@@ -50,19 +68,19 @@ class Checkout:
     describe: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a run's header says of it."""
+        """Return the facts about the tree for a run's header."""
         return {"path": str(self.path), "describe": self.describe, "sha256": self.digest}
 
 
 def read_checkout(path: Path, *, line: str, cache: Path) -> Checkout:
-    """Return the tree at `path` as it is now. Raises UserError for one that cannot be built.
+    """Return the tree at `path` as it is now. Raises UserError where it is no kernel for x86.
 
-    A hash is remembered by the file's size, time and number on disk, so that a tree that was
-    read before is known in a second.
+    A file's hash is remembered with its size, times and inode, so that a tree that was read before
+    takes a second.
     """
     path = path.resolve()
     check_tree(path)
-    note = cache / "trees" / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.json"
+    note = TREES.path(cache) / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.json"
     files = _hashed(path, _names(path, cache=cache), note=note)
     total = hashlib.sha256()
     for name, entry in sorted(files.items()):
@@ -95,19 +113,19 @@ def version(path: Path) -> str:
 
 
 def describe(path: Path) -> str:
-    """Return what git calls the tree, with `-dirty` if it was changed; else its version."""
+    """Return git's description of the tree, with `-dirty` if it was changed; else its version."""
     if not _has_git(path):
         return version(path)
     status, said = _git(path, "describe", "--always", "--abbrev=12")
     if status != 0:
         return version(path)
-    # `describe --dirty` would write the index anew, whatever the environment asks for.
+    # `describe --dirty` would rewrite the index, in spite of GIT_OPTIONAL_LOCKS.
     _, changed = _git(path, "status", "--porcelain", "--untracked-files=no")
     return said.strip() + ("-dirty" if changed.strip() else "")
 
 
 def _git(path: Path, *arguments: str, git_dir: Path | None = None) -> tuple[int, str]:
-    """Run git without a write to the tree: no refresh of its index, no hook or monitor of its."""
+    """Run git so that it writes nothing to the tree, and runs no hook or monitor of the tree."""
     env = {
         **clean_environment(),
         "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -121,17 +139,17 @@ def _git(path: Path, *arguments: str, git_dir: Path | None = None) -> tuple[int,
 
 
 def _has_git(path: Path) -> bool:
-    """Whether the tree is a git checkout, and not a folder in somebody else's."""
+    """Whether the tree itself is a git checkout, and not a folder in another one."""
     return (path / ".git").exists()
 
 
 def _names(path: Path, *, cache: Path) -> list[str]:
-    """Return the names of the tree's files, as far as git would commit them."""
+    """Return the names of the tree's files that git would commit."""
     if _has_git(path):
         listed = ["--deduplicate", "--cached", "--others", "--exclude-standard"]
         status, said = _git(path, "ls-files", "-z", *listed)
     else:
-        empty = cache / "trees" / "empty.git"
+        empty = TREES.path(cache) / "empty.git"
         if not empty.is_dir():
             empty.mkdir(parents=True)
             _git(path, "init", "--quiet", git_dir=empty)
@@ -147,24 +165,20 @@ def _names(path: Path, *, cache: Path) -> list[str]:
 
 
 def _hashed(path: Path, names: Iterable[str], *, note: Path) -> dict[str, Entry]:
-    """Return what each file is; one that is gone is left out, as is what is no file."""
-    remembered = read_json(note)
-    known: dict[str, list[Any]] = remembered if isinstance(remembered, dict) else {}
+    """Return the entry of each file; missing files and other kinds are left out."""
+    known = read_note(note, dict[str, _HashedFile]) or {}
     files: dict[str, Entry] = {}
-    seen: dict[str, list[Any]] = {}
+    seen: dict[str, _HashedFile] = {}
     before = time.time_ns() - int(_RACY * 1e9)
     for name, found in _stats(path, names):
-        facts = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_mode]
-        old = known.get(name, [])
-        if old[:-1] == facts:
-            digest = str(old[-1])
-        else:
-            digest = hashlib.sha256(content(path / name)).hexdigest()
+        old = known.get(name)
+        if old is None or old != _HashedFile.of(found, old.digest):
+            old = _HashedFile.of(found, hashlib.sha256(content(path / name)).hexdigest())
         if max(found.st_mtime_ns, found.st_ctime_ns) < before:
-            seen[name] = [*facts, digest]
-        files[name] = (_kind(found.st_mode), digest)
+            seen[name] = old
+        files[name] = (_kind(found.st_mode), old.digest)
     if seen != known:
-        write_json(note, seen)
+        write_note(note, seen)
     return files
 
 
@@ -186,7 +200,7 @@ def _kind(mode: int) -> str:
 
 
 def content(path: Path) -> bytes:
-    """Return a file's bytes, or where a link points to. Raises UserError if it may not be read."""
+    """Return a file's bytes, or a link's target. Raises UserError for an unreadable file."""
     try:
         return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
     except PermissionError as error:

@@ -4,26 +4,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+import msgspec
 
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import CHECKS as CHECKS_PLACE
+from harness.cache.store import Store
 from harness.host.commands import check_disk, process_group
 from harness.host.errors import UserError
+from harness.host.files import folder_aside, remove_scratch
 from harness.host.paths import KERNEL_PATCHES
-from harness.host.source_package import fetch
 from harness.kernel.series.series import source_package
+from harness.kernel.source.source_package import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SOURCE_DIR = Path("/usr/src")
-_LOCK_DEADLINE = 600.0  # seconds; another process needs about 20 for the same unpacking
+_UNPACK_SECONDS = 600.0  # about 20 on an idle disk
 
 # What Kconfig, merge_config.sh and checkpatch.pl read: a tenth of the tree.
 CHECKS = (
@@ -40,6 +41,16 @@ class Source:
     line: str
     tarball: Path
     digest: str
+
+
+class _HashedTarball(msgspec.Struct):
+    """The note about a tarball that was hashed before."""
+
+    seen: tuple[str, int, int]
+    """Path, size in bytes and time of change in ns, when it was hashed."""
+
+    digest: str
+    """The SHA-256 of its content."""
 
 
 def find_source(
@@ -67,63 +78,45 @@ def find_source(
             f"there is no kernel source {tarball}",
             hint=f"install it: apt-get install linux-source-{line}",
         ) from error
-    seen = [str(tarball), stat.st_size, stat.st_mtime_ns]
+    seen = (str(tarball), stat.st_size, stat.st_mtime_ns)
     note = cache / f"source-{line}.json"
-    remembered = read_json(note)
-    if isinstance(remembered, dict) and remembered.get("seen") == seen:
-        return Source(line, tarball, str(remembered["digest"]))
+    remembered = read_note(note, _HashedTarball)
+    if remembered is not None and remembered.seen == seen:
+        return Source(line, tarball, remembered.digest)
     with tarball.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    write_json(note, {"seen": seen, "digest": digest})
+    write_note(note, _HashedTarball(seen, digest))
     return Source(line, tarball, digest)
-
-
-def read_json(path: Path) -> object:
-    """Return the note's content, or None when it is missing or was cut short."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a note atomically: a reader sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_text(json.dumps(value, indent=1))
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def unpack(source: Source, target: Path, *, members: Sequence[str] = ()) -> None:
     """Unpack the tarball, or only the members that match, so that `target` is whole or absent.
 
-    Patterns are relative to the tree's top; `*` matches slashes too, as tar has it.
+    Patterns are relative to the tree's top; `*` matches slashes too, as in tar. The caller holds
+    the lock of the folder that `target` lies in. Raises UserError.
     """
-    scratch = target.with_name(f".{target.name}.new")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(target.parent)
+    with folder_aside(target) as new:
+        _extract(source, new, members)
+
+
+def _extract(source: Source, folder: Path, members: Sequence[str]) -> None:
     top = source.tarball.name.removesuffix(".tar.xz")
     argv = ["tar", "--extract", "--file", str(source.tarball), "--strip-components=1"]
     argv += ["--no-same-owner", "--wildcards", *(f"{top}/{member}" for member in members)]
-    try:
-        with process_group(argv, cwd=scratch) as process:
-            output, _ = process.communicate(timeout=_LOCK_DEADLINE)
-        missed = b"Not found in archive" in output
-        if process.returncode != 0 and not (members and missed):
-            check_disk(output.decode(errors="replace"), where=target)
-            said = output.decode(errors="replace").strip().splitlines() or ["nothing"]
-            raise UserError(
-                f"tar could not unpack {source.tarball}: {said[0]}",
-                hint=f"reinstall the package linux-source-{source.line}; if it was fetched, "
-                "`umd-harness clean --all` has it fetched again",
-            )
-        shutil.rmtree(target, ignore_errors=True)
-        scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with process_group(argv, cwd=folder) as process:
+        output, _ = process.communicate(timeout=_UNPACK_SECONDS)
+    missed = b"Not found in archive" in output
+    if process.returncode != 0 and not (members and missed):
+        said = output.decode(errors="replace")
+        check_disk(said, where=folder)
+        first = (said.strip().splitlines() or ["it said nothing"])[0]
+        raise UserError(
+            f"tar could not unpack {source.tarball}: {first}",
+            hint=f"reinstall the package linux-source-{source.line}; if it was fetched, "
+            "`umd-harness clean --all` has it fetched again",
+        )
 
 
 def checks_tree(source: Source, *, cache: Path) -> Path:
@@ -134,14 +127,11 @@ def checks_tree(source: Source, *, cache: Path) -> Path:
 def partial_tree(source: Source, members: Sequence[str], *, cache: Path) -> Path:
     """Return the part of the source that matches `members`, unpacked once; not to be written to.
 
-    Patterns are as for `unpack`; one that matches nothing is none's fault.
+    Patterns are as for `unpack`. A pattern that matches nothing is no error.
     """
     wanted = hashlib.sha256(repr(tuple(members)).encode()).hexdigest()[:8]
-    tree = cache / "checks" / f"{source.line}-{source.digest[:16]}-{wanted}"
-    if tree.is_dir():
-        return tree
-    tree.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{tree}.lock", timeout=_LOCK_DEADLINE):
-        if not tree.is_dir():
-            unpack(source, tree, members=members)
-    return tree
+    store = Store(CHECKS_PLACE.path(cache), seconds=_UNPACK_SECONDS, is_sealed=False)
+    return store.find_or_make(
+        f"{source.line}-{source.digest[:16]}-{wanted}",
+        lambda new: _extract(source, new, members),
+    )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kept build tree: unpacked once, then brought to what a series says by touching little.
+"""A kept build tree: unpacked once, then changed in few files to match a series.
 
-make decides by modification times. So a file is written only when its content differs, and
-what a former series changed is put back from pristine copies.
+make compares modification times. So a file is written only where its content differs, and files
+that an earlier series changed are restored from pristine copies.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from harness.cache.notes import read_note, write_note
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import DoesNotBuild, UserError
 from harness.kernel.series.rejects import why_rejected
 from harness.kernel.source.checkout import Checkout
-from harness.kernel.source.source import read_json, unpack, write_json
+from harness.kernel.source.source import unpack
 from harness.kernel.source.tree_copy import bring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harness.kernel.series.series import Commit, Series
     from harness.kernel.source.source import Source
@@ -31,13 +34,23 @@ FRAMEWORK = "kernel/usermode_driver.c"
 """Mainline's user mode driver framework, which the library stands on (gone since 6.17)."""
 
 _CLOCK_SLACK = 2.0
-"""Seconds by which a file may be ahead: filesystems keep times of their own."""
+"""Seconds by which a file's time may be ahead: file systems have clocks of their own."""
 _COPY_SECONDS = 600.0  # 1 GB; 10 s on an idle disk
+
+
+class _UnpackedNote(msgspec.Struct, frozen=True):
+    """The note about what `source` holds."""
+
+    digest: str
+    """The hash of the tarball or of the user's tree."""
+
+    added: list[str]
+    """The files that a series added."""
 
 
 @dataclass(frozen=True)
 class BuildTree:
-    """The folders of one kernel line's build; its lock is the caller's to hold.
+    """The folders of one kernel line's build. The caller holds its lock.
 
     The flavours of a line (as in Debian's kernels: the same source, another configuration)
     share its source, and each has objects of its own.
@@ -73,7 +86,7 @@ class BuildTree:
 
     @property
     def config_note(self) -> Path:
-        """What the objects' configuration was made from."""
+        """The note about the inputs of the objects' configuration."""
         return self.root / self._own("config", ".json")
 
     def _own(self, name: str, suffix: str = "") -> str:
@@ -81,18 +94,22 @@ class BuildTree:
 
     @property
     def note(self) -> Path:
-        """Which tarball was unpacked and which files did not come from it."""
+        """The note about the unpacked tarball and the files that did not come from it."""
         return self.root / "tree.json"
 
     def added(self) -> set[str]:
         """Return the files in the source that came from a series and not from the tarball."""
-        note = read_json(self.note)
-        return set(note["added"]) if isinstance(note, dict) else set()
+        note = read_note(self.note, _UnpackedNote)
+        return set(note.added) if note else set()
+
+    def note_content(self, digest: str, added: Iterable[str]) -> None:
+        """Note the hash of what was unpacked, and the files that a series added."""
+        write_note(self.note, _UnpackedNote(digest, sorted(added)))
 
     def digest(self) -> str:
         """Return the hash of the tarball that is unpacked here, empty if none is."""
-        note = read_json(self.note)
-        return str(note["digest"]) if isinstance(note, dict) else ""
+        note = read_note(self.note, _UnpackedNote)
+        return note.digest if note else ""
 
 
 def prepare(
@@ -103,13 +120,13 @@ def prepare(
     progress: Callable[[str], None],
     members: Sequence[str] = (),
 ) -> None:
-    """Make `tree.source` the tarball, or the user's tree, plus the series, whatever it held before.
+    """Bring `tree.source` from any state to the tarball, or the user's tree, plus the series.
 
-    With `members`, as `unpack` takes them, a new tree is only that part of the tarball, and what
-    the series changes.
+    With `members`, as `unpack` takes them, a new tree holds only that part of the tarball and the
+    files that the series changes.
     """
     if newest := _from_the_future(tree):
-        # make would take what changes now for older than what was built from it.
+        # make would take a file that changes now for older than its object.
         progress(f"source: the clock went back behind {newest}: building from nothing")
         _remove(tree.note)
     if isinstance(source, Checkout):
@@ -135,8 +152,8 @@ def prepare(
 
 
 def note_unpacked(tree: BuildTree, source: Source) -> None:
-    """Note that `tree.source` is as the tarball has it, or at least all of it that matters."""
-    write_json(tree.note, {"digest": source.digest, "added": []})
+    """Note that `tree.source` is the tarball, or all parts of it that are needed."""
+    tree.note_content(source.digest, ())
 
 
 def touched_files(series: Series) -> list[str]:
@@ -164,9 +181,9 @@ def write_overlay(series: Series, target: Path) -> list[str]:
 
 
 def _from_the_future(tree: BuildTree) -> str:
-    """Name something of a former build that is younger than now; empty if nothing is.
+    """Return a path of an earlier build whose time is in the future; empty if there is none.
 
-    The folders tell of the files in them: each gets the time at which one was last made.
+    The times of the folders suffice: a folder changes when a file in it is made.
     """
     now = time.time() + _CLOCK_SLACK
     folders = [tree.source, *tree.root.glob("objects*")]
@@ -178,9 +195,9 @@ def _from_the_future(tree: BuildTree) -> str:
 
 
 def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> None:
-    """Let a flavour without objects begin with a copy of the line's own, if there are any.
+    """Start a flavour without objects from a copy of the line's own objects, if there are any.
 
-    With the times kept, make builds only what the other configuration changes.
+    The copy keeps the times, so make builds only what the other configuration changes.
     """
     own = BuildTree(tree.root)
     scratch = tree.root / "copy"
@@ -195,7 +212,7 @@ def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> None:
             f"the objects cannot be copied: {(output.strip().splitlines() or [''])[-1]}",
             hint="run it by hand: " + " ".join(argv),
         )
-    scratch.rename(tree.objects)  # at once: half a copy is none
+    scratch.rename(tree.objects)  # the name appears when the copy is whole
 
 
 def _remove(path: Path) -> None:
@@ -206,14 +223,14 @@ def _remove(path: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy content and mode, not the time: make must see the target as new."""
+    """Copy content and mode, but not the time: make must see the target as new."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     shutil.copymode(source, target)
 
 
 def _original(tree: BuildTree, name: str) -> Path | None:
-    """Return the file as the tarball has it, or None when the tarball has no such file."""
+    """Return the file with the tarball's content; None if the tarball has no such file."""
     if (tree.pristine / name).is_file():
         return tree.pristine / name
     if name not in tree.added() and (tree.source / name).is_file():
@@ -224,7 +241,7 @@ def _original(tree: BuildTree, name: str) -> Path | None:
 def _stage_commit(
     tree: BuildTree, stage: Path, *, commit: Commit, series: Series, removed: set[str]
 ) -> None:
-    """Do to the stage what a commit does; `removed` has what the series has removed so far."""
+    """Apply a commit to the stage; `removed` holds the files that the series removed so far."""
     for name in commit.overlay:
         if _original(tree, name) is not None:
             raise UserError(
@@ -267,7 +284,7 @@ def _git_apply(arguments: Sequence[str], patch: Path, *, stage: Path) -> tuple[i
 
 
 def _apply_to(names: Sequence[str], patch: Path, *, stage: Path) -> None:
-    """Apply no more of a patch than what concerns these files."""
+    """Apply only the parts of a patch that change these files."""
     if not names:
         return
     status, output = _git_apply([f"--include={name}" for name in names], patch, stage=stage)
@@ -277,7 +294,7 @@ def _apply_to(names: Sequence[str], patch: Path, *, stage: Path) -> None:
 
 def _patched_files(patch: Path, *, stage: Path) -> list[str]:
     names: dict[str, None] = {}
-    for direction in ([], ["--reverse"]):  # the other one has the old names of what it renames
+    for direction in ([], ["--reverse"]):  # reversed, it shows the old names of renamed files
         status, output = _git_apply(["--numstat", "-z", *direction], patch, stage=stage)
         if status != 0:
             raise UserError(f"{patch} is not a patch: {output.strip()}", hint="make it again")
@@ -313,12 +330,12 @@ def _check_framework(tree: BuildTree, stage: Path, *, line: str) -> None:
 
 
 def _sync(tree: BuildTree, stage: Path, *, digest: str, removed: set[str]) -> None:
-    """Bring the source to the stage's content, remembering enough to take it back."""
+    """Bring the source to the stage's content; keep what is needed to undo that."""
     wanted = {str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file()}
     new = {name for name in wanted if _original(tree, name) is None}
     former = tree.added()
-    # Written first: a crash half way must not make our files look like the tarball's.
-    write_json(tree.note, {"digest": digest, "added": sorted(former | new)})
+    # Written first: after a crash, our files must not look like the tarball's.
+    tree.note_content(digest, former | new)
     for name in former - new:
         _drop(tree, name)
     for name in sorted(wanted - new | removed):
@@ -332,7 +349,7 @@ def _sync(tree: BuildTree, stage: Path, *, digest: str, removed: set[str]) -> No
         _drop(tree, name)
     for name in sorted(wanted):
         _write_if_different(stage / name, tree.source / name)
-    write_json(tree.note, {"digest": digest, "added": sorted(new)})
+    tree.note_content(digest, new)
 
 
 def _keep_pristine(tree: BuildTree, name: str) -> None:

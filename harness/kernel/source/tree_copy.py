@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The copy of a user's tree in a build tree: as far as files changed there, they change here.
+"""The copy of a user's tree in a build tree. Only files that changed there are written here.
 
-make decides by modification times, so nothing else is touched, and what was built stays.
+make compares modification times, so the other files must keep theirs.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from harness.cache.notes import read_note, write_note
 from harness.host.errors import UserError
 from harness.kernel.source.checkout import content
-from harness.kernel.source.source import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,37 +24,36 @@ if TYPE_CHECKING:
 
 _NOTE = "copied.json"
 _OWED: list[str] = []
-"""What the note has of a file that is about to change: unlike any entry."""
+"""The note's entry for a file that is about to change. It differs from every real entry."""
 
 
 def bring(tree: BuildTree, checkout: Checkout, *, progress: Callable[[str], None]) -> None:
-    """Make the base of `tree.source` what the checkout is.
+    """Bring the base of `tree.source` to the checkout's content.
 
-    A series may be applied: the files that it changed have pristine copies, and those are what
-    is brought up to date. Raises UserError if a file changes under our hands.
+    Where a series is applied, the pristine copies of the files that it changed are updated. Raises
+    UserError if a file changes meanwhile.
     """
     note = tree.root / _NOTE
     if not tree.note.is_file():
         _start_anew(tree)
-    found = read_json(note)
-    have: dict[str, list[str]] = found if isinstance(found, dict) else {}
+    have = read_note(note, dict[str, list[str]]) or {}
     wanted = {name: list(entry) for name, entry in checkout.files.items()}
     gone = [name for name in have if name not in wanted]
     changed = [name for name, entry in wanted.items() if have.get(name) != entry]
     if gone or changed:
         progress(f"source: {len(changed)} files of {checkout.path} to copy, {len(gone)} gone")
-        # Written first: a crash half way must not make an old file look like a new one.
-        write_json(note, have | dict.fromkeys((*gone, *changed), _OWED))
+        # Written first: after a crash, an old file must not look like a new one.
+        write_note(note, have | dict.fromkeys((*gone, *changed), _OWED))
         for name in gone:
             _forget(tree, name)
         for name in changed:
             _copy(tree, checkout, name)
-        write_json(note, wanted)
-    write_json(tree.note, {"digest": checkout.digest, "added": sorted(tree.added())})
+        write_note(note, wanted)
+    tree.note_content(checkout.digest, tree.added())
 
 
 def _start_anew(tree: BuildTree) -> None:
-    """Remove what is left of a tree about which nothing is known."""
+    """Remove a tree whose content is unknown."""
     for stale in (tree.source, tree.pristine, *tree.root.glob("objects*")):
         shutil.rmtree(stale, ignore_errors=True)
     (tree.root / _NOTE).unlink(missing_ok=True)

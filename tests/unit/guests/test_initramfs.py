@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.guests.cpio import Entry, archive, directory, program, symlink
-from harness.guests.initramfs import guest_image
+from harness.guests.initramfs import KEPT, guest_image
 from harness.guests.payloads import SOURCES, compile_program
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
@@ -84,6 +85,47 @@ def test_found_again_and_made_anew_when_an_input_changes(
     assert not list((tmp_path / "other").rglob(".new-*"))
     shutil.rmtree(cache_dir() / "signing")
     assert guest_image(kernel, progress=quiet).key != first.key
+
+
+@pytest.mark.parametrize("name", ["agent", "modules/umd_sample.ko", "payloads/false_handler"])
+def test_a_damaged_part_has_the_image_made_again(kernel: StandIn, name: str) -> None:
+    """The engines take the agent and the modules from beside the initramfs."""
+    image = guest_image(kernel, progress=quiet)
+    part = image.initramfs.parent / name
+    whole = part.read_bytes()
+    part.write_bytes(bytes(len(whole)))
+    assert guest_image(kernel, progress=quiet) == image
+    assert part.read_bytes() == whole
+
+
+def test_a_kernels_module_and_the_agents_source_decide_the_key(
+    kernel: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = guest_image(kernel, progress=quiet)
+    source = tmp_path / "umd-sample.c"
+    source.write_text("int other;\n")
+    subprocess.run(["gcc", "-c", "-o", kernel.modules[0], source], timeout=60, check=True)
+    second = guest_image(kernel, progress=quiet)
+    assert second.key != first.key
+    sources = tmp_path / "guest-images"
+    shutil.copytree(SOURCES, sources)
+    monkeypatch.setattr("harness.guests.payloads.SOURCES", sources)
+    assert guest_image(kernel, progress=quiet).key == second.key
+    with (sources / "agent" / "policy.h").open("a") as file:
+        file.write("/* changed */\n")
+    assert guest_image(kernel, progress=quiet).key != second.key
+
+
+def test_images_that_were_not_used_for_a_day_go(kernel: StandIn) -> None:
+    guests = cache_dir() / "guests"
+    for number in range(2 * KEPT):
+        (guests / f"old{number}").mkdir(parents=True)
+        os.utime(guests / f"old{number}", (number, number))
+    for number in range(KEPT):
+        (guests / f"fresh{number}").mkdir()
+    image = guest_image(kernel, progress=quiet)
+    kept = {path.name for path in guests.iterdir()}
+    assert kept == {image.key, *(f"fresh{number}" for number in range(KEPT))}
 
 
 def test_a_module_that_is_none_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from miniature_kernel import FILES, LINE, MAKEFILE, SERIES, Miniature, make_mini
 
 from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest, plan_build
 from harness.kernel.series.series import load_series
 
 if TYPE_CHECKING:
@@ -33,14 +36,8 @@ def mini(tmp_path: Path) -> Miniature:
 
 def build(mini: Miniature, said: list[str] | None = None, *, space: int = 0) -> KernelImage:
     lines: list[str] = [] if said is None else said
-    return kernel_image(
-        LINE,
-        progress=lines.append,
-        patches=mini.patches,
-        cache=mini.cache,
-        sources=mini.sources,
-        free_space=space,
-    )
+    workspace = replace(mini.workspace, free_space=space)
+    return kernel_image(BuildRequest(LINE), progress=lines.append, workspace=workspace)
 
 
 def compiled(said: list[str]) -> set[str]:
@@ -173,17 +170,37 @@ def test_a_silent_make_is_ended(
     assert not _runs(int((tmp_path / "sleeper").read_text()))
 
 
-def test_progress_counts_towards_the_last_whole_build(mini: Miniature) -> None:
-    note = mini.built.with_name(f"{LINE}-objects.json")
-    build(mini)
-    assert json.loads(note.read_text()) == 5
-    (mini.patches / "overlay/kernel/library.c").write_text("int other;\n")
-    build(mini)
-    assert json.loads(note.read_text()) == 5
-    pack(mini.sources, {**FILES, "lib/new.c": "int new;\n"})
+def linked(said: list[str]) -> str:
+    """What was said of the objects when all were compiled."""
+    return next(line for line in reversed(said) if ", LD " in line)
+
+
+def test_progress_counts_towards_the_last_build_from_nothing(mini: Miniature) -> None:
     said: list[str] = []
     build(mini, said)
-    assert [line for line in said if line.startswith("kernel: 6/6 objects, LD")]
+    assert linked(said).startswith("kernel: 5 objects, ")
+    (mini.patches / "overlay/kernel/library.c").write_text("int other;\n")
+    said.clear()
+    build(mini, said)
+    assert linked(said).startswith("kernel: 1 objects, ")
+    pack(mini.sources, {**FILES, "lib/string.c": "int string;\n"})
+    said.clear()
+    build(mini, said)
+    assert linked(said).startswith("kernel: 5/5 objects, about 0 s left, ")
+    pack(mini.sources, {**FILES, "lib/new.c": "int new;\n"})
+    said.clear()
+    build(mini, said)
+    assert linked(said).startswith("kernel: 6 objects, "), "the total was too low"
+
+
+def test_the_key_is_the_hash_of_the_inputs_in_their_order(mini: Miniature) -> None:
+    """An image of an earlier version stays valid."""
+    plan = plan_build(BuildRequest(LINE), mini.workspace, progress=lambda _: None)
+    digest = hashlib.sha256()
+    for name in (LINE, "source", "series", "config", "tools", "signing"):
+        for piece in (name.encode(), plan.meta.get(name, "").encode()):
+            digest.update(len(piece).to_bytes(8, "little") + piece)
+    assert plan.key == digest.hexdigest()
 
 
 def test_missing_handler_is_named(mini: Miniature) -> None:
@@ -225,14 +242,7 @@ def test_a_series_that_changes_while_it_is_applied(mini: Miniature) -> None:
             (mini.patches / "overlay/kernel/library.c").write_text("int later;\n")
 
     with pytest.raises(UserError, match="changed while it was applied"):
-        kernel_image(
-            LINE,
-            progress=change,
-            patches=mini.patches,
-            cache=mini.cache,
-            sources=mini.sources,
-            free_space=0,
-        )
+        kernel_image(BuildRequest(LINE), progress=change, workspace=mini.workspace)
     assert images(mini) == []
     assert len(load_series(LINE, patches=mini.patches).commits) == 2
 
@@ -240,9 +250,10 @@ def test_a_series_that_changes_while_it_is_applied(mini: Miniature) -> None:
 PROGRAM = """
 import json, pathlib, sys
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest, Workspace
 sources, patches, cache = map(pathlib.Path, json.loads(sys.argv[1]))
-kernel_image("6.12", progress=lambda text: print(text, flush=True), patches=patches,
-             cache=cache, sources=sources, free_space=0)
+kernel_image(BuildRequest("6.12"), progress=lambda text: print(text, flush=True),
+             workspace=Workspace(cache, patches, sources, free_space=0))
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from miniature_kernel import FILES, LINE, MAKEFILE, Miniature, make_miniature, p
 
 from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,15 +37,9 @@ def build(
     mini: Miniature, flavour: str = "", said: list[str] | None = None, *, space: int | None = 0
 ) -> KernelImage:
     lines: list[str] = [] if said is None else said
-    return kernel_image(
-        LINE,
-        flavour=flavour,
-        progress=lines.append,
-        patches=mini.patches,
-        cache=mini.cache,
-        sources=mini.sources,
-        free_space=space,
-    )
+    workspace = replace(mini.workspace, free_space=space)
+    request = BuildRequest(LINE, flavour=flavour)
+    return kernel_image(request, progress=lines.append, workspace=workspace)
 
 
 def compiled(mini: Miniature, log: str) -> list[str]:

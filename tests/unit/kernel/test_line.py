@@ -14,6 +14,7 @@ from harness.cli import options as arguments
 from harness.cli.parser import parser
 from harness.host.paths import CHECKOUT, KERNEL_PATCHES
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.kernel.series.series import kernel_lines
 
 if TYPE_CHECKING:
@@ -34,14 +35,7 @@ def mini(tmp_path: Path) -> Miniature:
 
 
 def test_it_is_built_of_its_own_source_with_the_shared_overlay(mini: Miniature) -> None:
-    image = kernel_image(
-        NEW,
-        progress=lambda _: None,
-        patches=mini.patches,
-        cache=mini.cache,
-        sources=mini.sources,
-        free_space=0,
-    )
+    image = kernel_image(BuildRequest(NEW), progress=lambda _: None, workspace=mini.workspace)
     assert image.line == NEW
     assert {"string_of_7_5", "fork_hook", "library", "witness"} <= image.symbols.keys()
 

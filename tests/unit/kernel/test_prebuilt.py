@@ -17,6 +17,7 @@ from miniature_kernel import LINE, write_files
 
 from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest, Workspace
 from harness.kernel.choice.built import facts_of
 from harness.kernel.choice.choice import KernelChoice
 
@@ -38,9 +39,9 @@ def objects(tmp_path: Path) -> Path:
 
 def build(objects: Path) -> KernelImage:
     choice = KernelChoice(LINE, bzimage=objects / "bzImage", vmlinux=objects / "vmlinux")
-    return kernel_image(
-        choice.name, progress=lambda _: None, cache=objects.parent / "cache", choice=choice
-    )
+    request = BuildRequest(choice.name, choice=choice)
+    workspace = Workspace(objects.parent / "cache")
+    return kernel_image(request, progress=lambda _: None, workspace=workspace)
 
 
 def zstd(data: bytes) -> bytes:
@@ -77,7 +78,15 @@ def test_however_it_is_compressed(objects: Path, compress: Callable[[bytes], byt
 def test_another_module_is_another_image(objects: Path) -> None:
     first = build(objects)
     (objects / "kernel/umd_witness/umd_witness_loader.ko").write_text("another")
-    assert build(objects).key != first.key
+    second = build(objects)
+    assert second.key != first.key
+    (objects / "fs").mkdir()
+    for content in ("one", "other"):
+        (objects / "fs/ext4.ko").write_text(content)
+        with (objects / "modules.order").open("a") as order:
+            order.write("fs/ext4.o\n")
+        image = build(objects)
+        assert (image.directory / "ext4.ko").read_text() == content, "it was taken anew"
 
 
 def test_of_two_builds(objects: Path, tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import pytest
 from miniature_kernel import LINE, SERIES, Miniature, make_miniature, write_files
 
 from harness.host.errors import UserError
-from harness.host.source_package import SourcePackage
-from harness.kernel.series.series import kernel_lines, load_series, source_package
+from harness.kernel.series.series import SourcePackage, kernel_lines, load_series, source_package
 
 if TYPE_CHECKING:
     from pathlib import Path

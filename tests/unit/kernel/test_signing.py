@@ -17,6 +17,7 @@ from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.build.build import kernel_image
 from harness.kernel.build.config import requested_options
+from harness.kernel.build.plan import BuildRequest
 from harness.kernel.build.signing import TRUSTED, SigningKey, signing_key, unsigned
 
 if TYPE_CHECKING:
@@ -139,14 +140,7 @@ def mini(tmp_path: Path) -> Miniature:
 
 
 def build(mini: Miniature) -> KernelImage:
-    return kernel_image(
-        LINE,
-        progress=lambda _: None,
-        patches=mini.patches,
-        cache=mini.cache,
-        sources=mini.sources,
-        free_space=0,
-    )
+    return kernel_image(BuildRequest(LINE), progress=lambda _: None, workspace=mini.workspace)
 
 
 def test_an_image_goes_with_its_key(mini: Miniature) -> None:

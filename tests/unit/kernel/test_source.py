@@ -11,7 +11,7 @@ from miniature_kernel import FILES, LINE, pack
 
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
-from harness.kernel.source.source import find_source, partial_tree, read_json, unpack
+from harness.kernel.source.source import find_source, partial_tree, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +34,12 @@ def test_missing_source_names_the_package(tmp_path: Path) -> None:
         find_source(LINE, cache=tmp_path, where=tmp_path)
 
 
-def test_torn_note_is_no_note(tmp_path: Path) -> None:
-    (tmp_path / "note.json").write_text('{"seen": [')
-    assert read_json(tmp_path / "note.json") is None
+@pytest.mark.parametrize("note", ['{"seen": [', "[]", '{"seen": 5, "digest": "d"}'])
+def test_a_damaged_note_has_the_tarball_hashed_again(tmp_path: Path, note: str) -> None:
+    pack(tmp_path, FILES)
+    first = find_source(LINE, cache=tmp_path, where=tmp_path)
+    (tmp_path / f"source-{LINE}.json").write_text(note)
+    assert find_source(LINE, cache=tmp_path, where=tmp_path) == first
 
 
 def test_unpack_takes_the_members_asked_for(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from miniature_kernel import LINE, Miniature, make_miniature
 from harness.host.errors import DoesNotBuild, UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.build.build import kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.kernel.series.series import load_series
 
 if TYPE_CHECKING:
@@ -26,13 +27,7 @@ def mini(tmp_path: Path) -> Miniature:
 
 def build(mini: Miniature, step: int | None) -> KernelImage:
     return kernel_image(
-        LINE,
-        step=step,
-        progress=lambda _: None,
-        patches=mini.patches,
-        cache=mini.cache,
-        sources=mini.sources,
-        free_space=0,
+        BuildRequest(LINE, step=step), progress=lambda _: None, workspace=mini.workspace
     )
 
 

@@ -14,7 +14,7 @@ from harness.kselftest.command import Comparison, passes
 from harness.kselftest.compare import AFTER, BEFORE, State, compare, judge
 from harness.kselftest.guest import MACHINE
 from harness.kselftest.ktap import EXIT, Outcome, TestResult
-from harness.kselftest.programs import Program
+from harness.kselftest.programs import Selftest
 from harness.report.kselftest import has_regression, print_comparison, summary
 from harness.report.terminal import console
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.kselftest.compare import Compared, Results
 
 P, S, F, M = Outcome.PASS, Outcome.SKIP, Outcome.FAIL, Outcome.MISSING
-PROGRAM = Program("pidfd/pidfd_test")
+PROGRAM = Selftest("pidfd/pidfd_test")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def scripted(
     """Compare a program that gives these results by variant and round; and the runs made."""
     runs: list[tuple[str, int]] = []
 
-    def run(program: Program, variant: str, number: int) -> Results:
+    def run(program: Selftest, variant: str, number: int) -> Results:
         assert program is PROGRAM
         runs.append((variant, number))
         return {name: TestResult(o, "why") for name, o in results(variant, number).items()}
@@ -110,7 +110,7 @@ def test_an_error_ends_the_comparison() -> None:
 
 def printed(one: Compared) -> str:
     out = io.StringIO()
-    unable = Program("cgroup/test_stress.sh", "needs /bin/bash")
+    unable = Selftest("cgroup/test_stress.sh", "needs /bin/bash")
     lacking = {"pidfd": ["USER_NS"], "cgroup": []}
     modules = {BEFORE: "capability,umd", AFTER: "capability,umd"}
     print_comparison(console(out), Comparison([one], [unable], modules, lacking, Path("kept")))

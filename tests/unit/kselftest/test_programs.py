@@ -11,7 +11,7 @@ import pytest
 from harness.host.errors import UserError
 from harness.kselftest.programs import (
     COLLECTIONS,
-    Program,
+    Selftest,
     Selftests,
     causes,
     chosen,
@@ -20,7 +20,11 @@ from harness.kselftest.programs import (
     obstacle,
 )
 
-PROGRAMS = [Program("seccomp/seccomp_bpf"), Program("seccomp/more"), Program("futex/functional/x")]
+PROGRAMS = [
+    Selftest("seccomp/seccomp_bpf"),
+    Selftest("seccomp/more"),
+    Selftest("futex/functional/x"),
+]
 
 
 def test_those_that_the_requirement_names_are_there_in_whole() -> None:
@@ -40,7 +44,7 @@ def test_a_program_belongs_to_a_folder() -> None:
         (["futex/functional", "seccomp/seccomp_bpf"], [PROGRAMS[0], PROGRAMS[2]]),
     ],
 )
-def test_programs_are_chosen_by_name_or_collection(names: list[str], found: list[Program]) -> None:
+def test_programs_are_chosen_by_name_or_collection(names: list[str], found: list[Selftest]) -> None:
     assert chosen(PROGRAMS, names) == found
 
 
@@ -50,17 +54,17 @@ def test_a_name_that_is_not_there() -> None:
 
 
 def test_what_a_kernel_lacks_keeps_a_program_from_running() -> None:
-    freezer = Program("cgroup/test_freezer")
+    freezer = Selftest("cgroup/test_freezer")
     found = held_against(freezer, {"CGROUPS"})
-    assert found == Program(freezer.name, "the kernel lacks INOTIFY_USER")
+    assert found == Selftest(freezer.name, "the kernel lacks INOTIFY_USER")
     assert held_against(freezer, {"INOTIFY_USER"}) is freezer
     assert held_against(PROGRAMS[0], set()) is PROGRAMS[0]
-    broken = Program(freezer.name, "does not compile")
+    broken = Selftest(freezer.name, "does not compile")
     assert held_against(broken, set()) is broken
 
 
 def test_a_guest_gets_the_program_and_the_data_beside_it(tmp_path: Path) -> None:
-    programs = (Program("exec/one"), Program("exec/two"), Program("exec/all.sh"))
+    programs = (Selftest("exec/one"), Selftest("exec/two"), Selftest("exec/all.sh"))
     (tmp_path / "exec").mkdir()
     for name in ("one", "two", "all.sh", "data"):
         (tmp_path / "exec" / name).touch()

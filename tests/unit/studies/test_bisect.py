@@ -17,7 +17,7 @@ from small_corpus import SMALL
 from harness.cli.main import main
 from harness.host.errors import DoesNotBuild, UserError
 from harness.model.verdict import Verdict
-from harness.studies.bisect import Finding, LineSteps, Step, Trials, bisect, step_of
+from harness.studies.bisect import Change, LineSteps, Trials, TriedStep, bisect, step_of
 from harness.studies.bisect_report import conclusion, story
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def search(
     steps: ScriptedSteps, good: int, bad: int, cells: Sequence[Cell] = (ISOLATED,)
-) -> tuple[Finding, str]:
+) -> tuple[Change, str]:
     """Search, and return what was found and what was said."""
     said: list[str] = []
     trials = Trials(steps, SMALL, cells, jobs=2, progress=lambda _: None)
@@ -233,11 +233,11 @@ def test_halving_ends_at_the_change_whatever_is_skipped(last: int, data: st.Data
     skips = data.draw(st.sets(st.integers(2, last - 1) if last > 2 else st.nothing()))
     tries: list[int] = []
 
-    def tried(number: int) -> Step:
+    def tried(number: int) -> TriedStep:
         tries.append(number)
         if number in skips:
-            return Step(number, why="it does not build")
-        return Step(number, {CONTROL: HELD if number >= change else LOST})
+            return TriedStep(number, why="it does not build")
+        return TriedStep(number, {CONTROL: HELD if number >= change else LOST})
 
     finding = bisect(1, last, tried, say=lambda _: None)
     assert len(tries) == len(set(tries)), "none is tried twice"
@@ -275,8 +275,8 @@ def test_the_shipped_series_begins_with_the_library_and_ends_before_the_witness(
 
 
 def test_a_detail_is_no_change() -> None:
-    step = Step(2, {ISOLATED: HELD})
-    other = Step(1, {ISOLATED: result_line(Verdict.HELD, detail="EACCES")})
+    step = TriedStep(2, {ISOLATED: HELD})
+    other = TriedStep(1, {ISOLATED: result_line(Verdict.HELD, detail="EACCES")})
     assert step.changed(other) == []
 
 

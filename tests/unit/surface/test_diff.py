@@ -9,7 +9,6 @@ import pytest
 from miniature_kernel import write_files
 
 from harness.host.errors import UserError
-from harness.kernel.source.source import write_json
 from harness.kernel.source.tree import BuildTree
 from harness.surface.diff import OURS, Addition, added, added_by_series, justify, series_report
 from harness.surface.facts import Facts
@@ -114,7 +113,7 @@ def test_a_selftest_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     tree = BuildTree(tmp_path / "umd-harness/build/6.12")
     added = ["kernel/new.c", "tools/testing/selftests/new.c"]
     write_files(tree.source, dict.fromkeys(added, SOURCE))
-    write_json(tree.note, {"digest": "", "added": added})
+    tree.note_content("", added)
     found = added_by_series("6.12", facts("6.12", entries={}, senders={}, writes={}))
     assert {one.where for one in found} == {"kernel/new.c"}
 

@@ -12,7 +12,7 @@ import pytest
 from plain_machine import PLAIN as SPEC
 
 from harness.vm.probe import Accelerator
-from harness.vm.states import KEPT, _prune, state_key
+from harness.vm.states import KEPT, _store, state_key
 
 if TYPE_CHECKING:
     from harness.vm.spec import MachineSpec
@@ -46,9 +46,16 @@ def test_another_accelerator_has_another() -> None:
     assert state_key(SPEC, TCG) != state_key(SPEC, Accelerator("kvm", TCG.reason))
 
 
-def test_the_last_used_states_are_kept_and_unfinished_ones_are_not(tmp_path: Path) -> None:
-    for age, name in enumerate(("newest", ".unfinished-x", "newer", "old", "oldest")):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    _prune(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "newest"][-(KEPT - 1) :]
+def test_the_last_used_states_are_kept_and_unfinished_ones_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store = _store("6.12-baseline")
+    store.root.mkdir(parents=True)
+    for age, name in enumerate(("newest", ".new-x", "newer", "old", "oldest")):
+        (store.root / name).mkdir()
+        os.utime(store.root / name, (1000 - age, 1000 - age))
+    made = store.find_or_make("made", lambda new: (new / "ram").touch())
+    assert made.stat().st_mode & 0o777 == 0o700
+    kept = sorted(path.name for path in store.root.iterdir())
+    assert kept == ["made", *["newer", "newest"][-(KEPT - 1) :]]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel sources of other suites than this machine's: fetched with apt, into a private folder.
+"""Kernel sources from other Debian suites than this machine's: fetched with apt into the cache.
 
-Only apt's tools are used, with a configuration, lists and a keyring of their own: the machine's
-apt is asked where Debian's archive is and how it is reached, and is not changed.
+apt runs with a configuration, lists and a keyring of its own. The machine's apt only says where
+Debian's archive is and how to reach it; its configuration and lists do not change.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
+from harness.cache.places import SOURCES
+from harness.cache.store import Store
 from harness.host.commands import check_disk, clean_environment, output_of, process_group
 from harness.host.debian_archive import Archive, debian_archive, network
 from harness.host.errors import FREE_SPACE, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.kernel.series.series import SourcePackage
 
 _NOTE = "version"  # the file that says which was fetched
 _DEADLINE = 1800.0  # seconds for 160 MB; apt itself gives up on an archive that is silent
@@ -73,18 +74,6 @@ _FAILURES = (
 
 
 @dataclass(frozen=True)
-class SourcePackage:
-    """A Debian package that holds a kernel's source, and the suite that it is taken from."""
-
-    name: str
-    suite: str
-
-    def __str__(self) -> str:
-        """Return how messages name it."""
-        return f"{self.name} of {self.suite}"
-
-
-@dataclass(frozen=True)
 class Fetched:
     """A tarball, and the version of the package that it was in."""
 
@@ -94,8 +83,8 @@ class Fetched:
 
 def find_fetched(package: SourcePackage, *, cache: Path) -> Fetched | None:
     """Return what was fetched before, or None; no network is needed."""
-    place = _place(package, cache)
-    return _fetched(package, place) if place.is_dir() else None
+    place = _store(cache).find(_key(package))
+    return None if place is None else _fetched(package, place)
 
 
 def fetch(
@@ -111,42 +100,40 @@ def fetch(
     """
     if (found := find_fetched(package, cache=cache)) is not None:
         return found
-    place = _place(package, cache)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{place}.lock", timeout=_DEADLINE):
-        if (found := find_fetched(package, cache=cache)) is not None:
-            return found  # another process fetched it while this one waited
-        _check_space(place.parent, package)
-        archive = archive or debian_archive(package.suite)
-        with TemporaryDirectory(dir=place.parent, prefix=".new-") as scratch:
-            new = _fetch(package, archive, Path(scratch), progress=progress)
-            shutil.rmtree(place, ignore_errors=True)
-            new.rename(place)
-    return _fetched(package, place)
+
+    def fill(new: Path) -> None:
+        _check_space(new, package)
+        _fetch(package, archive or debian_archive(package.suite), new, progress=progress)
+
+    return _fetched(package, _store(cache).find_or_make(_key(package), fill))
 
 
-def _place(package: SourcePackage, cache: Path) -> Path:
-    return cache / "sources" / f"{package.name}_{package.suite}"
+def _store(cache: Path) -> Store:
+    return Store(SOURCES.path(cache), seconds=_DEADLINE, is_sealed=False)
+
+
+def _key(package: SourcePackage) -> str:
+    return f"{package.name}_{package.suite}"
 
 
 def _fetched(package: SourcePackage, place: Path) -> Fetched:
-    # The folder was renamed to its place when all was in it.
     return Fetched(place / f"{package.name}.tar.xz", (place / _NOTE).read_text().strip())
 
 
 def _check_space(folder: Path, package: SourcePackage) -> None:
     if shutil.disk_usage(folder).free < _NEEDED:
         raise UserError(
-            f"fetching {package} needs {_NEEDED >> 20} MiB free at {folder}", hint=FREE_SPACE
+            f"to fetch {package}, {folder.parent.parent} needs {_NEEDED >> 20} MiB free",
+            hint=FREE_SPACE,
         )
 
 
 def _fetch(
-    package: SourcePackage, archive: Archive, root: Path, *, progress: Callable[[str], None]
-) -> Path:
-    """Return a folder with the tarball and its note, below the empty folder `root`."""
-    new = root / "new"
-    for name in ("state/lists/partial", "cache/archives/partial", "new"):
+    package: SourcePackage, archive: Archive, new: Path, *, progress: Callable[[str], None]
+) -> None:
+    """Fill the folder `new` with the tarball and its note; apt works beside that folder."""
+    root = new.parent
+    for name in ("state/lists/partial", "cache/archives/partial"):
         (root / name).mkdir(parents=True)
     (root / "archive.sources").write_text(archive.entry(package.suite))
     config = root / "apt.conf"
@@ -166,7 +153,6 @@ def _fetch(
     _extract(deb, f"usr/src/{package.name}.tar.xz", new / f"{package.name}.tar.xz")
     _, version = output_of(["dpkg-deb", "--field", str(deb), "Version"])
     (new / _NOTE).write_text(version)
-    return new
 
 
 def _mib(root: Path) -> int:

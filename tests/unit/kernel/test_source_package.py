@@ -13,10 +13,11 @@ import pytest
 from small_archive import CONTENT, PACKAGE, SUITE, make_archive, make_key, served
 
 from harness.host import debian_archive as archives
-from harness.host import source_package as fetching
 from harness.host.debian_archive import KEYRINGS, Archive, archive_among, debian_archive
 from harness.host.errors import UserError
-from harness.host.source_package import SourcePackage, fetch, find_fetched
+from harness.kernel.series.series import SourcePackage
+from harness.kernel.source import source_package as fetching
+from harness.kernel.source.source_package import fetch, find_fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

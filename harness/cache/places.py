@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The folders of the cache, each declared once: for the module that fills it, and for `clean`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.host.files import SCRATCH
+from harness.host.paths import cache_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of the cache.
+
+    `clean` uses `<name>.lock` as a lock of every place, and takes `<name>/.new-*` for leftovers.
+    """
+
+    name: str
+    """The folder's name."""
+
+    is_costly: bool = False
+    """Only `clean --all` removes the folder: its content takes minutes or a network to make."""
+
+    locks: tuple[str, ...] = ()
+    """Glob patterns of further locks, relative to the cache."""
+
+    leftovers: tuple[str, ...] = ()
+    """Glob patterns of further leftovers, relative to the cache."""
+
+    def path(self, cache: Path | None = None) -> Path:
+        """Return the folder in `cache`, or in the user's cache. The folder may be missing."""
+        return (cache_dir() if cache is None else cache) / self.name
+
+    def all_locks(self) -> tuple[str, ...]:
+        """Return the glob patterns of all locks, relative to the cache."""
+        return (f"{self.name}.lock", *self.locks)
+
+    def all_leftovers(self) -> tuple[str, ...]:
+        """Return the glob patterns of all leftovers, relative to the cache."""
+        return (f"{self.name}/{SCRATCH}*", *self.leftovers)
+
+
+STATES = Place("states", locks=("states/*.lock",))
+BUILD = Place("build", locks=("build/*.lock",))
+CHECKS = Place("checks")
+MACHINES = Place("machines", locks=("machines/*/lock",))
+TREES = Place("trees")
+PATCHES = Place("patches")
+BISECT = Place("bisect")
+IMAGES = Place("images", is_costly=True, leftovers=("images/.*.new",))
+GUESTS = Place("guests", is_costly=True, leftovers=("guests/*/.new-*", "guests/*/tmp*"))
+BOOTS = Place("boots", is_costly=True)
+SURFACE = Place("surface", is_costly=True)
+KSELFTESTS = Place("kselftests", is_costly=True)
+SIGNING = Place("signing", is_costly=True, leftovers=(f"{SCRATCH}*",))
+"""The key lies beside the images whose kernels trust its certificate: `clean` removes both."""
+SOURCES = Place("sources", is_costly=True)
+DEBIAN = Place("debian", is_costly=True)
+
+PLACES = (
+    *(STATES, BUILD, CHECKS, MACHINES, TREES, PATCHES, BISECT),
+    *(IMAGES, GUESTS, BOOTS, SURFACE, KSELFTESTS, SIGNING, SOURCES, DEBIAN),
+)
+"""All folders of the cache, in the order in which `clean` removes them."""

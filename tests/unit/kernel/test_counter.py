@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The progress of a build: a total that a whole build has counted, or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.kernel.build import counter as counting
+from harness.kernel.build.counter import ObjectCounter
+from harness.kernel.build.make import MadeTarget
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Clock:
+    """Stands in for time.monotonic()."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(counting, "time", clock)
+    return clock
+
+
+def build(
+    clock: Clock,
+    note: Path,
+    objects: int,
+    *,
+    config: str = "c",
+    from_nothing: bool = True,
+    ends: bool = True,
+) -> list[str]:
+    """Compile, a second for each object, then link for 100 s; return what was said."""
+    said: list[str] = []
+    counter = ObjectCounter(note, config, from_nothing=from_nothing, progress=said.append)
+    for number in range(objects):
+        clock.now += 1
+        counter.follow(MadeTarget("CC", f"{number}.o"))
+    if ends:
+        counter.follow(MadeTarget("LD", "vmlinux"))
+        clock.now += 100
+        counter.finish()
+    return said
+
+
+def test_the_first_build_says_no_total(clock: Clock, tmp_path: Path) -> None:
+    said = build(clock, tmp_path / "note", 1845)
+    assert said[0] == "kernel: 1 objects, CC 0.o"
+    assert said[-1] == "kernel: 1845 objects, LD vmlinux"
+    assert not [text for text in said if "/" in text or "left" in text]
+
+
+def test_the_next_one_counts_towards_the_same_total_throughout(
+    clock: Clock, tmp_path: Path
+) -> None:
+    build(clock, tmp_path / "note", 200)
+    said = build(clock, tmp_path / "note", 200)
+    assert all(f"{number}/200 objects" in text for number, text in enumerate(said[:-1], start=1))
+    assert "left" not in said[0], "one object does not tell the pace"
+    assert said[99] == "kernel: 100/200 objects, about 3 min left, CC 99.o"
+    assert said[-1] == "kernel: 200/200 objects, about 2 min left, LD vmlinux"
+
+
+def test_more_objects_than_last_time_take_the_total_away(clock: Clock, tmp_path: Path) -> None:
+    build(clock, tmp_path / "note", 100)
+    said = build(clock, tmp_path / "note", 101)
+    assert "100/100 objects" in said[99]
+    assert said[100] == "kernel: 101 objects, CC 100.o"
+    assert "101/101 objects" in build(clock, tmp_path / "note", 101)[-1]
+
+
+def test_another_configuration_has_another_total(clock: Clock, tmp_path: Path) -> None:
+    build(clock, tmp_path / "note", 100)
+    assert "/" not in build(clock, tmp_path / "note", 50, config="other")[-1]
+    assert "100/100" in build(clock, tmp_path / "note", 100)[-1]
+
+
+def test_a_build_of_what_changed_says_no_total_and_does_not_count(
+    clock: Clock, tmp_path: Path
+) -> None:
+    build(clock, tmp_path / "note", 100)
+    said = build(clock, tmp_path / "note", 3, from_nothing=False)
+    assert said[-1] == "kernel: 3 objects, LD vmlinux"
+    assert "100/100" in build(clock, tmp_path / "note", 100)[-1]
+
+
+def test_a_build_that_does_not_end_does_not_count(clock: Clock, tmp_path: Path) -> None:
+    build(clock, tmp_path / "note", 100)
+    build(clock, tmp_path / "note", 70, ends=False)
+    assert "100/100" in build(clock, tmp_path / "note", 100)[-1]
+
+
+@pytest.mark.parametrize("content", ["1823", "{", '{"c": {"objects": "many"}}'])
+def test_a_note_of_another_kind_is_no_total(clock: Clock, tmp_path: Path, content: str) -> None:
+    (tmp_path / "note").write_text(content)
+    assert "/" not in build(clock, tmp_path / "note", 5)[-1]
+    assert "5/5" in build(clock, tmp_path / "note", 5)[-1]
