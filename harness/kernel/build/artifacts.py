@@ -28,7 +28,7 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
 
     `witness-undefined.txt` and `error-injection.txt` are for the check that the witness calls
     nothing that root may make fail, `witness-functions.txt` for the host to look after its code
-    (architecture, rule 1).
+    (rule 1).
     """
     bzimage, vmlinux = tree.objects / "arch/x86/boot/bzImage", tree.objects / "vmlinux"
     collect_built(tree.objects, folder, bzimage=bzimage, vmlinux=vmlinux, handlers=handlers)
