@@ -56,7 +56,7 @@ _ORDER = (Verdict.HELD, Verdict.LEAKED, Verdict.DISRUPTED, Verdict.TAMPERED)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of some verdicts that are conclusions, in the order of docs/explanation/threat-model.md."""
+    """The worst of some conclusions, in the order held < leaked < disrupted < tampered."""
     return max(verdicts, key=_ORDER.index)
 
 
