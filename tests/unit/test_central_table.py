@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table of who holds what: its classes and variants are the corpus's, its sums are right."""
+"""The table of held attacks: its classes and variants are the corpus's, its sums are right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.report.held_table import CLASS, TOTAL
 from harness.results.held_counts import BELOW, CENTRAL, NOT_RUN
 from harness.scenarios.classes import classes
 
-PAGE = (CHECKOUT / "docs/explanation/who-holds-what.md").read_text()
+PAGE = (CHECKOUT / "docs/explanation/held-attacks.md").read_text()
 BETWEEN = re.compile(r"<!-- umd-harness table -->\n(.*?)<!-- end of the table -->", re.DOTALL)
 HELD = re.compile(r"(\d+) of (\d+)")
 SOURCE = re.compile(r"Counted from run `?\d{8}T\d{6}Z-[0-9a-f]{6}`?: line 6\.12, ")
