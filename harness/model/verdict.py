@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What the host concludes about one cell (architecture.md, «Words»)."""
+    """What the host concludes about one cell (docs/explanation/glossary.md)."""
 
     HELD = "held"
     LEAKED = "leaked"
@@ -56,7 +56,7 @@ _ORDER = (Verdict.HELD, Verdict.LEAKED, Verdict.DISRUPTED, Verdict.TAMPERED)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of some verdicts that are conclusions, in the order of architecture.md."""
+    """The worst of some conclusions, in the order held < leaked < disrupted < tampered."""
     return max(verdicts, key=_ORDER.index)
 
 

@@ -37,7 +37,7 @@ BY_MODULE = MappingProxyType({"init_module": EPERM})
 """How lockdown refuses the files of devices and of debugfs, and what has no signature."""
 
 REFERENCES = ("nothing", "host_tamper")
-"""The cells that show a variant's evidence can be trusted at all (architecture.md, rule 3)."""
+"""The cells that show a variant's evidence can be trusted at all (rule 3)."""
 
 
 @dataclass(frozen=True)

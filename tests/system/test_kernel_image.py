@@ -44,7 +44,7 @@ def test_the_functions_that_attacks_go_through_are_there(image: KernelImage) -> 
 
 
 def test_the_witness_calls_nothing_that_root_may_make_fail(image: KernelImage) -> None:
-    """Rule 1 of the architecture: neither the error-injection list nor `security_*`."""
+    """Rule 1: neither the error-injection list nor `security_*`."""
     called = set((image.directory / "witness-undefined.txt").read_text().split())
     injectable = set((image.directory / "error-injection.txt").read_text().split())
     assert called

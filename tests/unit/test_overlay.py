@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What must be true of the kernel code whatever it is built into (architecture.md, rule 8)."""
+"""What must be true of the kernel code whatever it is built into (rule 8)."""
 
 from __future__ import annotations
 

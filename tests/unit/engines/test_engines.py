@@ -11,6 +11,7 @@ import pytest
 from engine_cells import classes, few, many
 from engine_parts import guest, kernel, module
 from plain_machine import PLAIN
+from told_of_engines import check_told, told
 
 from harness.engines import ENGINES, MICROVM, virtme
 from harness.engines.drivers import load_order
@@ -48,6 +49,18 @@ def test_an_engine_is_called_what_it_is_listed_as() -> None:
     assert {name: engine.name for name, engine in ENGINES.items()} == dict(
         zip(ENGINES, ENGINES, strict=True)
     )
+
+
+def test_what_a_guest_reaches_is_told_of_each_engine(spec: MachineSpec, tmp_path: Path) -> None:
+    assert list(told()) == list(ENGINES)
+    check_told("microvm", MICROVM.spec(PLAIN, kernel(tmp_path), guest(tmp_path), interactive=False))
+    check_told("virtme", spec)
+
+
+def test_a_false_word_about_an_engine_is_seen(spec: MachineSpec) -> None:
+    for engine in ("microvm", "image"):
+        with pytest.raises(AssertionError):
+            check_told(engine, spec)
 
 
 def test_virtme_takes_a_kernel_that_mounts_what_is_shared(tmp_path: Path) -> None:

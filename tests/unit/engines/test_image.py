@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from engine_parts import guest, kernel, module
 from plain_machine import PLAIN
+from told_of_engines import check_told
 
 from harness.cache.integrity import seal
 from harness.engines import ENGINES, image
@@ -91,6 +92,7 @@ def test_the_machine_has_the_disk_the_card_and_a_way_to_its_agent(
     assert spec.disk is not None
     assert (spec.disk.base, spec.disk.empty) == (disk / "disk.raw", disk / "empty.qcow2")
     assert spec.devices[:2] == ("-netdev", card(image.SSH_PORT)[1])
+    check_told("image", spec)
     assert spec.connect is not None
     assert spec.cmdline.startswith(f"{PLAIN.cmdline} ")
     assert spec.initramfs != PLAIN.initramfs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The README's central table: its classes and variants are the corpus's, and its sums are right."""
+"""The table of held attacks: its classes and variants are the corpus's, its sums are right."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harness.report.held_table import CLASS, TOTAL
 from harness.results.held_counts import BELOW, CENTRAL, NOT_RUN
 from harness.scenarios.classes import classes
 
-README = (CHECKOUT / "README.md").read_text()
+PAGE = (CHECKOUT / "docs/explanation/held-attacks.md").read_text()
 BETWEEN = re.compile(r"<!-- umd-harness table -->\n(.*?)<!-- end of the table -->", re.DOTALL)
 HELD = re.compile(r"(\d+) of (\d+)")
 SOURCE = re.compile(r"Counted from run `?\d{8}T\d{6}Z-[0-9a-f]{6}`?: line 6\.12, ")
 
 
-def check(readme: str) -> None:
+def check(page: str) -> None:
     """Raise AssertionError unless the table is what the command prints for a run of this corpus."""
-    found = BETWEEN.findall(readme)
+    found = BETWEEN.findall(page)
     assert len(found) == 1, "there is one table, between its two markers"
     table, _, below = found[0].strip().partition("\n\n")
     head, rule, *rows = ([x.strip() for x in line.split("|")[1:-1]] for line in table.splitlines())
@@ -46,7 +46,7 @@ def check_column(*entries: str) -> None:
 
 
 def test_the_table_is_well_formed() -> None:
-    check(README)
+    check(PAGE)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_the_table_is_well_formed() -> None:
     ],
 )
 def test_one_that_is_not_is_told(old: str, new: str) -> None:
-    found = BETWEEN.search(README)
+    found = BETWEEN.search(PAGE)
     assert found
     whole = found[0]
     assert old in whole
     with pytest.raises((AssertionError, ValueError)):
-        check(README.replace(whole, whole.replace(old, new, 1)))
+        check(PAGE.replace(whole, whole.replace(old, new, 1)))
