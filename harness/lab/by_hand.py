@@ -58,7 +58,7 @@ class Guest:
     def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> ProgramExit:
         """Run a static program or a C file as root in the guest; raises UserError for no such.
 
-        It is told of the handler as in OWN_ATTACKS.md.
+        Its environment names the handler (docs/how-to/own-attack.md).
         """
         program = Program.load(path, seconds=seconds)
         with self.attacker.setup():
