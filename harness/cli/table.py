@@ -35,8 +35,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the table. Raises UserError."""
-    from harness.report.held_table import as_json, markdown, text
     from harness.report.heatmap import svg
+    from harness.report.held_table import as_json, markdown, text
     from harness.results.held_counts import count_by_class
     from harness.results.recorded_run import read_run
     from harness.scenarios.corpus import SHIPPED
