@@ -50,10 +50,11 @@ def attack_program(
 ) -> str:
     """Declare a scenario that runs a static x86-64 program, or a C file; return its name.
 
-    The program runs as root in the guest, for at most `seconds`. `reach` names the
-    kernel function that must see the handler before `held` is believed, `no_target` the one that
-    must see it before an attack that found nothing to attack (exit status 4) is; `declared` is
-    whatever else a scenario may declare. Raises UserError for what cannot be run.
+    The program runs as root in the guest, for at most `seconds` (docs/how-to/own-attack.md).
+    `reach` names the kernel function that must see the handler before `held` is believed.
+    `no_target` names the function that must see the handler before exit status 4 (nothing to
+    attack) is believed. `declared` takes whatever else a scenario may declare. Raises UserError
+    for a file that cannot be run.
     """
     name = _name_of(path)
     program = Program.load(path, seconds=seconds)

@@ -45,7 +45,7 @@ def _load(path: Path) -> dict[str, Scenario]:
     if not found:
         raise UserError(
             f"{path} declares no scenario",
-            hint="decorate a function with @scenario(...), as README.md shows",
+            hint="decorate a function with @scenario(...), as docs/how-to/own-attack.md shows",
         )
     origin = (OPTION, str(path))
     return {name: replace(scenario, origin=origin) for name, scenario in found.items()}

@@ -111,10 +111,13 @@ def results_option(help: str) -> Path:
     )
 
 
-def report_format_option() -> str:
-    """Declare `--format` of the reports on kept runs."""
+def report_format_option(*further: str) -> str:
+    """Declare `--format` of the reports on kept runs, with the further formats of one of them."""
     return choice(
-        "--format", choices=REPORT_FORMATS, default="text", help="the format (default: text)"
+        "--format",
+        choices=(*REPORT_FORMATS, *further),
+        default="text",
+        help="the format (default: text)",
     )
 
 

@@ -26,15 +26,16 @@ class Options:
 
     run: str = positional(metavar="RUN", help="the run: its folder, its name, or `latest`")
     variants: tuple[str, ...] = variant_option(
-        "show a column for this variant (default: the columns of the README's table)"
+        "show a column for this variant (default: those of docs/explanation/held-attacks.md)"
     )
-    format: str = report_format_option()
+    format: str = report_format_option("svg")
     output: Path | None = report_output_option()
     results: Path = results_option("look for the run in this folder")
 
 
 def run(options: Options) -> int:
     """Write the table. Raises UserError."""
+    from harness.report.heatmap import svg
     from harness.report.held_table import as_json, markdown, text
     from harness.results.held_counts import count_by_class
     from harness.results.recorded_run import read_run
@@ -42,7 +43,7 @@ def run(options: Options) -> int:
 
     kept = read_run(options.run, root=options.results)
     counts = count_by_class(kept, SHIPPED, options.variants)
-    report = {"json": as_json, "markdown": markdown}.get(options.format, text)
+    report = {"json": as_json, "markdown": markdown, "svg": svg}.get(options.format, text)
     write_report(report(counts), options.output)
     return 0
 

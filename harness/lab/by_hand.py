@@ -62,7 +62,7 @@ class Guest:
     def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> ProgramExit:
         """Run a static program or a C file as root in the guest. Raises UserError for another file.
 
-        The program learns of the handler as OWN_ATTACKS.md says.
+        The program learns of the handler as docs/how-to/own-attack.md says.
         """
         program = Program.load(path, seconds=seconds)
         with self.attacker.setup():

@@ -119,7 +119,7 @@ def umd_guest() -> Iterator[GuestMaker]:
     """A function that takes a variant's name and returns a running machine of it, a Guest.
 
     The machine ends with the test. If the variant is unknown or cannot be built, the test fails
-    with one line (OWN_ATTACKS.md).
+    with one line (docs/how-to/test-by-hand.md).
     """
     from harness.lab.by_hand import guests
 

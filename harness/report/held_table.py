@@ -31,7 +31,7 @@ def text(counts: HeldByClass) -> str:
         "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join(map(visible, [*lines, "", *_sources(counts)]))
+    return "\n".join(map(visible, [*lines, "", *sources(counts)]))
 
 
 def markdown(counts: HeldByClass) -> str:
@@ -39,7 +39,7 @@ def markdown(counts: HeldByClass) -> str:
     head, *rows = _rows(counts)
     head = [head[0], *(f"`{visible(name)}`" for name in head[1:])]
     lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
-    return "\n".join([*lines, "", *(f"{visible(said)}  " for said in _sources(counts))])
+    return "\n".join([*lines, "", *(f"{visible(said)}  " for said in sources(counts))])
 
 
 def as_json(counts: HeldByClass) -> str:
@@ -68,7 +68,7 @@ def _rows(counts: HeldByClass) -> Iterator[list[str]]:
         yield [name, *(str(number(total[v])) if v in total else "" for v in counts.variants)]
 
 
-def _sources(counts: HeldByClass) -> Iterator[str]:
+def sources(counts: HeldByClass) -> Iterator[str]:
     """Say what was counted, and what of it is not whole."""
     run = counts.run
     facts = {

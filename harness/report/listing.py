@@ -40,12 +40,13 @@ def markdown_listing(corpus: Corpus) -> str:
 
 _PREAMBLE = """# The attacks
 
-What `umd-harness list --format markdown` says: each attack, the row of the attack surface that it
-is on, the kernel function that it goes through, the kernels whose configuration has what it takes,
-the requirements that it answers (REQUIREMENTS.md), and the verdict that each variant should give.
-With an asterisk, the variant loses, or a step gains, for a reason that stands below the table;
-with a dagger, lockdown refuses the attack, or the tools that it takes; with a double dagger, a
-rival's policy does, by what stands below."""
+Printed by `umd-harness list --format markdown`. Each row is an attack: the row of the attack
+surface, the kernel function that the attack goes through, the kernels whose configuration has what
+the attack needs, the requirements that the attack answers (docs/reference/requirements.md), and the
+verdict that each variant should give. An asterisk marks a variant that loses, or on which a step
+gains; the reason stands below the table. A dagger says that lockdown refuses the attack or its
+tools. A double dagger says that a rival's policy refuses the attack, for the reason below the
+table."""
 
 
 def _section(module: str, scenarios: list[Scenario], corpus: Corpus) -> str:

@@ -50,7 +50,7 @@ class ResultLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The row of the attack surface that the scenario tries (harness/scenarios/surface.toml)."""
 
     answers: tuple[str, ...]
-    """The requirements that the scenario answers (REQUIREMENTS.md)."""
+    """The requirements that the scenario answers (docs/reference/requirements.md)."""
 
     control: Control
     """The control, and what it gave."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from command_line import umd_harness
 
-from harness.host.paths import CHECKOUT
 from harness.model.variants import VARIANTS
 from harness.scenarios import SCENARIOS
 
@@ -44,13 +43,6 @@ def test_list_marks_controls_holes_and_what_is_not_applicable(tmp_path: Path) ->
     )
     assert "\n    isolated        tampered  known hole: who writes all of memory" in listed
     assert "\n    kthread         tampered  who writes all of memory" in listed
-
-
-def test_the_page_of_the_attacks_is_up_to_date(tmp_path: Path) -> None:
-    listed = umd_harness(tmp_path, "list", "--format", "markdown", whole=True)
-    assert listed.returncode == 0
-    page = (CHECKOUT / "ATTACKS.md").read_text()
-    assert listed.stdout == page, "umd-harness list --format markdown > ATTACKS.md"
 
 
 def test_the_page_has_each_attack_once_with_its_verdicts_and_reasons(tmp_path: Path) -> None:

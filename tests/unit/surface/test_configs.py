@@ -22,7 +22,7 @@ def test_what_no_kernel_offers_is_reachable_with_none() -> None:
 
 
 def test_each_distribution_says_something_of_every_option_that_is_needed() -> None:
-    """Else: `python -m harness.surface.configs`, as SURFACE.md has it."""
+    """Else: `python -m harness.surface.configs`, as docs/reference/surface.md has it."""
     assert not any(unknown().values()), unknown()
     assert {"Debian", "Fedora"} <= set(kernels())
 

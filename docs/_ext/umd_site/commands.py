@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands, from the parser that reads the command line.
+
+sphinx-argparse does this as well, but drops what an option takes (`--tree PATH`) and prints
+defaults that depend on the machine (`--jobs`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from harness.cli.parser import parser
+from umd_site.text import code, prose, table, toctree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GENERATED = "<!-- Generated from the command line's parser each time that the site is built. -->"
+_USAGE = "usage: "
+_WIDTH = 88
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def pages() -> dict[str, str]:
+    """Return the page of each command, by its name."""
+    return {name: "\n\n".join(_page(name, command)) + "\n" for name, command in _all().items()}
+
+
+def overview() -> str:
+    """Return the list of the commands, for the page that is written by hand."""
+    rows = [
+        [f"[`{name}`](commands/{name}.md)", prose(command.description or "")]
+        for name, command in _all().items()
+    ]
+    toc = [f"{name} <commands/{name}>" for name in _all()]
+    return "\n\n".join([table(["command", "purpose"], *rows), toctree(toc)]) + "\n"
+
+
+def _all() -> dict[str, argparse.ArgumentParser]:
+    (choice,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(choice.choices)
+
+
+def _page(name: str, command: argparse.ArgumentParser) -> Iterator[str]:
+    yield GENERATED
+    yield f"# `{name}`"
+    yield prose(command.description or "")
+    yield f"```text\n{usage(command)}\n```"
+    yield f"```{{program}} umd-harness {name}\n```"
+    for action in command._actions:
+        if action.help is not argparse.SUPPRESS and "--help" not in action.option_strings:
+            yield f"```{{option}} {_spelt(action)}\n{_told(action)}\n```"
+
+
+def usage(command: argparse.ArgumentParser) -> str:
+    """Return how the command is called, in lines of a fixed width."""
+    command.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=_WIDTH)
+    lines = _COLOURS.sub("", command.format_usage()).strip().splitlines()
+    first = lines[0].removeprefix(_USAGE)
+    return "\n".join([first, *(line.removeprefix(" " * len(_USAGE)) for line in lines[1:])])
+
+
+def _spelt(action: argparse.Action) -> str:
+    takes = _takes(action)
+    if not action.option_strings:
+        return takes
+    return ", ".join(f"{name} {takes}".strip() for name in action.option_strings)
+
+
+def _takes(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    if isinstance(action.metavar, str):
+        return action.metavar
+    if action.choices is not None:
+        return "|".join(map(str, action.choices))
+    return action.dest.upper()
+
+
+def _told(action: argparse.Action) -> str:
+    said = prose(action.help or "")
+    said = f"{said[:1].upper()}{said[1:].rstrip('.')}."
+    if action.choices is not None and action.metavar is not None:
+        said += f" Choices: {', '.join(code(str(choice)) for choice in action.choices)}."
+    return said

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run as a picture: a cell for each class of attacks and each variant, with the number held.
+
+The picture can be read without colour (each cell has its numbers), by light and by dark (an SVG
+asks the reader's system), and by a screen reader (title and description).
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from harness.report.held_table import TOTAL, sources
+from harness.report.text import visible
+from harness.results.held_counts import NOT_RUN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.results.held_counts import HeldByClass, HeldCount
+
+TITLE = "Attacks held, by class and variant"
+
+_LABEL, _COLUMN, _ROW = 350, 84, 34
+"""Width of the labels, and width and height of a cell, in pixels of the picture."""
+_HEAD, _GAP, _MARGIN, _LINE = 70, 3, 12, 18
+
+SHADES = ("none", "few", "half", "most", "every")
+"""The classes of a cell, by the share held: none, under a half, under 9 in 10, more, all."""
+
+_LETTERS = 140
+"""Letters in a line below the picture."""
+
+_KEY = "Blue: held. Orange: not held. n/a: nothing to attack there."
+
+_STYLE = """
+text { font: 13px system-ui, sans-serif; fill: #1f2328; }
+.paper { fill: #ffffff; }
+.head { font-weight: 600; }
+.source { font-size: 11px; fill: #59636e; }
+.blank { fill: none; stroke: #8c959f; stroke-dasharray: 3 3; }
+.none { fill: #b35806; } .none + text { fill: #ffffff; }
+.few { fill: #f1a340; } .few + text { fill: #1f2328; }
+.half { fill: #fee0b6; } .half + text { fill: #1f2328; }
+.most { fill: #a6cbe8; } .most + text { fill: #1f2328; }
+.every { fill: #1f5f99; } .every + text { fill: #ffffff; }
+@media (prefers-color-scheme: dark) {
+text, .blank + text { fill: #f0f6fc; }
+.paper { fill: #0d1117; }
+.source { fill: #9198a1; }
+}
+"""
+
+
+def svg(counts: HeldByClass) -> str:
+    """Return the picture: the variants that were run, each with the number of attacks it held."""
+    variants = [name for name in counts.variants if name in counts.total]
+    rows = {**counts.rows, TOTAL: counts.total}
+    notes = [
+        line
+        for note in (_KEY, *sources(counts), *_not_run(counts))
+        for line in textwrap.wrap(visible(note), _LETTERS)
+    ]
+    width = 2 * _MARGIN + _LABEL + _COLUMN * len(variants)
+    height = 2 * _MARGIN + _HEAD + _ROW * len(rows) + _LINE * (len(notes) + 1)
+    root = ET.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "viewBox": f"0 0 {width} {height}",
+            "width": str(width),
+            "role": "img",
+            "aria-labelledby": "title description",
+        },
+    )
+    ET.SubElement(root, "title", id="title").text = TITLE
+    ET.SubElement(root, "desc", id="description").text = description(counts)
+    ET.SubElement(root, "style").text = _STYLE
+    ET.SubElement(root, "rect", {"class": "paper", "width": str(width), "height": str(height)})
+    _heads(root, variants)
+    for number, (name, row) in enumerate(rows.items()):
+        _row(root, number, name, [row.get(variant) for variant in variants], name == TOTAL)
+    _notes(root, _MARGIN + _HEAD + _ROW * len(rows), notes)
+    ET.indent(root, " ")
+    return ET.tostring(root, encoding="unicode")
+
+
+def description(counts: HeldByClass) -> str:
+    """Return the totals in a sentence for each variant."""
+    return " ".join(
+        f"{visible(name)} held {total.held} of {total.run} attacks."
+        for name, total in counts.total.items()
+    )
+
+
+def shade(count: HeldCount | None) -> str:
+    """Return the class of a cell: one of SHADES, or `blank` where nothing has a verdict."""
+    if count is None or not count.run:
+        return "blank"
+    share = count.held / count.run
+    if share in (0, 1):
+        return "every" if share else "none"
+    return "few" if share < 0.5 else "half" if share < 0.9 else "most"
+
+
+def _heads(root: ET.Element, variants: list[str]) -> None:
+    for column, name in enumerate(variants):
+        words = [word for word in re.split(r"(?<=-)", visible(name)) if word]
+        for line, word in enumerate(words):
+            y = _MARGIN + _HEAD - 10 - _LINE * (len(words) - 1 - line)
+            _text(root, _middle(column), y, word, "head", "middle")
+
+
+def _row(
+    root: ET.Element, number: int, name: str, counts: list[HeldCount | None], is_total: bool
+) -> None:
+    top = _MARGIN + _HEAD + _ROW * number
+    _text(root, _MARGIN, top + 21, _short(name), "head" if is_total else "")
+    for column, count in enumerate(counts):
+        place = {
+            "x": str(_MARGIN + _LABEL + _COLUMN * column + _GAP),
+            "y": str(top + _GAP),
+            "width": str(_COLUMN - 2 * _GAP),
+            "height": str(_ROW - 2 * _GAP),
+        }
+        ET.SubElement(root, "rect", {"class": shade(count), "rx": "3", **place})
+        said = (str(count) if count else NOT_RUN).replace(" of ", " / ")
+        _text(root, _middle(column), top + 21, said, "", "middle")
+
+
+def _notes(root: ET.Element, top: int, notes: list[str]) -> None:
+    for line, note in enumerate(notes, start=1):
+        _text(root, _MARGIN, top + _LINE * line + 6, note, "source")
+
+
+def _not_run(counts: HeldByClass) -> list[str]:
+    missing = [name for name in counts.variants if name not in counts.total]
+    return [f"Not run: {', '.join(missing)}."] if missing else []
+
+
+def _short(name: str) -> str:
+    """Return a class's name up to its colon, which begins the particulars."""
+    return visible(name.partition(":")[0])
+
+
+def _middle(column: int) -> int:
+    return _MARGIN + _LABEL + _COLUMN * column + _COLUMN // 2
+
+
+def _text(root: ET.Element, x: int, y: int, said: str, kind: str, anchor: str = "start") -> None:
+    place: Mapping[str, str] = {"x": str(x), "y": str(y), "text-anchor": anchor}
+    ET.SubElement(root, "text", {**place, **({"class": kind} if kind else {})}).text = said
