@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from harness.export.repository import Repository, sha256
 from harness.host.errors import UserError
+from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.source import partial_tree
-from harness.kernel.source.tree import FRAMEWORK, BuildTree, note_unpacked, prepare, touched_files
+from harness.kernel.source.tree import FRAMEWORK, note_unpacked, prepare, touched_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.cache.places import BUILD
 from harness.host.errors import UserError
-from harness.kernel.source.tree import BuildTree
+from harness.kernel.source.build_tree import BuildTree
 from harness.surface.openings import functions, openings
 from harness.surface.review import REVIEWED
 

@@ -14,7 +14,7 @@ from harness.cache.locks import locked
 from harness.cache.notes import read_note, write_note
 from harness.cache.places import BUILD, SURFACE
 from harness.host.errors import UserError, VmLost
-from harness.kernel.source.tree import BuildTree
+from harness.kernel.source.build_tree import BuildTree
 from harness.surface.graph import read_symbols
 from harness.surface.hooks import DEFINITIONS
 from harness.surface.nodes import find_nodes

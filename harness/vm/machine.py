@@ -20,6 +20,7 @@ from harness.vm.monitor import Monitor
 from harness.vm.paging import ACCESSED, leaf, walk
 from harness.vm.process import Process
 from harness.vm.qemu_end import qemu_end
+from harness.vm.saved_state import DEVICE, RAM
 from harness.vm.untrusted_files import open_untrusted, take_over
 from harness.vm.workdir import work_directory
 
@@ -29,12 +30,10 @@ if TYPE_CHECKING:
 
     from harness.vm.disk import DiskArguments
     from harness.vm.probe import Accelerator
+    from harness.vm.saved_state import SavedState
     from harness.vm.spec import MachineSpec
-    from harness.vm.states import SavedState
     from harness.vm.stream import Stream
 
-RAM = "ram"
-DEVICE = "device"
 DUMP = "dump"
 DEBUGGER = "debugger"
 SAVE_SECONDS = DUMP_SECONDS = 60

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cache.locks import StillLocked
@@ -14,9 +13,9 @@ from harness.cache.places import STATES
 from harness.cache.store import Store
 from harness.host.errors import QemuCrashed, VmLost, WrongClock
 from harness.vm.capacity import check_room, full_disk_told
-from harness.vm.disk import DISK
-from harness.vm.machine import DEVICE, RAM, Machine
+from harness.vm.machine import Machine
 from harness.vm.qemu import qemu_identity
+from harness.vm.saved_state import SavedState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,41 +34,6 @@ BOOTS = 5
 """How often a machine is booted, at most, until that goes well."""
 _READY = "the handler is warm, and the clock has settled"
 """What is waited for before a state is saved; older states were not so far."""
-
-
-@dataclass(frozen=True)
-class SavedState:
-    """A paused machine on disk."""
-
-    directory: Path
-
-    @property
-    def ram(self) -> Path:
-        """Its memory, mapped copy-on-write."""
-        return self.directory / RAM
-
-    @property
-    def device(self) -> Path:
-        """Its devices."""
-        return self.directory / DEVICE
-
-    @property
-    def disk(self) -> Path:
-        """What it had written to its disk, if it has one."""
-        return self.directory / DISK
-
-    @property
-    def placement(self) -> Path:
-        """What was noted before any attacker's code ran: where its kernel was loaded."""
-        return self.directory / "placement.json"
-
-    @property
-    def load_offset(self) -> int:
-        """Its machine's `load_offset`. Raises VmLost if that was not noted."""
-        try:
-            return int(json.loads(self.placement.read_text())["load_offset"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise VmLost(f"{self.placement} does not say where the kernel is") from error
 
 
 def state_key(spec: MachineSpec, accelerator: Accelerator) -> str:

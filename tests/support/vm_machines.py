@@ -12,7 +12,7 @@ import pytest
 from harness.attacker import Attacker, Channel
 from harness.vm.machine import Machine
 from harness.vm.spec import MachineSpec
-from harness.vm.states import SavedState, saved_state
+from harness.vm.states import saved_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.kernel.build.images import KernelImage
     from harness.lab.lab import Lab
     from harness.vm.probe import Accelerator
+    from harness.vm.saved_state import SavedState
 
 BOOT_SECONDS = 120.0
 

@@ -17,8 +17,9 @@ from harness.kernel.build.config import configure, known_options, parse_config
 from harness.kernel.choice.choice import KernelChoice, parts_of
 from harness.kernel.proofs.checkpatch import complaints_of
 from harness.kernel.series.series import load_series
+from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.source import CHECKS, Source, checks_tree, find_source
-from harness.kernel.source.tree import BuildTree, prepare
+from harness.kernel.source.tree import prepare
 
 if TYPE_CHECKING:
     from harness.kernel.choice.choice import Parts

@@ -117,8 +117,8 @@ import sys, time
 from pathlib import Path
 from harness.vm.machine import Machine
 from harness.vm.probe import Accelerator
+from harness.vm.saved_state import SavedState
 from harness.vm.spec import MachineSpec
-from harness.vm.states import SavedState
 
 directory, name = sys.argv[1:]
 spec = MachineSpec("test", Path(), "", Path(), "", "")

@@ -20,7 +20,8 @@ from vm_machines import Machines, machines
 from harness.attacker import GuestError
 from harness.host.errors import VmLost
 from harness.vm.machine import Machine
-from harness.vm.states import SavedState, saved_state
+from harness.vm.saved_state import SavedState
+from harness.vm.states import saved_state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,8 @@ from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.choice.choice import LIBRARY, KernelChoice, parts_of
 from harness.kernel.series.series import WITNESS, kernel_lines, load_series, nearest_line
-from harness.kernel.source.tree import FRAMEWORK, BuildTree, prepare, write_overlay
+from harness.kernel.source.build_tree import BuildTree
+from harness.kernel.source.tree import FRAMEWORK, prepare, write_overlay
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.kernel.source.tree import BuildTree
+    from harness.kernel.source.build_tree import BuildTree
 
 _WITNESS = "kernel/umd_witness/built-in.a"
 _COPY_SECONDS = 600.0  # 200 MB; 2 s on an idle machine

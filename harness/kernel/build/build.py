@@ -25,8 +25,9 @@ from harness.kernel.build.plan import (
     series_digest,
 )
 from harness.kernel.build.prebuilt import prebuilt_image
+from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.source import Source
-from harness.kernel.source.tree import BuildTree, prepare, start_from_own
+from harness.kernel.source.tree import prepare, start_from_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable

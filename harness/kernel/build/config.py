@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from harness.kernel.source.tree import BuildTree
+    from harness.kernel.source.build_tree import BuildTree
 
 _ASSIGNED = re.compile(r"CONFIG_(\w+)=(.*)")
 _OPTION = re.compile(r"^\s*(?:menu)?config (\w+)$", re.MULTILINE)

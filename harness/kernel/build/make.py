@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from harness.kernel.source.tree import BuildTree
+    from harness.kernel.source.build_tree import BuildTree
 
 # Fixed, so that one input gives one image and ccache is not missed for a date.
 _REPRODUCIBLE = {

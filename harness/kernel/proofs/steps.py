@@ -24,8 +24,9 @@ from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
 from harness.kernel.build.signing import signing_key
 from harness.kernel.series.series import load_series
+from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.source import find_source
-from harness.kernel.source.tree import BuildTree, prepare
+from harness.kernel.source.tree import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

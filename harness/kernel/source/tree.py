@@ -10,22 +10,19 @@ from __future__ import annotations
 import filecmp
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from harness.cache.notes import read_note, write_note
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import DoesNotBuild, UserError
 from harness.kernel.series.rejects import why_rejected
+from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.checkout import Checkout
 from harness.kernel.source.source import unpack
 from harness.kernel.source.tree_copy import bring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.kernel.series.series import Commit, Series
     from harness.kernel.source.source import Source
@@ -36,80 +33,6 @@ FRAMEWORK = "kernel/usermode_driver.c"
 _CLOCK_SLACK = 2.0
 """Seconds by which a file's time may be ahead: file systems have clocks of their own."""
 _COPY_SECONDS = 600.0  # 1 GB; 10 s on an idle disk
-
-
-class _UnpackedNote(msgspec.Struct, frozen=True):
-    """The note about what `source` holds."""
-
-    digest: str
-    """The hash of the tarball or of the user's tree."""
-
-    added: list[str]
-    """The files that a series added."""
-
-
-@dataclass(frozen=True)
-class BuildTree:
-    """The folders of one kernel line's build. The caller holds its lock.
-
-    The flavours of a line (as in Debian's kernels: the same source, another configuration)
-    share its source, and each has objects of its own.
-    """
-
-    root: Path
-    flavour: str = ""
-
-    @property
-    def source(self) -> Path:
-        """The patched source."""
-        return self.root / "source"
-
-    @property
-    def objects(self) -> Path:
-        """make's output folder (`O=`)."""
-        return self.root / self._own("objects")
-
-    @property
-    def pristine(self) -> Path:
-        """Copies of the files that patches change, as they were in the tarball."""
-        return self.root / "pristine"
-
-    @property
-    def log(self) -> Path:
-        """The output of the last build's tools."""
-        return self.root / self._own("build", ".log")
-
-    @property
-    def config_scratch(self) -> Path:
-        """Where a configuration is made, beside the objects."""
-        return self.root / self._own("config")
-
-    @property
-    def config_note(self) -> Path:
-        """The note about the inputs of the objects' configuration."""
-        return self.root / self._own("config", ".json")
-
-    def _own(self, name: str, suffix: str = "") -> str:
-        return f"{name}-{self.flavour}{suffix}" if self.flavour else f"{name}{suffix}"
-
-    @property
-    def note(self) -> Path:
-        """The note about the unpacked tarball and the files that did not come from it."""
-        return self.root / "tree.json"
-
-    def added(self) -> set[str]:
-        """Return the files in the source that came from a series and not from the tarball."""
-        note = read_note(self.note, _UnpackedNote)
-        return set(note.added) if note else set()
-
-    def note_content(self, digest: str, added: Iterable[str]) -> None:
-        """Note the hash of what was unpacked, and the files that a series added."""
-        write_note(self.note, _UnpackedNote(digest, sorted(added)))
-
-    def digest(self) -> str:
-        """Return the hash of the tarball that is unpacked here, empty if none is."""
-        note = read_note(self.note, _UnpackedNote)
-        return note.digest if note else ""
 
 
 def prepare(

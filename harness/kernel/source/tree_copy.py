@@ -19,8 +19,8 @@ from harness.kernel.source.checkout import content
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.kernel.source.build_tree import BuildTree
     from harness.kernel.source.checkout import Checkout
-    from harness.kernel.source.tree import BuildTree
 
 _NOTE = "copied.json"
 _OWED: list[str] = []

@@ -141,7 +141,7 @@ def test_a_broken_repository_is_an_error_of_one_line(own: Own) -> None:
 
 
 def test_a_file_that_changes_while_it_is_copied(own: Own) -> None:
-    from harness.kernel.source.tree import BuildTree
+    from harness.kernel.source.build_tree import BuildTree
     from harness.kernel.source.tree_copy import bring
 
     checkout = read(own)

@@ -10,8 +10,9 @@ from miniature_kernel import FILES, LINE, PATCH, SERIES, Miniature, make_miniatu
 
 from harness.host.errors import UserError
 from harness.kernel.series.series import load_series
+from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.source import find_source
-from harness.kernel.source.tree import FRAMEWORK, BuildTree, prepare, touched_files
+from harness.kernel.source.tree import FRAMEWORK, prepare, touched_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

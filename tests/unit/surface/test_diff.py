@@ -9,7 +9,7 @@ import pytest
 from miniature_kernel import write_files
 
 from harness.host.errors import UserError
-from harness.kernel.source.tree import BuildTree
+from harness.kernel.source.build_tree import BuildTree
 from harness.surface.diff import OURS, Addition, added, added_by_series, justify, series_report
 from harness.surface.facts import Facts
 from harness.surface.openings import functions, openings
