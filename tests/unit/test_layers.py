@@ -40,14 +40,10 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imported(code: ast.AST, known: Iterable[str], *, types: bool = True) -> Iterator[str]:
-    """Which of the modules are imported, at once or in a function later; `types` alone, too."""
+def imported(code: ast.AST, known: Iterable[str]) -> Iterator[str]:
+    """Which of the modules are imported: at once, later in a function, or for types alone."""
     for node in ast.iter_child_nodes(code):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            yield from imported(
-                ast.Module([*(node.body if types else []), *node.orelse], []), known, types=types
-            )
-        elif isinstance(node, ast.Import):
+        if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom):
             assert node.module is not None, "imports here are absolute"
@@ -57,11 +53,11 @@ def imported(code: ast.AST, known: Iterable[str], *, types: bool = True) -> Iter
                 if name in known:
                     yield name
         else:
-            yield from imported(node, known, types=types)
+            yield from imported(node, known)
 
 
-def imports_of(module: str, *, types: bool = True) -> set[str]:
-    return set(imported(ast.parse(MODULES[module].read_text()), MODULES, types=types))
+def imports_of(module: str) -> set[str]:
+    return set(imported(ast.parse(MODULES[module].read_text()), MODULES))
 
 
 def layer(module: str) -> int:
@@ -89,7 +85,7 @@ def test_an_import_goes_down_the_list_of_folders() -> None:
 
 
 def test_nothing_imports_in_a_circle() -> None:
-    graph = {module: imports_of(module, types=False) for module in MODULES}
+    graph = {module: imports_of(module) for module in MODULES}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -121,9 +117,8 @@ class Late:
 """
 
 
-@pytest.mark.parametrize("types", [True, False])
-def test_what_counts_as_an_import(types: bool) -> None:
-    found = set(imported(ast.parse(SOURCE), MODULES, types=types))
+def test_what_counts_as_an_import() -> None:
+    found = set(imported(ast.parse(SOURCE), MODULES))
     assert found == {
         "harness.host.errors",
         "harness.run",
@@ -132,7 +127,7 @@ def test_what_counts_as_an_import(types: bool) -> None:
         "harness.vm.probe",
         "harness.scenarios",
         "harness.scenarios.direct",
-        *(["harness.cli.main"] if types else []),
+        "harness.cli.main",
     }
 
 
