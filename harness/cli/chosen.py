@@ -100,11 +100,11 @@ def chosen_kernel(
 
     Raises UserError, also if the user's own does not support a variant that was `asked` for.
     """
-    from harness.judge.cells import all_cells
+    from harness.judge.cells import check_variants
 
     choice = choice_of(options)
     if choice:
-        all_cells(corpus, options.line, asked)  # an unknown variant is an error before the build
+        check_variants(corpus, asked)  # an unknown variant is an error before the build
     return _kernel(choice, options.line, corpus, asked, engine=DEFAULT_ENGINE)
 
 

@@ -66,7 +66,7 @@ class Options:
 def run(options: Options) -> int:
     """Stay until the shell ends. Raises UserError."""
     from harness.engines import ENGINES
-    from harness.judge.cells import all_cells
+    from harness.judge.cells import check_variants
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
     from harness.shell.boot import boot_shell
@@ -81,7 +81,7 @@ def run(options: Options) -> int:
 
     corpus = corpus_with(Brought(), options.variant_files)
     variant = options.variant or (*own_variants(corpus), _DEFAULT)[0]
-    all_cells(corpus, options.kernel.line, [variant], engine=options.engine)  # check the name
+    check_variants(corpus, [variant], engine=options.engine)
     if options.at and not options.scenario:
         raise UserError("--at says where in a scenario", hint="name it with --scenario")
     if options.boot and options.scenario:

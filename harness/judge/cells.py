@@ -12,7 +12,7 @@ from harness.model.cell import Cell
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.model.variants import Variant
     from harness.scenarios.corpus import Corpus
@@ -30,18 +30,10 @@ def all_cells(
     """Return every scenario on every variant that the engine boots, or on those named.
 
     A user's own attack runs on a rival only if the rival is named: its expectation is not measured.
-    Raises UserError for a variant that is not there, or not on this engine.
+    Raises UserError as `check_corpus` and `check_variants` do.
     """
     check_corpus(corpus)
-    for name in variants:
-        if name not in corpus.variants:
-            known = ", ".join(corpus.variants)
-            raise UserError(f"there is no variant {name!r}", hint=f"take one of: {known}")
-        if not _boots(engine, corpus.variants[name]):
-            raise UserError(
-                f"--engine {engine} does not load the policy of {name}",
-                hint=f"take --engine {MICROVM.name}",
-            )
+    check_variants(corpus, variants, engine=engine)
     return [
         Cell(line, variant.name, scenario.name)
         for variant in corpus.variants.values()
@@ -49,6 +41,20 @@ def all_cells(
         for scenario in corpus.scenarios.values()
         if variant.name in variants or not (variant.rival and scenario.origin)
     ]
+
+
+def check_variants(corpus: Corpus, names: Iterable[str], *, engine: str = MICROVM.name) -> None:
+    """Raise UserError for a variant that is not there, or not on this engine."""
+    for name in names:
+        variant = corpus.variants.get(name)
+        if variant is None:
+            known = ", ".join(corpus.variants)
+            raise UserError(f"there is no variant {name!r}", hint=f"take one of: {known}")
+        if not _boots(engine, variant):
+            raise UserError(
+                f"--engine {engine} does not load the policy of {name}",
+                hint=f"take --engine {MICROVM.name}",
+            )
 
 
 def _boots(engine: str, variant: Variant) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
 from harness.brought.attack_program import PROGRAM_SECONDS, Program
-from harness.judge.cells import all_cells
+from harness.judge.cells import check_variants
 from harness.kernel.series.series import DEFAULT_LINE
 from harness.lab.lab import Lab
 from harness.lab.trial import aftermath, first_request
@@ -109,7 +109,7 @@ def guests(line: str = DEFAULT_LINE) -> Iterator[GuestMaker]:
 
 @contextmanager
 def _guest(line: str, name: str) -> Iterator[Guest]:
-    all_cells(SHIPPED, line, [name])
+    check_variants(SHIPPED, [name])
     lab = _lab(line, name)
     plan = lab.machine_plan(name)
     variant, images = plan.variant, plan.images
