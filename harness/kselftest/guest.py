@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
     from harness.kselftest.programs import Selftest, Selftests
     from harness.lab.lab import Lab
+    from harness.lab.plan import MachinePlan
     from harness.vm.spec import MachineSpec
 
 MACHINE = "(machine)"
 """The name of the machine's own result: it passes if the machine runs and is not tainted."""
 
 CPUS = 2
+"""Several selftests need two CPUs."""
 MEMORY_MIB = 768
 PID_MAX = 4096
 """Low, because a test that waits for a pid to be reused would otherwise fork 32768 times."""
@@ -59,12 +61,13 @@ class Ran:
 
 def run(lab: Lab, variant: str, program: Selftest, tests: Selftests) -> Ran:
     """Run a program to its end or its deadline. What ends the machine is a result as well."""
+    plan = lab.machine_plan(variant, cpus=CPUS)
     start = time.monotonic()
     output, status = "", None
     try:
-        with _machine(lab, variant) as machine, _channel(machine) as channel:
-            attacker = Attacker(channel, lab.images(variant).guest)
-            witness = Witness(machine, lab.images(variant).kernel)
+        with _machine(lab, plan) as machine, _channel(machine) as channel:
+            attacker = Attacker(channel, plan.images.guest)
+            witness = Witness(machine, plan.images.kernel)
             taint = witness.taint()
             _place(attacker, program, tests)
             status = _wait(attacker, _start(attacker, program))
@@ -80,21 +83,22 @@ def run(lab: Lab, variant: str, program: Selftest, tests: Selftests) -> Ran:
 
 def security_modules(lab: Lab, variant: str) -> str:
     """Return the active security modules in their order, as the guest's kernel reports them."""
-    with _machine(lab, variant) as machine, _channel(machine) as channel:
-        attacker = Attacker(channel, lab.images(variant).guest)
+    plan = lab.machine_plan(variant, cpus=CPUS)
+    with _machine(lab, plan) as machine, _channel(machine) as channel:
+        attacker = Attacker(channel, plan.images.guest)
         return escape(attacker.read_file("/sys/kernel/security/lsm")).strip()
 
 
-def spec(lab: Lab, variant: str) -> MachineSpec:
-    """Return the machine for selftests: several need two CPUs, some need more memory."""
-    plain = lab.spec(variant, cpus=CPUS)
+def _spec(lab: Lab, plan: MachinePlan) -> MachineSpec:
+    """Return the machine for selftests, some of which need more memory."""
+    plain = lab.machines.spec(plan)
     return replace(plain, name=f"{plain.name}-kselftest", memory_mib=MEMORY_MIB)
 
 
 @contextmanager
-def _machine(lab: Lab, variant: str) -> Iterator[Machine]:
-    wanted = spec(lab, variant)
-    state = saved_state(wanted, lab.accelerator, ready=partial(_make_ready, lab, variant))
+def _machine(lab: Lab, plan: MachinePlan) -> Iterator[Machine]:
+    wanted = _spec(lab, plan)
+    state = saved_state(wanted, lab.accelerator, ready=partial(_make_ready, lab, plan))
     with Machine.restore(wanted, lab.accelerator, state) as machine:
         yield machine
 
@@ -103,11 +107,11 @@ def _channel(machine: Machine) -> Channel:
     return Channel(machine.agent_socket(), attempt_seconds=PROGRAM_SECONDS + _OVERHEAD_SECONDS)
 
 
-def _make_ready(lab: Lab, variant: str, machine: Machine) -> None:
+def _make_ready(lab: Lab, plan: MachinePlan, machine: Machine) -> None:
     """Have what the programs take for granted: a handler that works, the usual tools, swap."""
-    lab.machines.park(lab.machine_plan(variant), machine)
+    lab.machines.park(plan, machine)
     with _channel(machine) as channel:
-        attacker = Attacker(channel, lab.images(variant).guest)
+        attacker = Attacker(channel, plan.images.guest)
         attacker.run("/bin/busybox", "--install", "-s", "/bin")
         attacker.write_file("/proc/sys/kernel/pid_max", b"%d" % PID_MAX)
         SwapDevice(attacker, pages=SWAP_PAGES)

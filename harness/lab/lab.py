@@ -26,7 +26,6 @@ from harness.scenarios.corpus import SHIPPED, Corpus
 from harness.vm.probe import Accelerator, accelerator
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
@@ -108,7 +107,7 @@ class Lab:
 
     def images(self, variant: str) -> BootImages:
         """The images on which `variant` runs."""
-        return self.flavours[self.corpus.variants[variant].flavour]
+        return self.machine_plan(variant).images
 
     def vmlinux(self, variant: str) -> Path:
         """The vmlinux of a variant's kernel, for a debugger. Raises UserError if there is none."""
@@ -118,7 +117,7 @@ class Lab:
         """Resolve the names of a cell."""
         scenario = self.corpus.scenario(cell)
         variant = self.corpus.variant(cell)
-        images = self.images(cell.variant)
+        images = self.flavours[variant.flavour]
         why = inapplicable(
             scenario, variant, images.kernel, self.engine, is_foreign=self.is_foreign
         )
@@ -126,37 +125,26 @@ class Lab:
 
     def machine_plan(self, variant: str, *, cpus: int = 1, boot: str = "") -> MachinePlan:
         """Resolve the name of a variant. Other CPUs or parameters make another machine."""
-        return MachinePlan(self.corpus.variants[variant], self.images(variant), cpus, boot)
+        resolved = self.corpus.variants[variant]
+        return MachinePlan(resolved, self.flavours[resolved.flavour], cpus, boot)
 
-    def spec(
-        self, variant: str, *, cpus: int = 1, boot: str = "", interactive: bool = False
-    ) -> MachineSpec:
+    def spec(self, variant: str, *, boot: str = "") -> MachineSpec:
         """Describe a machine of `variant`, as `Machines.spec` does."""
-        plan = self.machine_plan(variant, cpus=cpus, boot=boot)
-        return self.machines.spec(plan, interactive=interactive)
+        return self.machines.spec(self.machine_plan(variant, boot=boot))
 
     @contextmanager
-    def machine(
-        self,
-        variant: str,
-        *,
-        cpus: int = 1,
-        boot: str = "",
-        fresh: bool = False,
-        debugger: socket.socket | None = None,
-    ) -> Iterator[Machine]:
+    def machine(self, variant: str, *, boot: str = "", fresh: bool = False) -> Iterator[Machine]:
         """A running machine of `variant`, as `Machines.running` makes it."""
-        plan = self.machine_plan(variant, cpus=cpus, boot=boot)
-        with self.machines.running(plan, fresh=fresh, debugger=debugger) as machine:
+        with self.machines.running(self.machine_plan(variant, boot=boot), fresh=fresh) as machine:
             yield machine
 
     @contextmanager
     def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
         """Times round trips on a machine of its own (harness/lab/trip_clock.py)."""
-        images = self.images(variant)
+        plan = self.machine_plan(variant)
         with (
-            self.machine(variant) as machine,
-            trip_clock(machine, images.kernel, images.guest) as clock,
+            self.machines.running(plan) as machine,
+            trip_clock(machine, plan.images.kernel, plan.images.guest) as clock,
         ):
             yield clock
 

@@ -36,8 +36,9 @@ def boot_shell(lab: Lab, variant: str, *, gdb: bool = False, say: Callable[[str]
     With `gdb` the machine stays paused until the user's gdb continues it. There is no deadline,
     because the user decides when to leave. Raises UserError.
     """
-    spec = lab.spec(variant, interactive=True)
-    vmlinux = lab.vmlinux(variant) if gdb else None
+    plan = lab.machine_plan(variant)
+    spec = lab.machines.spec(plan, interactive=True)
+    vmlinux = plan.images.kernel.vmlinux if gdb else None
     with ExitStack() as stack:
         stub = stack.enter_context(debugger()) if vmlinux else None
         if stub and vmlinux:

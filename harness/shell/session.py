@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.lab.lab import Lab
-    from harness.lab.plan import CellPlan
+    from harness.lab.plan import CellPlan, MachinePlan
     from harness.model.attempt_end import AttemptEnd
     from harness.model.variants import Variant
     from harness.scenarios.corpus import Corpus
@@ -68,6 +68,11 @@ class ShellTarget:
             return None
         return self.lab.plan(Cell(self.lab.line, self.variant, self.scenario.name))
 
+    @cached_property
+    def machine(self) -> MachinePlan:
+        """The machine that the shell is opened in."""
+        return self.plan.machine if self.plan else self.lab.machine_plan(self.variant)
+
     @property
     def subject(self) -> str:
         """The machine's name in messages."""
@@ -89,7 +94,8 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
     lab, plan = target.lab, target.plan
     if plan and plan.inapplicable:
         raise _not_applicable(plan.scenario.name, target.variant, plan.inapplicable.reason)
-    vmlinux = lab.vmlinux(target.variant) if gdb else None
+    images = target.machine.images
+    vmlinux = images.kernel.vmlinux if gdb else None
     try:
         with ExitStack() as stack:
             stub = stack.enter_context(debugger()) if vmlinux else None
@@ -106,7 +112,7 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
                 say("The machine is paused until gdb continues it. In another terminal:")
                 say(f"  {stub.command(vmlinux)}")
             say(f"Root shell on {target.subject}: leave it with `exit`, or with Ctrl-a x.")
-            _serve(machine, Attacker(channel, lab.images(target.variant).guest), lab.engine.shell)
+            _serve(machine, Attacker(channel, images.guest), lab.engine.shell)
     except VmLost as lost:
         if not lost.by_guest:
             raise UserError(
@@ -129,8 +135,7 @@ def _staged(
 
     Raises UserError if the machine did not survive the attack, VmLost if it is lost otherwise.
     """
-    lab, plan = target.lab, target.plan
-    wanted = plan.machine if plan else lab.machine_plan(target.variant)
+    lab, plan, wanted = target.lab, target.plan, target.machine
     listener = stub.listener if stub else None
     is_attacking = False
     try:
