@@ -35,7 +35,8 @@ def load_scenario_files(paths: Iterable[Path], corpus: Corpus) -> Corpus:
     a file that cannot be executed, that declares nothing, or that declares a name that is taken.
     """
     for path in paths:
-        corpus = corpus.with_scenarios(_load(path))
+        found = _load(path)
+        corpus = corpus.with_scenarios(found)
     return corpus
 
 

@@ -59,7 +59,8 @@ def corpus_with(brought: Brought, variant_files: Sequence[Path] = ()) -> Corpus:
     from harness.brought.variant_files import load_variant_files
     from harness.scenarios.corpus import SHIPPED
 
-    return load_variant_files(variant_files, brought.added_to(SHIPPED))
+    corpus = brought.added_to(SHIPPED)
+    return load_variant_files(variant_files, corpus)
 
 
 def own_variants(corpus: Corpus) -> tuple[str, ...]:
@@ -75,7 +76,8 @@ def choose(options: MatrixOptions) -> Chosen:
     from harness.judge.cells import all_cells
     from harness.run.selection import select
 
-    corpus = corpus_with(options.own.brought(), options.own.variant_files)
+    brought = options.own.brought()
+    corpus = corpus_with(brought, options.own.variant_files)
     asked = options.variants or own_variants(corpus)
     choice = choice_of(options.kernel)
     line = choice.name if choice else options.kernel.line
