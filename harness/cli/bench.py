@@ -25,7 +25,9 @@ class Options:
         help="how many measurements of each kind and cell (default: 7, at least 7), and how many "
         "pairs of machines for the round trips (default: 15, at least 6)",
     )
-    round_trip: bool = switch("--round-trip", help="measure the round trips alone: a minute")
+    round_trip: bool = switch(
+        "--round-trip", help="measure the round trips alone (one to two minutes)"
+    )
     output: Path | None = option(
         "--output",
         convert=Path,

@@ -75,7 +75,10 @@ def engine_option() -> str:
     )
 
 
-def variant_option(help: str = "run on this variant only (default: all)") -> tuple[str, ...]:
+def variant_option(
+    help: str = "run on this variant only (default: all, but for your own attacks not the rivals "
+    "selinux and smack)",
+) -> tuple[str, ...]:
     """Declare `--variant` for commands that take several."""
     return repeated("--variant", convert=str, metavar="NAME", help=help)
 
@@ -154,7 +157,8 @@ class KernelOptions:
         "single patch (default: our series)",
     )
     with_library: bool = switch(
-        "--with-library", help="apply our series as well: to the tree, below your patches"
+        "--with-library",
+        help="apply our series to the source; your patches, if any, go on top of it",
     )
     config: tuple[Path, ...] = repeated(
         "--config",

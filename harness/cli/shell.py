@@ -47,8 +47,8 @@ class Options:
         "--at",
         choices=("before", "after"),
         default=None,
-        help="of the scenario: open the shell before its attack, or after it and before the "
-        "aftermath restarts the handler; `after` also prints the attack's calls (default: before)",
+        help="open the shell before the attack of --scenario, or after it; `after` also makes the "
+        "attack and prints its calls, and leaves out the aftermath (default: before)",
     )
     gdb: bool = switch(
         "--gdb",

@@ -30,7 +30,7 @@ class Options:
     )
     probe: bool = switch(
         "--probe",
-        help="write to each file of a guest as root, and list the files that change the guest",
+        help="write to each file of a guest as root, and list the files that change the handler",
     )
     jobs: int = jobs_option()
     diff: tuple[str, ...] = several(
