@@ -39,6 +39,7 @@ default_role = "code"  # docstrings say `name` as Markdown does
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True  # `0o755`, as the code has it, not `493`
 # Annotations name types that have no page here; links that a person wrote stay checked.
 nitpick_ignore_regex = [("py:.*", r".*")]
 

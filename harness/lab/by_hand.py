@@ -43,17 +43,20 @@ ATTEMPT_SECONDS = 300.0
 class Guest:
     """A running machine of a variant, with root in it, the handler, and the witness.
 
-    All of them raise VmLost if the machine is gone.
+    All methods, also those of the attacker, the handler and the witness, raise VmLost if the
+    machine is gone.
     """
 
     variant: Variant
+    """The variant that the machine booted."""
     machine: Machine
+    """The machine: its memory, and its monitor."""
     attacker: Attacker
     """Makes system calls in the guest, which raise OSError."""
     handler: Handler
     """The process to attack: its `pid`, and its `start` in clock ticks."""
     witness: Witness
-    """Is read from outside the guest, at any moment."""
+    """The witness. The host can read its tally at any moment, from outside the guest."""
     before: Tally
     """The tally when the guest was made."""
     taint: int

@@ -15,8 +15,11 @@ class Cell:
     """One scenario on one variant of one kernel line."""
 
     line: str
+    """The name of the kernel line, such as `6.12`, or of the user's kernel."""
     variant: str
+    """The name of the variant."""
     scenario: str
+    """The name of the scenario."""
 
     @property
     def id(self) -> str:
@@ -29,7 +32,9 @@ class Outcome:
     """What one cell gave, before its control and reference cells are looked at."""
 
     verdict: Verdict
+    """The verdict by itself."""
     axes: Axes
+    """What was lost, axis by axis."""
     detail: str
     """The particulars of the verdict, or the reason for an `error` or an `n/a`."""
     seconds: float

@@ -12,29 +12,37 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What the host concludes about one cell (docs/explanation/glossary.md)."""
+    """What the host concludes about one cell (docs/explanation/verdicts.md)."""
 
     HELD = "held"
+    """The attack arrived, and was refused or had no effect."""
     LEAKED = "leaked"
+    """A secret that only the handler held reached the attacker."""
     DISRUPTED = "disrupted"
+    """The handler died, hung, slowed down or was restarted, and nothing wrong was accepted."""
     TAMPERED = "tampered"
+    """The kernel accepted a wrong reply, the handler's state was changed, or it escaped."""
     NOT_APPLICABLE = "n/a"
+    """The variant, the kernel or the engine lacks what the attack needs."""
     ERROR = "error"
+    """There is no conclusion."""
 
 
 class Effect(Enum):
-    """What a scenario sets out to do, and the verdict it wins with on its control.
-
-    ESCAPE goes the other way: code that already runs inside the handler tries to get out.
-    STEP gains what other attacks need, such as an address, and loses the handler nothing.
-    """
+    """What a scenario sets out to do, and the verdict it wins with on its control."""
 
     NONE = "none"
+    """The attack must have no effect anywhere: it wins with `held`."""
     STEP = "step"
+    """Gain what other attacks need, such as an address. The handler loses nothing: `held`."""
     CONFIDENTIALITY = "confidentiality"
+    """Read the handler's secret: `leaked`."""
     AVAILABILITY = "availability"
+    """Stop the handler's service or slow it down: `disrupted`."""
     INTEGRITY = "integrity"
+    """Change the handler's replies or its state: `tampered`."""
     ESCAPE = "escape"
+    """Leave the handler from code that already runs inside it: `tampered`."""
 
     @property
     def wins(self) -> Verdict:
@@ -65,8 +73,11 @@ class Axes:
     """What was lost, axis by axis (R16); the verdict prints the worst of them."""
 
     integrity: bool = False
+    """Whether a wrong reply was accepted, or the handler's state changed."""
     availability: bool = False
+    """Whether replies were missing or late, or the handler was restarted."""
     confidentiality: bool = False
+    """Whether the attacker got a secret of the handler."""
 
     def show(self, effect: Effect) -> bool:
         """Whether this is what the effect would look like."""

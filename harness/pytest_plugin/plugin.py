@@ -72,9 +72,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize a test that uses `scenario_cell` with every cell.
+    """Turn a test that takes `scenario_cell`, a Cell, into one test for each cell.
 
-    If the user has scenario files and gives no `-k`, only their cells are used.
+    If the user has scenario files and gives no `-k`, these are the cells of their scenarios alone.
     """
     if "scenario_cell" not in metafunc.fixturenames:
         return

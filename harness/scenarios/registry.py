@@ -82,7 +82,7 @@ class Declaration:
     through: str = ""
     """The kernel function that the attack passes, where none is watched."""
     target: Target = "handler"
-    """The object of `reach`: the handler, its start, or anything in the system."""
+    """The object of `reach`: the `handler`, its `start`, or anything in the `system`."""
     tries: int = 1
     """How many times a race is run."""
     needs: tuple[str, ...] = ()

@@ -36,8 +36,11 @@ class CellVerdict:
     """A verdict with its axes and particulars."""
 
     verdict: Verdict
+    """The verdict."""
     axes: Axes
+    """What was lost, axis by axis, even where the verdict is an `error`."""
     detail: str
+    """The particulars of the verdict, or the reason for an `error`."""
     wrongs: frozenset[str] = frozenset()
     """All that was wrong with the handler."""
     retry: bool = False

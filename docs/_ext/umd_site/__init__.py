@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umd_site import attacks, commands, docstrings, results, variants
+from umd_site import attacks, commands, docstrings, pytest_plugin, results, variants
 from umd_site.pictures import Picture, PictureNode, draw, say
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/generated/commands.md", commands.overview()
     yield "reference/generated/variants.md", variants.overview()
     yield "reference/generated/results.md", results.tables()
+    yield "reference/generated/pytest.md", pytest_plugin.tables()
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:

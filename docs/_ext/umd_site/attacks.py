@@ -34,7 +34,7 @@ def overview() -> str:
     total = plural(len(SCENARIOS) - len(REFERENCES), "attack")
     counted = f"There are {total} and {plural(len(REFERENCES), 'reference cell')}."
     toc = [f"{name} <attacks/{name}>" for name in map(_name, files)]
-    return "\n\n".join([counted, table(["file", "sections"], *rows), toctree(toc)]) + "\n"
+    return "\n\n".join([counted, table(["file", "scenarios"], *rows), toctree(toc)]) + "\n"
 
 
 def _files() -> dict[str, list[Scenario]]:
@@ -54,7 +54,7 @@ def _title(module: str) -> str:
 
 
 def _page(module: str, scenarios: list[Scenario]) -> str:
-    intro = f"`{module.replace('.', '/')}.py`: {plural(len(scenarios), 'section')}."
+    intro = f"`{module.replace('.', '/')}.py`: {plural(len(scenarios), 'scenario')}."
     sections = ["\n".join(_section(scenario)) for scenario in scenarios]
     return "\n\n".join([GENERATED, f"# {_title(module)}", intro, *sections]) + "\n"
 

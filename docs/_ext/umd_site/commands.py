@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from harness.cli.parser import parser
-from umd_site.text import code, prose, table, toctree
+from umd_site.text import code, prose, sentence, table, toctree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +80,7 @@ def _takes(action: argparse.Action) -> str:
 
 
 def _told(action: argparse.Action) -> str:
-    said = prose(action.help or "")
-    said = f"{said[:1].upper()}{said[1:].rstrip('.')}."
+    said = sentence(action.help or "")
     if action.choices is not None and action.metavar is not None:
         said += f" Choices: {', '.join(code(str(choice)) for choice in action.choices)}."
     return said

@@ -15,6 +15,12 @@ def prose(text: str) -> str:
     return "".join(part if part[:1] == "`" else _MARKS.sub(r"\\\1", part) for part in parts)
 
 
+def sentence(text: str) -> str:
+    """Return a description as a sentence: with a capital letter and a full stop."""
+    said = prose(text)
+    return f"{said[:1].upper()}{said[1:].rstrip('.')}."
+
+
 def code(name: str) -> str:
     """Return a name as code."""
     return f"`{name}`"

@@ -18,6 +18,6 @@ def overview() -> str:
 
 def _claims(variant: Variant) -> str:
     if variant.rival:
-        return "measured, not promised"
+        return "nothing (a rival)"
     claims = [name for name in ("protects", "confines") if getattr(variant, name)]
     return " and ".join(claims) or "nothing"

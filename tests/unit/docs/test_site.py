@@ -3,11 +3,21 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
 import re
 import subprocess
-from typing import TYPE_CHECKING
+import tomllib
+from enum import Enum
+from pathlib import Path
 
+import msgspec
 import pytest
+from sphinx.pycode import ModuleAnalyzer
 from umd_site import (
     FOLDERS,
     attacks,
@@ -15,21 +25,27 @@ from umd_site import (
     docstrings,
     pages,
     pictures,
+    pytest_plugin,
     results,
     variants,
     write,
 )
 from umd_site.text import prose
 
+import harness.results
 from harness.cli.parser import parser
 from harness.host.paths import CHECKOUT
+from harness.lab.lab import CALM_TRIES
 from harness.model.variants import VARIANTS
+from harness.pytest_plugin import plugin
+from harness.run.pool import ROUNDS
 from harness.scenarios import SCENARIOS
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from harness.scenarios.classes import class_of_row
+from harness.witness import latency, layout
+from harness.witness.reader import DEAD_SECONDS, TRANSACTIONS, Witness
 
 SECTION = re.compile(r"^\(attack-(\w+)\)=\n(.*?)(?=^\(attack-|\Z)", re.MULTILINE | re.DOTALL)
+ENTRY = re.compile(r"^```\{option\} (.+)$", re.MULTILINE)
 
 
 def test_each_attack_has_one_section_with_each_variant() -> None:
@@ -47,14 +63,35 @@ def test_each_attack_has_one_section_with_each_variant() -> None:
 
 
 def test_each_command_has_a_page_with_each_option() -> None:
-    shown = commands.pages()
-    told = parser().format_help()
-    assert {name for name in shown if re.search(rf"^    {name}\b", told, re.MULTILINE)} == {*shown}
+    shown, all_commands = commands.pages(), subcommands()
+    assert shown.keys() == all_commands.keys()
     assert len(shown) >= 15
-    run = shown["run"]
+    for name, command in all_commands.items():
+        entries = ENTRY.findall(shown[name])
+        options = {word for entry in entries for word in re.findall(r"(?:^|, )(-[\w-]+)", entry)}
+        assert options == command._option_string_actions.keys() - {"-h", "--help"}, name
+        positional = [one for one in command._actions if not one.option_strings]
+        assert len(entries) == len(command._actions) - 1, "an entry for each, but for --help"
+        assert sum(entry[0] != "-" for entry in entries) == len(positional), name
+        assert "\x1b" not in shown[name]
     for option in ("-k EXPR", "--tree PATH", "--engine microvm|virtme|image", "--keep vmcore"):
-        assert f"```{{option}} {option}\n" in run
-    assert "\x1b" not in run
+        assert option in ENTRY.findall(shown["run"])
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (choice,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(choice.choices)
+
+
+def test_the_list_of_commands_has_each_command() -> None:
+    listed = re.findall(r"^\| \[`(\w+)`\]", commands.overview(), re.MULTILINE)
+    assert listed == list(subcommands())
+
+
+def test_the_list_of_attacks_has_each_file() -> None:
+    listed = re.findall(r"\(attacks/(\w+)\.md\) \| (\d+) \|", attacks.overview())
+    assert {name for name, _ in listed} == attacks.pages().keys()
+    assert sum(int(number) for _, number in listed) == len(SCENARIOS)
 
 
 def test_each_variant_is_in_the_table() -> None:
@@ -108,6 +145,32 @@ def test_a_picture_has_the_colours_of_the_page_and_a_text_for_screen_readers() -
         pictures.svg_of("digraph {", "Broken.")
 
 
+def kept() -> list[type[msgspec.Struct]]:
+    """The classes of harness/results/ that declare an object in a file."""
+    modules = [
+        importlib.import_module(f"harness.results.{module.name}")
+        for module in pkgutil.iter_modules(harness.results.__path__)
+    ]
+    return [
+        value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, msgspec.Struct)
+        if value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+def test_each_field_of_the_results_has_its_row() -> None:
+    parts = re.findall(r"^\*\*(\w+)\*\*: .*?(?=^\*\*|\Z)", results.tables(), re.M | re.S)
+    assert len(parts) == len(kept()) > 5
+    for struct in kept():
+        (part,) = re.findall(
+            rf"^\*\*{struct.__name__}\*\*: .*?\n\n(\|.*?)\n\n", results.tables(), re.M | re.S
+        )
+        rows = re.findall(r"^\| `(\w+)` \| `.+` \| .+ \|$", part, re.MULTILINE)
+        assert rows == list(struct.__struct_fields__), struct.__name__
+
+
 def test_the_fields_of_the_results_have_a_meaning() -> None:
     for struct in results.structs():
         assert struct.about, struct.name
@@ -150,3 +213,87 @@ def test_a_docstring_has_no_mark_but_for_backticks() -> None:
     lines = ["Options, without CONFIG_; a* of `x_` and a_b.", "", "Two."]
     docstrings.plain(None, lines)
     assert lines == [r"Options, without CONFIG\_; a\* of `x_` and a_b.", "", "Two."]
+
+
+def test_what_the_pytest_plugin_brings_has_its_entries() -> None:
+    shown = pytest_plugin.tables()
+    code = ast.parse(Path(str(plugin.__file__)).read_text())
+    fixtures = {
+        one.name
+        for one in code.body
+        if isinstance(one, ast.FunctionDef)
+        if any("pytest.fixture" in ast.unparse(mark) for mark in one.decorator_list)
+    }
+    assert {"scenario_results", "umd_guest"} <= fixtures
+    options, settings = pytest_plugin.declared()
+    assert {"--scenario", "--engine"} <= options.keys()
+    assert [entry.split()[0] for entry in ENTRY.findall(shown)] == list(options)
+    for name in {"scenario_cell", *fixtures, *settings}:
+        assert re.search(rf"^`{name}`\n: [A-Z].*\.", shown, re.MULTILINE), name
+
+
+def documented() -> dict[str, type]:
+    """The classes that a page of the reference shows by autodoc, by their full names."""
+    text = "\n".join(page.read_text() for page in (CHECKOUT / "docs/reference").glob("*.md"))
+    found = re.findall(r"^\.\. autoclass:: (harness\.[\w.]+)", text, re.MULTILINE)
+    return {
+        name: getattr(importlib.import_module(name.rpartition(".")[0]), name.rpartition(".")[2])
+        for name in found
+    }
+
+
+def test_each_field_that_the_reference_shows_has_a_docstring() -> None:
+    shown = documented()
+    assert {"Declaration", "Hole", "Effect", "Verdict", "Guest", "Cell", "Outcome"} <= {
+        one.__name__ for one in shown.values()
+    }
+    for name, one in shown.items():
+        told = ModuleAnalyzer.for_module(one.__module__).find_attr_docs()
+        fields = list(one.__members__) if issubclass(one, Enum) else []
+        if dataclasses.is_dataclass(one):
+            fields = [
+                field.name for field in dataclasses.fields(one) if field.name in one.__annotations__
+            ]
+        missing = [field for field in fields if (one.__name__, field) not in told]
+        assert not missing, name
+
+
+def test_the_glossary_has_the_words_of_the_project() -> None:
+    page = (CHECKOUT / "docs/explanation/glossary.md").read_text()
+    words = re.findall(r"^(\w.*)\n  [A-Z0-9`]", page, re.MULTILINE)
+    assert words == sorted(words, key=str.lower)
+    assert set(words) >= {
+        "aftermath", "axis", "control", "flavour", "handler", "known hole", "line", "loader",
+        "manager", "reference cell", "rival", "step", "variant", "witness",
+    }  # fmt: skip
+
+
+def test_the_numbers_of_the_explanation_are_those_of_the_code() -> None:
+    seconds = inspect.signature(Witness.aftermath).parameters["seconds"].default
+    words = {3: "three"}
+    said = f"""
+        1. {TRANSACTIONS} more requests,
+        The aftermath has {seconds} s.
+        no heartbeat for {DEAD_SECONDS} s,
+        A cell has {words[ROUNDS]} rounds at most.
+        It runs {words[CALM_TRIES]} times at most.
+        | the longest reply | {latency.SLOW_NS / 1e9:g} s,
+        {latency.MEDIAN_TIMES} times the median before the attack,
+        at least {latency.MEDIAN_TIMES * latency.MEDIAN_FLOOR_NS / 1e6:g} ms |
+        {latency.P95_TIMES} times the percentile before the attack,
+        at least {latency.P95_TIMES * latency.P95_FLOOR_NS / 1e6:g} ms |
+        with at least {latency.ENOUGH} replies
+        latest {layout.RECORDS} requests
+    """
+    page = " ".join((CHECKOUT / "docs/explanation/verdicts.md").read_text().split())
+    assert [line.strip() for line in said.split("\n") if line.strip() not in page] == []
+
+
+def test_the_numbers_of_the_attack_surface_are_those_of_the_lists() -> None:
+    every = class_of_row().keys()
+    files = (CHECKOUT / "harness/surface/reviewed").glob("*.toml")
+    reviewed = [tomllib.loads(path.read_text()) for path in files]
+    led_to = {row for lists in reviewed for row in lists.get("covered", {})}
+    assert led_to <= every
+    page = (CHECKOUT / "docs/reference/surface.md").read_text()
+    assert f"lead to {len(led_to)} of the {len(every)} rows" in page
