@@ -23,26 +23,26 @@ SUBJECT = "isolated"
 
 DEFENCES = {
     "access": "access to its memory, files and registers",
-    "signals": "signals, whoever has them sent, but for its manager's",
-    "sched": "settings of its scheduling and limits",
-    "cgroups": "being moved to another cgroup",
-    "freezer": "being frozen",
+    "signals": "signals from others than its manager, also through a third process",
+    "sched": "changes of its scheduling and limits",
+    "cgroups": "a move to another cgroup",
+    "freezer": "the freezer",
     "oom": "the OOM killer",
-    "futex": "being taken for the owner of a lock",
-    "bpf": "programs that decide in its context or in place of a hook",
-    "probes": "probes that look into its memory or write it",
+    "futex": "priority inheritance as the alleged owner of a lock",
+    "bpf": "BPF programs that run in its context or override a hook",
+    "probes": "probes that read or write its memory",
     "perf": "performance events and breakpoints",
-    "audit": "waiting for the audit to write down what it does",
+    "audit": "a wait for the audit system to record its system calls",
     "faults": "injected faults",
-    "pages": "its page frames being taken for broken, moved or watched",
-    "pipes": "permissions and notifications of its own pipes",
-    "exec": "what may come between its blob and the process",
+    "pages": "migration, monitoring and alleged hardware errors of its pages",
+    "pipes": "permission checks and notifications on its own pipes",
+    "exec": "settings that change or stop the execution of its blob",
     "image": "changes of its blob, on a swap device or through its mount",
-    "locked": "its memory leaving memory",
-    "inherited": "what its parent may pass on",
-    "caps": "capabilities that others may take away, or abuse",
+    "locked": "swapping of its memory",
+    "inherited": "state that it would inherit from its parent",
+    "caps": "removal and abuse of its capabilities",
     "framing": "replies that belong to no request",
-    "seccomp": "itself, once an attacker has taken it over",
+    "seccomp": "its own system calls, after an attacker has taken it over",
 }
 """What `umd_without=` names, in the kernel's order, and what the handler is defended from."""
 
@@ -121,7 +121,7 @@ def markdown(bought: Sequence[Bought], cells: Sequence[Cell]) -> str:
     ]
     return "\n".join(
         [
-            "| defence | defends it from | attacks that it alone holds, and what they do without |",
+            "| defence | defends the handler from | attacks that only it holds (verdict without it) |",
             "| --- | --- | --- |",
             *rows,
             "",

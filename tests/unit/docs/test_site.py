@@ -35,12 +35,15 @@ from umd_site.text import prose
 import harness.results
 from harness.cli.parser import parser
 from harness.host.paths import CHECKOUT
+from harness.kernel.series.series import DEFAULT_LINE
 from harness.lab.lab import CALM_TRIES
 from harness.model.variants import VARIANTS
 from harness.pytest_plugin import plugin
 from harness.run.pool import ROUNDS
 from harness.scenarios import SCENARIOS
 from harness.scenarios.classes import class_of_row
+from harness.scenarios.corpus import SHIPPED
+from harness.studies.defences import DEFENCES, held_cells
 from harness.witness import latency, layout
 from harness.witness.reader import DEAD_SECONDS, TRANSACTIONS, Witness
 
@@ -297,3 +300,22 @@ def test_the_numbers_of_the_attack_surface_are_those_of_the_lists() -> None:
     assert led_to <= every
     page = (CHECKOUT / "docs/reference/surface.md").read_text()
     assert f"lead to {len(led_to)} of the {len(every)} rows" in page
+
+
+def test_the_page_of_the_defences_has_each_defence_and_each_attack() -> None:
+    page = (CHECKOUT / "docs/reference/defences.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \| .* \|$", page, re.MULTILINE))
+    assert {name: rows.get(name) for name in DEFENCES} == DEFENCES
+    (shared,) = re.findall(r"^No single defence holds .*$", page, re.MULTILINE)
+    (unmeasured,) = re.findall(r"not in it, because .*?:(.*?)\.\n\n", page, re.DOTALL)
+    named = {*re.findall(r"`(\w+)` \(", page), *re.findall(r"`(\w+)`", shared + unmeasured)}
+    assert named == {cell.scenario for cell in held_cells(SHIPPED, DEFAULT_LINE)}
+
+
+def test_each_id_that_an_attack_answers_is_explained() -> None:
+    page = (CHECKOUT / "docs/reference/requirements.md").read_text()
+    first = re.findall(r"^\| ([A-Z]\d.*?) \|", page, re.MULTILINE)
+    explained = {name for column in first for name in column.split(", ")}
+    cited = {name for scenario in SCENARIOS.values() for name in scenario.answers}
+    assert len(cited) > 20
+    assert cited <= explained
