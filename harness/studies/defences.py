@@ -121,7 +121,7 @@ def markdown(bought: Sequence[Bought], cells: Sequence[Cell]) -> str:
     ]
     return "\n".join(
         [
-            "| defence | defends the handler from | attacks that only it holds (verdict without it) |",
+            "| defence | defends the handler from | attacks it alone holds (verdict without it) |",
             "| --- | --- | --- |",
             *rows,
             "",
