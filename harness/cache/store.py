@@ -61,7 +61,10 @@ class Store:
         if not (is_sealed(path) if self.is_sealed else path.is_dir()):
             return None
         if self.kept:
-            os.utime(path)
+            try:
+                os.utime(path)
+            except FileNotFoundError:  # another process has just pruned the entry
+                return None
         return path
 
     def find_or_make(

@@ -31,6 +31,7 @@ def run(options: Options) -> int:
     """Print a row for each defence; return 2 if a cell gave no conclusion. Raises UserError."""
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
+    from harness.report.text import visible
     from harness.scenarios.corpus import SHIPPED
     from harness.studies.defences import DEFENCES, SUBJECT, held_cells, markdown, what_each_buys
 
@@ -53,7 +54,7 @@ def run(options: Options) -> int:
     say(markdown(bought, cells))
     for one in bought:
         for name, why in one.broken.items():
-            say(f"without {one.defence}: {name}: error: {why}")
+            say(visible(f"without {one.defence}: {name}: error: {why}"))
     return 2 if any(one.broken for one in bought) else 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
+from harness.report.text import visible
 from harness.results.bench_figures import CellFigures
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _seconds(lab: CellRunner, cell: Cell, *, fresh: bool) -> float:
     outcome = lab.run(cell, fresh=fresh)
     if outcome.verdict is Verdict.ERROR:
         raise UserError(
-            f"{cell.id} ended in an error: {outcome.detail}",
+            f"{cell.id} ended in an error: {visible(outcome.detail)}",
             hint=f"see why: umd-harness run --variant {cell.variant} -k {cell.scenario}",
         )
     return outcome.seconds

@@ -99,7 +99,10 @@ def test_a_guest_whose_clock_jumps(cells: Cells, date: str) -> None:
 
 
 def test_no_wait_asks_for_the_time_of_day() -> None:
-    """It names runs and is written into results; and it finds files that are younger than now."""
+    """The time of day names runs and is written into results.
+
+    It also finds files that are younger than now, and entries of the cache that are long unused.
+    """
     asked = set()
     package = Path(harness.__file__).parent
     for path in package.rglob("*.py"):
@@ -110,6 +113,7 @@ def test_no_wait_asks_for_the_time_of_day() -> None:
             ):
                 asked.add(str(path.relative_to(package)))
     assert asked == {
+        "cache/store.py",
         "results/run_directory.py",
         "results/run_name.py",
         "kernel/source/tree.py",

@@ -114,11 +114,11 @@ def test_while_the_source_is_unpacked(place: Place, number: signal.Signals, time
     (place.cache / "images").unlink()
     process = place.start("build")
     unpacked = place.cache / "build/6.12"
-    wait_for(lambda: list(unpacked.glob(".source.new/*")), process)
+    wait_for(lambda: list(unpacked.glob(".new-*/new/*")), process)
     send(process, number, times)
     check(process, number)
     assert not (unpacked / "source").exists()
-    assert not (unpacked / ".source.new").exists()
+    assert not list(unpacked.glob(".new-*"))
     assert not place.left()
 
 

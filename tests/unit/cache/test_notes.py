@@ -33,6 +33,14 @@ def test_a_note_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_note(tmp_path / "below" / "note.json", Sample) == SAMPLE
 
 
+def test_a_note_may_hold_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    """A guest's words reach notes too: `bisect` keeps the details of verdicts."""
+    names = {"a\udc80": "b\udcff"}
+    write_note(tmp_path / "note.json", names)
+    assert (tmp_path / "note.json").read_bytes().isascii()
+    assert read_note(tmp_path / "note.json", dict[str, str]) == names
+
+
 @pytest.mark.parametrize(
     "content",
     [

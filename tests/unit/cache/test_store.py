@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,22 @@ def test_an_entry_that_was_used_lately_stays_in_any_case(tmp_path: Path) -> None
         os.utime(path, (time.time() - age, time.time() - age))
     store.find_or_make("new", filling("new"))
     assert names(tmp_path) == {"lately", "new"}
+
+
+def test_an_entry_that_is_pruned_while_it_is_looked_up_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path, seconds=SECONDS, kept=1)
+    store.find_or_make("k", filling("one"))
+
+    def checked(entry: Path) -> bool:
+        shutil.rmtree(entry, ignore_errors=True)
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.cache.store.is_sealed", checked)
+        assert store.find("k") is None
+        assert (store.find_or_make("k", filling("two")) / "file").read_text() == "two"
 
 
 def test_only_entries_of_the_same_kind_are_pruned(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_cut_tarball_leaves_no_tree(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="could not unpack"):
         unpack(source, tmp_path / "tree", members=["kernel/*"])
     assert not list(tmp_path.glob("*tree*"))
+    assert not list(tmp_path.glob(".new-*"))
 
 
 def test_relative_cache_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from scripted_lab import SmallLab, outcome
@@ -77,6 +78,18 @@ def test_the_table_has_each_defence_and_what_none_holds_alone() -> None:
 def test_the_names_are_the_kernels() -> None:
     source = (KERNEL_PATCHES / "overlay/kernel/umd_witness/defences.c").read_text()
     assert re.findall(r'\[UMD_\w+\] = "(\w+)"', source) == list(DEFENCES)
+
+
+def test_words_of_a_guest_are_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bought = [Bought("access", broken={"nothing": "gone\x1b[2J\n::error::no"})]
+    monkeypatch.setattr("harness.cli.defences.chosen_kernel", Mock())
+    monkeypatch.setattr("harness.lab.lab.Lab.open", Mock())
+    monkeypatch.setattr("harness.studies.defences.what_each_buys", lambda *_, **__: bought)
+    assert main(["defences"]) == 2
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == r"without access: nothing: error: gone\x1b[2J\n:\x3aerror:\x3ano"
 
 
 def test_an_unknown_defence_is_named_with_those_there_are(

@@ -13,7 +13,7 @@ enum witness_kind {
 	WITNESS_BREAK_OUT = 3,	/* like ASK; body[0]: a way out to try before replying */
 };
 
-/* What the handler with a backdoor knows to do. The host's names: harness/witness/handler.py. */
+/* What the handler with a backdoor knows to do. The host's names: harness/handler.py. */
 enum witness_way_out {
 	WITNESS_OPENAT = 1,
 	WITNESS_INT80 = 2,
