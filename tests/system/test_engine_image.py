@@ -74,8 +74,11 @@ def image_cells(cells: Cells, image_lab: Lab) -> Cells:
 
 @contextmanager
 def root_of(lab: Lab) -> Iterator[tuple[Machine, Attacker]]:
-    """A guest of `baseline` and root in it."""
-    with lab.machine("baseline") as machine, Channel(machine.agent_socket()) as channel:
+    """A guest of `baseline` and root in it. A busy host takes long to write to its disk."""
+    with (
+        lab.machine("baseline") as machine,
+        Channel(machine.agent_socket(), reply_seconds=120, attempt_seconds=500) as channel,
+    ):
         yield machine, Attacker(channel, lab.guest)
 
 

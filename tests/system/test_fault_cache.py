@@ -158,7 +158,8 @@ def test_a_kernel_that_goes_missing_is_named(
     kernel.touch()
     damage(kernel)
     spec = replace(machines.spec, kernel=kernel, name="damaged")
-    with pytest.raises(UserError, match=f"^{kernel} is missing or empty: .*; `umd-harness clean"):
+    told = f"^{kernel} is missing or empty: .* with `umd-harness clean"
+    with pytest.raises(UserError, match=told):
         saved_state(spec, machines.accelerator, ready=machines.wait_for_agent)
     assert not list((machines.cache / "states/damaged").iterdir())
 
