@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attack programs of the user's own: checked or compiled here, run in the guest as scenarios."""
+"""Attack programs that users bring: checked or compiled here, run in the guest as scenarios."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
 
 SUCCESS, REFUSED, SKIPPED = 0, 1, 4
-"""What a program's exit status claims, as in kselftest.h: KSFT_PASS, KSFT_FAIL, KSFT_SKIP."""
+"""The exit statuses of a program, as in kselftest.h: KSFT_PASS, KSFT_FAIL, KSFT_SKIP."""
 
 PROGRAM_SECONDS = 30
 PROGRAM_SECONDS_MAX = 200
-"""So that three rounds of it end before the matrix takes its worker for lost."""
+"""Three rounds of the program must end before the pool takes its worker for lost."""
 NAME_MAX = 64
 SIZE_MAX = 32 << 20
-"""Bytes: what is put into the guest lies in its memory, of 256 MiB."""
+"""In bytes. The guest keeps the program in its memory, which has 256 MiB."""
 
-_SLACK = 40.0  # seconds to put the program into the guest and to tidy up after it
+_SLACK = 40.0  # seconds to put the program into the guest and to clean up after the program
 
 
 def attack_program(
@@ -51,10 +51,10 @@ def attack_program(
     """Declare a scenario that runs a static x86-64 program, or a C file; return its name.
 
     The program runs as root in the guest, for at most `seconds` (docs/how-to/own-attack.md).
-    `reach` names the kernel function that must see the handler before `held` is believed.
-    `no_target` names the function that must see the handler before exit status 4 (nothing to
-    attack) is believed. `declared` takes whatever else a scenario may declare. Raises UserError
-    for a file that cannot be run.
+    `reach` names the kernel function that must see the handler before `held` counts. `no_target`
+    names the function that must see the handler before exit status 4 (nothing to attack) counts.
+    `declared` has further fields of the declaration. Raises UserError for a file that cannot be
+    run.
     """
     name = _name_of(path)
     program = Program.load(path, seconds=seconds)
@@ -86,21 +86,21 @@ def _name_of(path: Path) -> str:
     name = _plain(path)
     if name in SCENARIOS or name in ("and", "or", "not"):
         raise UserError(
-            f"there is a scenario {name} already, or -k means something else by it",
+            f"{name} is the name of a scenario, or a word of -k",
             hint=f"give {path} another name",
         )
     return name
 
 
 def _plain(path: Path) -> str:
-    """Return what may stand in a cell's id, which names a folder."""
+    """Return the file's name with only the characters that a cell's id may have."""
     name = path.stem if path.suffix == ".c" else path.name
     return re.sub(r"[^\w.-]", "_", name)[:NAME_MAX]
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that the guest can run, for so many seconds."""
+    """A program that the guest can run, and the seconds that it may take."""
 
     name: str
     content: bytes
@@ -108,7 +108,7 @@ class Program:
 
     @classmethod
     def load(cls, path: Path, *, seconds: float = PROGRAM_SECONDS) -> Program:
-        """Read the program, or compile it. Raises UserError for what cannot be run."""
+        """Read the program, or compile it. Raises UserError for a file that cannot be run."""
         if not 0 < seconds <= PROGRAM_SECONDS_MAX:
             raise UserError(
                 f"an attack program cannot have {seconds:g} s",
@@ -118,20 +118,20 @@ class Program:
 
     @property
     def _path(self) -> str:
-        return f"/tmp/{self.name}"  # noqa: S108 - the guest's, not ours
+        return f"/tmp/{self.name}"  # noqa: S108 - a path in the guest
 
     def place(self, attacker: Attacker) -> None:
-        """Put it into the guest."""
+        """Put the program into the guest."""
         attacker.write_file(self._path, self.content, mode=0o755)
 
     def run(self, attacker: Attacker, handler: Handler) -> ProgramExit:
-        """Run it, told who the handler is."""
+        """Run the program. Its environment names the handler."""
         told = {"UMD_HANDLER_PID": str(handler.pid), "UMD_HANDLER_START": str(handler.start)}
         return run_program(attacker, self._path, env=told, seconds=self.seconds)
 
 
 def _claim(name: str, ended: ProgramExit, *, seconds: float, may_skip: bool) -> str:
-    """What it claims. Raises NoTarget or ProgramFailed if its end is no end of an attack."""
+    """Return what the program claims. Raises NoTarget or ProgramFailed if no attack was made."""
     if ended.status is None:
         raise ProgramFailed(f"{name} did not end within {seconds:g} s")
     if os.WIFSIGNALED(ended.status):
@@ -150,14 +150,14 @@ def _claim(name: str, ended: ProgramExit, *, seconds: float, may_skip: bool) -> 
 
 
 def _last_words(ended: ProgramExit) -> str:
-    """The last line that it printed, to be escaped by whoever shows it."""
+    """Return the last line that the program printed, unescaped."""
     lines = ended.output.decode(errors="backslashreplace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     return f": {last[:100]}" if last else ""
 
 
 def _content(path: Path) -> bytes:
-    """The program's bytes. Raises UserError for what cannot be one, or does not compile."""
+    """Return the program's bytes. Raises UserError for a file that is no program, or no valid C."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -166,7 +166,7 @@ def _content(path: Path) -> bytes:
             hint="name a static program or a C file",
         ) from error
     if not stat.S_ISREG(mode):
-        raise UserError(f"{path} is no file", hint="name a static program or a C file")
+        raise UserError(f"{path} is not a regular file", hint="name a static program or a C file")
     try:
         if path.suffix != ".c":
             return _checked(path, mode)
@@ -176,13 +176,15 @@ def _content(path: Path) -> bytes:
             return _checked(target, target.stat().st_mode)
     except OSError as error:
         told = mendable(error)
-        raise told or UserError(f"{path}: {error.strerror}", hint="see what it is") from error
+        raise told or UserError(
+            f"{path}: {error.strerror}", hint="name a static program or a C file"
+        ) from error
 
 
 def _checked(path: Path, mode: int) -> bytes:
     if path.stat().st_size > SIZE_MAX:
         raise UserError(
-            f"{path} has more than {SIZE_MAX >> 20} MiB", hint="strip it, or leave something out"
+            f"{path} has more than {SIZE_MAX >> 20} MiB", hint="strip it, or make it smaller"
         )
     content = path.read_bytes()
     if content.startswith(b"#!"):
@@ -198,7 +200,7 @@ def _checked(path: Path, mode: int) -> bytes:
 
 
 def _wrong_with(path: Path) -> tuple[str, str] | None:
-    """What keeps a file from being a program for the guest, and what to do; None if nothing."""
+    """Return why the guest cannot run the file, and what to do; None if it can."""
     build = "build it for x86-64: gcc -static"
     with path.open("rb") as file:
         try:

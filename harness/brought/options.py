@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a user brings on the command line: scenario files, and attack programs with their options.
+"""Scenario files and attack programs from the command line, with the options of the programs.
 
-What is brought runs alone unless `-k` chooses among all.
+Without `-k`, only their cells run.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*")
 
 @dataclass(frozen=True)
 class Brought:
-    """The files that a user brings, and what is said of the programs among them.
+    """The files that a user brings, and the options of the programs among them.
 
-    None stands for an option that was not given.
+    An option that was not given is None.
     """
 
     scenario_files: Sequence[Path] = ()
@@ -39,9 +39,11 @@ class Brought:
     seconds: int | None = None
 
     def checked(self) -> Brought:
-        """Return this. Raises UserError for options that contradict each other."""
+        """Return the object itself. Raises UserError for options that contradict each other."""
         if not self.attacks and (said := self.words()):
-            raise UserError(f"{said[0]} says something of an attack", hint="name it with --attack")
+            raise UserError(
+                f"{said[0]} needs an attack program", hint="name the program with --attack"
+            )
         for name in (self.reach, self.no_target):
             if name is not None and not _FUNCTION.fullmatch(name):
                 raise UserError(
@@ -52,11 +54,11 @@ class Brought:
 
     @property
     def files(self) -> list[Path]:
-        """All of the files."""
+        """All files that were brought."""
         return [*self.scenario_files, *self.attacks]
 
     def words(self) -> list[str]:
-        """What was said of the programs, as it is said on the command line."""
+        """Return the options of the programs, as on the command line."""
         said = {
             "--effect": self.effect,
             "--attack-reach": self.reach,
@@ -66,7 +68,7 @@ class Brought:
         return [w for name, value in said.items() if value is not None for w in (name, str(value))]
 
     def added_to(self, corpus: Corpus) -> Corpus:
-        """Return the corpus with all that is brought. Raises UserError."""
+        """Return the corpus with the scenarios of the files. Raises UserError."""
         if not self.files:
             return corpus
         from harness.brought.attack_program import PROGRAM_SECONDS, attack_program
@@ -92,9 +94,9 @@ class Brought:
 
 
 def brought_or_all(cells: Sequence[Cell], corpus: Corpus, expression: str | None) -> list[Cell]:
-    """Return the cells to choose from: all if an expression chooses, else those of what is brought.
+    """Return the cells to choose from: all for an expression, else those of the user's scenarios.
 
-    Where nothing is brought, these are all cells, too.
+    If the user brought no scenarios, return all cells.
     """
     brought = [cell for cell in cells if corpus.scenario(cell).origin]
     return list(cells) if expression or not brought else brought

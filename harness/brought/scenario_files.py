@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Scenario files of the user's own: Python files that declare scenarios as ours do.
+"""Scenario files that users bring: Python files that declare scenarios.
 
-A file may import what lies beside it: `from . import other` takes the file of that name in the
-same folder, whatever else is called so; `import other` takes it if nothing installed has the name.
+A file may import modules of its folder. `from . import other` always takes the folder's module;
+`import other` takes it only if no installed module has the name.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ OPTION = "--scenario"
 
 
 def load_scenario_files(paths: Iterable[Path], corpus: Corpus) -> Corpus:
-    """Execute each file; return the corpus with the scenarios that the files declare.
+    """Execute the files; return the corpus with the scenarios that they declare.
 
-    The files are code and run with the rights of the harness. Raises UserError, with the line, for
-    a file that cannot be executed, that declares nothing, or that declares a name that is taken.
+    The files run with the rights of the harness. Raises UserError for a file that fails, with the
+    line; for a file that declares no scenario; and for a name that is taken.
     """
     for path in paths:
         found = _load(path)
@@ -69,12 +69,13 @@ def _execute(path: Path) -> None:
     except (Exception, SystemExit) as error:
         said = error.msg if isinstance(error, SyntaxError) else error
         raise UserError(
-            f"{_where(error, path)}: {type(error).__name__}: {said}", hint="mend the scenario file"
+            f"{_where(error, path)}: {type(error).__name__}: {said}",
+            hint="correct the scenario file",
         ) from error
 
 
 def _package(folder: Path) -> str:
-    """Make the folder a package by a name of its own, and the last place to import from."""
+    """Make the folder a package with a unique name, and append it to the import path."""
     name = f"umd_scenarios_{sha256(str(folder).encode()).hexdigest()[:16]}"
     if name not in sys.modules:
         package = ModuleType(name)
@@ -85,7 +86,7 @@ def _package(folder: Path) -> str:
 
 
 def _where(error: BaseException, path: Path) -> str:
-    """The file and line of the user's own that an error comes from."""
+    """Return the file and line of the user's code that the error comes from."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Variants of the user's own: TOML files that say what policy to measure, and how it is booted.
+"""Variant files that users bring: TOML files with a policy to measure, and how to boot it.
 
-    name = "mine"                   # what --variant and the columns call it
+    name = "mine"                   # the name for --variant and for the columns
     summary = "one line about it"
     cmdline = "umd_isolation=off lsm=mine"      # boot parameters
     like = "baseline"               # optional: the variant to start from
-    protects = true                 # optional: it claims to keep root off the handler
-    confines = false                # optional: it claims to keep the handler in
-    needs = ["SECURITY_MINE"]       # optional: kernel options without which it is nothing
+    protects = true                 # optional: it claims to protect the handler from root
+    confines = false                # optional: it claims to confine the handler
+    needs = ["SECURITY_MINE"]       # optional: kernel options that it needs
     writes = [["/sys/kernel/security/mine/control", "enforce"]]     # optional: see Variant
 
-Whatever is not said is as it is for the variant that it is `like`, and so is what scenarios
-declare: where they are n/a, what stops them, and what they are known to win.
+Fields that are left out have the values of the variant named by `like`. The same goes for the
+declarations of scenarios: `not_applicable`, `denied_by` and `holes`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LINE = re.compile(r"[ -~]+")
 
 
 def load_variant_files(paths: Iterable[Path], corpus: Corpus) -> Corpus:
-    """Return the corpus with the variants of the files. Raises UserError, in one line."""
+    """Return the corpus with the variants of the files. Raises UserError for a wrong file."""
     for path in paths:
         variant = _load(path, corpus.variants)
         corpus = corpus.with_variants({variant.name: variant})
@@ -50,14 +50,14 @@ def _load(path: Path, known: Mapping[str, Variant]) -> Variant:
     said = _read(path)
     like = said.pop("like", LIKE)
     if not isinstance(like, str) or like not in known:
-        raise _wrong(path, f"like = {like!r} is no variant", f"take one of {', '.join(known)}")
+        raise _wrong(path, f"like = {like!r} names no variant", f"take one of {', '.join(known)}")
     for key in _REQUIRED:
         if key not in said:
-            raise _wrong(path, f"{key} is missing", f"a variant says its {', '.join(_REQUIRED)}")
+            raise _wrong(path, f"{key} is missing", f"a variant needs {', '.join(_REQUIRED)}")
     fields = {key: _value(path, key, value) for key, value in said.items()}
     name = fields["name"]
     if name in known:
-        raise _wrong(path, f"there is a variant {name} already", "give yours another name")
+        raise _wrong(path, f"there is a variant {name} already", "give your variant another name")
     fallbacks = (like, *known[like].like)
     return replace(known[like], **fields, like=fallbacks, origin=(OPTION, str(path)))
 
@@ -67,15 +67,17 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read: {error.strerror}", hint="name a file in TOML"
+            f"{path} cannot be read: {error.strerror}", hint="name a TOML file"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _wrong(path, f"it is not TOML: {error}", "mend it") from error
+        raise _wrong(path, f"it is not TOML: {error}", "correct the file") from error
 
 
 def _value(path: Path, key: str, value: object) -> Any:
     if key not in _FORMS:
-        raise _wrong(path, f"a variant has no {key!r}", f"it has like, {', '.join(_FORMS)}")
+        raise _wrong(
+            path, f"a variant has no field {key!r}", f"the fields are like, {', '.join(_FORMS)}"
+        )
     is_sound, form = _FORMS[key]
     if not is_sound(value):
         raise _wrong(path, f"{key} is not {form}", f"{key} = ... takes {form}")
@@ -124,4 +126,4 @@ _FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
     "needs": (_are_options, "a list of kernel options, without CONFIG_"),
     "writes": (_are_writes, "a list of pairs: a file's path and what is written to it"),
 }
-"""What a file may say, what is sound, and how that is put in words."""
+"""The fields of a file; for each, the check of a value, and the form in words."""

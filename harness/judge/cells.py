@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which cells there are."""
+"""The cells of the matrix: every scenario on every variant that an engine boots."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def all_cells(
     *,
     engine: str = MICROVM.name,
 ) -> list[Cell]:
-    """Return every scenario on every variant that the engine boots, or on those named.
+    """Return the cells of every scenario on the named variants, or on all that the engine boots.
 
-    A user's own attack runs on a rival only if the rival is named: its expectation is not measured.
+    A user's attack runs on a rival only if the rival is named: its expectation is not measured.
     Raises UserError as `check_corpus` and `check_variants` do.
     """
     check_corpus(corpus)
@@ -58,27 +58,27 @@ def check_variants(corpus: Corpus, names: Iterable[str], *, engine: str = MICROV
 
 
 def _boots(engine: str, variant: Variant) -> bool:
-    """Return whether an engine's guests load the policy of a variant, if that is a rival."""
+    """Whether an engine's guests load the policy of the variant. Only rivals have one."""
     return variant.rival is None or variant.rival.module in ENGINES[engine].policies
 
 
 def check_corpus(corpus: Corpus) -> None:
-    """Raise UserError for a scenario that names a variant that is not there, or gives no reason."""
+    """Raise UserError for a scenario that names an unknown variant, or lacks a reason."""
     for scenario in corpus.scenarios.values():
         named = (*scenario.holes, *scenario.denied_by, *scenario.not_applicable)
         for variant in (scenario.control, *named):
             if variant not in corpus.variants:
                 known = ", ".join(corpus.variants)
                 raise UserError(
-                    f"scenario {scenario.name} names the variant {variant!r}, which is not there",
+                    f"scenario {scenario.name} names the unknown variant {variant!r}",
                     hint=f"take one of: {known}",
                 )
         for variant, hole in scenario.holes.items():
             impossible = hole.verdict in _IMPOSSIBLE_HOLES and hole.verdict is not scenario.wins
             if impossible or not hole.reason.strip():
                 raise UserError(
-                    f"scenario {scenario.name} has a hole on {variant} that is none",
-                    hint="a hole is a verdict that was lost, and the reason",
+                    f"scenario {scenario.name} has a hole on {variant} without a loss or a reason",
+                    hint="give the verdict of the loss, and why the variant loses",
                 )
         for variant, reason in scenario.not_applicable.items():
             if not reason.strip():

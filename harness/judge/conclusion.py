@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From the outcomes of cells to results: no cell counts without its control and references.
+"""The conclusion from outcomes to results: no cell counts without control and references.
 
-Rules 2 and 3. Nothing here has a default verdict: an outcome that is missing, doubtful or
-contradicts itself is an `error` that names the reason.
+Rules 2 and 3. There is no default verdict. An outcome that is missing, doubtful or contradictory
+is an `error` with its reason.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Outcomes = Mapping[Cell, Outcome]
 
 
 def conclude(corpus: Corpus, cell: Cell, outcomes: Outcomes) -> Result:
-    """Judge a cell that has run; a cell that it rests on and that has not run makes an `error`."""
+    """Judge a cell that has run. It is an `error` if its control or a reference has not run."""
     control = _judge(corpus, control_of(corpus, cell), outcomes)[0]
     judged = _judge(corpus, cell, outcomes)
     return _result(corpus, cell, outcomes[cell], *judged, control_verdict=control)
 
 
 def is_as_expected(corpus: Corpus, cell: Cell, outcome: Outcome) -> bool:
-    """Say whether an outcome is as expected by itself, without its control and references."""
+    """Whether an outcome by itself is as expected, without its control and references."""
     verdict, detail = _sound(cell, {cell: outcome})
     due = corpus.scenario(cell).wins
     return _result(corpus, cell, outcome, verdict, detail, control_verdict=due).ok
@@ -82,13 +82,13 @@ def _judge(corpus: Corpus, cell: Cell, outcomes: Outcomes) -> tuple[Verdict, str
 
 
 def _sound(cell: Cell, outcomes: Outcomes) -> tuple[Verdict, str]:
-    """Return what a cell gave by itself, if the outcome agrees with itself."""
+    """Return the verdict and detail of a cell alone; an `error` if they contradict each other."""
     outcome = outcomes.get(cell)
     if outcome is None:
         return Verdict.ERROR, f"{cell.id} was not run"
     verdict = outcome.verdict
     if verdict is Verdict.ERROR:
-        return verdict, outcome.detail or "an error without a word about it"
+        return verdict, outcome.detail or "an error without a reason"
     if verdict is Verdict.NOT_APPLICABLE:
         if outcome.detail.strip():
             return verdict, outcome.detail
@@ -101,7 +101,7 @@ def _sound(cell: Cell, outcomes: Outcomes) -> tuple[Verdict, str]:
 
 
 def _broken_reference(corpus: Corpus, cell: Cell, outcomes: Outcomes) -> str:
-    """Say which reference cell of the variant went wrong, if one did."""
+    """Return which reference cell of the variant failed, and how; empty if none did."""
     for reference in references_of(cell):
         due = corpus.scenario(reference).wins
         verdict, detail = _sound(reference, outcomes)
@@ -114,9 +114,9 @@ def _broken_reference(corpus: Corpus, cell: Cell, outcomes: Outcomes) -> str:
 
 
 def _lost_control(corpus: Corpus, cell: Cell, verdict: Verdict, outcomes: Outcomes) -> str:
-    """Say how the control failed to win, if it did: a scenario that wins nowhere proves nothing.
+    """Return why the control did not win, empty if it did. Without a win it proves nothing.
 
-    An `n/a` stands without one: what the attack needs is missing for the control as well.
+    An `n/a` needs no control, because the control would lack the same.
     """
     control = control_of(corpus, cell)
     if control == cell or verdict is Verdict.NOT_APPLICABLE:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which other cells a cell's result rests on: its control and the reference cells (rule 3)."""
+"""The cells that a cell's result depends on: its control and the reference cells (rule 3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def control_of(corpus: Corpus, cell: Cell) -> Cell:
-    """Return the cell in which the same attack must win; a reference cell is its own."""
+    """Return the cell in which the same attack must win. A reference cell is its own control."""
     if cell.scenario in REFERENCES:
         return cell
     return Cell(cell.line, corpus.scenario(cell).control, cell.scenario)
@@ -27,22 +27,22 @@ def references_of(cell: Cell) -> tuple[Cell, ...]:
 
 
 def rests_on(corpus: Corpus, cell: Cell) -> tuple[Cell, ...]:
-    """Return every other cell whose outcome must be known before this cell's result is final."""
+    """Return the other cells whose outcomes decide about this cell's result."""
     control = control_of(corpus, cell)
     every = (*references_of(cell), *references_of(control), control)
     return tuple(dict.fromkeys(other for other in every if other != cell))
 
 
 def is_final(corpus: Corpus, cell: Cell, known: Container[Cell]) -> bool:
-    """Say whether the cell and everything that its result rests on are known."""
+    """Whether the cell and all cells that its result depends on are known."""
     return cell in known and all(other in known for other in rests_on(corpus, cell))
 
 
 def closure(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
-    """Return the cells and all they rest on, each once: references, controls, then the rest.
+    """Return the cells and all that they depend on: references, controls, then the rest.
 
-    Within those the order goes scenario by scenario, so that the variants' states, which take a
-    boot each, are made at the same time.
+    Each group is ordered by scenario, so that the saved states of all variants, which take a boot
+    each, are made at the same time.
     """
     needed = dict.fromkeys(other for cell in cells for other in (*rests_on(corpus, cell), cell))
     scenarios = {name: number for number, name in enumerate(corpus.scenarios)}
@@ -56,6 +56,6 @@ def closure(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
 
 
 def variants_needed(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
-    """Return the variants of the cells and of all they rest on."""
+    """Return the variants of the cells and of all cells that they depend on."""
     needed = {cell.variant for cell in closure(corpus, cells)}
     return [name for name in corpus.variants if name in needed]

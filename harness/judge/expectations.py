@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def half_done(scenario: Scenario, outcome: Outcome) -> str:
-    """Say what an attack that won by its verdict did not show; empty if nothing is missing."""
+    """Return which effects an attack that won did not show; empty if it showed all."""
     gainful = Effect.STEP in scenario.effects
     if outcome.verdict is not scenario.wins or (outcome.verdict is Verdict.HELD and not gainful):
         return ""
     if not outcome.carried_out:
-        return f"the attack did not get to its end ({outcome.attempt_end})"
+        return f"the attack was not completed ({outcome.attempt_end})"
     missing = scenario.missing(outcome)
-    return f"this was not lost: {missing}" if missing else ""
+    return f"not all effects were shown; missing: {missing}" if missing else ""
 
 
 def falls_short(corpus: Corpus, cell: Cell, outcome: Outcome) -> bool:
-    """Say whether an attack got less than expected, so that an attacker would retry.
+    """Whether an attack got less than expected, so that an attacker would retry.
 
     False for a reference cell and for an `error`: chance does not decide about either.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parity: does the isolated handler fare worse than a kernel thread under any attack (R16)?"""
+"""Parity: the attacks by which the isolated handler loses more than a kernel thread (R16)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.model.cell import Cell
-from harness.model.verdict import Axes, Verdict
+from harness.model.verdict import A_STEP, Axes, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,10 +18,10 @@ SUBJECT, REFERENCE = "isolated", "kthread"
 
 
 def parities(results: Iterable[Result]) -> Iterator[tuple[Cell, tuple[str, ...] | None]]:
-    """Yield each attack from outside on the subject, with the axes on which it fares worse.
+    """Yield each attack from outside on the subject, with the axes that only the subject lost.
 
-    A step counts as one of them. None where parity is not shown: an error, or the reference was
-    not run. An n/a, which always has its reason, means that there is nothing to lose.
+    A gained step counts as an axis. The axes are None if parity cannot be determined: one of the
+    cells is an `error` or was not run. In an `n/a` cell, nothing was lost.
     """
     by_cell = {result.cell: result for result in results}
     for cell, result in by_cell.items():
@@ -40,4 +40,4 @@ def _worse(cell: Cell, results: Mapping[Cell, Result]) -> tuple[str, ...] | None
 
 def _lost(result: Result) -> dict[str, bool] | None:
     axes = Axes() if result.verdict is Verdict.NOT_APPLICABLE else result.axes
-    return {**asdict(axes), "a step": bool(result.gained)} if axes else None
+    return {**asdict(axes), A_STEP: bool(result.gained)} if axes else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One cell as a run reports it."""
+"""The result of a cell: its outcome, judged."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Result:
     variant: Variant
     """The cell's variant."""
     verdict: Verdict
-    """The verdict that counts: an `error` where control or references are not sound."""
+    """The verdict that counts: an `error` if the control or a reference failed."""
     axes: Axes | None
-    """What was lost; None where nothing was concluded, for "not lost" would be a claim."""
+    """What was lost; None without a conclusion."""
     detail: str
     """The verdict's particulars, for people."""
     control: str
@@ -47,11 +47,11 @@ class Result:
     attempt_end: AttemptEnd
     """How the attack ended, by the attacker's own account."""
     half: str
-    """What an attack that won did not show; empty if nothing is missing."""
+    """The effects that a winning attack did not show; empty if it showed all."""
     hooks: tuple[str, ...]
     """The `security_*` functions that were called on the handler during the attack (L5)."""
     refusable: tuple[str, ...]
-    """Those of the hooks that can refuse."""
+    """Those of the hooks that can deny the access."""
     gained: tuple[str, ...]
     """What the attack got hold of, for further attacks."""
     tries: tuple[int, int]
@@ -77,14 +77,14 @@ class Result:
 
     @property
     def unhooked(self) -> bool:
-        """Whether an attack from outside won and passed no hook that can refuse (L5)."""
+        """Whether an attack from outside won and passed no LSM hook able to deny it (L5)."""
         scenario = self.scenario
         won = bool(self.gained) or self.verdict not in (*NO_VERDICT, Verdict.HELD)
         return won and not (scenario.inside or scenario.from_host or self.refusable)
 
     @property
     def doubt(self) -> str:
-        """Why a loss with the expected verdict is not the expected loss; empty if it is.
+        """Why a result with the expected verdict is still not the expected one; empty if it is.
 
         A partial attack confirms no hole, unless the hole is declared as partial.
         """
@@ -101,7 +101,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether the cell came out as expected; an error never does."""
+        """Whether the result is as expected; an `error` never is."""
         if self.verdict is Verdict.NOT_APPLICABLE and self.attempt_end.end is End.LACKING:
             return True  # with its reason
         as_expected = self.verdict is not Verdict.ERROR and self.verdict == self.expected

@@ -48,20 +48,20 @@ def inapplicable(
 
 
 def lacks_of_engine(scenario: Scenario, engine: Engine) -> str:
-    """What the attack lacks of the engine's guests, empty if nothing."""
+    """What the engine's guests lack for the attack; empty if nothing."""
     if scenario.freezes and engine.reached_by:
-        return f"it freezes {engine.reached_by} as well, by which the attacker is reached"
+        return f"it also freezes {engine.reached_by}, by which the host reaches the attacker"
     if scenario.on_disk and not engine.has_disk:
         return "this guest has no file system on a disk; that of --engine image has"
     return ""
 
 
 def lacks_of_kernel(scenario: Scenario, kernel: KernelImage) -> str:
-    """What the attack lacks of the kernel, its version or options, empty if nothing."""
+    """What the kernel's version or options lack for the attack; empty if nothing."""
     if scenario.since and kernel.version < _version(scenario.since):
-        return f"it takes Linux {scenario.since} or later"
+        return f"it needs Linux {scenario.since} or later"
     if scenario.before and kernel.version >= _version(scenario.before):
-        return f"it takes a Linux before {scenario.before}"
+        return f"it needs Linux before {scenario.before}"
     lacking = unmet(scenario.needs, kernel.options)
     return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What people and CI systems see of a run."""
+"""Reports of a run, for people and for CI systems."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two runs compared, as text for a terminal, as Markdown for a mail, as JSON for a program."""
+"""The comparison of two runs: as text for a terminal, as Markdown for a mail, and as JSON."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from harness.results.result_line import ResultLine
 
 SCHEMA = 1
-"""Changes with the fields of the JSON object, and with what they mean."""
+"""The version of the JSON object: raise it when a field or its meaning changes."""
 
-_ROWS = 40  # of one kind in Markdown; a mail is not to be scrolled
-_HASH = 12  # hex digits of a hash, as in the other reports
+_ROWS = 40  # rows of one kind of change in Markdown, so that a mail stays short
+_HASH = 12  # hex digits that are shown of a hash, as in the other reports
 _DETAIL = 100  # characters
 _COUNTED = (Change.DETAIL, Change.SAME)
-"""What is counted, and not listed: details differ from run to run."""
+"""The changes that are counted but not listed: details differ from run to run."""
 
 _FACTS: dict[str, Callable[[Any], str]] = {
     "line": str,
@@ -35,11 +35,11 @@ _FACTS: dict[str, Callable[[Any], str]] = {
     "commit": str,
     "started": str,
 }
-"""What of a run's header is shown."""
+"""The fields of run.json that are shown, and how."""
 
 
 def text(comparison: RunComparison) -> str:
-    """Return both runs, then the cells of each change below its name, then the counts."""
+    """Return the facts of both runs, the cells under each kind of change, and the counts."""
     lines = []
     for which, run in (("old", comparison.old), ("new", comparison.new)):
         facts = ", ".join(f"{name} {said}" for name, said in _facts(run).items() if said)
@@ -53,9 +53,10 @@ def text(comparison: RunComparison) -> str:
 
 
 def markdown(comparison: RunComparison) -> str:
-    """Return the counts, both runs side by side, and a row for each cell that has changed.
+    """Return the counts, the facts of both runs side by side, and a row for each changed cell.
 
-    What may quote a guest stands in code spans, in which nothing is a link, a name or HTML.
+    Text that may quote a guest is in code spans, so that it cannot act as a link, a mention or
+    HTML.
     """
     old, new = comparison.old, comparison.new
     lines = [f"**{summary(comparison)}**", "", "| | old | new |", "| --- | --- | --- |"]
@@ -77,9 +78,9 @@ def markdown(comparison: RunComparison) -> str:
 
 
 def as_json(comparison: RunComparison, *, failed: Sequence[CellComparison]) -> str:
-    """Return an object: both runs, the counts, and the cells that are not the same.
+    """Return a JSON object: both runs, the counts, and the changed cells.
 
-    `failed` has the cells for which the comparison fails.
+    `failed` lists the cells that make the comparison fail.
     """
     value = {
         "schema": SCHEMA,
@@ -104,7 +105,7 @@ def as_json(comparison: RunComparison, *, failed: Sequence[CellComparison]) -> s
 
 
 def summary(comparison: RunComparison) -> str:
-    """Return the last line: how many cells there are of each change that there is."""
+    """Return the last line: the number of cells for each kind of change that occurs."""
     counts = comparison.counts()
     said = [
         f"{number} {change}"
@@ -115,7 +116,7 @@ def summary(comparison: RunComparison) -> str:
 
 
 def told(found: ResultLine) -> str:
-    """Return a cell's verdict with its detail, shortened, and a step that was gained."""
+    """Return a cell's verdict, whether it gained a step, and its shortened detail."""
     step = [f", {A_STEP}"] if A_STEP in found.lost else []
     detail = found.detail if len(found.detail) <= _DETAIL else f"{found.detail[: _DETAIL - 1]}…"
     return "".join([found.verdict, *step, f" ({detail})" if detail else ""])
@@ -157,7 +158,7 @@ def _story(one: CellComparison) -> str:
 
 
 def _axes(one: CellComparison) -> str:
-    """Return on which axes it changed."""
+    """Return the axes on which the cell changed."""
     said = [f"{word} on {', '.join(axes)}" for word, axes in _sides(one) if axes]
     return "; ".join(said)
 
@@ -178,7 +179,7 @@ def _row(one: CellComparison) -> str:
 
 
 def _code(said: str) -> str:
-    """Return a code span of a table's cell, or nothing for nothing."""
+    """Return a code span for a cell of a Markdown table, or the empty string for empty text."""
     plain = visible(said).replace("`", "'").replace("|", "\\|").strip()
     return f"`{plain}`" if plain else ""
 
@@ -190,7 +191,7 @@ def _run_object(run: RecordedRun) -> dict[str, Any]:
 
 
 def _or_null(fact: object) -> object:
-    """Return null for text that is not known: run.json has none there."""
+    """Return None for a fact that run.json does not have."""
     return None if fact == "" else fact
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run as a picture: a cell for each class of attacks and each variant, with the number held.
+"""The heat map of a run: for each class of attacks and each variant, the number held.
 
-The picture can be read without colour (each cell has its numbers), by light and by dark (an SVG
-asks the reader's system), and by a screen reader (title and description).
+Each cell shows its numbers, so that the picture can be read without colour. The colours follow the
+reader's light or dark theme. Screen readers get a title and a description.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 TITLE = "Attacks held, by class and variant"
 
 _LABEL, _COLUMN, _ROW = 350, 84, 34
-"""Width of the labels, and width and height of a cell, in pixels of the picture."""
+"""The width of the labels, and the width and height of a cell, in pixels."""
 _HEAD, _GAP, _MARGIN, _LINE = 70, 3, 12, 18
 
 SHADES = ("none", "few", "half", "most", "every")
-"""The classes of a cell, by the share held: none, under a half, under 9 in 10, more, all."""
+"""The CSS classes of a cell, by the share held: none, below 50 %, below 90 %, more, all."""
 
 _LETTERS = 140
-"""Letters in a line below the picture."""
+"""The most letters in a line below the picture."""
 
 _KEY = "Blue: held. Orange: not held. n/a: nothing to attack there."
 
@@ -55,7 +55,7 @@ text, .blank + text { fill: #f0f6fc; }
 
 
 def svg(counts: HeldByClass) -> str:
-    """Return the picture: the variants that were run, each with the number of attacks it held."""
+    """Return the SVG, with a column for each variant that was run."""
     variants = [name for name in counts.variants if name in counts.total]
     rows = {**counts.rows, TOTAL: counts.total}
     notes = [
@@ -88,7 +88,7 @@ def svg(counts: HeldByClass) -> str:
 
 
 def description(counts: HeldByClass) -> str:
-    """Return the totals in a sentence for each variant."""
+    """Return a sentence with the totals for each variant."""
     return " ".join(
         f"{visible(name)} held {total.held} of {total.run} attacks."
         for name, total in counts.total.items()
@@ -96,7 +96,7 @@ def description(counts: HeldByClass) -> str:
 
 
 def shade(count: HeldCount | None) -> str:
-    """Return the class of a cell: one of SHADES, or `blank` where nothing has a verdict."""
+    """Return the CSS class of a cell: one of SHADES, or `blank` if no attack has a verdict."""
     if count is None or not count.run:
         return "blank"
     share = count.held / count.run
@@ -141,7 +141,7 @@ def _not_run(counts: HeldByClass) -> list[str]:
 
 
 def _short(name: str) -> str:
-    """Return a class's name up to its colon, which begins the particulars."""
+    """Return the name of a class of attacks up to its colon; the rest is detail."""
     return visible(name.partition(":")[0])
 
 

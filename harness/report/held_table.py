@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run counted by classes of attacks: for a terminal, for a page, for a program."""
+"""The number of attacks held, by class and variant: as text, as Markdown, and as JSON."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from harness.results.held_counts import HeldByClass, HeldCount
 
 SCHEMA = 1
-"""Changes with the fields of the JSON object, and with what they mean."""
+"""The version of the JSON object: raise it when a field or its meaning changes."""
 
 CLASS, TOTAL = "attacks", "all"
 
-_HASH = 12  # hex digits of a hash, as in the other reports
+_HASH = 12  # hex digits that are shown of a hash, as in the other reports
 
 
 def text(counts: HeldByClass) -> str:
-    """Return the table in columns, and below it what it was counted from."""
+    """Return the table in columns, and its sources below."""
     rows = list(_rows(counts))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -35,7 +35,7 @@ def text(counts: HeldByClass) -> str:
 
 
 def markdown(counts: HeldByClass) -> str:
-    """Return the table for a page, and below it what it was counted from."""
+    """Return the table in Markdown, and its sources below."""
     head, *rows = _rows(counts)
     head = [head[0], *(f"`{visible(name)}`" for name in head[1:])]
     lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
@@ -43,7 +43,7 @@ def markdown(counts: HeldByClass) -> str:
 
 
 def as_json(counts: HeldByClass) -> str:
-    """Return an object: the run, and the counts by class and variant, null where not run."""
+    """Return a JSON object: the run, and the counts by class and variant, null where not run."""
 
     def numbers(row: dict[str, HeldCount]) -> dict[str, dict[str, int] | None]:
         return {name: asdict(row[name]) if name in row else None for name in counts.variants}
@@ -69,7 +69,7 @@ def _rows(counts: HeldByClass) -> Iterator[list[str]]:
 
 
 def sources(counts: HeldByClass) -> Iterator[str]:
-    """Say what was counted, and what of it is not whole."""
+    """Yield lines on the run that was counted, and on the parts of it that are incomplete."""
     run = counts.run
     facts = {
         "line": run.header.line,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""junit.xml of a run: one suite per kernel line and variant, one case per cell."""
+"""junit.xml of a run: a suite for each kernel line and variant, a case for each cell."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ def _case(suite: str, result: Result, rerun: Callable[[Result], str]) -> Element
 
 
 def _is_skipped(result: Result) -> bool:
-    """An expected n/a: reported as skipped, with its reason."""
+    """Whether the cell is an expected n/a. It is reported as skipped, with its reason."""
     return result.ok and result.verdict is Verdict.NOT_APPLICABLE

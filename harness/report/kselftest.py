@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The comparison as text: a row per program, then every difference, then what could not run."""
+"""The comparison of selftests as text: programs, differences, and programs that cannot run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MEANING = {
 
 
 def print_comparison(out: Console, comparison: Comparison) -> None:
-    """Print the table, each difference, each test that is skipped or fails, and the totals."""
+    """Print the table, the differences, the tests that are skipped or fail, and the totals."""
     compared, unable = comparison.compared, comparison.unable
     out.print(_table(compared))
     for state in (State.REGRESSION, State.FLAKY, State.BETTER):
@@ -60,7 +60,7 @@ def print_comparison(out: Console, comparison: Comparison) -> None:
 
 
 def summary(compared: Sequence[Compared], unable: Sequence[Selftest]) -> str:
-    """Return the last line: tests, programs, and how many there are of each difference."""
+    """Return the last line: the numbers of tests, of differences, and of programs."""
     states = Counter(one.state(test) for one in compared for test in one.tests)
     parts = [f"{states[State.SAME]} the same", plural(states[State.REGRESSION], "regression")]
     parts += [f"{states[State.FLAKY]} flaky", f"{states[State.BETTER]} better"]
@@ -69,7 +69,7 @@ def summary(compared: Sequence[Compared], unable: Sequence[Selftest]) -> str:
 
 
 def has_regression(compared: Sequence[Compared]) -> bool:
-    """Whether a test fares worse on the second variant."""
+    """Whether a test is a regression on the second variant."""
     return any(any(one.with_state(State.REGRESSION)) for one in compared)
 
 
@@ -92,7 +92,7 @@ def _table(compared: Sequence[Compared]) -> Table:
 
 
 def _first(one: Compared, variant: str) -> Counter[Outcome]:
-    """Count the outcomes of a program's first round."""
+    """Count the outcomes of a program's first round on a variant."""
     results = (one.before if variant == BEFORE else one.after)[0]
     return Counter(results[test].outcome for test in one.tests if test in results)
 
@@ -120,7 +120,7 @@ def _unlike(compared: Sequence[Compared], state: State) -> Iterator[str]:
 
 
 def _alike(compared: Sequence[Compared], outcome: Outcome) -> list[tuple[str, int]]:
-    """Return a line per test, or per reason where a program gives one for several; how many."""
+    """Return lines with their numbers of tests. Tests of a program with one reason share a line."""
     found = []
     for one in compared:
         named: dict[str, list[str]] = {}
@@ -136,7 +136,7 @@ def _alike(compared: Sequence[Compared], outcome: Outcome) -> list[tuple[str, in
 
 
 def _rounds(results: Sequence[TestResult]) -> str:
-    """Return how often which outcome came, with the first reason given for it."""
+    """Return the number of times of each outcome, with the first reason that was given."""
     reasons: dict[Outcome, str] = {}
     for result in results:
         reasons[result.outcome] = reasons.get(result.outcome) or result.reason

@@ -40,13 +40,15 @@ def markdown_listing(corpus: Corpus) -> str:
 
 _PREAMBLE = """# The attacks
 
-Printed by `umd-harness list --format markdown`. Each row is an attack: the row of the attack
-surface, the kernel function that the attack goes through, the kernels whose configuration has what
-the attack needs, the requirements that the attack answers (docs/reference/requirements.md), and the
-verdict that each variant should give. An asterisk marks a variant that loses, or on which a step
-gains; the reason stands below the table. A dagger says that lockdown refuses the attack or its
-tools. A double dagger says that a rival's policy refuses the attack, for the reason below the
-table."""
+Printed by `umd-harness list --format markdown`. Each row of a table is an attack. The columns:
+
+- row: the row of the attack surface.
+- through: the kernel function that the attack passes.
+- reachable with: the kernel configurations that have what the attack needs.
+- answers: the requirements that the attack answers (docs/reference/requirements.md).
+- a variant: the verdict that the variant should give. `*` marks a variant that loses, or on which a
+  step gains; the reason is below the table. `†` marks a variant on which lockdown refuses the
+  attack or its tools. `‡` marks a rival whose policy refuses the attack, with the reason below."""
 
 
 def _section(module: str, scenarios: list[Scenario], corpus: Corpus) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Progress where lines stay: in a log, or from a worker without a terminal."""
+"""Progress messages for output that is no terminal: a log, or a worker's."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _EVERY = 10.0  # seconds
 
 
 class PlainProgress:
-    """Prints the first line of a kind at once, then one every few seconds.
+    """Prints the first message of a kind at once, and further messages every few seconds.
 
-    A line's kind is its first word: a build tells of every object, and a log of thousands of
-    lines hides the one that matters. May be called from any thread.
+    The kind of a message is its first word. A build sends a message for every object file, which
+    would fill a log with thousands of lines. May be called from any thread.
     """
 
     def __init__(self, write: Callable[[str], object], *, every: float = _EVERY) -> None:
-        """Print through `write`, a line of a kind at most `every` seconds."""
+        """Print by `write`, and at most one message of a kind in `every` seconds."""
         self._write = write
         self._every = every
         self._lock = threading.Lock()
@@ -31,7 +31,7 @@ class PlainProgress:
         self._kind = ""
 
     def __call__(self, text: str) -> None:
-        """Print the line, unless one of its kind was printed just now."""
+        """Print the message, unless one of its kind was printed just before."""
         kind = text.partition(" ")[0]
         with self._lock:
             if kind == self._kind and time.monotonic() < self._next:

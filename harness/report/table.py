@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The matrix as a table: a row per scenario, a column per variant."""
+"""The matrix as a table: a row for each scenario, a column for each variant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.judge.parity import parities
 from harness.model.cell import Cell
-from harness.model.verdict import Verdict
+from harness.model.verdict import A_STEP, Verdict
 from harness.report.text import visible
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from harness.judge.result import Result
     from harness.scenarios.corpus import Corpus
 
-_DETAIL_WIDTH = 60  # characters; failures are printed in full below the matrix
-_SCENARIO_WIDTH = 36  # columns; more if a name takes more, for -k takes it as it is
-_NARROWEST, _WIDEST = 14, 24  # columns of a variant
-_BETWEEN = 3  # columns from one to the next
+_DETAIL_WIDTH = 60  # characters; the report prints failures in full
+_SCENARIO_WIDTH = 36  # columns; more for a longer name, which must be whole for -k
+_NARROWEST, _WIDEST = 14, 24  # the width of a variant's column
+_BETWEEN = 3  # the space between two columns
 _NOT_RUN = "not run"
 PARITY = "parity"
 
@@ -35,9 +35,9 @@ PARITY = "parity"
 def matrix_tables(
     corpus: Corpus, cells: Sequence[Cell], results: Mapping[Cell, Result], *, width: int
 ) -> Iterator[Table]:
-    """Yield the matrix with summaries and details, to be printed once all is known.
+    """Yield the matrix with summaries and details, for the end of a run.
 
-    It is one table, or one for every few columns where `width` is not enough for all of them.
+    It is one table. If `width` is too small for it, the columns are divided among several.
     """
     names, columns = scenarios_of(corpus, cells), _variants_of(corpus, cells)
     parity = _parity(results.values())
@@ -61,13 +61,15 @@ def matrix_tables(
     each = math.ceil(len(columns) / tables)
     for start in range(0, len(columns), each):
         yield _table(cells, columns[start : start + each], rows, entry)
-        rows = {name: Text(name, style="bold") for name in names}  # summaries once are enough
+        rows = {
+            name: Text(name, style="bold") for name in names
+        }  # the first table has the summaries
 
 
 def live_table(
     corpus: Corpus, cells: Sequence[Cell], state: Callable[[Cell], Text], *, names: Sequence[str]
 ) -> Table:
-    """Return the rows `names` of the matrix, a line each, to be drawn while it runs."""
+    """Return the rows `names` of the matrix, a line each, for the live display."""
 
     def entry(name: str, variant: str) -> Text:
         return state(Cell(cells[0].line, variant, name))
@@ -77,7 +79,7 @@ def live_table(
 
 
 def scenarios_of(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
-    """Return the scenarios that the cells are of, in the matrix's order."""
+    """Return the scenarios of the cells, in the matrix's order."""
     present = {cell.scenario for cell in cells}
     return [name for name in corpus.scenarios if name in present]
 
@@ -115,7 +117,10 @@ def _table(
 
 
 def _parity(results: Iterable[Result]) -> dict[str, Text]:
-    """Return what the isolated handler loses and a kernel thread does not, if both were run."""
+    """Return by scenario what the isolated handler loses and a kernel thread does not.
+
+    The result is empty if the reference was not run.
+    """
     found = dict(parities(results))
     if all(axes is None for axes in found.values()):
         return {}
@@ -129,13 +134,13 @@ def _parity_text(axes: Sequence[str] | None) -> Text:
 
 
 def verdict_text(result: Result, *, detail: bool = True) -> Text:
-    """Return the verdict as the matrix shows it; `!` marks what was not expected."""
+    """Return the verdict as the matrix shows it; `!` marks an unexpected result."""
     text = Text()
     text.append(result.verdict if result.ok else f"! {result.verdict}", style=_style(result))
     if result.ok and result.hole is not None:
         text.append(" (known hole)", style="yellow")
     if result.ok and result.gained:
-        text.append(", a step", style="yellow" if result.hole is not None else "cyan")
+        text.append(f", {A_STEP}", style="yellow" if result.hole is not None else "cyan")
     won, made = result.tries
     if detail and made:
         text.append(f"\nwon {won} of {made} tries", style="dim")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The run on the terminal: live while it goes on, in full at its end."""
+"""A run on the terminal: a live display, and the report at the end."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell
     from harness.scenarios.corpus import Corpus
 
-_PLAIN_WIDTH = 160  # columns, where the output is no terminal
-_AROUND = 6  # lines of the live matrix that are no rows: title, rule, counts, progress, blanks
+_PLAIN_WIDTH = 160  # columns, if the output is no terminal
+_AROUND = 6  # lines of the live display besides the rows: title, rule, counts, progress, blanks
 
 
 def console(file: TextIO | None = None) -> Console:
-    """Return a console that takes text as it is: no markup, no emoji names, no highlighting."""
+    """Return a console that prints text unchanged: no markup, no emoji names, no highlighting."""
     out = sys.stdout if file is None else file
     width = None if out.isatty() else _PLAIN_WIDTH
     return _Console(file=out, width=width, markup=False, emoji=False, highlight=False)
 
 
 class _Console(Console):
-    """A console whose reader may leave (`| head`): the run goes on and is kept on disk."""
+    """A console that goes quiet if its reader exits (`| head`), so that the run can go on."""
 
     def on_broken_pipe(self) -> None:
-        """Print no more, and keep Python from complaining at its own exit."""
+        """Print no more. Replace the output, whose flush at exit would raise an error."""
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())
@@ -54,13 +54,13 @@ class _Console(Console):
 
 
 class Screen:
-    """Shows a run as it goes on: a live matrix, or plain lines where there is no terminal.
+    """Shows a running run: as a live matrix, or as plain lines if there is no terminal.
 
     A context manager; `progress` may be called from any thread.
     """
 
     def __init__(self, corpus: Corpus, cells: Sequence[Cell], out: Console) -> None:
-        """Take the cells that are going to run and where to draw them."""
+        """Store the cells that will run, and the console."""
         self._corpus = corpus
         self._cells = cells
         self._out = out
@@ -75,7 +75,7 @@ class Screen:
         )
 
     def __enter__(self) -> Screen:
-        """Begin to draw."""
+        """Start the live display."""
         if self._out.is_terminal:
             self._live.start()
         return self
@@ -86,31 +86,31 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was."""
+        """Remove the live display."""
         if self._out.is_terminal:
             self._live.stop()
 
     def progress(self, text: str) -> None:
-        """Say what is being done before, or beside, the cells."""
+        """Show work other than the cells' own, such as a build."""
         if self._out.is_terminal:
             self._progress = Spinner("dots", Text(visible(text), style="dim", no_wrap=True))
         else:
             self._plain(text)
 
     def say(self, text: str) -> None:
-        """Print one line that stays."""
+        """Print a line that stays on the terminal."""
         self._out.print(visible(text), soft_wrap=True)
 
     def started(self, cell: Cell) -> None:
-        """Note that a cell runs now."""
+        """Note that a cell has started."""
         self._started[cell] = time.monotonic()
 
     def ended(self, cell: Cell) -> None:
-        """Note that a cell has run, though its result may still wait for others."""
+        """Note that a cell has ended. Its result may still depend on other cells."""
         self._ended.add(cell)
 
     def final(self, result: Result) -> None:
-        """Note a result; without a terminal, print its line."""
+        """Note a final result; without a terminal, print its line."""
         self._results[result.cell] = result
         if self._out.is_terminal:
             return
@@ -126,7 +126,7 @@ class Screen:
         return Group(table, done, self._progress)
 
     def _in_view(self) -> list[str]:
-        """Return as many scenarios as the terminal has lines for, around the one begun last."""
+        """Return the scenarios that fit on the terminal, around the one started last."""
         room = max(1, self._out.height - _AROUND)
         latest = next(reversed(self._started), None)
         place = self._names.index(latest.scenario) if latest else 0
@@ -154,10 +154,10 @@ def print_report(
     notes: Mapping[Cell, str],
     rerun: Callable[[Result], str],
 ) -> None:
-    """Print the matrix, failures with their rerun lines, known holes, timings and the counts.
+    """Print the matrix, failures, known holes, parity, timings and the counts.
 
-    `notes` has a further line for some failed cells; `rerun` returns the command that runs a cell
-    again.
+    `notes` has a further line for some of the failed cells. `rerun` returns the command that runs
+    a cell again.
     """
     by_cell = {result.cell: result for result in results}
     for table in matrix_tables(corpus, cells, by_cell, width=out.width):
@@ -208,35 +208,35 @@ def _print_holes(out: Console, results: list[Result]) -> None:
 
 
 def _print_unhooked(out: Console, results: list[Result]) -> None:
-    """Print the attacks that met no hook by which a security module could stop them (L5)."""
+    """Print the attacks that won and passed no LSM hook able to deny them (L5)."""
     unhooked = _variants_by([r for r in results if r.unhooked], lambda _: ())
     if not unhooked:
         return
-    out.print(
-        f"{plural(len(unhooked), 'attack')} won and met no hook that can refuse:", style="bold"
-    )
+    them = "it" if len(unhooked) == 1 else "them"
+    attacks = plural(len(unhooked), "attack")
+    out.print(f"{attacks} won and passed no LSM hook able to deny {them}:", style="bold")
     for (line, name), variants in unhooked.items():
         out.print(f"  {line} {name}: {variants}", soft_wrap=True)
 
 
 def _print_parity(out: Console, results: list[Result]) -> None:
-    """Print the attacks under which the isolated handler fares worse than a thread (R16)."""
+    """Print the attacks under which the isolated handler loses more than a kernel thread (R16)."""
     compared = list(parities(results))
     worse = [(cell, axes) for cell, axes in compared if axes]
     unknown = [cell.scenario for cell, axes in compared if axes is None]
     if worse:
         attacks = plural(len(worse), "attack")
-        out.print(f"{SUBJECT} fares worse than {REFERENCE} under {attacks}:", style="bold")
+        out.print(f"{SUBJECT} loses more than {REFERENCE} under {attacks}:", style="bold")
     for cell, axes in worse:
         out.print(f"  {cell.line} {cell.scenario}: {', '.join(axes or ())}", soft_wrap=True)
     if len(unknown) < len(compared) and unknown:
-        out.print(f"no parity is shown for {', '.join(unknown)}", soft_wrap=True)
+        out.print(f"parity not determined for: {', '.join(unknown)}", soft_wrap=True)
 
 
 def _variants_by(
     results: list[Result], what: Callable[[Result], tuple[str, ...]]
 ) -> dict[tuple[str, ...], str]:
-    """Return the variants for which the same is to be said, by line, scenario and `what`."""
+    """Return the names of the variants, grouped by line, scenario and `what`."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for result in results:
         key = (result.cell.line, result.cell.scenario, *what(result))
@@ -246,7 +246,7 @@ def _variants_by(
 
 @contextmanager
 def progress_line(out: Console) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows what is being done: one changing line, or plain ones."""
+    """Yield a function that shows progress: on a line that changes, or as plain lines."""
     if not out.is_terminal:
         yield PlainProgress(lambda text: out.print(text, soft_wrap=True))
         return

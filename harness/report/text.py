@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 _ORDERS = re.compile("::|##")
-"""What begins an order to a CI system that reads along: GitHub's `::error::` and `##[error]`,
+"""The start of a command to a CI system that reads the log: GitHub's `::error::` and `##[error]`,
 Azure's `##vso[`, TeamCity's `##teamcity[`."""
 
 
 def visible(text: str) -> str:
-    """Escape what is not printable or an order to a CI system: details may quote a guest.
+    """Escape unprintable characters and commands to a CI system: details may quote a guest.
 
-    Unicode's own classes decide, so terminal controls, line breaks, right-to-left overrides and
-    lone surrogates are all spelt out.
+    Unicode's classes decide which characters are printable. Terminal controls, line breaks,
+    right-to-left overrides and lone surrogates are not.
     """
     printable = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
@@ -40,9 +40,9 @@ def visible(text: str) -> str:
 
 
 def rerun_line(result: Result, choice: KernelChoice | None = None) -> str:
-    """Return the command that runs this cell, and the cells that it rests on, again.
+    """Return the command that runs this cell again, with the cells that its result depends on.
 
-    `choice` is the kernel that it ran on, if that was not a kernel line's.
+    `choice` is the kernel that the user brought, if any.
     """
     cell = result.cell
     line = [] if cell.line == DEFAULT_LINE else ["--line", cell.line]
@@ -60,7 +60,7 @@ def explain(result: Result) -> str:
     if result.hole is not None and result.verdict is Verdict.HELD:
         return (
             f"held{said}; the hole declared for {result.cell.variant} "
-            f"(expected {result.expected}: {result.hole}) is no longer there: remove it"
+            f"(expected {result.expected}: {result.hole}) is closed: remove it from the scenario"
         )
     if result.doubt:
         return f"{result.verdict} as expected, but {visible(result.doubt)}{said}"
@@ -68,7 +68,7 @@ def explain(result: Result) -> str:
 
 
 def summary_line(lines: Iterable[ResultLine], *, not_run: int = 0) -> str:
-    """Return the last line of a run: what there was, counted."""
+    """Return the last line of a run: the numbers of its cells by outcome."""
     count = counts(lines)
     parts = [
         f"{count['expected']} as expected",
@@ -82,12 +82,12 @@ def summary_line(lines: Iterable[ResultLine], *, not_run: int = 0) -> str:
 
 
 def plan_line(chosen: Sequence[Cell], needed: Sequence[Cell], *, jobs: int) -> str:
-    """Return the first line of a run: what is going to be done."""
+    """Return the first line of a run: the numbers of cells, and of jobs."""
     scenarios = plural(len({cell.scenario for cell in chosen}), "scenario")
     variants = plural(len({cell.variant for cell in chosen}), "variant")
     lines = ", ".join(dict.fromkeys(cell.line for cell in chosen))
     more = len(needed) - len(chosen)
-    rest = f" and {more} more that they rest on (controls, references)" if more else ""
+    rest = f" and {more} more that their results depend on (controls, references)" if more else ""
     cells = f"{plural(len(chosen), 'cell')} ({scenarios} on {variants} of {lines})"
     return f"{cells}{rest}, {jobs} at a time"
 

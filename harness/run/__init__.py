@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One pass over chosen cells: which cells, in which order, on how many workers."""
+"""A run: the selection of cells, their order, the workers, and the facts that are kept."""

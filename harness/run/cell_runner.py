@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What runs cells: the parts of a lab that runs and studies use."""
+"""Protocols of a cell runner: the parts of a lab that runs and studies use."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ if TYPE_CHECKING:
 
 
 class CellRunner(Protocol):
-    """Runs a cell. `harness.lab.lab.Lab` does, and so does a test's script of outcomes."""
+    """Runs a cell. `harness.lab.lab.Lab` is a cell runner; so is the scripted lab of the tests."""
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
-        """Run one cell, from the saved state or (`fresh`) from a boot of its own. Thread-safe."""
+        """Run one cell, from the saved state or, if `fresh`, from its own boot. Thread-safe."""
 
 
 class TripTimer(CellRunner, Protocol):
-    """Also times round trips on its machines."""
+    """A cell runner that also times round trips on its machines."""
 
     def trip_clock(self, variant: str) -> AbstractContextManager[Callable[[int], list[int]]]:
-        """Make a machine; yields what times so many round trips in it, in microseconds each."""
+        """Start a machine. Yield a function that times a number of round trips in it.
+
+        The function returns the microseconds of each.
+        """
 
 
 class InspectableRunner(TripTimer, Protocol):
-    """What a command opens. Its machines can also be dumped, and opened in a debugger."""
+    """A cell runner whose machines can also be dumped, and opened in a debugger."""
 
     def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
-        """Run one cell; if that is not as expected, leave a dump of its machine at `vmcore`."""
+        """Run one cell. If its outcome is not as expected, dump its machine to `vmcore`."""
 
     def vmlinux(self, variant: str) -> Path:
-        """The vmlinux of a variant's kernel. Raises UserError if there is none."""
+        """Return the vmlinux of a variant's kernel. Raises UserError if there is none."""

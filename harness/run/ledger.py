@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Outcomes and results of a run: in memory at once, on disk as soon as the disk takes them."""
+"""The outcomes and results of a run: in memory, and on disk as soon as they can be written."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """Takes outcomes as cells end and gives results as they become final.
+    """Receives the outcomes of cells and returns the results that become final.
 
-    A disk that refuses loses nothing: what could not be written is tried again with the next
-    outcome and at the end, and `unsaved` says what is still only in memory, and why.
+    A write that fails loses nothing: it is repeated with the next outcome and at the end. `unsaved`
+    counts the cells that are only in memory, and `trouble` has the last error.
     """
 
     def __init__(self, run: RunDirectory, corpus: Corpus) -> None:
-        """Start empty; what is added goes to `run`."""
+        """Start empty. Outcomes and results are written to `run`."""
         self.outcomes: dict[Cell, Outcome] = {}
         self.results: dict[Cell, Result] = {}
         self.trouble: OSError | None = None
@@ -38,11 +38,11 @@ class Ledger:
 
     @property
     def unsaved(self) -> int:
-        """How many cells have something that is not on disk."""
+        """The number of cells with an outcome or a result that is not on disk."""
         return len(self._unkept.keys() | self._unwritten.keys())
 
     def add(self, cell: Cell, outcome: Outcome) -> list[Result]:
-        """Take a cell's outcome; return the results that have become final by it."""
+        """Add a cell's outcome; return the results that have become final with it."""
         self.outcomes[cell] = self._unkept[cell] = outcome
         if cell not in self.results:
             self._waiting[cell] = None
@@ -51,7 +51,7 @@ class Ledger:
         return self._conclude(final)
 
     def close(self) -> list[Result]:
-        """Return the results of the cells that miss what they rest on. All of them are errors."""
+        """Return the results of cells whose control or reference did not run. All are errors."""
         return self._conclude(list(self._waiting))
 
     def _conclude(self, cells: Iterable[Cell]) -> list[Result]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The matrix: which cells there are, what each needs beside it, in which order, on which worker."""
+"""The pool: runs cells on several threads, and reports their events."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 ROUNDS = 3
-"""How often an attack is made that does not get as far as it should."""
+"""The most rounds of an attack that falls short of its expectation."""
 
-_ABANDONED = 5.0  # seconds for cells whose machine was killed to remove what they made
-_SILENCE = 900.0  # seconds without any cell starting or ending; each has far shorter deadlines
+_ABANDONED = 5.0  # seconds that cells have to clean up after their machine was killed
+_SILENCE = 900.0  # seconds without an event; all deadlines within a cell are far shorter
 
 
 def run_rounds(corpus: Corpus, lab: CellRunner, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:
-    """Run a cell, again if the attack got less than it should: an attacker may come again.
+    """Run a cell. An attack that falls short is retried, as an attacker would do.
 
-    Going on can only show the handler worse off: what is better than it should be after the last
-    round is reported as such. So is an `error`, at once.
+    Retries can only worsen a verdict. An `error` is never retried. If the attack falls short in
+    the last round as well, that outcome is reported.
     """
     for number in range(1, rounds + 1):
         outcome = replace(run_guarded(lab, cell), rounds=number)
@@ -44,10 +44,10 @@ def run_rounds(corpus: Corpus, lab: CellRunner, cell: Cell, *, rounds: int = ROU
 
 
 def run_guarded(lab: CellRunner, cell: Cell) -> Outcome:
-    """Run a cell; a defect of the harness is an `error` of that cell, not the end of the rest.
+    """Run a cell. A defect of the harness becomes an `error` of this cell alone.
 
-    UserError passes, and what the system refused and a user can mend is one: what stopped this
-    cell would stop every other.
+    Raises UserError, also for an error of the system that the user can correct, because every
+    other cell would fail in the same way.
     """
     try:
         return lab.run(cell)
@@ -61,7 +61,7 @@ def run_guarded(lab: CellRunner, cell: Cell) -> Outcome:
 
 
 def no_outcome(detail: str, *, witness: dict[str, Any] | None = None) -> Outcome:
-    """Return the `error` of a cell from which nothing came."""
+    """Return the `error` of a cell that has no outcome."""
     return Outcome(
         verdict=Verdict.ERROR,
         axes=Axes(),
@@ -75,14 +75,14 @@ def no_outcome(detail: str, *, witness: dict[str, Any] | None = None) -> Outcome
 
 @dataclass(frozen=True)
 class Started:
-    """A cell runs now."""
+    """A cell has started."""
 
     cell: Cell
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell has run."""
+    """A cell has ended."""
 
     cell: Cell
     outcome: Outcome
@@ -90,7 +90,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Failed:
-    """What stopped this cell would stop every other: no further one is started."""
+    """A cell failed in a way in which every other would fail. No further cell is started."""
 
     cell: Cell
     error: UserError
@@ -98,20 +98,20 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopping:
-    """No further cell is started; those that run come to their end."""
+    """No further cell is started. The running cells end normally."""
 
 
 Event = Started | Ended | Failed | Stopping
 
 
 class Pool:
-    """Runs cells in order on a few threads; `events` tells what happens, in the caller's thread.
+    """Runs cells in order on several threads. `events` yields their events to the caller.
 
-    A machine with several CPUs takes the places of as many cells: where machines share a CPU of
-    the host's, their handlers are slow without any attack.
+    A machine with several CPUs takes that many places: if machines share a CPU of the host, their
+    handlers are slow even without an attack.
 
-    The threads are daemons: a caller that gives up is not held back by a guest, and QEMU dies
-    with the thread that started it.
+    The threads are daemons, so that a guest cannot keep the process from exiting. QEMU dies with
+    the thread that started it.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Pool:
         jobs: int,
         rounds: int = ROUNDS,
     ) -> None:
-        """Take the work; nothing starts before `events` is asked for."""
+        """Queue the cells. They start with the first event that `events` is asked for."""
         self._waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -146,9 +146,9 @@ class Pool:
         self._events.put(Stopping())
 
     def abandon(self) -> None:
-        """End the running cells now: their machines are killed, and they tidy up after them.
+        """Kill the machines of the running cells, and let the cells clean up.
 
-        A cell without a machine gets a few seconds, and is left behind if that is not enough.
+        This waits a few seconds for them. A cell that takes longer is abandoned.
         """
         self._stopped.set()
         deadline = time.monotonic() + _ABANDONED
@@ -158,7 +158,7 @@ class Pool:
 
     @property
     def stopped(self) -> bool:
-        """Whether cells may have been left out."""
+        """Whether cells may not have been started."""
         return self._stopped.is_set()
 
     def events(self) -> Iterator[Event]:
@@ -173,7 +173,7 @@ class Pool:
             except queue.Empty:
                 self._stopped.set()
                 for cell in running:
-                    yield Ended(cell, no_outcome(f"nothing came from it for {_SILENCE:.0f} s"))
+                    yield Ended(cell, no_outcome(f"no cell started or ended for {_SILENCE:.0f} s"))
                 return
             if event is None:
                 threads -= 1
@@ -195,9 +195,9 @@ class Pool:
             self._events.put(None)
 
     def _start_next(self) -> Cell | None:
-        """Wait for places for the next cell, and start it; nothing if there is none, or a stop.
+        """Wait until the next cell has its places, and start it. None: no cell is left, or a stop.
 
-        One after the other, or one that takes several places might wait to the end.
+        Only one thread waits at a time. Otherwise a cell with several places could wait for ever.
         """
         with self._turn:
             if self._stopped.is_set():
@@ -208,14 +208,14 @@ class Pool:
                 return None
             for _ in range(self._size(cell)):
                 self._places.acquire()
-            if self._stopped.is_set():  # meanwhile
+            if self._stopped.is_set():  # while this thread was waiting
                 self._places.release(self._size(cell))
                 return None
             self._events.put(Started(cell))
             return cell
 
     def _size(self, cell: Cell) -> int:
-        """How many places it takes."""
+        """The number of places that the cell takes."""
         return min(self._corpus.scenario(cell).cpus, self._jobs)
 
     def _run(self, cell: Cell) -> Event:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run was made of: the lab, opened, and the facts of it that run.json keeps."""
+"""The provenance of a run: its lab, and the facts about the lab that run.json keeps."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from harness.run.cell_runner import InspectableRunner
     from harness.scenarios.corpus import Corpus
 
-_DEADLINE = 10.0  # seconds for git or QEMU to say its version
+_DEADLINE = 10.0  # seconds for git or QEMU to print a version
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class OpenLab:
-    """A lab that is ready to run cells, and what it is made of."""
+    """A lab that is ready to run cells, and the facts about it."""
 
     lab: InspectableRunner
     facts: Provenance = field(default_factory=Provenance)
 
 
 LabOpener = Callable[[str, Iterable[str], Progress], AbstractContextManager[OpenLab]]
-"""From a kernel line and the variants to run to a lab; unit tests bring their own."""
+"""Opens a lab for a kernel line and variants. Unit tests have an opener of their own."""
 
 
 @contextmanager
@@ -46,16 +46,16 @@ def open_lab(
     choice: KernelChoice | None = None,
     engine: str = MICROVM.name,
 ) -> Iterator[OpenLab]:
-    """Build or find all that the variants' cells need; raises UserError.
+    """Build or find everything that cells of the variants need. Raises UserError.
 
-    With a `choice` it is the user's kernel, and `line` what it is called. `engine` names how its
-    machines boot.
+    With a `choice`, the kernel is the user's, and `line` is its name. `engine` is the name of the
+    engine that boots the machines.
     """
     from harness.kernel.choice.built import facts_of
     from harness.lab.lab import Lab
     from harness.vm.workdir import sweep
 
-    with suppress(OSError):  # another worker's machine may go while it is looked at
+    with suppress(OSError):  # another worker may remove its files meanwhile
         sweep()
     asked = list(dict.fromkeys(variants))
     lab = Lab.open(
@@ -90,16 +90,16 @@ def open_lab(
 
 
 def commit() -> str:
-    """Return which commit of the harness this is, as git names it, or `unknown`.
+    """Return the commit of the harness as `git describe` prints it, or `unknown`.
 
-    Only the checkout's own repository is asked: an installed package may lie in somebody else's.
+    Only the checkout's own repository counts: an installed package may lie in another one.
     """
     where = (f"--git-dir={CHECKOUT / '.git'}", f"--work-tree={CHECKOUT}")
     return version_of("git", *where, "describe", "--always", "--dirty") or "unknown"
 
 
 def version_of(*argv: str) -> str:
-    """Return the first line that the command prints; empty if it fails or is not there."""
+    """Return the first line that the command prints; empty if it fails or does not exist."""
     try:
         done = subprocess.run(
             argv, capture_output=True, text=True, check=True, timeout=_DEADLINE, errors="replace"

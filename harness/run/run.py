@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run: one pass over chosen cells, shown as it goes on, kept on disk, ended cleanly."""
+"""One run of the matrix: runs the cells, shows and keeps the results, handles Ctrl-C."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: the cells that were chosen, all that is needed for them, and how.
+    """The cells to run, and how to run them.
 
-    `choice` is the kernel to run on, if that is not the line's.
+    `needed` has the `chosen` cells, their controls and their reference cells. `choice` is the
+    kernel that the user brought, if any.
     """
 
     line: str
@@ -63,7 +64,7 @@ class Plan:
 def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
     """Run the plan and return the exit status.
 
-    Raises UserError, after all that was found is shown and kept, when the run could not go on.
+    Raises UserError if the run could not go on, after the results so far are shown and kept.
     """
     run = _Run(plan, out)
     with ExitStack() as until_kept:
@@ -92,7 +93,7 @@ class _Run:
         self._vmcores: Vmcores | None = None
 
     def lab_of(self, opened: OpenLab) -> CellRunner:
-        """The lab to run on: one that leaves dumps, if the plan asks for them. Raises UserError."""
+        """Return the cell runner. It keeps dumps if the plan asks for them. Raises UserError."""
         if not self._plan.keep_vmcores:
             return opened.lab
         self._vmcores = Vmcores(
@@ -102,7 +103,7 @@ class _Run:
         return self._vmcores
 
     def go(self, opened: OpenLab, pool: Pool, screen: Screen) -> None:
-        """Run the cells until the last has ended or the run was told to stop."""
+        """Run the cells until the last has ended or the run is stopped."""
         self._directory = RunDirectory.create(self._plan.root, new_run_name())
         self._directory.announce()
         self._ledger = Ledger(self._directory, self._plan.corpus)
@@ -120,14 +121,14 @@ class _Run:
             self._running = True
             self._follow(pool, screen)
         except KeyboardInterrupt:
-            screen.say("stopping at once: the running cells are given up")
+            screen.say("stopping now: the running cells are killed")
             pool.abandon()
         self._running = False
         for result in self._ledger.close():
             screen.final(result)
 
     def end(self) -> int:
-        """Show and keep what was found; return the exit status or raise UserError."""
+        """Show and keep the results; return the exit status or raise UserError."""
         results = list(self._ledger.results.values())
         lines = [line_of(result) for result in results]
         missing = len(self._plan.needed) - len(results)
@@ -172,9 +173,9 @@ class _Run:
             raise self._error
         if self._ledger.trouble is not None and not self._on_disk():
             raise UserError(
-                f"not all of the results could be written to {self._directory.path}: "
+                f"some results could not be written to {self._directory.path}: "
                 f"{self._ledger.trouble.strerror or self._ledger.trouble}",
-                hint="they are printed above; mend that and run again to keep them",
+                hint="the report above has them; correct the cause and run again",
             ) from self._ledger.trouble
 
     def _on_disk(self) -> bool:
@@ -196,14 +197,14 @@ class _Run:
                 case Failed(_, error):
                     self._error = self._error or error
                 case Stopping():
-                    screen.say("stopping when the running cells have ended; again to stop at once")
+                    screen.say("stopping after the running cells; press Ctrl-C again to kill them")
 
     @contextmanager
     def stopped_by_signals(self, pool: Pool) -> Iterator[None]:
-        """Let Ctrl-C and its like stop the pool, and a second one give up the running cells.
+        """Stop the pool at the first SIGINT, SIGTERM or SIGHUP; kill its cells at the second.
 
-        A handler instead of the exception: it cannot hit between an outcome and its place on disk.
-        A third one changes nothing: what was found is being kept.
+        The first signal raises no exception, which could arrive before an outcome is on disk. A
+        third signal is ignored while the results are written.
         """
 
         def stop(number: int, _frame: FrameType | None) -> None:

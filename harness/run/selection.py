@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The `-k` expression: words joined by and, or, not and parentheses, as pytest has it.
+"""The `-k` expression: words joined by and, or, not and parentheses, as in pytest.
 
-A word that is a scenario's, a variant's or a cell's whole name means exactly that one, so that the
-line that reruns a cell never selects its namesakes; any other word is looked for as a part of
-the cell's id or of the scenario's surface id, whatever its case.
+A word that is the whole name of a scenario, variant, line or cell selects exactly that one. So the
+command that reruns a cell selects no cell with a longer name. Any other word selects the cells with
+the word in their id or in their scenario's surface id. Case is ignored.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _OPERATORS = ("and", "or", "not", "(", ")")
 
 
 def select(corpus: Corpus, cells: Sequence[Cell], expression: str | None) -> list[Cell]:
-    """Return the cells that the expression matches, in order; all of them for None.
+    """Return the cells that the expression matches, in order. None matches all cells.
 
-    Raises UserError when the expression cannot be read or matches nothing: a run of nothing
-    would look like a run in which nothing went wrong.
+    Raises UserError if the expression has a syntax error or matches no cell: a run of no cells
+    would look like a success.
     """
     if expression is None:
         return list(cells)
@@ -43,11 +43,11 @@ def select(corpus: Corpus, cells: Sequence[Cell], expression: str | None) -> lis
 def _suggestion(expression: str, corpus: Corpus) -> str:
     words = [word for word in _TOKEN.findall(expression) if word not in _OPERATORS]
     near = [name for word in words for name in get_close_matches(word, corpus.scenarios, n=2)]
-    return f"did you mean {' or '.join(near)}?" if near else "`umd-harness list` names them all"
+    return f"did you mean {' or '.join(near)}?" if near else "`umd-harness list` prints all names"
 
 
 class _Parser:
-    """Recursive descent over `or` of `and` of `not` of words."""
+    """A recursive descent parser. `not` binds tighter than `and`, and `and` tighter than `or`."""
 
     def __init__(self, expression: str, corpus: Corpus, cells: Sequence[Cell]) -> None:
         self._expression = expression

@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 
 class Vmcores:
-    """A lab whose cells leave dumps in the folders that `where` gives, and how to open them."""
+    """A cell runner that keeps dumps. `where` returns the folder of a cell."""
 
     def __init__(
         self, lab: InspectableRunner, where: Callable[[Cell], Path], corpus: Corpus
     ) -> None:
-        """Take the lab; `where` is asked when a cell runs."""
+        """Store the lab. `where` is called when a cell runs."""
         self._lab = lab
         self._where = where
         self._corpus = corpus
 
     def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
-        """Run a cell as the lab does, and keep a dump if it is due."""
+        """Run a cell in the lab. If its outcome is not as expected, keep a dump."""
         return self._lab.run(cell, fresh=fresh, vmcore=self._where(cell) / VMCORE)
 
     def check(self, variants: Iterable[str]) -> None:
-        """Raise UserError if what opens the dumps is not there: before hours are spent."""
+        """Raise UserError, before the run, if a vmlinux is missing that the dumps will need."""
         for variant in variants:
             self._lab.vmlinux(variant)
 
     def told(self, run: Path, outcomes: Iterable[tuple[Cell, Outcome]]) -> dict[Cell, str]:
-        """Return, for each cell with a dump, the command that opens it, or why there is none.
+        """Return by cell the command that opens its dump, or the reason why a dump is missing.
 
-        The vmlinux comes along into the run's folder: images go when newer ones are built.
+        The vmlinux is copied into the run's folder, because newer images replace older ones.
         """
         told = {}
         for cell, outcome in outcomes:

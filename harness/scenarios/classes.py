@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The classes of attacks: the parts of the attack surface, by their subjects."""
+"""The classes of attacks: the parts of the attack surface, by subject."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def classes() -> tuple[str, ...]:
 
 
 def class_of(name: str) -> str:
-    """Return the class of a scenario, even if only another run knows the scenario."""
+    """Return the class of a scenario. An unknown scenario of another run is a user's."""
     known = SCENARIOS.get(name)
     return class_of_row().get(known.surface, BROUGHT) if known else BROUGHT

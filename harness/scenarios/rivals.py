@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the rivals' policies were measured to stop, and where an attack wins otherwise (L5).
+"""Measured expectations of the rivals: the attacks that their policies stop or limit (L5).
 
-A rival promises nothing: each attack is expected to win there as on `baseline` unless the file of
-its name, beside this one, says that the policy stops it, and by what it does.
+A rival's policy makes no claims. Each attack is expected to win as on `baseline`, unless the file
+<rival>.toml in this folder has another verdict for the attack, and the reason.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Measured:
-    """What one attack comes to on a rival, and why; `partly` as of a hole."""
+    """The verdict of an attack on a rival, and the reason. `partly` is as in `Hole`."""
 
     verdict: Verdict
     reason: str
@@ -34,7 +34,7 @@ class Measured:
 
 
 def measured_on(rival: str) -> Mapping[str, Measured]:
-    """Return what was measured of each attack that does not win there as on `baseline`.
+    """Return the measured expectation of each attack that does not win as on `baseline`.
 
     Raises ValueError for an attack that is named twice.
     """
@@ -58,7 +58,7 @@ RIVALS = tuple(name for name, variant in VARIANTS.items() if variant.rival)
 
 
 def asleep(policy: Policy, reason: str) -> dict[str, str]:
-    """Where its module is not active, but for `baseline`, the control: for `not_applicable`."""
+    """For `not_applicable`: the variants without the policy's module, except `baseline`."""
     return {
         name: reason
         for name, variant in VARIANTS.items()

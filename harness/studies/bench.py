@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The time of a cell from its variant's saved state and with a boot of its own, in one run."""
+"""The time of a cell from a saved state, compared with its time from a boot, in one run."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from harness.run.cell_runner import CellRunner
 
 CELLS = (("baseline", "nothing"), ("isolated", "proc_mem_write"), ("kthread", "nothing"))
-"""Variant and scenario of the cells that are timed: two do nothing, one attacks."""
+"""Variant and scenario of the cells that are timed: two without an attack, one with an attack."""
 
 REPEAT = FEWEST = 7
-"""The fewest timings of each kind: the median of fewer says little."""
+"""The fewest timings of each kind. Fewer give no useful median."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ class CellTimes:
 
     @property
     def saved_median(self) -> float:
-        """Median seconds from the saved state."""
+        """The median from the saved state, in seconds."""
         return statistics.median(self.saved)
 
     @property
     def fresh_median(self) -> float:
-        """Median seconds of a boot and the same run."""
+        """The median of a boot and the same run, in seconds."""
         return statistics.median(self.fresh)
 
     @property
     def ratio(self) -> float:
-        """The median from the saved state over the median of boot-plus-run."""
+        """The median from the saved state, divided by the median of boot-plus-run."""
         return self.saved_median / self.fresh_median
 
     def figures(self) -> CellFigures:
-        """Return the cell's entry in the file of figures."""
+        """Return the cell's entry in the figures file."""
         return CellFigures(
             name=self.name,
             saved_seconds=self.saved,
@@ -69,9 +69,10 @@ class CellTimes:
 def bench(
     lab: CellRunner, *, line: str, repeat: int, progress: Callable[[str], None]
 ) -> list[CellTimes]:
-    """Time each cell `repeat` times both ways, alternating; the last entry is all together.
+    """Time each cell `repeat` times both ways, alternating. The last entry is for all cells.
 
-    Raises UserError for too few measurements or a cell that ends in an error: an error is fast.
+    Raises UserError for too few measurements, and for a cell that ends in an `error`, because its
+    time would be too short.
     """
     check_repeat(repeat)
     measured = []

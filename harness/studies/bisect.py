@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commit of a series that changes a verdict, found by halving, as `git bisect` does.
+"""The search for the commit that changes a verdict, by bisection as in `git bisect`.
 
-A step is a kernel of that many commits and the witness. What a step gave is noted in the cache
-under all that decides it, so that a search that was interrupted goes on where it stood.
+Step N is a kernel with the first N commits of a series, and the witness. The results of a step are
+kept in the cache, so that an interrupted search continues. Their key hashes all their inputs.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 LIBRARY = "kernel/usermode_driver_mgmt.c"
-"""A file of the library, which the witness needs: steps without it cannot be tried."""
+"""A file of the management library. The witness needs it, so steps without it cannot be tried."""
 
 ISOLATION = "include/linux/umd_isolation.h"
-"""A file of the first commit that isolates."""
+"""A file of the first commit of the isolation."""
 
 
 class Steps(Protocol):
-    """A series, to be tried commit by commit; the harness's own is `LineSteps`."""
+    """The steps of a series. `LineSteps` are those of the harness's own series."""
 
     @property
     def first(self) -> int:
-        """The least number of commits that can be tried."""
+        """The first step that can be tried."""
 
     @property
     def last(self) -> int:
-        """The number of all commits, without the witness's."""
+        """The last step: the number of commits besides the witness's."""
 
     def subject(self, number: int) -> str:
         """The subject of a commit, from 1."""
@@ -56,12 +56,12 @@ class Steps(Protocol):
         """The whole message of a commit, from 1."""
 
     def key(self, number: int, variants: Sequence[str]) -> str:
-        """Name all kernels that the variants take at a step."""
+        """Return a key for the kernels that the variants use at a step."""
 
     def lab(
         self, number: int, variants: Sequence[str], progress: Callable[[str], None]
     ) -> CellRunner:
-        """Build a step's kernels; raises DoesNotBuild where its sources are to blame."""
+        """Build a step's kernels. Raises DoesNotBuild if the sources of the step do not compile."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +81,17 @@ class LineSteps:
 
     @property
     def first(self) -> int:
-        """The step of the commit that adds the library, or none of a line that has it."""
+        """The step that adds the library; 0 if the line's kernel has the library."""
         return self._bringing(LIBRARY) or 0
 
     @property
     def plain(self) -> int:
-        """The last step that isolates nothing."""
+        """The last step without any isolation."""
         return max((self._bringing(ISOLATION) or self.first + 1) - 1, self.first)
 
     @property
     def last(self) -> int:
-        """The number of all commits but the witness's."""
+        """The number of commits besides the witness's."""
         return len(self._series.commits) - 1
 
     def subject(self, number: int) -> str:
@@ -103,7 +103,7 @@ class LineSteps:
         return self._series.commits[number - 1].message
 
     def key(self, number: int, variants: Sequence[str]) -> str:
-        """Name the images of all flavours that the variants take."""
+        """Return a key for the images of all flavours that the variants use."""
         from harness.kernel.build.build import image_key
 
         flavours = sorted({"", *(self.corpus.variants[variant].flavour for variant in variants)})
@@ -126,14 +126,14 @@ class LineSteps:
 
 @dataclass(frozen=True)
 class TriedStep:
-    """A step that was tried: the results of its cells, or `why` there are none."""
+    """A step that was tried: the results of its cells, or `why` it has none."""
 
     number: int
     found: Mapping[Cell, ResultLine] = field(default_factory=dict)
     why: str = ""
 
     def changed(self, other: TriedStep) -> list[Cell]:
-        """Return the cells whose verdicts differ from those of a step before it."""
+        """Return the cells whose results differ from those at the other step."""
         return [
             cell
             for cell, found in self.found.items()
@@ -143,9 +143,9 @@ class TriedStep:
 
 @dataclass(frozen=True)
 class Change:
-    """The last tried step before the change of a verdict, and the first one after it.
+    """The last tried step before a change of a verdict, and the first one after the change.
 
-    Steps between them were `skipped`; each of their commits may have made the change.
+    The steps between them were `skipped`. The commit of each may have made the change.
     """
 
     before: TriedStep
@@ -154,10 +154,10 @@ class Change:
 
 
 def step_of(steps: Steps, text: str) -> int:
-    """Return the step that a number of commits, or a part of a subject, means. Raises UserError."""
+    """Return the step with this number, or with this text in its subject. Raises UserError."""
     number = int(text) if text.isdecimal() else _by_subject(steps, text)
     if not steps.first <= number <= steps.last:
-        needs = ": the witness takes the library" if number < steps.first else ""
+        needs = ": the witness needs the library" if number < steps.first else ""
         raise UserError(
             f"step {text} cannot be tried{needs}",
             hint=f"name a number from {steps.first} to {steps.last}, or a commit's subject",
@@ -175,23 +175,23 @@ def _by_subject(steps: Steps, text: str) -> int:
         case []:
             raise UserError(
                 f"no commit has {text!r} in its subject",
-                hint=f"the first is “{subjects[1]}”; a number of commits will do as well",
+                hint=f"the first is “{subjects[1]}”; you can also give its number",
             )
         case several:
             named = "; ".join(f"{number} “{subjects[number]}”" for number in several[:4])
             raise UserError(
                 f"{len(several)} commits have {text!r} in their subjects: {named}",
-                hint="name one by its number",
+                hint="give the number of the commit",
             )
 
 
 def bisect(
     good: int, bad: int, tried: Callable[[int], TriedStep], *, say: Callable[[TriedStep], None]
 ) -> Change:
-    """Find the change between two steps, whichever comes first; `say` takes each that was tried.
+    """Find the change between two steps, in either order. `say` is called with each tried step.
 
-    With several cells it is the first step at which any of them differs from the earlier end,
-    if none of them changes back. Raises UserError where there is no change to be found.
+    With several cells, the result is the first step at which any cell differs from the earlier end,
+    provided that no cell changes back. Raises UserError if the ends do not differ.
     """
 
     def taken(number: int) -> TriedStep:
@@ -202,7 +202,7 @@ def bisect(
     start, end = (_end(taken(number)) for number in sorted((good, bad)))
     if not end.changed(start):
         raise UserError(
-            f"steps {start.number} and {end.number} give the same: there is no change to find",
+            f"steps {start.number} and {end.number} give the same results: no change to find",
             hint="choose other cells with -k, or other ends with --good and --bad",
         )
     before, after = start, end
@@ -222,21 +222,21 @@ def bisect(
 def _end(step: TriedStep) -> TriedStep:
     if step.why:
         raise UserError(
-            f"step {step.number} is one of the ends, and tells nothing: {step.why}",
-            hint="name another with --good or --bad",
+            f"step {step.number} is an end of the search and has no results: {step.why}",
+            hint="name another step with --good or --bad",
         )
     return step
 
 
 def _middle(low: int, high: int, skipped: Iterable[int]) -> int:
-    """Return the step next to the middle that was not skipped; 0 if none is left."""
+    """Return the step nearest to the middle that was not skipped; 0 if none is left."""
     left = [number for number in range(low + 1, high) if number not in skipped]
     return min(left, key=lambda number: (abs(2 * number - low - high), number), default=0)
 
 
 @dataclass(frozen=True)
 class Trials:
-    """Tries steps: builds what was not built, runs what was not run, and takes note."""
+    """Tries steps: builds their kernels, runs their cells, and keeps the results in the cache."""
 
     steps: Steps
     corpus: Corpus
@@ -244,10 +244,10 @@ class Trials:
     jobs: int
     progress: Callable[[str], None]
     files: Sequence[Path] = ()
-    """Files of scenarios that are not the harness's own."""
+    """The user's scenario files."""
 
     def __call__(self, number: int) -> TriedStep:
-        """Try one step. Raises UserError for what would stop every other as well."""
+        """Try a step. Raises UserError for an error that every other step would have, too."""
         variants = variants_needed(self.corpus, self.cells)
         note = self._note(self.steps.key(number, variants))
         known = read_note(note, dict[str, ResultLine]) or {}
@@ -264,7 +264,7 @@ class Trials:
             write_note(note, known)
             for cell, one in found.items():
                 if one.verdict is Verdict.ERROR:
-                    return TriedStep(number, why=f"{cell.id} gave no conclusion: {one.detail}")
+                    return TriedStep(number, why=f"{cell.id} ended in an error: {one.detail}")
         return TriedStep(number, {cell: known[cell.id] for cell in self.cells})
 
     def _run(self, lab: CellRunner, cells: Sequence[Cell], number: int) -> dict[Cell, ResultLine]:
@@ -287,7 +287,7 @@ class Trials:
         return lambda said: self.progress(f"step {number}: {said}")
 
     def _note(self, key: str) -> Path:
-        """Return where a step's verdicts are noted: under the kernels and what asks them."""
+        """Return the file for a step's results, whose name hashes their inputs."""
         digest = hashlib.sha256(f"{key} {self._asking}".encode())
         return BISECT.path() / f"{digest.hexdigest()[:32]}.json"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The search for a commit, as text: a step and what it gave, and the commit in the end."""
+"""The search for a commit as text: the results of each step, and the commit that was found."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def story(step: TriedStep, steps: Steps) -> str:
 
 
 def conclusion(finding: Change, steps: Steps) -> str:
-    """Return the commit that was found, its message and what it changes.
+    """Return the commit that was found, its message, and the results that it changes.
 
-    Where steps were skipped, it is those that are left, as `git bisect` has it.
+    If steps were skipped, return all commits that may have made the change, as `git bisect` does.
     """
     before, after = finding.before, finding.after
     changes = [
@@ -35,8 +35,10 @@ def conclusion(finding: Change, steps: Steps) -> str:
     numbers = range(before.number + 1, after.number + 1)
     if finding.skipped:
         suspects = [f"  {number} “{steps.subject(number)}”" for number in numbers]
-        heading = "One of these commits changes it; the steps between tell nothing:"
+        heading = "One of these commits makes the change; the steps between have no results:"
         return "\n".join([heading, *suspects, *changes])
     message = textwrap.indent(steps.message(after.number), "    ")
-    heading = f"Commit {after.number} of {steps.last} changes it: {steps.subject(after.number)}"
+    heading = (
+        f"Commit {after.number} of {steps.last} makes the change: {steps.subject(after.number)}"
+    )
     return "\n".join([heading, "", message, *changes])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each defence buys: the attacks that win on `isolated` without it, and it alone."""
+"""The value of each defence: the attacks that win on `isolated` if only this one is left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.model.cell import Cell
-from harness.model.verdict import Effect, Verdict
+from harness.model.verdict import A_STEP, Effect, Verdict
 from harness.run.pool import Ended, Failed, Pool
 from harness.scenarios import REFERENCES
 
@@ -44,12 +44,15 @@ DEFENCES = {
     "framing": "replies that belong to no request",
     "seccomp": "its own system calls, after an attacker has taken it over",
 }
-"""What `umd_without=` names, in the kernel's order, and what the handler is defended from."""
+"""The values of `umd_without=`, in the kernel's order, and what each defends the handler from."""
 
 
 @dataclass
 class Bought:
-    """What was lost without one defence: scenarios and verdicts; `broken` gave no conclusion."""
+    """The attacks that win without a defence, by scenario, and what they win.
+
+    `broken` has the cells without a conclusion, and their reasons.
+    """
 
     defence: str
     lost: dict[str, str] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class Bought:
 
 
 def held_cells(corpus: Corpus, line: str) -> list[Cell]:
-    """Return the cells of the attacks that could gain something, and on `isolated` must not."""
+    """Return the cells of the attacks with an effect that must be held on `isolated`."""
     subject = corpus.variants[SUBJECT]
     return [
         Cell(line, SUBJECT, scenario.name)
@@ -77,7 +80,7 @@ def what_each_buys(
     jobs: int,
     progress: Callable[[str], None],
 ) -> list[Bought]:
-    """Run the cells, and the references, without each of the defences. Raises UserError."""
+    """Run the cells and the reference cells without each of the defences. Raises UserError."""
     every = [*(Cell(cells[0].line, SUBJECT, name) for name in REFERENCES), *cells]
     found = []
     for defence in defences:
@@ -106,11 +109,11 @@ def _note(bought: Bought, scenario: Scenario, outcome: Outcome) -> None:
         outcome.gained or outcome.verdict is not Verdict.HELD
     ):
         step = outcome.verdict is Verdict.HELD
-        bought.lost[scenario.name] = "a step" if step else str(outcome.verdict)
+        bought.lost[scenario.name] = A_STEP if step else str(outcome.verdict)
 
 
 def markdown(bought: Sequence[Bought], cells: Sequence[Cell]) -> str:
-    """Return the table, defence by defence, and the attacks that no defence holds alone."""
+    """Return a table of the defences, and the attacks that no single defence holds."""
     alone = {name for one in bought for name in one.lost}
     shared = [cell.scenario for cell in cells if cell.scenario not in alone]
     rows = [

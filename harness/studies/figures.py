@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The file of `umd-harness bench --output`: a check of its place, and its content."""
+"""The figures file of `umd-harness bench --output`: a check of its path, and its content."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def check_place(path: Path) -> None:
-    """Raise UserError if no file can be at `path`: before minutes of measuring, not after."""
+    """Raise UserError if no file can be written at `path`. This runs before the measurements."""
     if path.is_dir() or not path.parent.is_dir():
-        what = "is a directory" if path.is_dir() else "is in a directory that is not there"
-        raise UserError(f"{path} {what}", hint="name a file in a directory that is there")
+        what = "is a directory" if path.is_dir() else "is in a directory that does not exist"
+        raise UserError(f"{path} {what}", hint="name a file in an existing directory")
 
 
 def write_figures(
@@ -36,7 +36,7 @@ def write_figures(
     round_trip: RoundTrip,
     cells: Sequence[CellTimes] = (),
 ) -> None:
-    """Write the file, whole or not at all. Raises OSError."""
+    """Write the file atomically. Raises OSError."""
     figures = BenchFigures(
         schema=FIGURES_SCHEMA,
         line=line,

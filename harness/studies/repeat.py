@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The same cells again and again: evidence counts only if it comes out the same each time."""
+"""Repeated runs of the same cells: evidence counts only if every run gives the same verdict."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """How often a cell gave which verdict, and the first detail of each.
+    """The verdicts of a cell, the number of each, and the first detail of each.
 
-    `half` counts the times that it lost by half an attack.
+    `half` counts the runs that lost by a partial attack.
     """
 
     cell: Cell
@@ -33,7 +33,7 @@ class Counts:
 
     @property
     def steady(self) -> bool:
-        """Whether it came to one conclusion, and the same one each time."""
+        """Whether every run came to the same conclusion."""
         same = len(self.verdicts) == 1 and Verdict.ERROR not in self.verdicts
         return same and self.half in (0, self.verdicts.total())
 
@@ -47,7 +47,7 @@ class Counts:
             for verdict, times in self.verdicts.most_common()
         ]
         if self.half:
-            found.append(f"{self.half} x half an attack")
+            found.append(f"{self.half} x a partial attack")
         return f"{self.cell.id}: NOT STEADY: {', '.join(found)}"
 
 
@@ -60,7 +60,7 @@ def repeat(
     jobs: int,
     progress: Callable[[str], None],
 ) -> list[Counts]:
-    """Run each cell `times` times, `jobs` at once, all of them in turn. Raises UserError."""
+    """Run all cells `times` times in turn, `jobs` at once. Raises UserError."""
     counts = {cell: Counts(cell) for cell in cells}
     again = [cell for _ in range(times) for cell in cells]
     pool = Pool(again, corpus=corpus, lab=lab, jobs=jobs, rounds=1)

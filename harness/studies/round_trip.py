@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What isolation costs: a round trip of 4 KiB on `isolated` against `baseline`, in one run.
+"""The cost of isolation: a round trip of 4 KiB on `isolated`, compared with `baseline`.
 
 Machines are compared in pairs, one of each variant, both running and taking turns: what slows the
 host down meets both. It only ever adds to a trip, so a machine's figure is the first decile of its

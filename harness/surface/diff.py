@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What one kernel has of the attack surface, and another has not; and what our own series adds."""
+"""The difference of two kernels' attack surfaces, and the additions of our own series."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OURS = REVIEWED / "ours.toml"
 _USER_SPACE = "tools/"
-"""What lies there is no kernel code: its selftests are programs like any other."""
+"""The folder of the kernel's user space tools, which are no part of the attack surface."""
 
 _BY_FUNCTION = ("entries", "senders", "writes")
 """The routes whose entries begin with the name of a function."""
@@ -31,7 +31,7 @@ _BY_FUNCTION = ("entries", "senders", "writes")
 
 @dataclass(frozen=True)
 class Addition:
-    """Something that one kernel has and the other has not; `why` is empty if nobody says why."""
+    """An entry that only one kernel has. `why` is empty if no reviewed reason exists."""
 
     route: str
     name: str
@@ -41,7 +41,7 @@ class Addition:
 
 
 def added(base: Facts, facts: Facts) -> list[Addition]:
-    """What the routes find in `facts` and not in `base`, of those that both went."""
+    """Return the entries in `facts` that `base` lacks, for the routes that both have."""
     return [
         Addition(route, name, where)
         for route, found in facts.routes.items()
@@ -52,10 +52,10 @@ def added(base: Facts, facts: Facts) -> list[Addition]:
 
 
 def added_by_series(line: str, facts: Facts) -> list[Addition]:
-    """What our series adds to the kernel that it is for. Raises UserError.
+    """Return what our series adds to the kernel of its line. Raises UserError.
 
-    No stock kernel is built for it: the sources tell which functions are new, and so which
-    entries of the routes are.
+    This needs no build of the stock kernel. The sources show which functions are new, and the
+    entries of these functions are new as well.
     """
     stock, patched = _sources(line)
     before = openings(stock)
@@ -74,12 +74,12 @@ def added_by_series(line: str, facts: Facts) -> list[Addition]:
 
 
 def _sources(line: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The texts of all kernel files that the series changes: without it, and with it."""
+    """Return the texts of the kernel files that the series changes, before and after it."""
     tree = BuildTree(BUILD.path() / line)
     if not tree.source.is_dir():
         raise UserError(
             f"the build tree of {line} is gone",
-            hint="`umd-harness clean --all`, then `umd-harness build` makes it again",
+            hint="run `umd-harness clean --all`, then `umd-harness build`",
         )
     changed = {
         str(path.relative_to(tree.pristine)): path
@@ -99,7 +99,7 @@ def _sources(line: str) -> tuple[dict[str, str], dict[str, str]]:
 def justify(
     additions: Collection[Addition], *, path: Path = OURS
 ) -> tuple[list[Addition], list[str]]:
-    """Hold additions against the reviewed reasons; and the reasons for what is not there."""
+    """Return the additions with their reviewed reasons, and the names of stale reasons."""
     reasons = _reasons(path)
     used: set[str] = set()
     judged = []
@@ -113,19 +113,21 @@ def justify(
 
 
 def _reasons(path: Path) -> Mapping[str, tuple[str, str]]:
-    """Each addition's requirement and reason. Raises UserError for one that has two."""
+    """Return requirement and reason of each addition. Raises UserError for a duplicate."""
     found: dict[str, tuple[str, str]] = {}
     for group in tomllib.loads(path.read_text())["justified"]:
         for route, names in group["adds"].items():
             for name in names:
                 if f"{route} {name}" in found:
-                    raise UserError(f"{path} justifies {name} twice", hint="decide for one reason")
+                    raise UserError(
+                        f"{path} justifies {name} twice", hint="remove one of the reasons"
+                    )
                 found[f"{route} {name}"] = group["requirement"], group["because"]
     return found
 
 
 def series_report(line: str, additions: Collection[Addition], stale: Collection[str]) -> str:
-    """Return each thing that the series adds, with its reason or that it has none."""
+    """Return a report of the additions of the series and their reasons."""
     unjustified = sum(not one.requirement for one in additions)
     title = f"our series adds {len(additions)} to the surface of {line}, {unjustified} unjustified"
     return "\n".join([title, *_by_route(additions), *_stale(stale)])
@@ -147,7 +149,7 @@ def _stale(stale: Collection[str]) -> Iterator[str]:
 
 
 def diff_report(base: Facts, facts: Facts, counted: Collection[Counted]) -> str:
-    """Return what `facts` has and `base` has not, with what it came out as; how much has gone."""
+    """Return a report of the entries that `base` lacks, and the number that `facts` lacks."""
     new = {(one.route, one.name) for one in added(base, facts)}
     lines = [f"{facts.name} has {len(new)} that {base.name} has not:"]
     for one in counted:

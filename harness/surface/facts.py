@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the routes find in a kernel, kept in the cache under a hash of all that it depends on."""
+"""The findings of the routes in a kernel, kept in the cache under a hash of their inputs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _CODE = (
     *("tree.py", "graph.py", "entries.py", "hooks.py", "senders.py", "writes.py", "semantic.py"),
     *("senders.cocci", "writes.cocci", "nodes.py"),
 )
-"""What decides what is found."""
+"""The inputs of the findings."""
 _WAIT_SECONDS = 900.0
 _TRIES = 3
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Each route's entries, and the names of the kernel's functions."""
+    """The entries of each route, and the names of the kernel's functions."""
 
     name: str
     routes: Mapping[str, Mapping[str, str]]
@@ -46,14 +46,14 @@ class Facts:
 
 
 class _Noted(msgspec.Struct):
-    """The note about what the routes found that need no guest."""
+    """The cached findings of the routes that need no guest."""
 
     routes: dict[str, dict[str, str]]
     functions: list[str]
 
 
 def facts_of_tree(path: Path, *, progress: Callable[[str], None]) -> Facts:
-    """Search a tree of the user's, which is built. Raises UserError."""
+    """Search a built tree of the user. Raises UserError."""
     tree = built_tree(path)
     progress(f"surface: reading {tree.source}")
     return _static(tree, _digest_of(tree), progress=progress)
@@ -74,7 +74,7 @@ def facts_of_line(lab: Lab, *, progress: Callable[[str], None]) -> Facts:
 
 
 def line_tree(line: str, image: KernelImage) -> KernelTree:
-    """The build tree that an image came from. Raises UserError if it is not that any more."""
+    """Return the build tree of an image. Raises UserError if it holds another kernel now."""
     tree = BuildTree(BUILD.path() / line)
     built = tree.objects / "System.map"
     if (
@@ -84,7 +84,7 @@ def line_tree(line: str, image: KernelImage) -> KernelTree:
     ):
         raise UserError(
             f"the build tree of {line} is gone, or holds another kernel than its image",
-            hint=f"rm -r {image.directory}, then `umd-harness build` makes both again",
+            hint=f"rm -r {image.directory}, then `umd-harness build`",
         )
     return KernelTree(line, tree.source, tree.objects)
 
@@ -92,7 +92,7 @@ def line_tree(line: str, image: KernelImage) -> KernelTree:
 def _static(
     tree: KernelTree, key: str, *, progress: Callable[[str], None], name: str = ""
 ) -> Facts:
-    """What the routes find that need no guest."""
+    """Return the findings of the routes that need no guest."""
     place = SURFACE.path()
     with locked(place.with_name(f"{place.name}.lock"), seconds=_WAIT_SECONDS):
         if kept := _kept(key):
@@ -113,7 +113,7 @@ def _kept(key: str) -> Facts | None:
 
 
 def nodes_of(lab: Lab, *, progress: Callable[[str], None]) -> Mapping[str, str]:
-    """The files of a guest of a line, with their modes. Raises UserError."""
+    """Return the files of a line's guest, with their modes. Raises UserError."""
     place = _place(f"{lab.image.key}{lab.guest.key}{NODES}")
     if (noted := read_note(place, dict[str, str])) is not None:
         return noted
@@ -130,7 +130,7 @@ def nodes_of(lab: Lab, *, progress: Callable[[str], None]) -> Mapping[str, str]:
 
 
 def _place(key: str) -> Path:
-    """The note of what was found with this key by the routes as they are now."""
+    """Return the cache file of the findings for this key and for the current code of the routes."""
     total = hashlib.sha256(key.encode())
     for name in _CODE:
         total.update((Path(__file__).parent / name).read_bytes())
@@ -138,7 +138,7 @@ def _place(key: str) -> Path:
 
 
 def _digest_of(tree: KernelTree) -> str:
-    """Hash what the routes read of a tree."""
+    """Return a hash of the parts of a tree that the routes read."""
     total = hashlib.sha256()
     with tree.vmlinux.open("rb") as file:
         total.update(hashlib.file_digest(file, "sha256").digest())

@@ -38,7 +38,7 @@ def bisect(where: Path, good: str, bad: str) -> subprocess.CompletedProcess[str]
 def test_the_commit_that_stops_an_attack_is_found(tmp_path: Path) -> None:
     done = bisect(tmp_path, BEFORE, AFTER)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"changes it: {FOUND}\n\n    {FOUND}\n" in done.stdout
+    assert f"makes the change: {FOUND}\n\n    {FOUND}\n" in done.stdout
     last = done.stdout.splitlines()[-1]
     assert last.startswith(f"6.12-{CELL}: tampered")
     assert "-> held" in last

@@ -160,9 +160,9 @@ def test_a_program_must_be_executable(program: Path, tmp_path: Path) -> None:
 
 def test_a_file_must_be_there_and_be_one(tmp_path: Path) -> None:
     assert "there is no attack program" in told(tmp_path / "absent")
-    assert "is no file" in told(tmp_path)
+    assert "is not a regular file" in told(tmp_path)
     os.mkfifo(tmp_path / "fifo.c")
-    assert "is no file" in told(tmp_path / "fifo.c")
+    assert "is not a regular file" in told(tmp_path / "fifo.c")
 
 
 def test_one_too_large_for_the_guest_is_told_so(program: Path, tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_one_too_large_for_the_guest_is_told_so(program: Path, tmp_path: Path) -
 
 def test_a_name_that_is_taken_is_told(program: Path, tmp_path: Path) -> None:
     taken = shutil.copy(program, tmp_path / "nothing")
-    assert "there is a scenario nothing already" in told(Path(taken))
+    assert "nothing is the name of a scenario" in told(Path(taken))
     operator = shutil.copy(program, tmp_path / "or")
-    assert "-k means something else by it" in told(Path(operator))
+    assert "or a word of -k" in told(Path(operator))
 
 
 def test_a_name_is_one_word(program: Path, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_an_import_while_the_attack_runs_still_finds_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "line", "said"),
     [
-        ("x = 1\nraise RuntimeError('no')\n", 2, "RuntimeError: no; mend the scenario file"),
+        ("x = 1\nraise RuntimeError('no')\n", 2, "RuntimeError: no; correct the scenario file"),
         ("import sys\nsys.exit(3)\n", 2, "SystemExit: 3; "),
         ("x = 1\ndef f(:\n", 2, "SyntaxError: invalid syntax; "),
         ("from . import absent\n", 1, "ImportError: cannot import name 'absent'"),

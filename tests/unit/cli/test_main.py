@@ -140,15 +140,18 @@ def test_a_user_error_ends_the_run_with_one_line_and_keeps_the_rest(tmp_path: Pa
         (["run", "--variant", "seccomp"], "there is no variant 'seccomp'"),
         (["run", "--scenario", "absent.py"], "there is no scenario file"),
         (["run", "--attack", "absent"], "there is no attack program absent"),
-        (["run", "--attack", "."], ". is no file"),
-        (["run", "--effect", "integrity"], "--effect says something of an attack; name it with"),
+        (["run", "--attack", "."], ". is not a regular file"),
+        (
+            ["run", "--effect", "integrity"],
+            "--effect needs an attack program; name the program with",
+        ),
         (["run", "--attack", "a", "--attack-reach", "a b"], "'a b' is not the name of a kernel"),
         (["run", "--attack", "a", "--attack-timeout", "0"], "0 is not a whole number from 1 on"),
         (["run", "--jobs", "0"], "0 is not a whole number from 1 on"),
         (["run", "--line", "0.99"], "there is no kernel line 0.99: take "),
         (["bench", "-n", "3"], "3 measurements are too few"),
         (["bench", "-n", "5", "--round-trip"], "5 pairs of machines are too few; take -n 6"),
-        (["bench", "--output", "absent/x.json"], "absent/x.json is in a directory that is not"),
+        (["bench", "--output", "absent/x.json"], "absent/x.json is in a directory that does not"),
         (["bench", "--output", "."], ". is a directory"),
     ],
     ids=[
@@ -183,7 +186,10 @@ def test_a_users_mistake_is_one_line_and_2(tmp_path: Path, arguments: list[str],
         ("import errno\n\nimport nowhere\n", "mine.py:3: ModuleNotFoundError"),
         ("x = 1\n", "declares no scenario"),
         (USERS_FILE.replace("def mine", "def nothing"), "there is a scenario nothing already"),
-        (USERS_FILE.replace('answers=("T1",)', 'answers=(), control="x"'), "the variant 'x'"),
+        (
+            USERS_FILE.replace('answers=("T1",)', 'answers=(), control="x"'),
+            "the unknown variant 'x'",
+        ),
     ],
     ids=["syntax", "import", "empty", "twice", "variant"],
 )
@@ -269,7 +275,7 @@ def test_a_full_disk_prints_all_and_ends_with_2(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert f"{CELLS} cells: {CELLS} as expected" in done.stdout
-    assert "not all of the results could be written" in done.stderr
+    assert "some results could not be written" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -146,7 +146,7 @@ def test_nothing_is_final_or_held_without_what_it_rests_on(missing: Cell) -> Non
         (replace(outcome(Verdict.HELD), axes=Axes(integrity=True)), "its axes say tampered"),
         (replace(outcome(Verdict.TAMPERED), axes=Axes()), "its axes say held"),
         (replace(outcome(Verdict.HELD), witness={}), "without a witness"),
-        (outcome(Verdict.ERROR), "an error without a word"),
+        (outcome(Verdict.ERROR), "an error without a reason"),
     ],
 )
 def test_an_outcome_that_contradicts_itself_is_an_error(doubtful: Outcome, why: str) -> None:
@@ -222,7 +222,7 @@ HOLE = cell("isolated", "dev_mem")
 def test_a_control_that_won_by_half_an_attack_has_not_won() -> None:
     result = conclude(SMALL, ISOLATED, as_expected(baseline__proc_mem_write=HALF))
     assert result.verdict is Verdict.ERROR
-    assert "control baseline did not win: the attack did not get to its end" in result.detail
+    assert "control baseline did not win: the attack was not completed" in result.detail
     assert "EIO at pwrite64" in result.detail
 
 
@@ -231,7 +231,7 @@ def test_half_an_attack_confirms_no_loss(one: Cell) -> None:
     result = conclude(SMALL, one, as_expected() | {one: HALF})
     assert (result.verdict, result.ok) == (Verdict.TAMPERED, False)
     assert exit_status([result]) == 1
-    assert "tampered as expected, but the attack did not get to its end" in explain(result)
+    assert "tampered as expected, but the attack was not completed" in explain(result)
 
 
 def test_a_hole_that_lets_half_an_attack_through_is_confirmed_by_that() -> None:
@@ -247,14 +247,14 @@ def test_all_that_an_attack_does_must_be_lost() -> None:
     worse_alone = as_expected(corpus, baseline__proc_mem_write=outcome(Verdict.TAMPERED))
     result = conclude(corpus, ISOLATED, worse_alone)
     assert result.verdict is Verdict.ERROR
-    assert "this was not lost: availability" in result.detail
+    assert "not all effects were shown; missing: availability" in result.detail
 
 
 def test_an_attack_wins_by_what_it_says_it_makes_wrong() -> None:
     foot_in_the_door = replace(outcome(Verdict.TAMPERED), wrongs=("traced",))
     result = conclude(SMALL, ISOLATED, as_expected(baseline__proc_mem_write=foot_in_the_door))
     assert result.verdict is Verdict.ERROR
-    assert "this was not lost: wrong reply" in result.detail
+    assert "not all effects were shown; missing: wrong reply" in result.detail
 
 
 @pytest.mark.parametrize(("refusable", "unhooked"), [((), True), (("security_task_kill",), False)])
@@ -287,7 +287,10 @@ def test_a_step_that_gains_nothing_on_its_control_proves_nothing() -> None:
     outcomes = as_expected(STEP, baseline__proc_mem_write=outcome(Verdict.HELD))
     result = conclude(STEP, ISOLATED, outcomes)
     assert result.verdict is Verdict.ERROR
-    assert "control baseline did not win: this was not lost: anything it could" in result.detail
+    assert (
+        "control baseline did not win: not all effects were shown; missing: anything it could"
+        in result.detail
+    )
     assert "held as expected, but nothing was gained" in explain(conclude(STEP, CONTROL, outcomes))
 
 
@@ -295,7 +298,7 @@ def test_a_step_that_was_half_done_on_its_control_proves_nothing() -> None:
     half = replace(GAINED, carried_out=False, attempt_end=AttemptEnd(End.BROKEN, "EIO at read"))
     result = conclude(STEP, ISOLATED, as_expected(STEP, baseline__proc_mem_write=half))
     assert result.verdict is Verdict.ERROR
-    assert "did not get to its end" in result.detail
+    assert "was not completed" in result.detail
 
 
 def test_a_step_that_gains_where_it_should_not_is_unexpected() -> None:

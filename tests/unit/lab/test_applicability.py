@@ -32,8 +32,8 @@ ATTACK = SHIPPED.scenarios["proc_mem_write"]
     [
         ((), "", "", ""),
         (("SMP",), "6.1", "6.2", ""),
-        ((), "6.7", "", "it takes Linux 6.7 or later"),
-        ((), "", "6.1", "it takes a Linux before 6.1"),
+        ((), "6.7", "", "it needs Linux 6.7 or later"),
+        ((), "", "6.1", "it needs Linux before 6.1"),
         (("DAMON",), "", "", "this kernel lacks DAMON"),
         (("!SMP",), "5.4", "", "this kernel lacks !SMP"),
     ],
@@ -52,7 +52,7 @@ def test_what_an_attack_lacks_of_its_kernel(
 def test_what_an_engine_cannot_run_is_not_tried(tmp_path: Path, engine: Engine) -> None:
     assert not lacks_of_engine(ATTACK, engine)
     frozen = lacks_of_engine(SHIPPED.scenarios["dev_snapshot_freeze"], engine)
-    assert ("it freezes sshd as well" in frozen) == (engine.name == "image")
+    assert ("it also freezes sshd" in frozen) == (engine.name == "image")
     disk = SHIPPED.scenarios["swap_file_read"]
     diskless = lacks_of_engine(disk, engine)
     assert ("no file system on a disk" in diskless) == (engine.name != "image")

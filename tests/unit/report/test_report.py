@@ -62,7 +62,7 @@ REPORT = """
 
 2 known holes:
   6.12 dev_mem: tampered on isolated, isolated-debug: who writes all of memory writes the handler's too
-4 attacks won and met no hook that can refuse:
+4 attacks won and passed no LSM hook able to deny them:
   6.12 ptrace_seize: baseline, isolated-debug
   6.12 proc_mem_write: baseline, isolated-debug
   6.12 process_vm_readv: baseline, isolated-debug
@@ -190,7 +190,7 @@ def test_guest_text_is_escaped_everywhere(tmp_path: Path) -> None:
 def test_a_hole_that_is_no_longer_there_says_what_to_do() -> None:
     (stale,) = [r for r in results(isolated__dev_mem=outcome(Verdict.HELD)) if not r.ok]
     assert explain(stale).startswith("held; the hole declared for isolated (expected tampered: ")
-    assert explain(stale).endswith("is no longer there: remove it")
+    assert explain(stale).endswith("is closed: remove it from the scenario")
 
 
 def test_rerun_lines_carry_all_that_is_not_the_default(
@@ -211,7 +211,7 @@ def test_rerun_lines_carry_all_that_is_not_the_default(
 def test_the_plan_counts_what_was_chosen_and_what_comes_with_it() -> None:
     needed = closure(SMALL, [ISOLATED])
     assert plan_line([ISOLATED], needed, jobs=2) == (
-        "1 cell (1 scenario on 1 variant of 6.12) and 5 more that they rest on "
+        "1 cell (1 scenario on 1 variant of 6.12) and 5 more that their results depend on "
         "(controls, references), 2 at a time"
     )
     assert summary_line([], not_run=1) == (

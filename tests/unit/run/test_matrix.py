@@ -141,12 +141,12 @@ def own(**declared: Any) -> Corpus:
 
 
 def test_a_control_that_is_no_variant_is_told_before_anything_runs() -> None:
-    with pytest.raises(UserError, match="odd names the variant 'bare'"):
+    with pytest.raises(UserError, match="odd names the unknown variant 'bare'"):
         all_cells(own(control="bare"))
 
 
 def test_not_applicable_is_a_variant_and_a_reason() -> None:
-    with pytest.raises(UserError, match="odd names the variant 'kthraed'"):
+    with pytest.raises(UserError, match="odd names the unknown variant 'kthraed'"):
         all_cells(own(not_applicable={"kthraed": "why"}))
     with pytest.raises(UserError, match="odd is n/a on kthread without a reason"):
         all_cells(own(not_applicable={"kthread": " "}))
@@ -156,7 +156,7 @@ def test_not_applicable_is_a_variant_and_a_reason() -> None:
     "hole", [Hole(Verdict.HELD, "why"), Hole(Verdict.ERROR, "why"), Hole(Verdict.LEAKED, " ")]
 )
 def test_a_hole_is_something_lost_with_a_reason(hole: Hole) -> None:
-    with pytest.raises(UserError, match="odd has a hole on isolated that is none"):
+    with pytest.raises(UserError, match="odd has a hole on isolated without a loss or a reason"):
         all_cells(own(holes={"isolated": hole}))
 
 

@@ -93,7 +93,7 @@ def test_each_commit_is_found_from_either_end(change: int, ends: tuple[int, int]
     steps = ScriptedSteps(change)
     finding, said = search(steps, *ends)
     assert (finding.before.number, finding.after.number) == (change - 1, change)
-    assert f"Commit {change} of 10 changes it: subsystem: Part {change} of it" in said
+    assert f"Commit {change} of 10 makes the change: subsystem: Part {change} of it" in said
     assert f"    subsystem: Part {change} of it\n\n    Because." in said
     assert said.endswith("6.12-isolated-proc_mem_write: tampered (17 wrong replies) -> held")
     assert len(steps.built) <= 6, "two ends, and as few in between as halving takes"
@@ -127,18 +127,18 @@ def test_where_the_steps_between_tell_nothing_those_left_are_named() -> None:
     finding, said = search(ScriptedSteps(change=6, broken=(5,), silent=(6,)), 1, 10)
     assert (finding.before.number, finding.after.number) == (4, 7)
     assert [step.number for step in finding.skipped] == [5, 6]
-    assert "One of these commits changes it" in said
+    assert "One of these commits makes the change" in said
     assert "  5 “subsystem: Part 5 of it”\n  6 “" in said
-    assert "gave no conclusion: control baseline did not win" in said
+    assert "ended in an error: control baseline did not win" in said
 
 
 def test_an_end_that_tells_nothing_is_an_error() -> None:
-    with pytest.raises(UserError, match="step 10 is one of the ends, and tells nothing"):
+    with pytest.raises(UserError, match="step 10 is an end of the search and has no results"):
         search(ScriptedSteps(broken=(10,)), 1, 10)
 
 
 def test_no_change_is_an_error() -> None:
-    with pytest.raises(UserError, match="steps 7 and 10 give the same"):
+    with pytest.raises(UserError, match="steps 7 and 10 give the same results"):
         search(ScriptedSteps(), 10, 7)
 
 
@@ -255,7 +255,7 @@ def test_a_step_is_named_by_its_number_or_its_commit() -> None:
         step_of(steps, "subsystem")
     with pytest.raises(UserError, match="no commit has 'mm:' in its subject"):
         step_of(steps, "mm:")
-    with pytest.raises(UserError, match="step 1 cannot be tried: the witness takes the library"):
+    with pytest.raises(UserError, match="step 1 cannot be tried: the witness needs the library"):
         step_of(steps, "1")
     with pytest.raises(UserError, match="step 11 cannot be tried; name a number from 2 to 10"):
         step_of(steps, "11")

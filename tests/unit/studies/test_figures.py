@@ -56,7 +56,7 @@ def test_a_place_for_the_file(tmp_path: Path) -> None:
     check_place(tmp_path / "figures.json")
     with pytest.raises(UserError, match=r"is a directory; name a file"):
         check_place(tmp_path)
-    with pytest.raises(UserError, match=r"is in a directory that is not there"):
+    with pytest.raises(UserError, match=r"is in a directory that does not exist"):
         check_place(tmp_path / "absent" / "figures.json")
 
 

@@ -68,7 +68,7 @@ def test_an_attack_that_was_half_done_for_once_is_seen() -> None:
     lab = Fickle(half, usual=whole)
     _, fickle = repeat(lab, CELLS, corpus=SHIPPED, times=8, jobs=2, progress=lambda _: None)
     assert not fickle.steady
-    assert str(fickle) == f"{CELLS[1].id}: NOT STEADY: 8 x tampered (), 1 x half an attack"
+    assert str(fickle) == f"{CELLS[1].id}: NOT STEADY: 8 x tampered (), 1 x a partial attack"
 
 
 def test_errors_every_time_are_not_steady() -> None:
