@@ -57,7 +57,7 @@ def attack_program(
     run.
     """
     name = _name_of(path)
-    program = Program.load(path, seconds=seconds)
+    program = AttackProgram.load(path, seconds=seconds)
 
     def prepare(attacker: Attacker, handler: Handler) -> None:
         program.place(attacker)
@@ -99,7 +99,7 @@ def _plain(path: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Program:
+class AttackProgram:
     """A program that the guest can run, and the seconds that it may take."""
 
     name: str
@@ -107,7 +107,7 @@ class Program:
     seconds: float
 
     @classmethod
-    def load(cls, path: Path, *, seconds: float = PROGRAM_SECONDS) -> Program:
+    def load(cls, path: Path, *, seconds: float = PROGRAM_SECONDS) -> AttackProgram:
         """Read the program, or compile it. Raises UserError for a file that cannot be run."""
         if not 0 < seconds <= PROGRAM_SECONDS_MAX:
             raise UserError(

@@ -56,7 +56,7 @@ def run(options: Options) -> int:
     kernel = chosen_kernel(options.kernel, SHIPPED, variants)
     with (
         progress_line(console()) as progress,
-        kernel.opener(kernel.line, variants, progress) as opened,
+        kernel.prepare_lab(kernel.line, variants, progress) as opened,
     ):
         trips = round_trip(opened.lab, pairs=pairs, progress=progress)
         cells = (

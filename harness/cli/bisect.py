@@ -55,7 +55,7 @@ def run(options: Options) -> int:
     from harness.report.text import visible
     from harness.run.selection import select
     from harness.studies.bisect import LineSteps, Trials, bisect, step_of
-    from harness.studies.bisect_report import conclusion, story
+    from harness.studies.bisect_report import found_commit, story
 
     corpus = corpus_with(Brought(scenario_files=options.scenario_files))
     cells = select(corpus, all_cells(corpus, options.line, options.variants), options.expression)
@@ -70,9 +70,9 @@ def run(options: Options) -> int:
 
     with progress_line(out) as progress:
         trials = Trials(steps, corpus, cells, options.jobs, progress, options.scenario_files)
-        finding = bisect(good, bad, trials, say=lambda step: show(story(step, steps)))
-    show(conclusion(finding, steps))
-    return 2 if finding.skipped else 0
+        change = bisect(good, bad, trials, say=lambda step: show(story(step, steps)))
+    show(found_commit(change, steps))
+    return 2 if change.skipped else 0
 
 
 COMMAND = Command(

@@ -30,7 +30,7 @@ def run(options: Options) -> int:
     kernel = chosen_kernel(options.kernel, SHIPPED)
     with (
         progress_line(console()) as progress,
-        kernel.opener(kernel.line, kernel.variants or SHIPPED.variants, progress) as opened,
+        kernel.prepare_lab(kernel.line, kernel.variants or SHIPPED.variants, progress) as opened,
     ):
         facts = opened.facts
     say(_images(facts, kernel.line))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.cli.options import KernelOptions, MatrixOptions
     from harness.kernel.choice.choice import KernelChoice
     from harness.model.cell import Cell
-    from harness.run.provenance import LabOpener
+    from harness.run.provenance import LabPreparer
     from harness.scenarios.corpus import Corpus
 
 
@@ -36,7 +36,7 @@ class ChosenKernel:
     variants: tuple[str, ...]
     """The variants to run; empty for all."""
 
-    opener: LabOpener
+    prepare_lab: LabPreparer
 
     choice: KernelChoice | None = None
     """The user's own kernel; None for a kernel line's."""
@@ -115,11 +115,11 @@ def _kernel(
 ) -> ChosenKernel:
     from harness.run import provenance
 
-    opener = partial(provenance.open_lab, corpus=corpus, engine=engine)
+    prepare_lab = partial(provenance.prepare_lab, corpus=corpus, engine=engine)
     if choice is None:
-        return ChosenKernel(line, tuple(asked), opener)
+        return ChosenKernel(line, tuple(asked), prepare_lab)
     choice, variants = _built(choice, corpus, asked)
-    return ChosenKernel(choice.name, variants, partial(opener, choice=choice), choice)
+    return ChosenKernel(choice.name, variants, partial(prepare_lab, choice=choice), choice)
 
 
 def choice_of(options: KernelOptions) -> KernelChoice | None:

@@ -40,14 +40,14 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print the comparison; return 1 if a test fails only on `isolated`. Raises UserError."""
+    """Print the report; return 1 if a test fails only on `isolated`. Raises UserError."""
     from harness.kselftest.command import compare_variants
     from harness.report.kselftest import has_regression, print_comparison
     from harness.report.terminal import console, progress_line
 
     out = console()
     with progress_line(out) as progress:
-        comparison = compare_variants(
+        report = compare_variants(
             options.line,
             options.names,
             rounds=options.rounds,
@@ -55,8 +55,8 @@ def run(options: Options) -> int:
             root=options.results,
             progress=progress,
         )
-    print_comparison(out, comparison)
-    return 1 if has_regression(comparison.compared) else 0
+    print_comparison(out, report)
+    return 1 if has_regression(report.compared) else 0
 
 
 COMMAND = Command(

@@ -36,7 +36,7 @@ def run(options: Options) -> int:
     variants = [cell.variant for cell in cells]
     with (
         progress_line(console()) as progress,
-        kernel.opener(kernel.line, variants, progress) as opened,
+        kernel.prepare_lab(kernel.line, variants, progress) as opened,
     ):
         counts = repeat(
             opened.lab,

@@ -55,7 +55,7 @@ def run(options: Options) -> int:
         variant_files=options.own.variant_files,
         choice=chosen.kernel.choice,
     )
-    return run_plan(plan, opener=chosen.kernel.opener, out=console())
+    return run_plan(plan, prepare_lab=chosen.kernel.prepare_lab, out=console())
 
 
 COMMAND = Command(

@@ -40,7 +40,7 @@ _DIRECTORIES = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "sbin
 _POLICIES = "policy"
 
 
-class Kernel(Protocol):
+class GuestKernel(Protocol):
     """The parts of a kernel image that a guest image needs (harness/kernel/build/images.py)."""
 
     @property
@@ -71,7 +71,7 @@ class GuestImage:
         return tuple(sorted(self.initramfs.with_name("modules").glob("*.ko")))
 
 
-def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImage:
+def guest_image(kernel: GuestKernel, *, progress: Callable[[str], None]) -> GuestImage:
     """Find the guest image for a kernel in the cache, or make it. Raises UserError."""
     busybox = static_busybox()
     signing = signing_key(cache_dir())
@@ -86,7 +86,7 @@ def guest_image(kernel: Kernel, *, progress: Callable[[str], None]) -> GuestImag
     return GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
 
 
-def _make(place: Path, kernel: Kernel, busybox: Path, signing: SigningKey) -> None:
+def _make(place: Path, kernel: GuestKernel, busybox: Path, signing: SigningKey) -> None:
     payloads = place / "payloads"
     payloads.mkdir()
     compile_payloads(payloads)
@@ -171,7 +171,7 @@ def static_busybox() -> Path:
     return Path(found)
 
 
-def _key(kernel: Kernel, busybox: Path, signing: SigningKey) -> str:
+def _key(kernel: GuestKernel, busybox: Path, signing: SigningKey) -> str:
     """Hash all inputs of an image."""
     made_from = f"{RECIPE} {kernel.key} {signing.digest} {busybox.stat().st_size}\n"
     digest = hashlib.sha256(made_from.encode())

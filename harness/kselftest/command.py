@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
 from harness.kselftest import guest
-from harness.kselftest.compare import AFTER, BEFORE, Compared, compare
+from harness.kselftest.compare import AFTER, BEFORE, ProgramComparison, compare_programs
 from harness.kselftest.guest import MACHINE
-from harness.kselftest.ktap import Outcome
+from harness.kselftest.ktap import KtapOutcome
 from harness.kselftest.programs import Selftest, chosen, held_against, selftests
 from harness.lab.lab import Lab
 from harness.results.run_name import new_run_name
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SelftestReport:
     """The result: the programs that ran, those that cannot run, and the folder of the output.
 
     `modules` has the active security modules of each variant. `lacking` has for each collection
     the kernel options that it asks for and the kernel does not have.
     """
 
-    compared: Sequence[Compared]
+    compared: Sequence[ProgramComparison]
     unable: Sequence[Selftest]
     modules: Mapping[str, str]
     lacking: Mapping[str, Sequence[str]]
@@ -46,7 +46,7 @@ def compare_variants(
     jobs: int,
     root: Path,
     progress: Callable[[str], None],
-) -> Comparison:
+) -> SelftestReport:
     """Run the selftests in `names`, or all of them if `names` is empty, on both variants.
 
     The output and the results of each program are kept in a folder below `root`. Raises UserError,
@@ -72,20 +72,20 @@ def compare_variants(
     able = [program for program in programs if not program.obstacle]
     if not able:
         raise UserError(f"{programs[0].name}: {programs[0].obstacle}", hint="choose other programs")
-    compared = compare(able, run, rounds=rounds, jobs=jobs, progress=progress)
+    compared = compare_programs(able, run, rounds=rounds, jobs=jobs, progress=progress)
     if not passes(compared):
         raise UserError(f"no selftest passes on {BEFORE}", hint=f"see their output in {kept}")
     lacking = {
         name: sorted(tests.options[name] - options)
         for name in dict.fromkeys(program.collection for program in programs)
     }
-    return Comparison(compared, [p for p in programs if p.obstacle], modules, lacking, kept)
+    return SelftestReport(compared, [p for p in programs if p.obstacle], modules, lacking, kept)
 
 
-def passes(compared: Sequence[Compared]) -> bool:
+def passes(compared: Sequence[ProgramComparison]) -> bool:
     """Whether a test passes on the first variant."""
     return any(
-        result.outcome is Outcome.PASS
+        result.outcome is KtapOutcome.PASS
         for one in compared
         for results in one.before
         for test, result in results.items()

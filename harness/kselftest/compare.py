@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from harness.host.children import kill_children
-from harness.kselftest.ktap import Outcome, TestResult
+from harness.kselftest.ktap import KtapOutcome, TestResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "baseline", "isolated"
 """The variants that are compared."""
 
-_ABSENT = TestResult(Outcome.MISSING)
+_ABSENT = TestResult(KtapOutcome.MISSING)
 
 
-class State(Enum):
+class Difference(Enum):
     """The result of the comparison for one test."""
 
     SAME = "same"
@@ -36,7 +36,7 @@ class State(Enum):
 
 
 @dataclass
-class Compared:
+class ProgramComparison:
     """A program's rounds on both variants, in order."""
 
     program: Selftest
@@ -56,59 +56,60 @@ class Compared:
             [results.get(test, _ABSENT) for results in self.after],
         )
 
-    def state(self, test: str) -> State:
+    def difference(self, test: str) -> Difference:
         """Judge one test."""
         before, after = self.outcomes(test)
-        return judge([r.outcome for r in before], [r.outcome for r in after])
+        return difference_of([r.outcome for r in before], [r.outcome for r in after])
 
-    def with_state(self, state: State) -> Iterator[str]:
+    def with_difference(self, state: Difference) -> Iterator[str]:
         """Yield the tests that have this state."""
-        return (test for test in self.tests if self.state(test) is state)
+        return (test for test in self.tests if self.difference(test) is state)
 
 
-def judge(before: Sequence[Outcome], after: Sequence[Outcome]) -> State:
+def difference_of(before: Sequence[KtapOutcome], after: Sequence[KtapOutcome]) -> Difference:
     """Judge a test by its outcomes in all rounds.
 
     It is a regression if most rounds on the second variant were worse than every round on the
     first, or if they reported a test that the first variant never reported. Otherwise a test whose
     outcomes differ on one variant is flaky.
     """
-    unknown = set(before) == {Outcome.MISSING}
+    unknown = set(before) == {KtapOutcome.MISSING}
     worse = sum(
-        outcome is not Outcome.MISSING if unknown else outcome > max(before) for outcome in after
+        outcome is not KtapOutcome.MISSING if unknown else outcome > max(before)
+        for outcome in after
     )
     if 2 * worse > len(after):
-        return State.REGRESSION
+        return Difference.REGRESSION
     if len(set(before)) > 1 or len(set(after)) > 1:
-        return State.FLAKY
-    return State.SAME if before[0] is after[0] else State.BETTER
+        return Difference.FLAKY
+    return Difference.SAME if before[0] is after[0] else Difference.BETTER
 
 
-def compare(
+def compare_programs(
     programs: Sequence[Selftest],
     run: Run,
     *,
     rounds: int,
     jobs: int,
     progress: Callable[[str], None],
-) -> list[Compared]:
+) -> list[ProgramComparison]:
     """Run each program once on both variants, and `rounds` times if a test's outcomes differ.
 
     `jobs` run at once. Raises UserError.
     """
-    compared = {program: Compared(program) for program in programs}
+    compared = {program: ProgramComparison(program) for program in programs}
     _rounds(compared, run, [1], jobs=jobs, progress=progress)
     unlike = {
         program: one
         for program, one in compared.items()
-        if any(one.state(test) is not State.SAME for test in one.tests)
+        if any(one.difference(test) is not Difference.SAME for test in one.tests)
     }
     _rounds(unlike, run, range(2, rounds + 1), jobs=jobs, progress=progress)
     return list(compared.values())
 
 
 def _rounds(
-    compared: Mapping[Selftest, Compared],
+    compared: Mapping[Selftest, ProgramComparison],
     run: Run,
     numbers: Sequence[int],
     *,
@@ -122,7 +123,7 @@ def _rounds(
         for variant in (BEFORE, AFTER)
     ]
 
-    def work(item: tuple[Compared, str, int]) -> Results:
+    def work(item: tuple[ProgramComparison, str, int]) -> Results:
         one, variant, number = item
         again = f", round {number}" if number > 1 else ""
         progress(f"kselftest: {one.program.name} on {variant}{again}")

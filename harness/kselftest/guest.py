@@ -16,7 +16,7 @@ from harness.attacker.agent.files import CHUNK
 from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.swap import SwapDevice
 from harness.host.errors import VmLost
-from harness.kselftest.ktap import Outcome, TestResult, parse
+from harness.kselftest.ktap import KtapOutcome, TestResult, parse_ktap
 from harness.vm.console import escape
 from harness.vm.machine import Machine
 from harness.vm.states import saved_state
@@ -73,12 +73,12 @@ def run(lab: Lab, variant: str, program: Selftest, tests: Selftests) -> Ran:
             status = _wait(attacker, _start(attacker, program))
             output = _read_output(attacker)
             new = witness.taint() & ~taint
-            outcome = Outcome.FAIL if new else Outcome.PASS
+            outcome = KtapOutcome.FAIL if new else KtapOutcome.PASS
             well = TestResult(outcome, f"tainted the kernel: {new:#x}" if new else "")
     except VmLost as lost:
-        well = TestResult(Outcome.FAIL, str(lost))
+        well = TestResult(KtapOutcome.FAIL, str(lost))
     seconds = time.monotonic() - start
-    return Ran({**parse(output, status), MACHINE: well}, escape(output.encode()), seconds)
+    return Ran({**parse_ktap(output, status), MACHINE: well}, escape(output.encode()), seconds)
 
 
 def security_modules(lab: Lab, variant: str) -> str:

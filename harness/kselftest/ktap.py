@@ -28,7 +28,7 @@ _NOT_COUNTED = frozenset({"SKIP", "XFAIL", "TODO"})
 _XFAIL, _SKIP = 2, 4  # exit statuses of tools/testing/selftests/kselftest.h
 
 
-class Outcome(IntEnum):
+class KtapOutcome(IntEnum):
     """The outcome of one test, from the best to the worst."""
 
     PASS = 0
@@ -47,11 +47,11 @@ class TestResult:
 
     __test__ = False  # or pytest takes the class for a test
 
-    outcome: Outcome
+    outcome: KtapOutcome
     reason: str = ""
 
 
-def parse(output: str, status: int | None) -> dict[str, TestResult]:
+def parse_ktap(output: str, status: int | None) -> dict[str, TestResult]:
     """Return the results by the tests' names. A repeated name gets a number.
 
     `status` is the wait status of the program, or None if it was killed at its deadline. The lines
@@ -75,8 +75,8 @@ def parse(output: str, status: int | None) -> dict[str, TestResult]:
         elif (found := _COMMENT.match(line)) and not _PASSING.search(line):
             said = found["text"]
     ended = _exit(status)
-    if planned is not None and numbered != planned and ended.outcome is not Outcome.SKIP:
-        results[PLAN] = TestResult(Outcome.FAIL, f"{numbered} of {planned} tests gave a result")
+    if planned is not None and numbered != planned and ended.outcome is not KtapOutcome.SKIP:
+        results[PLAN] = TestResult(KtapOutcome.FAIL, f"{numbered} of {planned} tests gave a result")
     return {**results, EXIT: ended}
 
 
@@ -85,23 +85,27 @@ def _test(is_ok: bool, rest: str, said: str) -> tuple[str, TestResult]:
 
     kselftest.h writes the name of a skipped test after the directive.
     """
-    outcome = Outcome.PASS if is_ok else Outcome.FAIL
+    outcome = KtapOutcome.PASS if is_ok else KtapOutcome.FAIL
     found = _DIRECTIVE.search(rest)
     if found is None:
         return rest, TestResult(outcome, "" if is_ok else said)
     name, reason = rest[: found.start()], rest[found.end() :].strip()
     word = found["word"].upper()
     if word in _NOT_COUNTED:
-        outcome = Outcome.SKIP
+        outcome = KtapOutcome.SKIP
     return name or reason, TestResult(outcome, f"{word} {reason}".strip())
 
 
 def _exit(status: int | None) -> TestResult:
     if status is None:
-        return TestResult(Outcome.FAIL, "it did not end before its deadline")
+        return TestResult(KtapOutcome.FAIL, "it did not end before its deadline")
     if os.WIFSIGNALED(status):
-        return TestResult(Outcome.FAIL, f"died of {signal_name(-os.WTERMSIG(status))}")
+        return TestResult(KtapOutcome.FAIL, f"died of {signal_name(-os.WTERMSIG(status))}")
     code = os.WEXITSTATUS(status)
     if code in (_XFAIL, _SKIP):
-        return TestResult(Outcome.SKIP, f"exit status {code}")
-    return TestResult(Outcome.FAIL, f"exit status {code}") if code else TestResult(Outcome.PASS)
+        return TestResult(KtapOutcome.SKIP, f"exit status {code}")
+    return (
+        TestResult(KtapOutcome.FAIL, f"exit status {code}")
+        if code
+        else TestResult(KtapOutcome.PASS)
+    )

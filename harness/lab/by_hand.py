@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
-from harness.brought.attack_program import PROGRAM_SECONDS, Program
+from harness.brought.attack_program import PROGRAM_SECONDS, AttackProgram
 from harness.judge.cells import check_variants
 from harness.kernel.series.series import DEFAULT_LINE
 from harness.lab.lab import Lab
@@ -67,7 +67,7 @@ class Guest:
 
         The program learns of the handler as docs/how-to/own-attack.md says.
         """
-        program = Program.load(path, seconds=seconds)
+        program = AttackProgram.load(path, seconds=seconds)
         with self.attacker.setup():
             program.place(self.attacker)
         return program.run(self.attacker, self.handler)

@@ -18,7 +18,7 @@ from harness.witness.cell_verdict import draw_verdict
 from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
-from harness.witness.tally import Command, Tally
+from harness.witness.tally import Tally, WitnessCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +148,7 @@ class Trial:
             return witness.read()
         tally = self._kernel.symbol(TALLY)
         functions = [self._function(name) - tally for name in names]
-        before = witness.obey(Command.WATCH, functions=functions)
+        before = witness.obey(WitnessCommand.WATCH, functions=functions)
         for name, seen in zip(names, before.named, strict=False):
             if not seen.function:
                 raise VmLost(f"the function {name} cannot be watched in this kernel")

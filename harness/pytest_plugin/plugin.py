@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.host.errors import UserError
+from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,6 @@ _RUN = pytest.StashKey[str]()
 _SESSION = pytest.StashKey["ScenarioSession"]()
 _RELAY = pytest.StashKey[Any]()
 _WORKER_KEY = "umd_harness_run"
-_MICROVM = "microvm"
-"""The default engine's name. `harness.engines` has it too, but is imported only when needed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("umd-harness").addoption(
         "--engine",
         dest="umd_engine",
-        default=_MICROVM,
+        default=DEFAULT_ENGINE,
         metavar="NAME",
         help="the engine that boots the machines of scenario tests (default: microvm)",
     )
@@ -55,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and load the user's scenario files if there are any."""
     config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
-    if (engine := config.getoption("umd_engine")) != _MICROVM:
+    if (engine := config.getoption("umd_engine")) != DEFAULT_ENGINE:
         _check_engine(engine)
     here = config.invocation_params.dir
     given = [here / file for file in config.getoption("umd_scenarios")]
@@ -187,10 +186,8 @@ def _corpus(config: pytest.Config) -> Corpus:
 
 
 def _check_engine(name: str) -> None:
-    from harness.engines import ENGINES
-
-    if name not in ENGINES:
-        raise pytest.UsageError(f"there is no engine {name!r}: take {', '.join(ENGINES)}")
+    if name not in ENGINE_NAMES:
+        raise pytest.UsageError(f"there is no engine {name!r}: take {', '.join(ENGINE_NAMES)}")
 
 
 def _was_run(config: pytest.Config) -> bool:

@@ -59,7 +59,7 @@ class ScenarioSession:
         self._directory = directory
         self._run_directory = RunDirectory(directory)
         self._stack = ExitStack()
-        self._opened: provenance.OpenLab | None = None
+        self._opened: provenance.PreparedLab | None = None
         self._outcomes: dict[Cell, Outcome] = {}
         self._files = files
         self._corpus = corpus
@@ -124,7 +124,7 @@ class ScenarioSession:
         run = RunDirectory.create(self._directory.parent, self._directory.name)
         try:
             with run.lock("lab").acquire(timeout=_BUILD_DEADLINE):
-                opened = provenance.open_lab(
+                opened = provenance.prepare_lab(
                     DEFAULT_LINE, variants, self._tell, corpus=self._corpus, engine=self._engine
                 )
                 self._opened = self._stack.enter_context(opened)

@@ -10,8 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.kselftest.compare import AFTER, BEFORE, Compared, State
-from harness.kselftest.ktap import Outcome, TestResult
+from harness.kselftest.compare import AFTER, BEFORE, Difference, ProgramComparison
+from harness.kselftest.ktap import KtapOutcome, TestResult
 from harness.report.text import plural, visible
 
 if TYPE_CHECKING:
@@ -19,61 +19,64 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from harness.kselftest.command import Comparison
+    from harness.kselftest.command import SelftestReport
     from harness.kselftest.programs import Selftest
 
 _STYLES = {
-    State.REGRESSION: "bold red",
-    State.FLAKY: "yellow",
-    State.BETTER: "cyan",
-    State.SAME: "green",
+    Difference.REGRESSION: "bold red",
+    Difference.FLAKY: "yellow",
+    Difference.BETTER: "cyan",
+    Difference.SAME: "green",
 }
-_COUNTED = (Outcome.PASS, Outcome.FAIL, Outcome.SKIP)
+_COUNTED = (KtapOutcome.PASS, KtapOutcome.FAIL, KtapOutcome.SKIP)
 _MEANING = {
-    State.REGRESSION: f"worse on {AFTER}",
-    State.FLAKY: "not the same in every round",
-    State.BETTER: f"worse on {BEFORE}",
+    Difference.REGRESSION: f"worse on {AFTER}",
+    Difference.FLAKY: "not the same in every round",
+    Difference.BETTER: f"worse on {BEFORE}",
 }
 
 
-def print_comparison(out: Console, comparison: Comparison) -> None:
+def print_comparison(out: Console, report: SelftestReport) -> None:
     """Print the table, the differences, the tests that are skipped or fail, and the totals."""
-    compared, unable = comparison.compared, comparison.unable
+    compared, unable = report.compared, report.unable
     out.print(_table(compared))
-    for state in (State.REGRESSION, State.FLAKY, State.BETTER):
+    for state in (Difference.REGRESSION, Difference.FLAKY, Difference.BETTER):
         _print_list(out, _MEANING[state], list(_unlike(compared, state)), _STYLES[state])
     for outcome, meaning in (
-        (Outcome.FAIL, "fails on both"),
-        (Outcome.SKIP, "skipped on both"),
+        (KtapOutcome.FAIL, "fails on both"),
+        (KtapOutcome.SKIP, "skipped on both"),
     ):
         alike = _alike(compared, outcome)
         _print_list(out, meaning, [line for line, _ in alike], "", sum(many for _, many in alike))
     reasons = [f"{program.name}: {program.obstacle}" for program in unable]
     _print_list(out, "cannot run", reasons, "")
-    options = [f"{name}: {', '.join(lacks)}" for name, lacks in comparison.lacking.items() if lacks]
+    options = [f"{name}: {', '.join(lacks)}" for name, lacks in report.lacking.items() if lacks]
     _print_list(out, "options that a collection asks for and the kernel lacks", options, "")
     for variant in (BEFORE, AFTER):
-        modules = f"security modules {visible(comparison.modules[variant])}"
+        modules = f"security modules {visible(report.modules[variant])}"
         out.print(f"{_sum(compared, variant)}; {modules}", soft_wrap=True)
-    out.print(f"output: {comparison.kept}", soft_wrap=True)
+    out.print(f"output: {report.kept}", soft_wrap=True)
     out.print(summary(compared, unable))
 
 
-def summary(compared: Sequence[Compared], unable: Sequence[Selftest]) -> str:
+def summary(compared: Sequence[ProgramComparison], unable: Sequence[Selftest]) -> str:
     """Return the last line: the numbers of tests, of differences, and of programs."""
-    states = Counter(one.state(test) for one in compared for test in one.tests)
-    parts = [f"{states[State.SAME]} the same", plural(states[State.REGRESSION], "regression")]
-    parts += [f"{states[State.FLAKY]} flaky", f"{states[State.BETTER]} better"]
+    states = Counter(one.difference(test) for one in compared for test in one.tests)
+    parts = [
+        f"{states[Difference.SAME]} the same",
+        plural(states[Difference.REGRESSION], "regression"),
+    ]
+    parts += [f"{states[Difference.FLAKY]} flaky", f"{states[Difference.BETTER]} better"]
     programs = f"{plural(len(compared), 'program')} run, {len(unable)} that cannot"
     return f"{plural(states.total(), 'test')}: {', '.join(parts)}; {programs}"
 
 
-def has_regression(compared: Sequence[Compared]) -> bool:
+def has_regression(compared: Sequence[ProgramComparison]) -> bool:
     """Whether a test is a regression on the second variant."""
-    return any(any(one.with_state(State.REGRESSION)) for one in compared)
+    return any(any(one.with_difference(Difference.REGRESSION)) for one in compared)
 
 
-def _table(compared: Sequence[Compared]) -> Table:
+def _table(compared: Sequence[ProgramComparison]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("program", no_wrap=True)
     for variant in (BEFORE, AFTER):
@@ -81,7 +84,7 @@ def _table(compared: Sequence[Compared]) -> Table:
     table.add_column("rounds", justify="right")
     table.add_column("comparison")
     for one in compared:
-        states = Counter(map(one.state, one.tests))
+        states = Counter(map(one.difference, one.tests))
         said = [
             Text(f"{count} {state.value}", style=_STYLES[state]) for state, count in states.items()
         ]
@@ -91,18 +94,18 @@ def _table(compared: Sequence[Compared]) -> Table:
     return table
 
 
-def _first(one: Compared, variant: str) -> Counter[Outcome]:
+def _first(one: ProgramComparison, variant: str) -> Counter[KtapOutcome]:
     """Count the outcomes of a program's first round on a variant."""
     results = (one.before if variant == BEFORE else one.after)[0]
     return Counter(results[test].outcome for test in one.tests if test in results)
 
 
-def _counts(counted: Counter[Outcome]) -> str:
+def _counts(counted: Counter[KtapOutcome]) -> str:
     return "  ".join(f"{counted[outcome]:>3}" for outcome in _COUNTED)
 
 
-def _sum(compared: Sequence[Compared], variant: str) -> str:
-    total: Counter[Outcome] = Counter()
+def _sum(compared: Sequence[ProgramComparison], variant: str) -> str:
+    total: Counter[KtapOutcome] = Counter()
     for one in compared:
         total += _first(one, variant)
     words = ("passed", "failed", "skipped")
@@ -110,21 +113,21 @@ def _sum(compared: Sequence[Compared], variant: str) -> str:
     return f"{variant}, first round: {', '.join(counts)}"
 
 
-def _unlike(compared: Sequence[Compared], state: State) -> Iterator[str]:
+def _unlike(compared: Sequence[ProgramComparison], state: Difference) -> Iterator[str]:
     for one in compared:
-        for test in one.with_state(state):
+        for test in one.with_difference(state):
             before, after = one.outcomes(test)
             yield (
                 f"{one.program.name} {test}: {BEFORE} {_rounds(before)}, {AFTER} {_rounds(after)}"
             )
 
 
-def _alike(compared: Sequence[Compared], outcome: Outcome) -> list[tuple[str, int]]:
+def _alike(compared: Sequence[ProgramComparison], outcome: KtapOutcome) -> list[tuple[str, int]]:
     """Return lines with their numbers of tests. Tests of a program with one reason share a line."""
     found = []
     for one in compared:
         named: dict[str, list[str]] = {}
-        for test in one.with_state(State.SAME):
+        for test in one.with_difference(Difference.SAME):
             result = one.before[0][test]
             if result.outcome is outcome:
                 named.setdefault(result.reason or test, []).append(test)
@@ -137,7 +140,7 @@ def _alike(compared: Sequence[Compared], outcome: Outcome) -> list[tuple[str, in
 
 def _rounds(results: Sequence[TestResult]) -> str:
     """Return the number of times of each outcome, with the first reason that was given."""
-    reasons: dict[Outcome, str] = {}
+    reasons: dict[KtapOutcome, str] = {}
     for result in results:
         reasons[result.outcome] = reasons.get(result.outcome) or result.reason
     counted = Counter(result.outcome for result in results)

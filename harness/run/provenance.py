@@ -25,19 +25,19 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class OpenLab:
+class PreparedLab:
     """A lab that is ready to run cells, and the facts about it."""
 
     lab: InspectableRunner
     facts: Provenance = field(default_factory=Provenance)
 
 
-LabOpener = Callable[[str, Iterable[str], Progress], AbstractContextManager[OpenLab]]
-"""Opens a lab for a kernel line and variants. Unit tests have an opener of their own."""
+LabPreparer = Callable[[str, Iterable[str], Progress], AbstractContextManager[PreparedLab]]
+"""Prepares a lab for a kernel line and variants. Unit tests have one that needs no machine."""
 
 
 @contextmanager
-def open_lab(
+def prepare_lab(
     line: str,
     variants: Iterable[str],
     progress: Progress,
@@ -45,7 +45,7 @@ def open_lab(
     corpus: Corpus,
     choice: KernelChoice | None = None,
     engine: str = MICROVM.name,
-) -> Iterator[OpenLab]:
+) -> Iterator[PreparedLab]:
     """Build or find everything that cells of the variants need. Raises UserError.
 
     With a `choice`, the kernel is the user's, and `line` is its name. `engine` is the name of the
@@ -86,7 +86,7 @@ def open_lab(
         commit=commit(),
         host=f"{platform.machine()}, Linux {platform.release()}",
     )
-    yield OpenLab(lab, facts)
+    yield PreparedLab(lab, facts)
 
 
 def commit() -> str:

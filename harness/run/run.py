@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harness.kernel.choice.choice import KernelChoice
     from harness.model.cell import Cell
     from harness.run.cell_runner import CellRunner
-    from harness.run.provenance import LabOpener, OpenLab
+    from harness.run.provenance import LabPreparer, PreparedLab
     from harness.scenarios.corpus import Corpus
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -61,7 +61,7 @@ class Plan:
     choice: KernelChoice | None = None
 
 
-def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
+def run_plan(plan: Plan, *, prepare_lab: LabPreparer, out: Console) -> int:
     """Run the plan and return the exit status.
 
     Raises UserError if the run could not go on, after the results so far are shown and kept.
@@ -70,7 +70,9 @@ def run_plan(plan: Plan, *, opener: LabOpener, out: Console) -> int:
     with ExitStack() as until_kept:
         with (
             Screen(plan.corpus, plan.needed, out) as screen,
-            opener(plan.line, variants_needed(plan.corpus, plan.needed), screen.progress) as opened,
+            prepare_lab(
+                plan.line, variants_needed(plan.corpus, plan.needed), screen.progress
+            ) as opened,
         ):
             pool = Pool(plan.needed, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
             until_kept.enter_context(run.stopped_by_signals(pool))
@@ -92,7 +94,7 @@ class _Run:
         self._error: UserError | None = None
         self._vmcores: Vmcores | None = None
 
-    def lab_of(self, opened: OpenLab) -> CellRunner:
+    def lab_of(self, opened: PreparedLab) -> CellRunner:
         """Return the cell runner. It keeps dumps if the plan asks for them. Raises UserError."""
         if not self._plan.keep_vmcores:
             return opened.lab
@@ -102,7 +104,7 @@ class _Run:
         self._vmcores.check(variants_needed(self._plan.corpus, self._plan.needed))
         return self._vmcores
 
-    def go(self, opened: OpenLab, pool: Pool, screen: Screen) -> None:
+    def go(self, opened: PreparedLab, pool: Pool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run is stopped."""
         self._directory = RunDirectory.create(self._plan.root, new_run_name())
         self._directory.announce()

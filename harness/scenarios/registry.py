@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 from harness.attacker.agent.channel import ATTEMPT_SECONDS
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict, worst
-from harness.scenarios.rivals import RIVALS, measured_on
+from harness.scenarios.rivals import RIVALS, rival_expectations
 from harness.witness.evidence import WRONG_REPLY
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str]]:
     """Return on which rivals an attack wins otherwise than on `baseline`, and which stop it."""
     holes, denied_by = {}, {}
     for rival in RIVALS:
-        if measured := measured_on(rival).get(name):
+        if measured := rival_expectations(rival).get(name):
             if measured.verdict is Verdict.HELD:
                 denied_by[rival] = measured.reason
             else:

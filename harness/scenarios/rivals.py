@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measured expectations of the rivals: the attacks that their policies stop or limit (L5).
+"""RivalExpectation expectations of the rivals: the attacks that their policies stop or limit (L5).
 
 A rival's policy makes no claims. Each attack is expected to win as on `baseline`, unless the file
 <rival>.toml in this folder has another verdict for the attack, and the reason.
@@ -25,7 +25,7 @@ _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Measured:
+class RivalExpectation:
     """The verdict of an attack on a rival, and the reason. `partly` is as in `Hole`."""
 
     verdict: Verdict
@@ -33,7 +33,7 @@ class Measured:
     partly: bool = False
 
 
-def measured_on(rival: str) -> Mapping[str, Measured]:
+def rival_expectations(rival: str) -> Mapping[str, RivalExpectation]:
     """Return the measured expectation of each attack that does not win as on `baseline`.
 
     Raises ValueError for an attack that is named twice.
@@ -42,10 +42,12 @@ def measured_on(rival: str) -> Mapping[str, Measured]:
 
 
 @cache
-def _read(path: Path) -> Mapping[str, Measured]:
-    found: dict[str, Measured] = {}
+def _read(path: Path) -> Mapping[str, RivalExpectation]:
+    found: dict[str, RivalExpectation] = {}
     for group in tomllib.loads(path.read_text())["measured"]:
-        one = Measured(Verdict(group["verdict"]), group["reason"], group.get("partly", False))
+        one = RivalExpectation(
+            Verdict(group["verdict"]), group["reason"], group.get("partly", False)
+        )
         for name in group["attacks"]:
             if name in found:
                 raise ValueError(f"{path.name} names {name} twice")

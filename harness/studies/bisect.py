@@ -142,7 +142,7 @@ class TriedStep:
 
 
 @dataclass(frozen=True)
-class Change:
+class VerdictChange:
     """The last tried step before a change of a verdict, and the first one after the change.
 
     The steps between them were `skipped`. The commit of each may have made the change.
@@ -187,7 +187,7 @@ def _by_subject(steps: Steps, text: str) -> int:
 
 def bisect(
     good: int, bad: int, tried: Callable[[int], TriedStep], *, say: Callable[[TriedStep], None]
-) -> Change:
+) -> VerdictChange:
     """Find the change between two steps, in either order. `say` is called with each tried step.
 
     With several cells, the result is the first step at which any cell differs from the earlier end,
@@ -216,7 +216,7 @@ def bisect(
         else:
             before = step
     between = (skipped[one] for one in sorted(skipped) if before.number < one < after.number)
-    return Change(before, after, tuple(between))
+    return VerdictChange(before, after, tuple(between))
 
 
 def _end(step: TriedStep) -> TriedStep:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.report.comparison_report import told
 
 if TYPE_CHECKING:
-    from harness.studies.bisect import Change, Steps, TriedStep
+    from harness.studies.bisect import Steps, TriedStep, VerdictChange
 
 
 def story(step: TriedStep, steps: Steps) -> str:
@@ -22,18 +22,18 @@ def story(step: TriedStep, steps: Steps) -> str:
     return "\n".join(lines)
 
 
-def conclusion(finding: Change, steps: Steps) -> str:
+def found_commit(change: VerdictChange, steps: Steps) -> str:
     """Return the commit that was found, its message, and the results that it changes.
 
     If steps were skipped, return all commits that may have made the change, as `git bisect` does.
     """
-    before, after = finding.before, finding.after
+    before, after = change.before, change.after
     changes = [
         f"{cell.id}: {told(before.found[cell])} -> {told(after.found[cell])}"
         for cell in after.changed(before)
     ]
     numbers = range(before.number + 1, after.number + 1)
-    if finding.skipped:
+    if change.skipped:
         suspects = [f"  {number} “{steps.subject(number)}”" for number in numbers]
         heading = "One of these commits makes the change; the steps between have no results:"
         return "\n".join([heading, *suspects, *changes])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Counts:
+class RepeatedVerdicts:
     """The verdicts of a cell, the number of each, and the first detail of each.
 
     `half` counts the runs that lost by a partial attack.
@@ -59,9 +59,9 @@ def repeat(
     times: int,
     jobs: int,
     progress: Callable[[str], None],
-) -> list[Counts]:
+) -> list[RepeatedVerdicts]:
     """Run all cells `times` times in turn, `jobs` at once. Raises UserError."""
-    counts = {cell: Counts(cell) for cell in cells}
+    counts = {cell: RepeatedVerdicts(cell) for cell in cells}
     again = [cell for _ in range(times) for cell in cells]
     pool = Pool(again, corpus=corpus, lab=lab, jobs=jobs, rounds=1)
     done = 0

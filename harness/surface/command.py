@@ -16,7 +16,7 @@ from harness.surface.facts import Facts, facts_of_line, facts_of_tree, nodes_of
 from harness.surface.nodes import VARIANT
 from harness.surface.probe import probe, writable
 from harness.surface.report import count, is_closed, judge_moved, probe_report, report
-from harness.surface.review import State
+from harness.surface.review import EntryState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def diff_surface(
     counted = count(facts, scenarios_by_row())
     say(diff_report(before, facts, counted))
     new = {(one.route, one.name) for one in added(before, facts)}
-    opened = {(one.route.name, e.name) for one in counted for e in one.of(State.OPEN)}
+    opened = {(one.route.name, e.name) for one in counted for e in one.of(EntryState.OPEN)}
     return 1 if new & opened else 0
 
 
@@ -75,7 +75,7 @@ def probe_surface(
     probed = probe(lab, nodes, jobs=jobs, progress=progress)
     judged = judge_moved(probed, scenarios_by_row())
     say(probe_report(line, probed, judged))
-    return 1 if any(entry.state is State.OPEN for entry in judged) else 0
+    return 1 if any(entry.state is EntryState.OPEN for entry in judged) else 0
 
 
 def scenarios_by_row() -> dict[str, list[str]]:

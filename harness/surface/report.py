@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.surface.review import Judged, State, judge, load_review
+from harness.surface.review import EntryState, Judged, judge, load_review
 from harness.surface.routes import NODES, ROUTES, Route
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Counted:
     entries: tuple[Judged, ...]
     stale: tuple[str, ...]
 
-    def of(self, state: State) -> list[Judged]:
+    def of(self, state: EntryState) -> list[Judged]:
         """Return the entries that have this state."""
         return [entry for entry in self.entries if entry.state is state]
 
@@ -48,14 +48,14 @@ def count(facts: Facts, scenarios: Mapping[str, Collection[str]]) -> list[Counte
 
 def is_closed(counted: Collection[Counted]) -> bool:
     """Whether nothing is open and no reviewed name is gone."""
-    return not any(one.of(State.OPEN) or one.stale for one in counted)
+    return not any(one.of(EntryState.OPEN) or one.stale for one in counted)
 
 
 def report(facts: Facts, counted: Collection[Counted], *, everything: bool) -> str:
     """Return the table, then the open entries, or all entries if `everything`."""
     lines = [f"attack surface of {facts.name}", *_table(counted)]
     for one in counted:
-        unexplained = [entry for entry in one.of(State.OPEN) if not entry.row]
+        unexplained = [entry for entry in one.of(EntryState.OPEN) if not entry.row]
         lines += _entries(one.route, one.entries if everything else unexplained)
     lines += _without_scenario(counted)
     known = facts.name == REVIEWED_LINE
@@ -72,7 +72,7 @@ def report(facts: Facts, counted: Collection[Counted], *, everything: bool) -> s
 
 def _table(counted: Collection[Counted]) -> Iterator[str]:
     yield f"{'route':<9}{'entries':>8}{'covered':>9}{'noise':>7}{'open':>6}  content"
-    total: Counter[State] = Counter()
+    total: Counter[EntryState] = Counter()
     for one in counted:
         here = Counter(entry.state for entry in one.entries)
         total += here
@@ -80,8 +80,8 @@ def _table(counted: Collection[Counted]) -> Iterator[str]:
     yield _row("all", total)
 
 
-def _row(name: str, counts: Counter[State]) -> str:
-    covered, noise, opened = (counts[state] for state in State)
+def _row(name: str, counts: Counter[EntryState]) -> str:
+    covered, noise, opened = (counts[state] for state in EntryState)
     return f"{name:<9}{counts.total():>8}{covered:>9}{noise:>7}{opened:>6}"
 
 
@@ -97,7 +97,7 @@ def _entries(route: Route, entries: Collection[Judged]) -> Iterator[str]:
 
 def _without_scenario(counted: Collection[Counted]) -> Iterator[str]:
     """Yield a line for each row of the attack surface that has entries and no scenario."""
-    waiting = Counter(e.row for one in counted for e in one.of(State.OPEN) if e.row)
+    waiting = Counter(e.row for one in counted for e in one.of(EntryState.OPEN) if e.row)
     for row, entries in sorted(waiting.items()):
         yield f"no scenario is on the row {row}, so {entries} entries are open"
 
@@ -120,7 +120,7 @@ def judge_moved(probed: Probed, scenarios: Mapping[str, Collection[str]]) -> lis
     entries = judge(found, load_review(NODES), scenarios=scenarios, functions=())
     return [
         entry
-        if entry.state is State.COVERED or entry.is_new or entry.row
+        if entry.state is EntryState.COVERED or entry.is_new or entry.row
         else replace(entry, why="it was reviewed as noise, and it moves something")
         for entry in entries
     ]

@@ -52,7 +52,7 @@ class Opinion:
     end: str = ""
 
 
-class State(StrEnum):
+class EntryState(StrEnum):
     """The state of an entry after the count."""
 
     COVERED = "covered"
@@ -66,7 +66,7 @@ class Judged:
 
     name: str
     where: str
-    state: State
+    state: EntryState
     why: str
     row: str = ""
     is_new: bool = False
@@ -153,14 +153,14 @@ def judge(
 
 def _judgement(
     opinion: Opinion | None, scenarios: Mapping[str, Collection[str]], functions: Collection[str]
-) -> tuple[State, str]:
+) -> tuple[EntryState, str]:
     if opinion is None:
-        return State.OPEN, "not reviewed"
+        return EntryState.OPEN, "not reviewed"
     if opinion.noise is None:
         names = sorted(scenarios.get(opinion.row, ()))
         if not names:
-            return State.OPEN, f"no scenario is on the row {opinion.row}"
-        return State.COVERED, f"{opinion.row}: {', '.join(names)}"
+            return EntryState.OPEN, f"no scenario is on the row {opinion.row}"
+        return EntryState.COVERED, f"{opinion.row}: {', '.join(names)}"
     if opinion.end not in functions:
-        return State.OPEN, f"the review says it ends at {opinion.end}, which this kernel lacks"
-    return State.NOISE, f"{opinion.noise}, ends at {opinion.end}"
+        return EntryState.OPEN, f"the review says it ends at {opinion.end}, which this kernel lacks"
+    return EntryState.NOISE, f"{opinion.noise}, ends at {opinion.end}"

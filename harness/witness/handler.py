@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from elftools.elf.elffile import ELFFile
 
 from harness.host.errors import VmLost
-from harness.witness.tally import Command
+from harness.witness.tally import WitnessCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,7 +274,7 @@ class Handler:
             meanwhile()
             return False
 
-        self.restarts += self._witness.obey(Command.RESTART).exits > before.exits
+        self.restarts += self._witness.obey(WitnessCommand.RESTART).exits > before.exits
         self._witness.wait(is_done, seconds=10, what="start")
 
     def flip_byte(self) -> None:
@@ -290,9 +290,9 @@ class Handler:
 
         The tally records whether the escape succeeded (`Tally.escape`).
         """
-        self._witness.obey(Command.OPEN_BACKDOOR)
+        self._witness.obey(WitnessCommand.OPEN_BACKDOOR)
         self.wait_for_request()
-        self._witness.obey(Command.TRY_ESCAPE, argument=way)
+        self._witness.obey(WitnessCommand.TRY_ESCAPE, argument=way)
 
     def _physical(self, tally: Tally, name: str) -> int:
         # A thread's chain is in a module at an unknown address, which the tally has.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import Silent, VmLost
 from harness.witness import layout, tally
 from harness.witness.heartbeat import HeartbeatTracker
-from harness.witness.tally import Command, Tally, WitnessState
+from harness.witness.tally import Tally, WitnessCommand, WitnessState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +107,9 @@ class Witness:
             last = self.read()
         return last
 
-    def command(self, command: Command, *, argument: int = 0, functions: Sequence[int] = ()) -> int:
+    def command(
+        self, command: WitnessCommand, *, argument: int = 0, functions: Sequence[int] = ()
+    ) -> int:
         """Write a command into guest memory; return its sequence number.
 
         The witness looks there between two requests. `Tally.command` has the number once the
@@ -125,7 +127,7 @@ class Witness:
 
     def obey(
         self,
-        command: Command,
+        command: WitnessCommand,
         *,
         argument: int = 0,
         functions: Sequence[int] = (),
@@ -139,7 +141,7 @@ class Witness:
 
     def park(self, *, seconds: float = 10) -> Tally:
         """Stop the witness's requests until the machine gets a new generation id (rule 4)."""
-        self.command(Command.PARK)
+        self.command(WitnessCommand.PARK)
         return self.wait(
             lambda t: t.state is WitnessState.PARKED, seconds=seconds, what="parked witness"
         )
@@ -150,7 +152,7 @@ class Witness:
         Its three phases have `TRANSACTIONS` requests each: the handler as it is, a restarted
         handler, and a handler of a reloaded loader.
         """
-        self.command(Command.AFTERMATH, argument=TRANSACTIONS)
+        self.command(WitnessCommand.AFTERMATH, argument=TRANSACTIONS)
         return self.wait(
             lambda t: t.state is WitnessState.DONE, seconds=seconds, what="end of the aftermath"
         )

@@ -80,7 +80,7 @@ class Violation(IntFlag):
         return str(self.name).lower().replace("_", " ")
 
 
-class Command(IntEnum):
+class WitnessCommand(IntEnum):
     """The host's commands to the witness."""
 
     PARK = 1

@@ -30,10 +30,10 @@ from harness.cli.main import main
 from harness.run import provenance
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
-from scripted_lab import ScriptedLab, opener, outcome
+from scripted_lab import ScriptedLab, prepare_lab, outcome
 lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines},
                   isolated_us={isolated_us})
-provenance.open_lab = opener(lab, says=("kernel: 1/2 objects",), takes={opening})
+provenance.prepare_lab = prepare_lab(lab, says=("kernel: 1/2 objects",), takes={opening})
 sys.exit(main(sys.argv[1:]))
 """
 

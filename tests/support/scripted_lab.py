@@ -24,7 +24,7 @@ from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
 from harness.results.run_header import Provenance
-from harness.run.provenance import OpenLab, Progress
+from harness.run.provenance import PreparedLab, Progress
 from harness.scenarios import corpus
 from harness.witness.evidence import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation
@@ -44,7 +44,7 @@ AXES = {
 
 WRONGS = (WRONG_REPLY, CALL_RETURNED, *(flag.word for flag in Violation))
 
-Opener = Callable[..., AbstractContextManager[OpenLab]]
+Opener = Callable[..., AbstractContextManager[PreparedLab]]
 Script = Mapping[tuple[str, str], Outcome | Exception]
 
 
@@ -168,18 +168,18 @@ def run_machine(work: Path) -> None:
         process.wait()
 
 
-def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) -> Opener:
-    """What `harness.run.provenance.open_lab` is to the real lab."""
+def prepare_lab(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) -> Opener:
+    """What `harness.run.provenance.prepare_lab` is to the real lab."""
 
     @contextmanager
-    def open_lab(
+    def prepare_lab(
         line: str,
         variants: Iterable[str],
         progress: Progress,
         corpus: Corpus,
         choice: KernelChoice | None = None,
         engine: str = MICROVM.name,
-    ) -> Iterator[OpenLab]:
+    ) -> Iterator[PreparedLab]:
         for text in says:
             progress(text)
         time.sleep(takes)
@@ -192,6 +192,6 @@ def opener(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 0.0) 
             choice=choice.words() if choice else None,
             opened_for=tuple(variants),
         )
-        yield OpenLab(lab, facts)
+        yield PreparedLab(lab, facts)
 
-    return open_lab
+    return prepare_lab

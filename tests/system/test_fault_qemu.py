@@ -18,7 +18,7 @@ from harness.vm.machine import Machine
 from harness.vm.qemu import QEMU, qemu_identity
 from harness.vm.states import state_key
 from harness.witness.reader import Witness
-from harness.witness.tally import Command
+from harness.witness.tally import WitnessCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,9 +97,9 @@ class Killer:
         self._before(patch, Machine, "_load", "restore", lambda machine: machine)
         command = Witness.command
 
-        def kill_after(witness: Witness, given: Command, **options: Any) -> int:
+        def kill_after(witness: Witness, given: WitnessCommand, **options: Any) -> int:
             sequence = command(witness, given, **options)
-            if given is Command.AFTERMATH:
+            if given is WitnessCommand.AFTERMATH:
                 self.at("aftermath", witness._machine)
             return sequence
 

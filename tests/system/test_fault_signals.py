@@ -40,13 +40,13 @@ from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest, Workspace
 
 @contextmanager
-def open_lab(*arguments, corpus, engine):
+def prepare_lab(*arguments, corpus, engine):
     sources, patches, cache = map(Path, {paths!r})
     workspace = Workspace(cache, patches, sources, free_space=0)
     kernel_image(BuildRequest("6.12"), progress=arguments[-1], workspace=workspace)
     yield
 
-provenance.open_lab = open_lab
+provenance.prepare_lab = prepare_lab
 sys.exit(main(["build"]))
 """
 

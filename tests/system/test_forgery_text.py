@@ -19,7 +19,7 @@ from forger import made_up
 from harness.judge.controls import closure
 from harness.model.cell import Cell
 from harness.report.terminal import console
-from harness.run.provenance import OpenLab
+from harness.run.provenance import PreparedLab
 from harness.run.run import Plan, run_plan
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ def report(cells: Cells, attack: Callable[[Attacker, Handler], None], root: Path
     plan = Plan(lab.line, corpus, [chosen], closure(corpus, [chosen]), jobs=1, root=root)
 
     @contextmanager
-    def opener(*_asked: object) -> Iterator[OpenLab]:
-        yield OpenLab(lab)
+    def prepare_lab(*_asked: object) -> Iterator[PreparedLab]:
+        yield PreparedLab(lab)
 
     out = io.StringIO()
-    status = run_plan(plan, opener=opener, out=console(out))
+    status = run_plan(plan, prepare_lab=prepare_lab, out=console(out))
     return Reported(status, out.getvalue(), (root / "latest").resolve())
 
 

@@ -11,9 +11,9 @@ import pytest
 from harness.host.errors import UserError
 from harness.kselftest import guest
 from harness.kselftest.command import compare_variants
-from harness.kselftest.compare import AFTER, BEFORE, compare
+from harness.kselftest.compare import AFTER, BEFORE, compare_programs
 from harness.kselftest.guest import MACHINE
-from harness.kselftest.ktap import EXIT, Outcome
+from harness.kselftest.ktap import EXIT, KtapOutcome
 from harness.kselftest.programs import Selftest, Selftests
 from harness.report.kselftest import has_regression
 
@@ -46,7 +46,7 @@ def test_the_kernels_own_tests_pass_on_both(tmp_path: Path) -> None:
         assert [len(rounds) for rounds in (one.before, one.after)] == [1, 1]
         for results in (*one.before, *one.after):
             assert len(results) > 2
-            assert {result.outcome for result in results.values()} == {Outcome.PASS}
+            assert {result.outcome for result in results.values()} == {KtapOutcome.PASS}
     assert [program.obstacle for program in found.unable] == [
         "needs /bin/bash, which a guest does not have"
     ]
@@ -80,12 +80,12 @@ def test_what_isolation_broke_would_be_seen(lab: Lab, tmp_path: Path) -> None:
     def run(program: Selftest, variant: str, _: int) -> Results:
         return guest.run(lab, variant, program, tests).results
 
-    compared = compare([OWN], run, rounds=3, jobs=1, progress=lambda _: None)
+    compared = compare_programs([OWN], run, rounds=3, jobs=1, progress=lambda _: None)
     [one] = compared
     assert has_regression(compared)
     assert [len(one.before), len(one.after)] == [3, 3]
-    assert {results["as ever"].outcome for results in one.before} == {Outcome.PASS}
-    assert {results["as ever"].outcome for results in one.after} == {Outcome.FAIL}
+    assert {results["as ever"].outcome for results in one.before} == {KtapOutcome.PASS}
+    assert {results["as ever"].outcome for results in one.after} == {KtapOutcome.FAIL}
 
 
 def test_a_test_finds_tools_swap_and_its_own_folder(lab: Lab, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_test_finds_tools_swap_and_its_own_folder(lab: Lab, tmp_path: Path) ->
     )
     results = guest.run(lab, BEFORE, OWN, tests).results
     assert {name: result.outcome for name, result in results.items()} == dict.fromkeys(
-        ("all", EXIT, MACHINE), Outcome.PASS
+        ("all", EXIT, MACHINE), KtapOutcome.PASS
     )
 
 
@@ -114,5 +114,5 @@ def test_no_failure_passes(
 ) -> None:
     monkeypatch.setattr(guest, "PROGRAM_SECONDS", 10.0)
     ran = guest.run(lab, BEFORE, OWN, script(tmp_path, body))
-    assert ran.results[name].outcome is Outcome.FAIL
+    assert ran.results[name].outcome is KtapOutcome.FAIL
     assert reason in ran.results[name].reason

@@ -19,7 +19,7 @@ from harness.vm.demotion import QEMU_USER, unprivileged
 from harness.vm.states import saved_state
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
-from harness.witness.tally import Command
+from harness.witness.tally import WitnessCommand
 
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
@@ -122,7 +122,7 @@ def test_only_the_host_stops_the_machine(cells: Cells) -> None:
         answered(witness, more=1)
         image = cells.lab.image
         function = image.symbol("security_task_kill") - image.symbol(TALLY)
-        before = witness.obey(Command.WATCH, functions=[function])
+        before = witness.obey(WitnessCommand.WATCH, functions=[function])
         with Channel(machine.agent_socket()) as channel:
             attacker = Attacker(channel, cells.lab.guest)
             machine._monitor._client.events.clear()

@@ -13,7 +13,7 @@ from harness.surface.diff import added_by_series, justify
 from harness.surface.facts import facts_of_line
 from harness.surface.probe import probe
 from harness.surface.report import count, is_closed, report
-from harness.surface.review import State
+from harness.surface.review import EntryState
 from harness.surface.routes import ROUTES
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_the_probe_finds_what_moves_the_handler_and_nothing_else(lab: Lab) -> No
 
 def test_an_attack_that_is_taken_away_leaves_its_entries_open(facts: Facts) -> None:
     without = {row: names for row, names in scenarios_by_row().items() if row != "proc-mem-write"}
-    opened = [entry.name for one in count(facts, without) for entry in one.of(State.OPEN)]
+    opened = [entry.name for one in count(facts, without) for entry in one.of(EntryState.OPEN)]
     assert {"mem_write", "/proc/<pid>/mem"} <= set(opened)
 
 

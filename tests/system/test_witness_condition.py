@@ -24,7 +24,7 @@ from harness.scenarios import Effect
 from harness.scenarios.registry import PTRACE_CHECK
 from harness.scenarios.startup import ELF_ENTRY
 from harness.witness.handler import WayOut
-from harness.witness.tally import Command, Violation
+from harness.witness.tally import Violation, WitnessCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,7 +290,7 @@ def test_a_function_that_is_not_called_on_the_handler_counts_elsewhere(
     right = witness.read().count.right
     pid = witness.wait(lambda t: t.count.right > right, seconds=10, what="request").pid
     function = lab.image.symbol(KILL) - lab.image.symbol(TALLY)
-    witness.obey(Command.WATCH, functions=[function])
+    witness.obey(WitnessCommand.WATCH, functions=[function])
     other = attacker.fork()
     for _ in range(3):
         attacker.kill(other, 0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness.attacker.agent.errors import NoTarget, ProgramFailed
 from harness.attacker.agent.program import ProgramExit
-from harness.brought.attack_program import Program, _claim, attack_program
+from harness.brought.attack_program import AttackProgram, _claim, attack_program
 from harness.host.errors import UserError
 from harness.host.paths import CHECKOUT
 from harness.model.variants import VARIANTS
@@ -72,7 +72,7 @@ def test_what_else_an_attack_declares_is_declared(program: Path) -> None:
 
 
 def test_a_c_file_is_compiled_to_a_static_program(tmp_path: Path) -> None:
-    content = Program.load(OVERWRITE).content
+    content = AttackProgram.load(OVERWRITE).content
     (tmp_path / "made").write_bytes(content)
     with (tmp_path / "made").open("rb") as file:
         assert "PT_INTERP" not in {s["p_type"] for s in ELFFile(file).iter_segments()}
@@ -81,7 +81,9 @@ def test_a_c_file_is_compiled_to_a_static_program(tmp_path: Path) -> None:
 def test_a_c_file_may_do_without_the_c_library(tmp_path: Path) -> None:
     bare = tmp_path / "bare.c"
     bare.write_text('# include "bare.h"\nint main(int c, char **v, char **e) { return 1; }\n')
-    assert len(Program.load(bare).content) < 20_000 < len(Program.load(OVERWRITE).content)
+    assert (
+        len(AttackProgram.load(bare).content) < 20_000 < len(AttackProgram.load(OVERWRITE).content)
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_a_damaged_program_is_a_users_error_or_none(
     path.write_bytes(content[:size])
     path.chmod(0o755)
     try:
-        Program.load(path)
+        AttackProgram.load(path)
     except UserError as error:
         assert error.hint
 

@@ -24,7 +24,7 @@ from harness.model.verdict import Verdict
 from harness.scenarios import REFERENCES, SCENARIOS
 from harness.scenarios import rivals as module
 from harness.scenarios.corpus import SHIPPED
-from harness.scenarios.rivals import RIVALS, measured_on
+from harness.scenarios.rivals import RIVALS, rival_expectations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ CIL = selinux_sources("microvm")
 
 @pytest.mark.parametrize("rival", RIVALS)
 def test_what_was_measured_is_of_the_corpus_and_has_its_reason(rival: str) -> None:
-    measured = measured_on(rival)
+    measured = rival_expectations(rival)
     assert measured.keys() <= SCENARIOS.keys() - set(REFERENCES)
     assert all(one.reason.strip() for one in measured.values())
     assert {one.verdict for one in measured.values()} >= {Verdict.HELD}
@@ -50,7 +50,10 @@ def test_what_was_not_measured_otherwise_wins_as_on_baseline(rival: str) -> None
     policy, baseline = VARIANTS[rival], VARIANTS["baseline"]
     assert policy.cmdline.startswith(baseline.cmdline)
     for name, one in SCENARIOS.items():
-        if name not in measured_on(rival) and not {"baseline", rival} & one.not_applicable.keys():
+        if (
+            name not in rival_expectations(rival)
+            and not {"baseline", rival} & one.not_applicable.keys()
+        ):
             assert one.expected(policy) is one.expected(baseline)
             assert one.gains(policy) == one.gains(baseline)
 
@@ -60,7 +63,7 @@ def test_an_attack_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "twice.toml").write_text(2 * group)
     monkeypatch.setattr(module, "_FOLDER", tmp_path)
     with pytest.raises(ValueError, match=r"twice\.toml names kcore twice"):
-        measured_on("twice")
+        rival_expectations("twice")
 
 
 def test_an_attack_of_the_users_own_meets_a_rival_only_if_that_is_named() -> None:

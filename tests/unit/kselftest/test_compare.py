@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.host.errors import UserError
-from harness.kselftest.command import Comparison, passes
-from harness.kselftest.compare import AFTER, BEFORE, State, compare, judge
+from harness.kselftest.command import SelftestReport, passes
+from harness.kselftest.compare import AFTER, BEFORE, Difference, compare_programs, difference_of
 from harness.kselftest.guest import MACHINE
-from harness.kselftest.ktap import EXIT, Outcome, TestResult
+from harness.kselftest.ktap import EXIT, KtapOutcome, TestResult
 from harness.kselftest.programs import Selftest
 from harness.report.kselftest import has_regression, print_comparison, summary
 from harness.report.terminal import console
@@ -21,45 +21,45 @@ from harness.report.terminal import console
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.kselftest.compare import Compared, Results
+    from harness.kselftest.compare import ProgramComparison, Results
 
-P, S, F, M = Outcome.PASS, Outcome.SKIP, Outcome.FAIL, Outcome.MISSING
+P, S, F, M = KtapOutcome.PASS, KtapOutcome.SKIP, KtapOutcome.FAIL, KtapOutcome.MISSING
 PROGRAM = Selftest("pidfd/pidfd_test")
 
 
 @pytest.mark.parametrize(
     ("before", "after", "state"),
     [
-        ([P], [P], State.SAME),
-        ([F], [F], State.SAME),
-        ([S], [S], State.SAME),
-        ([P], [F], State.REGRESSION),
-        ([P], [S], State.REGRESSION),
-        ([S], [F], State.REGRESSION),
-        ([P], [M], State.REGRESSION),
-        ([F], [M], State.REGRESSION),
-        ([M], [P], State.REGRESSION),  # a test that only one side knows proves nothing
-        ([F], [P], State.BETTER),
-        ([M] * 3, [F, M, F], State.REGRESSION),
-        ([M] * 3, [F, M, M], State.FLAKY),  # the name of a failure that came once
-        ([P] * 3, [F] * 3, State.REGRESSION),
-        ([P] * 3, [F, F, P], State.REGRESSION),
-        ([P] * 3, [F, P, P], State.FLAKY),
-        ([P, P, F], [F] * 3, State.FLAKY),
-        ([P, F, P], [P] * 3, State.FLAKY),
-        ([M, P, P], [P] * 3, State.FLAKY),
-        ([F] * 3, [P] * 3, State.BETTER),
+        ([P], [P], Difference.SAME),
+        ([F], [F], Difference.SAME),
+        ([S], [S], Difference.SAME),
+        ([P], [F], Difference.REGRESSION),
+        ([P], [S], Difference.REGRESSION),
+        ([S], [F], Difference.REGRESSION),
+        ([P], [M], Difference.REGRESSION),
+        ([F], [M], Difference.REGRESSION),
+        ([M], [P], Difference.REGRESSION),  # a test that only one side knows proves nothing
+        ([F], [P], Difference.BETTER),
+        ([M] * 3, [F, M, F], Difference.REGRESSION),
+        ([M] * 3, [F, M, M], Difference.FLAKY),  # the name of a failure that came once
+        ([P] * 3, [F] * 3, Difference.REGRESSION),
+        ([P] * 3, [F, F, P], Difference.REGRESSION),
+        ([P] * 3, [F, P, P], Difference.FLAKY),
+        ([P, P, F], [F] * 3, Difference.FLAKY),
+        ([P, F, P], [P] * 3, Difference.FLAKY),
+        ([M, P, P], [P] * 3, Difference.FLAKY),
+        ([F] * 3, [P] * 3, Difference.BETTER),
     ],
 )
 def test_what_the_outcomes_come_to(
-    before: list[Outcome], after: list[Outcome], state: State
+    before: list[KtapOutcome], after: list[KtapOutcome], state: Difference
 ) -> None:
-    assert judge(before, after) is state
+    assert difference_of(before, after) is state
 
 
 def scripted(
-    results: Callable[[str, int], dict[str, Outcome]], *, rounds: int = 3
-) -> tuple[Compared, list[tuple[str, int]]]:
+    results: Callable[[str, int], dict[str, KtapOutcome]], *, rounds: int = 3
+) -> tuple[ProgramComparison, list[tuple[str, int]]]:
     """Compare a program that gives these results by variant and round; and the runs made."""
     runs: list[tuple[str, int]] = []
 
@@ -69,7 +69,7 @@ def scripted(
         return {name: TestResult(o, "why") for name, o in results(variant, number).items()}
 
     said: list[str] = []
-    [one] = compare([PROGRAM], run, rounds=rounds, jobs=1, progress=said.append)
+    [one] = compare_programs([PROGRAM], run, rounds=rounds, jobs=1, progress=said.append)
     assert len(said) == len(runs)
     return one, runs
 
@@ -83,21 +83,21 @@ def test_what_is_alike_is_run_once() -> None:
 def test_what_is_unlike_is_run_in_all_rounds() -> None:
     one, runs = scripted(lambda variant, number: {"a": F if (variant, number) == (AFTER, 1) else P})
     assert runs == [(variant, number) for number in (1, 2, 3) for variant in (BEFORE, AFTER)]
-    assert one.state("a") is State.FLAKY
+    assert one.difference("a") is Difference.FLAKY
     assert not has_regression([one])
 
 
 def test_what_stays_worse_is_a_regression() -> None:
     one, _ = scripted(lambda variant, _: {"a": F if variant == AFTER else P, "b": P})
-    assert list(one.with_state(State.REGRESSION)) == ["a"]
+    assert list(one.with_difference(Difference.REGRESSION)) == ["a"]
     assert has_regression([one])
 
 
 @pytest.mark.parametrize("silent", [BEFORE, AFTER])
 def test_a_test_that_is_missing_on_one_side_is_a_regression(silent: str) -> None:
     one, _ = scripted(lambda variant, _: {"b": P} if variant == silent else {"a": P, "b": P})
-    assert one.state("a") is State.REGRESSION
-    assert one.state("b") is State.SAME
+    assert one.difference("a") is Difference.REGRESSION
+    assert one.difference("b") is Difference.SAME
 
 
 def test_an_error_ends_the_comparison() -> None:
@@ -105,20 +105,20 @@ def test_an_error_ends_the_comparison() -> None:
         raise UserError("no room", hint="make some")
 
     with pytest.raises(UserError, match="no room"):
-        compare([PROGRAM] * 3, run, rounds=1, jobs=2, progress=lambda _: None)
+        compare_programs([PROGRAM] * 3, run, rounds=1, jobs=2, progress=lambda _: None)
 
 
-def printed(one: Compared) -> str:
+def printed(one: ProgramComparison) -> str:
     out = io.StringIO()
     unable = Selftest("cgroup/test_stress.sh", "needs /bin/bash")
     lacking = {"pidfd": ["USER_NS"], "cgroup": []}
     modules = {BEFORE: "capability,umd", AFTER: "capability,umd"}
-    print_comparison(console(out), Comparison([one], [unable], modules, lacking, Path("kept")))
+    print_comparison(console(out), SelftestReport([one], [unable], modules, lacking, Path("kept")))
     return out.getvalue()
 
 
 def test_the_report_hides_nothing() -> None:
-    def results(variant: str, number: int) -> dict[str, Outcome]:
+    def results(variant: str, number: int) -> dict[str, KtapOutcome]:
         isolated = variant == AFTER
         return {
             "worse": F if isolated else P,

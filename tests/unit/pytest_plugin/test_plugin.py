@@ -36,10 +36,10 @@ from harness.results.run_header import Provenance
 from harness.run import provenance
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
-from scripted_lab import ScriptedLab, opener, outcome
+from scripted_lab import ScriptedLab, prepare_lab, outcome
 here = Path(__file__).parent
 lab = ScriptedLab({script}, takes={takes}, log=here / "ran")
-working = opener(lab, says=("kernel: 1/2 objects",))
+working = prepare_lab(lab, says=("kernel: 1/2 objects",))
 def broken(line, variants, progress, *, corpus, engine):
     raise UserError("there is no kernel source", hint="install it")
 @contextmanager
@@ -47,8 +47,8 @@ def full(line, variants, progress, *, corpus, engine):
     # The kernel refuses as a full disk does; pytest's own output is far shorter than that.
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     with working(line, variants, progress, corpus=corpus, engine=engine) as opened:
-        yield provenance.OpenLab(opened.lab, Provenance(image="x" * 300_000))
-provenance.open_lab = {opener}
+        yield provenance.PreparedLab(opened.lab, Provenance(image="x" * 300_000))
+provenance.prepare_lab = {prepare_lab}
 """
 MINE = """
 from harness.scenarios import Effect, scenario
@@ -75,11 +75,11 @@ class Session:
         script: str = "{}",
         *,
         takes: float = 0.0,
-        opener: str = "working",
+        prepare_lab: str = "working",
         whole: bool = False,
     ) -> None:
         text = CONFTEST.format(
-            here=str(SUPPORT), script=script, takes=takes, opener=opener, whole=whole
+            here=str(SUPPORT), script=script, takes=takes, prepare_lab=prepare_lab, whole=whole
         )
         self.pytester.makeconftest(text)
 
@@ -227,7 +227,7 @@ def test_a_control_that_did_not_win_fails_what_rests_on_it(session: Session) -> 
 def test_a_lab_that_cannot_open_ends_the_session_with_one_line(
     session: Session, workers: str
 ) -> None:
-    session.script(opener="broken")
+    session.script(prepare_lab="broken")
     result = session.run("-k", "scenario", "-n", workers)
     assert result.ret == 2
     (said,) = [line for line in result.outlines if "there is no kernel source" in line]
@@ -239,7 +239,7 @@ def test_a_lab_that_cannot_open_ends_the_session_with_one_line(
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_full_disk_ends_the_session_with_one_line(session: Session, workers: str) -> None:
-    session.script(opener="full")
+    session.script(prepare_lab="full")
     result = session.run("-k", "scenario", "-n", workers)
     assert result.ret == 2
     (said,) = [line for line in result.outlines if "umd-harness: " in line]
@@ -290,7 +290,7 @@ import time
 def slow(line, variants, progress, *, corpus, engine):
     time.sleep(4)
     return working(line, variants, progress, corpus=corpus, engine=engine)
-provenance.open_lab = slow
+provenance.prepare_lab = slow
 """
     )
     session.run("-k", "6.12-baseline-nothing", "--timeout", "2").assert_outcomes(passed=1)
@@ -345,6 +345,8 @@ def test_the_plugin_imports_nothing_of_weight() -> None:
         "harness",
         "harness.host",
         "harness.host.errors",
+        "harness.model",
+        "harness.model.engine_names",
         "harness.pytest_plugin",
         "harness.pytest_plugin.plugin",
     ]

@@ -17,8 +17,8 @@ from small_corpus import SMALL
 from harness.cli.main import main
 from harness.host.errors import DoesNotBuild, UserError
 from harness.model.verdict import Verdict
-from harness.studies.bisect import Change, LineSteps, Trials, TriedStep, bisect, step_of
-from harness.studies.bisect_report import conclusion, story
+from harness.studies.bisect import LineSteps, Trials, TriedStep, VerdictChange, bisect, step_of
+from harness.studies.bisect_report import found_commit, story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,12 +79,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def search(
     steps: ScriptedSteps, good: int, bad: int, cells: Sequence[Cell] = (ISOLATED,)
-) -> tuple[Change, str]:
+) -> tuple[VerdictChange, str]:
     """Search, and return what was found and what was said."""
     said: list[str] = []
     trials = Trials(steps, SMALL, cells, jobs=2, progress=lambda _: None)
     finding = bisect(good, bad, trials, say=lambda step: said.append(story(step, steps)))
-    return finding, "\n".join([*said, conclusion(finding, steps)])
+    return finding, "\n".join([*said, found_commit(finding, steps)])
 
 
 @pytest.mark.parametrize("change", range(2, 11))

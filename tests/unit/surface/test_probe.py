@@ -10,7 +10,7 @@ from tallies import AFTER
 
 from harness.surface.probe import BATCH, Moved, Probed, _batches, _changed, _moved, writable
 from harness.surface.report import judge_moved, probe_report
-from harness.surface.review import State
+from harness.surface.review import EntryState
 from harness.witness.tally import Violation
 
 
@@ -57,7 +57,11 @@ def test_what_moves_is_open_even_if_it_was_reviewed_as_noise() -> None:
     moved = ("/proc/<pid>/mem", "/proc/sys/kernel/hostname", "/proc/<pid>/brand_new")
     probed = Probed(3, 1, tuple(Moved(node, "traced") for node in moved))
     judged = judge_moved(probed, {"proc-mem-write": ["proc_mem_write"]})
-    assert [entry.state for entry in judged] == [State.COVERED, State.OPEN, State.OPEN]
+    assert [entry.state for entry in judged] == [
+        EntryState.COVERED,
+        EntryState.OPEN,
+        EntryState.OPEN,
+    ]
     text = probe_report("6.12", probed, judged)
     assert "3 files took a write, 1 refused, 3 moved something" in text
     assert "it was reviewed as noise, and it moves something" in text

@@ -11,7 +11,7 @@ from harness.cli.main import main
 from harness.host.errors import UserError
 from harness.surface.facts import Facts
 from harness.surface.report import REVIEWED_LINE, count, is_closed, report
-from harness.surface.review import Noise, Opinion, Review, State, judge, load_review
+from harness.surface.review import EntryState, Noise, Opinion, Review, judge, load_review
 from harness.surface.routes import ROUTES
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def review(tmp_path: Path) -> Review:
     return load_review("some", folder=tmp_path)
 
 
-def judged(name: str, review: Review) -> tuple[State, str]:
+def judged(name: str, review: Review) -> tuple[EntryState, str]:
     (entry,) = judge(
         {name: "somewhere"},
         review,
@@ -47,29 +47,29 @@ def judged(name: str, review: Review) -> tuple[State, str]:
 
 
 def test_an_entry_is_covered_by_the_attacks_on_its_row(review: Review) -> None:
-    assert judged("mem_write", review) == (State.COVERED, "proc-mem-write: proc_mem_write")
+    assert judged("mem_write", review) == (EntryState.COVERED, "proc-mem-write: proc_mem_write")
 
 
 def test_a_row_without_an_attack_is_open(review: Review) -> None:
     state, why = judged("kill_write", review)
-    assert state is State.OPEN
+    assert state is EntryState.OPEN
     assert "kill-family" in why
 
 
 def test_noise_says_its_class_and_its_end(review: Review) -> None:
-    assert judged("exit_write", review) == (State.NOISE, "self-only, ends at do_exit")
-    assert judged("net/ipv4/x", review)[0] is State.NOISE
+    assert judged("exit_write", review) == (EntryState.NOISE, "self-only, ends at do_exit")
+    assert judged("net/ipv4/x", review)[0] is EntryState.NOISE
 
 
 def test_noise_whose_end_is_gone_is_open_again(review: Review) -> None:
     (entry,) = judge({"exit_write": ""}, review, scenarios={}, functions={"show"})
-    assert entry.state is State.OPEN
+    assert entry.state is EntryState.OPEN
     assert not entry.is_new
 
 
 def test_what_nobody_reviewed_is_open_and_new(review: Review) -> None:
     (entry,) = judge({"new_write": ""}, review, scenarios={}, functions=())
-    assert (entry.state, entry.is_new) == (State.OPEN, True)
+    assert (entry.state, entry.is_new) == (EntryState.OPEN, True)
 
 
 def test_reviewed_names_that_are_gone_are_told(review: Review) -> None:

@@ -19,12 +19,12 @@ from harness.witness import tally
 from harness.witness.handler import WayOut
 from harness.witness.layout import MAGIC, NAMED, SIZE, VERSION
 from harness.witness.tally import (
-    Command,
     Escape,
     Hook,
     Seen,
     ServiceCounts,
     Violation,
+    WitnessCommand,
     WitnessState,
     parse,
 )
@@ -125,8 +125,8 @@ def test_the_kernels_header_says_the_same() -> None:
             assert f"WITNESS_{state.name} = {state.value}," in text
     for flag in Violation:
         assert f"WITNESS_{flag.name} = 1 << {flag.bit_length() - 1}," in text
-    for command in Command:
-        name = "RUN_AFTERMATH" if command is Command.AFTERMATH else command.name
+    for command in WitnessCommand:
+        name = "RUN_AFTERMATH" if command is WitnessCommand.AFTERMATH else command.name
         assert f"WITNESS_{name} = {command.value}," in text
 
 
