@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cli.options import KernelOptions, MatrixOptions
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
     from harness.run.provenance import LabPreparer
     from harness.scenarios.corpus import Corpus
@@ -131,7 +131,7 @@ def choice_of(options: KernelOptions) -> KernelChoice | None:
                 hint=f"leave it out: {options.line} has the library",
             )
         return None
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
 
     choice = KernelChoice(
         line=options.line,

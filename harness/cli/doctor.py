@@ -170,9 +170,9 @@ def _debian() -> Finding:
 
 def _source(line: str) -> Finding:
     from harness.host.debian_archive import debian_archive
-    from harness.kernel.series.series import source_package
-    from harness.kernel.source.source import SOURCE_DIR
+    from harness.kernel.series.lines import source_package
     from harness.kernel.source.source_package import find_fetched
+    from harness.kernel.source.tarball import SOURCE_DIR
 
     package = source_package(line, patches=KERNEL_PATCHES)
     if package is None:

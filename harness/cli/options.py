@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.brought.options import EFFECTS, Brought
 from harness.cli.declare import choice, group, option, repeated, switch
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.series.series import DEFAULT_LINE, kernel_lines
+from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 
 REPORT_FORMATS = ("text", "markdown", "json")

@@ -41,9 +41,9 @@ def run(options: Options) -> int:
     say(plan_line(chosen.cells, needed, jobs=options.jobs))
 
     from harness.report.terminal import console
-    from harness.run.run import Plan, run_plan
+    from harness.run.run_plan import RunPlan, run_plan
 
-    plan = Plan(
+    plan = RunPlan(
         line=chosen.kernel.line,
         corpus=chosen.corpus,
         chosen=chosen.cells,

@@ -19,8 +19,8 @@ from harness.export.unifdef import OPTION, Unifdef
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.build.plan import series_digest
-from harness.kernel.series.series import load_series
-from harness.kernel.source.source import SOURCE_DIR, checks_tree, find_source
+from harness.kernel.series.series_file import load_series
+from harness.kernel.source.tarball import SOURCE_DIR, checks_tree, find_source
 from harness.kernel.source.tree import touched_files
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.export.repository import Repository, sha256
 from harness.host.errors import UserError
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import partial_tree
+from harness.kernel.source.tarball import partial_tree
 from harness.kernel.source.tree import FRAMEWORK, note_unpacked, prepare, touched_files
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from harness.export.identity import Identity
     from harness.export.unifdef import Unifdef
-    from harness.kernel.series.series import Series
-    from harness.kernel.source.source import Source
+    from harness.kernel.series.commits import Series
+    from harness.kernel.source.tarball import Source
 
 _VERSION = re.compile(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", re.MULTILINE)
 

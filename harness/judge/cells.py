@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.engines import ENGINES, MICROVM
 from harness.host.errors import UserError
-from harness.kernel.series.series import DEFAULT_LINE
+from harness.kernel.series.lines import DEFAULT_LINE
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
 

@@ -21,9 +21,9 @@ from harness.host.errors import UserError
 from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
 from harness.kernel.build.make import RECIPE, VARIABLES, make
 from harness.kernel.build.toolchain import toolchain
-from harness.kernel.series.series import load_series
+from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import find_source
+from harness.kernel.source.tarball import find_source
 from harness.kernel.source.tree import prepare
 
 if TYPE_CHECKING:

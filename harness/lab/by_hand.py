@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from harness.attacker import Attacker, Channel
 from harness.brought.attack_program import PROGRAM_SECONDS, AttackProgram
 from harness.judge.cells import check_variants
-from harness.kernel.series.series import DEFAULT_LINE
+from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.lab import Lab
 from harness.lab.trial import aftermath, first_request
 from harness.model.attempt_end import AttemptEnd, End

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harness.engines.engine import Engine
     from harness.guests.initramfs import GuestImage
     from harness.kernel.build.images import KernelImage
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.vm.machine import Machine
     from harness.vm.spec import MachineSpec
 

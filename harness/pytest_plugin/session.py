@@ -17,7 +17,7 @@ from filelock import Timeout
 from harness.host.errors import UserError, mendable
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure, variants_needed
-from harness.kernel.series.series import DEFAULT_LINE
+from harness.kernel.series.lines import DEFAULT_LINE
 from harness.pytest_plugin.relay import tell
 from harness.report.progress import PlainProgress
 from harness.report.text import explain, rerun_line, summary_line, visible

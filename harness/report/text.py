@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host.paths import CHECKOUT
-from harness.kernel.series.series import DEFAULT_LINE
+from harness.kernel.series.lines import DEFAULT_LINE
 from harness.model.verdict import Verdict
 from harness.results.counts import counts
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.judge.result import Result
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
     from harness.results.result_line import ResultLine
 

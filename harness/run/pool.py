@@ -184,6 +184,14 @@ class Pool:
                 running.discard(event.cell)
             yield event
 
+    def ended(self) -> Iterator[Ended]:
+        """Yield the cells that have ended. Raises the UserError of a cell that failed."""
+        for event in self.events():
+            if isinstance(event, Failed):
+                raise event.error
+            if isinstance(event, Ended):
+                yield event
+
     def _work(self) -> None:
         try:
             while (cell := self._start_next()) is not None:

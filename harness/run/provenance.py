@@ -15,7 +15,7 @@ from harness.host.paths import CHECKOUT
 from harness.results.run_header import FlavourImages, Provenance
 
 if TYPE_CHECKING:
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.run.cell_runner import InspectableRunner
     from harness.scenarios.corpus import Corpus
 

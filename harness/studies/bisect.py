@@ -20,13 +20,13 @@ from harness.judge.conclusion import conclude
 from harness.judge.controls import closure, variants_needed
 from harness.model.verdict import Verdict
 from harness.results.result_line import ResultLine, line_of
-from harness.run.pool import Ended, Failed, Pool
+from harness.run.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.kernel.series.series import Series
+    from harness.kernel.series.commits import Series
     from harness.model.cell import Cell, Outcome
     from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
@@ -73,7 +73,7 @@ class LineSteps:
 
     @cached_property
     def _series(self) -> Series:
-        from harness.kernel.series.series import load_series
+        from harness.kernel.series.series_file import load_series
 
         series = load_series(self.line, patches=KERNEL_PATCHES)
         series.without_witness()  # raises unless the witness is last
@@ -272,12 +272,9 @@ class Trials:
         outcomes: dict[Cell, Outcome] = {}
         pool = Pool(needed, corpus=self.corpus, lab=lab, jobs=self.jobs)
         try:
-            for event in pool.events():
-                if isinstance(event, Failed):
-                    raise event.error
-                if isinstance(event, Ended):
-                    outcomes[event.cell] = event.outcome
-                    self._telling(number)(f"{len(outcomes)} of {len(needed)} cells")
+            for event in pool.ended():
+                outcomes[event.cell] = event.outcome
+                self._telling(number)(f"{len(outcomes)} of {len(needed)} cells")
         except BaseException:
             pool.abandon()
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.model.cell import Cell
 from harness.model.verdict import A_STEP, Effect, Verdict
-from harness.run.pool import Ended, Failed, Pool
+from harness.run.pool import Pool
 from harness.scenarios import REFERENCES
 
 if TYPE_CHECKING:
@@ -86,15 +86,10 @@ def what_each_buys(
     for defence in defences:
         bought = Bought(defence)
         found.append(bought)
-        done = 0
         pool = Pool(every, corpus=corpus, lab=lab_without(defence), jobs=jobs, rounds=1)
-        for event in pool.events():
-            if isinstance(event, Failed):
-                raise event.error
-            if isinstance(event, Ended):
-                done += 1
-                _note(bought, corpus.scenario(event.cell), event.outcome)
-                progress(f"without {defence}: {done} of {len(every)}")
+        for done, event in enumerate(pool.ended(), start=1):
+            _note(bought, corpus.scenario(event.cell), event.outcome)
+            progress(f"without {defence}: {done} of {len(every)}")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.judge.expectations import half_done
 from harness.model.verdict import Verdict
-from harness.run.pool import Ended, Failed, Pool
+from harness.run.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,18 +61,14 @@ def repeat(
     progress: Callable[[str], None],
 ) -> list[RepeatedVerdicts]:
     """Run all cells `times` times in turn, `jobs` at once. Raises UserError."""
-    counts = {cell: RepeatedVerdicts(cell) for cell in cells}
+    repeated = {cell: RepeatedVerdicts(cell) for cell in cells}
     again = [cell for _ in range(times) for cell in cells]
     pool = Pool(again, corpus=corpus, lab=lab, jobs=jobs, rounds=1)
-    done = 0
-    for event in pool.events():
-        if isinstance(event, Failed):
-            raise event.error
-        if isinstance(event, Ended):
-            done += 1
-            verdict = event.outcome.verdict
-            counts[event.cell].verdicts[verdict] += 1
-            counts[event.cell].details.setdefault(verdict, event.outcome.detail)
-            counts[event.cell].half += bool(half_done(corpus.scenario(event.cell), event.outcome))
-            progress(f"{done} of {times * len(cells)}: {event.cell.id} {verdict}")
-    return list(counts.values())
+    for done, event in enumerate(pool.ended(), start=1):
+        cell, outcome = event.cell, event.outcome
+        verdicts = repeated[cell]
+        verdicts.verdicts[outcome.verdict] += 1
+        verdicts.details.setdefault(outcome.verdict, outcome.detail)
+        verdicts.half += bool(half_done(corpus.scenario(cell), outcome))
+        progress(f"{done} of {times * len(cells)}: {cell.id} {outcome.verdict}")
+    return list(repeated.values())

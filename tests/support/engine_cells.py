@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.engines import ENGINES, MICROVM
-from harness.kernel.series.series import DEFAULT_LINE
+from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.lab import Lab
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.host.paths import cache_dir
 from harness.kernel.build.plan import Workspace
-from harness.kernel.source.source import checks_tree, find_source
+from harness.kernel.source.tarball import checks_tree, find_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from miniature_kernel import FILES, LINE, MAKEFILE, Miniature, make_miniature, w
 
 from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest
-from harness.kernel.choice.choice import LIBRARY, KernelChoice
+from harness.kernel.choice.kernel_choice import KernelChoice
+from harness.kernel.choice.parts import LIBRARY
 
 if TYPE_CHECKING:
     from pathlib import Path

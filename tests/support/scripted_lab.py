@@ -30,7 +30,7 @@ from harness.witness.evidence import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.scenarios.corpus import Corpus
 
 AXES = {

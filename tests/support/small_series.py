@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from miniature_kernel import FILES, LINE, PATCH, Miniature, pack, write_files
 
 from harness.host.paths import cache_dir
-from harness.kernel.source.source import checks_tree, find_source
+from harness.kernel.source.tarball import checks_tree, find_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,10 @@ from harness.export.command import Wanted, export
 from harness.export.series_mails import Base
 from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.proofs.checkpatch import complaints_of
-from harness.kernel.series.series import WITNESS, Series, kernel_lines, load_series
-from harness.kernel.source.source import checks_tree, find_source, partial_tree
+from harness.kernel.series.commits import WITNESS, Series
+from harness.kernel.series.lines import kernel_lines
+from harness.kernel.series.series_file import load_series
+from harness.kernel.source.tarball import checks_tree, find_source, partial_tree
 from harness.kernel.source.tree import touched_files, write_overlay
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from harness.judge.controls import closure
 from harness.model.cell import Cell
 from harness.report.terminal import console
 from harness.run.provenance import PreparedLab
-from harness.run.run import Plan, run_plan
+from harness.run.run_plan import RunPlan, run_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def report(cells: Cells, attack: Callable[[Attacker, Handler], None], root: Path
     corpus = cells.lab.corpus.with_scenarios({NAME: scenario})
     lab = replace(cells.lab, corpus=corpus)
     chosen = Cell(lab.line, "baseline", NAME)
-    plan = Plan(lab.line, corpus, [chosen], closure(corpus, [chosen]), jobs=1, root=root)
+    plan = RunPlan(lab.line, corpus, [chosen], closure(corpus, [chosen]), jobs=1, root=root)
 
     @contextmanager
     def prepare_lab(*_asked: object) -> Iterator[PreparedLab]:

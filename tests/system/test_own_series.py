@@ -14,15 +14,16 @@ from harness.export.series_mails import Base, prepared
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.build.config import configure, known_options, parse_config
-from harness.kernel.choice.choice import KernelChoice, parts_of
+from harness.kernel.choice.kernel_choice import KernelChoice
+from harness.kernel.choice.parts import parts_of
 from harness.kernel.proofs.checkpatch import complaints_of
-from harness.kernel.series.series import load_series
+from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import CHECKS, Source, checks_tree, find_source
+from harness.kernel.source.tarball import CHECKS, Source, checks_tree, find_source
 from harness.kernel.source.tree import prepare
 
 if TYPE_CHECKING:
-    from harness.kernel.choice.choice import Parts
+    from harness.kernel.choice.parts import Parts
 
 LINE = "6.12"
 PUBLISHED = Path(__file__).with_name("published_library.mbox")

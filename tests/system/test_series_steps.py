@@ -9,9 +9,10 @@ import pytest
 
 from harness.host.errors import DoesNotBuild
 from harness.host.paths import KERNEL_PATCHES, cache_dir
-from harness.kernel.series.series import kernel_lines, load_series
+from harness.kernel.series.lines import kernel_lines
+from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import find_source
+from harness.kernel.source.tarball import find_source
 from harness.kernel.source.tree import FRAMEWORK, prepare
 from harness.scenarios.corpus import SHIPPED
 from harness.studies.bisect import LineSteps

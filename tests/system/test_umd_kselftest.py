@@ -17,7 +17,7 @@ import pytest
 
 from harness.host.commands import clean_environment
 from harness.host.paths import KERNEL_PATCHES, cache_dir
-from harness.kernel.source.source import find_source, partial_tree
+from harness.kernel.source.tarball import find_source, partial_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

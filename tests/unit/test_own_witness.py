@@ -10,8 +10,11 @@ from miniature_kernel import write_files
 
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.choice.choice import LIBRARY, KernelChoice, parts_of
-from harness.kernel.series.series import WITNESS, kernel_lines, load_series, nearest_line
+from harness.kernel.choice.kernel_choice import KernelChoice
+from harness.kernel.choice.parts import LIBRARY, parts_of
+from harness.kernel.series.commits import WITNESS
+from harness.kernel.series.lines import kernel_lines, nearest_line
+from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.tree import FRAMEWORK, prepare, write_overlay
 

@@ -26,7 +26,7 @@ from harness.kernel.build.plan import (
 )
 from harness.kernel.build.prebuilt import prebuilt_image
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import Source
+from harness.kernel.source.tarball import Source
 from harness.kernel.source.tree import prepare, start_from_own
 
 if TYPE_CHECKING:

@@ -11,15 +11,16 @@ from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.build.make import RECIPE
 from harness.kernel.build.signing import SigningKey, signing_key
 from harness.kernel.build.toolchain import toolchain
-from harness.kernel.choice.choice import parts_of
-from harness.kernel.series.series import Series, load_series
-from harness.kernel.source.source import SOURCE_DIR, Source, find_source
+from harness.kernel.choice.parts import parts_of
+from harness.kernel.series.series_file import load_series
+from harness.kernel.source.tarball import SOURCE_DIR, Source, find_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
+    from harness.kernel.series.commits import Series
     from harness.kernel.source.checkout import Checkout
 
 TARGETS = ("bzImage", "modules")

@@ -22,12 +22,12 @@ from harness.host.commands import output_of
 from harness.host.errors import UserError
 from harness.kernel.build.artifacts import collect_built, modules_of
 from harness.kernel.build.images import KernelImage, find_image, publish
-from harness.kernel.series.series import WITNESS
+from harness.kernel.series.commits import WITNESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
 
 _HANDLERS = tuple(WITNESS + name for name in ("umd_witness_umh", "umd_witness_backdoor_umh"))
 _LOADER = f"{WITNESS}umd_witness_loader.ko"

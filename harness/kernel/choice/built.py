@@ -10,12 +10,12 @@ from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest
 from harness.kernel.build.prebuilt import prebuilt_facts
 from harness.kernel.build.support import supported
-from harness.kernel.choice.choice import describe_parts, parts_of
+from harness.kernel.choice.parts import describe_parts, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.variants import Variant
 
 

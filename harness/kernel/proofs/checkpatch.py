@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from harness.host.commands import output_of
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
-from harness.kernel.series.series import kernel_lines, load_series
-from harness.kernel.source.source import SOURCE_DIR, checks_tree, find_source
+from harness.kernel.series.lines import kernel_lines
+from harness.kernel.series.series_file import load_series
+from harness.kernel.source.tarball import SOURCE_DIR, checks_tree, find_source
 from harness.kernel.source.tree import write_overlay
 
 if TYPE_CHECKING:

@@ -23,16 +23,16 @@ from harness.kernel.build.build import lock_of
 from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
 from harness.kernel.build.signing import signing_key
-from harness.kernel.series.series import load_series
+from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import find_source
+from harness.kernel.source.tarball import find_source
 from harness.kernel.source.tree import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from harness.kernel.series.series import Series
+    from harness.kernel.series.commits import Series
 
 WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_witness_tally")
 """Symbols that only a kernel with the witness has: boot parameters that weaken isolation."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.kernel.series.series import SourcePackage
+    from harness.kernel.series.lines import SourcePackage
 
 _NOTE = "version"  # the file that says which was fetched
 _DEADLINE = 1800.0  # seconds for 160 MB; apt itself gives up on an archive that is silent

@@ -18,14 +18,14 @@ from harness.host.errors import DoesNotBuild, UserError
 from harness.kernel.series.rejects import why_rejected
 from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.checkout import Checkout
-from harness.kernel.source.source import unpack
+from harness.kernel.source.tarball import unpack
 from harness.kernel.source.tree_copy import bring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.kernel.series.series import Commit, Series
-    from harness.kernel.source.source import Source
+    from harness.kernel.series.commits import Commit, Series
+    from harness.kernel.source.tarball import Source
 
 FRAMEWORK = "kernel/usermode_driver.c"
 """Mainline's user mode driver framework, which the library stands on (gone since 6.17)."""

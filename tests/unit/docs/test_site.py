@@ -35,7 +35,7 @@ from umd_site.text import prose
 import harness.results
 from harness.cli.parser import parser
 from harness.host.paths import CHECKOUT
-from harness.kernel.series.series import DEFAULT_LINE
+from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.lab import CALM_TRIES
 from harness.model.variants import VARIANTS
 from harness.pytest_plugin import plugin

@@ -20,7 +20,7 @@ from harness.export.measured import MeasuredRun
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.build.plan import series_digest
-from harness.kernel.series.series import load_series
+from harness.kernel.series.series_file import load_series
 from harness.model.cell import Cell
 from harness.model.verdict import Effect, Verdict
 from harness.results.held_counts import DEFINITION, count_by_class

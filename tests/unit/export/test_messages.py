@@ -8,7 +8,8 @@ import re
 import pytest
 
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.series.series import kernel_lines, load_series
+from harness.kernel.series.lines import kernel_lines
+from harness.kernel.series.series_file import load_series
 from harness.scenarios import SCENARIOS
 
 WIDEST = 75

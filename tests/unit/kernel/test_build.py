@@ -21,7 +21,7 @@ from miniature_kernel import FILES, LINE, MAKEFILE, SERIES, Miniature, make_mini
 from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest, plan_build
-from harness.kernel.series.series import load_series
+from harness.kernel.series.series_file import load_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable

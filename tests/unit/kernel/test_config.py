@@ -14,7 +14,7 @@ from harness.kernel.build.config import configure, parse_config
 from harness.kernel.build.make import make
 from harness.kernel.build.unmet import explain
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import checks_tree, find_source
+from harness.kernel.source.tarball import checks_tree, find_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from harness.cli.parser import parser
 from harness.host.paths import CHECKOUT, KERNEL_PATCHES
 from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest
-from harness.kernel.series.series import kernel_lines
+from harness.kernel.series.lines import kernel_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from miniature_kernel import PATCH, write_files
 from own_tree import ADD_LIBRARY, CHANGE_STRING, OWN_FILES, Own, make_own
 
 from harness.host.errors import UserError
-from harness.kernel.choice.choice import LIBRARY, parts_of
+from harness.kernel.choice.parts import LIBRARY, parts_of
 from harness.kernel.source.tree import FRAMEWORK
 
 

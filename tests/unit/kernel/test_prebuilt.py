@@ -19,7 +19,7 @@ from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest, Workspace
 from harness.kernel.choice.built import facts_of
-from harness.kernel.choice.choice import KernelChoice
+from harness.kernel.choice.kernel_choice import KernelChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

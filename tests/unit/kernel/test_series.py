@@ -9,7 +9,8 @@ import pytest
 from miniature_kernel import LINE, SERIES, Miniature, make_miniature, write_files
 
 from harness.host.errors import UserError
-from harness.kernel.series.series import SourcePackage, kernel_lines, load_series, source_package
+from harness.kernel.series.lines import SourcePackage, kernel_lines, source_package
+from harness.kernel.series.series_file import load_series
 
 if TYPE_CHECKING:
     from pathlib import Path

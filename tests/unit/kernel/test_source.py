@@ -11,7 +11,7 @@ from miniature_kernel import FILES, LINE, pack
 
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
-from harness.kernel.source.source import find_source, partial_tree, unpack
+from harness.kernel.source.tarball import find_source, partial_tree, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path

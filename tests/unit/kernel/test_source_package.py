@@ -15,7 +15,7 @@ from small_archive import CONTENT, PACKAGE, SUITE, make_archive, make_key, serve
 from harness.host import debian_archive as archives
 from harness.host.debian_archive import KEYRINGS, Archive, archive_among, debian_archive
 from harness.host.errors import UserError
-from harness.kernel.series.series import SourcePackage
+from harness.kernel.series.lines import SourcePackage
 from harness.kernel.source import source_package as fetching
 from harness.kernel.source.source_package import fetch, find_fetched
 

@@ -12,7 +12,7 @@ from harness.host.errors import DoesNotBuild, UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest
-from harness.kernel.series.series import load_series
+from harness.kernel.series.series_file import load_series
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import pytest
 from miniature_kernel import FILES, LINE, PATCH, SERIES, Miniature, make_miniature, pack
 
 from harness.host.errors import UserError
-from harness.kernel.series.series import load_series
+from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.source import find_source
+from harness.kernel.source.tarball import find_source
 from harness.kernel.source.tree import FRAMEWORK, prepare, touched_files
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from harness.host.commands import check_disk, process_group
 from harness.host.errors import UserError
 from harness.host.files import folder_aside, remove_scratch
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.series.series import source_package
+from harness.kernel.series.lines import source_package
 from harness.kernel.source.source_package import fetch
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from harness.kernel.choice.choice import KernelChoice
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
     from harness.run.cell_runner import CellRunner
     from harness.run.provenance import LabPreparer, PreparedLab
@@ -42,7 +42,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """The cells to run, and how to run them.
 
     `needed` has the `chosen` cells, their controls and their reference cells. `choice` is the
@@ -61,7 +61,7 @@ class Plan:
     choice: KernelChoice | None = None
 
 
-def run_plan(plan: Plan, *, prepare_lab: LabPreparer, out: Console) -> int:
+def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
     """Run the plan and return the exit status.
 
     Raises UserError if the run could not go on, after the results so far are shown and kept.
@@ -83,7 +83,7 @@ def run_plan(plan: Plan, *, prepare_lab: LabPreparer, out: Console) -> int:
 class _Run:
     """The state of one run between its start and its end."""
 
-    def __init__(self, plan: Plan, out: Console) -> None:
+    def __init__(self, plan: RunPlan, out: Console) -> None:
         self._plan = plan
         self._rerun = partial(rerun_line, choice=plan.choice)
         self._out = out

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A patch series: its commits, and the overlay files and the patch of each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+WITNESS = "kernel/umd_witness/"
+"""The folder of the witness. Nothing outside of it may depend on it."""
+
+
+_CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit: new files, relative to the overlay, and at most one patch.
+
+    The patch is applied after the files are added, and may change them. `witness_body` is the part
+    of the message that is true only with the witness. `appended` has names of files and text to
+    append to them, which fits any tree, whereas a patch fits one tree. If `below` is set, only
+    the patch's changes to paths with this prefix apply. `origin` names a user's patch in errors.
+    """
+
+    subject: str
+    body: str
+    overlay: tuple[str, ...]
+    patch: Path | None
+    witness_body: str = ""
+    appended: tuple[tuple[str, str], ...] = ()
+    below: str = ""
+    origin: str = ""
+
+    def changed_files(self) -> list[str]:
+        """Return the paths of the files that it appends to or that its patch touches."""
+        patched = _CHANGED.findall(self.patch.read_text()) if self.patch else []
+        kept = (name for name in patched if name.startswith(self.below))
+        return [*(name for name, _ in self.appended), *kept]
+
+    def files(self) -> tuple[str, ...]:
+        """Return the paths of all files that it adds or changes."""
+        return (*self.overlay, *self.changed_files())
+
+    @property
+    def message(self) -> str:
+        """The whole commit message, without trailers."""
+        parts = (self.subject, self.body.strip("\n"), self.witness_body.strip("\n"))
+        return "\n\n".join(filter(None, parts)) + "\n"
+
+
+@dataclass(frozen=True)
+class Series:
+    """A kernel line's commits, in order, and the handler programs that the tree builds.
+
+    `own` is the overlay of this line alone. `config` is the line's configuration fragment, if
+    any. `lacks` has the options of ours that the line does not have, and the reasons.
+    """
+
+    line: str
+    overlay: Path
+    commits: tuple[Commit, ...]
+    handlers: tuple[str, ...]
+    own: Path | None = None
+    config: Path | None = None
+    lacks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def overlay_file(self, name: str) -> Path:
+        """Return the overlay file for this path in the tree."""
+        if self.own is not None and (self.own / name).is_file():
+            return self.own / name
+        return self.overlay / name
+
+    def fragments(self, names: Iterable[str]) -> tuple[Path, ...]:
+        """Return the shared configuration fragments, with the line's own after the first.
+
+        Raises UserError if a fragment is missing.
+        """
+        first, *others = (self.overlay.parent / "config" / name for name in names)
+        own = () if self.config is None else (self.config,)
+        for fragment in (first, *others):
+            if not fragment.is_file():
+                raise UserError(f"{fragment} is missing", hint="restore it: git checkout")
+        return (first, *own, *others)
+
+    def content(self) -> list[tuple[str, bytes]]:
+        """Return everything that the series changes in a tree, in order, as named byte strings.
+
+        Commit messages are left out, because a new wording changes no image.
+        """
+        parts: list[tuple[str, bytes]] = []
+        for commit in self.commits:
+            parts += [(name, self.overlay_file(name).read_bytes()) for name in commit.overlay]
+            parts += [(f"end of {name}", text.encode()) for name, text in commit.appended]
+            if commit.patch is not None:
+                parts.append((f"patch {commit.patch.name}", commit.patch.read_bytes()))
+        parts += [("handler", name.encode()) for name in self.handlers]
+        return parts
+
+    def without_witness(self) -> Series:
+        """Return the series without the witness: its commit, its handlers, and mentions of it."""
+        *kept, witness = self.commits
+        if not any(name.startswith(WITNESS) for name in witness.overlay):
+            raise UserError(
+                f"the last commit of {self.line}, “{witness.subject}”, is not the witness: "
+                f"it adds nothing to {WITNESS}",
+                hint="move the witness's commit to the end of series.toml",
+            )
+        commits = tuple(replace(commit, witness_body="") for commit in kept)
+        handlers = tuple(name for name in self.handlers if not name.startswith(WITNESS))
+        return replace(self, commits=commits, handlers=handlers)
+
+    def step(self, number: int) -> Series:
+        """Return the first `number` commits with the witness on top.
+
+        A handler is kept if one of the commits adds a file to its folder. Raises UserError for a
+        number out of range.
+        """
+        last = len(self.commits) - 1
+        if not 0 <= number <= last:
+            raise UserError(
+                f"the series of {self.line} has no step {number}",
+                hint=f"it has 0 to {last}, each with the witness on top",
+            )
+        commits = (*self.commits[:number], self.commits[-1])
+        folders = {str(Path(name).parent) for commit in commits for name in commit.files()}
+        handlers = tuple(name for name in self.handlers if str(Path(name).parent) in folders)
+        return replace(self, commits=commits, handlers=handlers)
+
+    def changed_files(self) -> list[str]:
+        """Return the paths of the files that the commits change."""
+        return sorted({name for commit in self.commits for name in commit.changed_files()})
+
+    def kconfig_content(self) -> list[tuple[str, bytes]]:
+        """Return the content that may change the configuration: Kconfig files and patches."""
+        return [
+            (name, content)
+            for name, content in self.content()
+            if name.startswith("patch ") or "/Kconfig" in name
+        ]
