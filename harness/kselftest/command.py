@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError
 from harness.kselftest import guest
 from harness.kselftest.compare import AFTER, BEFORE, ProgramComparison, compare_programs
-from harness.kselftest.guest import MACHINE
+from harness.kselftest.guest import MACHINE, Ran
 from harness.kselftest.ktap import KtapOutcome
 from harness.kselftest.programs import Selftest, chosen, held_against, selftests
 from harness.lab.lab import Lab
@@ -60,12 +60,7 @@ def compare_variants(
 
     def run(program: Selftest, variant: str, number: int) -> Results:
         ran = guest.run(lab, variant, program, tests)
-        folder = kept / variant / program.collection
-        folder.mkdir(parents=True, exist_ok=True)
-        name = program.name.rpartition("/")[2]
-        (folder / f"{name}-{number}.txt").write_text(ran.output)
-        found = {test: [str(one.outcome), one.reason] for test, one in ran.results.items()}
-        (folder / f"{name}-{number}.json").write_text(json.dumps(found, indent=1) + "\n")
+        _keep(ran, kept / variant / f"{program.name}-{number}")
         return ran.results
 
     modules = {variant: guest.security_modules(lab, variant) for variant in (BEFORE, AFTER)}
@@ -80,6 +75,14 @@ def compare_variants(
         for name in dict.fromkeys(program.collection for program in programs)
     }
     return SelftestReport(compared, [p for p in programs if p.obstacle], modules, lacking, kept)
+
+
+def _keep(ran: Ran, stem: Path) -> None:
+    """Write the output and the results of one run of a program, as `stem`.txt and `stem`.json."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_name(f"{stem.name}.txt").write_text(ran.output)
+    found = {test: [str(one.outcome), one.reason] for test, one in ran.results.items()}
+    stem.with_name(f"{stem.name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def passes(compared: Sequence[ProgramComparison]) -> bool:

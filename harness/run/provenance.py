@@ -15,7 +15,10 @@ from harness.host.paths import CHECKOUT
 from harness.results.run_header import FlavourImages, Provenance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.kernel.choice.kernel_choice import KernelChoice
+    from harness.lab.lab import Lab
     from harness.run.cell_runner import InspectableRunner
     from harness.scenarios.corpus import Corpus
 
@@ -51,7 +54,6 @@ def prepare_lab(
     With a `choice`, the kernel is the user's, and `line` is its name. `engine` is the name of the
     engine that boots the machines.
     """
-    from harness.kernel.choice.built import facts_of
     from harness.lab.lab import Lab
     from harness.vm.workdir import sweep
 
@@ -61,15 +63,21 @@ def prepare_lab(
     lab = Lab.open(
         line, asked, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
     )
+    yield PreparedLab(lab, _facts_of(lab, choice, asked))
+
+
+def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Provenance:
+    from harness.kernel.choice.built import facts_of
+
     image = lab.image
-    facts = Provenance(
+    return Provenance(
         image=image.key,
         source=image.meta.get("source", ""),
         config=image.meta.get("config", ""),
         series=image.meta.get("series", ""),
         choice=facts_of(choice) if choice else None,
         guest_image=lab.guest.key,
-        engine=engine,
+        engine=lab.engine.name,
         flavours={
             flavour: FlavourImages(
                 image=images.kernel.key,
@@ -86,7 +94,6 @@ def prepare_lab(
         commit=commit(),
         host=f"{platform.machine()}, Linux {platform.release()}",
     )
-    yield PreparedLab(lab, facts)
 
 
 def commit() -> str:
