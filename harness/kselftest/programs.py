@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from elftools.elf.elffile import ELFFile
 
 from harness.cache.notes import write_note
 from harness.cache.places import KSELFTESTS
@@ -25,6 +24,7 @@ from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.tarball import find_source
 from harness.kernel.source.tree import prepare
+from harness.kselftest.obstacles import causes, obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -85,14 +85,10 @@ _RECIPE = 2
 """Raise it when what is kept of a build changes in a way that no hashed input shows."""
 
 _LIBRARIES = {"libc.a": "libc6-dev", "libcap.a": "libcap-dev"}
-_ELF, _SCRIPT = b"\x7fELF", b"#!"
-_SHELLS = ("/bin/sh", "/bin/busybox")  # a guest's
 _KEPT = 2  # builds, about 60 MB each
 _LOCK_SECONDS = 1200.0
 _LIST = "programs.json"
 _OPTION = re.compile(r"^CONFIG_(\w+)=[ym]$", re.MULTILINE)
-_CAUSE = re.compile(r"error:|undefined reference|cannot find|Error 127")
-_FAILED = re.compile(r"\*\*\* \[.*/kselftest/(\S+)\] Error")
 
 
 @dataclass(frozen=True)
@@ -256,35 +252,6 @@ def _copy_data(built: Path, target: Path) -> None:
             copy.mkdir()
         elif not copy.exists():
             shutil.copy(path, copy, follow_symlinks=False)
-
-
-def obstacle(program: Path) -> str:
-    """Return why a guest cannot run a program: an interpreter or libraries are missing, or ''."""
-    with program.open("rb") as file:
-        first = file.readline(256)
-        if first.startswith(_ELF):
-            dynamic = any(part["p_type"] == "PT_INTERP" for part in ELFFile(file).iter_segments())
-            return "is not static, and a guest has no libraries" if dynamic else ""
-    if not first.startswith(_SCRIPT):
-        return "is not a program"
-    words = first.removeprefix(_SCRIPT).decode(errors="replace").split()
-    if not words:
-        return "names no interpreter"
-    if words[0] in _SHELLS:
-        return ""
-    return f"needs {' '.join(words)}, which a guest does not have"
-
-
-def causes(log: str) -> dict[str, str]:
-    """Return, by program, the compiler's complaint before make's own."""
-    causes, last = {}, ""
-    for line in log.splitlines():
-        if found := _FAILED.search(line):
-            causes[found[1]] = last or line.strip()
-            last = ""
-        elif not last and _CAUSE.search(line):
-            last = line.strip()
-    return causes
 
 
 def held_against(program: Selftest, options: Container[str]) -> Selftest:

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 
 from harness.host.errors import UserError
+from harness.kselftest.obstacles import causes, obstacle
 from harness.kselftest.programs import (
     COLLECTIONS,
     Selftest,
     Selftests,
-    causes,
     chosen,
     compile_line_buffered,
     held_against,
-    obstacle,
 )
 
 PROGRAMS = [
