@@ -44,9 +44,12 @@ def test_a_qemu_that_is_missing(place: Place, tmp_path: Path) -> None:
     [
         (
             "echo 'QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)'",
-            "is QEMU 5.2, which is too old: 9.0 is needed; install a newer one",
+            "is QEMU 5.2, which is too old: 9.0 is needed; install a newer QEMU",
         ),
-        ("echo no such library >&2; exit 127", "says no such library; apt-get install"),
+        (
+            "echo no such library >&2; exit 127",
+            "prints no version but no such library; apt-get install",
+        ),
     ],
 )
 def test_a_qemu_that_will_not_do(place: Place, tmp_path: Path, script: str, said: str) -> None:
