@@ -280,13 +280,13 @@ def test_a_full_disk_prints_all_and_ends_with_2(tmp_path: Path) -> None:
 
 
 def test_the_first_line_of_a_run_and_the_list_come_at_once(tmp_path: Path) -> None:
-    """With little more CPU time than the import of the corpus takes, however busy the host is."""
+    """With less than thrice the CPU time that the import of the corpus takes, on any host."""
     corpus = [sys.executable, "-c", "import harness.scenarios; print(1, flush=True); input()"]
     usual = min(_cpu_ticks_to_first_line(tmp_path, corpus) for _ in range(3))
     for arguments in (["run", "-k", "nothing"], ["list"]):
         run = command(arguments, takes=0.1)
         fastest = min(_cpu_ticks_to_first_line(tmp_path, run) for _ in range(3))
-        assert fastest < 2 * usual
+        assert fastest < 3 * usual
 
 
 def _cpu_ticks_to_first_line(where: Path, argv: list[str]) -> int:
