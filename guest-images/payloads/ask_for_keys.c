@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asks for many keys at once that nobody has: for each, the kernel starts a helper and waits for
- * its end.
+ * Asks for many keys at once that nobody has: for each, the kernel starts a helper (wait_at_gate)
+ * and waits for its end.
  *
- * Who asks shares this process's memory and stack, which would take most of the time to copy, and
- * therefore does nothing but the two system calls.
+ * Each task that asks shares this process's memory and stack, which would take most of the time to
+ * copy, and therefore does nothing but the two system calls.
  *
- * Says '.' when all of them are being asked for.
+ * Writes a byte when all keys are being asked for. After a byte from standard input, lets the
+ * helpers end one after another: if all ended at once, the rest of the system would be slow.
+ * Writes a further byte for every 64 of them.
  */
+#include <linux/fcntl.h>
 #include <linux/sched.h>
 #include <linux/time_types.h>
+#include <linux/wait.h>
 
 #include "bare.h"
 
@@ -46,6 +50,8 @@ static void ask(const char *description)
 
 int main(int argc, char **argv, char **envp)
 {
+	long gate;
+	char byte;
 	int i;
 
 	(void)argc, (void)argv, (void)envp;
@@ -60,5 +66,14 @@ int main(int argc, char **argv, char **envp)
 	while (asked < KEYS)
 		sys(__NR_nanosleep, &shortly, NULL);
 	sys(__NR_write, 1, ".", 1);
+
+	sys(__NR_read, 0, &byte, 1);
+	gate = sys(__NR_open, "/tmp/gate", O_RDWR);
+	for (i = 0; i < KEYS; i++) {
+		sys(__NR_write, gate, ".", 1);
+		sys(__NR_wait4, -1, 0, __WALL, 0);
+		if (i % 64 == 0)
+			sys(__NR_write, 1, ".", 1);
+	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Does nothing until somebody opens the FIFO /tmp/gate to write, then leaves: a helper of the
- * kernel's that takes as long as root likes.
+ * Waits until the FIFO /tmp/gate has a byte for it, then ends: a usermode helper that takes as long
+ * as root likes.
  */
 #include <linux/fcntl.h>
 
@@ -9,7 +9,9 @@
 
 int main(int argc, char **argv, char **envp)
 {
+	char byte;
+
 	(void)argc, (void)argv, (void)envp;
-	sys(__NR_open, "/tmp/gate", O_RDONLY);
+	sys(__NR_read, sys(__NR_open, "/tmp/gate", O_RDWR), &byte, 1);
 	return 0;
 }

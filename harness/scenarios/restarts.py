@@ -7,6 +7,7 @@ whether the library recovers.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from errno import EAGAIN, EPERM
 from functools import partial
 from os import O_NONBLOCK, O_RDONLY
@@ -24,6 +25,8 @@ from harness.scenarios.registry import BY_OPEN, scenario
 from harness.scenarios.tracing import NO_SIGNAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
@@ -72,7 +75,8 @@ _no_helper = partial(_no_restart, surface="umh-workqueue-exhaustion", reach="cal
 @_no_helper(before="6.13")
 def umh_workqueue_exhaustion(attacker: Attacker, handler: Handler) -> None:
     """Block as many helpers as the workqueue runs at a time. The next handler's start waits."""
-    restart_behind_helpers(attacker, handler)
+    with blocked_helpers(attacker):
+        handler.restart()
 
 
 @_no_helper(since="6.9", cpus=2)
@@ -80,22 +84,31 @@ def umh_workqueue_offline(attacker: Attacker, handler: Handler) -> None:
     """Restrict workers to an offline CPU. Eight blocked helpers then delay the next handler."""
     attacker.write_file(SECOND_CPU, b"0")
     attacker.write_file(WORKERS_CPUS, b"2")
-    restart_behind_helpers(attacker, handler)
-    attacker.write_file(WORKERS_CPUS, b"3")
+    with blocked_helpers(attacker):
+        handler.restart()
+        attacker.write_file(WORKERS_CPUS, b"3")
 
 
-def restart_behind_helpers(attacker: Attacker, handler: Handler) -> None:
-    """Restart the handler while 520 helpers wait at a gate, then open the gate."""
+@contextmanager
+def blocked_helpers(attacker: Attacker) -> Iterator[None]:
+    """Ask for 520 helpers that wait at a gate. After the block, let them end one after another.
+
+    The attack must not end before them: the loader's reload would wait behind the rest.
+    """
     gate = Gate(attacker)
     with attacker.setup():
         helper = attacker.read_file(gate.helper)
         attacker.write_file("/sbin/request-key", helper, mode=0o755)
-        said, writer = attacker.pipe()
-        with writer:
-            attacker.spawn(attacker.payload("ask_for_keys"), stdout=writer.fd)
+        order, leave = attacker.pipe()
+        said, saying = attacker.pipe()
+        with order, saying:
+            asker = attacker.payload("ask_for_keys")
+            attacker.spawn(asker, stdin=order.fd, stdout=saying.fd)
     said.read(1)
-    handler.restart()
-    gate.open()
+    yield
+    leave.write(b".")
+    while said.read(1):  # until the payload has ended
+        pass
 
 
 @_no_restart(

@@ -62,7 +62,8 @@ def witness(images: BootImages, machine: Machine) -> Witness:
 @pytest.fixture
 def attacker(images: BootImages, machine: Machine) -> Iterator[Attacker]:
     """Root in `machine`."""
-    with Channel(machine.agent_socket(), attempt_seconds=ATTEMPT_SECONDS) as channel:
+    seconds = {"reply_seconds": ATTEMPT_SECONDS, "attempt_seconds": ATTEMPT_SECONDS}
+    with Channel(machine.agent_socket(), **seconds) as channel:
         yield Attacker(channel, images.guest)
 
 

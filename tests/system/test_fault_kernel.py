@@ -35,8 +35,10 @@ def test_a_kernel_without_the_library(place: Place, lab: Lab) -> None:
 
 def test_an_initramfs_that_is_too_large_for_the_machine(place: Place, lab: Lab) -> None:
     """The kernel skips zeros between archives; this one is all there."""
-    initramfs = place.own("guests", lab.guest.key) / "initramfs.cpio"
+    guest = place.own("guests", lab.guest.key)
+    initramfs = guest / "initramfs.cpio"
     initramfs.write_bytes(bytes(120 << 20) + initramfs.read_bytes())
+    seal(guest)  # it was built so
     told = place.run().told()
     assert f"the initramfs {initramfs}" in told
     assert "too large for a machine with 256 MiB" in told

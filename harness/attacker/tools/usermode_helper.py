@@ -8,7 +8,7 @@ similar files (kernel/umh.c).
 from __future__ import annotations
 
 from errno import EAFNOSUPPORT
-from os import O_NONBLOCK, O_RDWR
+from os import O_RDWR
 from socket import SOCK_STREAM
 from stat import S_IFIFO
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ def start_as_helper(attacker: Attacker, path: str) -> None:
 
 
 class Gate:
-    """A FIFO that blocks a usermode helper until root opens the FIFO.
+    """A FIFO that blocks a usermode helper until the FIFO has a byte for it.
 
     `helper` is the guest path of the program that blocks (payload `wait_at_gate`).
     """
@@ -55,5 +55,5 @@ class Gate:
         self.helper = attacker.payload("wait_at_gate")
 
     def open(self) -> None:
-        """Release all helpers that wait, and all that come later."""
-        self._attacker.open(_GATE, O_RDWR | O_NONBLOCK)
+        """Release all helpers that wait, and those that come later, up to 4096."""
+        self._attacker.open(_GATE, O_RDWR).write(bytes(4096))
