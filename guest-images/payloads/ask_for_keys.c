@@ -6,9 +6,9 @@
  * Each task that asks shares this process's memory and stack, which would take most of the time to
  * copy, and therefore does nothing but the two system calls.
  *
- * Writes a byte when all keys are being asked for. After a byte from standard input, lets the
- * helpers end one after another: if all ended at once, the rest of the system would be slow.
- * Writes a further byte for every 64 of them.
+ * Writes a newline when all keys are being asked for. After a byte from standard input, lets eight
+ * helpers at a time end: if all ended at once, the rest of the system would be slow. Writes a point
+ * for every eight keys on the way, so that no read waits for long.
  */
 #include <linux/fcntl.h>
 #include <linux/sched.h>
@@ -18,6 +18,7 @@
 #include "bare.h"
 
 #define KEYS 520 /* WQ_MAX_ACTIVE of include/linux/workqueue.h, and some */
+#define STEP 8
 
 static char descriptions[KEYS][8];
 static volatile int asked;
@@ -61,18 +62,21 @@ int main(int argc, char **argv, char **envp)
 		descriptions[i][2] = '0' + i / 10 % 10;
 		descriptions[i][3] = '0' + i % 10;
 		ask(descriptions[i]);
+		if (i % STEP == 0)
+			sys(__NR_write, 1, ".", 1);
 		sys(__NR_nanosleep, &shortly, NULL); /* or all start at once, and slow the rest */
 	}
 	while (asked < KEYS)
 		sys(__NR_nanosleep, &shortly, NULL);
-	sys(__NR_write, 1, ".", 1);
+	sys(__NR_write, 1, "\n", 1);
 
 	sys(__NR_read, 0, &byte, 1);
 	gate = sys(__NR_open, "/tmp/gate", O_RDWR);
 	for (i = 0; i < KEYS; i++) {
-		sys(__NR_write, gate, ".", 1);
+		if (i % STEP == 0)
+			sys(__NR_write, gate, "........", STEP);
 		sys(__NR_wait4, -1, 0, __WALL, 0);
-		if (i % 64 == 0)
+		if (i % STEP == 0)
 			sys(__NR_write, 1, ".", 1);
 	}
 	return 0;

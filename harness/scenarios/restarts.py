@@ -69,7 +69,12 @@ def umh_disabled(attacker: Attacker, handler: Handler) -> None:
         attacker.syscall("ioctl", snapshot.fd, SNAPSHOT_UNFREEZE, 0)
 
 
-_no_helper = partial(_no_restart, surface="umh-workqueue-exhaustion", reach="call_sbin_request_key")
+_no_helper = partial(
+    _no_restart,
+    surface="umh-workqueue-exhaustion",
+    reach="call_sbin_request_key",
+    seconds=240,  # 520 programs start and end, on a busy host as well
+)
 
 
 @_no_helper(before="6.13")
@@ -104,10 +109,11 @@ def blocked_helpers(attacker: Attacker) -> Iterator[None]:
         with order, saying:
             asker = attacker.payload("ask_for_keys")
             attacker.spawn(asker, stdin=order.fd, stdout=saying.fd)
-    said.read(1)
+    while said.read(1) != b"\n":
+        pass
     yield
     leave.write(b".")
-    while said.read(1):  # until the payload has ended
+    while said.read(1):
         pass
 
 
