@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from harness.attacker.agent.program import ProgramExit
     from harness.model.variants import Variant
+    from harness.vm.kernel_watch import KernelCalls
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
 
@@ -61,6 +62,8 @@ class Guest:
     """The tally when the guest was made."""
     taint: int
     """The kernel's taint flags when the guest was made."""
+    calls: KernelCalls
+    """Which kernel code QEMU had seen by then."""
 
     def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> ProgramExit:
         """Run a static program or a C file as root in the guest. Raises UserError for another file.
@@ -95,6 +98,7 @@ class Guest:
             whole_kernel=False,
             policed=self.variant.rival is not None,
             witness_changed=False,
+            entered=self.machine.kernel_calls().since(self.calls),
         )
         return draw_verdict(evidence, AttemptEnd(End.COMPLETED))
 
@@ -125,7 +129,8 @@ def _guest(line: str, name: str) -> Iterator[Guest]:
             with attacker.setup():
                 handler.note_start(attacker)
             taint, before = witness.taint(), witness.read()
-            yield Guest(variant, machine, attacker, handler, witness, before, taint)
+            calls = machine.kernel_calls()
+            yield Guest(variant, machine, attacker, handler, witness, before, taint, calls)
 
 
 @cache

@@ -14,6 +14,7 @@ from harness.lab.arrival import Arrival, watched
 from harness.lab.attempt import attempt
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
+from harness.vm.kernel_watch import NO_CALLS, KernelCalls
 from harness.witness.cell_verdict import draw_verdict
 from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
@@ -44,6 +45,7 @@ class Trial:
     """Whether the attack has begun."""
     _tainted: int = 0
     _code: bytes = b""
+    _kernel_calls: KernelCalls = NO_CALLS
 
     @property
     def _scenario(self) -> Scenario:
@@ -71,6 +73,7 @@ class Trial:
             secrets=frozenset(witness.secrets),
             stalled=witness.heartbeat.stalled,
             witness_changed=self._is_changed(witness),
+            entered=self._entered(),
         )
         return replace(self._outcome(evidence, end), tries=attacker.tries)
 
@@ -98,6 +101,7 @@ class Trial:
         Only after the aftermath can the evidence show that nothing was lost. Raises VmLost.
         """
         before = self._watch(witness)
+        self._kernel_calls = self.machine.kernel_calls()
         self._code = witness.code() if self._scenario.whole_kernel else b""
         end = self._attack(attacker, handler)
         attacked = witness.read()
@@ -118,12 +122,17 @@ class Trial:
             whole_kernel=self._scenario.whole_kernel,
             policed=self._variant.rival is not None,
             witness_changed=self._is_changed(witness),
+            entered=self._entered(),
         )
         return evidence, end
 
     def _taint(self, witness: Witness) -> int:
         """The taint flags that the kernel has set since the trial began."""
         return witness.taint() & ~self._tainted
+
+    def _entered(self) -> tuple[str, ...]:
+        """The ways into the kernel that were taken since the attack began."""
+        return self.machine.kernel_calls().since(self._kernel_calls)
 
     def _is_changed(self, witness: Witness) -> bool:
         return bool(self._code) and witness.code() != self._code
@@ -217,6 +226,7 @@ class Trial:
                 "after": evidence.after.as_json(),
                 "reached": evidence.reached,
                 "taint": evidence.taint,
+                "entered": evidence.entered,
                 "stalled_seconds": round(evidence.stalled, 3),
             },
             attempt=self.tried,

@@ -15,7 +15,8 @@ from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of
 from harness.vm.gdbstub import Gdbstub
-from harness.vm.kaslr import find_kernel
+from harness.vm.kaslr import Placement, find_kernel
+from harness.vm.kernel_watch import KernelWatch
 from harness.vm.monitor import Monitor
 from harness.vm.paging import ACCESSED, leaf, walk
 from harness.vm.process import Process
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.vm.disk import DiskArguments
+    from harness.vm.kernel_watch import KernelCalls
     from harness.vm.probe import Accelerator
     from harness.vm.saved_state import SavedState
     from harness.vm.spec import MachineSpec
@@ -57,6 +59,7 @@ class Machine:
         monitor: Monitor,
         gdbstub: Gdbstub,
         agent: socket.socket,
+        watch: KernelWatch | None,
     ) -> None:
         self._spec = spec
         self._size = spec.memory_mib << 20
@@ -64,9 +67,10 @@ class Machine:
         self._monitor = monitor
         self._gdbstub = gdbstub
         self._agent = agent
+        self._watch = watch
         self._paused = True
-        self.load_offset = 0
-        """Bytes from a kernel symbol's linked physical address to its actual one (KASLR)."""
+        self.placement = Placement()
+        """Where KASLR put the kernel."""
 
     @classmethod
     @contextmanager
@@ -100,8 +104,10 @@ class Machine:
             with machine._explained():
                 machine._connect()
                 machine.resume()
+                placement = Placement()
                 if spec.kaslr:
-                    machine.load_offset = find_kernel(machine.notes, size=machine._size)
+                    placement = find_kernel(machine.notes, size=machine._size)
+                machine._place(placement)
                 yield machine
 
     @classmethod
@@ -121,7 +127,7 @@ class Machine:
         with ExitStack() as stack:
             with _starting():
                 files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
-                load_offset = state.load_offset
+                placement = state.placement
                 ram, device = (file.fileno() for file in files)
                 backend = (
                     f"memory-backend-file,id=ram,size={spec.memory_mib}M,"
@@ -145,7 +151,7 @@ class Machine:
                     debugger=debugger,
                 )
             with machine._explained():
-                machine.load_offset = load_offset
+                machine._place(placement)
                 machine._connect()
                 machine._load(f"file:/proc/self/fd/{device}")
                 machine.resume()
@@ -168,7 +174,13 @@ class Machine:
         accelerated, inherited = accelerator.open(stack)
         on_disk, layers = disk
         arguments = [*spec.arguments(), *on_disk, *accelerated, "-S", *arguments]
-        inherited = [*inherited, *layers]
+        inherited, readable = [*inherited, *layers], [*readable]
+        watch = None
+        if spec.watched is not None:
+            watch = KernelWatch(stack, spec.watched)
+            arguments += watch.arguments()
+            inherited.append(watch.memory)
+            readable.append(watch.plugin)
         if debugger is not None:
             arguments += listening(DEBUGGER, debugger)
             inherited.append(debugger.fileno())
@@ -189,7 +201,13 @@ class Machine:
                     inherited=inherited,
                 )
             )
-        return cls(spec, process, monitor, Gdbstub(ours["gdb"]), ours["agent"])
+        return cls(spec, process, monitor, Gdbstub(ours["gdb"]), ours["agent"], watch)
+
+    def _place(self, placement: Placement) -> None:
+        """Note where the kernel is, and let QEMU's watch begin."""
+        self.placement = placement
+        if self._watch:
+            self._watch.place(placement.slide)
 
     def _connect(self) -> None:
         self._monitor.connect()
@@ -224,6 +242,17 @@ class Machine:
     def directory(self) -> Path:
         """The directory that QEMU runs in and may write to. It is removed with the machine."""
         return self._process.directory
+
+    @property
+    def load_offset(self) -> int:
+        """Bytes from a kernel symbol's linked physical address to its actual one (KASLR)."""
+        return self.placement.load_offset
+
+    def kernel_calls(self) -> KernelCalls:
+        """Return which kernel code QEMU has seen since the start. Raises VmLost without a watch."""
+        if self._watch is None:
+            raise VmLost("nothing watches this machine's kernel")
+        return self._watch.read()
 
     @property
     def memory_size(self) -> int:
