@@ -73,8 +73,8 @@ class KernelCalls:
     """The address of the first of these blocks, 0 if there is none."""
 
     def since(self, earlier: KernelCalls) -> tuple[str, ...]:
-        """Describe what has come since `earlier`, a text for each door; empty if nothing has."""
-        found = [f"{name}()" for name, count in self.calls.items() if count > earlier.calls[name]]
+        """Return the doors called since `earlier`, and `code at ...` if foreign code ran."""
+        found = [name for name, count in self.calls.items() if count > earlier.calls[name]]
         if self.foreign > earlier.foreign:
             found.append(f"code at {self.foreign_at:#x}")
         return tuple(found)

@@ -16,27 +16,38 @@ if TYPE_CHECKING:
     from harness.kernel.build.images import KernelImage
 
 DOORS = (
-    # Code: modules whose signature is missing or wrong, live patches, another kernel.
-    "add_taint",
+    # Code: modules that taint (no signature, a live patch), live patches, another kernel.
+    "add_taint_module",
     "klp_enable_patch",
-    "do_kexec_load",
-    "__do_sys_kexec_file_load",
+    "machine_kexec",
+    "kgdb_register_io_module",
+    # All of memory, from a hibernation image of the attacker's.
     "swsusp_arch_resume",
-    # Memory: the devices mem, port and msr, and whatever moves memory by a device's hand.
+    # Memory and ports: /dev/mem, /dev/port, port I/O, the port of a serial line.
     "write_mem",
     "mmap_mem",
     "write_port",
-    "msr_write",
     "ksys_ioperm",
     "__x64_sys_iopl",
     "__ia32_sys_iopl",
+    "uart_set_info_user",
+    # The addresses of the kernel's entries, in model-specific registers.
+    "wrmsr_safe_on_cpu",
+    "wrmsr_safe_regs_on_cpu",
+    # Devices, which write memory by DMA.
     "pci_write_config",
     "proc_bus_pci_write",
     "pci_mmap_resource_range",
     "pci_write_resource_io",
     "pci_write_rom",
+    "pci_resize_resource",
+    "hpet_mmap",
+    "uio_mmap",
+    "vfio_pci_core_mmap",
+    # Methods of the firmware's, which the kernel interprets.
+    "cm_write",
 )
-"""Names as in 6.12. A kernel that lacks a function lacks that way as well."""
+"""Names as in 6.12. A kernel that lacks a function lacks that way, or has the way in a module."""
 
 
 def kernel_code(kernel: KernelImage) -> KernelCode:
