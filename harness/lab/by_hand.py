@@ -22,6 +22,7 @@ from harness.lab.trial import aftermath, first_request
 from harness.model.attempt_end import AttemptEnd, End
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.cell_verdict import CellVerdict, draw_verdict
+from harness.witness.doors import kernel_calls
 from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -98,7 +99,7 @@ class Guest:
             whole_kernel=False,
             policed=self.variant.rival is not None,
             witness_changed=False,
-            entered=self.machine.kernel_calls().since(self.calls),
+            entered=kernel_calls(self.machine).since(self.calls),
         )
         return draw_verdict(evidence, AttemptEnd(End.COMPLETED))
 
@@ -129,7 +130,7 @@ def _guest(line: str, name: str) -> Iterator[Guest]:
             with attacker.setup():
                 handler.note_start(attacker)
             taint, before = witness.taint(), witness.read()
-            calls = machine.kernel_calls()
+            calls = kernel_calls(machine)
             yield Guest(variant, machine, attacker, handler, witness, before, taint, calls)
 
 

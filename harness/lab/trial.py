@@ -16,6 +16,7 @@ from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
 from harness.vm.kernel_watch import NO_CALLS, KernelCalls
 from harness.witness.cell_verdict import draw_verdict
+from harness.witness.doors import kernel_calls
 from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -84,7 +85,7 @@ class Trial:
         The witness sends requests by then. Raises VmLost if the machine does not get there.
         """
         self._tainted = witness.taint()
-        self._kernel_calls = self.machine.kernel_calls()
+        self._kernel_calls = kernel_calls(self.machine)
         first_request(witness)
         anywhere = self._scenario.target != "handler"
         handler = Handler(self._variant, self.machine, self._kernel, witness, anywhere=anywhere)
@@ -132,7 +133,7 @@ class Trial:
 
     def _entered(self) -> tuple[str, ...]:
         """The ways into the kernel that were taken since the trial began."""
-        seen = self.machine.kernel_calls().since(self._kernel_calls)
+        seen = kernel_calls(self.machine).since(self._kernel_calls)
         return tuple(way for way in seen if way not in self._scenario.passes)
 
     def _is_changed(self, witness: Witness) -> bool:

@@ -9,8 +9,9 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from harness.host.errors import VmLost, mendable
+from harness.host.errors import VmLost
 from harness.vm.boot_files import INITRD, KERNEL, copy_boot_files
+from harness.vm.debugger import DEBUGGER, listening
 from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of
@@ -23,21 +24,19 @@ from harness.vm.process import Process
 from harness.vm.qemu_end import qemu_end
 from harness.vm.saved_state import DEVICE, RAM
 from harness.vm.untrusted_files import open_untrusted, take_over
-from harness.vm.workdir import work_directory
+from harness.vm.workdir import starting, work_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from harness.vm.disk import DiskArguments
-    from harness.vm.kernel_watch import KernelCalls
     from harness.vm.probe import Accelerator
     from harness.vm.saved_state import SavedState
     from harness.vm.spec import MachineSpec
     from harness.vm.stream import Stream
 
 DUMP = "dump"
-DEBUGGER = "debugger"
 SAVE_SECONDS = DUMP_SECONDS = 60
 POLL_SECONDS = 0.001
 
@@ -67,7 +66,8 @@ class Machine:
         self._monitor = monitor
         self._gdbstub = gdbstub
         self._agent = agent
-        self._watch = watch
+        self.watch = watch
+        """QEMU's watch of the guest's kernel, if the specification asks for it."""
         self._paused = True
         self.placement = Placement()
         """Where KASLR put the kernel."""
@@ -88,7 +88,7 @@ class Machine:
         ram = f"memory-backend-file,id=ram,size={spec.memory_mib}M,mem-path={RAM},share=on"
         arguments = ["-object", ram, "-kernel", KERNEL, "-initrd", INITRD, "-append", spec.append]
         with ExitStack() as stack:
-            with _starting():
+            with starting():
                 directory = stack.enter_context(work_directory())
                 copy_boot_files(directory, spec)
                 disk = spec.disk.arguments(stack) if spec.disk else NO_DISK
@@ -125,7 +125,7 @@ class Machine:
         `debugger` is as in `boot`.
         """
         with ExitStack() as stack:
-            with _starting():
+            with starting():
                 files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
                 placement = state.placement
                 ram, device = (file.fileno() for file in files)
@@ -206,8 +206,8 @@ class Machine:
     def _place(self, placement: Placement) -> None:
         """Note where the kernel is, and let QEMU's watch begin."""
         self.placement = placement
-        if self._watch:
-            self._watch.place(placement.slide)
+        if self.watch:
+            self.watch.place(placement.slide)
 
     def _connect(self) -> None:
         self._monitor.connect()
@@ -247,12 +247,6 @@ class Machine:
     def load_offset(self) -> int:
         """Bytes from a kernel symbol's linked physical address to its actual one (KASLR)."""
         return self.placement.load_offset
-
-    def kernel_calls(self) -> KernelCalls:
-        """Return which kernel code QEMU has seen since the start. Raises VmLost without a watch."""
-        if self._watch is None:
-            raise VmLost("nothing watches this machine's kernel")
-        return self._watch.read()
 
     @property
     def memory_size(self) -> int:
@@ -401,21 +395,3 @@ class Machine:
         self._process.end()
         for name in (RAM, DEVICE, *([DISK] if self._spec.disk else [])):
             take_over(self._process.directory / name, directory / name)
-
-
-def listening(name: str, listener: socket.socket) -> list[str]:
-    """Return QEMU's arguments for a character device that accepts connections at `listener`.
-
-    QEMU must inherit the socket.
-    """
-    return ["-chardev", f"socket,id={name},fd={listener.fileno()},server=on,wait=off"]
-
-
-@contextmanager
-def _starting() -> Iterator[None]:
-    """Raise VmLost in place of an OSError while a machine is started."""
-    try:
-        yield
-    except OSError as error:
-        why = mendable(error) or error
-        raise VmLost(f"the machine cannot be started: {why}") from error

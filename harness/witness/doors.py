@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.host.errors import VmLost
 from harness.kernel.build.renamed import function_address, has_function
 from harness.vm.kernel_watch import KernelCode
 
 if TYPE_CHECKING:
     from harness.kernel.build.images import KernelImage
+    from harness.vm.kernel_watch import KernelCalls
+    from harness.vm.machine import Machine
 
 DOORS = (
     # Code: modules that taint (no signature, a live patch), live patches, another kernel.
@@ -59,3 +62,10 @@ def kernel_code(kernel: KernelImage) -> KernelCode:
             name: function_address(kernel, name) for name in DOORS if has_function(kernel, name)
         },
     )
+
+
+def kernel_calls(machine: Machine) -> KernelCalls:
+    """Return what QEMU has seen of the guest's kernel so far. Raises VmLost without a watch."""
+    if machine.watch is None:
+        raise VmLost("nothing watches this machine's kernel")
+    return machine.watch.read()

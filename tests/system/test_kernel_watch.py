@@ -18,6 +18,7 @@ from harness.model.verdict import Verdict
 from harness.vm.machine import Machine
 from harness.vm.states import saved_state
 from harness.witness.cell_verdict import TAKEN_OVER
+from harness.witness.doors import kernel_calls
 
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
@@ -48,11 +49,11 @@ def load_module(attacker: Attacker, handler: Handler) -> None:
 
 def test_honest_work_counts_nothing(machine: Machine, witness: Witness) -> None:
     """The aftermath loads the loader, which is signed."""
-    before = machine.kernel_calls()
+    before = kernel_calls(machine)
     _, ended = aftermath(witness)
     assert ended
-    assert machine.kernel_calls().since(before) == ()
-    assert machine.kernel_calls().foreign == 0
+    assert kernel_calls(machine).since(before) == ()
+    assert kernel_calls(machine).foreign == 0
 
 
 @pytest.mark.parametrize(
@@ -84,10 +85,10 @@ def test_a_test_by_hand_concludes_alike() -> None:
 def test_calls_are_counted_wherever_the_kernel_is(lab: Lab, *, fresh: bool) -> None:
     moved = replace(lab, kaslr=True)
     with moved.machine(VARIANT, fresh=fresh) as machine:
-        before = machine.kernel_calls()
+        before = kernel_calls(machine)
         with Channel(machine.agent_socket()) as channel:
             Attacker(channel, lab.guest).syscall("iopl", 3)
-        assert machine.kernel_calls().since(before) == ("__x64_sys_iopl",)
+        assert kernel_calls(machine).since(before) == ("__x64_sys_iopl",)
 
 
 def test_code_outside_of_the_known_ranges_is_counted(lab: Lab) -> None:
@@ -97,7 +98,7 @@ def test_code_outside_of_the_known_ranges_is_counted(lab: Lab) -> None:
     unknown = replace(spec, watched=replace(spec.watched, text=()))
     with Machine.restore(unknown, lab.accelerator, state) as machine:
         machine.pause()
-        seen = machine.kernel_calls()
+        seen = kernel_calls(machine)
     assert seen.foreign > 0
     (start, end), _ = spec.watched.text
     assert start <= seen.foreign_at < end
@@ -110,4 +111,4 @@ def test_a_machine_without_a_watch_is_lost(lab: Lab) -> None:
         pytest.raises(VmLost, match="nothing watches this machine's kernel"),
         Machine.restore(spec, lab.accelerator, state) as machine,
     ):
-        machine.kernel_calls()
+        kernel_calls(machine)
