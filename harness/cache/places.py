@@ -46,6 +46,7 @@ class Place:
 
 
 STATES = Place("states", locks=("states/*.lock",))
+PLUGINS = Place("plugins")
 BUILD = Place("build", locks=("build/*.lock",))
 CHECKS = Place("checks")
 MACHINES = Place("machines", locks=("machines/*/lock",))

@@ -22,6 +22,7 @@ from harness.lab.trial import aftermath, first_request
 from harness.model.attempt_end import AttemptEnd, End
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.cell_verdict import CellVerdict, draw_verdict
+from harness.witness.doors import kernel_calls
 from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from harness.attacker.agent.program import ProgramExit
     from harness.model.variants import Variant
+    from harness.vm.kernel_watch import KernelCalls
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
 
@@ -61,6 +63,8 @@ class Guest:
     """The tally when the guest was made."""
     taint: int
     """The kernel's taint flags when the guest was made."""
+    calls: KernelCalls
+    """Which kernel code QEMU had seen by then."""
 
     def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> ProgramExit:
         """Run a static program or a C file as root in the guest. Raises UserError for another file.
@@ -95,6 +99,7 @@ class Guest:
             whole_kernel=False,
             policed=self.variant.rival is not None,
             witness_changed=False,
+            entered=kernel_calls(self.machine).since(self.calls),
         )
         return draw_verdict(evidence, AttemptEnd(End.COMPLETED))
 
@@ -125,7 +130,8 @@ def _guest(line: str, name: str) -> Iterator[Guest]:
             with attacker.setup():
                 handler.note_start(attacker)
             taint, before = witness.taint(), witness.read()
-            yield Guest(variant, machine, attacker, handler, witness, before, taint)
+            calls = kernel_calls(machine)
+            yield Guest(variant, machine, attacker, handler, witness, before, taint, calls)
 
 
 @cache

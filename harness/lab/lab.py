@@ -23,7 +23,7 @@ from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
 from harness.scenarios.corpus import SHIPPED, Corpus
-from harness.vm.probe import Accelerator, accelerator
+from harness.vm.probe import Accelerator, accelerator, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,7 +76,7 @@ class Lab:
         series, as in `kernel_image`. Raises UserError.
         """
         engine.check()
-        chosen = accelerator()
+        chosen = watching(accelerator())
         wanted = corpus.variants if variants is None else variants
         flavours = boot_images(
             line,

@@ -16,6 +16,7 @@ from harness.host.errors import UserError, VmLost
 from harness.vm.machine import Machine
 from harness.vm.spec import MachineSpec
 from harness.vm.states import BAD_BOOTS, BOOTS, saved_state
+from harness.witness.doors import kernel_code
 from harness.witness.enforcing import check_policy
 from harness.witness.heartbeat import check_clock
 from harness.witness.reader import Witness
@@ -65,6 +66,7 @@ class Machines:
             cmdline=f"{plan.variant.cmdline} {boot}".strip(),
             cpus=plan.cpus,
             kaslr=self.kaslr,
+            watched=kernel_code(kernel),
         )
         return self.engine.spec(plain, kernel, guest, interactive=interactive)
 

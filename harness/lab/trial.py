@@ -14,7 +14,9 @@ from harness.lab.arrival import Arrival, watched
 from harness.lab.attempt import attempt
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
+from harness.vm.kernel_watch import NO_CALLS, KernelCalls
 from harness.witness.cell_verdict import draw_verdict
+from harness.witness.doors import kernel_calls
 from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -44,6 +46,7 @@ class Trial:
     """Whether the attack has begun."""
     _tainted: int = 0
     _code: bytes = b""
+    _kernel_calls: KernelCalls = NO_CALLS
 
     @property
     def _scenario(self) -> Scenario:
@@ -71,6 +74,7 @@ class Trial:
             secrets=frozenset(witness.secrets),
             stalled=witness.heartbeat.stalled,
             witness_changed=self._is_changed(witness),
+            entered=self._entered(),
         )
         return replace(self._outcome(evidence, end), tries=attacker.tries)
 
@@ -81,6 +85,7 @@ class Trial:
         The witness sends requests by then. Raises VmLost if the machine does not get there.
         """
         self._tainted = witness.taint()
+        self._kernel_calls = kernel_calls(self.machine)
         first_request(witness)
         anywhere = self._scenario.target != "handler"
         handler = Handler(self._variant, self.machine, self._kernel, witness, anywhere=anywhere)
@@ -118,12 +123,18 @@ class Trial:
             whole_kernel=self._scenario.whole_kernel,
             policed=self._variant.rival is not None,
             witness_changed=self._is_changed(witness),
+            entered=self._entered(),
         )
         return evidence, end
 
     def _taint(self, witness: Witness) -> int:
         """The taint flags that the kernel has set since the trial began."""
         return witness.taint() & ~self._tainted
+
+    def _entered(self) -> tuple[str, ...]:
+        """The ways into the kernel that were taken since the trial began."""
+        seen = kernel_calls(self.machine).since(self._kernel_calls)
+        return tuple(way for way in seen if way not in self._scenario.passes)
 
     def _is_changed(self, witness: Witness) -> bool:
         return bool(self._code) and witness.code() != self._code
@@ -217,6 +228,7 @@ class Trial:
                 "after": evidence.after.as_json(),
                 "reached": evidence.reached,
                 "taint": evidence.taint,
+                "entered": evidence.entered,
                 "stalled_seconds": round(evidence.stalled, 3),
             },
             attempt=self.tried,

@@ -109,6 +109,9 @@ class Declaration:
     """The attack starts from code that runs in the handler; the handler's end is then no loss."""
     whole_kernel: bool = False
     """The attack may write kernel memory, so that the tally alone proves nothing."""
+    passes: tuple[str, ...] = ()
+    """The ways into the kernel (harness/witness/doors.py) that the attack takes without harm to the
+    witness, such as `klp_enable_patch`. After any other way there is no conclusion."""
     lockdown: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """The calls by which lockdown=integrity refuses the attack or its tools, and their errnos."""
     holes: Mapping[str, Hole] = field(default_factory=lambda: MappingProxyType({}))

@@ -219,6 +219,7 @@ def syscall_tracepoint(attacker: Attacker, handler: Handler) -> None:
 @scenario(
     effect=Effect.NONE,
     surface="livepatch-fake-signal",
+    passes=("add_taint_module", "klp_enable_patch"),
     answers=("L6", "C14"),
     reach="klp_start_transition",
     target="system",

@@ -14,10 +14,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from harness.vm.boot_files import INITRD, KERNEL, copy_boot_files
-from harness.vm.debugger import debugger
+from harness.vm.debugger import debugger, listening
 from harness.vm.demotion import confinement
 from harness.vm.disk import NO_DISK
-from harness.vm.machine import listening
 from harness.vm.workdir import work_directory
 
 if TYPE_CHECKING:

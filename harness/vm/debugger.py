@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+DEBUGGER = "debugger"
+"""QEMU's name of the character device for gdb."""
+
+
 @dataclass(frozen=True)
 class Debugger:
     """A Unix socket that listens for gdb, in a folder that only its user may enter."""
@@ -48,3 +52,11 @@ def debugger() -> Iterator[Debugger]:
             ) from error
         listener.listen(1)
         yield Debugger(path, listener)
+
+
+def listening(name: str, listener: socket.socket) -> list[str]:
+    """Return QEMU's arguments for a character device that accepts connections at `listener`.
+
+    QEMU must inherit the socket.
+    """
+    return ["-chardev", f"socket,id={name},fd={listener.fileno()},server=on,wait=off"]

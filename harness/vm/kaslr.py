@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's load offset under KASLR, from the vmcoreinfo note that the booting kernel exports.
+"""Where KASLR put the kernel, from the vmcoreinfo note that the booting kernel exports.
 
 The note is in guest memory, where root may forge it. The harness reads it once, before any
 attacker's code runs, and never again (rule 1).
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
@@ -32,8 +32,17 @@ _KERNEL_OFFSET = re.compile(rb"^KERNELOFFSET=([0-9a-f]{1,16})$", re.MULTILINE)
 _PHYS_BASE = re.compile(rb"^NUMBER\(phys_base\)=(-?[0-9]{1,20})$", re.MULTILINE)
 
 
-def find_kernel(vmcore: Callable[[], bytes], *, size: int) -> int:
-    """Wait for the booting kernel's note, and return its load offset in bytes.
+class Placement(NamedTuple):
+    """How far the kernel is from where it was linked for, in bytes."""
+
+    load_offset: int = 0
+    """From a symbol's linked physical address to its actual one."""
+    slide: int = 0
+    """From a symbol's linked virtual address to its actual one."""
+
+
+def find_kernel(vmcore: Callable[[], bytes], *, size: int) -> Placement:
+    """Wait for the booting kernel's note, and return where the kernel is.
 
     `vmcore` returns an ELF core of the guest, `size` is the guest's memory in bytes. Raises VmLost
     if there is no note after `NOTE_SECONDS`, or if its offset is impossible.
@@ -46,10 +55,12 @@ def find_kernel(vmcore: Callable[[], bytes], *, size: int) -> int:
                 "found with KASLR on: it needs CONFIG_FW_CFG_SYSFS and CONFIG_VMCORE_INFO"
             )
         time.sleep(POLL_SECONDS)
-    offset = load_offset(note)
-    if not 0 <= offset < size:
-        raise VmLost(f"the guest's vmcoreinfo note places its kernel outside memory: {offset:#x}")
-    return offset
+    found = placement(note)
+    if not 0 <= found.load_offset < size:
+        raise VmLost(
+            f"the guest's vmcoreinfo note places its kernel outside memory: {found.load_offset:#x}"
+        )
+    return found
 
 
 def vmcoreinfo(core: bytes) -> bytes | None:
@@ -68,8 +79,8 @@ def vmcoreinfo(core: bytes) -> bytes | None:
     return None
 
 
-def load_offset(note: bytes) -> int:
-    """Return how far a symbol's physical address is from the linked one, in bytes.
+def placement(note: bytes) -> Placement:
+    """Return where the kernel is, by its note.
 
     KASLR moves the kernel twice: its virtual addresses by KERNELOFFSET, and the physical memory
     mapped there by phys_base. Raises VmLost if the note lacks either.
@@ -77,4 +88,5 @@ def load_offset(note: bytes) -> int:
     virtual, physical = _KERNEL_OFFSET.search(note), _PHYS_BASE.search(note)
     if not virtual or not physical:
         raise VmLost("the guest's vmcoreinfo note does not say where its kernel is")
-    return int(virtual[1], 16) + int(physical[1])
+    slide = int(virtual[1], 16)
+    return Placement(slide + int(physical[1]), slide)

@@ -9,20 +9,22 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from harness.host.errors import VmLost, mendable
+from harness.host.errors import VmLost
 from harness.vm.boot_files import INITRD, KERNEL, copy_boot_files
+from harness.vm.debugger import DEBUGGER, listening
 from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of
 from harness.vm.gdbstub import Gdbstub
-from harness.vm.kaslr import find_kernel
+from harness.vm.kaslr import Placement, find_kernel
+from harness.vm.kernel_watch import KernelWatch
 from harness.vm.monitor import Monitor
 from harness.vm.paging import ACCESSED, leaf, walk
 from harness.vm.process import Process
 from harness.vm.qemu_end import qemu_end
 from harness.vm.saved_state import DEVICE, RAM
 from harness.vm.untrusted_files import open_untrusted, take_over
-from harness.vm.workdir import work_directory
+from harness.vm.workdir import starting, work_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from harness.vm.stream import Stream
 
 DUMP = "dump"
-DEBUGGER = "debugger"
 SAVE_SECONDS = DUMP_SECONDS = 60
 POLL_SECONDS = 0.001
 
@@ -57,6 +58,7 @@ class Machine:
         monitor: Monitor,
         gdbstub: Gdbstub,
         agent: socket.socket,
+        watch: KernelWatch | None,
     ) -> None:
         self._spec = spec
         self._size = spec.memory_mib << 20
@@ -64,9 +66,11 @@ class Machine:
         self._monitor = monitor
         self._gdbstub = gdbstub
         self._agent = agent
+        self.watch = watch
+        """QEMU's watch of the guest's kernel, if the specification asks for it."""
         self._paused = True
-        self.load_offset = 0
-        """Bytes from a kernel symbol's linked physical address to its actual one (KASLR)."""
+        self.placement = Placement()
+        """Where KASLR put the kernel."""
 
     @classmethod
     @contextmanager
@@ -84,7 +88,7 @@ class Machine:
         ram = f"memory-backend-file,id=ram,size={spec.memory_mib}M,mem-path={RAM},share=on"
         arguments = ["-object", ram, "-kernel", KERNEL, "-initrd", INITRD, "-append", spec.append]
         with ExitStack() as stack:
-            with _starting():
+            with starting():
                 directory = stack.enter_context(work_directory())
                 copy_boot_files(directory, spec)
                 disk = spec.disk.arguments(stack) if spec.disk else NO_DISK
@@ -100,8 +104,10 @@ class Machine:
             with machine._explained():
                 machine._connect()
                 machine.resume()
+                placement = Placement()
                 if spec.kaslr:
-                    machine.load_offset = find_kernel(machine.notes, size=machine._size)
+                    placement = find_kernel(machine.notes, size=machine._size)
+                machine._place(placement)
                 yield machine
 
     @classmethod
@@ -119,9 +125,9 @@ class Machine:
         `debugger` is as in `boot`.
         """
         with ExitStack() as stack:
-            with _starting():
+            with starting():
                 files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
-                load_offset = state.load_offset
+                placement = state.placement
                 ram, device = (file.fileno() for file in files)
                 backend = (
                     f"memory-backend-file,id=ram,size={spec.memory_mib}M,"
@@ -145,7 +151,7 @@ class Machine:
                     debugger=debugger,
                 )
             with machine._explained():
-                machine.load_offset = load_offset
+                machine._place(placement)
                 machine._connect()
                 machine._load(f"file:/proc/self/fd/{device}")
                 machine.resume()
@@ -168,7 +174,13 @@ class Machine:
         accelerated, inherited = accelerator.open(stack)
         on_disk, layers = disk
         arguments = [*spec.arguments(), *on_disk, *accelerated, "-S", *arguments]
-        inherited = [*inherited, *layers]
+        inherited, readable = [*inherited, *layers], [*readable]
+        watch = None
+        if spec.watched is not None:
+            watch = KernelWatch(stack, spec.watched)
+            arguments += watch.arguments()
+            inherited.append(watch.memory)
+            readable.append(watch.plugin)
         if debugger is not None:
             arguments += listening(DEBUGGER, debugger)
             inherited.append(debugger.fileno())
@@ -189,7 +201,13 @@ class Machine:
                     inherited=inherited,
                 )
             )
-        return cls(spec, process, monitor, Gdbstub(ours["gdb"]), ours["agent"])
+        return cls(spec, process, monitor, Gdbstub(ours["gdb"]), ours["agent"], watch)
+
+    def _place(self, placement: Placement) -> None:
+        """Note where the kernel is, and let QEMU's watch begin."""
+        self.placement = placement
+        if self.watch:
+            self.watch.place(placement.slide)
 
     def _connect(self) -> None:
         self._monitor.connect()
@@ -224,6 +242,11 @@ class Machine:
     def directory(self) -> Path:
         """The directory that QEMU runs in and may write to. It is removed with the machine."""
         return self._process.directory
+
+    @property
+    def load_offset(self) -> int:
+        """Bytes from a kernel symbol's linked physical address to its actual one (KASLR)."""
+        return self.placement.load_offset
 
     @property
     def memory_size(self) -> int:
@@ -372,21 +395,3 @@ class Machine:
         self._process.end()
         for name in (RAM, DEVICE, *([DISK] if self._spec.disk else [])):
             take_over(self._process.directory / name, directory / name)
-
-
-def listening(name: str, listener: socket.socket) -> list[str]:
-    """Return QEMU's arguments for a character device that accepts connections at `listener`.
-
-    QEMU must inherit the socket.
-    """
-    return ["-chardev", f"socket,id={name},fd={listener.fileno()},server=on,wait=off"]
-
-
-@contextmanager
-def _starting() -> Iterator[None]:
-    """Raise VmLost in place of an OSError while a machine is started."""
-    try:
-        yield
-    except OSError as error:
-        why = mendable(error) or error
-        raise VmLost(f"the machine cannot be started: {why}") from error

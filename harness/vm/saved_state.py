@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import VmLost
 from harness.vm.disk import DISK
+from harness.vm.kaslr import Placement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,14 +40,20 @@ class SavedState:
         return self.directory / DISK
 
     @property
-    def placement(self) -> Path:
-        """What was noted before any attacker's code ran: where its kernel was loaded."""
-        return self.directory / "placement.json"
+    def placement(self) -> Placement:
+        """Where its kernel is. Raises VmLost if that was not noted."""
+        try:
+            noted = json.loads(self._placement.read_text())
+            # An older note of a kernel at its linked address has no slide.
+            offset = int(noted["load_offset"])
+            return Placement(offset, int(noted["slide"]) if offset else 0)
+        except (KeyError, TypeError, ValueError) as error:
+            raise VmLost(f"{self._placement} does not say where the kernel is") from error
+
+    def note_placement(self, placement: Placement) -> None:
+        """Note where its kernel is, before any attacker's code runs."""
+        self._placement.write_text(json.dumps(placement._asdict()) + "\n")
 
     @property
-    def load_offset(self) -> int:
-        """Its machine's `load_offset`. Raises VmLost if that was not noted."""
-        try:
-            return int(json.loads(self.placement.read_text())["load_offset"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise VmLost(f"{self.placement} does not say where the kernel is") from error
+    def _placement(self) -> Path:
+        return self.directory / "placement.json"

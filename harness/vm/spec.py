@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.vm.disk import Disk
+    from harness.vm.kernel_watch import KernelCode
     from harness.vm.stream import Stream
 
 CMDLINE = "console=ttyS0 panic=-1 quiet numa=fake=2 no_timer_check"
@@ -76,6 +77,8 @@ class MachineSpec:
     """Opens the stream to the agent through a forwarded port; None: the virtio port."""
     disk: Disk | None = None
     """The guest's disk."""
+    watched: KernelCode | None = None
+    """The guest's kernel, for QEMU to watch; None: QEMU does not watch."""
 
     def arguments(self) -> list[str]:
         """Return QEMU's arguments, without those for accelerator, RAM, kernel and sockets."""

@@ -95,5 +95,4 @@ def _make(
         ready(machine)
         machine.pause()
         machine.save(new)
-        placement = {"load_offset": machine.load_offset}
-        SavedState(new).placement.write_text(json.dumps(placement) + "\n")
+        SavedState(new).note_placement(machine.placement)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.cache.places import MACHINES
-from harness.host.errors import is_full, mendable
+from harness.host.errors import VmLost, is_full, mendable
 from harness.vm.demotion import give_to_qemu
 
 if TYPE_CHECKING:
@@ -84,3 +84,13 @@ def _sweep(base: Path) -> None:
         except OSError:
             pass  # half removed, or QEMU changed its lock: nothing to keep
         shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Raise VmLost in place of an OSError while a machine is started."""
+    try:
+        yield
+    except OSError as error:
+        why = mendable(error) or error
+        raise VmLost(f"the machine cannot be started: {why}") from error

@@ -31,6 +31,9 @@ unsigned module, a live patch and, on Debian's kernel, fanotify permission event
 tells of a defect of the kernel."""
 
 
+TAKEN_OVER = "the guest's kernel may have been under the attacker's control"
+
+
 @dataclass(frozen=True)
 class CellVerdict:
     """A verdict with its axes and particulars."""
@@ -53,6 +56,9 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
     axes = Axes(integrity=bool(wrong), availability=bool(lost), confidentiality=leak)
     if worthless := _worthless(evidence):
         return CellVerdict(Verdict.ERROR, axes, worthless)
+    if evidence.entered and not evidence.whole_kernel and not wrong:
+        ways = ", ".join(evidence.entered)
+        return CellVerdict(Verdict.ERROR, axes, f"{TAKEN_OVER}: {ways}")
     if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
         stood_still = f"the machine stood still for {evidence.stalled:.1f} s: {lost}"
         return CellVerdict(Verdict.ERROR, axes, stood_still, retry=True)

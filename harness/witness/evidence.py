@@ -58,6 +58,8 @@ class Evidence:
     """A rival's policy is in force. It may refuse a system call of the handler."""
     witness_changed: bool
     """The witness's code differs from the code before the attack."""
+    entered: tuple[str, ...]
+    """The ways by which code or data may have come into the guest's kernel, as QEMU saw it."""
 
 
 @dataclass(frozen=True)

@@ -143,5 +143,6 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "whole_kernel": False,
         "policed": False,
         "witness_changed": False,
+        "entered": (),
     }
     return Evidence(**{**usual, **other})

@@ -98,7 +98,7 @@ def test_a_restored_kernel_is_where_it_was_saved(moved: Lab) -> None:
             # What the kernel itself says, which is the host's word for it only at boot.
             note = kaslr.vmcoreinfo(machine.notes())
             assert note is not None
-            assert kaslr.load_offset(note) == offset
+            assert kaslr.placement(note).load_offset == offset
 
 
 def test_a_note_forged_later_changes_nothing(cells: Cells, moved: Lab) -> None:
@@ -109,7 +109,7 @@ def test_a_note_forged_later_changes_nothing(cells: Cells, moved: Lab) -> None:
         forged = kaslr.vmcoreinfo(machine.notes())
         # The forgery is one: whoever asked QEMU now would be led astray.
         assert forged is not None
-        assert kaslr.load_offset(forged) != offset
+        assert kaslr.placement(forged).load_offset != offset
         assert place(moved, machine) == offset
     with moved.machine(VARIANT) as machine:
         assert place(moved, machine) == offset
@@ -144,8 +144,8 @@ def test_a_state_without_its_place_is_a_lost_machine(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "kaslr-cache"))
     spec = moved.spec(VARIANT)
     state = saved_state(spec, moved.accelerator, ready=lambda _: None)
-    whole = state.placement.read_text()
-    state.placement.write_text(damage)
+    whole = (state.directory / "placement.json").read_text()
+    (state.directory / "placement.json").write_text(damage)
     try:
         with (
             pytest.raises(VmLost, match="does not say where the kernel is"),
@@ -153,4 +153,4 @@ def test_a_state_without_its_place_is_a_lost_machine(
         ):
             pass
     finally:
-        state.placement.write_text(whole)
+        (state.directory / "placement.json").write_text(whole)

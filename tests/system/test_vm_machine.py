@@ -189,7 +189,7 @@ def test_nothing_is_left_of_a_machine(machines: Machines) -> None:
 @pytest.mark.parametrize("name", ["ram", "device"])
 def test_a_damaged_state_is_a_lost_machine(machines: Machines, tmp_path: Path, name: str) -> None:
     whole = machines.state()
-    for path in (whole.ram, whole.device, whole.placement):
+    for path in (whole.ram, whole.device, whole.directory / "placement.json"):
         shutil.copyfile(path, tmp_path / path.name)
     os.truncate(tmp_path / name, 20_000)
     tmp_path.chmod(0o700)

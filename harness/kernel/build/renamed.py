@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        # Its caller, which also notes taints of other origin.
+        "add_taint_module": ("add_taint",),
         # A function with the same arguments and the same decision, before 6.12 or since.
         "page_idle_get_folio": ("page_idle_get_page",),
         "rdmsr_safe_on_cpu": ("rdmsrq_safe_on_cpu",),
+        "wrmsr_safe_on_cpu": ("wrmsrq_safe_on_cpu",),
         "security_bpf_prog_load": ("security_bpf_prog_alloc",),
         "swap_writepage": ("swap_writeout",),
         "task_lookup_fdget_rcu": ("task_lookup_fd_rcu", "fget_task"),

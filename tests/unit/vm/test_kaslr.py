@@ -9,7 +9,7 @@ import pytest
 
 from harness.host.errors import VmLost
 from harness.vm import kaslr
-from harness.vm.kaslr import find_kernel, load_offset, vmcoreinfo
+from harness.vm.kaslr import find_kernel, placement, vmcoreinfo
 
 NOTE = b"OSRELEASE=6.12.1\nNUMBER(phys_base)=-16777216\nKERNELOFFSET=a000000\nX=1\n"
 MEMORY = 256 << 20
@@ -29,7 +29,7 @@ def core(*notes: tuple[bytes, bytes]) -> bytes:
 
 
 def test_the_kernel_is_moved_twice() -> None:
-    assert load_offset(NOTE) == 0xA000000 - 0x1000000
+    assert placement(NOTE) == (0xA000000 - 0x1000000, 0xA000000)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_kernel_is_moved_twice() -> None:
 )
 def test_a_note_that_does_not_say_it(note: bytes) -> None:
     with pytest.raises(VmLost, match="does not say where its kernel is"):
-        load_offset(note)
+        placement(note)
 
 
 def test_the_note_is_found_among_others() -> None:
@@ -56,7 +56,7 @@ def test_the_note_is_found_among_others() -> None:
 
 def test_the_note_is_waited_for() -> None:
     cores = iter([core((b"CORE", b"regs")), core((b"VMCOREINFO", NOTE))])
-    assert find_kernel(lambda: next(cores), size=MEMORY) == 0x9000000
+    assert find_kernel(lambda: next(cores), size=MEMORY) == (0x9000000, 0xA000000)
 
 
 @pytest.mark.parametrize("base", [b"-999999999999", b"999999999999"])
