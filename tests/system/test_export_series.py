@@ -124,14 +124,14 @@ def test_git_am_makes_the_files_that_are_built(
 
 def test_checkpatch_has_nothing_to_say(mails: list[Path], place: Path, line: str) -> None:
     tree = checks_tree(find_source(line, cache=cache_dir()), cache=cache_dir())
-    assert complaints_of(tree, list(map(str, mails[1:])), cwd=place) == []
+    assert complaints_of(tree, [], list(map(str, mails[1:])), cwd=place) == []
 
 
 def test_checkpatch_was_asked(mails: list[Path], place: Path, line: str) -> None:
     spoilt = place / "spoilt.patch"
     spoilt.write_text(mails[1].read_text().replace("Signed-off-by:", "Signed-of-by:"))
     tree = checks_tree(find_source(line, cache=cache_dir()), cache=cache_dir())
-    (complaint, *_) = complaints_of(tree, [str(spoilt)], cwd=place)
+    (complaint, *_) = complaints_of(tree, [], [str(spoilt)], cwd=place)
     assert "BAD_SIGN_OFF" in complaint or "MISSING_SIGN_OFF" in complaint
 
 
