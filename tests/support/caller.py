@@ -59,7 +59,7 @@ class Caller:
         self._tracee.set_registers(registers)
         self._attacker.ptrace(PTRACE_SYSCALL, self.pid)
 
-    def finish(self, *, seconds: float = 10) -> int:
+    def finish(self, *, seconds: float = 60) -> int:
         """Wait for the running call's end; return its raw result, negative for an errno."""
         status = self.status(seconds=seconds)
         assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == _SYSCALL_STOP, hex(status)
@@ -72,7 +72,7 @@ class Caller:
         self.start(call, *args)
         return self.finish()
 
-    def status(self, *, seconds: float = 10) -> int:
+    def status(self, *, seconds: float = 60) -> int:
         """Wait until the process stops or ends; return its wait status."""
         deadline = time.monotonic() + seconds
         while True:

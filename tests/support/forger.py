@@ -63,7 +63,7 @@ def forge(attacker: Attacker, *results: int) -> None:
 
 def wait_for(attacker: Attacker, path: str) -> None:
     """Wait for a file to appear."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(OSError):
             attacker.open(path, O_RDONLY).close()

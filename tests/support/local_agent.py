@@ -57,4 +57,4 @@ def agent_stream() -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
 def local_attacker() -> Iterator[Attacker]:
     """An attacker whose system calls run on this host."""
     with agent_stream() as (stream, _):
-        yield Attacker(Channel(stream, reply_seconds=5), guest())
+        yield Attacker(Channel(stream, reply_seconds=60), guest())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.host.paths import CHECKOUT
 
-SECONDS = 300
+SECONDS = 900
 OFFLINE = ("--no-deps", "--no-index", "--disable-pip-version-check")
 
 

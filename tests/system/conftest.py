@@ -76,5 +76,5 @@ def sample(attacker: Attacker, machine: Machine, witness: Witness) -> Iterator[S
     assert witness.taint() == taint, machine.console()
     assert not re.findall("WARNING:|BUG:|Oops|Call Trace", sample.log)
     right = witness.read().count.right
-    tally = witness.wait(lambda t: t.count.right > right, seconds=10, what="further right reply")
+    tally = witness.wait(lambda t: t.count.right > right, seconds=60, what="further right reply")
     assert (tally.count.wrong, tally.count.failed) == (0, 0)

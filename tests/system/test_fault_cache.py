@@ -101,8 +101,9 @@ def test_a_damaged_state_is_made_again(
     [("initramfs.cpio", cut), ("payloads/false_handler", empty)],
 )
 def test_a_damaged_guest_image_is_made_again(
-    place: Place, lab: Lab, name: str, damage: Callable[[Path], None]
+    place: Place, lab: Lab, states: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
+    copy_states(states, place)  # the guest image is made again, and no machine is booted for it
     guest = place.own("guests", lab.guest.key)
     whole = (guest / name).read_bytes()
     damage(guest / name)

@@ -111,7 +111,7 @@ def test_a_guest_that_hangs(cells: Cells, function: str, said: str) -> None:
     outcome = cells.run(attack)
     assert (outcome.verdict, outcome.attempt_end.end) == (Verdict.ERROR, End.LOST)
     assert said in outcome.detail
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 120
     assert not cells.left()
 
 
@@ -171,7 +171,7 @@ def test_a_qemu_that_hangs(cells: Cells) -> None:
     outcome = cells.run(attack)
     assert outcome.verdict is Verdict.ERROR
     assert "no answer within" in outcome.detail
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 120
     assert not cells.left()
 
 

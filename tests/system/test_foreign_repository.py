@@ -26,6 +26,9 @@ pytestmark = pytest.mark.timeout(3600)
 
 EXAMPLE = CHECKOUT / "tests" / "example_repository"
 OWN = {"my_read", "overwrite"}
+COMPARED = "(my_read or overwrite) and not (seccomp or debug or lockdown)"
+"""Their cells on three of the seven variants; the other four are collected and not run."""
+BY_HAND = "test_memory_is_closed_where_it_should_be or test_the_witness_sees_what_a_program_does"
 REFERENCES = {"nothing", "host_tamper"}
 
 
@@ -73,7 +76,7 @@ def ours() -> set[Path]:
 
 def test_its_tests_run_and_its_results_stay_there(theirs: Repository) -> None:
     before = ours()
-    status, said = theirs.run("pytest", "-n", "2")
+    status, said = theirs.run("pytest", "-n", "2", "-k", f"{COMPARED} or {BY_HAND}")
     assert status == 0, said
     assert ours() == before, "they went into our checkout"
     verdicts = {(line["scenario"], line["variant"]): line["verdict"] for line in theirs.results()}

@@ -70,7 +70,7 @@ def test_what_was_seen_stays_seen(cells: Cells, undo: Attack) -> None:
     def attack(attacker: Attacker, handler: Handler) -> None:
         overwrite(attacker, handler)
         witness = handler._witness
-        witness.wait(lambda tally: tally.count.wrong > 0, seconds=10, what="wrong reply")
+        witness.wait(lambda tally: tally.count.wrong > 0, seconds=60, what="wrong reply")
         undo(attacker, handler)
         handler.wait_for_request()
 

@@ -156,4 +156,4 @@ def test_a_guest_whose_policy_is_damaged_never_has_a_handler(
             assert time.monotonic() < deadline, machine.console()
             time.sleep(1)
         with pytest.raises(VmLost):
-            witness.wait(lambda t: t.count.right > 0, seconds=10, what="right reply")
+            witness.wait(lambda t: t.count.right > 0, seconds=60, what="right reply")

@@ -221,7 +221,7 @@ def test_what_is_denied(attacker: Attacker, witness: Witness, variant: str, name
 def unharmed(witness: Witness, handler: int) -> None:
     """The handler goes on answering, and nobody had to start it again."""
     right = witness.read().count.right
-    tally = witness.wait(lambda t: t.count.right > right + 16, seconds=10, what="right replies")
+    tally = witness.wait(lambda t: t.count.right > right + 16, seconds=60, what="right replies")
     assert (tally.pid, tally.generation) == (handler, 1)
     assert (tally.count.wrong, tally.count.failed) == (0, 0)
 
@@ -239,7 +239,7 @@ def test_a_signal_that_the_kernel_sends_for_root(attacker: Attacker, witness: Wi
 def test_that_signal_without_isolation(attacker: Attacker, witness: Witness) -> None:
     handler = witness.read().pid
     send_sigio(attacker, handler)
-    witness.wait(lambda t: t.pid != handler, seconds=10, what="other handler")
+    witness.wait(lambda t: t.pid != handler, seconds=60, what="other handler")
 
 
 def send_sigio(attacker: Attacker, pid: int) -> None:
@@ -253,7 +253,7 @@ def send_sigio(attacker: Attacker, pid: int) -> None:
     attacker.write(writer, b"x")
 
 
-def ended(attacker: Attacker, child: int, *, seconds: float = 10) -> int:
+def ended(attacker: Attacker, child: int, *, seconds: float = 60) -> int:
     """The wait status of a child that is about to end."""
     deadline = time.monotonic() + seconds
     while True:
@@ -305,7 +305,7 @@ def test_nothing_runs_in_the_place_of_the_blob(
     program = images.kernel.handlers / "sample_umh"
     hijack(attacker, program.read_bytes()[:64])
     if variant == "baseline":
-        assert sample.refused("1")[0] == ENOPROTOOPT  # its loader does not load
+        assert sample.refused("1") == ENOPROTOOPT  # its loader does not load
     else:
         sample.write("1")
 

@@ -39,7 +39,7 @@ def answered(witness: Witness, *, more: int) -> Tally:
     """The tally after `more` right replies."""
     right = witness.read().count.right
     return witness.wait(
-        lambda tally: tally.count.right >= right + more, seconds=20, what="further right replies"
+        lambda tally: tally.count.right >= right + more, seconds=60, what="further right replies"
     )
 
 
@@ -61,7 +61,7 @@ def test_two_machines_from_one_state_do_not_see_each_other(cells: Cells) -> None
         _write_and_read(lab, other, b"other")
         tampered, untouched = (
             witness.wait(
-                lambda tally: tally.count.right + tally.count.wrong > 30, seconds=20, what="replies"
+                lambda tally: tally.count.right + tally.count.wrong > 30, seconds=60, what="replies"
             )
             for witness in witnesses
         )

@@ -100,4 +100,4 @@ def test_the_published_library_is_kernel_code(tmp_path: Path) -> None:
     tree = checks_tree(find_source(LINE, cache=cache_dir()), cache=cache_dir())
     patches = [str(patch.path) for patch in parts(PUBLISHED).patches]
     options = ["--no-signoff", "--ignore", "COMMIT_MESSAGE,FILE_PATH_CHANGES"]
-    assert complaints_of(tree, [*options, *patches], cwd=tmp_path) == []
+    assert complaints_of(tree, options, patches, cwd=tmp_path) == []

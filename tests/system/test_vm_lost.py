@@ -84,7 +84,7 @@ def test_a_killed_qemu(machines: Machines, number: signal.Signals) -> None:
     ):
         os.kill(machine.pid, number)
         attacker.getpid()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     assert not machines.left()
 
 
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_all_cleanly(machines: Machines, delay: float) -> None:
     held, pid = hold(machines)
     time.sleep(delay)
     held.send_signal(signal.SIGINT)
-    _, errors = held.communicate(timeout=20)
+    _, errors = held.communicate(timeout=60)
     assert errors.rstrip().endswith("KeyboardInterrupt")
     for noise in ("never retrieved", "it is pending", "Exception ignored", "unclosed", "VmLost"):
         assert noise not in errors
@@ -161,8 +161,8 @@ def test_ctrl_c_ends_all_cleanly(machines: Machines, delay: float) -> None:
 def test_a_killed_harness_takes_its_qemu_along(machines: Machines) -> None:
     held, pid = hold(machines)
     held.kill()
-    held.communicate(timeout=20)
-    deadline = time.monotonic() + 10
+    held.communicate(timeout=60)
+    deadline = time.monotonic() + 60
     while _alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -151,10 +151,10 @@ def test_a_change_is_seen_and_nothing_else(
     witness: Witness, attacker: Attacker, change: Change, violation: Violation
 ) -> None:
     right = witness.read().count.right
-    quiet = witness.wait(lambda t: t.count.right > right + 3, seconds=10, what="request")
+    quiet = witness.wait(lambda t: t.count.right > right + 3, seconds=60, what="request")
     assert not quiet.violations
     change(attacker, quiet.pid)
-    found = witness.wait(lambda t: bool(t.violations), seconds=10, what="violation")
+    found = witness.wait(lambda t: bool(t.violations), seconds=60, what="violation")
     assert found.violations == violation
     assert (found.count.wrong, found.count.failed) == (0, 0)
 
@@ -288,7 +288,7 @@ def test_a_function_that_is_not_called_on_the_handler_counts_elsewhere(
     lab: Lab, witness: Witness, attacker: Attacker
 ) -> None:
     right = witness.read().count.right
-    pid = witness.wait(lambda t: t.count.right > right, seconds=10, what="request").pid
+    pid = witness.wait(lambda t: t.count.right > right, seconds=60, what="request").pid
     function = lab.image.symbol(KILL) - lab.image.symbol(TALLY)
     witness.obey(WitnessCommand.WATCH, functions=[function])
     other = attacker.fork()

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DEADLINE = 300.0
+_TOGETHER = 4
+"""Files for each process of checkpatch.pl: enough to be worth its start."""
 # Messages and sign-offs are in series.toml: `export` writes them above the hook patches.
 _BARE_PATCH = ("--no-signoff", "--ignore", "COMMIT_MESSAGE,FILE_PATH_CHANGES")
 
@@ -33,22 +37,28 @@ def checkpatch(*, patches: Path, line: str, cache: Path, sources: Path = SOURCE_
     tree = checks_tree(source, cache=cache)
     series = load_series(line, patches=patches)
     hooks = [str(commit.patch) for commit in series.commits if commit.patch is not None]
-    complaints = []
     with TemporaryDirectory() as scratch:
         added = write_overlay(series, Path(scratch))
         files = [name for name in added if name.endswith((".c", ".h"))]
-        if files:
-            complaints += complaints_of(tree, ["--file", *files], cwd=Path(scratch))
-        if hooks:
-            complaints += complaints_of(tree, [*_BARE_PATCH, *hooks], cwd=Path(scratch))
-    return complaints
+        complaints = complaints_of(tree, ["--file"], files, cwd=Path(scratch))
+        return complaints + complaints_of(tree, _BARE_PATCH, hooks, cwd=Path(scratch))
 
 
-def complaints_of(tree: Path, arguments: Sequence[str], *, cwd: Path) -> list[str]:
-    """Run checkpatch.pl --strict of `tree` with these arguments; return what it complains of.
+def complaints_of(
+    tree: Path, options: Sequence[str], files: Sequence[str], *, cwd: Path
+) -> list[str]:
+    """Run checkpatch.pl --strict of `tree` over the files; return its complaints in their order.
 
-    `cwd` must not be a git checkout's top: it would go by that one's history.
+    A process for each CPU runs at a time. `cwd` must not be the top of a git checkout, because
+    checkpatch.pl would read its history.
     """
+    parts = [files[at : at + _TOGETHER] for at in range(0, len(files), _TOGETHER)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda part: _complaints_of(tree, [*options, *part], cwd=cwd), parts)
+        return [complaint for complaints in found for complaint in complaints]
+
+
+def _complaints_of(tree: Path, arguments: Sequence[str], *, cwd: Path) -> list[str]:
     script = tree / "scripts/checkpatch.pl"
     options = ["--strict", "--quiet", "--no-summary", "--show-types", "--color=never"]
     argv = ["perl", str(script), f"--root={tree}", *options, *arguments]

@@ -70,7 +70,7 @@ def test_bytes_that_trickle_do_not_prolong_the_deadline(
     assert time.monotonic() - started < 2 * REPLY.size, "before the last byte"
     given_up.set()
     guests.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=10)
+    thread.join(timeout=60)
 
 
 def test_a_guest_that_reads_nothing_ends_at_the_deadline(
@@ -155,7 +155,7 @@ def test_a_file_without_an_end(pair: tuple[socket.socket, socket.socket]) -> Non
     with pytest.raises(VmLost, match="more than"):
         attacker_on(ours, reply=5, attempt=20).read_file("/proc/endless\x1b")
     guests.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=10)
+    thread.join(timeout=60)
 
 
 def test_no_reply_makes_the_host_allocate(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -223,9 +223,9 @@ def test_the_agent_leaves_at_a_bad_frame(frame: bytes) -> None:
     with agent_stream() as (stream, process):
         whole = frame if len(frame) == 4 else struct.pack("<I", len(frame)) + frame
         stream.sendall(whole)
-        stream.settimeout(5)
+        stream.settimeout(60)
         assert stream.recv(1) == b""
-        assert process.wait(timeout=5) == 1
+        assert process.wait(timeout=60) == 1
 
 
 def test_the_agent_takes_a_frame_in_pieces() -> None:
@@ -234,14 +234,14 @@ def test_the_agent_takes_a_frame_in_pieces() -> None:
         for byte in frame:
             stream.sendall(bytes([byte]))
             time.sleep(0.001)
-        stream.settimeout(5)
+        stream.settimeout(60)
         assert REPLY.unpack(stream.recv(64)) == (12, 9, process.pid)
 
 
 def test_a_forked_child_says_nothing() -> None:
     with agent_stream() as (stream, _):
         stream.sendall(struct.pack("<IIQ6QII", 68, 1, CALL_FORK, *[0] * 6, 0, 0))
-        stream.settimeout(5)
+        stream.settimeout(60)
         assert REPLY.unpack(stream.recv(64))[2] > 0
         stream.settimeout(0.1)
         with pytest.raises(TimeoutError):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from miniature_kernel import write_files
@@ -65,6 +66,13 @@ def test_a_file_is_checked_as_the_patches_leave_it(tmp_path: Path) -> None:
 def test_a_strict_check_counts(tmp_path: Path) -> None:
     complaints = checked(tmp_path, {"kernel/a.h": CLEAN.replace("\treturn", "\n\treturn")})
     assert any(text.startswith("CHECK:BRACES") for text in complaints)
+
+
+def test_the_complaints_of_many_files_come_in_their_order(tmp_path: Path) -> None:
+    indented = CLEAN.replace("\treturn", "        return")
+    complaints = checked(tmp_path, {f"kernel/{number}.c": indented for number in range(9)})
+    named = re.findall(r"kernel/(\d)\.c:6:", "\n".join(complaints))
+    assert "".join(dict.fromkeys(named)) == "012345678"
 
 
 def test_a_patch_that_is_not_kernel_style(tmp_path: Path) -> None:

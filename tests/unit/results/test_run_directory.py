@@ -178,7 +178,7 @@ def test_once_is_once_among_threads(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert lab.ran == [ISOLATED]
 
 

@@ -161,7 +161,7 @@ def test_a_hole_is_something_lost_with_a_reason(hole: Hole) -> None:
 
 
 def test_the_pool_runs_each_cell_once_on_several_threads() -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=60)
 
     class Both(ScriptedLab):
         def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
@@ -280,7 +280,7 @@ def test_stop_ends_a_wait_for_several_places() -> None:
 
     caller = threading.Thread(target=go, daemon=True)
     caller.start()
-    caller.join(timeout=10)
+    caller.join(timeout=60)
     assert not caller.is_alive()
     assert ended == 2
 
@@ -293,7 +293,7 @@ def test_stop_lets_running_cells_end_and_starts_no_other() -> None:
 
         def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
             found = super()._run(cell, fresh=fresh)
-            assert len(self.ran) < 3 or stopped.wait(30)
+            assert len(self.ran) < 3 or stopped.wait(60)
             return found
 
     pool = Pool(closure(SHIPPED, all_cells(SHIPPED)), corpus=SHIPPED, lab=Waiting(), jobs=2)

@@ -25,7 +25,7 @@ def printed(data: bytes) -> str:
 
     thread = threading.Thread(target=write)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive(), "the guest would block"
     console.close()
     return console.text()
@@ -68,7 +68,7 @@ def test_the_text_is_there_before_the_end() -> None:
     reader, writer = os.pipe()
     console = Console(os.fdopen(reader, "rb"))
     os.write(writer, b"booting")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while console.text() != "booting":
         assert time.monotonic() < deadline
     os.close(writer)

@@ -43,7 +43,7 @@ def run(
         pass_fds=fds,
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         check=False,
     )
 

@@ -45,7 +45,7 @@ def stub(answer: Callable[[str], bytes]) -> Iterator[tuple[Gdbstub, list[str]]]:
             yield Gdbstub(ours), asked
         finally:
             ours.shutdown(socket.SHUT_RDWR)
-            server.join(5)
+            server.join(60)
 
 
 class Memory:
@@ -123,7 +123,7 @@ def test_a_reply_may_come_in_pieces() -> None:
         server = threading.Thread(target=dribble)
         server.start()
         assert gdb.read(0, 2) == b"\xff\x00"
-        server.join(5)
+        server.join(60)
 
 
 def test_silence_and_an_end_are_a_lost_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def test_a_dead_runs_directory_is_swept_and_a_living_ones_is_not(
                 sweep()
                 assert theirs.is_dir()
             other.send_signal(signal.SIGKILL)
-            other.wait(10)
+            other.wait(60)
             assert theirs.is_dir()
             sweep_up()
             assert not theirs.exists()
