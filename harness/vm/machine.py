@@ -16,6 +16,7 @@ from harness.vm.demotion import give_to_qemu
 from harness.vm.disk import DISK, NO_DISK
 from harness.vm.forwarding import port_of
 from harness.vm.gdbstub import Gdbstub
+from harness.vm.guest_ram import GuestRam, PrivateRam, SharedRam
 from harness.vm.kaslr import Placement, find_kernel
 from harness.vm.kernel_watch import KernelWatch
 from harness.vm.monitor import Monitor
@@ -40,8 +41,6 @@ DUMP = "dump"
 SAVE_SECONDS = DUMP_SECONDS = 60
 POLL_SECONDS = 0.001
 
-_WAITS = "Waiting for gdb connection"
-
 
 class Machine:
     """A running QEMU, created by `boot` or `restore`. One thread at a time may use it.
@@ -61,7 +60,6 @@ class Machine:
         watch: KernelWatch | None,
     ) -> None:
         self._spec = spec
-        self._size = spec.memory_mib << 20
         self._process = process
         self._monitor = monitor
         self._gdbstub = gdbstub
@@ -69,6 +67,7 @@ class Machine:
         self.watch = watch
         """QEMU's watch of the guest's kernel, if the specification asks for it."""
         self._paused = True
+        self.ram: GuestRam  # set by `boot` and `restore`
         self.placement = Placement()
         """Where KASLR put the kernel."""
 
@@ -103,10 +102,11 @@ class Machine:
                 )
             with machine._explained():
                 machine._connect()
+                machine.ram = SharedRam(stack.enter_context((directory / RAM).open("rb")).fileno())
                 machine.resume()
                 placement = Placement()
                 if spec.kaslr:
-                    placement = find_kernel(machine.notes, size=machine._size)
+                    placement = find_kernel(machine.notes, size=machine.memory_size)
                 machine._place(placement)
                 yield machine
 
@@ -127,7 +127,6 @@ class Machine:
         with ExitStack() as stack:
             with starting():
                 files = [stack.enter_context(path.open("rb")) for path in (state.ram, state.device)]
-                placement = state.placement
                 ram, device = (file.fileno() for file in files)
                 backend = (
                     f"memory-backend-file,id=ram,size={spec.memory_mib}M,"
@@ -150,8 +149,9 @@ class Machine:
                     disk=disk,
                     debugger=debugger,
                 )
+                machine.ram = PrivateRam(ram, machine.pid, directory, machine._monitor)
             with machine._explained():
-                machine._place(placement)
+                machine._place(state.placement)
                 machine._connect()
                 machine._load(f"file:/proc/self/fd/{device}")
                 machine.resume()
@@ -251,7 +251,7 @@ class Machine:
     @property
     def memory_size(self) -> int:
         """Bytes of guest-physical memory."""
-        return self._size
+        return self._spec.memory_mib << 20
 
     @property
     def pid(self) -> int:
@@ -308,6 +308,10 @@ class Machine:
         finally:
             self.resume()
 
+    def registers(self) -> str:
+        """Return the registers of all CPUs, as QEMU's monitor prints them."""
+        return self._monitor.human("info registers -a")
+
     def hand_over(self) -> None:
         """Pause the machine and give the gdbstub to the user's gdb.
 
@@ -317,7 +321,7 @@ class Machine:
         self.pause()
         self._gdbstub.use_virtual()
         said = self._monitor.human(f"gdbserver chardev:{DEBUGGER}")
-        if not said.startswith(_WAITS):
+        if not said.startswith("Waiting for gdb connection"):
             raise VmLost(f"QEMU does not wait for gdb: {said.strip()}")
 
     def read(self, address: int, size: int) -> bytes:
@@ -342,14 +346,13 @@ class Machine:
 
     def is_accessed(self, table: int, virtual: int) -> bool:
         """Return the accessed bit of the page table entry that maps `virtual`. Raises as `walk`."""
-        entry, _ = leaf(self.read, table, virtual)
-        return bool(entry & ACCESSED)
+        return bool(leaf(self.read, table, virtual)[0] & ACCESSED)
 
     def _check(self, address: int, size: int) -> None:
         """Raise unless the range is RAM: a hostile page table may lead to device registers."""
         if not self._paused:
             raise ValueError("the machine must be paused")
-        if not 0 <= address <= address + size <= self._size:
+        if not 0 <= address <= address + size <= self.memory_size:
             raise VmLost(f"the guest has no memory at {address:#x}")
 
     def notes(self) -> bytes:
