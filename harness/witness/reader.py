@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import Silent, VmLost
 from harness.witness import layout, tally
 from harness.witness.heartbeat import HeartbeatTracker
+from harness.witness.recollection import Recollection
 from harness.witness.tally import Tally, WitnessCommand, WitnessState
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Witness:
         """The SHA-256 hashes of all handlers' secrets seen in the tally so far."""
         self.heartbeat = HeartbeatTracker()
         """The heartbeat, as of all reads of the tally."""
+        self.recollection = Recollection()
+        """What the tally was at all reads."""
+        self.observers: list[Callable[[Tally], None]] = []
+        """Called with each tally that was read, while the machine is still paused."""
 
     def read(self) -> Tally:
         """Return the current tally. Raises VmLost if it is malformed, or never consistent."""
@@ -59,10 +64,13 @@ class Witness:
             with self._machine.paused():
                 stopped = time.monotonic()
                 data = self._machine.read(self._tally, layout.SIZE)
-            parsed = tally.parse(data)
+                if parsed := tally.parse(data):
+                    for observe in self.observers:
+                        observe(parsed)
             self.heartbeat.note(tally.heartbeat(data), stopped=stopped, resumed=time.monotonic())
             if parsed:
                 self.secrets.update(parsed.secrets_sha256)
+                self.recollection.note(parsed)
                 return parsed
         raise VmLost("the tally is never consistent: the witness was stopped while writing it")
 

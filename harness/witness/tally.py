@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 from typing import Any
 
 from harness.host.errors import VmLost
-from harness.witness.layout import MAGIC, SIZE, VERSION, CountStruct, TallyStruct
+from harness.witness.layout import MAGIC, SECRETS, SIZE, VERSION, CountStruct, TallyStruct
 
 
 class WitnessState(IntEnum):
@@ -223,6 +223,12 @@ class Tally:
     """The calls of the functions of the last WATCH, in its order."""
     hooks: tuple[Hook, ...]
     """The hooks called, in the order of their first calls."""
+    secret_slots: tuple[bytes, ...] = (bytes(32),) * SECRETS
+    """`secrets_sha256` by generation modulo `SECRETS`; zeros where there is none."""
+
+    def secret_sha256(self, generation: int) -> bytes:
+        """Return the SHA-256 of the secret of one of the latest handlers."""
+        return self.secret_slots[generation % SECRETS]
 
     def as_json(self) -> dict[str, Any]:
         """Return the tally as it is stored beside the results."""
@@ -305,6 +311,7 @@ def parse(data: bytes) -> Tally | None:
             raw.escape.exits,
         ),
         named=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.named),
+        secret_slots=tuple(map(bytes, raw.secrets_sha256)),
         hooks=tuple(
             Hook(h.function, h.on_handler, bool(h.can_refuse)) for h in raw.hooks if h.function
         ),
