@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Changes of the guest's kernel: its own patches are told apart from all else."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from harness.vm.guest_ram import PAGE, Change
+from harness.witness.kernel_at_rest import entry_registers, foreign_byte, is_remapped
+from harness.witness.patch_sites import PatchSites
+
+TEXT = range(0xFFFFFFFF81000000, 0xFFFFFFFF81800000)
+LINKED = TEXT.start + 0x2000
+TRACED, STATIC, SPLIT = 0x104, 0x200, PAGE - 2
+TRACER = TEXT.start + 0x9000
+SITES = PatchSites(
+    traced=frozenset({LINKED + TRACED, LINKED + SPLIT}),
+    static=frozenset({LINKED + STATIC}),
+    tracers=frozenset({TRACER}),
+    text=TEXT,
+)
+NOP = bytes.fromhex("0f1f440000")
+
+
+def patched(offset: int, code: bytes) -> bytes:
+    page = bytearray(b"\x90" * PAGE)
+    page[TRACED : TRACED + 5] = NOP
+    page[offset : offset + len(code)] = code
+    return bytes(page)
+
+
+def call(target: int, opcode: int = 0xE8) -> bytes:
+    """A call of `target` from the traced function."""
+    return struct.pack("<Bi", opcode, target - (LINKED + TRACED + 5))
+
+
+PLAIN = patched(TRACED, NOP)
+
+
+@pytest.mark.parametrize(
+    ("offset", "code"),
+    [
+        (TRACED, call(TRACER)),
+        (TRACED, call(TEXT.stop + 0x3F000000)),
+        (TRACED, b"\xcc" + NOP[1:]),
+        (TRACED, b"\xcc" + call(TRACER)[1:]),
+        (STATIC, b"\xe8\1\2\3\4"),
+        (STATIC, b"\x0f\x84\1\2\3\4"),
+        (0x300, b"\xcc"),
+        (SPLIT, b"\xe8\1"),
+    ],
+)
+def test_what_the_kernel_patches_itself_is_no_change(offset: int, code: bytes) -> None:
+    assert foreign_byte(LINKED, PLAIN, patched(offset, code), SITES) is None
+
+
+@pytest.mark.parametrize(
+    ("offset", "code", "at"),
+    [
+        (0x300, b"\xc3", 0x300),
+        (0x300, b"\xe9\1\2\3\4", 0x300),
+        (TRACED, call(TEXT.start + 0x5000), TRACED),
+        (TRACED, call(TRACER, opcode=0xE9), TRACED),
+        (TRACED, b"\xc3" + NOP[1:], TRACED),
+        (TRACED + 5, b"\xc3", TRACED + 5),
+        (TRACED - 1, b"\xc3", TRACED - 1),
+        (STATIC - 1, b"\xc3", STATIC - 1),
+        (STATIC + 6, b"\xc3", STATIC + 6),
+    ],
+)
+def test_what_it_does_not_is_told_with_its_place(offset: int, code: bytes, at: int) -> None:
+    assert foreign_byte(LINKED, PLAIN, patched(offset, code), SITES) == LINKED + at
+
+
+def test_read_only_data_has_no_patches() -> None:
+    for offset, code in ((TRACED, call(TRACER)), (0x300, b"\xcc")):
+        assert foreign_byte(LINKED, PLAIN, patched(offset, code), None) is not None
+
+
+def entries(number: int, entry: int) -> bytes:
+    return struct.pack("<512Q", *(entry if at == number else 0x1E3 for at in range(512)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "remapped"),
+    [
+        (0x1E3, False),
+        (0x183, False),  # neither accessed nor dirty any more
+        (0x1E1, True),  # no longer writable
+        (0x1E3 | 1 << 63, True),  # no longer executable
+        (0x2001E3, True),  # elsewhere
+        (0x1E2, True),  # nowhere
+    ],
+)
+def test_an_entry_of_a_page_table_may_only_be_used(entry: int, remapped: bool) -> None:
+    change = Change(0x1000, entries(5, 0x1E3), entries(5, entry))
+    assert is_remapped(change, 5) is remapped
+    assert not is_remapped(change, 6)
+
+
+REGISTERS = """
+CPU#0
+RAX=0000000000000000 RBX=ffffffff8200d940 RCX=0000000000000020 RDX=0000000000000000
+GS =0000 ffff888007800000 00000000 00000000
+GDT=     fffffe0000001000 0000007f
+IDT=     fffffe0000000000 00000fff
+CR0=80050033 CR2=00000000004455d0 CR3=0000000002d76000 CR4=007506f0
+EFER=0000000000000d01
+"""
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "same"),
+    [
+        ("CR2=00000000004455d0", "CR2=1", True),
+        ("CR3=0000000002d76000", "CR3=1", True),
+        ("CR4=007506f0", "CR4=007506f4", True),  # user space may read counters
+        ("CR4=007506f0", "CR4=006506f0", False),
+        ("CR4=007506f0", "CR4=005506f0", False),
+        ("CR0=80050033", "CR0=80040033", False),
+        ("EFER=0000000000000d01", "EFER=0000000000000501", False),
+        ("IDT=     fffffe0000000000", "IDT=     ffff888000000000", False),
+        ("GDT=     fffffe0000001000", "GDT=     ffff888000000000", False),
+    ],
+)
+def test_the_registers_that_lead_into_the_kernel_are_compared(
+    was: str, now: str, same: bool
+) -> None:
+    assert was in REGISTERS
+    assert len(entry_registers(REGISTERS)) == 5
+    changed = entry_registers(REGISTERS.replace(was, now))
+    assert (changed == entry_registers(REGISTERS)) is same
