@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from harness.witness.tally import Tally
 
 PROGRAM = "umd_witness_umh"
+BACKDOOR = "umd_witness_backdoor_umh"
+"""The program that `Handler.break_out` puts in place of the handler's own."""
 
 FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
 """The first round constants of SHA-256 (FIPS 180-4, 4.2.2). The code of a handler process and that
@@ -103,6 +105,8 @@ class Handler:
         """How many handlers have ended by `restart`."""
         self.start = 0
         """Its start time in clock ticks after boot, as of `note_start`."""
+        self.program = PROGRAM
+        """The program that the latest handler runs, unless it is a kernel thread."""
 
     @property
     def loader(self) -> str:
@@ -259,6 +263,7 @@ class Handler:
             return tally.heartbeat < latest
 
         self._witness.wait(is_earlier, seconds=seconds, what="return to an earlier state")
+        self._witness.recollection.forget()
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """End the handler through the witness; wait up to 10 s until the kernel starts another.
@@ -291,6 +296,7 @@ class Handler:
         The tally records whether the escape succeeded (`Tally.escape`).
         """
         self._witness.obey(WitnessCommand.OPEN_BACKDOOR)
+        self.program = BACKDOOR
         self.wait_for_request()
         self._witness.obey(WitnessCommand.TRY_ESCAPE, argument=way)
 

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handler's own memory compared with the witness's account of it, from outside.
+
+The witness gives each handler a secret, of which the tally has the hash, and works out each link
+of the handler's hash chain itself. Whenever the host reads the tally, the machine is paused, and
+the host can compare both with what the handler has.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from harness.host.errors import VmLost
+from harness.vm.guest_ram import PAGE
+from harness.vm.paging import ACCESSED
+from harness.witness.handler import PROGRAM
+from harness.witness.handler_layout import (
+    HASH_BYTES,
+    MESSAGE_BYTES,
+    process_layout,
+    thread_layout,
+)
+
+if TYPE_CHECKING:
+    from harness.kernel.build.images import KernelImage
+    from harness.vm.machine import Machine
+    from harness.witness.handler import Handler
+    from harness.witness.handler_layout import HandlerLayout
+    from harness.witness.reader import Witness
+    from harness.witness.tally import Tally
+
+STARTS = 4
+"""Handlers whose chains the witness keeps (kernel/umd_witness/core.c)."""
+LOOKS = 12
+"""Looks at one handler before it counts as wrong. A start or a request under way takes less."""
+LOOK_SECONDS = 0.005
+KERNEL_ENTRY = 511
+"""The entry of a top-level page table that leads to the kernel's image."""
+NOBODY = "there is no handler"
+_NEVER = -1, -1
+
+
+@dataclass(frozen=True)
+class RestState:
+    """What the host found in a handler's memory."""
+
+    secret: bytes
+    chain: bytes
+    request: bytes
+    pages: tuple[int, ...]
+    """Physical addresses of the pages that were read."""
+    is_written: bool
+    """Whether memory differs from the program that the handler does not write."""
+
+
+class HandlerAtRest:
+    """Looks at each handler once it is there, and again when `settle` asks for it.
+
+    A handler that does not agree with the witness's account is looked at again with the next
+    tally, because it may be about to answer a request. After `LOOKS` it is wrong. If `fixed`,
+    nothing in this kernel may move the handler's pages.
+    """
+
+    def __init__(
+        self, machine: Machine, kernel: KernelImage, handler: Handler, *, fixed: bool
+    ) -> None:
+        self._machine, self._kernel, self._handler = machine, kernel, handler
+        self._chains, self._objects = (
+            beside_the_witness(kernel, name) + machine.load_offset for name in ("chains", "objects")
+        )
+        self._top = kernel.physical("init_top_pgt") + machine.load_offset
+        self._fixed = fixed
+        self.wrong = ""
+        """What was wrong with a handler; empty if nothing was."""
+        self.unseen = NOBODY
+        """Why the latest look at a handler gave no answer; empty if it gave one."""
+        self.contradictions: list[str] = []
+        """Handlers whose pages moved."""
+        self._settled = self._doubted = _NEVER
+        self._doubts = self._absent = 0
+        self._pages: dict[int, tuple[int, ...]] = {}
+
+    def observe(self, tally: Tally) -> None:
+        """Look at the handler, if it was not seen in this phase. The machine must be paused."""
+        moment = tally.generation, tally.phase
+        if self.wrong or moment == self._settled:
+            return
+        try:
+            self.unseen = differs = self._compare(tally)
+        except VmLost as lost:  # it is starting, or ending, or its memory is elsewhere
+            self.unseen = str(lost)
+            self._absent += 1
+            return
+        self._absent = 0
+        if not differs:
+            self._settled = moment
+            return
+        self._doubts = self._doubts + 1 if self._doubted == moment else 1
+        self._doubted = moment
+        if self._doubts > LOOKS:
+            self.wrong = differs
+
+    def settle(self, witness: Witness, *, patience: int) -> None:
+        """Look at the handler until it agrees with the witness, is wrong, or does not appear.
+
+        `patience` is how many looks in a row may find nothing to see.
+        """
+        self._settled = self._doubted = _NEVER
+        self._absent = 0
+        for _ in range(4 * LOOKS):
+            witness.read()
+            if self.wrong or self._settled != _NEVER or self._absent >= patience:
+                return
+            time.sleep(LOOK_SECONDS)
+
+    def _compare(self, tally: Tally) -> str:
+        """Return what differs, empty if nothing does. Raises VmLost if there is nothing to see."""
+        if not any(self._machine.read(self._objects + 8, 8)):
+            raise VmLost(NOBODY)
+        if self._kernel_entry(tally.page_table) != self._kernel_entry(self._top):
+            raise VmLost("the handler's page table is freed")
+        state = self._state(tally)
+        expected = tally.secret_sha256(tally.generation)
+        if not any(state.secret + state.chain) and not _has_answered(tally):
+            raise VmLost("the handler was not told its secret")
+        if sha256(state.secret).digest() != expected:
+            return "secret at rest"
+        place = self._chains + tally.generation % STARTS * HASH_BYTES
+        if not is_link(self._machine.read(place, HASH_BYTES), state, expected):
+            return "chain at rest"
+        self._note_pages(tally.generation, state.pages)
+        return "memory at rest" if state.is_written else ""
+
+    def _kernel_entry(self, table: int) -> int:
+        """Return the entry of a page table that all page tables share: that of the kernel."""
+        entry = self._machine.read(table + KERNEL_ENTRY * 8, 8)
+        return int.from_bytes(entry, "little") & ~ACCESSED
+
+    def _note_pages(self, generation: int, pages: tuple[int, ...]) -> None:
+        if self._fixed and self._pages.setdefault(generation, pages) != pages:
+            self._pages[generation] = pages
+            self.contradictions.append(f"the pages of handler {generation} moved")
+
+    def _layout(self, tally: Tally) -> HandlerLayout:
+        if tally.chain:
+            module = self._kernel.directory / f"{self._handler.loader}.ko"
+            return thread_layout(module, tally.chain)
+        layout = process_layout(self._kernel.handlers / self._handler.program)
+        # A handler with a backdoor may write anything of its own.
+        return layout if self._handler.program == PROGRAM else replace(layout, segments=())
+
+    def _state(self, tally: Tally) -> RestState:
+        """Read a handler's memory by its page table."""
+        layout, places = self._layout(tally), dict[int, int]()
+
+        def read(address: int, size: int) -> bytes:
+            data = b""
+            while len(data) < size:
+                page, offset = divmod(address + len(data), PAGE)
+                if page not in places:
+                    places[page] = self._machine.walk(tally.page_table, page * PAGE)
+                data += self._machine.read(
+                    places[page] + offset, min(size - len(data), PAGE - offset)
+                )
+            return data
+
+        return RestState(
+            read(layout.secret, HASH_BYTES),
+            read(layout.chain, HASH_BYTES),
+            read(layout.request, MESSAGE_BYTES),
+            is_written=any(
+                layout.foreign(part.address, read(part.address, len(part.data)))
+                != layout.foreign(part.address, part.data)
+                for part in layout.segments
+            ),
+            pages=tuple(places.values()),
+        )
+
+
+@cache
+def beside_the_witness(kernel: KernelImage, name: str) -> int:
+    """Return the physical address, as linked, of a static variable of the witness.
+
+    Other files may have a variable of the same name; the witness's is the one near `watched`.
+    """
+    beside = kernel.symbol("watched")
+    found = re.findall(rf"^(\w+) \w {name}$", kernel.system_map.read_text(), re.MULTILINE)
+    nearest = min((int(at, 16) for at in found), key=lambda at: abs(at - beside), default=beside)
+    return kernel.physical("watched") + nearest - beside
+
+
+def is_link(kernels: bytes, state: RestState, secret_sha256: bytes) -> bool:
+    """Whether a handler's chain is the kernel's, or the next link, or on its way from one to it.
+
+    The handler may have received a request of which the kernel does not have the reply yet. It
+    writes a link byte by byte (umd_witness/answer.h).
+    """
+    following = sha256(kernels + state.request + secret_sha256).digest()
+    return all(byte in pair for byte, *pair in zip(state.chain, kernels, following, strict=True))
+
+
+def _has_answered(tally: Tally) -> bool:
+    """Whether the latest handler has answered a request."""
+    return any(r.generation == tally.generation and not r.error for r in tally.records if r.number)
