@@ -17,13 +17,12 @@ from harness.attacker import Attacker, Channel
 from harness.brought.attack_program import PROGRAM_SECONDS, AttackProgram
 from harness.judge.cells import check_variants
 from harness.kernel.series.lines import DEFAULT_LINE
+from harness.lab.account import Account
 from harness.lab.lab import Lab
 from harness.lab.trial import aftermath, first_request
 from harness.model.attempt_end import AttemptEnd, End
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.cell_verdict import CellVerdict, draw_verdict
-from harness.witness.doors import kernel_calls
-from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from harness.attacker.agent.program import ProgramExit
     from harness.model.variants import Variant
-    from harness.vm.kernel_watch import KernelCalls
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
 
@@ -61,10 +59,8 @@ class Guest:
     """The witness. The host can read its tally at any moment, from outside the guest."""
     before: Tally
     """The tally when the guest was made."""
-    taint: int
-    """The kernel's taint flags when the guest was made."""
-    calls: KernelCalls
-    """Which kernel code QEMU had seen by then."""
+    account: Account
+    """What the host has noted since the guest was made."""
 
     def run(self, path: Path, *, seconds: float = PROGRAM_SECONDS) -> ProgramExit:
         """Run a static program or a C file as root in the guest. Raises UserError for another file.
@@ -81,26 +77,9 @@ class Guest:
 
         `held` says that nothing was lost. Only a scenario can show that an attack arrived.
         """
-        attacked = self.witness.read()
+        attacked = self.account.attacked(self.before, self.attacker)
         after, ended = aftermath(self.witness)
-        evidence = Evidence(
-            before=self.before,
-            attacked=attacked,
-            after=after,
-            taint=self.witness.taint() & ~self.taint,
-            reached=None,
-            shown=tuple(self.attacker.shown),
-            secrets=frozenset(self.witness.secrets),
-            gained=tuple(self.attacker.gained),
-            aftermath_ended=ended,
-            stalled=self.witness.heartbeat.stalled,
-            forced=self.handler.restarts,
-            inside=False,
-            whole_kernel=False,
-            policed=self.variant.rival is not None,
-            witness_changed=False,
-            entered=kernel_calls(self.machine).since(self.calls),
-        )
+        evidence = self.account.concluded(attacked, after, ended=ended)
         return draw_verdict(evidence, AttemptEnd(End.COMPLETED))
 
 
@@ -129,9 +108,8 @@ def _guest(line: str, name: str) -> Iterator[Guest]:
             attacker = Attacker(channel, images.guest)
             with attacker.setup():
                 handler.note_start(attacker)
-            taint, before = witness.taint(), witness.read()
-            calls = kernel_calls(machine)
-            yield Guest(variant, machine, attacker, handler, witness, before, taint, calls)
+            account = Account(machine, images.kernel, variant, witness, handler)
+            yield Guest(variant, machine, attacker, handler, witness, witness.read(), account)
 
 
 @cache

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 from harness.attacker import Attacker, Channel, SetupFailed
 from harness.host.errors import Silent, UserError, VmLost
 from harness.kernel.build.renamed import function_address
+from harness.lab.account import Account
 from harness.lab.arrival import Arrival, watched
 from harness.lab.attempt import attempt
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
-from harness.vm.kernel_watch import NO_CALLS, KernelCalls
 from harness.witness.cell_verdict import draw_verdict
-from harness.witness.doors import kernel_calls
-from harness.witness.evidence import Evidence
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 from harness.witness.tally import Tally, WitnessCommand
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from harness.model.variants import Variant
     from harness.scenarios.registry import Scenario
     from harness.vm.machine import Machine
+    from harness.witness.evidence import Evidence
 
 TALLY = "umd_witness_tally"
 
@@ -44,9 +43,8 @@ class Trial:
     """The attacker's account. It is there even if the machine is lost."""
     begun: bool = False
     """Whether the attack has begun."""
-    _tainted: int = 0
-    _code: bytes = b""
-    _kernel_calls: KernelCalls = NO_CALLS
+    _account: Account = field(init=False)
+    """The host's account, from `prepared` on."""
 
     @property
     def _scenario(self) -> Scenario:
@@ -66,16 +64,7 @@ class Trial:
         with self.prepared(witness) as (attacker, handler):
             evidence, end = self.attack(attacker, handler, witness)
             after, ended = aftermath(witness)
-        evidence = replace(
-            evidence,
-            after=after,
-            aftermath_ended=ended,
-            taint=self._taint(witness),
-            secrets=frozenset(witness.secrets),
-            stalled=witness.heartbeat.stalled,
-            witness_changed=self._is_changed(witness),
-            entered=self._entered(),
-        )
+        evidence = self._account.concluded(evidence, after, ended=ended)
         return replace(self._outcome(evidence, end), tries=attacker.tries)
 
     @contextmanager
@@ -84,11 +73,19 @@ class Trial:
 
         The witness sends requests by then. Raises VmLost if the machine does not get there.
         """
-        self._tainted = witness.taint()
-        self._kernel_calls = kernel_calls(self.machine)
-        first_request(witness)
         anywhere = self._scenario.target != "handler"
         handler = Handler(self._variant, self.machine, self._kernel, witness, anywhere=anywhere)
+        self._account = Account(
+            self.machine,
+            self._kernel,
+            self._variant,
+            witness,
+            handler,
+            inside=self._scenario.inside,
+            whole_kernel=self._scenario.whole_kernel,
+            passes=self._scenario.passes,
+        )
+        first_request(witness)
         seconds = self._scenario.seconds
         with Channel(self.machine.agent_socket(), attempt_seconds=seconds) as channel:
             attacker = Attacker(channel, self.plan.images.guest)
@@ -103,41 +100,10 @@ class Trial:
         Only after the aftermath can the evidence show that nothing was lost. Raises VmLost.
         """
         before = self._watch(witness)
-        self._code = witness.code() if self._scenario.whole_kernel else b""
         end = self._attack(attacker, handler)
-        attacked = witness.read()
-        arrival = Arrival(self._scenario, self._variant, before, attacked)
-        evidence = Evidence(
-            before=before,
-            attacked=attacked,
-            after=attacked,
-            taint=self._taint(witness),
-            reached=arrival.reached(end.end),
-            shown=tuple(attacker.shown),
-            gained=tuple(attacker.gained),
-            secrets=frozenset(witness.secrets),
-            aftermath_ended=True,
-            stalled=witness.heartbeat.stalled,
-            forced=handler.restarts,
-            inside=self._scenario.inside,
-            whole_kernel=self._scenario.whole_kernel,
-            policed=self._variant.rival is not None,
-            witness_changed=self._is_changed(witness),
-            entered=self._entered(),
-        )
-        return evidence, end
-
-    def _taint(self, witness: Witness) -> int:
-        """The taint flags that the kernel has set since the trial began."""
-        return witness.taint() & ~self._tainted
-
-    def _entered(self) -> tuple[str, ...]:
-        """The ways into the kernel that were taken since the trial began."""
-        seen = kernel_calls(self.machine).since(self._kernel_calls)
-        return tuple(way for way in seen if way not in self._scenario.passes)
-
-    def _is_changed(self, witness: Witness) -> bool:
-        return bool(self._code) and witness.code() != self._code
+        evidence = self._account.attacked(before, attacker)
+        arrival = Arrival(self._scenario, self._variant, before, evidence.attacked)
+        return replace(evidence, reached=arrival.reached(end.end)), end
 
     def _prepare(self, attacker: Attacker, handler: Handler) -> None:
         """Run the scenario's `prepare`. Raises VmLost if that fails: nothing was tried."""

@@ -59,6 +59,8 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
     if evidence.entered and not evidence.whole_kernel and not wrong:
         ways = ", ".join(evidence.entered)
         return CellVerdict(Verdict.ERROR, axes, f"{TAKEN_OVER}: {ways}")
+    if axes.verdict is not Verdict.TAMPERED and (doubtful := _doubtful(evidence)):
+        return CellVerdict(Verdict.ERROR, axes, doubtful)
     if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
         stood_still = f"the machine stood still for {evidence.stalled:.1f} s: {lost}"
         return CellVerdict(Verdict.ERROR, axes, stood_still, retry=True)
@@ -89,6 +91,16 @@ def _worthless(evidence: Evidence) -> str:
     return ""
 
 
+def _doubtful(evidence: Evidence) -> str:
+    """Why the tally may have been rewritten, empty if nothing says so."""
+    if evidence.contradictions:
+        differ = ", ".join(evidence.contradictions)
+        return f"the witness and the host's own account differ: {differ}"
+    if evidence.kernel_changed and not evidence.whole_kernel:
+        return f"the guest's kernel was changed: {evidence.kernel_changed}"
+    return ""
+
+
 def _adds_up(after: Tally) -> bool:
     """Whether the tally agrees with itself. The request of a start counts only if it went wrong."""
     count = after.count
@@ -112,6 +124,8 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
     ):
         if not (started and phase.right):
             return f"phase {number} of the aftermath did not take place"
+    if evidence.unseen:
+        return f"the host did not see the handler at rest: {evidence.unseen}"
     return ""
 
 

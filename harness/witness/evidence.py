@@ -60,6 +60,14 @@ class Evidence:
     """The witness's code differs from the code before the attack."""
     entered: tuple[str, ...]
     """The ways by which code or data may have come into the guest's kernel, as QEMU saw it."""
+    at_rest: str = ""
+    """What the host found wrong in the handler's own memory; empty if nothing was."""
+    unseen: str = ""
+    """Why the host did not see the handler at rest after the aftermath; empty if it did."""
+    contradictions: tuple[str, ...] = ()
+    """Where the tally contradicts what the host noted before."""
+    kernel_changed: str = ""
+    """What was changed in the guest's kernel, by none of its own patches; empty: nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ def wrongs(evidence: Evidence) -> dict[str, str]:
             found[flag.word] = flag.word
     if after.escape.returned > before.escape.returned and not refused_call(evidence):
         found[CALL_RETURNED] = f"{_call_name(after.escape)} returned"
+    if evidence.at_rest and not found:  # the tally may have been rewritten
+        found[evidence.at_rest] = evidence.at_rest
     return found
 
 

@@ -446,3 +446,61 @@ def test_what_was_gained_needs_no_arrival_at_the_handler() -> None:
     assert (drawn.verdict, drawn.detail) == (Verdict.HELD, "gained its pid, its page")
     worse = draw_verdict(evidence(after=WRONG, gained=("its pid",)), COMPLETED)
     assert worse.detail == "2 wrong replies, gained its pid"
+
+
+@pytest.mark.parametrize(
+    ("noted", "detail"),
+    [
+        (
+            {"contradictions": ("exits went back from 1 to 0", "the violation traced vanished")},
+            "the witness and the host's own account differ: exits went back from 1 to 0, "
+            "the violation traced vanished",
+        ),
+        (
+            {"kernel_changed": "text at pipe_read+0x12"},
+            "the guest's kernel was changed: text at pipe_read+0x12",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"after": FAILED},
+        {"after": FAILED, "stalled": 9.0},
+        {"shown": (SECRET,), "secrets": SECRETS},
+    ],
+    ids=["held", "disrupted", "stood still", "leaked"],
+)
+def test_no_verdict_rests_on_a_tally_that_the_host_contradicts(
+    noted: dict[str, Any], detail: str, other: dict[str, Any]
+) -> None:
+    drawn = draw_verdict(evidence(**noted, **other), COMPLETED)
+    assert (drawn.verdict, drawn.detail, drawn.retry) == (Verdict.ERROR, detail, False)
+    # What the tally admits against the attacker's interest stays true.
+    assert draw_verdict(evidence(after=WRONG, **noted), COMPLETED).verdict is Verdict.TAMPERED
+
+
+def test_an_attack_on_the_whole_kernel_may_change_it() -> None:
+    changed: dict[str, Any] = {"kernel_changed": "text at pipe_read+0x12", "whole_kernel": True}
+    assert draw_verdict(evidence(**changed), LOCKED_DOWN).verdict is Verdict.HELD
+    assert draw_verdict(evidence(after=FAILED, **changed), COMPLETED).verdict is Verdict.DISRUPTED
+
+
+@pytest.mark.parametrize("other", [{}, {"kernel_changed": "x"}, {"contradictions": ("x",)}])
+def test_what_the_host_sees_at_rest_is_tampering_whatever_the_tally_says(
+    other: dict[str, Any],
+) -> None:
+    drawn = draw_verdict(evidence(at_rest="secret at rest", unseen="x", **other), COMPLETED)
+    assert (drawn.verdict, drawn.detail) == (Verdict.TAMPERED, "secret at rest")
+    # It adds nothing where the tally says as much.
+    told = draw_verdict(evidence(at_rest="secret at rest", after=WRONG), COMPLETED)
+    assert told.detail == "2 wrong replies"
+
+
+def test_what_the_host_did_not_see_is_not_held() -> None:
+    drawn = draw_verdict(evidence(unseen="there is no handler"), COMPLETED)
+    assert drawn.verdict is Verdict.ERROR
+    assert drawn.detail == "the host did not see the handler at rest: there is no handler"
+    lost = draw_verdict(evidence(unseen="there is no handler", after=FAILED), COMPLETED)
+    assert lost.verdict is Verdict.DISRUPTED

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The host's account of one attack, and the evidence that it makes of account and tally."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.witness.doors import kernel_calls
+from harness.witness.evidence import Evidence, wrongs
+from harness.witness.handler_at_rest import HandlerAtRest
+from harness.witness.kernel_at_rest import KernelAtRest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from harness.attacker import Attacker
+    from harness.kernel.build.images import KernelImage
+    from harness.model.variants import Variant
+    from harness.vm.machine import Machine
+    from harness.witness.handler import Handler
+    from harness.witness.reader import Witness
+    from harness.witness.tally import Tally
+
+
+class Account:
+    """What the host notes of a machine from outside, from before the attack on.
+
+    The same for a scenario and for a test by hand. All methods raise VmLost if the machine is
+    lost.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        kernel: KernelImage,
+        variant: Variant,
+        witness: Witness,
+        handler: Handler,
+        *,
+        inside: bool = False,
+        whole_kernel: bool = False,
+        passes: Collection[str] = (),
+    ) -> None:
+        self._variant, self._witness, self._handler = variant, witness, handler
+        self._inside, self._whole_kernel = inside, whole_kernel
+        self._tainted = witness.taint()
+        self._machine, self._calls, self._passes = machine, kernel_calls(machine), passes
+        self._code = witness.code() if whole_kernel else b""
+        self._kernel = KernelAtRest(machine, kernel)
+        self._rest = HandlerAtRest(machine, kernel, handler, fixed=variant.protects)
+        witness.observers.append(self._rest.observe)
+
+    def attacked(self, before: Tally, attacker: Attacker) -> Evidence:
+        """Return the evidence at the end of the attack, as if the aftermath had taken nothing."""
+        attacked = self._witness.read()
+        evidence = Evidence(
+            before=before,
+            attacked=attacked,
+            after=attacked,
+            taint=0,
+            reached=None,
+            shown=tuple(attacker.shown),
+            gained=tuple(attacker.gained),
+            secrets=frozenset(),
+            aftermath_ended=True,
+            stalled=0.0,
+            forced=self._handler.restarts,
+            inside=self._inside,
+            whole_kernel=self._whole_kernel,
+            policed=self._variant.rival is not None,
+            witness_changed=False,
+            entered=(),
+        )
+        # There need not be a handler now, after an attack that ended it.
+        return replace(self._seen(evidence, patience=6), unseen="")
+
+    def concluded(self, evidence: Evidence, after: Tally, *, ended: bool) -> Evidence:
+        """Return the evidence with the tally after the aftermath, and all that the host sees."""
+        return self._seen(replace(evidence, after=after, aftermath_ended=ended), patience=24)
+
+    def _seen(self, evidence: Evidence, *, patience: int) -> Evidence:
+        """Return the evidence with all that the host sees now."""
+        witness = self._witness
+        if not wrongs(evidence):  # what is wrong already needs no closer look
+            self._rest.settle(witness, patience=patience)
+        evidence = replace(
+            evidence,
+            taint=witness.taint() & ~self._tainted,
+            secrets=frozenset(witness.secrets),
+            stalled=witness.heartbeat.stalled,
+            witness_changed=bool(self._code) and witness.code() != self._code,
+            at_rest=self._rest.wrong,
+            unseen=self._rest.unseen,
+            contradictions=(*witness.recollection.contradictions, *self._rest.contradictions),
+            kernel_changed=evidence.kernel_changed or self._kernel.change(),
+        )
+        seen = kernel_calls(self._machine).since(self._calls)
+        return replace(evidence, entered=tuple(way for way in seen if way not in self._passes))
