@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks that forge a verdict with code or writes in the guest's kernel."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from os import O_NONBLOCK, O_RDONLY
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guest_module import build_module
+
+from harness.witness import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cells import Cells
+
+    from harness.attacker import Attacker
+    from harness.model.cell import Outcome
+    from harness.witness.handler import Handler
+
+    Forger = Callable[["Forgery"], None]
+
+SOURCES = Path(__file__).parent.parent / "system" / "forging"
+SECRET_SIZE = 32
+PATIENCE = 10.0
+"""Seconds that a forger has to tamper with the handler."""
+
+
+@dataclass
+class Forgery:
+    """A forging attack on one cell, and the host's own view of the handler's secret.
+
+    The forgers never get to see that view: the host reads the page where the secret was before
+    the attack, wherever the guest says that it is.
+    """
+
+    attacker: Attacker
+    handler: Handler
+    folder: Path
+    """Where modules and programs are built."""
+    page: int = 0
+    """Physical address of the secret before the attack."""
+    secret: bytes = b""
+    """The secret before the attack."""
+    proofs: list[str] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Note the secret, and reach the handler so that the attack counts as one that arrived."""
+        self.page = self.handler.physical("secret")
+        self.secret = self.secret_now()
+        with suppress(OSError):
+            self.attacker.open(f"/proc/{self.handler.pid}/exe", O_RDONLY).close()
+
+    def secret_now(self) -> bytes:
+        """What is in the secret's place."""
+        machine = self.handler._machine
+        with machine.paused():
+            return machine.read(self.page, SECRET_SIZE)
+
+    def wait_for_other_secret(self) -> None:
+        """Wait until the host sees another secret there: the proof that the handler was harmed."""
+        deadline = time.monotonic() + PATIENCE
+        while self.secret_now() == self.secret:
+            assert time.monotonic() < deadline, "the handler still has its secret"
+            time.sleep(0.01)
+        self.proofs.append("another secret")
+
+    def build(self, name: str, **macros: int) -> bytes:
+        """Build the module `forging/<name>.c`."""
+        symbol = self.handler.symbol
+        known = {"HANDLER_SECRET": symbol("secret"), "HANDLER_CHAIN": symbol("chain")}
+        source, target = SOURCES / f"{name}.c", self.folder / f"{name}.ko"
+        return build_module(source, self.handler._image, target, **known, **macros)
+
+    def load(self, name: str, **macros: int) -> None:
+        """Load that module, and wait until the handler has another secret."""
+        module = self.build(name, **macros)
+        self.attacker.syscall("init_module", module, len(module), "")
+        self.wait_for_other_secret()
+        self.handler.wait_for_request()
+
+    def unload(self, name: str) -> None:
+        """Unload the module, which restores what it changed."""
+        self.attacker.syscall("delete_module", name, O_NONBLOCK)
+        assert self.secret_now() == self.secret
+
+
+def run_forger(cells: Cells, forger: Forger, folder: Path, variant: str) -> tuple[Outcome, bool]:
+    """Run a forger. Return the outcome, and whether the host saw that the handler was harmed."""
+    proofs: list[str] = []
+
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        forgery = Forgery(attacker, handler, folder, proofs=proofs)
+        forgery.begin()
+        forger(forgery)
+
+    return cells.run(attack, variant), bool(proofs)

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a tampered handler is covered up, for all that can write to the kernel's memory. Whoever
+ * includes this defines get() and put().
+ *
+ * With another secret the handler's replies are wrong. In the tally a wrong reply becomes a right
+ * one. In the end the handler gets its secret back, and the chain that the witness expects.
+ */
+#ifndef FORGING_FORGE_H
+#define FORGING_FORGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tally.h"
+
+#define STARTS 4	/* chains that the witness keeps (core.c) */
+
+enum place {
+	SECRET,		/* of the handler */
+	CHAIN,		/* of the handler */
+	TALLY,
+	CHAINS,		/* of the witness, by generation */
+};
+
+static void get(enum place place, unsigned long offset, void *to, unsigned long size);
+static void put(enum place place, unsigned long offset, const void *from, unsigned long size);
+
+#define TALLY_GET(field, to) get(TALLY, offsetof(struct umd_witness_tally, field), to, sizeof(*(to)))
+#define TALLY_PUT(field, from) \
+	put(TALLY, offsetof(struct umd_witness_tally, field), from, sizeof(*(from)))
+
+static unsigned char honest_secret[WITNESS_HASH_SIZE];
+
+/* Give the handler another secret. */
+__attribute__((unused)) static void tamper(void)
+{
+	unsigned char other[WITNESS_HASH_SIZE];
+	unsigned int i;
+
+	get(SECRET, 0, honest_secret, sizeof(honest_secret));
+	for (i = 0; i < sizeof(other); i++)
+		other[i] = honest_secret[i] ^ 0xff;
+	put(SECRET, 0, other, sizeof(other));
+}
+
+/* How many replies are known to be wrong. */
+__attribute__((unused)) static unsigned int wrong_replies(void)
+{
+	struct witness_count count;
+
+	TALLY_GET(count, &count);
+	return count.wrong;
+}
+
+/* Turn all wrong replies into right ones, and clear the violations. */
+__attribute__((unused)) static void hide(void)
+{
+	struct witness_count count;
+	__u32 none = 0, i, last;
+
+	TALLY_GET(count, &count);
+	if (!count.wrong)
+		return;
+	last = count.sent;
+	count.right += count.wrong;
+	i = count.wrong;
+	count.wrong = 0;
+	TALLY_PUT(count, &count);
+	TALLY_PUT(violations, &none);
+	for (; i; i--, last--)
+		TALLY_PUT(records[last % WITNESS_RECORDS].wrong, &none);
+}
+
+/* Give the handler what it should have by now. */
+__attribute__((unused)) static void mend(void)
+{
+	unsigned char chain[WITNESS_HASH_SIZE];
+	__u32 generation;
+
+	TALLY_GET(generation, &generation);
+	get(CHAINS, generation % STARTS * sizeof(chain), chain, sizeof(chain));
+	put(SECRET, 0, honest_secret, sizeof(honest_secret));
+	put(CHAIN, 0, chain, sizeof(chain));
+}
+
+#endif

