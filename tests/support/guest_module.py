@@ -75,7 +75,7 @@ def build_module(source: Path, kernel: KernelImage, target: Path, **constants: i
 
     The C file defines init_module() and cleanup_module(), and includes module.h. Each name that it
     declares and does not define gets the kernel's address, exported or not, so the kernel must run
-    where it is linked. `constants` become macros.
+    where it is linked. `constants` become macros of type unsigned long.
     """
     shape = module_format((kernel.directory / _SHIPPED).read_bytes())
     macros = {
@@ -85,7 +85,7 @@ def build_module(source: Path, kernel: KernelImage, target: Path, **constants: i
         "MODULE_EXIT": shape.exit,
     }
     names = [f'-DMODULE_NAME="{target.stem}"', f'-DMODULE_VERSION="{shape.version}"']
-    defined = [f"-D{name}={value:#x}" for name, value in macros.items()]
+    defined = [f"-D{name}={value:#x}UL" for name, value in macros.items()]
     unresolved = target.with_suffix(".o")
     includes = (f"-I{source.parent}", f"-I{WITNESS}")
     _run(*_COMPILE, *names, *defined, *includes, "-o", str(unresolved), str(source))

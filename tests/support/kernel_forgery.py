@@ -11,9 +11,10 @@ from os import O_NONBLOCK, O_RDONLY
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guest_module import build_module
+from guest_module import WITNESS, build_module
 
-from harness.witness import layout
+from harness.attacker.tools.kcore import Kcore
+from harness.guests.payloads import compile_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,9 +80,13 @@ class Forgery:
         return build_module(source, self.handler._image, target, **known, **macros)
 
     def load(self, name: str, **macros: int) -> None:
-        """Load that module, and wait until the handler has another secret."""
+        """Load that module."""
         module = self.build(name, **macros)
         self.attacker.syscall("init_module", module, len(module), "")
+
+    def harm(self, name: str, **macros: int) -> None:
+        """Load that module, and wait until the handler has another secret and is asked."""
+        self.load(name, **macros)
         self.wait_for_other_secret()
         self.handler.wait_for_request()
 
@@ -89,6 +94,46 @@ class Forgery:
         """Unload the module, which restores what it changed."""
         self.attacker.syscall("delete_module", name, O_NONBLOCK)
         assert self.secret_now() == self.secret
+
+
+    def start(self, name: str, *flags: str) -> int:
+        """Start the program `forging/<name>.c`, and wait until the handler has another secret."""
+        program = self.folder / name
+        macros = (f"-D{name}={value:#x}UL" for name, value in self._places().items())
+        more = (*flags, *macros, f"-I{WITNESS}")
+        compile_program(SOURCES / f"{name}.c", program, *more)
+        self.attacker.write_file(f"/{name}", program.read_bytes(), mode=0o755)
+        pid = self.attacker.spawn(f"/{name}")
+        self.wait_for_other_secret()
+        self.handler._witness.wait(lambda t: t.count.wrong > 2, seconds=10, what="wrong replies")
+        return pid
+
+    def stop(self, pid: int) -> None:
+        """Have that program restore what it changed."""
+        self.attacker.write_file("/enough", b"", mode=0o600)
+        _, status = self.attacker.waitpid(pid)
+        assert not status
+        assert self.secret_now() == self.secret
+
+    def _places(self) -> dict[str, int]:
+        """Physical addresses, and where in /proc/kcore the physical memory begins."""
+        handler = self.handler
+        kernel, offset = handler._image, handler._machine.load_offset
+        places = {
+            "SECRET_AT": self.page,
+            "CHAIN_AT": handler.physical("chain"),
+            "TALLY_AT": kernel.physical("umd_witness_tally") + offset,
+            "CHAINS_AT": kernel.physical("chains") + offset,
+        }
+        return places | {"KCORE_AT": _core_offset(self.attacker, self.page) - self.page}
+
+
+def _core_offset(attacker: Attacker, physical: int) -> int:
+    """Where /proc/kcore has the byte of that physical address."""
+    core = Kcore(attacker)
+    virtual = core.direct(physical)
+    found = next(s for s in core._segments if 0 <= virtual - s.virtual < s.size)
+    return found.offset + virtual - found.virtual
 
 
 def run_forger(cells: Cells, forger: Forger, folder: Path, variant: str) -> tuple[Outcome, bool]:

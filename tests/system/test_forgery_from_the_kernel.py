@@ -39,17 +39,17 @@ exec /sbin/modprobe.honest "$@"
 
 def rewritten_tally(forgery: Forgery) -> None:
     """A thread turns wrong replies into right ones, and clears the violations."""
-    forgery.load("rewrite")
+    forgery.harm("rewrite")
 
 
 def hidden_module(forgery: Forgery) -> None:
     """The same, by a module that is in no list, on a kernel without taint."""
-    forgery.load("rewrite", HIDDEN=1)
+    forgery.harm("rewrite", HIDDEN=1)
 
 
 def unloaded_module(forgery: Forgery) -> None:
     """The same; then secret, chain, tally and taint are restored, and the module is unloaded."""
-    forgery.load("rewrite")
+    forgery.harm("rewrite")
     forgery.unload("rewrite")
 
 
@@ -64,30 +64,30 @@ def module_that_fails_to_load(forgery: Forgery) -> None:
 
 def patched_witness(forgery: Forgery) -> None:
     """The witness's code takes any reply for a right one. It is restored afterwards."""
-    forgery.load("text")
+    forgery.harm("text")
     forgery.unload("text")
 
 
 def answer_in_its_place(forgery: Forgery) -> None:
     """The witness asks the module in place of the handler, to the end of the cell."""
-    forgery.load("answer")
+    forgery.harm("answer")
 
 
 def read_only_data(forgery: Forgery) -> None:
     """The same by the witness's read-only table of functions. It is restored afterwards."""
-    forgery.load("answer", READ_ONLY=1)
+    forgery.harm("answer", READ_ONLY=1)
     forgery.unload("answer")
 
 
 def kprobe(forgery: Forgery) -> None:
     """A kprobe on the witness's code, which is removed afterwards."""
-    forgery.load("kprobe")
+    forgery.harm("kprobe")
     forgery.unload("kprobe")
 
 
 def ftrace(forgery: Forgery) -> None:
     """A function of the library redirected by ftrace, for a while."""
-    forgery.load("ftrace")
+    forgery.harm("ftrace")
     forgery.unload("ftrace")
 
 
@@ -96,12 +96,13 @@ def live_patch(forgery: Forgery) -> None:
     forgery.load("livepatch")
     if forgery.attacker.read_file(f"{LIVE_PATCH}/transition").strip() != b"0":
         forgery.attacker.write_file(f"{LIVE_PATCH}/force", b"1")
+    forgery.wait_for_other_secret()
     forgery.handler.wait_for_request()
 
 
 def moved_page_table(forgery: Forgery) -> None:
     """The tally names a page table by which the host finds a copy of the handler's page."""
-    forgery.load("decoy")
+    forgery.harm("decoy")
 
 
 FORGERS = (

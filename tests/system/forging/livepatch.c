@@ -36,14 +36,24 @@ static struct klp_patch {
 	.objects = objects,
 };
 
+extern struct klp_patch *klp_transition_patch;
 int klp_enable_patch(struct klp_patch *patch);
+
+/* Until all tasks have gone over, some still get the handler's own replies. */
+static int run(void *unused)
+{
+	while (klp_transition_patch)
+		pause_briefly(1000);
+	tamper();
+	return 0;
+}
 
 int init_module(void)
 {
 	int error = klp_enable_patch(&patch);
 
 	if (!error)
-		tamper();
+		start_thread(run);
 	return error;
 }
 
