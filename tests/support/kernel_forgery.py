@@ -16,6 +16,10 @@ from guest_module import WITNESS, build_module
 from harness.attacker.tools.kcore import Kcore
 from harness.guests.payloads import compile_program
 
+from harness.host.errors import VmLost
+from harness.witness.reader import Witness
+from harness.witness.tally import WitnessState
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.model.cell import Outcome
     from harness.witness.handler import Handler
+    from harness.witness.tally import Tally
 
     Forger = Callable[["Forgery"], None]
 
@@ -72,6 +77,21 @@ class Forgery:
             time.sleep(0.01)
         self.proofs.append("another secret")
 
+    def look(self, tally: Tally) -> None:
+        """Look whether the handler of today, or of before the attack, has the inverse secret."""
+        if self.secret_now() == _inverse(self.secret) or self._has_inverse(tally):
+            self.proofs.append("another secret in the aftermath")
+
+    def _has_inverse(self, tally: Tally) -> bool:
+        machine = self.handler._machine
+        try:
+            with machine.paused():
+                place = machine.walk(tally.page_table, self.handler.symbol("secret"))
+                secret = machine.read(place, SECRET_SIZE)
+        except VmLost:  # it is being started or ended
+            return False
+        return sha256(_inverse(secret)).digest() in self.handler._witness.secrets
+
     def build(self, name: str, **macros: int) -> bytes:
         """Build the module `forging/<name>.c`."""
         symbol = self.handler.symbol
@@ -98,15 +118,18 @@ class Forgery:
 
     def start(self, name: str, *flags: str) -> int:
         """Start the program `forging/<name>.c`, and wait until the handler has another secret."""
-        program = self.folder / name
-        macros = (f"-D{name}={value:#x}UL" for name, value in self._places().items())
-        more = (*flags, *macros, f"-I{WITNESS}")
-        compile_program(SOURCES / f"{name}.c", program, *more)
-        self.attacker.write_file(f"/{name}", program.read_bytes(), mode=0o755)
+        self.attacker.write_file(f"/{name}", self.compile(name, *flags), mode=0o755)
         pid = self.attacker.spawn(f"/{name}")
         self.wait_for_other_secret()
         self.handler._witness.wait(lambda t: t.count.wrong > 2, seconds=10, what="wrong replies")
         return pid
+
+    def compile(self, name: str, *flags: str) -> bytes:
+        """Compile the program `forging/<name>.c`."""
+        program = self.folder / name
+        macros = (f"-D{name}={value:#x}UL" for name, value in self._places().items())
+        compile_program(SOURCES / f"{name}.c", program, *flags, *macros, f"-I{WITNESS}")
+        return program.read_bytes()
 
     def stop(self, pid: int) -> None:
         """Have that program restore what it changed."""
@@ -123,6 +146,8 @@ class Forgery:
             "SECRET_AT": self.page,
             "CHAIN_AT": handler.physical("chain"),
             "TALLY_AT": kernel.physical("umd_witness_tally") + offset,
+            "HANDLER_SECRET": handler.symbol("secret"),
+            "COMMAND_AT": kernel.physical("umd_witness_command") + offset,
             "CHAINS_AT": kernel.physical("chains") + offset,
         }
         return places | {"KCORE_AT": _core_offset(self.attacker, self.page) - self.page}
@@ -136,13 +161,33 @@ def _core_offset(attacker: Attacker, physical: int) -> int:
     return found.offset + virtual - found.virtual
 
 
+def _inverse(secret: bytes) -> bytes:
+    """What all forgers make of a secret."""
+    return bytes(byte ^ 0xFF for byte in secret)
+
+
 def run_forger(cells: Cells, forger: Forger, folder: Path, variant: str) -> tuple[Outcome, bool]:
     """Run a forger. Return the outcome, and whether the host saw that the handler was harmed."""
-    proofs: list[str] = []
+    forgeries: list[Forgery] = []
 
     def attack(attacker: Attacker, handler: Handler) -> None:
-        forgery = Forgery(attacker, handler, folder, proofs=proofs)
-        forgery.begin()
-        forger(forgery)
+        forgeries.append(Forgery(attacker, handler, folder))
+        forgeries[0].begin()
+        forger(forgeries[0])
 
-    return cells.run(attack, variant), bool(proofs)
+    watch_aftermath(cells, forgeries)
+    outcome = cells.run(attack, variant)
+    return outcome, any(forgery.proofs for forgery in forgeries)
+
+
+def watch_aftermath(cells: Cells, forgeries: list[Forgery]) -> None:
+    """Look at the handler's secret whenever the harness reads the tally during the aftermath."""
+    read = Witness.read
+
+    def read_and_look(witness: Witness) -> Tally:
+        tally = read(witness)
+        if tally.state is WitnessState.AFTERMATH and forgeries:
+            forgeries[0].look(tally)
+        return tally
+
+    cells.monkeypatch.setattr(Witness, "read", read_and_look)

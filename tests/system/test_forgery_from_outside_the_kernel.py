@@ -6,12 +6,16 @@ Each program in `forging/` tampers with the handler and covers that up, without 
 
 from __future__ import annotations
 
+import struct
+from mmap import MAP_SHARED, PROT_READ
 from typing import TYPE_CHECKING
 
 import pytest
 from cells import Cells, cells
 from kernel_forgery import Forgery, run_forger
 
+from harness.attacker.agent.files import File
+from harness.attacker.tools.pagemap import PAGE
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -23,6 +27,17 @@ __all__ = ["cells"]
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
+
+
+OTHER_KERNEL = 0x100000
+"""The physical address of what kexec starts: the second MiB is RAM on every PC."""
+FLAT = (
+    *("--oformat=binary", "-e0", "-z,noseparate-code", f"--section-start=.entry={OTHER_KERNEL:#x}"),
+    *(f"-Ttext={OTHER_KERNEL + 0x100:#x}", f"-Tbss={OTHER_KERNEL + PAGE:#x}"),
+)
+SEGMENT = struct.Struct("<4Q")
+X86_64 = 62 << 16
+"""The architecture for kexec_load(2) (include/uapi/linux/kexec.h)."""
 
 
 def dev_mem(forgery: Forgery) -> None:
@@ -40,7 +55,21 @@ def device_dma(forgery: Forgery) -> None:
     forgery.stop(forgery.start("memory", "-DDEVICE"))
 
 
-FORGERS = (dev_mem, dev_mem_mapped, device_dma)
+def other_kernel(forgery: Forgery) -> None:
+    """After the attack a few instructions replace the kernel by kexec, and play the witness."""
+    attacker = forgery.attacker
+    code = forgery.compile("other_kernel", "-mgeneral-regs-only", f"-Wl,{','.join(FLAT)}")
+    with File(attacker, attacker.syscall("memfd_create", "code", 0)) as file:
+        file.write(code)
+        place = attacker.syscall("mmap", 0, len(code), PROT_READ, MAP_SHARED, file.fd, 0)
+    segment = SEGMENT.pack(place, len(code), OTHER_KERNEL, 2 * PAGE)
+    attacker.syscall("kexec_load", OTHER_KERNEL, 1, segment, X86_64)
+    attacker.write_file("/kexec", forgery.compile("kexec"), mode=0o755)
+    attacker.spawn("/kexec")
+    attacker.mkdir("/enough")
+
+
+FORGERS = (dev_mem, dev_mem_mapped, device_dma, other_kernel)
 
 
 @pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)

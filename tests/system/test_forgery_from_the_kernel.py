@@ -31,9 +31,11 @@ __all__ = ["cells"]
 pytestmark = pytest.mark.timeout(3600)
 
 LIVE_PATCH = "/sys/kernel/livepatch/livepatch"
-MODPROBE = """#!/bin/busybox sh
-[ "$1" = -r ] || /bin/busybox insmod /rewrite.ko
-exec /sbin/modprobe.honest "$@"
+MODPROBE = b"""#!/bin/busybox sh
+[ "$1" = -r ] && exec /bin/busybox rmmod "$2"
+/bin/busybox insmod /rewrite.ko
+for name; do :; done
+exec /bin/busybox insmod /lib/modules/$name.ko
 """
 
 
@@ -55,7 +57,7 @@ def unloaded_module(forgery: Forgery) -> None:
 
 def module_that_fails_to_load(forgery: Forgery) -> None:
     """All of that in the module's init function, which then fails: it was never loaded."""
-    forgery.attacker.write_file("/briefly.ko", forgery.build("briefly"))
+    forgery.attacker.write_file("/briefly.ko", forgery.build("briefly"), mode=0o600)
     loading = forgery.attacker.spawn("/bin/busybox", "insmod", "/briefly.ko")
     forgery.wait_for_other_secret()
     forgery.attacker.waitpid(loading)
@@ -105,6 +107,19 @@ def moved_page_table(forgery: Forgery) -> None:
     forgery.harm("decoy")
 
 
+def in_the_aftermath(forgery: Forgery) -> None:
+    """Nothing happens to the handler until the attack is over."""
+    forgery.load("rewrite", FROM_PHASE=1)
+
+
+def with_the_loader(forgery: Forgery) -> None:
+    """The program with which the kernel loads the loader again loads the forger as well."""
+    attacker = forgery.attacker
+    attacker.write_file("/rewrite.ko", forgery.build("rewrite", FROM_PHASE=3), mode=0o600)
+    attacker.unlink("/sbin/modprobe")
+    attacker.write_file("/sbin/modprobe", MODPROBE, mode=0o755)
+
+
 FORGERS = (
     rewritten_tally,
     hidden_module,
@@ -117,6 +132,8 @@ FORGERS = (
     ftrace,
     live_patch,
     moved_page_table,
+    in_the_aftermath,
+    with_the_loader,
 )
 
 
