@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from guest_module import WITNESS, build_module
 
-from harness.attacker.tools.kcore import Kcore
+from harness.attacker.tools.kcore import Kcore, segments
 from harness.guests.payloads import compile_program
 
 from harness.host.errors import VmLost
@@ -116,14 +116,6 @@ class Forgery:
         assert self.secret_now() == self.secret
 
 
-    def start(self, name: str, *flags: str) -> int:
-        """Start the program `forging/<name>.c`, and wait until the handler has another secret."""
-        self.attacker.write_file(f"/{name}", self.compile(name, *flags), mode=0o755)
-        pid = self.attacker.spawn(f"/{name}")
-        self.wait_for_other_secret()
-        self.handler._witness.wait(lambda t: t.count.wrong > 2, seconds=10, what="wrong replies")
-        return pid
-
     def compile(self, name: str, *flags: str) -> bytes:
         """Compile the program `forging/<name>.c`."""
         program = self.folder / name
@@ -131,34 +123,45 @@ class Forgery:
         compile_program(SOURCES / f"{name}.c", program, *flags, *macros, f"-I{WITNESS}")
         return program.read_bytes()
 
-    def stop(self, pid: int) -> None:
-        """Have that program restore what it changed."""
+    def write_memory(self, way: str, *flags: str) -> None:
+        """Tamper with the handler by `forging/memory.c` and restore all, by `forging/<way>.h`."""
+        program = self.compile("memory", *flags, f'-DWAY="{way}.h"')
+        self.attacker.write_file("/memory", program, mode=0o755)
+        pid = self.attacker.spawn("/memory")
+        self.wait_for_other_secret()
+        self.handler._witness.wait(lambda t: t.count.wrong > 2, seconds=10, what="wrong replies")
         self.attacker.write_file("/enough", b"", mode=0o600)
         _, status = self.attacker.waitpid(pid)
         assert not status
         assert self.secret_now() == self.secret
 
     def _places(self) -> dict[str, int]:
-        """Physical addresses, and where in /proc/kcore the physical memory begins."""
+        """Physical addresses, and where physical memory begins for the kernel and in /proc/kcore."""
         handler = self.handler
         kernel, offset = handler._image, handler._machine.load_offset
-        places = {
+        direct = Kcore(self.attacker).direct(self.page)
+        return {
             "SECRET_AT": self.page,
             "CHAIN_AT": handler.physical("chain"),
             "TALLY_AT": kernel.physical("umd_witness_tally") + offset,
-            "HANDLER_SECRET": handler.symbol("secret"),
-            "COMMAND_AT": kernel.physical("umd_witness_command") + offset,
             "CHAINS_AT": kernel.physical("chains") + offset,
+            "TAINT_AT": kernel.physical("tainted_mask") + offset,
+            "COMMAND_AT": kernel.physical("umd_witness_command") + offset,
+            "HANDLER_SECRET": handler.symbol("secret"),
+            "DIRECT_AT": direct - self.page,
+            "KCORE_AT": _core_offset(self.attacker, direct) - self.page,
         }
-        return places | {"KCORE_AT": _core_offset(self.attacker, self.page) - self.page}
 
 
-def _core_offset(attacker: Attacker, physical: int) -> int:
-    """Where /proc/kcore has the byte of that physical address."""
-    core = Kcore(attacker)
-    virtual = core.direct(physical)
-    found = next(s for s in core._segments if 0 <= virtual - s.virtual < s.size)
-    return found.offset + virtual - found.virtual
+def _core_offset(attacker: Attacker, virtual: int) -> int:
+    """Where /proc/kcore has that address of the kernel."""
+    with attacker.open("/proc/kcore", O_RDONLY) as core:
+        found = segments(core.pread(4096, 0))
+    return next(
+        segment.offset + virtual - segment.virtual
+        for segment in found
+        if 0 <= virtual - segment.virtual < segment.size
+    )
 
 
 def _inverse(secret: bytes) -> bytes:

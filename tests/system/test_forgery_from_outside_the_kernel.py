@@ -6,11 +6,13 @@ Each program in `forging/` tampers with the handler and covers that up, without 
 
 from __future__ import annotations
 
+import re
 import struct
 from mmap import MAP_SHARED, PROT_READ
 from typing import TYPE_CHECKING
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from cells import Cells, cells
 from kernel_forgery import Forgery, run_forger
 
@@ -23,12 +25,26 @@ if TYPE_CHECKING:
 
     from kernel_forgery import Forger
 
+    from harness.kernel.build.images import KernelImage
+
 __all__ = ["cells"]
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
 
+GADGETS = {
+    "RETURN": rb"\xc3",
+    "POP_RAX": rb"\x58\xc3",
+    "POP_RCX": rb"\x59\xc3",
+    "POP_RDX": rb"\x5a\xc3",
+    "POP_RSI": rb"\x5e\xc3",
+    "POP_RDI": rb"\x5f\xc3",
+    "STORE": rb"\x48\x89\x37\xc3",  # mov %rsi, (%rdi)
+    # With it comes a tracepoint: a jump over 7 bytes if that is off.
+    "WRMSR": rb"\x0f\x30\x8b\x05....\x85\xc0\x7e\x07.{7}\xc3",
+    "SYSRET": rb"\x48\x0f\x07",
+}
 OTHER_KERNEL = 0x100000
 """The physical address of what kexec starts: the second MiB is RAM on every PC."""
 FLAT = (
@@ -42,17 +58,46 @@ X86_64 = 62 << 16
 
 def dev_mem(forgery: Forgery) -> None:
     """Through /dev/mem: another secret, and then secret, chain and tally as they should be."""
-    forgery.stop(forgery.start("memory"))
+    forgery.write_memory("dev_mem")
 
 
 def dev_mem_mapped(forgery: Forgery) -> None:
     """The same, by /dev/mem mapped."""
-    forgery.stop(forgery.start("memory", "-DMAPPED"))
+    forgery.write_memory("mapped")
 
 
 def device_dma(forgery: Forgery) -> None:
     """The same, by a device that is told by port I/O where to write."""
-    forgery.stop(forgery.start("memory", "-DDEVICE"))
+    forgery.write_memory("fw_cfg")
+
+
+def device_dma_by_ioperm(forgery: Forgery) -> None:
+    """The same, with the ports from ioperm(2)."""
+    forgery.write_memory("fw_cfg", "-DBY_IOPERM")
+
+
+def device_dma_by_int80(forgery: Forgery) -> None:
+    """The same, with the ports from the 32-bit iopl(2)."""
+    forgery.write_memory("fw_cfg", "-DBY_INT80")
+
+
+def entry_register(forgery: Forgery) -> None:
+    """The same, by the kernel's own instructions, which MSR_LSTAR lets the user's stack choose."""
+    forgery.write_memory("msr", *gadgets(forgery.handler._image))
+
+
+def entry_register_by_ioctl(forgery: Forgery) -> None:
+    """The same, with the register written by ioctl(2)."""
+    forgery.write_memory("msr", *gadgets(forgery.handler._image), "-DBY_IOCTL")
+
+
+def gadgets(kernel: KernelImage) -> list[str]:
+    """Where the kernel's code has these instructions, each followed by a return."""
+    with kernel.vmlinux.open("rb") as file:
+        text = ELFFile(file).get_section_by_name(".text")
+        code, start = text.data(), text["sh_addr"]
+    found = {name: re.search(pattern, code, re.DOTALL) for name, pattern in GADGETS.items()}
+    return [f"-D{name}={start + match.start():#x}UL" for name, match in found.items() if match]
 
 
 def other_kernel(forgery: Forgery) -> None:
@@ -69,7 +114,16 @@ def other_kernel(forgery: Forgery) -> None:
     attacker.mkdir("/enough")
 
 
-FORGERS = (dev_mem, dev_mem_mapped, device_dma, other_kernel)
+FORGERS = (
+    dev_mem,
+    dev_mem_mapped,
+    device_dma,
+    device_dma_by_ioperm,
+    device_dma_by_int80,
+    entry_register,
+    entry_register_by_ioctl,
+    other_kernel,
+)
 
 
 @pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)
