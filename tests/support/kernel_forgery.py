@@ -145,6 +145,7 @@ class Forgery:
             "CHAIN_AT": handler.physical("chain"),
             "TALLY_AT": kernel.physical("umd_witness_tally") + offset,
             "CHAINS_AT": kernel.physical("chains") + offset,
+            "IS_RIGHT_AT": kernel.physical("is_right") + offset,
             "TAINT_AT": kernel.physical("tainted_mask") + offset,
             "COMMAND_AT": kernel.physical("umd_witness_command") + offset,
             "HANDLER_SECRET": handler.symbol("secret"),

@@ -18,6 +18,7 @@ from kernel_forgery import Forgery, run_forger
 
 from harness.attacker.agent.files import File
 from harness.attacker.tools.pagemap import PAGE
+from harness.host.paths import GUEST_IMAGES
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ def other_kernel(forgery: Forgery) -> None:
     attacker.mkdir("/enough")
 
 
+def hibernation_image(forgery: Forgery) -> None:
+    """Resumed from an image in which the handler and the witness's code were edited."""
+    program = forgery.compile("hibernate", f"-I{GUEST_IMAGES / 'payloads'}")
+    forgery.attacker.write_file("/hibernate", program, mode=0o755)
+    forgery.attacker.spawn("/hibernate")
+    forgery.handler.wait_for_rewind(seconds=60)
+    forgery.wait_for_other_secret()
+    forgery.handler.wait_for_request()
+
+
 FORGERS = (
     dev_mem,
     dev_mem_mapped,
@@ -122,6 +133,7 @@ FORGERS = (
     device_dma_by_int80,
     entry_register,
     entry_register_by_ioctl,
+    hibernation_image,
     other_kernel,
 )
 
