@@ -70,12 +70,14 @@ def module_format(shipped: bytes) -> ModuleFormat:
     return ModuleFormat(found[1].decode(), size, at["init_module"], at["cleanup_module"])
 
 
-def build_module(source: Path, kernel: KernelImage, target: Path, **constants: int) -> bytes:
+def build_module(
+    source: Path, kernel: KernelImage, target: Path, *flags: str, **constants: int
+) -> bytes:
     """Compile one C file to a module of `kernel`; return its bytes.
 
     The C file defines init_module() and cleanup_module(), and includes module.h. Each name that it
     declares and does not define gets the kernel's address, exported or not, so the kernel must run
-    where it is linked. `constants` become macros of type unsigned long.
+    where it is linked. `flags` go to the compiler, `constants` become macros of type unsigned long.
     """
     shape = module_format((kernel.directory / _SHIPPED).read_bytes())
     macros = {
@@ -88,7 +90,7 @@ def build_module(source: Path, kernel: KernelImage, target: Path, **constants: i
     defined = [f"-D{name}={value:#x}UL" for name, value in macros.items()]
     unresolved = target.with_suffix(".o")
     includes = (f"-I{source.parent}", f"-I{WITNESS}")
-    _run(*_COMPILE, *names, *defined, *includes, "-o", str(unresolved), str(source))
+    _run(*_COMPILE, *names, *defined, *flags, *includes, "-o", str(unresolved), str(source))
     wanted = _run("nm", "-u", "--format=just-symbols", str(unresolved)).split()
     places = [f"--defsym={name}={kernel.symbol(name):#x}" for name in wanted]
     _run("ld", "-r", "-z", "noexecstack", *places, "-o", str(target), str(unresolved))

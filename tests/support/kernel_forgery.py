@@ -80,7 +80,7 @@ class Forgery:
     def look(self, tally: Tally) -> None:
         """Look whether the handler of today, or of before the attack, has the inverse secret."""
         if self.secret_now() == _inverse(self.secret) or self._has_inverse(tally):
-            self.proofs.append("another secret in the aftermath")
+            self.proofs.append("the inverse secret")
 
     def _has_inverse(self, tally: Tally) -> bool:
         machine = self.handler._machine
@@ -92,12 +92,12 @@ class Forgery:
             return False
         return sha256(_inverse(secret)).digest() in self.handler._witness.secrets
 
-    def build(self, name: str, **macros: int) -> bytes:
-        """Build the module `forging/<name>.c`."""
+    def build(self, name: str, *flags: str, as_name: str = "", **macros: int) -> bytes:
+        """Build the module `forging/<name>.c`, under another name if one is given."""
         symbol = self.handler.symbol
         known = {"HANDLER_SECRET": symbol("secret"), "HANDLER_CHAIN": symbol("chain")}
-        source, target = SOURCES / f"{name}.c", self.folder / f"{name}.ko"
-        return build_module(source, self.handler._image, target, **known, **macros)
+        source, target = SOURCES / f"{name}.c", self.folder / f"{as_name or name}.ko"
+        return build_module(source, self.handler._image, target, *flags, **known, **macros)
 
     def load(self, name: str, **macros: int) -> None:
         """Load that module."""
@@ -185,12 +185,12 @@ def run_forger(cells: Cells, forger: Forger, folder: Path, variant: str) -> tupl
 
 
 def watch_aftermath(cells: Cells, forgeries: list[Forgery]) -> None:
-    """Look at the handler's secret whenever the harness reads the tally during the aftermath."""
+    """Look at the handler's secret when the harness reads the tally, from the aftermath on."""
     read = Witness.read
 
     def read_and_look(witness: Witness) -> Tally:
         tally = read(witness)
-        if tally.state is WitnessState.AFTERMATH and forgeries:
+        if tally.state is not WitnessState.RUNNING and forgeries:
             forgeries[0].look(tally)
         return tally
 

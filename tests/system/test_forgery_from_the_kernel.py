@@ -120,6 +120,15 @@ def with_the_loader(forgery: Forgery) -> None:
     attacker.write_file("/sbin/modprobe", MODPROBE, mode=0o755)
 
 
+def evil_loader(forgery: Forgery) -> None:
+    """The module that the aftermath loads again is a forger's: no module is loaded beside it."""
+    handler = forgery.handler
+    program = f'-DHANDLER="{handler._image.handlers / handler.name}"'
+    module = forgery.build("loader", program, as_name=handler.loader)
+    forgery.attacker.unlink(f"/lib/modules/{handler.loader}.ko")
+    forgery.attacker.write_file(f"/lib/modules/{handler.loader}.ko", module, mode=0o644)
+
+
 FORGERS = (
     rewritten_tally,
     hidden_module,
@@ -134,6 +143,7 @@ FORGERS = (
     moved_page_table,
     in_the_aftermath,
     with_the_loader,
+    evil_loader,
 )
 
 

@@ -53,23 +53,32 @@ __attribute__((unused)) static unsigned int wrong_replies(void)
 	return count.wrong;
 }
 
+static void hide_in(unsigned long offset)
+{
+	struct witness_count count;
+
+	get(TALLY, offset, &count, sizeof(count));
+	if (!count.wrong)
+		return;
+	count.right += count.wrong;
+	count.wrong = 0;
+	put(TALLY, offset, &count, sizeof(count));
+}
+
 /* Turn all wrong replies into right ones, and clear the violations. */
 __attribute__((unused)) static void hide(void)
 {
 	struct witness_count count;
-	__u32 none = 0, i, last;
+	__u32 none = 0, i;
 
 	TALLY_GET(count, &count);
-	if (!count.wrong)
-		return;
-	last = count.sent;
-	count.right += count.wrong;
-	i = count.wrong;
-	count.wrong = 0;
-	TALLY_PUT(count, &count);
-	TALLY_PUT(violations, &none);
-	for (; i; i--, last--)
-		TALLY_PUT(records[last % WITNESS_RECORDS].wrong, &none);
+	for (i = 0; i < count.wrong; i++)
+		TALLY_PUT(records[(count.sent - i) % WITNESS_RECORDS].wrong, &none);
+	if (count.wrong)
+		TALLY_PUT(violations, &none);
+	hide_in(offsetof(struct umd_witness_tally, count));
+	for (i = 0; i < WITNESS_PHASES; i++)
+		hide_in(offsetof(struct umd_witness_tally, phases) + i * sizeof(count));
 }
 
 /* Give the handler what it should have by now. */
