@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 from elftools.elf.elffile import ELFFile
 from cells import Cells, cells
-from kernel_forgery import Forgery, run_forger
+from kernel_forgery import SOURCES, Forgery, run_forger
 
 from harness.attacker.agent.files import File
 from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.bpf import u32, u64
+from harness.guests.payloads import BPF_LOADER, compile_bpf
 from harness.host.paths import GUEST_IMAGES
 from harness.model.verdict import Verdict
 
@@ -67,9 +69,19 @@ def dev_mem_mapped(forgery: Forgery) -> None:
     forgery.write_memory("mapped")
 
 
+def dev_mem_patch(forgery: Forgery) -> None:
+    """By /dev/mem mapped: the witness's code takes any reply for a right one, for a while."""
+    forgery.write_memory("mapped", "-DPATCHED")
+
+
 def device_dma(forgery: Forgery) -> None:
     """The same, by a device that is told by port I/O where to write."""
     forgery.write_memory("fw_cfg")
+
+
+def device_dma_patch(forgery: Forgery) -> None:
+    """The same change of the witness's code, by the device."""
+    forgery.write_memory("fw_cfg", "-DPATCHED")
 
 
 def device_dma_by_ioperm(forgery: Forgery) -> None:
@@ -128,7 +140,9 @@ def hibernation_image(forgery: Forgery) -> None:
 FORGERS = (
     dev_mem,
     dev_mem_mapped,
+    dev_mem_patch,
     device_dma,
+    device_dma_patch,
     device_dma_by_ioperm,
     device_dma_by_int80,
     entry_register,
@@ -138,10 +152,32 @@ FORGERS = (
 )
 
 
+def bpf_at_rest(forgery: Forgery) -> None:
+    """A BPF program inverts the secret while the handler waits, and back when it stops waiting."""
+    attacker, handler = forgery.attacker, forgery.handler
+    compile_bpf(SOURCES / "at_rest.bpf.c", forgery.folder / "at_rest.bpf.o")
+    program = (forgery.folder / "at_rest.bpf.o").read_bytes()
+    attacker.write_file("/at_rest.bpf.o", program, mode=0o600)
+    constants = {"tgid": u32(handler.pid), "address": u64(handler.symbol("secret"))}
+    values = (f"{name}={value.hex()}" for name, value in constants.items())
+    attacker.spawn(attacker.payload(BPF_LOADER), "/at_rest.bpf.o", *values)
+    forgery.wait_for_other_secret()
+    handler.wait_for_request()
+
+
 @pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)
 def test_no_write_to_memory_forges_a_verdict(
     cells: Cells, tmp_path: Path, forger: Forger
 ) -> None:
     outcome, harmed = run_forger(cells, forger, tmp_path, "isolated")
+    assert harmed, outcome.detail
+    assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail
+
+
+def test_no_secret_that_is_another_only_at_rest_forges_a_verdict(
+    cells: Cells, tmp_path: Path
+) -> None:
+    """On `baseline`: on `isolated` BPF cannot write to the handler."""
+    outcome, harmed = run_forger(cells, bpf_at_rest, tmp_path, "baseline")
     assert harmed, outcome.detail
     assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail

@@ -21,6 +21,7 @@ enum place {
 	CHAIN,		/* of the handler */
 	TALLY,
 	CHAINS,		/* of the witness, by generation */
+	CODE,		/* of the witness: is_right() */
 };
 
 static void get(enum place place, unsigned long offset, void *to, unsigned long size);

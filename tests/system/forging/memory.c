@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tampers with the handler by writes to physical memory, waits for the file /enough, restores all.
- * WAY is a header with the way to memory: begin(), get() and put().
+ * WAY is a header with the way to memory: begin(), get() and put(). PATCHED: meanwhile the
+ * witness's code takes any reply for a right one.
  *
  * The guest has one CPU. A program of this priority is disturbed by none while it does not sleep.
  */
@@ -20,9 +21,16 @@ static const unsigned long places[] = {
 	[CHAIN] = CHAIN_AT,
 	[TALLY] = TALLY_AT,
 	[CHAINS] = CHAINS_AT,
+	[CODE] = IS_RIGHT_AT,
 };
 
 static long memory;
+
+#ifdef PATCHED
+/* mov $1, %eax; ret */
+static const char always[] = { (char)0xb8, 1, 0, 0, 0, (char)0xc3 };
+static char original[sizeof(always)];
+#endif
 
 static void sleep_for(long milliseconds)
 {
@@ -42,9 +50,16 @@ int main(int argc, char **argv, char **envp)
 	(void)envp;
 	if (sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority) || !begin())
 		return 1;
+#ifdef PATCHED
+	get(CODE, 0, original, sizeof(original));
+	put(CODE, 0, always, sizeof(always));
+#endif
 	tamper();
 	while (sys(__NR_access, "/enough", 0))
 		sleep_for(5);
+#ifdef PATCHED
+	put(CODE, 0, original, sizeof(original));
+#endif
 	do {
 		mend();
 		hide();
