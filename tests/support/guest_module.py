@@ -55,10 +55,12 @@ class ModuleFormat:
 def module_format(shipped: bytes) -> ModuleFormat:
     """Read the format from a shipped module."""
     elf = ELFFile(io.BytesIO(shipped))
-    information = elf.get_section_by_name(".modinfo").data()
-    found = re.search(rb"(?:^|\0)vermagic=([^\0]*)\0", information)
+    information, module = (elf.get_section_by_name(name) for name in (".modinfo", THIS_MODULE))
     places = elf.get_section_by_name(f".rela{THIS_MODULE}")
     symbols = elf.get_section_by_name(".symtab")
+    assert information
+    assert module
+    found = re.search(rb"(?:^|\0)vermagic=([^\0]*)\0", information.data())
     assert found
     assert isinstance(places, RelocationSection)
     assert isinstance(symbols, SymbolTableSection)
@@ -66,8 +68,8 @@ def module_format(shipped: bytes) -> ModuleFormat:
         symbols.get_symbol(entry["r_info_sym"]).name: entry["r_offset"]
         for entry in places.iter_relocations()
     }
-    size = elf.get_section_by_name(THIS_MODULE)["sh_size"]
-    return ModuleFormat(found[1].decode(), size, at["init_module"], at["cleanup_module"])
+    begin, end = at["init_module"], at["cleanup_module"]
+    return ModuleFormat(found[1].decode(), module["sh_size"], begin, end)
 
 
 def build_module(
@@ -98,8 +100,6 @@ def build_module(
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     assert not done.returncode, done.stderr
     return done.stdout

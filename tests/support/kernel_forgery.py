@@ -15,7 +15,6 @@ from guest_module import WITNESS, build_module
 
 from harness.attacker.tools.kcore import Kcore, segments
 from harness.guests.payloads import compile_program
-
 from harness.host.errors import VmLost
 from harness.witness.reader import Witness
 from harness.witness.tally import WitnessState
@@ -60,8 +59,7 @@ class Forgery:
         """Note the secret, and reach the handler so that the attack counts as one that arrived."""
         self.page = self.handler.physical("secret")
         self.secret = self.secret_now()
-        with suppress(OSError):
-            self.attacker.open(f"/proc/{self.handler.pid}/exe", O_RDONLY).close()
+        be_refused(self.attacker, self.handler)
 
     def secret_now(self) -> bytes:
         """What is in the secret's place."""
@@ -101,7 +99,7 @@ class Forgery:
 
     def load(self, name: str, **macros: int) -> None:
         """Load that module."""
-        module = self.build(name, **macros)
+        module = self.build(name, as_name=name, **macros)
         self.attacker.syscall("init_module", module, len(module), "")
 
     def harm(self, name: str, **macros: int) -> None:
@@ -114,7 +112,6 @@ class Forgery:
         """Unload the module, which restores what it changed."""
         self.attacker.syscall("delete_module", name, O_NONBLOCK)
         assert self.secret_now() == self.secret
-
 
     def compile(self, name: str, *flags: str) -> bytes:
         """Compile the program `forging/<name>.c`."""
@@ -136,7 +133,7 @@ class Forgery:
         assert self.secret_now() == self.secret
 
     def _places(self) -> dict[str, int]:
-        """Physical addresses, and where physical memory begins for the kernel and in /proc/kcore."""
+        """Addresses for the programs: physical memory, and where kernel and /proc/kcore have it."""
         handler = self.handler
         kernel, offset = handler._image, handler._machine.load_offset
         direct = Kcore(self.attacker).direct(self.page)
@@ -170,18 +167,33 @@ def _inverse(secret: bytes) -> bytes:
     return bytes(byte ^ 0xFF for byte in secret)
 
 
-def run_forger(cells: Cells, forger: Forger, folder: Path, variant: str) -> tuple[Outcome, bool]:
-    """Run a forger. Return the outcome, and whether the host saw that the handler was harmed."""
+def run_forger(
+    cells: Cells, forger: Forger, folder: Path, variant: str, *, early: bool = False
+) -> tuple[Outcome, bool]:
+    """Run a forger. Return the outcome, and whether the host saw that the handler was harmed.
+
+    An early forger is the scenario's preparation; the attack then harms nothing.
+    """
     forgeries: list[Forgery] = []
 
-    def attack(attacker: Attacker, handler: Handler) -> None:
+    def forge(attacker: Attacker, handler: Handler) -> None:
         forgeries.append(Forgery(attacker, handler, folder))
         forgeries[0].begin()
         forger(forgeries[0])
 
+    def attack(attacker: Attacker, handler: Handler) -> None:
+        be_refused(attacker, handler)
+
     watch_aftermath(cells, forgeries)
-    outcome = cells.run(attack, variant)
+    declared = {"prepare": forge} if early else {}
+    outcome = cells.run(attack if early else forge, variant, **declared)
     return outcome, any(forgery.proofs for forgery in forgeries)
+
+
+def be_refused(attacker: Attacker, handler: Handler) -> None:
+    """Reach the handler in the kernel, so that the attack counts as one that arrived."""
+    with suppress(OSError):
+        attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY).close()
 
 
 def watch_aftermath(cells: Cells, forgeries: list[Forgery]) -> None:

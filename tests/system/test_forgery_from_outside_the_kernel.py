@@ -12,13 +12,13 @@ from mmap import MAP_SHARED, PROT_READ
 from typing import TYPE_CHECKING
 
 import pytest
-from elftools.elf.elffile import ELFFile
 from cells import Cells, cells
+from elftools.elf.elffile import ELFFile
 from kernel_forgery import SOURCES, Forgery, run_forger
 
 from harness.attacker.agent.files import File
-from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.bpf import u32, u64
+from harness.attacker.tools.pagemap import PAGE
 from harness.guests.payloads import BPF_LOADER, compile_bpf
 from harness.host.paths import GUEST_IMAGES
 from harness.model.verdict import Verdict
@@ -108,6 +108,7 @@ def gadgets(kernel: KernelImage) -> list[str]:
     """Where the kernel's code has these instructions, each followed by a return."""
     with kernel.vmlinux.open("rb") as file:
         text = ELFFile(file).get_section_by_name(".text")
+        assert text
         code, start = text.data(), text["sh_addr"]
     found = {name: re.search(pattern, code, re.DOTALL) for name, pattern in GADGETS.items()}
     return [f"-D{name}={start + match.start():#x}UL" for name, match in found.items() if match]
@@ -165,10 +166,21 @@ def bpf_at_rest(forgery: Forgery) -> None:
     handler.wait_for_request()
 
 
-@pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)
-def test_no_write_to_memory_forges_a_verdict(
-    cells: Cells, tmp_path: Path, forger: Forger
+def test_a_write_to_memory_that_is_not_covered_up_is_tampering(
+    cells: Cells, tmp_path: Path
 ) -> None:
+    """What the forgers hide."""
+
+    def attack(forgery: Forgery) -> None:
+        forgery.write_memory("dev_mem", "-DUNCOVERED")
+
+    outcome, harmed = run_forger(cells, attack, tmp_path, "isolated")
+    assert harmed, outcome.detail
+    assert outcome.verdict is Verdict.TAMPERED, outcome.detail
+
+
+@pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)
+def test_no_write_to_memory_forges_a_verdict(cells: Cells, tmp_path: Path, forger: Forger) -> None:
     outcome, harmed = run_forger(cells, forger, tmp_path, "isolated")
     assert harmed, outcome.detail
     assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail

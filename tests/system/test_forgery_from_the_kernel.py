@@ -6,8 +6,6 @@ Each module in `forging/` tampers with the handler and covers that up.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from errno import ENOENT
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,15 +13,12 @@ from cells import Cells, cells
 from kernel_forgery import Forgery, run_forger
 
 from harness.model.verdict import Verdict
-from harness.witness.reader import Witness
-from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kernel_forgery import Forger
 
-    from harness.witness.tally import Tally
 
 __all__ = ["cells"]
 
@@ -147,8 +142,29 @@ FORGERS = (
 )
 
 
+def test_a_module_that_covers_nothing_up_is_tampering(cells: Cells, tmp_path: Path) -> None:
+    """What the forgers hide."""
+
+    def attack(forgery: Forgery) -> None:
+        forgery.load("rewrite", UNCOVERED=1)
+        forgery.wait_for_other_secret()
+        forgery.handler.let_pass(100_000_000)
+
+    outcome, harmed = run_forger(cells, attack, tmp_path, "isolated")
+    assert harmed, outcome.detail
+    assert outcome.verdict is Verdict.TAMPERED, outcome.detail
+
+
 @pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)
 def test_no_module_forges_a_verdict(cells: Cells, tmp_path: Path, forger: Forger) -> None:
     outcome, harmed = run_forger(cells, forger, tmp_path, "isolated")
+    assert harmed, outcome.detail
+    assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail
+
+
+def test_no_module_that_is_loaded_in_the_preparation_forges_a_verdict(
+    cells: Cells, tmp_path: Path
+) -> None:
+    outcome, harmed = run_forger(cells, answer_in_its_place, tmp_path, "isolated", early=True)
     assert harmed, outcome.detail
     assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail

@@ -66,12 +66,15 @@ static void hide_in(unsigned long offset)
 	put(TALLY, offset, &count, sizeof(count));
 }
 
-/* Turn all wrong replies into right ones, and clear the violations. */
+/* Turn all wrong replies into right ones, and clear the violations. UNCOVERED: leave all as it is. */
 __attribute__((unused)) static void hide(void)
 {
 	struct witness_count count;
 	__u32 none = 0, i;
 
+#ifdef UNCOVERED
+	return;
+#endif
 	TALLY_GET(count, &count);
 	for (i = 0; i < count.wrong; i++)
 		TALLY_PUT(records[(count.sent - i) % WITNESS_RECORDS].wrong, &none);
