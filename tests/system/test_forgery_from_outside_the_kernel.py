@@ -19,6 +19,7 @@ from kernel_forgery import SOURCES, Forgery, run_forger
 from harness.attacker.agent.files import File
 from harness.attacker.tools.bpf import u32, u64
 from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.pci import VIRTIO_SERIAL, find_device, virtio_registers
 from harness.guests.payloads import BPF_LOADER, compile_bpf
 from harness.host.paths import GUEST_IMAGES
 from harness.model.verdict import Verdict
@@ -94,6 +95,17 @@ def device_dma_by_int80(forgery: Forgery) -> None:
     forgery.write_memory("fw_cfg", "-DBY_INT80")
 
 
+def pci_device(forgery: Forgery) -> None:
+    """The same, by a PCI device that writes a page table, by which a program maps all memory."""
+    folder, config = find_device(forgery.attacker, VIRTIO_SERIAL)
+    at = virtio_registers(config)
+    places = {"COMMON": at.common, "NOTIFY": at.notify, "STEP": at.step}
+    flags = [f"-D{name}={value}" for name, value in places.items()]
+    size = forgery.handler._machine.memory_size
+    registers = f'-DREGISTERS="{folder}/resource{at.bar}"'
+    forgery.write_memory("pci_bar", *flags, registers, f"-DMEMORY_SIZE={size}")
+
+
 def entry_register(forgery: Forgery) -> None:
     """The same, by the kernel's own instructions, which MSR_LSTAR lets the user's stack choose."""
     forgery.write_memory("msr", *gadgets(forgery.handler._image))
@@ -146,6 +158,7 @@ FORGERS = (
     device_dma_patch,
     device_dma_by_ioperm,
     device_dma_by_int80,
+    pci_device,
     entry_register,
     entry_register_by_ioctl,
     hibernation_image,
