@@ -16,6 +16,8 @@ from guest_module import WITNESS, build_module
 from harness.attacker.tools.kcore import Kcore, segments
 from harness.guests.payloads import compile_program
 from harness.host.errors import VmLost
+from harness.model.attempt_end import End
+from harness.model.verdict import Verdict
 from harness.witness.reader import Witness
 from harness.witness.tally import WitnessState
 
@@ -167,13 +169,26 @@ def _inverse(secret: bytes) -> bytes:
     return bytes(byte ^ 0xFF for byte in secret)
 
 
-def run_forger(
-    cells: Cells, forger: Forger, folder: Path, variant: str, *, early: bool = False
-) -> tuple[Outcome, bool]:
-    """Run a forger. Return the outcome, and whether the host saw that the handler was harmed.
+@dataclass(frozen=True)
+class Forged:
+    """What came of a forger."""
 
-    An early forger is the scenario's preparation; the attack then harms nothing.
-    """
+    outcome: Outcome
+    harmed: bool
+    """The host saw that the handler was harmed."""
+
+    def check(self) -> None:
+        """Check that the forger did all that it wanted, and got no verdict in its favour."""
+        detail = self.outcome.detail
+        assert self.harmed, detail
+        assert self.outcome.attempt_end.end is End.COMPLETED, self.outcome.attempt_end
+        assert self.outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), detail
+
+
+def run_forger(
+    cells: Cells, forger: Forger, folder: Path, variant: str = "isolated", *, early: bool = False
+) -> Forged:
+    """Run a forger. An early one is the scenario's preparation; its attack then harms nothing."""
     forgeries: list[Forgery] = []
 
     def forge(attacker: Attacker, handler: Handler) -> None:
@@ -181,13 +196,10 @@ def run_forger(
         forgeries[0].begin()
         forger(forgeries[0])
 
-    def attack(attacker: Attacker, handler: Handler) -> None:
-        be_refused(attacker, handler)
-
     watch_aftermath(cells, forgeries)
     declared = {"prepare": forge} if early else {}
-    outcome = cells.run(attack if early else forge, variant, **declared)
-    return outcome, any(forgery.proofs for forgery in forgeries)
+    outcome = cells.run(be_refused if early else forge, variant, **declared)
+    return Forged(outcome, any(forgery.proofs for forgery in forgeries))
 
 
 def be_refused(attacker: Attacker, handler: Handler) -> None:

@@ -187,22 +187,18 @@ def test_a_write_to_memory_that_is_not_covered_up_is_tampering(
     def attack(forgery: Forgery) -> None:
         forgery.write_memory("dev_mem", "-DUNCOVERED")
 
-    outcome, harmed = run_forger(cells, attack, tmp_path, "isolated")
-    assert harmed, outcome.detail
-    assert outcome.verdict is Verdict.TAMPERED, outcome.detail
+    forged = run_forger(cells, attack, tmp_path)
+    assert forged.harmed
+    assert forged.outcome.verdict is Verdict.TAMPERED, forged.outcome.detail
 
 
 @pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)
 def test_no_write_to_memory_forges_a_verdict(cells: Cells, tmp_path: Path, forger: Forger) -> None:
-    outcome, harmed = run_forger(cells, forger, tmp_path, "isolated")
-    assert harmed, outcome.detail
-    assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail
+    run_forger(cells, forger, tmp_path).check()
 
 
 def test_no_secret_that_is_another_only_at_rest_forges_a_verdict(
     cells: Cells, tmp_path: Path
 ) -> None:
     """On `baseline`: on `isolated` BPF cannot write to the handler."""
-    outcome, harmed = run_forger(cells, bpf_at_rest, tmp_path, "baseline")
-    assert harmed, outcome.detail
-    assert outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), outcome.detail
+    run_forger(cells, bpf_at_rest, tmp_path, "baseline").check()

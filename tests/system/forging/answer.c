@@ -1,49 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module answers in the handler's place. It puts its function into a copy of the witness's
- * table of functions; READ_ONLY: into the table, which is read-only data. Its exit restores all.
+ * The module answers in the handler's place. FROM_PHASE: it tampers with the handler only from that
+ * phase of the aftermath on. Its exit restores all.
  */
-#include "kernel.h"
+#include "answer.h"
 
-struct witness_handler {
-	void *kmod;
-	int (*transact)(struct witness_message *request, struct witness_message *reply);
-	void *others[5];
-};
-
-extern const struct witness_handler *handler, witness_umd_handler;
-
-static struct witness_handler copy, original;
-
-static int transact(struct witness_message *request, struct witness_message *reply)
+static int run(void *unused)
 {
-	int error = original.transact(request, reply);
-
-	if (!error)
-		answer(request, reply);
-	return error;
-}
-
-int init_module(void)
-{
-	copy = original = witness_umd_handler;
-	copy.transact = transact;
-#ifdef READ_ONLY
-	write_read_only((void *)&witness_umd_handler, &copy, sizeof(copy));
-#else
-	handler = &copy;
+#ifdef FROM_PHASE
+	wait_for_phase(FROM_PHASE);
 #endif
 	tamper();
 	return 0;
 }
 
+int init_module(void)
+{
+	take_place();
+	start_thread(run);
+	return 0;
+}
+
 void cleanup_module(void)
 {
-#ifdef READ_ONLY
-	write_read_only((void *)&witness_umd_handler, &original, sizeof(original));
-#else
-	handler = &witness_umd_handler;
-#endif
+	give_place_back();
 	restore();
 	clear_taint();
 }

@@ -88,6 +88,21 @@ static inline struct task_struct *start_thread(int (*run)(void *))
 	return thread;
 }
 
+/*
+ * Until that phase of the aftermath, and a right reply in it. It may wait in a phase that begins
+ * with a restart: the reply is one of the new handler's.
+ */
+static inline void wait_for_phase(__u32 phase)
+{
+	__u32 begun = phase > 1, sent;
+
+	while (umd_witness_tally.phase < phase)
+		pause_briefly(500);
+	sent = umd_witness_tally.count.sent;
+	while (umd_witness_tally.count.sent <= sent + begun)
+		pause_briefly(500);
+}
+
 /* Whatever the page tables say of it. */
 static inline void write_read_only(void *to, const void *from, ulong size)
 {
