@@ -97,13 +97,22 @@ def device_dma_by_int80(forgery: Forgery) -> None:
 
 def pci_device(forgery: Forgery) -> None:
     """The same, by a PCI device that writes a page table, by which a program maps all memory."""
+    forgery.write_memory("pci", *virtio_macros(forgery))
+
+
+def pci_configuration(forgery: Forgery) -> None:
+    """The same, with writes to the device's configuration alone."""
+    forgery.write_memory("pci", *virtio_macros(forgery), "-DBY_CONFIG")
+
+
+def virtio_macros(forgery: Forgery) -> list[str]:
+    """Where a virtio device has its registers."""
     folder, config = find_device(forgery.attacker, VIRTIO_SERIAL)
     at = virtio_registers(config)
-    places = {"COMMON": at.common, "NOTIFY": at.notify, "STEP": at.step}
-    flags = [f"-D{name}={value}" for name, value in places.items()]
     size = forgery.handler._machine.memory_size
-    registers = f'-DREGISTERS="{folder}/resource{at.bar}"'
-    forgery.write_memory("pci_bar", *flags, registers, f"-DMEMORY_SIZE={size}")
+    places = {"BAR": at.bar, "COMMON": at.common, "NOTIFY": at.notify, "STEP": at.step}
+    numbers = (places | {"MEMORY_SIZE": size}).items()
+    return [f'-DFOLDER="{folder}"', *(f"-D{name}={value}" for name, value in numbers)]
 
 
 def entry_register(forgery: Forgery) -> None:
@@ -159,6 +168,7 @@ FORGERS = (
     device_dma_by_ioperm,
     device_dma_by_int80,
     pci_device,
+    pci_configuration,
     entry_register,
     entry_register_by_ioctl,
     hibernation_image,

@@ -54,7 +54,7 @@ int main(int argc, char **argv, char **envp)
 	(void)argc;
 	(void)argv;
 	(void)envp;
-	if (sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority) || !begin())
+	if (!begin() || sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority))
 		return 1;
 #ifdef PATCHED
 	get(CODE, 0, original, sizeof(original));
