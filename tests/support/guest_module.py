@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernel modules for the guest, compiled from one C file without the kernel's build tree.
 
-The kernel image alone is needed: its System.map has the addresses, and a module beside it shows
-how this kernel wants its modules.
+The kernel image is enough: its System.map has the addresses, and a shipped module has the format
+that this kernel's module loader expects.
 """
 
 from __future__ import annotations

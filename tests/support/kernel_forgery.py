@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 SOURCES = Path(__file__).parent.parent / "system" / "forging"
 SECRET_SIZE = 32
-PATIENCE = 10.0
-"""Seconds that a forger has to tamper with the handler."""
+PATIENCE = 120.0
+"""Seconds that a forger has to tamper with the handler, on a host however busy."""
+ATTEMPT_SECONDS = 300.0
 
 
 @dataclass
@@ -198,7 +199,8 @@ def run_forger(
 
     watch_aftermath(cells, forgeries)
     declared = {"prepare": forge} if early else {}
-    outcome = cells.run(be_refused if early else forge, variant, **declared)
+    attack = be_refused if early else forge
+    outcome = cells.run(attack, variant, seconds=ATTEMPT_SECONDS, **declared)
     return Forged(outcome, any(forgery.proofs for forgery in forgeries))
 
 

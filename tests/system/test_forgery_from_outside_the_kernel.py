@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attackers that write to the guest's memory past the kernel get no verdict in their favour.
+"""Attackers that write to the guest's memory without a module get no verdict in their favour.
 
-Each program in `forging/` tampers with the handler and covers that up, without a module.
+Each program in `forging/` tampers with the handler and covers that up.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ __all__ = ["cells"]
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
-
 GADGETS = {
     "RETURN": rb"\xc3",
     "POP_RAX": rb"\x58\xc3",
@@ -50,7 +49,7 @@ GADGETS = {
     "SYSRET": rb"\x48\x0f\x07",
 }
 OTHER_KERNEL = 0x100000
-"""The physical address of what kexec starts: the second MiB is RAM on every PC."""
+"""The physical address of the code that kexec starts. The second MiB is RAM on every PC."""
 FLAT = (
     *("--oformat=binary", "-e0", "-z,noseparate-code", f"--section-start=.entry={OTHER_KERNEL:#x}"),
     *(f"-Ttext={OTHER_KERNEL + 0x100:#x}", f"-Tbss={OTHER_KERNEL + PAGE:#x}"),
@@ -71,7 +70,7 @@ def dev_mem_mapped(forgery: Forgery) -> None:
 
 
 def dev_mem_patch(forgery: Forgery) -> None:
-    """By /dev/mem mapped: the witness's code takes any reply for a right one, for a while."""
+    """By /dev/mem mapped: the witness's code takes any reply for a right reply, for a while."""
     forgery.write_memory("mapped", "-DPATCHED")
 
 
@@ -106,7 +105,7 @@ def pci_configuration(forgery: Forgery) -> None:
 
 
 def virtio_macros(forgery: Forgery) -> list[str]:
-    """Where a virtio device has its registers."""
+    """Return the places of the virtio device's registers, as macros."""
     folder, config = find_device(forgery.attacker, VIRTIO_SERIAL)
     at = virtio_registers(config)
     size = forgery.handler._machine.memory_size
@@ -126,7 +125,7 @@ def entry_register_by_ioctl(forgery: Forgery) -> None:
 
 
 def gadgets(kernel: KernelImage) -> list[str]:
-    """Where the kernel's code has these instructions, each followed by a return."""
+    """Find the instructions of `GADGETS` in the kernel's code; return their addresses as macros."""
     with kernel.vmlinux.open("rb") as file:
         text = ELFFile(file).get_section_by_name(".text")
         assert text
@@ -192,7 +191,7 @@ def bpf_at_rest(forgery: Forgery) -> None:
 def test_a_write_to_memory_that_is_not_covered_up_is_tampering(
     cells: Cells, tmp_path: Path
 ) -> None:
-    """What the forgers hide."""
+    """The forgers hide this."""
 
     def attack(forgery: Forgery) -> None:
         forgery.write_memory("dev_mem", "-DUNCOVERED")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from kernel_forgery import Forger
 
-
 __all__ = ["cells"]
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
@@ -60,7 +59,7 @@ def module_that_fails_to_load(forgery: Forgery) -> None:
 
 
 def patched_witness(forgery: Forgery) -> None:
-    """The witness's code takes any reply for a right one. It is restored afterwards."""
+    """The witness's code takes any reply for a right reply. It is restored afterwards."""
     forgery.harm("text")
     forgery.unload("text")
 
@@ -124,6 +123,18 @@ def evil_loader(forgery: Forgery) -> None:
     forgery.attacker.write_file(f"/lib/modules/{handler.loader}.ko", module, mode=0o644)
 
 
+def shown_secret(forgery: Forgery) -> None:
+    """The restored handler's secret is shown, for the verdict `leaked`."""
+    unloaded_module(forgery)
+    forgery.attacker.show(forgery.secret)
+
+
+def missing_loader(forgery: Forgery) -> None:
+    """The restored handler's loader is removed, for the verdict `disrupted`."""
+    unloaded_module(forgery)
+    forgery.attacker.unlink(f"/lib/modules/{forgery.handler.loader}.ko")
+
+
 FORGERS = (
     rewritten_tally,
     hidden_module,
@@ -139,11 +150,13 @@ FORGERS = (
     in_the_aftermath,
     with_the_loader,
     evil_loader,
+    shown_secret,
+    missing_loader,
 )
 
 
 def test_a_module_that_covers_nothing_up_is_tampering(cells: Cells, tmp_path: Path) -> None:
-    """What the forgers hide."""
+    """The forgers hide this."""
 
     def attack(forgery: Forgery) -> None:
         forgery.load("rewrite", UNCOVERED=1)

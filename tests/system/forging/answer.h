@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The witness asks the module in place of the handler, by its table of functions or a copy of it. */
+/* The witness asks the module in place of the handler: its table of functions is replaced. */
 #ifndef FORGING_ANSWER_H
 #define FORGING_ANSWER_H
 
@@ -24,7 +24,7 @@ static int transact(struct witness_message *request, struct witness_message *rep
 	return error;
 }
 
-/* READ_ONLY: the table itself is changed, which is read-only data. */
+/* A copy takes the place of the table. READ_ONLY: the table is changed, which is read-only. */
 static inline void take_place(void)
 {
 	copy = original = witness_umd_handler;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host finds the handler's memory by the page table that the tally names. It gets a copy of
- * that table, and in there a copy of the page with the secret as it was. A thread rewrites the
- * tally meanwhile.
+ * The host finds the handler's memory by the page table that the tally names. The tally
+ * gets the address of a copy of that table. The copy leads to a copy of the page, with the honest
+ * secret. A thread rewrites the tally meanwhile.
  */
 #include "kernel.h"
 

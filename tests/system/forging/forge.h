@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a tampered handler is covered up, for all that can write to the kernel's memory. Whoever
- * includes this defines get() and put().
+ * Tampers with the handler and covers that up, in the kernel's memory. The including file defines
+ * get() and put().
  *
- * With another secret the handler's replies are wrong. In the tally a wrong reply becomes a right
- * one. In the end the handler gets its secret back, and the chain that the witness expects.
+ * With another secret the handler's replies are wrong. The tally is rewritten: it counts a wrong
+ * reply as a right reply. In the end the handler gets its secret back, and the chain that the
+ * witness expects.
  */
 #ifndef FORGING_FORGE_H
 #define FORGING_FORGE_H
@@ -27,7 +28,8 @@ enum place {
 static void get(enum place place, unsigned long offset, void *to, unsigned long size);
 static void put(enum place place, unsigned long offset, const void *from, unsigned long size);
 
-#define TALLY_GET(field, to) get(TALLY, offsetof(struct umd_witness_tally, field), to, sizeof(*(to)))
+#define TALLY_GET(field, to) \
+	get(TALLY, offsetof(struct umd_witness_tally, field), to, sizeof(*(to)))
 #define TALLY_PUT(field, from) \
 	put(TALLY, offsetof(struct umd_witness_tally, field), from, sizeof(*(from)))
 
@@ -45,7 +47,7 @@ __attribute__((unused)) static void tamper(void)
 	put(SECRET, 0, other, sizeof(other));
 }
 
-/* How many replies are known to be wrong. */
+/* The number of wrong replies in the tally. */
 __attribute__((unused)) static unsigned int wrong_replies(void)
 {
 	struct witness_count count;
@@ -66,7 +68,7 @@ static void hide_in(unsigned long offset)
 	put(TALLY, offset, &count, sizeof(count));
 }
 
-/* Turn all wrong replies into right ones, and clear the violations. UNCOVERED: leave all as it is. */
+/* Count all wrong replies as right, and clear the violations. UNCOVERED: change nothing. */
 __attribute__((unused)) static void hide(void)
 {
 	struct witness_count count;
@@ -85,7 +87,7 @@ __attribute__((unused)) static void hide(void)
 		hide_in(offsetof(struct umd_witness_tally, phases) + i * sizeof(count));
 }
 
-/* Give the handler what it should have by now. */
+/* Give the handler its secret, and the chain that the witness expects. */
 __attribute__((unused)) static void mend(void)
 {
 	unsigned char chain[WITNESS_HASH_SIZE];

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A device writes: QEMU's fw_cfg, which copies one of its files to wherever it is told.
- * (guest-images/payloads/port_dma.c.) The kernel's memory is read by /proc/kcore. */
+/*
+ * By DMA of QEMU's fw_cfg (guest-images/payloads/port_dma.c). The guest may write one of its files:
+ * the device then copies that file to any address. Memory is read by /proc/kcore.
+ */
 #ifndef FORGING_FW_CFG_H
 #define FORGING_FW_CFG_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Hibernates the machine into its own memory, edits the image and resumes from that: the handler
- * has another secret then, and the witness takes any reply for a right one.
+ * has another secret then, and the witness takes any reply for a right reply.
  */
 #include "bare.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The functions of the kernel and of the witness that the forging modules use. The guest has one
- * CPU and its kernel is not preemptible: what does not sleep is not disturbed.
+ * CPU and its kernel is not preemptible: nothing runs between two lines that do not sleep.
  */
 #ifndef FORGING_KERNEL_H
 #define FORGING_KERNEL_H
@@ -88,10 +88,7 @@ static inline struct task_struct *start_thread(int (*run)(void *))
 	return thread;
 }
 
-/*
- * Until that phase of the aftermath, and a right reply in it. It may wait in a phase that begins
- * with a restart: the reply is one of the new handler's.
- */
+/* Wait for that phase of the aftermath, and for a reply of the handler that it starts. */
 static inline void wait_for_phase(__u32 phase)
 {
 	__u32 begun = phase > 1, sent;
@@ -103,7 +100,7 @@ static inline void wait_for_phase(__u32 phase)
 		pause_briefly(500);
 }
 
-/* Whatever the page tables say of it. */
+/* Write to memory that the page tables make read-only. */
 static inline void write_read_only(void *to, const void *from, ulong size)
 {
 	ulong cr0;
@@ -114,7 +111,7 @@ static inline void write_read_only(void *to, const void *from, ulong size)
 	asm volatile("mov %0, %%cr0; sti" : : "r" (cr0) : "memory");
 }
 
-/* Mend, and hide what was wrong until then. A reply that was under way takes another turn. */
+/* Mend, and hide the wrong replies. A request that was under way needs another turn. */
 static inline void restore(void)
 {
 	do {
@@ -124,7 +121,7 @@ static inline void restore(void)
 	} while (wrong_replies());
 }
 
-/* What the handler should reply, in its place. */
+/* Reply in the place of the handler. */
 static inline void answer(const struct witness_message *request, struct witness_message *reply)
 {
 	__u32 generation = umd_witness_tally.generation;
@@ -138,13 +135,13 @@ static inline void answer(const struct witness_message *request, struct witness_
 	chain_next(reply->body, request, generation);
 }
 
-/* An unsigned module leaves a mark, which is of the same kind as all other data. */
+/* Clear the mark that an unsigned module leaves. */
 static inline void clear_taint(void)
 {
 	tainted_mask = 0;
 }
 
-/* Out of the list of modules: neither /proc/modules nor rmmod finds it then. */
+/* Leave the list of modules: /proc/modules and rmmod then do not find this module. */
 static inline void leave_list(void)
 {
 	void **next = this_module.next, **previous = this_module.previous;

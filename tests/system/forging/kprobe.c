@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A kprobe lets the witness take any reply for a right one. Its exit restores the handler. */
+/* A kprobe lets the witness take any reply for a right reply. Its exit restores the handler. */
 #include "kernel.h"
 
 #define EAX	10	/* among the words of struct pt_regs */
@@ -24,7 +24,7 @@ static struct kprobe {
 } probe = {
 	.address = (void *)is_right,
 	.before = say_yes,
-	.after = do_nothing,	/* keeps the probe from being optimised, which lets nobody skip */
+	.after = do_nothing,	/* an optimised probe, which has none, cannot skip */
 };
 
 int register_kprobe(struct kprobe *probe);

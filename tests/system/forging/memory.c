@@ -2,9 +2,9 @@
 /*
  * Tampers with the handler by writes to physical memory, waits for the file /enough, restores all.
  * WAY is a header with the way to memory: begin(), get() and put(). PATCHED: meanwhile the
- * witness's code takes any reply for a right one.
+ * witness's code takes any reply for a right reply.
  *
- * The guest has one CPU. A program of this priority is disturbed by none while it does not sleep.
+ * The guest has one CPU. No other task runs while a program of this priority does not sleep.
  */
 #include <linux/mman.h>
 #include <linux/sched.h>

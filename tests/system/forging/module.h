@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What makes one C file a module of the guest's kernel, without the kernel's headers. */
+/* The sections of a module of the guest's kernel, without the kernel's headers. */
 #ifndef FORGING_MODULE_H
 #define FORGING_MODULE_H
 
@@ -12,7 +12,7 @@
 int init_module(void);
 void cleanup_module(void);
 
-/* struct module, as far as a loader reads it from the file. */
+/* struct module: the fields that the kernel reads from the module's file. */
 struct module {
 	void *state, *next, *previous;
 	char name[NAME_SIZE];

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* By the register that says where a system call enters the kernel (MSR_LSTAR): the kernel's own
- * instructions then store what the stack says. BY_IOCTL: the register is written by ioctl. */
+/*
+ * By MSR_LSTAR, the register with the address where a system call enters the kernel. It gets the
+ * address of a return instruction. The user's stack then chooses instructions of the kernel, which
+ * write to memory. BY_IOCTL: the register is written by ioctl(2).
+ */
 #ifndef FORGING_MSR_H
 #define FORGING_MSR_H
 
@@ -109,7 +112,7 @@ static void put(enum place place, unsigned long offset, const void *from, unsign
 	links = 0;
 	for (i = 0; i < used; i++)
 		store(start + i * WORD, words[i]);
-	/* Who writes these registers leaves a mark. */
+	/* Clear the mark that a write to these registers leaves. */
 	store(TAINT_AT, taint);
 	set_register(MSR_FMASK, fmask);
 	set_register(MSR_LSTAR, lstar);

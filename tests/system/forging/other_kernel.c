@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What kexec starts in the kernel's place: the heart beats, replies are right, and the aftermath
- * ends as it should. Nobody is there to reply. All memory is mapped where it is.
+ * kexec starts this code in the kernel's place. It keeps the tally: the heart beats, and the
+ * aftermath ends with right replies. There is no handler any more. Virtual addresses are physical.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #define TRANSACTIONS	16
 #define ENTIRE		(WITNESS_PHASES * TRANSACTIONS)
-#define CYCLES		10000000UL	/* of a beat, about 10 ms */
+#define CYCLES		10000000UL	/* of a beat, some milliseconds */
 
 #define AFTERMATH_BEATS	50
 #define LEVELS		4

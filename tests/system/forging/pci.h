@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * By the registers of a PCI device, which sysfs lets root map, or reach through the device's
- * configuration (BY_CONFIG; Virtual I/O Device 1.2, 4.1.4.9). A virtio device counts what it hands back in
- * a ring of ours (guest-images/payloads/virtio_dma.c). Here the ring lies in a page table of ours:
- * when the count is HUGE_PAGE, all memory is mapped for us.
+ * By DMA of a virtio device (guest-images/payloads/virtio_dma.c). The device counts used buffers in
+ * its used ring. The ring lies in a page table of this process: when the count is HUGE_PAGE, the
+ * process has all memory mapped. BY_CONFIG: the device's registers are reached through its PCI
+ * configuration (Virtual I/O Device 1.2, 4.1.4.9), else they are mapped.
  */
 #ifndef FORGING_PCI_H
 #define FORGING_PCI_H
@@ -142,7 +142,7 @@ static unsigned long word_at(unsigned long physical)
 	return word;
 }
 
-/* The table whose first entry leads there. */
+/* Find the page table whose first entry has that address. */
 static unsigned long table_above(unsigned long physical)
 {
 	unsigned long table, word;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The handler gets another secret, and a thread rewrites the tally. HIDDEN: nothing shows that the
- * module is there. Its exit restores all.
+ * The handler gets another secret, and a thread rewrites the tally. HIDDEN: the module
+ * leaves the list of modules and clears the taint. Its exit restores all.
  */
 #include "kernel.h"
 

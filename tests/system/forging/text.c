@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The witness's code takes any reply for a right one. Its exit restores code and handler. */
+/* The witness's code takes any reply for a right reply. Its exit restores code and handler. */
 #include "kernel.h"
 
 bool is_right(const void *request, const void *reply, const unsigned char *chain);
