@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from os import O_NONBLOCK, O_RDONLY
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guest_module import WITNESS, build_module
 
@@ -187,9 +187,18 @@ class Forged:
 
 
 def run_forger(
-    cells: Cells, forger: Forger, folder: Path, variant: str = "isolated", *, early: bool = False
+    cells: Cells,
+    forger: Forger,
+    folder: Path,
+    variant: str = "isolated",
+    *,
+    early: bool = False,
+    **declared: Any,
 ) -> Forged:
-    """Run a forger. An early one is the scenario's preparation; its attack then harms nothing."""
+    """Run a forger as a scenario declared like that.
+
+    An early forger is the scenario's preparation. The attack then harms nothing.
+    """
     forgeries: list[Forgery] = []
 
     def forge(attacker: Attacker, handler: Handler) -> None:
@@ -198,7 +207,8 @@ def run_forger(
         forger(forgeries[0])
 
     watch_aftermath(cells, forgeries)
-    declared = {"prepare": forge} if early else {}
+    if early:
+        declared["prepare"] = forge
     attack = be_refused if early else forge
     outcome = cells.run(attack, variant, seconds=ATTEMPT_SECONDS, **declared)
     return Forged(outcome, any(forgery.proofs for forgery in forgeries))

@@ -6,6 +6,8 @@ Each module in `forging/` tampers with the handler and covers that up.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from os import O_RDWR
 from typing import TYPE_CHECKING
 
 import pytest
@@ -177,3 +179,20 @@ def test_no_module_that_is_loaded_in_the_preparation_forges_a_verdict(
     cells: Cells, tmp_path: Path
 ) -> None:
     run_forger(cells, answer_in_its_place, tmp_path, early=True).check()
+
+
+def denied_in_the_end(forgery: Forgery) -> None:
+    """After the forgery a call is denied, which could be the work of the rival's policy."""
+    attacker = forgery.attacker
+    answer_in_its_place(forgery)
+    with suppress(OSError):
+        attacker.open("/dev/mem", O_RDWR)  # which is the work of the policy
+    attacker.syscall("execve", "/sys", 0, 0)  # a folder of the guest
+
+
+def test_no_denial_after_a_forgery_holds(cells: Cells, tmp_path: Path) -> None:
+    """Smack lets root load modules. The attack declares that it may write kernel memory."""
+    forged = run_forger(cells, denied_in_the_end, tmp_path, "smack", whole_kernel=True)
+    assert forged.harmed
+    assert str(forged.outcome.attempt_end) == "denied: EACCES at execve"
+    assert forged.outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), forged.outcome.detail

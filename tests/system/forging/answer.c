@@ -10,6 +10,7 @@ static int run(void *unused)
 #ifdef FROM_PHASE
 	wait_for_phase(FROM_PHASE);
 #endif
+	wait_for_reply();
 	tamper();
 	return 0;
 }

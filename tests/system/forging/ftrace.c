@@ -51,9 +51,11 @@ int init_module(void)
 
 	if (!error)
 		error = register_ftrace_function(&ops);
-	if (!error)
-		tamper();
-	return error;
+	if (error)
+		return error;
+	wait_for_reply();
+	tamper();
+	return 0;
 }
 
 void cleanup_module(void)

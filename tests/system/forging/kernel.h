@@ -88,16 +88,21 @@ static inline struct task_struct *start_thread(int (*run)(void *))
 	return thread;
 }
 
-/* Wait for that phase of the aftermath, and for a reply of the handler that it starts. */
+/* Wait until the requests that are under way are answered: the next request is a new request. */
+static inline void wait_for_reply(void)
+{
+	__u32 sent = umd_witness_tally.count.sent;
+
+	while (umd_witness_tally.count.sent < sent + 2)
+		pause_briefly(500);
+}
+
+/* Wait for that phase of the aftermath, and for replies of the handler that it starts. */
 static inline void wait_for_phase(__u32 phase)
 {
-	__u32 begun = phase > 1, sent;
-
 	while (umd_witness_tally.phase < phase)
 		pause_briefly(500);
-	sent = umd_witness_tally.count.sent;
-	while (umd_witness_tally.count.sent <= sent + begun)
-		pause_briefly(500);
+	wait_for_reply();
 }
 
 /* Write to memory that the page tables make read-only. */

@@ -44,6 +44,7 @@ static int run(void *unused)
 {
 	while (klp_transition_patch)
 		pause_briefly(1000);
+	wait_for_reply();
 	tamper();
 	return 0;
 }
