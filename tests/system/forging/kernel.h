@@ -122,7 +122,7 @@ static inline void restore(void)
 	do {
 		mend();
 		hide();
-		pause_briefly(30000);
+		wait_for_reply();
 	} while (wrong_replies());
 }
 

@@ -47,6 +47,18 @@ static void sleep_for(long milliseconds)
 
 #include WAY
 
+/* Wait until the requests that are under way are answered: the next request is a new request. */
+static void wait_for_reply(void)
+{
+	struct witness_count before, now;
+
+	TALLY_GET(count, &before);
+	do {
+		sleep_for(5);
+		TALLY_GET(count, &now);
+	} while (now.sent < before.sent + 2);
+}
+
 int main(int argc, char **argv, char **envp)
 {
 	int priority = 99;
@@ -69,7 +81,7 @@ int main(int argc, char **argv, char **envp)
 	do {
 		mend();
 		hide();
-		sleep_for(50);
+		wait_for_reply();
 	} while (IS_COVERED && wrong_replies());
 	return 0;
 }
