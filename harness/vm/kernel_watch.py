@@ -13,7 +13,6 @@ import hashlib
 import mmap
 import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,7 +117,6 @@ class KernelWatch:
         return KernelCalls(calls, area.foreign, area.foreign_at)
 
 
-@cache
 def _plugin() -> Path:
     """Return the compiled plugin. Raises UserError if the compiler fails."""
     key = hashlib.sha256(" ".join(_COMPILE).encode() + _SOURCE.read_bytes()).hexdigest()[:32]
