@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
+from harness.witness.doors import REFUSING
 from harness.witness.evidence import (
     Evidence,
     death,
@@ -116,7 +117,8 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return "the attack never reached the handler in the kernel"
     if evidence.inside and not (_was_stopped(evidence) or refused_call(evidence)):
         return "the handler came to no harm by what it was asked to try"
-    if evidence.whole_kernel and end.end not in (End.LOCKED_DOWN, End.DENIED):
+    was_refused = end.end in (End.LOCKED_DOWN, End.DENIED) and REFUSING.issuperset(evidence.entered)
+    if evidence.whole_kernel and not was_refused:
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *forced_starts(evidence.after))
     for number, (phase, started) in enumerate(

@@ -52,6 +52,19 @@ DOORS = (
 )
 """Names as in 6.12. A kernel that lacks a function lacks that way, or has the way in a module."""
 
+REFUSING = frozenset(
+    {
+        "ksys_ioperm",
+        "__x64_sys_iopl",
+        "__ia32_sys_iopl",
+        "uart_set_info_user",
+        "pci_write_config",
+        "proc_bus_pci_write",
+        "pci_write_resource_io",
+    }
+)
+"""The doors that check a permission themselves, so that a call does not show a way in."""
+
 
 def kernel_code(kernel: KernelImage) -> KernelCode:
     """What QEMU is to know of a kernel. Raises UserError if the kernel lacks a boundary."""
