@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+BOUNDARIES = ("_stext", "_etext", "_sinittext", "_einittext")
+"""The symbols of every kernel that bound its code."""
+
 
 def boot_images(
     place: Path, *options: str, version: str = "6.12.94", functions: Iterable[str] = ()
@@ -21,6 +24,7 @@ def boot_images(
     kernel = KernelImage("6.12", "k1", place)
     lines = [f"# Linux/x86 {version} Kernel Configuration", *(f"CONFIG_{one}=y" for one in options)]
     kernel.config.write_text("\n".join(lines) + "\n")
-    symbols = (f"{0xFFFFFFFF81000000 + 16 * n:x} T {one}\n" for n, one in enumerate(functions))
+    names = (*functions, *BOUNDARIES)
+    symbols = (f"{0xFFFFFFFF81000000 + 16 * n:x} T {one}\n" for n, one in enumerate(names))
     (place / "System.map").write_text("".join(symbols))
     return BootImages(kernel, GuestImage("g1", place / "initramfs", place))
