@@ -64,7 +64,7 @@ SOURCES = Place("sources", is_costly=True)
 DEBIAN = Place("debian", is_costly=True)
 
 PLACES = (
-    *(STATES, BUILD, CHECKS, MACHINES, TREES, PATCHES, BISECT),
+    *(STATES, PLUGINS, BUILD, CHECKS, MACHINES, TREES, PATCHES, BISECT),
     *(IMAGES, GUESTS, BOOTS, SURFACE, KSELFTESTS, SIGNING, SOURCES, DEBIAN),
 )
 """All folders of the cache, in the order in which `clean` removes them."""
