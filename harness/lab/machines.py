@@ -123,7 +123,7 @@ class Machines:
         kernel = plan.images.kernel
         witness = Witness(machine, kernel)
         witness.appear(seconds=BOOT_SECONDS)
-        seconds = BOOT_SECONDS if self.engine.saves else WHOLE_BOOT_SECONDS
+        seconds = BOOT_SECONDS if self.engine == MICROVM else WHOLE_BOOT_SECONDS
         first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
         rival = plan.variant.rival
         if rival and "lsm=" not in plan.boot:
