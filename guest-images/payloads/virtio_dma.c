@@ -14,26 +14,10 @@
 #include <linux/types.h>
 
 #include "dma.h"
+#include "virtio_rings.h"
 
-#define QUEUE 1 /* to the console, which is port 0: there is none */
-#define QUEUED 4
 #define USED_HEADER 4
 #define SPACE (4 * PAGE)
-
-static volatile struct {
-	struct {
-		__u64 address;
-		__u32 size;
-		__u16 flags;
-		__u16 next;
-	} descriptors[QUEUED];
-	struct {
-		__u16 flags;
-		__u16 index;
-		__u16 ring[QUEUED];
-		__u16 event;
-	} available;
-} rings __aligned(4096);
 
 struct common {
 	__u32 feature_select, feature, driver_feature_select, driver_feature;

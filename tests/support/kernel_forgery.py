@@ -185,6 +185,11 @@ class Forged:
         assert self.outcome.attempt_end.end is End.COMPLETED, self.outcome.attempt_end
         assert self.outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), detail
 
+    def check_seen(self) -> None:
+        """Check that the witness saw the harm, which nothing covered up."""
+        assert self.harmed, self.outcome.detail
+        assert self.outcome.verdict is Verdict.TAMPERED, self.outcome.detail
+
 
 def run_forger(
     cells: Cells,

@@ -22,7 +22,6 @@ from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.pci import VIRTIO_SERIAL, find_device, virtio_registers
 from harness.guests.payloads import BPF_LOADER, compile_bpf
 from harness.host.paths import GUEST_IMAGES
-from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,9 +195,7 @@ def test_a_write_to_memory_that_is_not_covered_up_is_tampering(
     def attack(forgery: Forgery) -> None:
         forgery.write_memory("dev_mem", "-DUNCOVERED")
 
-    forged = run_forger(cells, attack, tmp_path)
-    assert forged.harmed
-    assert forged.outcome.verdict is Verdict.TAMPERED, forged.outcome.detail
+    run_forger(cells, attack, tmp_path).check_seen()
 
 
 @pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)

@@ -165,9 +165,7 @@ def test_a_module_that_covers_nothing_up_is_tampering(cells: Cells, tmp_path: Pa
         forgery.wait_for_other_secret()
         forgery.handler.let_pass(100_000_000)
 
-    forged = run_forger(cells, attack, tmp_path)
-    assert forged.harmed
-    assert forged.outcome.verdict is Verdict.TAMPERED, forged.outcome.detail
+    run_forger(cells, attack, tmp_path).check_seen()
 
 
 @pytest.mark.parametrize("forger", FORGERS, ids=lambda forger: forger.__name__)

