@@ -96,7 +96,7 @@ def umh_workqueue_offline(attacker: Attacker, handler: Handler) -> None:
 
 @contextmanager
 def blocked_helpers(attacker: Attacker) -> Iterator[None]:
-    """Ask for 520 helpers that wait at a gate. After the block, let them end one after another.
+    """Ask for 520 helpers that wait at a gate. After the block, let them end, eight at a time.
 
     The attack must not end before them: the loader's reload would wait behind the rest.
     """
@@ -109,8 +109,10 @@ def blocked_helpers(attacker: Attacker) -> Iterator[None]:
         with order, saying:
             asker = attacker.payload("ask_for_keys")
             attacker.spawn(asker, stdin=order.fd, stdout=saying.fd)
-    while said.read(1) != b"\n":
+    while (answer := said.read(1)) == b".":
         pass
+    if not answer:
+        raise LookupError("the payload ended before it had asked for all keys")
     yield
     leave.write(b".")
     while said.read(1):
