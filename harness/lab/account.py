@@ -71,6 +71,10 @@ class Account:
             policed=self._variant.rival is not None,
             witness_changed=False,
             entered=(),
+            at_rest="",
+            unseen="",
+            contradictions=(),
+            kernel_changed="",
         )
         # There need not be a handler now, after an attack that ended it.
         return replace(self._seen(evidence, patience=6), unseen="")

@@ -79,9 +79,6 @@ class KernelCalls:
         return tuple(found)
 
 
-NO_CALLS = KernelCalls({}, 0, 0)
-
-
 class KernelWatch:
     """The plugin of one QEMU, and the memory that it counts in."""
 

@@ -60,13 +60,13 @@ class Evidence:
     """The witness's code differs from the code before the attack."""
     entered: tuple[str, ...]
     """The ways by which code or data may have come into the guest's kernel, as QEMU saw it."""
-    at_rest: str = ""
+    at_rest: str
     """What the host found wrong in the handler's own memory; empty if nothing was."""
-    unseen: str = ""
+    unseen: str
     """Why the host did not see the handler at rest after the aftermath; empty if it did."""
-    contradictions: tuple[str, ...] = ()
+    contradictions: tuple[str, ...]
     """Where the tally contradicts what the host noted before."""
-    kernel_changed: str = ""
+    kernel_changed: str
     """What was changed in the guest's kernel, by none of its own patches; empty: nothing."""
 
 

@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from harness.host.errors import UserError
+from harness.vm.guest_ram import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ MESSAGE_BYTES = 56
 """struct witness_message (overlay/kernel/umd_witness/message.h)."""
 OWN = ("secret", "chain", "request", "reply", "outer", "unframed", "errno")
 """The variables that the honest handler writes (umd_witness_umh.c and framed.h beside it)."""
-_PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,11 @@ def _segments(elf: ELFFile) -> Iterator[Segment]:
     for segment in elf.iter_segments("PT_LOAD"):
         if segment["p_flags"] & P_FLAGS.PF_W:
             start, end = segment["p_vaddr"], segment["p_vaddr"] + segment["p_memsz"]
-            before, size = start % _PAGE, segment["p_filesz"]
+            before, size = start % PAGE, segment["p_filesz"]
             data = b""
             if size:  # the file's page is mapped from its first byte on
                 elf.stream.seek(segment["p_offset"] - before)
                 data = elf.stream.read(before + size)
             yield Segment(
-                start - before, data.ljust(-(-end // _PAGE) * _PAGE - start + before, b"\0")
+                start - before, data.ljust(-(-end // PAGE) * PAGE - start + before, b"\0")
             )

@@ -207,8 +207,9 @@ class Tally:
     """The counts since boot."""
     phases: tuple[ServiceCounts, ...]
     """The counts of each phase of the aftermath."""
-    secrets_sha256: tuple[bytes, ...]
-    """SHA-256 hashes of the secrets of the latest handlers."""
+    secret_slots: tuple[bytes, ...]
+    """SHA-256 hashes of the secrets of the latest handlers, by generation modulo `SECRETS`; zeros
+    where there is none."""
     records: tuple[Record, ...]
     """The latest requests, in no order."""
     exits: int
@@ -223,8 +224,11 @@ class Tally:
     """The calls of the functions of the last WATCH, in its order."""
     hooks: tuple[Hook, ...]
     """The hooks called, in the order of their first calls."""
-    secret_slots: tuple[bytes, ...] = (bytes(32),) * SECRETS
-    """`secrets_sha256` by generation modulo `SECRETS`; zeros where there is none."""
+
+    @property
+    def secrets_sha256(self) -> tuple[bytes, ...]:
+        """The hashes that there are."""
+        return tuple(filter(any, self.secret_slots))
 
     def secret_sha256(self, generation: int) -> bytes:
         """Return the SHA-256 of the secret of one of the latest handlers."""
@@ -293,7 +297,7 @@ def parse(data: bytes) -> Tally | None:
         chain=raw.chain,
         count=_count(raw.count),
         phases=tuple(_count(phase) for phase in raw.phases),
-        secrets_sha256=tuple(filter(any, map(bytes, raw.secrets_sha256))),
+        secret_slots=tuple(map(bytes, raw.secrets_sha256)),
         records=tuple(
             Record(r.number, r.generation, r.error, bool(r.wrong), r.nanoseconds)
             for r in raw.records
@@ -311,7 +315,6 @@ def parse(data: bytes) -> Tally | None:
             raw.escape.exits,
         ),
         named=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.named),
-        secret_slots=tuple(map(bytes, raw.secrets_sha256)),
         hooks=tuple(
             Hook(h.function, h.on_handler, bool(h.can_refuse)) for h in raw.hooks if h.function
         ),

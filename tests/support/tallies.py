@@ -105,7 +105,7 @@ BEFORE = Tally(
     chain=0,
     count=count(sent=20, right=20, starts=1),
     phases=(count(),) * PHASES,
-    secrets_sha256=(),
+    secret_slots=(bytes(32),) * SECRETS,
     records=(),
     exits=0,
     exit_code=0,
@@ -144,5 +144,9 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "policed": False,
         "witness_changed": False,
         "entered": (),
+        "at_rest": "",
+        "unseen": "",
+        "contradictions": (),
+        "kernel_changed": "",
     }
     return Evidence(**{**usual, **other})

@@ -21,6 +21,8 @@ from harness.witness.cell_verdict import TAKEN_OVER
 from harness.witness.doors import kernel_calls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.lab.lab import Lab
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
@@ -59,8 +61,10 @@ def test_honest_work_counts_nothing(machine: Machine, witness: Witness) -> None:
 @pytest.mark.parametrize(
     ("attack", "way"), [(iopl, "__x64_sys_iopl"), (load_module, "add_taint_module")]
 )
-def test_a_way_into_the_kernel_leaves_no_conclusion(cells: Cells, attack: object, way: str) -> None:
-    outcome = cells.run(attack)  # type: ignore[arg-type]
+def test_a_way_into_the_kernel_leaves_no_conclusion(
+    cells: Cells, attack: Callable[[Attacker, Handler], None], way: str
+) -> None:
+    outcome = cells.run(attack)
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, f"{TAKEN_OVER}: {way}")
 
 
