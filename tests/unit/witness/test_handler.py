@@ -12,6 +12,7 @@ import pytest
 from tallies import BEFORE
 
 from harness.witness.handler import Handler, start_time
+from harness.witness.recollection import Recollection
 from harness.witness.tally import Seen
 
 NUMBERS = " ".join(map(str, range(4, 53))).encode()
@@ -47,3 +48,11 @@ def test_what_another_was_the_object_of_is_no_arrival_at_the_handler(
     (has_arrived,) = witness.wait.call_args.args
     seen = Seen(0, on_handler, elsewhere)
     assert has_arrived(replace(BEFORE, named=(seen, *BEFORE.named[1:]))) is arrived
+
+
+def test_a_return_to_an_earlier_state_contradicts_nothing() -> None:
+    witness = Mock(recollection=Recollection())
+    witness.recollection.note(replace(BEFORE, heartbeat=100))
+    Handler(Mock(), Mock(), Mock(), witness).wait_for_rewind()
+    witness.recollection.note(replace(BEFORE, heartbeat=50))
+    assert witness.recollection.contradictions == []
