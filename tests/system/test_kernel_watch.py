@@ -68,7 +68,7 @@ def test_a_way_into_the_kernel_leaves_no_conclusion(
     assert (outcome.verdict, outcome.detail) == (Verdict.ERROR, f"{TAKEN_OVER}: {way}")
 
 
-def test_a_way_that_the_scenario_declares_is_let_pass(cells: Cells) -> None:
+def test_a_declared_way_is_let_pass(cells: Cells) -> None:
     assert cells.run(load_module, passes=("add_taint_module",)).verdict is Verdict.HELD
     assert cells.run(load_module, passes=("klp_enable_patch",)).verdict is Verdict.ERROR
 
