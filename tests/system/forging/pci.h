@@ -12,7 +12,7 @@
 
 #define SPACE		(4 * PAGE)
 #define HUGE_PAGE	0x87	/* present, writable, for users, 1 GiB from address 0 on */
-#define ENTRY		256	/* of the table, which has one other in use: the first */
+#define ENTRY		256	/* of the table, which has two others in use: the first two */
 #define GIB		(1UL << 30)
 #define WINDOW		(1UL << 45)	/* the first address of a table of its own */
 #define PRESENT		1
@@ -127,31 +127,41 @@ static unsigned long word_at(unsigned long physical)
 	return word;
 }
 
-/* Find the page table whose first entry has that address. */
-static unsigned long table_above(unsigned long physical)
+/* Follow three levels of page tables, from an entry of the highest to the page's address. */
+static unsigned long page_below(unsigned long entry)
 {
-	unsigned long table, word;
+	unsigned long word;
+	int level;
+
+	for (level = 0; level < 3; level++) {
+		word = word_at(entry);
+		if (!(word & PRESENT))
+			return 0;
+		entry = word & FRAME_BITS;
+	}
+	return entry;
+}
+
+static unsigned long map_page(unsigned long at)
+{
+	sys(__NR_mmap, at, PAGE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	*(volatile char *)at = 1;
+	return physical((void *)at);
+}
+
+/* Find this process's table of GiBs. A freed table may hold one of the two entries, not both. */
+static unsigned long find_table(void)
+{
+	unsigned long first = map_page(WINDOW), second = map_page(WINDOW + GIB);
+	unsigned long table;
 
 	for (table = RAM_START; table < MEMORY_SIZE; table += PAGE) {
-		word = word_at(table);
-		if (word & PRESENT && (word & FRAME_BITS) == physical)
+		if (page_below(table) == first &&
+		    page_below(table + sizeof(table)) == second)
 			return table;
 	}
 	return 0;
-}
-
-static unsigned long find_table(void)
-{
-	long at = sys(__NR_mmap, WINDOW, PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	unsigned long table;
-	int level;
-
-	*(volatile char *)at = 1;
-	table = physical((void *)at);
-	for (level = 0; level < 3 && table; level++)
-		table = table_above(table);
-	return table;
 }
 
 static void count_to(int end, unsigned int bell, unsigned long entry)
