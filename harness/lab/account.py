@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.witness.challenge import challenge
 from harness.witness.doors import kernel_calls
 from harness.witness.evidence import Evidence, wrongs
-from harness.witness.handler_at_rest import HandlerAtRest
+from harness.witness.handler_at_rest import PATIENCE, HandlerAtRest
 from harness.witness.kernel_at_rest import KernelAtRest
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Account:
             whole_kernel=self._whole_kernel,
             policed=self._variant.rival is not None,
             witness_changed=False,
-            entered=(),
+            entered={},
             at_rest="",
             unseen="",
             contradictions=(),
@@ -81,23 +82,30 @@ class Account:
 
     def concluded(self, evidence: Evidence, after: Tally, *, ended: bool) -> Evidence:
         """Return the evidence with the tally after the aftermath, and all that the host sees."""
-        return self._seen(replace(evidence, after=after, aftermath_ended=ended), patience=24)
+        concluded = replace(evidence, after=after, aftermath_ended=ended)
+        return self._seen(concluded, patience=PATIENCE, challenges=ended)
 
-    def _seen(self, evidence: Evidence, *, patience: int) -> Evidence:
+    def _seen(self, evidence: Evidence, *, patience: int, challenges: bool = False) -> Evidence:
         """Return the evidence with all that the host sees now."""
-        witness = self._witness
+        witness, rest = self._witness, self._rest
+        at_rest = unseen = ""
         if not wrongs(evidence):  # what is wrong already needs no closer look
-            self._rest.settle(witness, patience=patience)
+            rest.settle(witness, patience=patience)
+            if challenges and not (rest.wrong or rest.unseen):
+                at_rest, unseen = challenge(witness, rest)
         evidence = replace(
             evidence,
             taint=witness.taint() & ~self._tainted,
             secrets=frozenset(witness.secrets),
             stalled=witness.heartbeat.stalled,
             witness_changed=bool(self._code) and witness.code() != self._code,
-            at_rest=self._rest.wrong,
-            unseen=self._rest.unseen,
-            contradictions=(*witness.recollection.contradictions, *self._rest.contradictions),
+            at_rest=rest.wrong or at_rest,
+            unseen=rest.unseen or unseen,
+            contradictions=(*witness.recollection.contradictions, *rest.contradictions),
             kernel_changed=evidence.kernel_changed or self._kernel.change(),
         )
         seen = kernel_calls(self._machine).since(self._calls)
-        return replace(evidence, entered=tuple(way for way in seen if way not in self._passes))
+        return replace(
+            evidence,
+            entered={way: calls for way, calls in seen.items() if way not in self._passes},
+        )

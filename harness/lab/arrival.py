@@ -49,12 +49,12 @@ class Arrival:
             return self._calls(LOCKED_DOWN)
         if self.variant.rival and end is End.REFUSED:
             # A policy may refuse a call before the kernel gets to the scenario's function.
-            return self._calls_of_reach() or self._calls_of_denials()
+            return self._calls_of_reach(end) or self._calls_of_denials()
         if self.variant.rival and end is End.DENIED:
             return self._calls_of_denials()
         function = self._proof(end)
         if function is not None:
-            return self._calls(function)
+            return self._calls(function, in_call=end is End.REFUSED)
         return None if self._needs_no_proof(end) else 0
 
     def _proof(self, end: End) -> str | None:
@@ -81,20 +81,30 @@ class Arrival:
     def _is_thread(self) -> bool:
         return not self.variant.handler
 
-    def _calls_of_reach(self) -> int:
-        return self._calls(self.scenario.reach) if self.scenario.reach else 0
+    def _calls_of_reach(self, end: End) -> int:
+        reach = self.scenario.reach
+        return self._calls(reach, in_call=end is End.REFUSED) if reach else 0
 
     def _calls_of_denials(self) -> int:
         return sum(self._calls(name) for name in _denials(self.variant))
 
-    def _calls(self, function: str) -> int:
-        """How often a watched function was called, with the handler as its object or at all."""
+    def _calls(self, function: str, *, in_call: bool = False) -> int:
+        """How often a watched function was called, with the handler as its object or at all.
+
+        `in_call`: from the attacking system call. A refusal is that call's, and other calls of
+        the function prove nothing about it: to read /proc/<pid>/stat the kernel checks access, too.
+        """
         place = watched(self.scenario, self.variant).index(function)
         was, seen = self.before.named[place], self.attacked.named[place]
-        calls = seen.on_handler - was.on_handler
+        if in_call:
+            on_handler = seen.on_handler_in_call - was.on_handler_in_call
+            elsewhere = seen.elsewhere_in_call - was.elsewhere_in_call
+        else:
+            on_handler = seen.on_handler - was.on_handler
+            elsewhere = seen.elsewhere - was.elsewhere
         if self.scenario.target != "handler" or function in (LOCKED_DOWN, *_denials(self.variant)):
-            calls += seen.elsewhere - was.elsewhere
-        return calls
+            return on_handler + elsewhere
+        return on_handler
 
 
 def _denials(variant: Variant) -> tuple[str, ...]:

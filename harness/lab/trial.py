@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.attacker import Attacker, Channel, SetupFailed
+from harness.attacker.agent.syscalls import NUMBERS
 from harness.host.errors import Silent, UserError, VmLost
 from harness.kernel.build.renamed import function_address
 from harness.lab.account import Account
@@ -17,8 +18,7 @@ from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
 from harness.witness.cell_verdict import draw_verdict
 from harness.witness.handler import Handler
-from harness.witness.reader import Witness
-from harness.witness.tally import Tally, WitnessCommand
+from harness.witness.reader import ANY_CALL, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.scenarios.registry import Scenario
     from harness.vm.machine import Machine
     from harness.witness.evidence import Evidence
+    from harness.witness.tally import Tally
 
 TALLY = "umd_witness_tally"
 
@@ -125,7 +126,8 @@ class Trial:
             return witness.read()
         tally = self._kernel.symbol(TALLY)
         functions = [self._function(name) - tally for name in names]
-        before = witness.obey(WitnessCommand.WATCH, functions=functions)
+        call = NUMBERS.get(self._scenario.call or "", ANY_CALL)
+        before = witness.watch(functions, call=call)
         for name, seen in zip(names, before.named, strict=False):
             if not seen.function:
                 raise VmLost(f"the function {name} cannot be watched in this kernel")

@@ -71,12 +71,14 @@ class KernelCalls:
     foreign_at: int
     """The address of the first of these blocks, 0 if there is none."""
 
-    def since(self, earlier: KernelCalls) -> tuple[str, ...]:
-        """Return the doors called since `earlier`, and `code at ...` if foreign code ran."""
-        found = [name for name, count in self.calls.items() if count > earlier.calls[name]]
-        if self.foreign > earlier.foreign:
-            found.append(f"code at {self.foreign_at:#x}")
-        return tuple(found)
+    def since(self, earlier: KernelCalls) -> dict[str, int]:
+        """Return the calls of each door called since `earlier`.
+
+        If foreign code ran, `code at ...` is among them, with the number of its blocks.
+        """
+        found = {name: count - earlier.calls[name] for name, count in self.calls.items()}
+        found[f"code at {self.foreign_at:#x}"] = self.foreign - earlier.foreign
+        return {name: count for name, count in found.items() if count}
 
 
 class KernelWatch:

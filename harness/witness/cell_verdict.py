@@ -21,6 +21,8 @@ from harness.witness.evidence import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.witness.tally import Tally
 
 STALL_SECONDS = 0.5
@@ -31,6 +33,8 @@ NO_COMPLAINT = 1 << 13 | 1 << 15 | 1 << 16
 unsigned module, a live patch and, on Debian's kernel, fanotify permission events. None of them
 tells of a defect of the kernel."""
 
+
+_REFUSALS = (End.LOCKED_DOWN, End.DENIED)
 
 TAKEN_OVER = "the guest's kernel may have been under the attacker's control"
 
@@ -117,8 +121,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         return "the attack never reached the handler in the kernel"
     if evidence.inside and not (_was_stopped(evidence) or refused_call(evidence)):
         return "the handler came to no harm by what it was asked to try"
-    was_refused = end.end in (End.LOCKED_DOWN, End.DENIED) and REFUSING.issuperset(evidence.entered)
-    if evidence.whole_kernel and not was_refused:
+    if evidence.whole_kernel and not (end.end in _REFUSALS and _may_be_refused(evidence.entered)):
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *forced_starts(evidence.after))
     for number, (phase, started) in enumerate(
@@ -129,6 +132,11 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
     if evidence.unseen:
         return f"the host did not see the handler at rest: {evidence.unseen}"
     return ""
+
+
+def _may_be_refused(entered: Mapping[str, int]) -> bool:
+    """Whether the refused call may be the only call of the doors that were called."""
+    return REFUSING.issuperset(entered) and sum(entered.values()) <= 1
 
 
 def _was_stopped(evidence: Evidence) -> bool:

@@ -16,7 +16,9 @@ from harness.witness.latency import slowed
 from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
-    from harness.witness.tally import Escape, Tally
+    from collections.abc import Mapping
+
+    from harness.witness.tally import ReturnedCall, Tally
 
 X32_BIT = 0x40000000
 """__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h."""
@@ -58,12 +60,15 @@ class Evidence:
     """A rival's policy is in force. It may refuse a system call of the handler."""
     witness_changed: bool
     """The witness's code differs from the code before the attack."""
-    entered: tuple[str, ...]
-    """The ways by which code or data may have come into the guest's kernel, as QEMU saw it."""
+    entered: Mapping[str, int]
+    """The ways by which code or data may have come into the guest's kernel, as QEMU saw it, each
+    with the number of calls."""
     at_rest: str
-    """What the host found wrong in the handler's own memory; empty if nothing was."""
+    """What the host found wrong in the handler's own memory, or in its reply to the host; empty if
+    nothing was."""
     unseen: str
-    """Why the host did not see the handler at rest after the aftermath; empty if it did."""
+    """Why the host did not see the handler at rest after the aftermath, or got no reply from it;
+    empty if it did."""
     contradictions: tuple[str, ...]
     """Where the tally contradicts what the host noted before."""
     kernel_changed: str
@@ -91,7 +96,7 @@ def wrongs(evidence: Evidence) -> dict[str, str]:
         if flag in after.violations:
             found[flag.word] = flag.word
     if after.escape.returned > before.escape.returned and not refused_call(evidence):
-        found[CALL_RETURNED] = f"{_call_name(after.escape)} returned"
+        found[CALL_RETURNED] = f"{_call_names(evidence)} returned"
     if evidence.at_rest and not found:  # the tally may have been rewritten
         found[evidence.at_rest] = evidence.at_rest
     return found
@@ -144,26 +149,38 @@ def forced_starts(after: Tally) -> tuple[bool, bool]:
 
 
 def refused_call(evidence: Evidence) -> str:
-    """The errno and the name of the handler's call that a policy refused, empty if none did.
+    """The errno and the names of the handler's calls, if a policy refused them all; else empty.
 
     Without a policy nothing refuses a call that was made: a call that returned got past the filter.
     """
-    escape = evidence.after.escape
-    is_one = escape.returned == evidence.before.escape.returned + 1
-    if evidence.policed and is_one and -escape.result in (errno.EACCES, errno.EPERM):
-        return f"{errno_name(-escape.result)} at {_call_name(escape)}"
+    if evidence.policed and _all_returned(evidence, errno.EACCES, errno.EPERM):
+        last = evidence.after.escape.since(evidence.before.escape)[-1]
+        return f"{errno_name(-last.result)} at {_call_names(evidence)}"
     return ""
 
 
 def is_unknown_call(evidence: Evidence) -> bool:
-    """Whether the kernel lacks the system call that the handler made: then nothing was tried."""
-    escape = evidence.after.escape
-    return escape.returned > evidence.before.escape.returned and escape.result == -errno.ENOSYS
+    """Whether the kernel lacks all system calls that the handler made: then nothing was tried."""
+    return _all_returned(evidence, errno.ENOSYS)
 
 
-def _call_name(escape: Escape) -> str:
-    """The name of the handler's call. 32-bit calls have a table of their own, x32 calls a bit."""
-    if escape.compat:
-        return f"32-bit call {escape.call}"
-    name = NAMES.get(escape.call & ~X32_BIT, f"call {escape.call}")
-    return f"x32 {name}" if escape.call & X32_BIT else name
+def _all_returned(evidence: Evidence, *errnos: int) -> bool:
+    """Whether the handler made calls, and all of them failed with one of these errnos."""
+    before, after = evidence.before.escape, evidence.after.escape
+    calls = after.since(before)
+    return 0 < len(calls) == after.returned - before.returned and all(
+        -call.result in errnos for call in calls
+    )
+
+
+def _call_names(evidence: Evidence) -> str:
+    calls = evidence.after.escape.since(evidence.before.escape)
+    return ", ".join(dict.fromkeys(map(_call_name, calls)))
+
+
+def _call_name(made: ReturnedCall) -> str:
+    """The name of a handler's call. 32-bit calls have a table of their own, x32 calls a bit."""
+    if made.compat:
+        return f"32-bit call {made.call}"
+    name = NAMES.get(made.call & ~X32_BIT, f"call {made.call}")
+    return f"x32 {name}" if made.call & X32_BIT else name

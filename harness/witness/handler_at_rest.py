@@ -39,6 +39,8 @@ STARTS = 4
 LOOKS = 12
 """Looks at one handler before it counts as wrong. A start or a request under way takes less."""
 LOOK_SECONDS = 0.005
+PATIENCE = 24
+"""Looks in a row that may find no handler where there has to be one."""
 KERNEL_ENTRY = 511
 """The entry of a top-level page table that leads to the kernel's image."""
 NOBODY = "there is no handler"
@@ -84,6 +86,8 @@ class HandlerAtRest:
         self._settled = self._doubted = _NEVER
         self._doubts = self._absent = 0
         self._pages: dict[int, tuple[int, ...]] = {}
+        self.secrets: dict[int, bytes] = {}
+        """The secrets in the memory of the handlers that agreed with the witness, by generation."""
 
     def observe(self, tally: Tally) -> None:
         """Look at the handler, if it was not seen in this phase. The machine must be paused."""
@@ -105,7 +109,7 @@ class HandlerAtRest:
         if self._doubts > LOOKS:
             self.wrong = differs
 
-    def settle(self, witness: Witness, *, patience: int) -> None:
+    def settle(self, witness: Witness, *, patience: int = PATIENCE) -> None:
         """Look at the handler until it agrees with the witness, is wrong, or does not appear.
 
         `patience` is how many looks in a row may find nothing to see.
@@ -134,6 +138,7 @@ class HandlerAtRest:
         if not is_link(self._machine.read(place, HASH_BYTES), state, expected):
             return "chain at rest"
         self._note_pages(tally.generation, state.pages)
+        self.secrets[tally.generation] = state.secret
         return "memory at rest" if state.is_written else ""
 
     def _kernel_entry(self, table: int) -> int:

@@ -8,6 +8,7 @@ evidence then.
 from __future__ import annotations
 
 from harness.host.errors import WrongClock
+from harness.vm.cpu_use import CpuUse
 
 BEAT_SECONDS = 0.01
 """The heartbeat's period. A missed beat is not made up for (heartbeat() of the witness)."""
@@ -17,6 +18,18 @@ HASTE = 1.25
 
 LATENESS = 0.2
 """The share of beats that may be missing. Ten machines on two cores without KVM missed 0.1."""
+
+
+WORKED = 0.5
+"""If QEMU ran for this share of the time without beats, the guest itself kept its CPU busy."""
+
+WAITED = 0.1
+"""Unless QEMU waited for a CPU of the host for this share of that time."""
+
+
+def is_busy(use: CpuUse, seconds: float) -> bool:
+    """Whether the guest ran without a beat for so long, by its own doing: with interrupts off."""
+    return use.worked > WORKED * seconds and use.waited < WAITED * seconds
 
 
 def check_clock(beats: int, *, seconds: float) -> None:
@@ -37,16 +50,23 @@ class HeartbeatTracker:
         """The longest time that the machine ran without the beats that were due, in seconds."""
         self.still = 0.0
         """How long the machine has run since the last beat seen, in seconds."""
-        self._seen: tuple[int, float] | None = None
+        self._seen: tuple[int, float, CpuUse] | None = None
+        self._use = CpuUse()  # since the last beat seen
 
-    def note(self, count: int, *, stopped: float, resumed: float) -> None:
-        """Record the count, and when the machine was paused and resumed (monotonic seconds)."""
+    def note(self, count: int, *, stopped: float, resumed: float, use: CpuUse) -> None:
+        """Record the count, and when the machine was paused and resumed (monotonic seconds).
+
+        `use` is QEMU's use of the host's CPUs while the machine is paused.
+        """
         if self._seen is not None:
-            before, since = self._seen
+            before, since, earlier = self._seen
             ran = stopped - since
             late = ran - (count - before) * BEAT_SECONDS
+            self._use += use.since(earlier)
             # A count of 0 is no stopped heartbeat: the kernel is still booting.
             self.still = self.still + ran if 0 < count == before else 0.0
-            if late > ran * LATENESS:
+            if late > ran * LATENESS and not is_busy(self._use, max(ran, self.still)):
                 self.stalled = max(self.stalled, late, self.still)
-        self._seen = count, resumed
+            if count != before:
+                self._use = CpuUse()
+        self._seen = count, resumed, use

@@ -7,7 +7,7 @@ import ctypes
 
 MAGIC = 0x5353454E54495755
 """`UWITNESS`, the tally's first 8 bytes."""
-VERSION = 5
+VERSION = 6
 """The layout's version, raised here and in tally.h with every change."""
 PHASES = 3
 """Phases of the aftermath."""
@@ -17,6 +17,12 @@ SECRETS = 16
 """The latest handlers whose secrets' hashes are kept."""
 NAMED = 8
 """Functions that the witness can watch at a time."""
+RETURNS = 8
+"""The latest calls of a handler's outside of its allow-list that are kept."""
+HASH = 32
+"""Bytes of a hash, and of a message's body."""
+MESSAGE = 56
+"""Bytes of a message (struct witness_message in message.h)."""
 HOOKS = 64
 """Hooks of security modules that are counted."""
 
@@ -55,6 +61,8 @@ class SeenStruct(ctypes.LittleEndianStructure):
         ("function", ctypes.c_int64),
         ("on_handler", ctypes.c_uint32),
         ("elsewhere", ctypes.c_uint32),
+        ("on_handler_in_call", ctypes.c_uint32),
+        ("elsewhere_in_call", ctypes.c_uint32),
     ]
 
 
@@ -68,16 +76,33 @@ class HookStruct(ctypes.LittleEndianStructure):
     ]
 
 
+class ReturnStruct(ctypes.LittleEndianStructure):
+    """struct witness_return."""
+
+    _fields_ = [("call", ctypes.c_uint64), ("result", ctypes.c_int64)]
+
+
 class EscapeStruct(ctypes.LittleEndianStructure):
     """struct witness_escape."""
 
     _fields_ = [
         ("asked", ctypes.c_uint32),
         ("returned", ctypes.c_uint32),
-        ("call", ctypes.c_int64),
-        ("result", ctypes.c_int64),
         ("failed", ctypes.c_uint32),
         ("exits", ctypes.c_uint32),
+        ("calls", ReturnStruct * RETURNS),
+    ]
+
+
+class ChallengeStruct(ctypes.LittleEndianStructure):
+    """struct witness_challenge."""
+
+    _fields_ = [
+        ("generation", ctypes.c_uint32),
+        ("error", ctypes.c_int32),
+        ("chain", ctypes.c_uint8 * HASH),
+        ("request", ctypes.c_uint8 * MESSAGE),
+        ("reply", ctypes.c_uint8 * MESSAGE),
     ]
 
 
@@ -102,7 +127,7 @@ class TallyStruct(ctypes.LittleEndianStructure):
         ("chain", ctypes.c_uint64),
         ("count", CountStruct),
         ("phases", CountStruct * PHASES),
-        ("secrets_sha256", ctypes.c_uint8 * 32 * SECRETS),
+        ("secrets_sha256", ctypes.c_uint8 * HASH * SECRETS),
         ("records", RecordStruct * RECORDS),
         ("exits", ctypes.c_uint32),
         ("exit_code", ctypes.c_int32),
@@ -111,6 +136,7 @@ class TallyStruct(ctypes.LittleEndianStructure):
         ("escape", EscapeStruct),
         ("named", SeenStruct * NAMED),
         ("hooks", HookStruct * HOOKS),
+        ("challenge", ChallengeStruct),
     ]
 
 

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.host.errors import Silent, VmLost
+from harness.vm.cpu_use import cpu_use
 from harness.witness import layout, tally
 from harness.witness.heartbeat import HeartbeatTracker
 from harness.witness.recollection import Recollection
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
 
     from harness.kernel.build.images import KernelImage
     from harness.vm.machine import Machine
+    from harness.witness.tally import Challenge
 
-_COMMAND = struct.Struct(f"<III4x{layout.NAMED}q")
+_COMMAND = struct.Struct(f"<III4x{8 * layout.NAMED}s")
 """struct umd_witness_command (overlay/kernel/umd_witness/tally.h): the sequence number first."""
+_FUNCTIONS = struct.Struct(f"<{layout.NAMED}q")
+
+ANY_CALL = 0xFFFFFFFF
+"""The number of no system call (ANY_CALL in seen.c)."""
 
 TORN_TRIES = 100
 """How often to read a tally that is being written, before the witness counts as stopped."""
@@ -67,7 +73,10 @@ class Witness:
                 if parsed := tally.parse(data):
                     for observe in self.observers:
                         observe(parsed)
-            self.heartbeat.note(tally.heartbeat(data), stopped=stopped, resumed=time.monotonic())
+                use = cpu_use(self._machine.pid)
+            self.heartbeat.note(
+                tally.heartbeat(data), stopped=stopped, resumed=time.monotonic(), use=use
+            )
             if parsed:
                 self.secrets.update(parsed.secrets_sha256)
                 self.recollection.note(parsed)
@@ -115,22 +124,17 @@ class Witness:
             last = self.read()
         return last
 
-    def command(
-        self, command: WitnessCommand, *, argument: int = 0, functions: Sequence[int] = ()
-    ) -> int:
+    def command(self, command: WitnessCommand, *, argument: int = 0, data: bytes = b"") -> int:
         """Write a command into guest memory; return its sequence number.
 
         The witness looks there between two requests. `Tally.command` has the number once the
-        command is done. `functions` are addresses relative to the tally, as in `Seen`. No number
-        is used twice, even if the earlier command (such as PARK) is not done.
+        command is done. No number is used twice, even if the earlier command (such as PARK) is not
+        done.
         """
-        addresses = (*functions, *(0,) * (layout.NAMED - len(functions)))
         with self._machine.paused():
             last = int.from_bytes(self._machine.read(self._command, 4), "little")
             sequence = (last + 1) % (1 << 32)
-            self._machine.write(
-                self._command, _COMMAND.pack(sequence, command, argument, *addresses)
-            )
+            self._machine.write(self._command, _COMMAND.pack(sequence, command, argument, data))
         return sequence
 
     def obey(
@@ -138,14 +142,27 @@ class Witness:
         command: WitnessCommand,
         *,
         argument: int = 0,
-        functions: Sequence[int] = (),
+        data: bytes = b"",
         seconds: float = 15,
     ) -> Tally:
         """Give a command, wait until it is done, and return the tally then."""
-        sequence = self.command(command, argument=argument, functions=functions)
+        sequence = self.command(command, argument=argument, data=data)
         return self.wait(
             lambda t: t.command == sequence, seconds=seconds, what=f"end of {command.name}"
         )
+
+    def watch(self, functions: Sequence[int], *, call: int) -> Tally:
+        """Have the calls of functions counted, and which of them come from one system call.
+
+        `functions` are addresses relative to the tally, as in `Seen`; `call` is the system call's
+        number, or `ANY_CALL`.
+        """
+        addresses = (*functions, *(0,) * (layout.NAMED - len(functions)))
+        return self.obey(WitnessCommand.WATCH, argument=call, data=_FUNCTIONS.pack(*addresses))
+
+    def challenge(self, body: bytes) -> Challenge:
+        """Send the handler a request with that body; return the request and its reply."""
+        return self.obey(WitnessCommand.CHALLENGE, data=body).challenge
 
     def park(self, *, seconds: float = 10) -> Tally:
         """Stop the witness's requests until the machine gets a new generation id (rule 4)."""

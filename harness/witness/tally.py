@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum, IntFlag
 from typing import Any
 
 from harness.host.errors import VmLost
-from harness.witness.layout import MAGIC, SECRETS, SIZE, VERSION, CountStruct, TallyStruct
+from harness.witness.layout import (
+    MAGIC,
+    RETURNS,
+    SECRETS,
+    SIZE,
+    VERSION,
+    CountStruct,
+    TallyStruct,
+)
 
 
 class WitnessState(IntEnum):
@@ -95,6 +103,8 @@ class WitnessCommand(IntEnum):
     """Make the handler with the backdoor try a way out, a `WayOut`, the argument."""
     RESTART = 6
     """End the handler; the next request starts another."""
+    CHALLENGE = 7
+    """Send the handler a request whose body the host has chosen (`Tally.challenge`)."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,10 @@ class Seen:
     """Calls with the handler among the arguments."""
     elsewhere: int
     """Calls by user tasks without the handler among the arguments."""
+    on_handler_in_call: int
+    """How many of the calls on the handler came from the attacking system call."""
+    elsewhere_in_call: int
+    """How many of the other calls came from the attacking system call."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +172,18 @@ class Hook:
 
 
 @dataclass(frozen=True)
+class ReturnedCall:
+    """A system call of a handler's, outside of its allow-list, that returned."""
+
+    call: int
+    """Its number."""
+    compat: bool
+    """Whether it was a 32-bit call (int 0x80)."""
+    result: int
+    """What it returned."""
+
+
+@dataclass(frozen=True)
 class Escape:
     """The attempts of the handler with a backdoor to escape (TRY_ESCAPE)."""
 
@@ -165,16 +191,33 @@ class Escape:
     """Ways out that the handler was asked to try."""
     returned: int
     """System calls outside the allow-list that returned."""
-    call: int
-    """The number of the last of these calls."""
-    compat: bool
-    """Whether that was a 32-bit call (int 0x80)."""
-    result: int
-    """What that call returned."""
     failed: int
     """Requests to try that were not answered in time."""
     exits: int
     """`Tally.exits` when the last way out was asked for."""
+    calls: tuple[ReturnedCall, ...]
+    """The latest of these calls, by number modulo `RETURNS`."""
+
+    def since(self, earlier: Escape) -> tuple[ReturnedCall, ...]:
+        """Return the calls that returned since an earlier tally, at most the latest `RETURNS`."""
+        first = max(earlier.returned, self.returned - RETURNS)
+        return tuple(self.calls[number % RETURNS] for number in range(first, self.returned))
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """The latest request whose body the host has chosen, and its reply."""
+
+    generation: int
+    """Which start of the handler it was sent to."""
+    error: int
+    """The negated errno that it failed with; 0 if it was answered."""
+    chain: bytes
+    """The handler's hash chain before it."""
+    request: bytes
+    """The request."""
+    reply: bytes
+    """The reply."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +267,8 @@ class Tally:
     """The calls of the functions of the last WATCH, in its order."""
     hooks: tuple[Hook, ...]
     """The hooks called, in the order of their first calls."""
+    challenge: Challenge
+    """The host's latest challenge; zeros if there was none."""
 
     @property
     def secrets_sha256(self) -> tuple[bytes, ...]:
@@ -251,7 +296,7 @@ class Tally:
             "exits": self.exits,
             "exit_code": self.exit_code,
             "demoted": self.demoted,
-            "escape": vars(self.escape),
+            "escape": asdict(self.escape),
             "named": [vars(seen) for seen in self.named if seen.function],
         }
 
@@ -308,14 +353,25 @@ def parse(data: bytes) -> Tally | None:
         escape=Escape(
             raw.escape.asked,
             raw.escape.returned,
-            raw.escape.call & 0xFFFFFFFF,
-            bool(raw.escape.call >> 32),
-            raw.escape.result,
             raw.escape.failed,
             raw.escape.exits,
+            tuple(
+                ReturnedCall(c.call & 0xFFFFFFFF, bool(c.call >> 32), c.result)
+                for c in raw.escape.calls
+            ),
         ),
-        named=tuple(Seen(s.function, s.on_handler, s.elsewhere) for s in raw.named),
+        named=tuple(
+            Seen(s.function, s.on_handler, s.elsewhere, s.on_handler_in_call, s.elsewhere_in_call)
+            for s in raw.named
+        ),
         hooks=tuple(
             Hook(h.function, h.on_handler, bool(h.can_refuse)) for h in raw.hooks if h.function
+        ),
+        challenge=Challenge(
+            raw.challenge.generation,
+            raw.challenge.error,
+            bytes(raw.challenge.chain),
+            bytes(raw.challenge.request),
+            bytes(raw.challenge.reply),
         ),
     )

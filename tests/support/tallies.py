@@ -10,17 +10,22 @@ from typing import Any
 from harness.model.attempt_end import AttemptEnd, End
 from harness.witness.evidence import Evidence
 from harness.witness.layout import (
+    HASH,
     HOOKS,
     MAGIC,
+    MESSAGE,
     NAMED,
     PHASES,
     RECORDS,
+    RETURNS,
     SECRETS,
     SIZE,
     VERSION,
 )
 from harness.witness.tally import (
+    Challenge,
     Escape,
+    ReturnedCall,
     Seen,
     ServiceCounts,
     Tally,
@@ -32,7 +37,8 @@ HEAD = struct.Struct("<QIIQIIIIIiIIQQQ")
 """struct umd_witness_tally up to its counts (overlay/kernel/umd_witness/tally.h)."""
 COUNT = struct.Struct("<6IiI")
 RECORD = struct.Struct("<IIiIQ")
-SEEN = struct.Struct("<qII")
+SEEN = struct.Struct("<q4I")
+HOOK = struct.Struct("<qII")
 
 COMPLETED = AttemptEnd(End.COMPLETED)
 REFUSED = AttemptEnd(End.REFUSED, "EPERM at openat")
@@ -63,7 +69,9 @@ def layout(**fields: int) -> bytes:
     assert set(fields) <= set(head)
     counts = [COUNT.pack(*(100 * place + n for n in range(6)), -place, 0) for place in range(4)]
     records = [RECORD.pack(n, 2, -n, n % 2, 1000 * n) for n in range(RECORDS)]
-    seen = [SEEN.pack(0x1000 * n, n, 2 * n) for n in range(NAMED + HOOKS)]
+    seen = [SEEN.pack(0x1000 * n, 3 * n, 4 * n, n, 2 * n) for n in range(NAMED)]
+    hooks = [HOOK.pack(0x1000 * n, n, 2 * n) for n in range(NAMED, NAMED + HOOKS)]
+    calls = [struct.pack("<Qq", (n % 2) << 32 | 40 + n, -n) for n in range(RETURNS)]
     return b"".join(
         [
             HEAD.pack(*{**head, **fields}.values()),
@@ -71,8 +79,12 @@ def layout(**fields: int) -> bytes:
             bytes(range(32)),
             bytes(32 * (SECRETS - 1)),
             *records,
-            struct.pack("<IiIIIIQqII", 21, -22, 26, 0, 23, 24, 1 << 32 | 25, -27, 28, 29),
+            struct.pack("<Ii6I", 21, -22, 26, 0, 23, 24, 28, 29),
+            *calls,
             *seen,
+            *hooks,
+            struct.pack("<Ii", 31, -32),
+            b"c" * HASH + b"q" * MESSAGE + b"r" * MESSAGE,
         ]
     )
 
@@ -90,6 +102,8 @@ WHOLE_PHASES = (
     count(sent=16, right=16, starts=1, loads=1),
 )
 """The tally after an aftermath in which nothing went wrong."""
+
+NO_CALL = ReturnedCall(call=0, compat=False, result=0)
 
 BEFORE = Tally(
     heartbeat=100,
@@ -110,9 +124,10 @@ BEFORE = Tally(
     exits=0,
     exit_code=0,
     demoted=0,
-    escape=Escape(asked=0, returned=0, call=0, compat=False, result=0, failed=0, exits=0),
-    named=(Seen(0, 0, 0),) * NAMED,
+    escape=Escape(asked=0, returned=0, failed=0, exits=0, calls=(NO_CALL,) * RETURNS),
+    named=(Seen(0, 0, 0, 0, 0),) * NAMED,
     hooks=(),
+    challenge=Challenge(0, 0, bytes(HASH), bytes(MESSAGE), bytes(MESSAGE)),
 )
 AFTER = replace(
     BEFORE,
@@ -143,7 +158,7 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "whole_kernel": False,
         "policed": False,
         "witness_changed": False,
-        "entered": (),
+        "entered": {},
         "at_rest": "",
         "unseen": "",
         "contradictions": (),

@@ -13,13 +13,13 @@ import pytest
 from cells import Cells, cells
 
 from harness.attacker import Attacker, Channel
+from harness.attacker.agent.syscalls import NUMBERS
 from harness.lab.trial import TALLY
 from harness.model.variants import VARIANTS
 from harness.vm.demotion import QEMU_USER, unprivileged
 from harness.vm.states import saved_state
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
-from harness.witness.tally import WitnessCommand
 
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
@@ -122,7 +122,7 @@ def test_only_the_host_stops_the_machine(cells: Cells) -> None:
         answered(witness, more=1)
         image = cells.lab.image
         function = image.symbol("security_task_kill") - image.symbol(TALLY)
-        before = witness.obey(WitnessCommand.WATCH, functions=[function])
+        before = witness.watch([function], call=NUMBERS["kill"])
         with Channel(machine.agent_socket()) as channel:
             attacker = Attacker(channel, cells.lab.guest)
             machine._monitor._client.events.clear()
@@ -135,6 +135,6 @@ def test_only_the_host_stops_the_machine(cells: Cells) -> None:
             machine.resume()
         events = [event["event"] for event in machine._monitor._client.events.clear()]
         after = witness.read()
-    assert after.named[0].on_handler == 50
+    assert (after.named[0].on_handler, after.named[0].on_handler_in_call) == (50, 50)
     assert events.count("STOP") == stops
     assert set(events) <= {"STOP", "RESUME"}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cells import Cells, cells
 
+from harness.attacker.agent.syscalls import NUMBERS
 from harness.attacker.agent.tracee import PTRACE_SEIZE
 from harness.attacker.tools.perf import PerfEvent
 from harness.guests.payloads import compile_program
@@ -24,7 +25,7 @@ from harness.scenarios import Effect
 from harness.scenarios.registry import PTRACE_CHECK
 from harness.scenarios.startup import ELF_ENTRY
 from harness.witness.handler import WayOut
-from harness.witness.tally import Violation, WitnessCommand
+from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,7 +291,7 @@ def test_a_function_that_is_not_called_on_the_handler_counts_elsewhere(
     right = witness.read().count.right
     pid = witness.wait(lambda t: t.count.right > right, seconds=60, what="request").pid
     function = lab.image.symbol(KILL) - lab.image.symbol(TALLY)
-    witness.obey(WitnessCommand.WATCH, functions=[function])
+    witness.watch([function], call=NUMBERS["tgkill"])
     other = attacker.fork()
     for _ in range(3):
         attacker.kill(other, 0)
@@ -299,6 +300,7 @@ def test_a_function_that_is_not_called_on_the_handler_counts_elsewhere(
     # ftrace's place in it, which is not its first byte.
     name = lab.image.symbol_at(lab.image.symbol(TALLY) + seen.function)
     assert (name, seen.on_handler, seen.elsewhere) == (KILL, 1, 3)
+    assert (seen.on_handler_in_call, seen.elsewhere_in_call) == (0, 0), "these were kill(2)"
 
 
 def test_root_cannot_switch_the_watching_off(attacker: Attacker) -> None:

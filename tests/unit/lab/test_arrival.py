@@ -38,17 +38,20 @@ def reached(
     end: End,
     on_handler: Mapping[str, int] | None = None,
     elsewhere: Mapping[str, int] | None = None,
+    *,
+    in_call: bool = True,
 ) -> int | None:
     """How often an attack arrived, of watched functions that were called as often as is said.
 
-    All were called three times before the attack.
+    All were called three times before the attack. `in_call`: by the attacking system call.
     """
     policy = SHIPPED.variants[variant]
     names = watched(attack, policy)
-    before, after = [Seen(0, 3, 3)] * NAMED, [Seen(0, 3, 3)] * NAMED
+    before, after = [Seen(0, 3, 3, 3, 3)] * NAMED, [Seen(0, 3, 3, 3, 3)] * NAMED
     for place, name in enumerate(names):
         more, others = (on_handler or {}).get(name, 0), (elsewhere or {}).get(name, 0)
-        after[place] = Seen(0, 3 + more, 3 + others)
+        mine, theirs = (3 + more, 3 + others) if in_call else (3, 3)
+        after[place] = Seen(0, 3 + more, 3 + others, mine, theirs)
     tallies = (replace(BEFORE, named=tuple(named)) for named in (before, after))
     return Arrival(attack, policy, *tallies).reached(end)
 
@@ -67,6 +70,16 @@ def test_the_function_that_an_attack_names_proves_its_arrival(end: End) -> None:
     assert reached(ATTACK, "isolated", end, elsewhere={"reach": 2}) == 0
     anywhere = replace(ATTACK, target="system")
     assert reached(anywhere, "isolated", end, {"reach": 2}, {"reach": 1}) == 3
+
+
+def test_a_refusal_arrived_by_the_refused_call_itself() -> None:
+    seen = {"reach": 2}
+    assert reached(ATTACK, "isolated", End.REFUSED, seen, in_call=False) == 0
+    assert reached(ATTACK, "isolated", End.COMPLETED, seen, in_call=False) == 2
+    assert reached(ATTACK, "selinux", End.REFUSED, seen, {ONE: 1}, in_call=False) == 1
+    anywhere = replace(ATTACK, target="system")
+    assert reached(anywhere, "isolated", End.REFUSED, seen, seen, in_call=False) == 0
+    assert reached(anywhere, "isolated", End.REFUSED, seen, seen) == 4
 
 
 def test_an_attack_that_found_no_target_was_seen_by_what_spared_it() -> None:

@@ -19,6 +19,7 @@ from tallies import (
     BROKEN,
     COMPLETED,
     LOCKED_DOWN,
+    NO_CALL,
     NO_TARGET,
     REFUSED,
     WHOLE_PHASES,
@@ -31,7 +32,8 @@ from harness.model.verdict import Axes, Verdict
 from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
 from harness.witness.evidence import Death, death
 from harness.witness.latency import SLOW_NS
-from harness.witness.tally import Escape, Violation
+from harness.witness.layout import RETURNS
+from harness.witness.tally import Escape, ReturnedCall, Violation
 
 if TYPE_CHECKING:
     from harness.witness.tally import Tally
@@ -289,7 +291,13 @@ KILLED = replace(ASKED, exits=2, exit_code=SIGSYS, escape=replace(ASKED.escape, 
 
 def returned(call: int, *, compat: bool = False, result: int = 3) -> Tally:
     """The tally after a call that got away."""
-    return replace(AFTER, escape=Escape(1, 1, call, compat, result, 0, 0))
+    return with_returned(ReturnedCall(call, compat, result))
+
+
+def with_returned(*calls: ReturnedCall) -> Tally:
+    """The tally after these calls returned."""
+    slots = [*calls, *[NO_CALL] * RETURNS][:RETURNS]
+    return replace(AFTER, escape=Escape(1, len(calls), 0, 0, tuple(slots)))
 
 
 @pytest.mark.parametrize(
@@ -311,9 +319,15 @@ def test_a_call_that_a_policy_refused_got_the_handler_nowhere() -> None:
     made = evidence(attacked=ASKED, after=refused, inside=True, reached=None, policed=True)
     found = draw_verdict(made, COMPLETED)
     assert (found.verdict, found.detail) == (Verdict.HELD, "EACCES at openat")
-    another = replace(refused, escape=replace(refused.escape, returned=2))
-    found = draw_verdict(replace(made, after=another), COMPLETED)
-    assert found.verdict is Verdict.TAMPERED, "nobody knows what the other one returned"
+    call = refused.escape.calls[0]
+    found = draw_verdict(replace(made, after=with_returned(call, call)), COMPLETED)
+    assert (found.verdict, found.detail) == (Verdict.HELD, "EACCES at openat")
+    succeeded = with_returned(replace(call, result=3), call)
+    found = draw_verdict(replace(made, after=succeeded), COMPLETED)
+    assert found.verdict is Verdict.TAMPERED
+    many = with_returned(*[call] * (RETURNS + 1))
+    found = draw_verdict(replace(made, after=many), COMPLETED)
+    assert found.verdict is Verdict.TAMPERED, "nobody knows the result of the first"
     found = draw_verdict(replace(made, policed=False), COMPLETED)
     assert found.verdict is Verdict.TAMPERED, "it got past what lets nothing out"
 
@@ -325,6 +339,14 @@ def test_a_call_that_the_kernel_does_not_have_was_none() -> None:
     )
     assert found.verdict is Verdict.ERROR
     assert "ENOSYS" in found.detail
+    escaped = with_returned(ReturnedCall(257, compat=False, result=3), unknown.escape.calls[0])
+    found = draw_verdict(
+        evidence(attacked=ASKED, after=escaped, inside=True, reached=None), COMPLETED
+    )
+    assert (found.verdict, found.detail) == (
+        Verdict.TAMPERED,
+        "escaped, openat, io_uring_setup returned",
+    )
 
 
 def test_a_handler_that_was_stopped_is_no_loss() -> None:

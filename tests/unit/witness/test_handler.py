@@ -46,7 +46,7 @@ def test_what_another_was_the_object_of_is_no_arrival_at_the_handler(
     witness = Mock()
     Handler(Mock(), Mock(), Mock(), witness, anywhere=anywhere).wait_for_arrival()
     (has_arrived,) = witness.wait.call_args.args
-    seen = Seen(0, on_handler, elsewhere)
+    seen = Seen(0, on_handler, elsewhere, 0, 0)
     assert has_arrived(replace(BEFORE, named=(seen, *BEFORE.named[1:]))) is arrived
 
 

@@ -6,19 +6,42 @@ from __future__ import annotations
 import pytest
 
 from harness.host.errors import WrongClock
+from harness.vm.cpu_use import CpuUse
 from harness.witness.heartbeat import BEAT_SECONDS, HeartbeatTracker, check_clock
 
 
-def looked_at(*seen: tuple[float, float]) -> HeartbeatTracker:
-    """A tracker after looks at (seconds that the machine ran, share of the beats that came)."""
-    tracker, now, beats = HeartbeatTracker(), 1000.0, 50.0
-    tracker.note(int(beats), stopped=now, resumed=now + 0.5)
+def looked_at(
+    *seen: tuple[float, float], worked: float = 0.1, waited: float = 0.0
+) -> HeartbeatTracker:
+    """A tracker after looks at (seconds that the machine ran, share of the beats that came).
+
+    QEMU worked, and waited for a CPU, for these shares of the time.
+    """
+    tracker, now, beats, use = HeartbeatTracker(), 1000.0, 50.0, CpuUse(7.0, 8.0)
+    tracker.note(int(beats), stopped=now, resumed=now + 0.5, use=use)
     for ran, share in seen:
         stopped = now + 0.5 + ran
         beats += share * ran / BEAT_SECONDS
-        tracker.note(int(beats), stopped=stopped, resumed=stopped + 0.5)
+        use += CpuUse(worked * ran, waited * ran)
+        tracker.note(int(beats), stopped=stopped, resumed=stopped + 0.5, use=use)
         now = stopped
     return tracker
+
+
+@pytest.mark.parametrize("gap", [[(2.0, 0.01)], [(0.02, 0.0)] * 100], ids=["one look", "many"])
+def test_a_guest_that_keeps_its_cpu_busy_stands_still_by_its_own_doing(
+    gap: list[tuple[float, float]],
+) -> None:
+    looks = [(0.3, 1.0), *gap, (0.3, 1.0)]
+    assert looked_at(*looks, worked=0.9).stalled < 0.05
+    assert looked_at(*looks, worked=0.9, waited=0.2).stalled == pytest.approx(2.0, abs=0.05)
+    assert looked_at(*looks, worked=0.4).stalled == pytest.approx(2.0, abs=0.05)
+
+
+def test_work_before_the_gap_excuses_nothing() -> None:
+    tracker = looked_at((10.0, 1.0), worked=1.0)
+    tracker.note(1050, stopped=1012.6, resumed=1013.0, use=CpuUse(17.1, 8.0))
+    assert tracker.stalled == pytest.approx(1.6)
 
 
 def test_the_first_look_says_nothing() -> None:
@@ -52,10 +75,10 @@ def test_a_heart_that_beats_again_has_not_stopped_but_stood_still() -> None:
 def test_a_heart_that_has_not_begun_has_not_stopped() -> None:
     tracker = HeartbeatTracker()
     for second in range(20):
-        tracker.note(0, stopped=second + 0.5, resumed=second + 0.5)
+        tracker.note(0, stopped=second + 0.5, resumed=second + 0.5, use=CpuUse())
     assert tracker.still == 0
     for second in range(20, 30):
-        tracker.note(1, stopped=second + 0.5, resumed=second + 0.5)
+        tracker.note(1, stopped=second + 0.5, resumed=second + 0.5, use=CpuUse())
     assert tracker.still == 9
 
 

@@ -11,14 +11,14 @@ from tallies import AFTER, BEFORE, WHOLE_PHASES, count
 
 from harness.witness.layout import SECRETS
 from harness.witness.recollection import Recollection, contradictions
-from harness.witness.tally import Escape, Hook, Record, Violation, WitnessState
+from harness.witness.tally import Hook, Record, Violation, WitnessState
 
 if TYPE_CHECKING:
     from harness.witness.tally import Tally
 
 FIRST = Record(number=5, generation=1, error=0, wrong=True, nanoseconds=7)
 SLOTS = tuple(bytes([n]) * 32 for n in range(SECRETS))
-ESCAPED = Escape(asked=1, returned=1, call=257, compat=False, result=0, failed=0, exits=0)
+ESCAPED = replace(BEFORE.escape, asked=1, returned=1)
 READ = replace(
     BEFORE,
     count=replace(BEFORE.count, wrong=2, failed=1),

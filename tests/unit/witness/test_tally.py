@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -19,8 +20,10 @@ from harness.witness import tally
 from harness.witness.handler import WayOut
 from harness.witness.layout import MAGIC, NAMED, SIZE, VERSION
 from harness.witness.tally import (
+    Challenge,
     Escape,
     Hook,
+    ReturnedCall,
     Seen,
     ServiceCounts,
     Violation,
@@ -46,8 +49,10 @@ def test_every_field_is_read_from_its_place() -> None:
     assert [record.wrong for record in parsed.records[:2]] == [False, True]
     assert (parsed.records[9].error, parsed.records[9].nanoseconds) == (-9, 9000)
     assert (parsed.exits, parsed.exit_code, parsed.demoted) == (21, -22, 26)
-    assert parsed.escape == Escape(23, 24, 25, compat=True, result=-27, failed=28, exits=29)
-    assert parsed.named[2] == Seen(0x2000, 2, 4)
+    assert replace(parsed.escape, calls=()) == Escape(23, 24, failed=28, exits=29, calls=())
+    assert parsed.escape.calls[5] == ReturnedCall(45, compat=True, result=-5)
+    assert parsed.named[2] == Seen(0x2000, 6, 8, 2, 4)
+    assert parsed.challenge == Challenge(31, -32, b"c" * 32, b"q" * 56, b"r" * 56)
     assert parsed.hooks[0] == Hook(0x1000 * NAMED, NAMED, can_refuse=True)
     assert json.loads(json.dumps(parsed.as_json()))["state"] == "done"
     assert tally.heartbeat(layout(heartbeat=99, sequence=1)) == 99

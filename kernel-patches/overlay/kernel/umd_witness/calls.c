@@ -13,13 +13,6 @@
 
 #include "witness.h"
 
-#define NO_CALL	(-1)
-
-#define tally umd_witness_tally
-
-/* The one call that the handler is in, if it is one that it has no need of. */
-static s64 entered = NO_CALL;
-
 static bool is_allowed(long nr)
 {
 	switch (nr) {
@@ -37,29 +30,31 @@ static bool is_allowed(long nr)
 static void see_enter(void *unused, struct pt_regs *regs, long nr)
 {
 	u64 entry = in_ia32_syscall() ? WITNESS_COMPAT : WITNESS_NATIVE;
+	struct witness_sight *sight = witness_sees(current);
 
-	if (witness_sees(current))
-		entered = entry == WITNESS_NATIVE && is_allowed(nr) ? NO_CALL : entry << 32 | nr;
+	if (!sight)
+		return;
+	if (entry == WITNESS_NATIVE && is_allowed(nr))
+		sight->entered = WITNESS_NO_CALL;
+	else
+		sight->entered = entry << 32 | (u32)nr;
 }
 
 static void see_exit(void *unused, struct pt_regs *regs, long ret)
 {
-	if (!witness_sees(current) || entered == NO_CALL)
+	struct witness_sight *sight = witness_sees(current);
+
+	if (!sight || sight->entered == WITNESS_NO_CALL)
 		return;
 
-	tally.escape.call = entered;
-	tally.escape.result = ret;
-	tally.escape.returned++;
-	entered = NO_CALL;
+	witness_note_return(sight->entered, ret);
+	sight->entered = WITNESS_NO_CALL;
 }
 
 static void see_end(void *unused, struct task_struct *task)
 {
-	if (!witness_forget(task))
-		return;
-
-	entered = NO_CALL;
-	witness_note_end(task);
+	if (witness_sees(task))
+		witness_note_end(task, witness_forget(task));
 }
 
 void __init witness_calls_init(void)

@@ -7,6 +7,7 @@
 #include <crypto/sha2.h>
 #include <linux/cgroup.h>
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/elf.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
@@ -39,7 +40,8 @@ struct condition {
 		unsigned int readers;
 		unsigned int writers;
 		unsigned int files;
-		unsigned int holders;	/* of the handler's own end */
+		unsigned int holders;	/* references to the handler's own end */
+		unsigned int descriptors;	/* those of them that are in a table */
 	} pipes[2];
 	struct rlimit limits[RLIM_NLIMITS];
 	struct {
@@ -69,6 +71,10 @@ struct condition {
 	short oom_score;
 };
 
+/* For how long a BPF iterator, say, may keep a reference that is in no table. */
+#define LOOKS		5
+#define LOOK_US		1000
+
 /* What a process keeps to its very end. */
 #define LASTING	(WITNESS_MARK | WITNESS_LIMITS | WITNESS_POLICY | WITNESS_CGROUP | \
 		 WITNESS_CREDENTIALS | WITNESS_OOM_SCORE | WITNESS_ROOT)
@@ -95,7 +101,56 @@ static void take_memory(struct condition *now, struct task_struct *task, u32 *fo
 	mmput(mm);
 }
 
-/* A copy of the handler's descriptor opens no pipe: it holds the same file. */
+struct descriptors {
+	const struct file *file;
+	unsigned int count;
+};
+
+static int count_descriptor(const void *data, struct file *file, unsigned int fd)
+{
+	struct descriptors *found = (struct descriptors *)data;
+
+	found->count += file == found->file;
+	return 0;
+}
+
+/* How many descriptors of all tasks are this file. Tasks that share a table count each. */
+static unsigned int count_descriptors(const struct file *file)
+{
+	struct descriptors found = { .file = file };
+	struct task_struct *process, *task;
+
+	rcu_read_lock();
+	for_each_process_thread(process, task) {
+		task_lock(task);
+		iterate_fd(task->files, 0, count_descriptor, &found);
+		task_unlock(task);
+	}
+	rcu_read_unlock();
+	return found.count;
+}
+
+/*
+ * A copy of the handler's descriptor opens no pipe: it holds the same file. Other references end
+ * soon if nobody keeps the file, so look again.
+ */
+static void take_holders(struct condition *now, int fd, struct file *handlers)
+{
+	unsigned int usual = first.pipes[fd].holders;
+	int looks = LOOKS;
+
+	now->pipes[fd].descriptors = first_known ? first.pipes[fd].descriptors
+						 : count_descriptors(handlers);
+	now->pipes[fd].holders = file_count(handlers);
+	if (!first_known || now->pipes[fd].holders == usual)
+		return;
+
+	now->pipes[fd].descriptors = count_descriptors(handlers);
+	while (file_count(handlers) != usual && looks--)
+		usleep_range(LOOK_US, 2 * LOOK_US);
+	now->pipes[fd].holders = file_count(handlers);
+}
+
 static void take_pipe(struct condition *now, struct task_struct *task, int fd, struct file *kernels)
 {
 	struct pipe_inode_info *pipe = get_pipe_info(kernels, false);
@@ -105,7 +160,7 @@ static void take_pipe(struct condition *now, struct task_struct *task, int fd, s
 	now->pipes[fd].writers = READ_ONCE(pipe->writers);
 	now->pipes[fd].files = READ_ONCE(pipe->files);
 	if (handlers) {
-		now->pipes[fd].holders = file_count(handlers);
+		take_holders(now, fd, handlers);
 		fput(handlers);
 	}
 }

@@ -149,15 +149,29 @@ int witness_born(const struct witness_birth *birth)
 	return ret;
 }
 
-/* The handler has ended, whatever the cause: called in its own context. */
-void witness_note_end(struct task_struct *task)
+/* A handler's call outside of the allow-list has returned: called in the handler's context. */
+void witness_note_return(u64 call, s64 result)
+{
+	struct witness_return *entry;
+
+	tally_begin();
+	entry = &tally.escape.calls[tally.escape.returned++ % WITNESS_RETURNS];
+	entry->call = call;
+	entry->result = result;
+	tally_end();
+}
+
+/* A handler has ended, whatever the cause: called in the handler's context. */
+void witness_note_end(struct task_struct *task, bool is_latest)
 {
 	u32 violations = witness_examine_end(task);
 
 	tally_begin();
 	tally.violations |= violations;
-	tally.exit_code = task->exit_code;
-	tally.exits++;
+	if (is_latest) {
+		tally.exit_code = task->exit_code;
+		tally.exits++;
+	}
 	tally_end();
 }
 
@@ -201,10 +215,10 @@ static DEFINE_SEMAPHORE(asking, 1);
  * One request, with the lock; returns whether it was answered at all. How long a caller that is
  * not the witness waits for its reply, and whether it lives to see one, is its own affair.
  */
-static bool exchange(const struct witness_message *request, bool mine)
+static bool exchange(const struct witness_message *request, struct witness_message *reply,
+		     bool mine)
 {
 	u32 first = READ_ONCE(tally.generation);
-	struct witness_message reply;
 	struct witness_record *record;
 	u32 violations, last;
 	u64 begin;
@@ -212,7 +226,7 @@ static bool exchange(const struct witness_message *request, bool mine)
 
 	violations = handler->examine(false);
 	begin = ktime_get_ns();
-	ret = handler->transact((struct witness_message *)request, &reply);
+	ret = handler->transact((struct witness_message *)request, reply);
 	begin = ktime_get_ns() - begin;
 	last = READ_ONCE(tally.generation);
 	if (!ret)
@@ -237,7 +251,7 @@ static bool exchange(const struct witness_message *request, bool mine)
 	if (ret) {
 		tally.count.failed++;
 		tally.count.error = ret;
-	} else if (judge(request, &reply, first, last)) {
+	} else if (judge(request, reply, first, last)) {
 		tally.count.right++;
 		if (mine && begin > tally.slowest)
 			tally.slowest = begin;
@@ -252,6 +266,7 @@ static bool exchange(const struct witness_message *request, bool mine)
 /* The witness's own. Whoever else asks at the moment may hold it up, but not for ever. */
 static bool transact(const struct witness_message *request)
 {
+	struct witness_message reply;
 	bool answered;
 
 	if (down_timeout(&asking, DEADLINE)) {
@@ -262,7 +277,7 @@ static bool transact(const struct witness_message *request)
 		tally_end();
 		return false;
 	}
-	answered = exchange(request, true);
+	answered = exchange(request, &reply, true);
 	up(&asking);
 	return answered;
 }
@@ -282,14 +297,14 @@ static bool ask(void)
  */
 static ssize_t ask_write(struct file *file, const char __user *from, size_t size, loff_t *at)
 {
-	struct witness_message request;
+	struct witness_message request, reply;
 	bool answered;
 
 	make_request(&request, WITNESS_ASK);
 	if (down_timeout(&asking, DEADLINE))
 		return -EBUSY;
 
-	answered = exchange(&request, false);
+	answered = exchange(&request, &reply, false);
 	up(&asking);
 	return answered ? size : -EIO;
 }
@@ -299,6 +314,28 @@ static const struct file_operations ask_operations = {
 	.write = ask_write,
 	.llseek = noop_llseek,
 };
+
+/*
+ * Send the host's own noise. The host checks the reply itself, by the secret that it finds in the
+ * handler's memory.
+ */
+static void challenge(const u8 body[WITNESS_HASH_SIZE])
+{
+	struct witness_challenge told = { .error = -EBUSY };
+
+	keep_priority();
+	make_request(&told.request, WITNESS_ASK);
+	memcpy(told.request.body, body, WITNESS_HASH_SIZE);
+	if (!down_timeout(&asking, DEADLINE)) {
+		told.generation = tally.generation;
+		memcpy(told.chain, chains[told.generation % STARTS], WITNESS_HASH_SIZE);
+		told.error = exchange(&told.request, &told.reply, true) ? 0 : tally.count.error;
+		up(&asking);
+	}
+	tally_begin();
+	tally.challenge = told;
+	tally_end();
+}
 
 static void try_escape(u32 way)
 {
@@ -417,7 +454,7 @@ static void obey(const struct umd_witness_command *command)
 		aftermath(command->argument);
 		break;
 	case WITNESS_WATCH:
-		witness_watch(command->functions);
+		witness_watch(command->functions, command->argument);
 		break;
 	case WITNESS_OPEN_BACKDOOR:
 		if (!handler->open_backdoor)
@@ -430,6 +467,9 @@ static void obey(const struct umd_witness_command *command)
 		break;
 	case WITNESS_RESTART:
 		handler->stop();
+		break;
+	case WITNESS_CHALLENGE:
+		challenge(command->challenge);
 		break;
 	}
 }

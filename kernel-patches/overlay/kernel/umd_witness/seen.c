@@ -27,16 +27,23 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
+#include <asm/syscall.h>
+
 #include "witness.h"
 
 #define ARGUMENTS	6	/* that are passed in registers */
 #define OBJECTS		16
+#define HANDLERS	4	/* the latest, and those that may have been abandoned */
+#define ANY_CALL	(-1)
 
 #define tally umd_witness_tally
 
 static struct task_struct *watched;
+static struct witness_sight handlers[HANDLERS];
+static unsigned int latest;
 static unsigned long objects[OBJECTS];
 static int named_arguments[WITNESS_NAMED];
+static int named_call = ANY_CALL;
 
 /* All of them, sorted by ip. */
 static struct hook {
@@ -86,22 +93,33 @@ static bool is_about_handler(const struct hook *hook, struct ftrace_regs *fregs)
 	return on_handler(fregs, hook->arguments);
 }
 
+/* Whether the current task is in the system call that the watched functions are expected in. */
+static bool is_in_call(void)
+{
+	return !in_ia32_syscall() && syscall_get_nr(current, current_pt_regs()) == named_call;
+}
+
 static void see_named(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 		      struct ftrace_regs *fregs)
 {
+	bool in_call;
 	int i;
 
 	/* The kernel's own calls prove nothing, nor do the handler's. */
 	if (current->flags & PF_KTHREAD || current == READ_ONCE(watched))
 		return;
 
+	in_call = is_in_call();
 	for (i = 0; i < WITNESS_NAMED; i++) {
 		if (tally.named[i].function != distance(ip))
 			continue;
-		if (on_handler(fregs, named_arguments[i]))
+		if (on_handler(fregs, named_arguments[i])) {
 			tally.named[i].on_handler++;
-		else
+			tally.named[i].on_handler_in_call += in_call;
+		} else {
 			tally.named[i].elsewhere++;
+			tally.named[i].elsewhere_in_call += in_call;
+		}
 	}
 }
 
@@ -176,10 +194,12 @@ static void add_cred(unsigned long **next, const struct cred *cred)
  * @task: the handler
  * @info: its pipes, or NULL for a kernel thread
  *
- * Holds a reference: a task that comes to lie at the same address is another.
+ * Holds references, also to earlier handlers, which the library may have given up on: a task that
+ * comes to lie at the same address is another.
  */
 void witness_see(struct task_struct *task, const struct umd_info *info)
 {
+	struct witness_sight *sight = &handlers[(latest + 1) % HANDLERS];
 	unsigned long found[OBJECTS] = {}, *next = found;
 	struct task_struct *before;
 	struct file *exe;
@@ -201,7 +221,10 @@ void witness_see(struct task_struct *task, const struct umd_info *info)
 		}
 	}
 
-	before = xchg(&watched, get_task_struct(task));
+	sight->entered = WITNESS_NO_CALL;
+	before = xchg(&sight->task, get_task_struct(task));
+	latest++;
+	WRITE_ONCE(watched, task);
 	memcpy(objects, found, sizeof(objects));
 	if (before)
 		put_task_struct(before);
@@ -211,7 +234,7 @@ void witness_see(struct task_struct *task, const struct umd_info *info)
  * witness_forget - the handler has ended: all but its task may be another's soon
  * @task: a task that ends
  *
- * Return: whether it was the handler.
+ * Return: whether it was the latest handler.
  */
 bool witness_forget(struct task_struct *task)
 {
@@ -222,9 +245,15 @@ bool witness_forget(struct task_struct *task)
 	return true;
 }
 
-bool witness_sees(struct task_struct *task)
+struct witness_sight *witness_sees(struct task_struct *task)
 {
-	return task == READ_ONCE(watched);
+	int i;
+
+	for (i = 0; i < HANDLERS; i++) {
+		if (task == READ_ONCE(handlers[i].task))
+			return &handlers[i];
+	}
+	return NULL;
 }
 
 /* The prototype of a function by its BTF; NULL if that has none. */
@@ -263,11 +292,12 @@ static unsigned long place_of(unsigned long function, int *arguments)
 }
 
 /* A function that cannot be watched stays 0. */
-void witness_watch(const s64 *functions)
+void witness_watch(const s64 *functions, int call)
 {
 	unsigned long ips[WITNESS_NAMED];
 	int i, n = 0;
 
+	named_call = call;
 	for (i = 0; i < WITNESS_NAMED; i++) {
 		unsigned long ip = 0;
 

@@ -12,11 +12,12 @@
 #include "message.h"
 
 #define WITNESS_MAGIC		0x5353454e54495755ULL	/* "UWITNESS" */
-#define WITNESS_VERSION		5
+#define WITNESS_VERSION		6
 #define WITNESS_PHASES		3
 #define WITNESS_RECORDS		128
 #define WITNESS_SECRETS		16
 #define WITNESS_NAMED		8
+#define WITNESS_RETURNS		8
 #define WITNESS_HOOKS		64
 
 enum witness_state {
@@ -74,6 +75,9 @@ struct witness_seen {
 	__s64 function;		/* how far it lies from the tally, 0: none */
 	__u32 on_handler;	/* with the handler among their arguments */
 	__u32 elsewhere;	/* without, by user tasks */
+	/* Of these: in the system call that WITNESS_WATCH asked for. */
+	__u32 on_handler_in_call;
+	__u32 elsewhere_in_call;
 };
 
 /* Calls of one of the security modules' hooks, security_*(). */
@@ -83,14 +87,28 @@ struct witness_hook {
 	__u32 can_refuse;	/* whether it returns anything */
 };
 
+/* A system call of a handler's, outside of its allow-list, that returned. */
+struct witness_return {
+	__u64 call;		/* its number; an enum witness_entry in the high half */
+	__s64 result;
+};
+
 /* What code that runs inside the handler managed to do. */
 struct witness_escape {
 	__u32 asked;		/* requests to try */
 	__u32 returned;		/* calls outside the allow-list that returned */
-	__s64 call;		/* the last one's number; the entry is in the high half */
-	__s64 result;		/* what that one returned */
 	__u32 failed;		/* of the requests: not answered in time */
 	__u32 exits;		/* of handlers when the last one was asked */
+	struct witness_return calls[WITNESS_RETURNS];	/* the latest, by number */
+};
+
+/* The request of the last WITNESS_CHALLENGE, and its reply. */
+struct witness_challenge {
+	__u32 generation;	/* of the handler that was asked */
+	__s32 error;		/* 0: answered */
+	__u8 chain[WITNESS_HASH_SIZE];	/* before the request */
+	struct witness_message request;
+	struct witness_message reply;
 };
 
 enum witness_entry {
@@ -127,15 +145,17 @@ struct umd_witness_tally {
 	/* The functions of the last WITNESS_WATCH, in its order; function 0: cannot be watched. */
 	struct witness_seen named[WITNESS_NAMED];
 	struct witness_hook hooks[WITNESS_HOOKS];	/* as they came */
+	struct witness_challenge challenge;
 };
 
 enum witness_command_kind {
 	WITNESS_PARK = 1,
 	WITNESS_RUN_AFTERMATH = 2,
-	WITNESS_WATCH = 3,	/* count the calls of functions[] */
+	WITNESS_WATCH = 3,	/* count the calls of functions[]; argument: a system call */
 	WITNESS_OPEN_BACKDOOR = 4,	/* swap the handler for the one that obeys an attacker */
 	WITNESS_TRY_ESCAPE = 5,	/* have that one try argument, an enum witness_way_out */
 	WITNESS_RESTART = 6,	/* end the handler, so that the next request starts another */
+	WITNESS_CHALLENGE = 7,	/* send challenge[] to the handler */
 };
 
 struct umd_witness_command {
@@ -143,7 +163,10 @@ struct umd_witness_command {
 	__u32 kind;
 	__u32 argument;		/* of the aftermath: transactions in each phase */
 	__u32 unused;
-	__s64 functions[WITNESS_NAMED];	/* as in struct witness_seen */
+	union {
+		__s64 functions[WITNESS_NAMED];	/* as in struct witness_seen */
+		__u8 challenge[WITNESS_HASH_SIZE];
+	};
 };
 
 #endif

@@ -67,13 +67,22 @@ struct witness_birth {
 };
 
 int witness_born(const struct witness_birth *birth);
-void witness_note_end(struct task_struct *task);
+void witness_note_return(u64 call, s64 result);
+void witness_note_end(struct task_struct *task, bool is_latest);
+
+#define WITNESS_NO_CALL	U64_MAX
+
+/* A handler: the latest, or an earlier one that may not have ended. */
+struct witness_sight {
+	struct task_struct *task;
+	u64 entered;	/* the call outside of the allow-list that it is in */
+};
 
 void witness_see_init(void);
 void witness_see(struct task_struct *task, const struct umd_info *info);
-bool witness_sees(struct task_struct *task);
+struct witness_sight *witness_sees(struct task_struct *task);
 bool witness_forget(struct task_struct *task);
-void witness_watch(const s64 *functions);
+void witness_watch(const s64 *functions, int call);
 void witness_calls_init(void);
 
 #endif

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How much CPU of the host a QEMU process got, and how long it waited for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_NANOSECOND = 1e-9
+
+
+@dataclass(frozen=True)
+class CpuUse:
+    """The CPU time of all threads of a process, in seconds."""
+
+    worked: float = 0.0
+    """How long they have run."""
+    waited: float = 0.0
+    """How long they could have run while other tasks had the CPU."""
+
+    def since(self, earlier: CpuUse) -> CpuUse:
+        """Return the use since an earlier one."""
+        return CpuUse(self.worked - earlier.worked, self.waited - earlier.waited)
+
+    def __add__(self, other: CpuUse) -> CpuUse:
+        return CpuUse(self.worked + other.worked, self.waited + other.waited)
+
+
+def cpu_use(pid: int) -> CpuUse:
+    """Return the use of a process so far (schedstat in Documentation/scheduler/sched-stats.rst).
+
+    A process that has ended, or a host without these statistics, has no use.
+    """
+    worked = waited = 0
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            ran, delayed, _ = thread.read_text().split()
+        except (OSError, ValueError):  # the thread has just ended
+            continue
+        worked += int(ran)
+        waited += int(delayed)
+    return CpuUse(worked * _NANOSECOND, waited * _NANOSECOND)
