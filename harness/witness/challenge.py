@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import errno_name
 from harness.host.errors import Silent
-from harness.witness.layout import HASH
+from harness.witness.layout import HASH_BYTES
 
 if TYPE_CHECKING:
     from harness.witness.handler_at_rest import HandlerAtRest
@@ -32,7 +32,7 @@ def challenge(witness: Witness, rest: HandlerAtRest) -> tuple[str, str]:
     Raises VmLost if the machine is lost.
     """
     for _ in range(TRIES):
-        body = urandom(HASH)
+        body = urandom(HASH_BYTES)
         try:
             told = witness.challenge(body)
         except Silent as silent:
@@ -55,4 +55,4 @@ def is_answer(told: Challenge, body: bytes, secret: bytes) -> bool:
     (umd_witness/answer.h).
     """
     link = sha256(told.chain + told.request + sha256(secret).digest()).digest()
-    return told.request.endswith(body) and told.reply == told.request[:-HASH] + link
+    return told.request.endswith(body) and told.reply == told.request[:-HASH_BYTES] + link

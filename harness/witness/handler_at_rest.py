@@ -19,12 +19,8 @@ from harness.host.errors import VmLost
 from harness.vm.guest_ram import PAGE
 from harness.vm.paging import ACCESSED
 from harness.witness.handler import PROGRAM
-from harness.witness.handler_layout import (
-    HASH_BYTES,
-    MESSAGE_BYTES,
-    process_layout,
-    thread_layout,
-)
+from harness.witness.handler_layout import process_layout, thread_layout
+from harness.witness.layout import HASH_BYTES, MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from harness.kernel.build.images import KernelImage

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HASH_BYTES = 32
-MESSAGE_BYTES = 56
-"""struct witness_message (overlay/kernel/umd_witness/message.h)."""
 OWN = ("secret", "chain", "request", "reply", "outer", "unframed", "errno")
 """The variables that the honest handler writes (umd_witness_umh.c and framed.h beside it)."""
 

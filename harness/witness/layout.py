@@ -19,9 +19,9 @@ NAMED = 8
 """Functions that the witness can watch at a time."""
 RETURNS = 8
 """The latest calls of a handler's outside of its allow-list that are kept."""
-HASH = 32
+HASH_BYTES = 32
 """Bytes of a hash, and of a message's body."""
-MESSAGE = 56
+MESSAGE_BYTES = 56
 """Bytes of a message (struct witness_message in message.h)."""
 HOOKS = 64
 """Hooks of security modules that are counted."""
@@ -100,9 +100,9 @@ class ChallengeStruct(ctypes.LittleEndianStructure):
     _fields_ = [
         ("generation", ctypes.c_uint32),
         ("error", ctypes.c_int32),
-        ("chain", ctypes.c_uint8 * HASH),
-        ("request", ctypes.c_uint8 * MESSAGE),
-        ("reply", ctypes.c_uint8 * MESSAGE),
+        ("chain", ctypes.c_uint8 * HASH_BYTES),
+        ("request", ctypes.c_uint8 * MESSAGE_BYTES),
+        ("reply", ctypes.c_uint8 * MESSAGE_BYTES),
     ]
 
 
@@ -127,7 +127,7 @@ class TallyStruct(ctypes.LittleEndianStructure):
         ("chain", ctypes.c_uint64),
         ("count", CountStruct),
         ("phases", CountStruct * PHASES),
-        ("secrets_sha256", ctypes.c_uint8 * HASH * SECRETS),
+        ("secrets_sha256", ctypes.c_uint8 * HASH_BYTES * SECRETS),
         ("records", RecordStruct * RECORDS),
         ("exits", ctypes.c_uint32),
         ("exit_code", ctypes.c_int32),

@@ -10,10 +10,10 @@ from typing import Any
 from harness.model.attempt_end import AttemptEnd, End
 from harness.witness.evidence import Evidence
 from harness.witness.layout import (
-    HASH,
+    HASH_BYTES,
     HOOKS,
     MAGIC,
-    MESSAGE,
+    MESSAGE_BYTES,
     NAMED,
     PHASES,
     RECORDS,
@@ -84,7 +84,7 @@ def layout(**fields: int) -> bytes:
             *seen,
             *hooks,
             struct.pack("<Ii", 31, -32),
-            b"c" * HASH + b"q" * MESSAGE + b"r" * MESSAGE,
+            b"c" * HASH_BYTES + b"q" * MESSAGE_BYTES + b"r" * MESSAGE_BYTES,
         ]
     )
 
@@ -127,7 +127,7 @@ BEFORE = Tally(
     escape=Escape(asked=0, returned=0, failed=0, exits=0, calls=(NO_CALL,) * RETURNS),
     named=(Seen(0, 0, 0, 0, 0),) * NAMED,
     hooks=(),
-    challenge=Challenge(0, 0, bytes(HASH), bytes(MESSAGE), bytes(MESSAGE)),
+    challenge=Challenge(0, 0, bytes(HASH_BYTES), bytes(MESSAGE_BYTES), bytes(MESSAGE_BYTES)),
 )
 AFTER = replace(
     BEFORE,
