@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from os import O_NONBLOCK, O_RDONLY
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from guest_module import WITNESS, build_module
 
 from harness.attacker.tools.kcore import Kcore, segments
@@ -22,7 +23,7 @@ from harness.witness.reader import Witness
 from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cells import Cells
 
@@ -180,10 +181,13 @@ class Forged:
 
     def check(self) -> None:
         """Check that the forger did all that it wanted, and got no verdict in its favour."""
-        detail = self.outcome.detail
-        assert self.harmed, detail
+        assert self.harmed, self.outcome.detail
+        self.check_verdict()
+
+    def check_verdict(self) -> None:
+        """Check that the forger came to its end, and got no verdict in its favour."""
         assert self.outcome.attempt_end.end is End.COMPLETED, self.outcome.attempt_end
-        assert self.outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), detail
+        assert self.outcome.verdict in (Verdict.TAMPERED, Verdict.ERROR), self.outcome.detail
 
     def check_seen(self) -> None:
         """Check that the witness saw the harm, which nothing covered up."""
@@ -211,11 +215,11 @@ def run_forger(
         forgeries[0].begin()
         forger(forgeries[0])
 
-    watch_aftermath(cells, forgeries)
     if early:
         declared["prepare"] = forge
     attack = be_refused if early else forge
-    outcome = cells.run(attack, variant, seconds=ATTEMPT_SECONDS, **declared)
+    with watched_aftermath(forgeries):
+        outcome = cells.run(attack, variant, seconds=ATTEMPT_SECONDS, **declared)
     return Forged(outcome, any(forgery.proofs for forgery in forgeries))
 
 
@@ -225,7 +229,8 @@ def be_refused(attacker: Attacker, handler: Handler) -> None:
         attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY).close()
 
 
-def watch_aftermath(cells: Cells, forgeries: list[Forgery]) -> None:
+@contextmanager
+def watched_aftermath(forgeries: list[Forgery]) -> Iterator[None]:
     """Look at the handler's secret when the harness reads the tally, from the aftermath on."""
     read = Witness.read
 
@@ -235,4 +240,6 @@ def watch_aftermath(cells: Cells, forgeries: list[Forgery]) -> None:
             forgeries[0].look(tally)
         return tally
 
-    cells.monkeypatch.setattr(Witness, "read", read_and_look)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Witness, "read", read_and_look)
+        yield

@@ -27,15 +27,19 @@ __all__ = ["cells"]
 pytestmark = pytest.mark.timeout(3600)
 
 AMBUSH = """
+trap '' PIPE
 read x </proc/loadavg
 >/ready
 while [ -e /proc/{pid}/fd/1 ]; do :; done
 while :; do
     read a b c d last </proc/loadavg
-    printf %{size}s held >/proc/$last/fd/1
+    pid=$$
+    while [ $((pid += 1)) -le $last ]; do
+        printf %{size}s held >/proc/$pid/fd/1
+    done
 done
 """
-"""Waits for the handler's end, then forges the replies of whatever is started next."""
+"""Waits for the handler's end, then forges the replies of whatever was started since."""
 
 
 def test_a_blow_that_falls_in_the_aftermath_counts(cells: Cells) -> None:
