@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from os import urandom
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from harness.model.verdict import Verdict
 from harness.vm.paging import leaf
 from harness.witness import layout
 from harness.witness.cell_verdict import CellVerdict, draw_verdict
+from harness.witness.challenge import is_answer
 from harness.witness.layout import TallyStruct
 from harness.witness.tally import Violation
 
@@ -106,6 +108,19 @@ def test_nothing_is_noticed_of_a_guest_that_is_left_alone(guest: Guest) -> None:
     for evidence in (attacked, guest.account.concluded(attacked, after, ended=ended)):
         assert (evidence.at_rest, evidence.unseen, evidence.kernel_changed) == ("", "", "")
         assert evidence.contradictions == ()
+    told = guest.witness.read().challenge
+    assert (told.generation, told.error) == (after.generation, 0)
+
+
+@pytest.mark.parametrize("variant", ["isolated", "kthread", "baseline"])
+def test_the_handler_answers_the_host_by_the_secret_in_its_memory(guest: Guest) -> None:
+    noted(guest)
+    body = urandom(layout.HASH_BYTES)
+    told = guest.witness.challenge(body)
+    secret = guest.account._rest.secrets[told.generation]
+    assert is_answer(told, body, secret)
+    assert not is_answer(told, urandom(layout.HASH_BYTES), secret)
+    assert not is_answer(told, body, urandom(layout.HASH_BYTES))
 
 
 @pytest.mark.parametrize("variant", ["isolated", "kthread"])
