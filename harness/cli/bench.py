@@ -77,8 +77,8 @@ COMMAND = Command(
     "bench",
     "measure the time of a cell, and the cost of isolation for a round trip to the handler",
     "A cell is timed from the saved state and with a boot of its own. A round trip of 4 KiB is "
-    "timed on `isolated` and on `baseline`. Exit status: 1 if the ratio of the round trips is "
-    "above its limit, else 0.",
+    "timed on `isolated` and on `baseline`. Exit status: 1 if the whole confidence "
+    "interval of the ratio of the round trips is above its limit, else 0.",
     Options,
     run,
 )

@@ -80,7 +80,7 @@ COMMAND = Command(
     "find the commit of the series that changes a verdict",
     "Each step is a kernel with the first commits of the series and the witness. With several "
     "cells, the commit is the first that changes any of them. Exit status: 0 if the commit is "
-    "found, 2 if a step in question could not be tried.",
+    "found, 2 if the change may be in a skipped step.",
     Options,
     run,
 )

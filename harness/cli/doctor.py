@@ -84,8 +84,8 @@ def run(options: Options) -> int:
 COMMAND = Command(
     "doctor",
     "check that this machine has the tools, files and disk space that the harness needs",
-    "Each line says what is there, or what to install. Exit status: 0 if nothing that is needed is "
-    "missing, else 2.",
+    "Each line says what is there, or what to install. Exit status: 2 if something that the "
+    "harness needs is missing, else 0.",
     Options,
     run,
 )

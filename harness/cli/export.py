@@ -64,7 +64,7 @@ def run(options: Options) -> int:
 COMMAND = Command(
     "export",
     "write the kernel patches as mails, for git am and git send-email",
-    "Nothing is written unless git am makes the tree that the harness builds.",
+    "The mails are written only if git am turns them into the tree that the harness builds.",
     Options,
     run,
 )

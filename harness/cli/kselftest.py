@@ -26,7 +26,7 @@ class Options:
         convert=positive,
         default=5,
         metavar="N",
-        help="how often a program runs on each variant while its results differ (default: 5)",
+        help="how many times a program runs on each variant if its results differ (default: 5)",
     )
     jobs: int = option(
         "--jobs",

@@ -76,8 +76,8 @@ def engine_option() -> str:
 
 
 def variant_option(
-    help: str = "run on this variant only (default: all, but for your own attacks not the rivals "
-    "selinux and smack)",
+    help: str = "run on this variant only (default: all; your own attacks run on all except the "
+    "rivals selinux and smack)",
 ) -> tuple[str, ...]:
     """Declare `--variant` for commands that take several."""
     return repeated("--variant", convert=str, metavar="NAME", help=help)
@@ -158,20 +158,20 @@ class KernelOptions:
     )
     with_library: bool = switch(
         "--with-library",
-        help="apply our series to the source; your patches, if any, go on top of it",
+        help="apply our series to the source, and then your patches, if you give any",
     )
     config: tuple[Path, ...] = repeated(
         "--config",
         convert=Path,
         metavar="FRAGMENT",
-        help="set the kernel options in this file; the build fails if one of them does not apply",
+        help="set the kernel options in this file; the build fails if Kconfig drops an option",
     )
     bzimage: Path | None = option(
         "--kernel",
         convert=Path,
         default=None,
         metavar="BZIMAGE",
-        help="boot this kernel, already built; needs --vmlinux (default: build one)",
+        help="boot this built kernel; needs --vmlinux (default: build a kernel)",
     )
     vmlinux: Path | None = option(
         "--vmlinux",
@@ -203,7 +203,7 @@ class BroughtOptions:
         "--effect",
         choices=EFFECTS,
         default=None,
-        help=f"what the attack programs harm (default: {EFFECTS[0]})",
+        help=f"the property of the handler that the attack programs harm (default: {EFFECTS[0]})",
     )
     reach: str | None = option(
         "--attack-reach",

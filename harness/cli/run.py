@@ -61,8 +61,8 @@ def run(options: Options) -> int:
 COMMAND = Command(
     "run",
     "run scenarios on variants and print the matrix of verdicts",
-    "The controls and reference cells that the chosen cells rest on run as well. Exit status: 0 if "
-    "all results are as expected, 1 if a verdict is not, 2 if a cell gave no conclusion.",
+    "The controls and reference cells of the chosen cells run as well. Exit status: 0 if all "
+    "verdicts are as expected, 1 if a verdict is not, 2 if a cell gave no conclusion.",
     Options,
     run,
 )

@@ -23,7 +23,7 @@ class Options:
         convert=Path,
         default=None,
         metavar="PATH",
-        help="count in this kernel tree, already built (default: that of --line)",
+        help="count in this built kernel tree (default: that of --line)",
     )
     all: bool = switch(
         "--all", help="list every entry, not only those with neither a scenario nor a review"
@@ -36,8 +36,9 @@ class Options:
     diff: tuple[str, ...] = several(
         "--diff",
         metavar="KERNEL",
-        help="list what the kernel adds to this one; of two, what the second adds to the first. A "
-        "kernel is a line, a path, or `stock` for the line without our series",
+        help="list the entries that the chosen kernel has and KERNEL lacks; with two KERNELs, "
+        "those that the second has and the first lacks. KERNEL is a line, a path, or `stock` for "
+        "the line without our series",
     )
 
 

@@ -95,7 +95,7 @@ def fmod_file_permission_handler(attacker: Attacker, handler: Handler) -> None:
     answers=("T1", "L5"),
 )
 def fmod_file_permission_reader(attacker: Attacker, handler: Handler) -> None:
-    """Return a count from security_file_permission() to the kernel. Its read does not call it."""
+    """Return a count from security_file_permission() to the kernel. Its own read calls no hook."""
     if BpfObject(attacker, "stale_reply", count=u32(handler.reply_size)).hits():
         raise LookupError("the kernel called security_file_permission() on its own pipe")
 

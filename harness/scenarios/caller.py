@@ -120,7 +120,7 @@ def caller_holds_lock(attacker: Attacker, handler: Handler) -> None:
     """Make requests from tasks with 10 us of CPU time in 4 s. The lock holder stalls all requests.
 
     Each caller waits for the library's lock or holds it. The lock is handed on to a waiter even if
-    that is throttled.
+    that waiter is throttled.
     """
     with attacker.setup():
         path = attacker.payload("ask")
@@ -150,10 +150,10 @@ def caller_holds_lock(attacker: Attacker, handler: Handler) -> None:
     holes=MOVED,
 )
 def short_io_by_freeze(attacker: Attacker, handler: Handler) -> None:
-    """Freeze and thaw the handler's cgroup in a loop, so that its reads and writes come short.
+    """Freeze and thaw the handler's cgroup in a loop, to cut its reads and writes short.
 
-    They do not come short, because each message is one buffer of a pipe. The move into the cgroup
-    is what the verdict shows.
+    The reads and writes are not cut short, because each message is one buffer of a pipe. The
+    verdict shows the move into the cgroup.
     """
     cell = root(attacker).child("cell")
     move_into(cell, handler)
@@ -168,8 +168,8 @@ def short_io_by_freeze(attacker: Attacker, handler: Handler) -> None:
 def malicious_input(attacker: Attacker, handler: Handler) -> None:
     """Write a forged START request to /proc/<pid>/fd/0. The handler drops its state.
 
-    Input may also bring code into the handler. What such code can do is shown by the escape
-    scenarios.
+    Input may also bring code into the handler. The escape scenarios show what such
+    code can do.
     """
     request = START.to_bytes(4, "little").ljust(handler.request_size, b"\xff")
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:

@@ -138,7 +138,7 @@ def memcg_high(attacker: Attacker, handler: Handler) -> None:
     join = attacker.spawn(attacker.payload("join_at_start"), f"{cell.path}/cgroup.procs")
 
     def joined() -> int | None:
-        """The payload's wait status once it has moved a process, or could not look out."""
+        """Return the wait status of the payload, or None while the payload waits for a start."""
         ended, status = attacker.waitpid(join, WNOHANG)
         return status if ended else None
 
@@ -187,7 +187,7 @@ def starve(attacker: Attacker, handler: Handler, knob: str, value: str) -> None:
     """Set a file of the handler's cgroup so that the handler starves beside a busy cgroup.
 
     Both cgroups are in one of their own, so that all other processes get their CPU time. In the
-    end the busy cgroup is killed: a late reply proves as much as a missing one.
+    end the busy cgroup is killed: a late reply is as good evidence as a missing reply.
     """
     both = root(attacker).child("both", "cpu")
     heavy, light = both.child("heavy", "cpu"), both.child("light")

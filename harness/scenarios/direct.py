@@ -142,7 +142,7 @@ def proc_fd_steal_request(attacker: Attacker, handler: Handler) -> None:
     surface="proc-fd-request-inject",
 )
 def proc_fd_request_inject(attacker: Attacker, handler: Handler) -> None:
-    """Write an extra request to /proc/<pid>/fd/0. Every later reply is to the request before."""
+    """Write an extra request to /proc/<pid>/fd/0. Each later reply answers the request before."""
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_WRONLY) as pipe:
         handler.wait_for_request()
         pipe.write(b"\xff" * handler.request_size)
@@ -202,7 +202,7 @@ def process_vm_readv(attacker: Attacker, handler: Handler) -> None:
 def read_despite_yama(attacker: Attacker, handler: Handler) -> None:
     """Under a policy that denies only PTRACE_MODE_ATTACH, forge a reply in /proc/<pid>/fd/1.
 
-    Yama is such a policy. To open the pipe takes no more than PTRACE_MODE_READ.
+    Yama is such a policy. Opening the pipe requires only PTRACE_MODE_READ.
     """
     BpfObject(attacker, "deny_attach")
     _expect_no_attach(attacker, handler.pid)

@@ -128,7 +128,7 @@ def msr_entry(attacker: Attacker, handler: Handler) -> None:
     not_applicable=_NO_DEBUGGER,
 )
 def kgdb_stop(attacker: Attacker, handler: Handler) -> None:
-    """Stop the kernel in kgdb by sysrq-g. It waits for a debugger at the console."""
+    """Stop the kernel in kgdb by sysrq-g. The kernel waits for a debugger at the console."""
     enter_debugger(attacker)
 
 

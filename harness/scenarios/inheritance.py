@@ -89,7 +89,7 @@ def rlimit_inherit(attacker: Attacker, handler: Handler) -> None:
     reach="security_task_setscheduler",
 )
 def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Set SCHED_IDLE on the threads that fork the next handler. It inherits it, and starves.
+    """Set SCHED_IDLE on the threads that fork the next handler, which inherits it and starves.
 
     The threads get SCHED_OTHER again afterwards, so that only the handler waits for the tasks that
     burn CPU time.
@@ -108,7 +108,7 @@ def sched_policy_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=ALIKE,
 )
 def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Set a timer slack of 10 s on the threads that fork the next handler. It inherits it."""
+    """Set a timer slack of 10 s on the threads that fork the next handler. It inherits 10 s."""
     on_forking_threads(
         attacker, lambda pid: attacker.write_file(f"/proc/{pid}/timerslack_ns", b"%d" % SLACK_NS)
     )
@@ -122,7 +122,7 @@ def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=ALIKE,
 )
 def ioprio_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Set the idle I/O class on the threads that fork the next handler. It inherits it."""
+    """Set the idle I/O class on the threads that fork the next handler. It inherits the class."""
     on_forking_threads(
         attacker, lambda pid: attacker.syscall("ioprio_set", IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE)
     )
@@ -136,7 +136,7 @@ def ioprio_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=ALIKE,
 )
 def oom_score_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Set oom_score_adj 1000 on the threads that fork the next handler. It inherits it."""
+    """Set oom_score_adj 1000 on the threads that fork the next handler. It inherits the value."""
     on_forking_threads(
         attacker, lambda pid: attacker.write_file(f"/proc/{pid}/oom_score_adj", b"1000")
     )
@@ -270,7 +270,7 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
     """Set SCHED_IDLE on the kernel's workers while other tasks burn CPU time. Requests stall.
 
     A handler that starts meanwhile inherits the policy. The restart after the burning makes sure
-    that one inherits it.
+    that a handler inherits it.
     """
     _schedule_all(attacker, SCHED_IDLE)
     _burn(attacker, handler)
@@ -285,7 +285,7 @@ def sched_idle_workers(attacker: Attacker, handler: Handler) -> None:
 def deadline_cannot_fork(attacker: Attacker, handler: Handler) -> None:
     """Set SCHED_DEADLINE on the threads that fork the next handler. They can no longer fork.
 
-    The policy is set back after one failed start, which is enough.
+    One failed start is enough. Then the attack sets the policy back.
     """
     on_forking_threads(
         attacker, partial(set_deadline, attacker, runtime=DEADLINE_NS, period=PERIOD_NS)

@@ -75,7 +75,7 @@ def kcmp(attacker: Attacker, handler: Handler) -> None:
     refused=(EPERM,),
 )
 def setns_pidfd(attacker: Attacker, handler: Handler) -> None:
-    """Enter the handler's UTS namespace with setns(2). It is the initial one."""
+    """Enter the handler's UTS namespace with setns(2). It is the initial namespace."""
     with attacker.pidfd_open(handler.pid) as pidfd:
         attacker.syscall("setns", pidfd.fd, CLONE_NEWUTS)
 
@@ -88,7 +88,7 @@ def setns_pidfd(attacker: Attacker, handler: Handler) -> None:
     since="6.11",
 )
 def pidfd_get_namespace(attacker: Attacker, handler: Handler) -> None:
-    """Get the handler's UTS namespace with PIDFD_GET_UTS_NAMESPACE. It is the initial one."""
+    """Get the handler's UTS namespace, the initial namespace, with PIDFD_GET_UTS_NAMESPACE."""
     with attacker.pidfd_open(handler.pid) as pidfd:
         attacker.close(attacker.syscall("ioctl", pidfd.fd, PIDFD_GET_UTS_NAMESPACE, 0))
 
@@ -100,7 +100,7 @@ def pidfd_get_namespace(attacker: Attacker, handler: Handler) -> None:
     holes=SEEN_ALIKE,
 )
 def get_robust_list(attacker: Attacker, handler: Handler) -> None:
-    """Get the address of the handler's robust futexes with get_robust_list(2). It has none."""
+    """Get the address of the handler's robust futexes with get_robust_list(2). There are none."""
     head, size = bytearray(8), bytearray(8)
     attacker.syscall("get_robust_list", handler.pid, head, size)
     attacker.gain("that it has no robust futexes", int.from_bytes(head, "little"), truth=0)

@@ -109,7 +109,7 @@ def clear_refs(attacker: Attacker, handler: Handler) -> None:
     lockdown=BY_OPEN,
 )
 def split_huge_pages(attacker: Attacker, handler: Handler) -> None:
-    """Split the handler's huge pages through debugfs/split_huge_pages. It has none."""
+    """Split the handler's huge pages through debugfs/split_huge_pages. The handler has none."""
     attacker.write_file(
         "/sys/kernel/debug/split_huge_pages", f"{handler.pid},0x0,0x7fffffffffff".encode()
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Information about the handler that root gets, and moves of its pages, without any hook.
+"""Attacks that no hook sees: root gets information about the handler, or moves its pages.
 
-Each is only a step: it tells an attacker which process to attack, and when.
+Each gain is only a step: it tells an attacker which process to attack, and when.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def sysrq_crash(attacker: Attacker, handler: Handler) -> None:
     lockdown={"kexec_load": EPERM},
 )
 def kexec(attacker: Attacker, handler: Handler) -> None:
-    """Load code of the attacker's with kexec_load(2) and boot it. It switches the machine off."""
+    """Load the attacker's code with kexec_load(2) and boot it. That switches the machine off."""
     load_power_off(attacker)
     reboot(attacker, KEXEC)
     handler.wait_for_request()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @scenario(effect=Effect.NONE, surface="reference", answers=("R14",))
 def nothing(attacker: Attacker, handler: Handler) -> None:
-    """Attack nothing. A handler that is left alone must be held."""
+    """Make no attack. The verdict must be `held`."""
     attacker.getpid()
 
 

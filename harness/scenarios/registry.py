@@ -212,7 +212,7 @@ def _declared_for(variant: Variant, by_name: Mapping[str, _T]) -> _T | None:
 
 
 def unmet(needs: Iterable[str], options: Container[str]) -> list[str]:
-    """Return which needs a kernel with these options (without their prefix) does not meet."""
+    """Return the needs that a kernel with these options (without CONFIG_) does not meet."""
     return [need for need in needs if (need.lstrip("!") in options) == need.startswith("!")]
 
 
@@ -226,7 +226,7 @@ def _still_open(holes: Mapping[str, Hole], lockdown: Mapping[str, int]) -> dict[
 
 
 def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str]]:
-    """Return on which rivals an attack wins otherwise than on `baseline`, and which stop it."""
+    """Return the rivals where an attack wins otherwise than on `baseline`, or does not win."""
     holes, denied_by = {}, {}
     for rival in RIVALS:
         if measured := rival_expectations(rival).get(name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""RivalExpectation expectations of the rivals: the attacks that their policies stop or limit (L5).
+"""Expected verdicts of the rivals: the attacks that their policies stop or limit (L5).
 
 A rival's policy makes no claims. Each attack is expected to win as on `baseline`, unless the file
 <rival>.toml in this folder has another verdict for the attack, and the reason.

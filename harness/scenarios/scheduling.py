@@ -134,7 +134,7 @@ def timerslack_ns(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def futex_pi_boost(attacker: Attacker, handler: Handler) -> None:
-    """Wait for a PI futex that names the handler as its owner. It gets real-time priority."""
+    """Wait for a PI futex whose owner is the handler. The handler gets real-time priority."""
     attacker.sched_setscheduler(0, SCHED_FIFO, 1)
     wait_for_lock_of(attacker, handler.pid, nanoseconds=SECOND)
 
@@ -148,7 +148,7 @@ def futex_pi_boost(attacker: Attacker, handler: Handler) -> None:
     reach="proc_sched_autogroup_set_nice",
 )
 def autogroup_nice(attacker: Attacker, handler: Handler) -> None:
-    """Set nice value 19 on the handler's autogroup. It has none, and no hook is called."""
+    """Set nice value 19 on the handler's autogroup. The handler has none, and no hook is called."""
     attacker.write_file(f"/proc/{handler.pid}/autogroup", str(NICEST).encode())
 
 

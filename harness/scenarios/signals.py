@@ -255,6 +255,6 @@ def terminal_foreground(attacker: Attacker, handler: Handler) -> None:
     reach="pid_task",
 )
 def timer_for_other(attacker: Attacker, handler: Handler) -> None:
-    """Create a timer that signals the handler. timer_create(2) allows the own process only."""
+    """Create a timer that signals the handler. timer_create(2) refuses other processes."""
     event = event_to(handler.pid, SIGKILL)
     attacker.syscall("timer_create", time.CLOCK_MONOTONIC, event, bytearray(4))

@@ -248,7 +248,7 @@ def signed_loader_rollback(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def identity_spoof(attacker: Attacker, handler: Handler) -> None:
-    """Give a process the handler's name. It is not protected, and it is not taken for a handler."""
+    """Give a process the handler's name. The kernel does not take the process for a handler."""
     gate = Gate(attacker)
     double = f"/tmp/{handler.name}"  # noqa: S108 - the guest's, not ours
     with attacker.setup():
@@ -268,7 +268,7 @@ def identity_spoof(attacker: Attacker, handler: Handler) -> None:
     target="system",
 )
 def runtime_deadline(attacker: Attacker, handler: Handler) -> None:
-    """Write 1 to all sysctls and parameters of the library, such as its deadline. It has none."""
+    """Write 1 to each sysctl and parameter of the library. None of them changes its deadline."""
     for directory in KNOBS:
         for name in attacker.listdir(directory):
             if any(word in name for word in LIBRARY):

@@ -219,8 +219,8 @@ def damon_pageout(attacker: Attacker, handler: Handler) -> None:
 def swap_at_start(attacker: Attacker, handler: Handler) -> None:
     """Swap out the next handler's memory between its exec and the moment it is locked.
 
-    Exec has put its stack on the LRU lists. So no batch need be drained on the CPU where a BPF
-    program delays the handler.
+    Exec has already put the handler's stack on the LRU lists. So the attack need not drain a batch
+    on the CPU where a BPF program delays the handler.
     """
     SwapDevice(attacker, pages=2048)
     with attacker.setup():

