@@ -51,7 +51,8 @@ class RecordedRun:
 def read_run(name: str, *, root: Path) -> RecordedRun:
     """Read a run by its folder, or by its name below `root`; `latest` is one of those names.
 
-    Raises UserError if it is no run, was recorded by another version, is damaged or is empty.
+    Raises UserError if it is no run, was recorded by another version, is damaged, is empty or has
+    another number of cells than its run.json says.
     """
     run = RunDirectory(_folder(name, root).resolve())
     where, header_file = run.path.name, run.path / "run.json"
@@ -68,9 +69,21 @@ def read_run(name: str, *, root: Path) -> RecordedRun:
         raise UserError(
             f"the run {where} cannot be read: {error.strerror}", hint=RUN_AGAIN
         ) from error
+    _check_whole(run, header, len(lines))
     if not lines:
         raise UserError(f"the run {where} has no results", hint="name another run")
     return RecordedRun(where, header, {line.cell: line for line in lines})
+
+
+def _check_whole(run: RunDirectory, header: RunHeader, found: int) -> None:
+    """Raise UserError unless results.jsonl has the lines that run.json counted at the run's end."""
+    counted = header.counts.get("cells", found)
+    if found != counted:
+        raise UserError(
+            f"{run.path / 'results.jsonl'} has {found} cells, and run.json counts {counted}: "
+            "results were lost or added",
+            hint=RUN_AGAIN,
+        )
 
 
 def _folder(name: str, root: Path) -> Path:

@@ -280,6 +280,24 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     assert len(read_run("run", root=tmp_path).cells) == 28
 
 
+@pytest.mark.parametrize("kept", [27, 1, 0])
+def test_a_file_cut_short_is_held_against_the_count_of_the_run(tmp_path: Path, kept: int) -> None:
+    run = keep_run(tmp_path, "run", header={"counts": {"cells": 28, "not_run": 0}})
+    assert len(read_run("run", root=tmp_path).cells) == 28
+    lines = (run / "results.jsonl").read_text().splitlines(keepends=True)
+    (run / "results.jsonl").write_text("".join(lines[:kept]) + lines[kept][:-9])
+    message = rf"results\.jsonl has {kept} cells, and run\.json counts 28: results were lost"
+    with pytest.raises(UserError, match=message):
+        read_run("run", root=tmp_path)
+
+
+def test_a_run_without_its_file_of_results_was_cut_short(tmp_path: Path) -> None:
+    run = keep_run(tmp_path, "run", header={"counts": {"cells": 28}})
+    (run / "results.jsonl").unlink()
+    with pytest.raises(UserError, match=r"has 0 cells, and run\.json counts 28"):
+        read_run("run", root=tmp_path)
+
+
 def test_no_run_at_all_says_which_there_are(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there are no runs in"):
         read_run("latest", root=tmp_path)
