@@ -40,10 +40,11 @@ class Options:
 
 def run(options: Options) -> int:
     """Measure, and print the figures. Raises UserError."""
+    from harness.host.output_paths import check_output_file
     from harness.report.terminal import console, progress_line
     from harness.scenarios.corpus import SHIPPED
     from harness.studies.bench import CELLS, REPEAT, bench, check_repeat
-    from harness.studies.figures import check_place, write_figures
+    from harness.studies.figures import write_figures
     from harness.studies.round_trip import BASELINE, ISOLATED, PAIRS, check_pairs, round_trip
 
     repeat, pairs = options.times or REPEAT, options.times or PAIRS
@@ -51,7 +52,7 @@ def run(options: Options) -> int:
         check_repeat(repeat)
     check_pairs(pairs)
     if options.output:
-        check_place(options.output)
+        check_output_file(options.output)
     variants = [BASELINE, ISOLATED, *(variant for variant, _ in CELLS if not options.round_trip)]
     kernel = chosen_kernel(options.kernel, SHIPPED, variants)
     with (

@@ -48,7 +48,10 @@ class Options:
 def run(options: Options) -> int:
     """Write the mails. Raises UserError."""
     from harness.export.command import Wanted, export
+    from harness.host.output_paths import check_output_folder
 
+    if options.output:
+        check_output_folder(options.output)
     wanted = Wanted(
         line=options.line,
         output=options.output or Path("export", options.line),

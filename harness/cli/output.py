@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.host.output_paths import check_output_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,8 @@ def write_report(text: str, path: Path | None) -> None:
     if path is None:
         say(text)
         return
+    check_output_file(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", errors="backslashreplace")
     except OSError as error:
         raise UserError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The figures file of `umd-harness bench --output`: a check of its path, and its content."""
+"""The figures file of `umd-harness bench --output`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from harness.host.errors import UserError
 from harness.host.files import write_atomically
 from harness.results.bench_figures import FIGURES_SCHEMA, BenchFigures
 from harness.results.records import json_text
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
     from harness.results.run_header import Provenance
     from harness.studies.bench import CellTimes
     from harness.studies.round_trip import RoundTrip
-
-
-def check_place(path: Path) -> None:
-    """Raise UserError if no file can be written at `path`. This runs before the measurements."""
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a directory" if path.is_dir() else "is in a directory that does not exist"
-        raise UserError(f"{path} {what}", hint="name a file in an existing directory")
 
 
 def write_figures(

@@ -38,9 +38,9 @@ def test_what_got_worse_fails_and_what_got_better_does_not(two: tuple[Path, str,
 
 def test_the_formats(two: tuple[Path, str, str]) -> None:
     where, good, bad = two
-    page = umd_harness(where, "compare", good, bad, "--format", "markdown", "--output", "m/page.md")
+    page = umd_harness(where, "compare", good, bad, "--format", "markdown", "--output", "page.md")
     assert (page.returncode, page.stdout) == (1, "")
-    written = (where / "m/page.md").read_text()
+    written = (where / "page.md").read_text()
     assert written.startswith("**28 cells: 1 worse, 0 better, 27 the same**\n")
     assert good in written
     assert bad in written
@@ -74,7 +74,9 @@ def test_a_run_as_a_table(two: tuple[Path, str, str]) -> None:
         (("table", "x"), "there is no run x"),
         (("table", "latest", "--variant", "x"), "there is no variant x"),
         (("compare", "x", "latest"), "there is no run x"),
-        (("compare", "latest", "latest", "--output", "results"), "results cannot be written"),
+        (("compare", "latest", "latest", "--output", "results"), "results is a directory"),
+        (("compare", "latest", "latest", "--output", "absent/x"), "in a directory that does not"),
+        (("table", "latest", "--output", "absent/x"), "in a directory that does not exist"),
         (("compare", "latest", "latest", "--map", "a=b"), "--map names a"),
         (("compare", "latest", "latest", "--map", "a"), "is not OLD=NEW"),
         (("compare", "latest", "latest", "--fail-on", "better"), "is none of worse, error"),
@@ -90,3 +92,4 @@ def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], said:
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "absent").exists()

@@ -14,7 +14,7 @@ from harness.results.bench_figures import read_figures
 from harness.results.records import json_line
 from harness.results.run_header import Provenance
 from harness.studies.bench import CellTimes
-from harness.studies.figures import check_place, write_figures
+from harness.studies.figures import write_figures
 from harness.studies.round_trip import Pair, RoundTrip
 
 if TYPE_CHECKING:
@@ -50,14 +50,6 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_figures(path, line="6.12", facts=Provenance(choice=object()), round_trip=TRIP)
     assert [(left, left.read_text()) for left in tmp_path.iterdir()] == [(path, "before")]
-
-
-def test_a_place_for_the_file(tmp_path: Path) -> None:
-    check_place(tmp_path / "figures.json")
-    with pytest.raises(UserError, match=r"is a directory; name a file"):
-        check_place(tmp_path)
-    with pytest.raises(UserError, match=r"is in a directory that does not exist"):
-        check_place(tmp_path / "absent" / "figures.json")
 
 
 def test_the_figures_come_back(tmp_path: Path) -> None:
