@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Scenario files and attack programs from the command line, with the options of the programs.
 
-Without `-k`, only their cells run.
+Without `-k`, only their cells run. With `-k`, their cells run beside the matching cells,
+unless some of their own cells match.
 """
 
 from __future__ import annotations
@@ -100,3 +101,23 @@ def brought_or_all(cells: Sequence[Cell], corpus: Corpus, expression: str | None
     """
     brought = [cell for cell in cells if corpus.scenario(cell).origin]
     return list(cells) if expression or not brought else brought
+
+
+def with_brought(chosen: Sequence[Cell], cells: Sequence[Cell], corpus: Corpus) -> list[Cell]:
+    """Return the chosen cells, and those of the user's files that have no chosen cell, in order.
+
+    So no expression leaves out a file of the user.
+    """
+    named = {corpus.scenario(cell).origin for cell in chosen}
+    taken = set(chosen)
+    return [
+        cell
+        for cell in cells
+        if cell in taken or ((origin := corpus.scenario(cell).origin) and origin not in named)
+    ]
+
+
+def not_run(chosen: Sequence[Cell], corpus: Corpus) -> list[str]:
+    """Return the names of the user's scenarios that have no chosen cell."""
+    named = {cell.scenario for cell in chosen}
+    return [one.name for one in corpus.scenarios.values() if one.origin and one.name not in named]

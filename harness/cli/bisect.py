@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.brought.options import Brought
-from harness.cli.chosen import corpus_with
+from harness.cli.chosen import corpus_with, say_not_run
 from harness.cli.command import Command
 from harness.cli.declare import option, required
 from harness.cli.options import (
@@ -59,6 +59,7 @@ def run(options: Options) -> int:
 
     corpus = corpus_with(Brought(scenario_files=options.scenario_files))
     cells = select(corpus, all_cells(corpus, options.line, options.variants), options.expression)
+    say_not_run(cells, corpus)
     steps = LineSteps(options.line, corpus)
     good = steps.plain if options.good is None else step_of(steps, options.good)
     bad = steps.last if options.bad is None else step_of(steps, options.bad)

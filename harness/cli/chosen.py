@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.brought.options import Brought, brought_or_all
+from harness.brought.options import Brought, brought_or_all, not_run, with_brought
 from harness.cli.output import say
 from harness.host.errors import UserError
 from harness.model.engine_names import DEFAULT_ENGINE
@@ -63,6 +63,12 @@ def corpus_with(brought: Brought, variant_files: Sequence[Path] = ()) -> Corpus:
     return load_variant_files(variant_files, corpus)
 
 
+def say_not_run(cells: Sequence[Cell], corpus: Corpus) -> None:
+    """Name the user's scenarios that have none of the chosen cells."""
+    if names := not_run(cells, corpus):
+        say(f"not run, because -k matches others of the file: {', '.join(names)}")
+
+
 def own_variants(corpus: Corpus) -> tuple[str, ...]:
     """Return the names of the user's own variants."""
     return tuple(variant.name for variant in corpus.variants.values() if variant.origin)
@@ -83,7 +89,8 @@ def choose(options: MatrixOptions) -> Chosen:
     line = choice.name if choice else options.kernel.line
     every = all_cells(corpus, line, asked, engine=options.engine)
     cells = brought_or_all(every, corpus, options.expression)
-    cells = select(corpus, cells, options.expression)
+    cells = with_brought(select(corpus, cells, options.expression), every, corpus)
+    say_not_run(cells, corpus)
     kernel = _kernel(choice, options.kernel.line, corpus, asked, engine=options.engine)
     if choice:
         cells = [cell for cell in cells if cell.variant in kernel.variants]

@@ -250,7 +250,8 @@ class MatrixOptions:
         convert=str,
         default=None,
         metavar="EXPR",
-        help=f"{EXPRESSION_HELP} (default: all, or all of your own attacks if you add any)",
+        help=f"{EXPRESSION_HELP} (default: all, or all of your own attacks if you add any). "
+        "Your own attacks also run if it matches none of their file",
     )
     variants: tuple[str, ...] = variant_option()
     jobs: int = jobs_option()

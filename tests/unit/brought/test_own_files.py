@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from small_corpus import changed
 
-from harness.brought.options import Brought, brought_or_all
+from harness.brought.options import Brought, brought_or_all, not_run, with_brought
 from harness.brought.scenario_files import load_scenario_files
 from harness.host.errors import UserError
 from harness.model.cell import Cell
@@ -155,3 +155,14 @@ def test_what_is_brought_runs_alone_unless_an_expression_chooses() -> None:
     assert brought_or_all(cells, brought, None) == cells[1:]
     assert brought_or_all(cells, SHIPPED, None) == cells
     assert brought_or_all(cells, brought, "ptrace_seize") == cells
+
+
+def test_a_file_of_which_an_expression_matches_nothing_runs_beside_the_matches() -> None:
+    names = ("ptrace_seize", "dev_mem", "proc_mem_write")
+    mine = changed(SHIPPED, "dev_mem", origin=("--attack", "mine.c"))
+    cells = [Cell("6.12", variant, name) for variant in ("baseline", "isolated") for name in names]
+    shipped, own = cells[0], cells[4]
+    assert with_brought([shipped], cells, mine) == [shipped, cells[1], own]
+    assert with_brought([own], cells, mine) == [own]
+    assert with_brought([shipped], cells, SHIPPED) == [shipped]
+    assert (not_run([shipped], mine), not_run([own], mine)) == (["dev_mem"], [])

@@ -233,6 +233,23 @@ def test_what_is_brought_runs_alone_unless_an_expression_chooses(
     assert header["scenario_files"] == [name]
 
 
+def test_what_is_brought_runs_beside_what_the_expression_matches(tmp_path: Path) -> None:
+    (tmp_path / "mine.c").write_text("int main(void) { return 1; }\n")
+    chosen = ("-k", "ptrace_seize", "--variant", "isolated")
+    done = umd_harness(tmp_path, "run", *chosen, "--attack", "mine.c")
+    assert done.returncode == 0, done.stdout + done.stderr
+    header, _ = latest(tmp_path)
+    assert header["selected"] == ["6.12-isolated-ptrace_seize", "6.12-isolated-mine"]
+
+
+def test_what_is_brought_and_not_run_is_named(tmp_path: Path) -> None:
+    other = USERS_FILE.partition("@")[1:]
+    (tmp_path / "mine.py").write_text(USERS_FILE + "".join(other).replace("mine(", "other("))
+    for words in (["run"], ["repeat", "-n", "1"]):
+        done = umd_harness(tmp_path, *words, "--scenario", "mine.py", "-k", "mine")
+        assert done.stdout.startswith("not run, because -k matches others of the file: other\n")
+
+
 def test_the_line_that_reruns_an_attack_says_all_that_was_said_of_it(tmp_path: Path) -> None:
     (tmp_path / "mine.c").write_text("int main(void) { return 1; }\n")
     lost = "{('isolated', 'mine'): outcome(Verdict.DISRUPTED)}"
