@@ -120,11 +120,13 @@ def chosen_kernel(
 def _kernel(
     choice: KernelChoice | None, line: str, corpus: Corpus, asked: Sequence[str], *, engine: str
 ) -> ChosenKernel:
+    from harness.engines import ENGINES
     from harness.run import provenance
 
     prepare_lab = partial(provenance.prepare_lab, corpus=corpus, engine=engine)
     if choice is None:
         return ChosenKernel(line, tuple(asked), prepare_lab)
+    ENGINES[engine].check()
     choice, variants = _built(choice, corpus, asked)
     return ChosenKernel(choice.name, variants, partial(prepare_lab, choice=choice), choice)
 

@@ -41,10 +41,14 @@ class Options:
 
 def run(options: Options) -> int:
     """Print the report; return 1 if a test fails only on `isolated`. Raises UserError."""
+    from harness.host.output_paths import check_results_root
     from harness.kselftest.command import compare_variants
+    from harness.kselftest.programs import check_names
     from harness.report.kselftest import has_regression, print_comparison
     from harness.report.terminal import console, progress_line
 
+    check_results_root(options.results)
+    check_names(options.names)
     out = console()
     with progress_line(out) as progress:
         report = compare_variants(

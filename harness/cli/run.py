@@ -33,9 +33,11 @@ class Options(MatrixOptions):
 
 def run(options: Options) -> int:
     """Run the cells and print the matrix. Raises UserError."""
+    from harness.host.output_paths import check_results_root
     from harness.judge.controls import closure
     from harness.report.text import plan_line
 
+    check_results_root(options.results)
     chosen = choose(options)
     needed = closure(chosen.corpus, chosen.cells)
     say(plan_line(chosen.cells, needed, jobs=options.jobs))

@@ -90,8 +90,8 @@ def run(options: Options) -> int:
     if options.scenario:
         corpus, scenario = chosen_scenario(corpus, options.scenario)
         check_applicable(scenario, corpus.variants[variant])
-    kernel = chosen_kernel(options.kernel, corpus, [variant])
     check_terminal()
+    kernel = chosen_kernel(options.kernel, corpus, [variant])
     with progress_line(console()) as progress:
         engine = ENGINES[options.engine]
         lab = Lab.open(

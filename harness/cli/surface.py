@@ -45,12 +45,17 @@ class Options:
 def run(options: Options) -> int:
     """Print the report; return 1 if something is open. Raises UserError."""
     from harness.report.terminal import console, progress_line
-    from harness.surface.command import count_surface, diff_surface, probe_surface
+    from harness.surface.command import check_kernels, count_surface, diff_surface, probe_surface
 
     if len(options.diff) > 2:
         raise UserError("--diff compares two kernels", hint="name one or two")
+    if options.probe and (options.tree or options.diff):
+        raise UserError(
+            "--probe writes to a guest of --line", hint="leave out --tree and --diff, or --probe"
+        )
     chosen = str(options.tree.absolute()) if options.tree else options.line
     base, *others = [*options.diff, chosen][:2]
+    check_kernels([base, *others])
     with progress_line(console()) as progress:
         if options.probe:
             return probe_surface(options.line, jobs=options.jobs, say=say, progress=progress)

@@ -51,11 +51,12 @@ def export(
     """Write the mails, print the files that they make, and return the mails. Raises UserError."""
     author = find_identity(Path.cwd())
     _check_empty(wanted.output)
+    costs = cost(wanted.bench) if wanted.bench else ""
+    measured = _measured(wanted, say)
     whole = load_series(wanted.line, patches=patches)
     series = whole if wanted.witness else whole.without_witness()
     source = find_source(wanted.line, cache=cache_dir(), where=sources)
     base = Base.find(series, source, cache=cache_dir())
-    measured = _measured(wanted, say)
     cover = cover_letter(
         patches,
         base=f"It applies to Linux {base.version} as Debian has it, {source.tarball.name} with "
@@ -63,7 +64,7 @@ def export(
         + (" The last patch adds the witness, which is for tests only." if wanted.witness else ""),
         measured=measured,
         series=series_digest(whole),
-        cost=cost(wanted.bench) if wanted.bench else "",
+        cost=costs,
     )
     with TemporaryDirectory() as scratch:
         unifdef = None

@@ -52,10 +52,11 @@ def compare_variants(
     The output and the results of each program are kept in a folder below `root`. Raises UserError,
     also if no test passes on baseline: two broken guests prove nothing.
     """
-    lab = Lab.open(line, [BEFORE, AFTER], progress=progress)
     tests = selftests(line, progress=progress)
+    named = chosen(tests.programs, names)  # a wrong name is an error before the kernel is built
+    lab = Lab.open(line, [BEFORE, AFTER], progress=progress)
     options = lab.image.options
-    programs = [held_against(program, options) for program in chosen(tests.programs, names)]
+    programs = [held_against(program, options) for program in named]
     kept = root / f"kselftest-{new_run_name()}"
 
     def run(program: Selftest, variant: str, number: int) -> Results:

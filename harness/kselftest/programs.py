@@ -262,6 +262,18 @@ def held_against(program: Selftest, options: Container[str]) -> Selftest:
     return replace(program, obstacle=f"the kernel lacks {', '.join(lacking)}")
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raise UserError for a name that no build can have: of no collection, or not of its programs.
+
+    Of some collections all programs are taken: only the build tells their names.
+    """
+    for name in names:
+        collection, _, program = name.rpartition("/")
+        listed = COLLECTIONS.get(collection) if program else None
+        if name not in COLLECTIONS and (listed is None or (listed and program not in listed)):
+            raise _no_selftest(name)
+
+
 def chosen(programs: Iterable[Selftest], names: Iterable[str]) -> list[Selftest]:
     """Return the programs that were named, by themselves or by their collection; all if none was.
 
@@ -271,8 +283,12 @@ def chosen(programs: Iterable[Selftest], names: Iterable[str]) -> list[Selftest]
     every = {name for one in known for name in (one.name, one.collection)}
     for name in wanted:
         if name not in every:
-            raise UserError(
-                f"there is no selftest {name!r}",
-                hint=f"name a program or one of {', '.join(COLLECTIONS)}",
-            )
+            raise _no_selftest(name)
     return [p for p in known if not wanted or {p.name, p.collection} & set(wanted)]
+
+
+def _no_selftest(name: str) -> UserError:
+    return UserError(
+        f"there is no selftest {name!r}",
+        hint=f"name a program or one of {', '.join(COLLECTIONS)}",
+    )

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.host.paths import KERNEL_PATCHES
 from harness.judge.cells import check_corpus
+from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.lab.lab import Lab
 from harness.scenarios.corpus import SHIPPED
 from harness.surface.diff import added, added_by_series, diff_report, justify, series_report
@@ -17,9 +19,10 @@ from harness.surface.nodes import VARIANT
 from harness.surface.probe import probe, writable
 from harness.surface.report import count, is_closed, judge_moved, probe_report, report
 from harness.surface.review import EntryState
+from harness.surface.tree import built_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 STOCK = "stock"
@@ -46,8 +49,6 @@ def diff_surface(
     returns 1. Raises UserError.
     """
     check_corpus(SHIPPED)
-    if chosen == STOCK:
-        raise UserError("stock comes first", hint=f"--diff {STOCK} {base}")
     facts = _facts(chosen, progress)
     if base == STOCK:
         progress("surface: comparing the sources")
@@ -60,6 +61,23 @@ def diff_surface(
     new = {(one.route, one.name) for one in added(before, facts)}
     opened = {(one.route.name, e.name) for one in counted for e in one.of(EntryState.OPEN)}
     return 1 if new & opened else 0
+
+
+def check_kernels(names: Sequence[str]) -> None:
+    """Raise UserError for a name that is no kernel, before the others are built.
+
+    The first of two may be `stock`, if the second is a line.
+    """
+    lines = kernel_lines(KERNEL_PATCHES)
+    is_against_stock = len(names) > 1 and names[0] == STOCK
+    for name in names[is_against_stock:]:
+        if name == STOCK or (is_against_stock and name not in lines):
+            raise UserError("stock comes first, then a line", hint=f"--diff {STOCK} {DEFAULT_LINE}")
+        if _is_path(name):
+            built_tree(Path(name))
+        elif name not in lines:
+            hint = f"take {', '.join(lines)} or the path of a built tree"
+            raise UserError(f"there is no kernel {name}", hint=hint)
 
 
 def probe_surface(
@@ -88,6 +106,10 @@ def scenarios_by_row() -> dict[str, list[str]]:
 
 def _facts(chosen: str, progress: Callable[[str], None]) -> Facts:
     """Run the routes on a line, or on the tree at a path. Raises UserError."""
-    if "/" in chosen or Path(chosen).is_dir():
+    if _is_path(chosen):
         return facts_of_tree(Path(chosen), progress=progress)
     return facts_of_line(Lab.open(chosen, [VARIANT], progress=progress), progress=progress)
+
+
+def _is_path(chosen: str) -> bool:
+    return "/" in chosen or Path(chosen).is_dir()

@@ -46,6 +46,17 @@ def parse_config(text: str, *, where: str) -> dict[str, str]:
     return values
 
 
+def read_fragment(path: Path) -> dict[str, str]:
+    """Return option → value from a file. Raises UserError if it is no text, or not a fragment."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} cannot be read as kernel options: {error}", hint="name a text file"
+        ) from error
+    return parse_config(text, where=str(path))
+
+
 def requested_options(fragments: Sequence[Path], *, lacks: Collection[str] = ()) -> dict[str, str]:
     """Return the options of all fragments, less those that a line `lacks`; a later fragment wins.
 
@@ -53,7 +64,7 @@ def requested_options(fragments: Sequence[Path], *, lacks: Collection[str] = ())
     """
     requested: dict[str, str] = {}
     for fragment in fragments:
-        requested |= parse_config(fragment.read_text(), where=str(fragment))
+        requested |= read_fragment(fragment)
     for name in lacks:
         if requested.pop(name, None) is None:
             raise UserError(
@@ -75,7 +86,7 @@ def known_options(
     known = {name for text in texts for name in _OPTION.findall(text)} if fragments else set()
     reduced = []
     for fragment in fragments:
-        options = parse_config(fragment.read_text(), where=str(fragment))
+        options = read_fragment(fragment)
         kept = options.keys() & known - set(lacks)
         lines = (f"CONFIG_{key}={value}\n" for key, value in options.items() if key in kept)
         reduced.append(tree.root / fragment.name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.kernel.build.config import read_fragment
 from harness.kernel.source.checkout import Checkout, check_tree, read_checkout
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class KernelChoice:
         for path in (*self.fragments, *filter(None, (self.bzimage, self.vmlinux))):
             if not path.is_file():
                 raise UserError(f"there is no file {path}", hint="correct the name")
+        for path in self.fragments:
+            if not read_fragment(path):
+                raise UserError(f"{path} sets no kernel option", hint="write CONFIG_NAME=value")
         if self.tree is not None:
             check_tree(self.tree.resolve())
 

@@ -57,7 +57,6 @@ def test_what_failed_is_run_again_on_the_same_kernel(kernel: list[str], tmp_path
     ("command", "why"),
     [
         (["run", "--variant", "isolated"], "isolated: this kernel has no isolation of ours"),
-        (["shell", "--variant", "isolated"], "isolated: this kernel has no isolation of ours"),
         (["defences"], "isolated: this kernel has no isolation of ours"),
         (["bench", "--round-trip"], "it can be baseline, kthread"),
         (["repeat", "--variant", "nonsense"], "there is no variant 'nonsense'"),
@@ -123,7 +122,7 @@ def test_a_kernel_that_always_isolates(kernel: list[str], tmp_path: Path) -> Non
 def test_a_tree_without_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = make_own(tmp_path, library=False).tree
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for command in ("build", "run", "shell", "bench", "repeat", "defences"):
+    for command in ("build", "run", "bench", "repeat", "defences"):
         done = umd_harness(tmp_path, command, "--tree", str(tree))
         assert done.returncode == 2
         assert "add ours with --with-library (of 6.12: 0001-cleanup.patch and" in done.stderr

@@ -11,6 +11,7 @@ import pytest
 from harness.host.errors import UserError
 from harness.kselftest.obstacles import causes, obstacle
 from harness.kselftest.programs import (
+    check_names,
     COLLECTIONS,
     Selftest,
     Selftests,
@@ -120,3 +121,10 @@ def test_a_fork_does_not_write_again_what_was_printed_before(tmp_path: Path) -> 
         subprocess.run(["gcc", *more, "-o", program, source], check=True, timeout=60)
         said = subprocess.run([program], stdout=subprocess.PIPE, check=True, timeout=60).stdout
         assert said == b"once\n" * times
+
+
+@pytest.mark.parametrize("name", ["secomp", "secomp/bpf", "mm/nosuch", "seccomp/", ""])
+def test_a_name_that_no_build_can_have(name: str) -> None:
+    check_names(["seccomp", "mm/cow", "futex/functional", "seccomp/any"])
+    with pytest.raises(UserError, match=f"there is no selftest '{name}'; name a program or one"):
+        check_names(["mm", name])

@@ -138,7 +138,10 @@ def test_an_opinion_is_one_thing() -> None:
     [
         (["--tree", "/nowhere"], "/nowhere has no vmlinux: it is not built; name the folder"),
         (["--diff", "a", "b", "c"], "--diff compares two kernels; name one or two"),
-        (["--diff", "6.12", "stock"], "stock comes first; --diff stock 6.12"),
+        (["--diff", "6.12", "7.1"], "there is no kernel 7.1; take 6.1, 6.12, 7.2 or the path of a"),
+        (["--diff", "stock", "/nowhere"], "stock comes first, then a line; --diff stock 6.12"),
+        (["--probe", "--diff", "stock"], "--probe writes to a guest of --line; leave out --tree"),
+        (["--diff", "6.12", "stock"], "stock comes first, then a line; --diff stock 6.12"),
     ],
 )
 def test_what_cannot_be_counted_is_said(
