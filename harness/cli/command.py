@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
+    from harness.cli.argument_parser import ArgumentParser
+
 Options = TypeVar("Options", bound="DataclassInstance")
 
 
@@ -34,14 +36,14 @@ class Command(Generic[Options]):
     run: Callable[[Options], int]
     """Run the command and return its exit status. Raises UserError."""
 
-    def add_to(self, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-        """Add the command's parser, whose result has `run_parsed` as `command`."""
+    def add_to(self, commands: argparse._SubParsersAction[ArgumentParser]) -> None:
+        """Add the command's parser. Its result has `run_parsed` as `command`, and the parser."""
         first = f"{self.summary[0].upper()}{self.summary[1:]}."
         parser = commands.add_parser(
             self.name, help=self.summary, description=f"{first} {self.about}".strip()
         )
         add_options(parser, self.options)
-        parser.set_defaults(command=self.run_parsed)
+        parser.set_defaults(command=self.run_parsed, parser=parser)
 
     def run_parsed(self, namespace: argparse.Namespace) -> int:
         """Run the command with the options that the parser found."""

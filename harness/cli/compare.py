@@ -11,6 +11,7 @@ from harness.cli.command import Command
 from harness.cli.declare import option, positional, repeated
 from harness.cli.options import report_format_option, report_output_option, results_option
 from harness.cli.output import write_report
+from harness.host.suggestion import hint_for
 from harness.results.run_comparison import FAILURES
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ def _kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(text.split(","))
     for kind in kinds:
         if kind not in FAILURES:
-            raise argparse.ArgumentTypeError(f"{kind!r} is none of {', '.join(FAILURES)}")
+            raise argparse.ArgumentTypeError(f"{kind!r} is no kind; {hint_for(kind, FAILURES)}")
     if "never" in kinds and len(kinds) > 1:
-        raise argparse.ArgumentTypeError("never goes with nothing else")
+        raise argparse.ArgumentTypeError("never goes with nothing else; leave out the others")
     return kinds
 
 
 def _pair(text: str) -> tuple[str, str]:
     old, given, new = text.partition("=")
     if not (old and given and new):
-        raise argparse.ArgumentTypeError(f"{text!r} is not OLD=NEW")
+        raise argparse.ArgumentTypeError(f"{text!r} is not OLD=NEW; for example baseline=isolated")
     return old, new
 
 

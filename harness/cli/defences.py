@@ -11,6 +11,7 @@ from harness.cli.declare import repeated
 from harness.cli.options import KernelOptions, jobs_option, kernel_options
 from harness.cli.output import say
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def run(options: Options) -> int:
 
     defences = options.without or tuple(DEFENCES)
     if unknown := sorted(set(defences) - set(DEFENCES)):
-        known = ", ".join(DEFENCES)
-        raise UserError(f"there is no defence {unknown[0]!r}", hint=f"take one of: {known}")
+        hint = hint_for(unknown[0], DEFENCES)
+        raise UserError(f"there is no defence {unknown[0]!r}", hint=hint)
     kernel = chosen_kernel(options.kernel, SHIPPED, [SUBJECT])
     cells = held_cells(SHIPPED, kernel.line)
     with progress_line(console()) as progress:

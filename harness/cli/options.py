@@ -25,7 +25,7 @@ EXPRESSION_HELP = (
 def positive(text: str) -> int:
     """Convert a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on; for example 2")
     return int(text)
 
 
@@ -33,7 +33,7 @@ def known_line(text: str) -> str:
     """Convert the name of a kernel line that there is."""
     lines = kernel_lines(KERNEL_PATCHES)
     if text not in lines:
-        raise argparse.ArgumentTypeError(f"there is no kernel line {text}: take {', '.join(lines)}")
+        raise argparse.ArgumentTypeError(f"there is no kernel line {text}; take {', '.join(lines)}")
     return text
 
 

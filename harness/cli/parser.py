@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from harness.cli import (
@@ -23,8 +22,11 @@ from harness.cli import (
     table,
 )
 from harness.cli import list as listing
+from harness.cli.argument_parser import PROGRAM, ArgumentParser, PrintVersion
 
 if TYPE_CHECKING:
+    import argparse
+
     from harness.cli.command import Command
 
 COMMANDS: tuple[Command[Any], ...] = (
@@ -53,14 +55,15 @@ def parser() -> argparse.ArgumentParser:
     The result of parsing has the function that runs the command as `command`. The parser is made
     without a kernel, a build or a guest: the reference page of the documentation is made from it.
     """
-    whole = argparse.ArgumentParser(
-        prog="umd-harness",
+    whole = ArgumentParser(
+        prog=PROGRAM,
         description="Boot patched Linux kernels in QEMU, attack a user mode driver as root in the "
         "guest, and draw each verdict from outside the guest.",
         epilog="Exit status, unless a command's help says otherwise: 0 if all is as expected, 1 if "
         "something is not, 2 if a cell gave no conclusion or the command could not do its work.",
     )
-    commands = whole.add_subparsers(metavar="COMMAND", required=True)
+    whole.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
+    commands = whole.add_subparsers(metavar="COMMAND")
     for command in COMMANDS:
         command.add_to(commands)
     return whole

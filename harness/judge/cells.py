@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.engines import ENGINES, MICROVM
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
@@ -48,8 +49,8 @@ def check_variants(corpus: Corpus, names: Iterable[str], *, engine: str = MICROV
     for name in names:
         variant = corpus.variants.get(name)
         if variant is None:
-            known = ", ".join(corpus.variants)
-            raise UserError(f"there is no variant {name!r}", hint=f"take one of: {known}")
+            hint = hint_for(name, corpus.variants)
+            raise UserError(f"there is no variant {name!r}", hint=hint)
         if not _boots(engine, variant):
             raise UserError(
                 f"--engine {engine} does not load the policy of {name}",

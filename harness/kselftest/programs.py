@@ -18,6 +18,7 @@ from harness.cache.store import Store
 from harness.host.commands import output_of
 from harness.host.errors import UserError
 from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, cache_dir
+from harness.host.suggestion import hint_for
 from harness.kernel.build.make import RECIPE, VARIABLES, make
 from harness.kernel.build.toolchain import toolchain
 from harness.kernel.series.series_file import load_series
@@ -290,5 +291,7 @@ def chosen(programs: Iterable[Selftest], names: Iterable[str]) -> list[Selftest]
 def _no_selftest(name: str) -> UserError:
     return UserError(
         f"there is no selftest {name!r}",
-        hint=f"name a program or one of {', '.join(COLLECTIONS)}",
+        hint=hint_for(
+            name, COLLECTIONS, otherwise=f"name a program or one of {', '.join(COLLECTIONS)}"
+        ),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
 from harness.model.verdict import A_STEP, Verdict
 from harness.scenarios import REFERENCES
 from harness.scenarios.classes import BROUGHT, class_of, classes
@@ -136,7 +137,7 @@ def count_by_class(run: RecordedRun, corpus: Corpus, variants: Sequence[str] = (
         if name not in found and name not in (*corpus.variants, *CENTRAL):
             raise UserError(
                 f"there is no variant {name}, neither in the run {run.name} nor here",
-                hint=f"the run has {', '.join(found)}",
+                hint=hint_for(name, found, otherwise=f"the run has {', '.join(found)}"),
             )
     shown = tuple(dict.fromkeys(variants)) or CENTRAL
     names = [*classes(), *([BROUGHT] if any(BROUGHT in of for of in found.values()) else [])]

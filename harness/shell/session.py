@@ -20,6 +20,7 @@ from harness.attacker import Attacker, Channel, SetupFailed
 from harness.attacker.agent.terminal import Terminal
 from harness.brought.scenario_files import load_scenario_files
 from harness.host.errors import UserError, VmLost
+from harness.host.suggestion import hint_for
 from harness.lab.trial import Trial, first_request
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
@@ -232,5 +233,7 @@ def chosen_scenario(corpus: Corpus, text: str) -> tuple[Corpus, Scenario]:
         name = name or (names[0] if len(names) == 1 else "")
         hint = f"take one of: {', '.join(names)}"
     if name not in names:
-        raise UserError(f"there is no scenario {text!r}", hint=hint)
+        raise UserError(
+            f"there is no scenario {text!r}", hint=hint_for(name, names, otherwise=hint)
+        )
     return corpus, corpus.scenarios[name]

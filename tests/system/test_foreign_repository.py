@@ -102,7 +102,7 @@ def test_a_variant_that_is_none_is_one_line(theirs: Repository) -> None:
     )
     status, said = theirs.run("pytest", "-q", "test_wrong.py")
     assert (status, "Traceback" in said) == (1, False)
-    assert "umd-harness: there is no variant 'isolatde'; take one of: baseline" in said
+    assert "umd-harness: there is no variant 'isolatde'; did you mean isolated?" in said
 
 
 def test_their_types_are_checked_against_ours(theirs: Repository) -> None:

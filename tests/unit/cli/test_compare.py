@@ -79,7 +79,7 @@ def test_a_run_as_a_table(two: tuple[Path, str, str]) -> None:
         (("table", "latest", "--output", "absent/x"), "in a directory that does not exist"),
         (("compare", "latest", "latest", "--map", "a=b"), "--map names a"),
         (("compare", "latest", "latest", "--map", "a"), "is not OLD=NEW"),
-        (("compare", "latest", "latest", "--fail-on", "better"), "is none of worse, error"),
+        (("compare", "latest", "latest", "--fail-on", "better"), "is no kind; take one of: worse"),
         (
             ("compare", "latest", "latest", "--fail-on", "never,worse"),
             "never goes with nothing else",

@@ -7,6 +7,7 @@ import argparse
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import FrozenInstanceError, dataclass, fields
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from harness.cli.declare import add_options, group, option, positionals, read_op
 from harness.cli.options import positive
 from harness.cli.parser import COMMANDS, parser
 from harness.engines import ENGINES, MICROVM
+from harness.host.paths import CHECKOUT
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 
-FRAME = {"chosen", "command", "declare", "main", "options", "output", "parser"}
+FRAME = {"argument_parser", "chosen", "command", "declare", "main", "options", "output", "parser"}
 """The modules of the command line that are no command."""
 
 PURE = """
@@ -53,6 +55,37 @@ def test_the_parser_needs_no_kernel_and_imports_nothing_slow(tmp_path: Path) -> 
     others = [name for name in ours.split() if not name.startswith(LIGHT)]
     assert others == ["harness.kernel", "harness.results", "harness.results.run_comparison"]
     assert not list(tmp_path.iterdir())
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parser().parse_args(["--version"])
+    declared = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out == f"umd-harness {declared}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no command is given; see `umd-harness --help`"),
+        (["rum"], "there is no command 'rum'; did you mean run?"),
+        (["--verison"], "there is no option --verison; did you mean --version?"),
+        (["run", "--varaint=x"], "there is no option --varaint of run; did you mean --variant?"),
+        (["run", "--varaint", "x"], "there is no option --varaint of run; did you mean --variant?"),
+        (["run", "x"], "run does not take the word 'x'; see `umd-harness run --help`"),
+        (["run", "-k"], "-k: expected one argument; see `umd-harness run --help`"),
+        (["run", "--engine", "micorvm"], "--engine: there is no value 'micorvm'; did you mean mic"),
+        (["clean", "--al"], "there is no option --al of clean; did you mean --all?"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(words)
+    told = capsys.readouterr().err
+    assert told.startswith(f"umd-harness: {said}")
+    assert told.count("\n") == 1
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:

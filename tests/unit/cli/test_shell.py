@@ -39,7 +39,7 @@ for name in {names}:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--variant", "seccomp"], "there is no variant 'seccomp'; take one of: baseline"),
+        (["--variant", "seccomp"], "there is no variant 'seccomp'; did you mean seccomp-strict"),
         (["--scenario", "absent"], "there is no scenario 'absent'; `umd-harness list` names them"),
         (["--scenario", "absent.py"], "absent.py; name a file that ends in .py"),
         (["--at", "after"], "--at says where in a scenario; name it with --scenario"),

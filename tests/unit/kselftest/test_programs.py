@@ -11,10 +11,10 @@ import pytest
 from harness.host.errors import UserError
 from harness.kselftest.obstacles import causes, obstacle
 from harness.kselftest.programs import (
-    check_names,
     COLLECTIONS,
     Selftest,
     Selftests,
+    check_names,
     chosen,
     compile_line_buffered,
     held_against,
@@ -49,7 +49,7 @@ def test_programs_are_chosen_by_name_or_collection(names: list[str], found: list
 
 
 def test_a_name_that_is_not_there() -> None:
-    with pytest.raises(UserError, match="there is no selftest 'secomp'; name a program or one of"):
+    with pytest.raises(UserError, match="there is no selftest 'secomp'; did you mean seccomp"):
         chosen(PROGRAMS, ["secomp"])
 
 
@@ -126,5 +126,5 @@ def test_a_fork_does_not_write_again_what_was_printed_before(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["secomp", "secomp/bpf", "mm/nosuch", "seccomp/", ""])
 def test_a_name_that_no_build_can_have(name: str) -> None:
     check_names(["seccomp", "mm/cow", "futex/functional", "seccomp/any"])
-    with pytest.raises(UserError, match=f"there is no selftest '{name}'; name a program or one"):
+    with pytest.raises(UserError, match=f"there is no selftest '{name}'; "):
         check_names(["mm", name])

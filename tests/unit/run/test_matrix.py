@@ -41,10 +41,16 @@ def test_every_attack_on_every_variant() -> None:
     assert len(cells) == len(set(cells)) == len(SCENARIOS) * len(VARIANTS)
 
 
-def test_an_unknown_variant_is_named_with_those_there_are() -> None:
-    there = "take one of: baseline, isolated, isolated-debug, kthread"
-    with pytest.raises(UserError, match=f"'isolatd'.*{there}$"):
-        all_cells(SMALL, "6.12", ["isolatd"])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("isolatd", r"did you mean isolated\?"),
+        ("x", "take one of: baseline, isolated, isolated-debug, kthread"),
+    ],
+)
+def test_an_unknown_variant_is_named_with_the_nearest_or_all(name: str, hint: str) -> None:
+    with pytest.raises(UserError, match=f"there is no variant '{name}'; {hint}$"):
+        all_cells(SMALL, "6.12", [name])
 
 
 def test_an_exact_name_wins_over_its_namesakes() -> None:

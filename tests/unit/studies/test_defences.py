@@ -96,4 +96,4 @@ def test_an_unknown_defence_is_named_with_those_there_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["defences", "--without", "acess"]) == 2
-    assert "there is no defence 'acess'; take one of: access, signals" in capsys.readouterr().err
+    assert "there is no defence 'acess'; did you mean access?" in capsys.readouterr().err

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The hint for a word that nothing is named."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def hint_for(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
+    """Return `did you mean …?` with the name that is most like the word.
+
+    If no name is like it, return `otherwise`, or all names.
+    """
+    names = list(known)
+    if near := get_close_matches(word, names, n=1):
+        return f"did you mean {near[0]}?"
+    return otherwise or f"take one of: {', '.join(names)}"
