@@ -27,12 +27,13 @@ class ResultsFile:
 
     def __init__(self, path: Path, lock: Callable[[], AbstractContextManager[object]]) -> None:
         """Read nothing yet. `lock` keeps other processes from the file while it is held."""
-        self._path = path
+        self.path = path
         self._lock = lock
         self._end = 0
         """The offset, in bytes, up to which this process knows the lines."""
         self._cells: set[Cell] = set()
         """The cells of those lines."""
+        self._was_cut = False
 
     def append(self, result: Result) -> bool:
         """Add the result's line unless its cell has one. Return whether it was added.
@@ -43,7 +44,7 @@ class ResultsFile:
         if result.cell in self._cells:
             return False
         with self._lock():
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 self._read_on(file)
                 if result.cell in self._cells:
@@ -54,15 +55,24 @@ class ResultsFile:
             self._cells.add(result.cell)
         return True
 
+    def is_cut(self) -> bool:
+        """Whether lines that this process knows are gone, or the whole file is."""
+        try:
+            size = self.path.stat().st_size
+        except OSError:
+            size = 0
+        return self._was_cut or size < self._end
+
     def lines(self) -> list[ResultLine]:
         """Return all lines, without a torn one at the end."""
-        content = self._path.read_bytes() if self._path.exists() else b""
+        content = self.path.read_bytes() if self.path.exists() else b""
         return self._decoded(_whole(content), first=1)
 
     def _read_on(self, file: int) -> None:
         """Take note of the lines from `_end` on, up to a torn one."""
         size = os.fstat(file).st_size
         if size < self._end:  # another file has taken its place
+            self._was_cut = True
             self._end = 0
             self._cells.clear()
         added = _whole(os.pread(file, size - self._end, self._end))
@@ -81,7 +91,7 @@ class ResultsFile:
 
     def _decoded(self, content: bytes, *, first: int) -> list[ResultLine]:
         return [
-            decoded(line, ResultLine, path=self._path, line=number)
+            decoded(line, ResultLine, path=self.path, line=number)
             for number, line in enumerate(content.splitlines(), start=first)
         ]
 

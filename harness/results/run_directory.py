@@ -59,6 +59,10 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         """Take the folder, which need not exist yet. Keep this object for all results of a run."""
         self.path = path
+        self._made: tuple[int, int] | None = None
+        """Device and inode of the folder, if this process has made or joined it."""
+        self._has_header = False
+        """Whether this process has written run.json."""
         self._results = ResultsFile(
             path / "results.jsonl", lambda: self.lock("results").acquire(timeout=_LINE_DEADLINE)
         )
@@ -69,6 +73,7 @@ class RunDirectory:
         run = cls(root / name)
         with _told(root):
             run.cells.mkdir(parents=True, exist_ok=True)
+        run._made = _identity(run.path)
         return run
 
     def announce(self) -> None:
@@ -81,6 +86,17 @@ class RunDirectory:
                 scratch.replace(root / "latest")
             finally:
                 scratch.unlink(missing_ok=True)
+
+    def removed(self) -> Path | None:
+        """Return what was removed of the run since this process wrote it; None if all is there.
+
+        That is the folder, run.json or lines of results.jsonl.
+        """
+        if self._made is not None and _identity(self.path) != self._made:
+            return self.path
+        if self._has_header and not self._header.is_file():
+            return self._header
+        return self._results.path if self._results.is_cut() else None
 
     @property
     def cells(self) -> Path:
@@ -147,6 +163,7 @@ class RunDirectory:
         with self.lock("header").acquire(timeout=_LINE_DEADLINE):
             header = msgspec.structs.replace(self.header(), **facts)
             write_atomically(self._header, json_text(header))
+        self._has_header = True
 
     def header(self) -> RunHeader:
         """Return what run.json holds; before anything was written, an empty header."""
@@ -155,6 +172,15 @@ class RunDirectory:
         except FileNotFoundError:
             return RunHeader()
         return decoded(text, RunHeader, path=self._header)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and the inode of a folder; None if it cannot be found."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.host.errors import UserError
 from harness.judge.conclusion import conclude
 from harness.judge.controls import is_final
 
@@ -21,7 +22,8 @@ class Ledger:
     """Receives the outcomes of cells and returns the results that become final.
 
     A write that fails loses nothing: it is repeated with the next outcome and at the end. `unsaved`
-    counts the cells that are only in memory, and `trouble` has the last error.
+    counts the cells that are only in memory, and `trouble` has the last error. `lost` is set, and
+    nothing more is written, when results that were written have been removed.
     """
 
     def __init__(self, run: RunDirectory, corpus: Corpus) -> None:
@@ -29,6 +31,7 @@ class Ledger:
         self.outcomes: dict[Cell, Outcome] = {}
         self.results: dict[Cell, Result] = {}
         self.trouble: OSError | None = None
+        self.lost: UserError | None = None
         self._run = run
         self._corpus = corpus
         self._waiting: dict[Cell, None] = {}
@@ -64,6 +67,13 @@ class Ledger:
         return list(new.values())
 
     def _save(self) -> None:
+        if self.lost is None and (path := self._run.removed()):
+            self.lost = UserError(
+                f"{path} was removed or cut short during the run",
+                hint="leave the folder of results alone, and run again",
+            )
+        if self.lost:
+            return
         try:
             for cell, outcome in list(self._unkept.items()):
                 self._run.keep(cell, outcome)

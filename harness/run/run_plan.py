@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from harness.judge.result import Result
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
     from harness.run.cell_runner import CellRunner
@@ -128,6 +129,7 @@ class _Run:
         self._running = False
         for result in self._ledger.close():
             screen.final(result)
+        self._error = self._error or self._ledger.lost
 
     def end(self) -> int:
         """Show and keep the results; return the exit status or raise UserError."""
@@ -138,20 +140,17 @@ class _Run:
         if self._signal:
             status = 128 + self._signal
         seconds = time.monotonic() - self._start
-        try:
-            junit = self._directory.path / "junit.xml"
-            write_junit(junit, results, rerun=self._rerun)
-        except OSError as error:
-            self._ledger.trouble = error
-        self._note(
-            finished=now(),
-            seconds=round(seconds, 3),
-            exit_status=status,
-            counts={**counts(lines), "not_run": missing},
-            stopped_by=signal.Signals(self._signal).name if self._signal else None,
-            error=str(self._error) if self._error else None,
-        )
-        self._directory.remove_locks()
+        if self._directory.removed() != self._directory.path:
+            self._keep_junit(results)
+            self._note(
+                finished=now(),
+                seconds=round(seconds, 3),
+                exit_status=status,
+                counts={**counts(lines), "not_run": missing},
+                stopped_by=signal.Signals(self._signal).name if self._signal else None,
+                error=str(self._error) if self._error else None,
+            )
+            self._directory.remove_locks()
         print_report(
             self._out,
             self._plan.corpus,
@@ -164,6 +163,12 @@ class _Run:
         )
         self._raise_trouble()
         return status
+
+    def _keep_junit(self, results: Sequence[Result]) -> None:
+        try:
+            write_junit(self._directory.path / "junit.xml", results, rerun=self._rerun)
+        except OSError as error:
+            self._ledger.trouble = error
 
     def _dumps_told(self) -> dict[Cell, str]:
         if self._vmcores is None:
@@ -196,10 +201,17 @@ class _Run:
                     screen.ended(cell)
                     for result in self._ledger.add(cell, outcome):
                         screen.final(result)
+                    self._stop_if_lost(pool, screen)
                 case Failed(_, error):
                     self._error = self._error or error
                 case Stopping():
                     screen.say("stopping after the running cells; press Ctrl-C again to kill them")
+
+    def _stop_if_lost(self, pool: Pool, screen: Screen) -> None:
+        if self._ledger.lost and not self._error:
+            self._error = self._ledger.lost
+            screen.say(self._error.message)
+            pool.stop()
 
     @contextmanager
     def stopped_by_signals(self, pool: Pool) -> Iterator[None]:

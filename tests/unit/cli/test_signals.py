@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What ends a command before its time: signals, once and twice."""
+"""What ends a run before its time: signals, once and twice, and results that are removed."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
@@ -89,3 +90,29 @@ def test_ctrl_c_while_the_kernel_builds_leaves_no_run_behind(tmp_path: Path) -> 
     _, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (130, "umd-harness: stopped\n")
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["", "run.json", "results.jsonl"])
+def test_results_that_are_removed_end_the_run_and_are_named(tmp_path: Path, name: str) -> None:
+    process = start(tmp_path, takes=0.3)
+    wait_for_cells(tmp_path, 7)
+    run = (tmp_path / "results/latest").resolve()
+    path = run / name
+    while not path.exists():  # the first result becomes final with its control's
+        time.sleep(0.02)
+    if name:
+        path.unlink()
+    else:
+        path.rename(tmp_path / "moved")
+        shutil.rmtree(tmp_path / "results")
+    out, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2
+    gone = f"results/{run.name}/{name}".rstrip("/")
+    assert f"\n{gone} was removed or cut short during the run\n" in out
+    hint = "leave the folder of results alone, and run again"
+    assert errors == f"umd-harness: {gone} was removed or cut short during the run; {hint}\n"
+    assert len((tmp_path / "ran").read_text().split()) < CELLS
+    if name:
+        assert header_of(tmp_path)["exit_status"] == 2
+    else:
+        assert not (tmp_path / "results").exists()

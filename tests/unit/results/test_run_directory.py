@@ -345,3 +345,22 @@ def test_damaged_files_of_a_cell_are_a_user_error_that_names_them(
     (run.folder(ISOLATED) / name).write_text("7\n")
     with pytest.raises(UserError, match=rf"{name} is damaged: Expected .*; remove .*, and run"):
         run.outcome(ISOLATED)
+
+
+def test_what_was_removed_of_a_run_is_named_and_nothing_more_is_written(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    outcomes = as_expected()
+    assert run.removed() is None
+    run.append(conclude(SMALL, CONTROL, outcomes))
+    (run.path / "results.jsonl").write_text("")
+    assert run.removed() == run.path / "results.jsonl"
+    run.append(conclude(SMALL, ISOLATED, outcomes))
+    assert run.removed() == run.path / "results.jsonl", "also with a longer file in its place"
+    ledger = Ledger(run, SMALL)
+    run.path.rename(tmp_path / "moved")
+    ledger.add(CONTROL, outcomes[CONTROL])
+    assert str(ledger.lost).startswith(f"{run.path} was removed or cut short during the run; ")
+    assert ledger.unsaved == 1
+    assert not run.path.exists()
+    run.path.mkdir()
+    assert run.removed() == run.path, "another folder is not the run"
