@@ -46,7 +46,8 @@ class ArgumentParser(argparse.ArgumentParser):
         name = word.partition("=")[0]
         if not name.startswith("-"):
             self.error(f"{command} does not take the word {name!r}")
-        hint = hint_for(name, self._option_string_actions, otherwise=self._help_hint())
+        known = self._option_string_actions
+        hint = hint_for(name, known, otherwise=self._help_hint(), likeness=0.7)
         of_command = f" of {command}" if command else ""
         self.error(f"there is no option {name}{of_command}; {hint}")
 

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def hint_for(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
+def hint_for(word: str, known: Iterable[str], *, otherwise: str = "", likeness: float = 0.6) -> str:
     """Return `did you mean …?` with the name that is most like the word.
 
-    If no name is like it, return `otherwise`, or all names.
+    If no name is like it, return `otherwise`, or all names. `likeness` is difflib's, from 0 to 1.
     """
     names = list(known)
-    if near := get_close_matches(word, names, n=1):
+    if near := get_close_matches(word, names, n=1, cutoff=likeness):
         return f"did you mean {near[0]}?"
     return otherwise or f"take one of: {', '.join(names)}"

@@ -194,6 +194,9 @@ def bisect(
     provided that no cell changes back. Raises UserError if the ends do not differ.
     """
 
+    if good == bad:
+        raise UserError(f"both ends of the search are step {good}", hint="name another end")
+
     def taken(number: int) -> TriedStep:
         step = tried(number)
         say(step)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table of bad inputs: each ends with 2 and one line, before anything is built or written.
+
+The line says what happened and, after a semicolon, what to do.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from kept_runs import keep_run
+
+from harness.cli.main import main
+from harness.cli.parser import COMMANDS
+from harness.lab.lab import Lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBER = "is not a whole number from 1 on; for example 2"
+LINE = "--line: there is no kernel line 6.13; take 6.1, 6.12, 7.2"
+ABSENT = "nowhere/x is in a directory that does not exist; name a "
+UNWRITABLE = (
+    "results cannot be written to text: Not a directory; make that folder writable, or name"
+)
+CUT = "results.jsonl has 5 cells, and run.json counts 28: results were lost or added; run the"
+
+TABLE = {
+    "": "no command is given; see `umd-harness --help`",
+    "rum": "there is no command 'rum'; did you mean run?",
+    "--verison": "there is no option --verison; did you mean --version?",
+    "doctor --line 6.13": LINE,
+    "doctor now": "doctor does not take the word 'now'; see `umd-harness doctor --help`",
+    "build --tree nowhere": "nowhere; name a kernel tree with --tree",
+    "build --tree folder": "folder is not a kernel tree: it has no Makefile, Kconfig, init and",
+    "build --patches nowhere": "nowhere; name a folder, series or mbox",
+    "build --patches folder": "folder, and no quilt series file; name another folder, or an mbox",
+    "build --patches text": "text is neither a patch nor an mbox nor a list of patches; an mbox",
+    "build --with-library": "is for a tree or patches of yours; leave it out: 6.12 has the library",
+    "build --config nowhere": "there is no file nowhere; correct the name",
+    "build --config text": "text, line 1 is not a configuration line: nonsense; write CONFIG_NAME",
+    "build --config binary": "binary cannot be read as kernel options: ",
+    "build --config empty": "empty sets no kernel option; write CONFIG_NAME=value",
+    "build --kernel text": "--kernel and --vmlinux go together: ",
+    "build --vmlinux text": "--kernel and --vmlinux go together: ",
+    "build --kernel text --vmlinux text --config text": "is already built: nothing can be added",
+    "build --variant isolated": "there is no option --variant of build; see `umd-harness build -",
+    "list --format json": "--format: there is no value 'json'; take one of: text, markdown",
+    "list --scenario nowhere.py": "nowhere.py; name a file that ends in .py",
+    "list --scenario text": "text is not a Python file; name a file that ends in .py",
+    "list --scenario syntax.py": "syntax.py:1: SyntaxError: ",
+    "list --scenario empty.py": "empty.py declares no scenario; decorate a function with @scenario",
+    "run isolated": "run does not take the word 'isolated'; see `umd-harness run --help`",
+    "run -k": "-k: expected one argument; see `umd-harness run --help`",
+    "run -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
+    "run -k '(nothing'": "a parenthesis is not closed; for example: -k ",
+    "run --variant isolatde": "there is no variant 'isolatde'; did you mean isolated?",
+    "run --variant x": "there is no variant 'x'; take one of: baseline, ",
+    "run --variant-file nowhere.toml": "nowhere.toml cannot be read: No such file or directory;",
+    "run --variant-file text": "text: it is not TOML: ",
+    "run --scenario raises.py": "raises.py:1: ZeroDivisionError: division by zero; correct the",
+    "run --attack nowhere": "there is no attack program nowhere: No such file or directory; name a",
+    "run --attack folder": "folder is not a regular file; name a static program or a C file",
+    "run --attack text": "text is not a program (ELF), or is damaged; build it for x86-64: gcc -st",
+    "run --attack broken.c": "broken.c does not compile: broken.c:1:",
+    "run --effect integrity": "--effect needs an attack program; name the program with --attack",
+    "run --attack a --effect harm": "--effect: there is no value 'harm'; take one of: integrity, ",
+    "run --attack a --attack-reach 'a b'": "'a b' is not the name of a kernel function; for examp",
+    "run --attack a --attack-timeout 0": f"--attack-timeout: 0 {NUMBER}",
+    "run --attack a --attack-timeout 201": "an attack program cannot have 201 s; give it from 1 to",
+    "run --jobs many": f"--jobs: many {NUMBER}",
+    "run --line 6.13": LINE,
+    "run --engine bochs": "--engine: there is no value 'bochs'; take one of: microvm, virtme,",
+    "run --engine virtme --variant smack": "--engine virtme does not load the policy of smack;",
+    "run --keep core": "--keep: there is no value 'core'; did you mean vmcore?",
+    "run --results text": UNWRITABLE,
+    "run --results text --config text": UNWRITABLE,
+    "run --resluts x": "there is no option --resluts of run; did you mean --results?",
+    "repeat -n 0": f"-n: 0 {NUMBER}",
+    "repeat -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
+    "shell": "shell needs a terminal, and standard input or output is none; run it in a terminal",
+    "shell --variant x": "there is no variant 'x'; take one of: baseline, ",
+    "shell --scenario nothnig": "there is no scenario 'nothnig'; did you mean nothing?",
+    "shell --at after": "--at says where in a scenario; name it with --scenario",
+    "shell --at middle": "--at: there is no value 'middle'; take one of: before, after",
+    "shell --scenario nothing --boot": "a scenario starts from a machine that is up; leave out --b",
+    "surface --diff": "--diff: expected at least one argument; see `umd-harness surface --help`",
+    "surface --diff nowhere": "there is no kernel nowhere; take 6.1, 6.12, 7.2 or the path of a",
+    "surface --diff stock nowhere": "stock comes first, then a line; --diff stock 6.12",
+    "surface --diff 6.1 6.12 7.2": "--diff compares two kernels; name one or two",
+    "surface --tree nowhere": "nowhere has no vmlinux: it is not built; name the folder that the",
+    "surface --probe --tree folder": "--probe writes to a guest of --line; leave out --tree and -",
+    "bench -n 3": "3 measurements are too few; take -n 7 or more",
+    "bench --output nowhere/x": ABSENT,
+    "bench --output folder": "folder is a directory; name a file in an existing directory with --o",
+    "bench --cells": "there is no option --cells of bench; see `umd-harness bench --help`",
+    "defences --without acess": "there is no defence 'acess'; did you mean access?",
+    "export --line 6.13": LINE,
+    "export --output nowhere/x": ABSENT,
+    "export --output text": "text is not a directory; name a folder, or a new name in an existing",
+    "export --bench text": "text cannot be read: Expecting value: ",
+    "export --results nowhere": "there is no run nowhere, neither here nor in .; there are no runs",
+    "compare latest": "the following arguments are required: NEW; see `umd-harness compare --help`",
+    "compare latest nowhere": "there is no run nowhere, neither here nor in results; name one,",
+    "compare latest latest latest": "compare does not take the word 'latest'; see `umd-harness",
+    "compare latest latest --format pdf": "--format: there is no value 'pdf'; take one of: text, ",
+    "compare latest latest --output nowhere/x": ABSENT,
+    "compare latest latest --map a": "--map: 'a' is not OLD=NEW; for example baseline=isolated",
+    "compare latest latest --map a=b": "--map names a, which is no line or variant of the old run;",
+    "compare latest latest --fail-on better": "--fail-on: 'better' is no kind; take one of:",
+    "compare latest latest --fail-on never,worse": "never goes with nothing else; leave out the",
+    "compare latest cut": CUT,
+    "compare latest damaged": "results.jsonl is damaged in line 1: ",
+    "compare latest folder": "folder is not the folder of a run: it has no run.json; name one,",
+    "table": "the following arguments are required: RUN; see `umd-harness table --help`",
+    "table cut": CUT,
+    "table latest --variant isolatde": "neither in the run whole nor here; did you mean isolated?",
+    "table latest --output nowhere/x": ABSENT,
+    "bisect": "the following arguments are required: -k; see `umd-harness bisect --help`",
+    "bisect -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
+    "bisect -k nothing --good 99": "step 99 cannot be tried; name a number from ",
+    "bisect -k nothing --good nonsense": "no commit has 'nonsense' in its subject; the first is ",
+    "bisect -k nothing --good 9 --bad 9": "both ends of the search are step 9; name another end",
+    "kselftest secomp": "there is no selftest 'secomp'; did you mean seccomp?",
+    "kselftest mm/nowhere": "there is no selftest 'mm/nowhere'; name a program or one of seccomp, ",
+    "kselftest --rounds 0": f"--rounds: 0 {NUMBER}",
+    "kselftest --results text": UNWRITABLE,
+    "clean all": "clean does not take the word 'all'; see `umd-harness clean --help`",
+    "clean --al": "there is no option --al of clean; did you mean --all?",
+}
+"""By what is typed after `umd-harness`, a part of the line that is printed."""
+
+FILES = {
+    "text": "nonsense\n",
+    "empty": "",
+    "syntax.py": "def x(:\n",
+    "empty.py": "",
+    "raises.py": "1 / 0\n",
+    "broken.c": "int main(",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of files and runs that the table names. No lab can be opened there."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "binary").write_bytes(b"\0\xff")
+    (tmp_path / "folder").mkdir()
+    damaged = keep_run(tmp_path / "results", "damaged") / "results.jsonl"
+    damaged.write_text("{]\n")
+    cut = keep_run(tmp_path / "results", "cut", header={"counts": {"cells": 28}}) / "results.jsonl"
+    cut.write_text("".join(cut.read_text().splitlines(keepends=True)[:5]))
+    keep_run(tmp_path / "results", "whole")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(Lab, "open", _no_lab)
+    return tmp_path
+
+
+def _no_lab(*_: object, **__: object) -> None:
+    raise AssertionError("the input was not refused before the build")
+
+
+def test_each_bad_input_is_one_line_that_says_what_to_do(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name for path in place.iterdir()}
+    for typed, said in TABLE.items():
+        status, out, error = outcome_of(typed, capsys)
+        assert status == 2, typed
+        assert out == "", typed
+        assert error.startswith("umd-harness: "), typed
+        assert said in error, typed
+        assert "; " in error, typed
+        assert error.index("\n") == len(error) - 1, typed
+    assert {path.name for path in place.iterdir()} <= before | {"cache"}
+    made = {path.name for path in (place / "cache/umd-harness").iterdir()}
+    assert not made & {"build", "images", "guests", "machines", "states"}
+
+
+def outcome_of(typed: str, capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
+    """Run a command in this process; return its exit status and what it printed."""
+    status: object
+    try:
+        status = main(shlex.split(typed))
+    except SystemExit as ended:
+        status = ended.code
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_the_table_has_each_command() -> None:
+    assert {command.name for command in COMMANDS} <= {f"{typed} ".split(" ")[0] for typed in TABLE}
+    assert len(TABLE) >= 60
