@@ -148,6 +148,8 @@ class HandlerAtRest:
             self.contradictions.append(f"the pages of handler {generation} moved")
 
     def _layout(self, tally: Tally) -> HandlerLayout:
+        if bool(tally.chain) != self._handler.is_thread:  # root may load the other's module
+            raise VmLost("the witness watches another kind of handler")
         if tally.chain:
             module = self._kernel.directory / f"{self._handler.loader}.ko"
             return thread_layout(module, tally.chain)

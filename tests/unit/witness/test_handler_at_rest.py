@@ -98,7 +98,7 @@ def rest(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> HandlerAtRest:
     places = {"chains": CHAINS, "objects": OBJECTS}
     monkeypatch.setattr(handler_at_rest, "beside_the_witness", lambda _, name: places[name])
     kernel = cast("Any", SimpleNamespace(handlers=Path("/"), physical=lambda _name: TOP))
-    handler = cast("Any", SimpleNamespace(program=PROGRAM))
+    handler = cast("Any", SimpleNamespace(program=PROGRAM, is_thread=False))
     return HandlerAtRest(cast("Any", machine), kernel, handler, fixed=True)
 
 
