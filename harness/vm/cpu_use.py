@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 _NANOSECOND = 1e-9
+_STEAL = 8
+"""The place of the stolen time in the first line of /proc/stat (proc_stat(5))."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class CpuUse:
     worked: float = 0.0
     """How long they have run."""
     waited: float = 0.0
-    """How long they could have run while other tasks had the CPU."""
+    """How long they could have run while other tasks had the CPU, or the host itself had none."""
 
     def since(self, earlier: CpuUse) -> CpuUse:
         """Return the use since an earlier one."""
@@ -39,4 +42,17 @@ def cpu_use(pid: int) -> CpuUse:
             continue
         worked += int(ran)
         waited += int(delayed)
-    return CpuUse(worked * _NANOSECOND, waited * _NANOSECOND)
+    if not worked:
+        return CpuUse()
+    lost = stolen(Path("/proc/stat").read_text())
+    return CpuUse(worked * _NANOSECOND, waited * _NANOSECOND + lost)
+
+
+def stolen(stat: str) -> float:
+    """Return the seconds that all CPUs lost to other machines, if the host is a virtual machine.
+
+    `stat` is the text of /proc/stat. The scheduler may count such time as work of the task that
+    had the CPU.
+    """
+    times = stat.partition("\n")[0].split()
+    return int(times[_STEAL]) / os.sysconf("SC_CLK_TCK") if len(times) > _STEAL else 0.0

@@ -10,6 +10,7 @@ from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
 from harness.witness.doors import REFUSING
 from harness.witness.evidence import (
+    CALL_RETURNED,
     Evidence,
     death,
     forced_starts,
@@ -59,7 +60,7 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
     """The worst that the witness saw; `held` only where the proof is complete."""
     wrong, lost, leak = wrongs(evidence), missing(evidence), leaked(evidence)
     axes = Axes(integrity=bool(wrong), availability=bool(lost), confidentiality=leak)
-    if worthless := _worthless(evidence):
+    if worthless := _worthless(evidence, wrong):
         return CellVerdict(Verdict.ERROR, axes, worthless)
     if evidence.entered and not evidence.whole_kernel and not wrong:
         ways = ", ".join(evidence.entered)
@@ -79,7 +80,7 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
     return CellVerdict(Verdict.HELD, axes, _held_detail(evidence, end))
 
 
-def _worthless(evidence: Evidence) -> str:
+def _worthless(evidence: Evidence, wrong: Mapping[str, str]) -> str:
     """Why the evidence allows no conclusion, empty if it allows one."""
     if evidence.taint & ~NO_COMPLAINT:
         return f"the kernel complained of itself: taint {evidence.taint:#x}"
@@ -91,7 +92,9 @@ def _worthless(evidence: Evidence) -> str:
         return "the handler was not as the kernel set it up, before any attack"
     if evidence.inside and not evidence.attacked.escape.asked:
         return "the handler was never asked to try"
-    if is_unknown_call(evidence):
+    if not _is_of_one_kind(evidence):
+        return "the witness was made to watch another kind of handler"
+    if wrong.keys() <= {CALL_RETURNED} and is_unknown_call(evidence):
         return "the kernel has no such system call (ENOSYS)"
     return ""
 
@@ -111,6 +114,15 @@ def _adds_up(after: Tally) -> bool:
     count = after.count
     known = count.right + count.wrong + count.failed
     return count.sent <= known <= count.sent + count.starts
+
+
+def _is_of_one_kind(evidence: Evidence) -> bool:
+    """Whether the witness watched processes all the time, or kernel threads all the time.
+
+    The modules of both are in the guest, and signed. Root may load the other's.
+    """
+    tallies = evidence.before, evidence.attacked, evidence.after
+    return len({bool(tally.chain) for tally in tallies}) == 1
 
 
 def _unproven(evidence: Evidence, end: AttemptEnd) -> str:

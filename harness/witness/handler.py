@@ -114,6 +114,11 @@ class Handler:
         return self._variant.loader
 
     @property
+    def is_thread(self) -> bool:
+        """Whether the variant's handler is a kernel thread."""
+        return not self._variant.handler
+
+    @property
     def pid(self) -> int:
         """The current handler's pid, from the tally."""
         return self._witness.read().pid

@@ -40,6 +40,7 @@ PATIENCE = 24
 KERNEL_ENTRY = 511
 """The entry of a top-level page table that leads to the kernel's image."""
 NOBODY = "there is no handler"
+ANOTHER = "secret at rest"
 _NEVER = -1, -1
 
 
@@ -60,8 +61,9 @@ class HandlerAtRest:
     """Looks at each handler once it is there, and again when `settle` asks for it.
 
     A handler that does not agree with the witness's account is looked at again with the next
-    tally, because it may be about to answer a request. After `LOOKS` it is wrong. If `fixed`,
-    nothing in this kernel may move the handler's pages.
+    tally, because it may be about to answer a request. After `LOOKS` it is wrong. A handler that
+    had its secret, and has another, is wrong at once: the secret is looked at with each tally.
+    If `fixed`, nothing in this kernel may move the handler's pages.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class HandlerAtRest:
         """Handlers whose pages moved."""
         self._settled = self._doubted = _NEVER
         self._doubts = self._absent = 0
+        self._known: set[bytes] = set()  # hashes of the secrets of handlers that had theirs
         self._pages: dict[int, tuple[int, ...]] = {}
         self.secrets: dict[int, bytes] = {}
         """The secrets in the memory of the handlers that agreed with the witness, by generation."""
@@ -88,7 +91,10 @@ class HandlerAtRest:
     def observe(self, tally: Tally) -> None:
         """Look at the handler, if it was not seen in this phase. The machine must be paused."""
         moment = tally.generation, tally.phase
-        if self.wrong or moment == self._settled:
+        if self.wrong:
+            return
+        if moment == self._settled:
+            self._look_at_secret(tally)
             return
         try:
             self.unseen = differs = self._compare(tally)
@@ -102,7 +108,8 @@ class HandlerAtRest:
             return
         self._doubts = self._doubts + 1 if self._doubted == moment else 1
         self._doubted = moment
-        if self._doubts > LOOKS:
+        had_secret = tally.secret_sha256(tally.generation) in self._known
+        if self._doubts > LOOKS or (had_secret and differs == ANOTHER):
             self.wrong = differs
 
     def settle(self, witness: Witness, *, patience: int = PATIENCE) -> None:
@@ -118,18 +125,35 @@ class HandlerAtRest:
                 return
             time.sleep(LOOK_SECONDS)
 
-    def _compare(self, tally: Tally) -> str:
-        """Return what differs, empty if nothing does. Raises VmLost if there is nothing to see."""
+    def _look_at_secret(self, tally: Tally) -> None:
+        """Note if the handler, which had its secret, has another."""
+        try:
+            self._check_presence(tally)
+            page, offset = divmod(self._layout(tally).secret, PAGE)  # aligned to its size
+            place = self._machine.walk(tally.page_table, page * PAGE) + offset
+            secret = self._machine.read(place, HASH_BYTES)
+        except VmLost:  # it has ended since
+            return
+        if sha256(secret).digest() != tally.secret_sha256(tally.generation):
+            self.wrong = ANOTHER
+
+    def _check_presence(self, tally: Tally) -> None:
+        """Raise VmLost unless there is a handler."""
         if not any(self._machine.read(self._objects + 8, 8)):
             raise VmLost(NOBODY)
         if self._kernel_entry(tally.page_table) != self._kernel_entry(self._top):
             raise VmLost("the handler's page table is freed")
+
+    def _compare(self, tally: Tally) -> str:
+        """Return what differs, empty if nothing does. Raises VmLost if there is nothing to see."""
+        self._check_presence(tally)
         state = self._state(tally)
         expected = tally.secret_sha256(tally.generation)
         if not any(state.secret + state.chain) and not _has_answered(tally):
             raise VmLost("the handler was not told its secret")
         if sha256(state.secret).digest() != expected:
-            return "secret at rest"
+            return ANOTHER
+        self._known.add(expected)
         place = self._chains + tally.generation % STARTS * HASH_BYTES
         if not is_link(self._machine.read(place, HASH_BYTES), state, expected):
             return "chain at rest"
@@ -148,6 +172,8 @@ class HandlerAtRest:
             self.contradictions.append(f"the pages of handler {generation} moved")
 
     def _layout(self, tally: Tally) -> HandlerLayout:
+        if bool(tally.chain) != self._handler.is_thread:  # root may load the other's module
+            raise VmLost("the witness watches another kind of handler")
         if tally.chain:
             module = self._kernel.directory / f"{self._handler.loader}.ko"
             return thread_layout(module, tally.chain)

@@ -19,7 +19,7 @@ from harness.witness.kernel_mapping import mapping, tables_below
 from harness.witness.patch_sites import STATIC_BYTES, TRACED_BYTES, patch_sites
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from harness.kernel.build.images import KernelImage
     from harness.vm.guest_ram import Change, Mark
@@ -38,7 +38,11 @@ _LEADING = {"init_top_pgt": 511, "level3_kernel_pgt": 510}
 _IMAGE_TABLE = "level2_kernel_pgt"
 """The page table of the kernel's image."""
 _DIRTY = 1 << 6
-_INT3, _CALL = 0xCC, 0xE8
+_INT3, _CALL, _JUMP = 0xCC, 0xE8, 0xE9
+_JUMP_BYTES = 5
+_PROBE = "optprobe_template_clac", "optprobe_template_val"
+"""Each optimized kprobe has a copy of the kernel's template. The kernel changes 3 bytes of the copy
+at the first symbol, and all from the second on (arch/x86/kernel/kprobes/opt.c)."""
 _NOP = bytes.fromhex("0f1f440000")
 _ENTRY = re.compile(r"^(GDT|IDT)= +([0-9a-f]+ [0-9a-f]+)|(CR0|CR4|EFER)=([0-9a-f]+)", re.MULTILINE)
 _KEPT_BITS = {"CR0": 1 << 31 | 1 << 16 | 1, "CR4": 3 << 20 | 1 << 11, "EFER": 1 << 11 | 1}
@@ -92,10 +96,25 @@ class KernelAtRest:
         """Yield what a change of a page is, unless the kernel may have made it."""
         linked = change.address - self._machine.load_offset + _LINKED
         sites = patch_sites(self._kernel) if what == "text" else None
-        at = foreign_byte(linked, change.was, change.now, sites)
+        at = foreign_byte(linked, change.was, change.now, sites, self._is_probe)
         if at is not None:
             symbol = self._kernel.symbol_at(at)
             yield f"{what} at {symbol}+{at - self._kernel.symbol(symbol):#x}"
+
+    def _is_probe(self, target: int) -> bool:
+        """Whether a jump to that address, as linked, leads to the code of an optimized kprobe."""
+        machine, known = self._machine, self._kernel.symbols
+        if not known.keys() >= set(_PROBE):
+            return False
+        first, end = (self._kernel.physical(name) + machine.load_offset for name in _PROBE)
+        template = machine.read(first + 3, end - first - 3)
+        top = self._kernel.physical("init_top_pgt") + machine.load_offset
+        copied = target + machine.placement.slide + known[_PROBE[0]] + 3
+        copied -= known["optprobe_template_entry"]
+        try:  # a copy is on one page
+            return machine.read(machine.walk(top, copied), len(template)) == template
+        except VmLost:  # there is nothing
+            return False
 
     def _mark(self, start: str, end: str = "") -> Mark:
         """Return the mark of the pages between two symbols, or of the page of one."""
@@ -114,19 +133,36 @@ class KernelAtRest:
         return was != mapping(self._machine.read, table, kept)
 
 
-def foreign_byte(linked: int, was: bytes, now: bytes, sites: PatchSites | None) -> int | None:
+def foreign_byte(
+    linked: int,
+    was: bytes,
+    now: bytes,
+    sites: PatchSites | None,
+    is_probe: Callable[[int], bool],
+) -> int | None:
     """Return the linked address of the first byte that the kernel did not change itself.
 
-    `linked` is the address of the page. Without `sites` the kernel changes nothing.
+    `linked` is the address of the page. Without `sites` the kernel changes nothing. `is_probe`
+    tells whether a jump to a linked address is an optimized kprobe's.
     """
     for offset, (old, new) in enumerate(zip(was, now, strict=True)):
-        if old != new and not (sites and _is_own(linked, offset, now, sites)):
+        if old == new or (sites and _is_own(linked, offset, now, sites)):
+            continue
+        if not sites or not any(map(is_probe, _jumps(linked, offset, now))):
             return linked + offset
     return None
 
 
+def _jumps(linked: int, offset: int, now: bytes) -> Iterator[int]:
+    """Yield where the jumps lead that the byte at an offset in a page may be a part of."""
+    for start in range(max(0, offset - _JUMP_BYTES + 1), min(offset, PAGE - _JUMP_BYTES) + 1):
+        if now[start] == _JUMP:
+            end = start + _JUMP_BYTES
+            yield linked + end + int.from_bytes(now[start + 1 : end], "little", signed=True)
+
+
 def _is_own(linked: int, offset: int, now: bytes, sites: PatchSites) -> bool:
-    """Whether the kernel may have changed the byte at an offset in a page."""
+    """Whether the byte at an offset in a page is of a patch at a known site, or a breakpoint."""
     at = linked + offset
     if now[offset] == _INT3:  # a kprobe; without one, the CPU's trap is the kernel's end
         return True

@@ -30,7 +30,7 @@ from tallies import (
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
 from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
-from harness.witness.evidence import Death, death
+from harness.witness.evidence import CALL_RETURNED, Death, death
 from harness.witness.latency import SLOW_NS
 from harness.witness.layout import RETURNS
 from harness.witness.tally import Escape, ReturnedCall, Violation
@@ -347,6 +347,21 @@ def test_a_call_that_the_kernel_does_not_have_was_none() -> None:
         Verdict.TAMPERED,
         "escaped, openat, io_uring_setup returned",
     )
+
+
+def test_a_call_that_the_kernel_does_not_have_hides_no_tampering() -> None:
+    call = returned(425, result=-errno.ENOSYS)
+    found = draw_verdict(evidence(after=replace(call, violations=Violation.IMAGE)), COMPLETED)
+    assert found.verdict is Verdict.TAMPERED
+    assert found.wrongs == {Violation.IMAGE.word, CALL_RETURNED}
+
+
+@pytest.mark.parametrize("when", ["attacked", "after"])
+def test_a_witness_that_watches_another_kind_of_handler_tells_nothing(when: str) -> None:
+    wrong = replace(AFTER, chain=0xFFFFFFFFC0000000, violations=Violation.MARK)
+    found = draw_verdict(evidence(**{when: wrong}), COMPLETED)
+    assert found.verdict is Verdict.ERROR
+    assert "another kind of handler" in found.detail
 
 
 def test_a_handler_that_was_stopped_is_no_loss() -> None:

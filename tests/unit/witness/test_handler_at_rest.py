@@ -98,7 +98,7 @@ def rest(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> HandlerAtRest:
     places = {"chains": CHAINS, "objects": OBJECTS}
     monkeypatch.setattr(handler_at_rest, "beside_the_witness", lambda _, name: places[name])
     kernel = cast("Any", SimpleNamespace(handlers=Path("/"), physical=lambda _name: TOP))
-    handler = cast("Any", SimpleNamespace(program=PROGRAM))
+    handler = cast("Any", SimpleNamespace(program=PROGRAM, is_thread=False))
     return HandlerAtRest(cast("Any", machine), kernel, handler, fixed=True)
 
 
@@ -207,11 +207,33 @@ def test_pages_that_move_are_told_where_nothing_may_move_them(
 
 def test_a_handler_is_looked_at_again_in_each_phase(rest: HandlerAtRest, machine: Machine) -> None:
     watch(rest, looks=1)
-    machine.put(PHYSICAL + SECRET, b"S")
+    machine.put(PHYSICAL + CHAIN, b"C")
     watch(rest)
     assert rest.wrong == ""
     watch(rest, replace(TALLY, phase=1))
+    assert rest.wrong == "chain at rest"
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+def test_a_handler_that_had_its_secret_never_has_another(
+    rest: HandlerAtRest, machine: Machine, phase: int
+) -> None:
+    watch(rest, looks=1)
+    machine.put(PHYSICAL + SECRET, b"S")
+    watch(rest, replace(TALLY, phase=phase), looks=1)
+    machine.put(PHYSICAL + SECRET, SECRET_BYTES)
+    watch(rest)
     assert rest.wrong == "secret at rest"
+
+
+def test_the_secret_of_a_handler_that_has_ended_is_not_looked_at(
+    rest: HandlerAtRest, machine: Machine
+) -> None:
+    watch(rest, looks=1)
+    machine.put(PHYSICAL + SECRET, b"S")
+    machine.put(OBJECTS + 8, bytes(8))
+    watch(rest)
+    assert rest.wrong == ""
 
 
 def test_settling_looks_again(rest: HandlerAtRest, machine: Machine) -> None:

@@ -36,6 +36,10 @@ def call(target: int, opcode: int = 0xE8) -> bytes:
     return struct.pack("<Bi", opcode, target - (LINKED + TRACED + 5))
 
 
+def no_probe(_target: int) -> bool:
+    return False
+
+
 PLAIN = patched(TRACED, NOP)
 
 
@@ -53,7 +57,7 @@ PLAIN = patched(TRACED, NOP)
     ],
 )
 def test_what_the_kernel_patches_itself_is_no_change(offset: int, code: bytes) -> None:
-    assert foreign_byte(LINKED, PLAIN, patched(offset, code), SITES) is None
+    assert foreign_byte(LINKED, PLAIN, patched(offset, code), SITES, no_probe) is None
 
 
 @pytest.mark.parametrize(
@@ -71,12 +75,21 @@ def test_what_the_kernel_patches_itself_is_no_change(offset: int, code: bytes) -
     ],
 )
 def test_what_it_does_not_is_told_with_its_place(offset: int, code: bytes, at: int) -> None:
-    assert foreign_byte(LINKED, PLAIN, patched(offset, code), SITES) == LINKED + at
+    assert foreign_byte(LINKED, PLAIN, patched(offset, code), SITES, no_probe) == LINKED + at
+
+
+@pytest.mark.parametrize("offset", [0x300, 0x301, PAGE - 5])
+def test_a_jump_is_a_patch_only_if_it_leads_to_a_kprobe(offset: int) -> None:
+    probe = LINKED + offset + 5 + 0x04030201
+    now = patched(offset, b"\xe9\1\2\3\4")
+    assert foreign_byte(LINKED, PLAIN, now, SITES, probe.__eq__) is None
+    assert foreign_byte(LINKED, PLAIN, now, SITES, (probe + 1).__eq__) == LINKED + offset
+    assert foreign_byte(LINKED, PLAIN, now, None, probe.__eq__) == LINKED + offset
 
 
 def test_read_only_data_has_no_patches() -> None:
     for offset, code in ((TRACED, call(TRACER)), (0x300, b"\xcc")):
-        assert foreign_byte(LINKED, PLAIN, patched(offset, code), None) is not None
+        assert foreign_byte(LINKED, PLAIN, patched(offset, code), None, no_probe) is not None
 
 
 def entries(number: int, entry: int) -> bytes:
