@@ -103,6 +103,7 @@ class Account:
             unseen=rest.unseen or unseen,
             contradictions=(*witness.recollection.contradictions, *rest.contradictions),
             kernel_changed=evidence.kernel_changed or self._kernel.change(),
+            records=tuple(witness.recollection.records.values()),
         )
         seen = kernel_calls(self._machine).since(self._calls)
         return replace(

@@ -18,7 +18,7 @@ from harness.witness.tally import Violation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.witness.tally import ReturnedCall, Tally
+    from harness.witness.tally import Record, ReturnedCall, Tally
 
 X32_BIT = 0x40000000
 """__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h."""
@@ -73,6 +73,8 @@ class Evidence:
     """Where the tally contradicts what the host noted before."""
     kernel_changed: str
     """What was changed in the guest's kernel, by none of its own patches; empty: nothing."""
+    records: tuple[Record, ...] = ()
+    """The records of all requests that the host has seen. A tally has the latest."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,11 @@ def missing(evidence: Evidence) -> str:
         found.append(f"restarted {restarts} x")
         if died := death(evidence):
             found.append(str(died))
-    if not evidence.inside and (slow := slowed(evidence.before, evidence.after)):
-        found.append(slow)
+    if not evidence.inside:
+        found.append(slowed(evidence.before, evidence.after, evidence.records))
     if not evidence.aftermath_ended:
         found.append("the aftermath did not end")
-    return ", ".join(found)
+    return ", ".join(filter(None, found))
 
 
 def leaked(evidence: Evidence) -> bool:

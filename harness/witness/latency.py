@@ -7,10 +7,12 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from harness.witness.layout import RECORDS
 
-    from harness.witness.tally import Tally
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.witness.tally import Record, Tally
 
 SLOW_NS = 1_000_000_000
 """A reply that took longer is a disruption. The limit is half the deadline of the test
@@ -27,11 +29,18 @@ ENOUGH = 16
 """Replies needed before and after; with fewer, chance would decide."""
 
 
-def slowed(before: Tally, after: Tally) -> str:
-    """Return how slow the handler became, as text; empty if it is within the limits above."""
+def slowed(before: Tally, after: Tally, seen: Iterable[Record] = ()) -> str:
+    """Return how slow the handler became, as text; empty if it is within the limits above.
+
+    `seen` are records of earlier reads. If others have asked, a tally may have few of the witness's
+    own requests.
+    """
     if after.slowest > max(SLOW_NS, before.slowest):
         return f"slowed to {after.slowest / 1e9:.1f} s"
-    earlier, later = _times(before), _times(after, since=_last(before))
+    last = max((record.number for record in before.records), default=0)
+    records = {r.number: r for r in (*seen, *before.records, *after.records) if r.number}
+    earlier = _times(record for record in records.values() if record.number <= last)
+    later = _times(record for record in records.values() if record.number > last)
     if min(len(earlier), len(later)) < ENOUGH:
         return ""
     was, now = max(MEDIAN_FLOOR_NS, median(earlier)), median(later)
@@ -43,21 +52,18 @@ def slowed(before: Tally, after: Tally) -> str:
     return ""
 
 
-def _times(tally: Tally, *, since: int = 0) -> list[int]:
-    """Return the reply times, in ns, of the witness's own requests after number `since`.
+def _times(records: Iterable[Record]) -> list[int]:
+    """Return the reply times, in ns, of the latest of the witness's own requests.
 
     Requests that failed, or that had to start a handler, are left out.
     """
-    kept = sorted((r for r in tally.records if r.number > since), key=lambda r: r.number)
-    return [
+    kept = sorted(records, key=lambda record: record.number)
+    times = [
         record.nanoseconds
         for previous, record in pairwise(kept)
         if not record.error and record.generation == previous.generation and record.nanoseconds
     ]
-
-
-def _last(tally: Tally) -> int:
-    return max((record.number for record in tally.records), default=0)
+    return times[-RECORDS:]
 
 
 def _p95(times: Sequence[int]) -> float:

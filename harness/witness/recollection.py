@@ -11,7 +11,7 @@ from harness.witness.tally import WitnessState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.witness.tally import Tally
+    from harness.witness.tally import Record, Tally
 
 _COUNTS = ("sent", "right", "wrong", "failed", "starts", "loads")
 _ESCAPES = ("asked", "returned", "failed")
@@ -24,6 +24,8 @@ class Recollection:
     def __init__(self) -> None:
         self.contradictions: list[str] = []
         """What no longer was as read before, in the order of its discovery."""
+        self.records: dict[int, Record] = {}
+        """The records of all requests seen, by number."""
         self._last: Tally | None = None
 
     def note(self, tally: Tally) -> None:
@@ -31,12 +33,14 @@ class Recollection:
         if self._last is not None:
             found = contradictions(self._last, tally)
             self.contradictions += [new for new in found if new not in self.contradictions]
+        self.records.update((record.number, record) for record in tally.records)
         self._last = tally
 
     def forget(self) -> None:
         """Start anew: the machine has returned to an earlier state, as the scenario declares."""
         self._last = None
         self.contradictions.clear()
+        self.records.clear()
 
 
 def contradictions(was: Tally, now: Tally) -> Iterator[str]:

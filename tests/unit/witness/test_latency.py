@@ -74,3 +74,13 @@ def test_what_was_before_the_attack_does_not_count_as_since() -> None:
     both = tally(AFTER, 1, *[MS] * 40, *[9 * MS] * 40)
     turned = replace(both, records=both.records[50:] + both.records[:50])
     assert slowed(USUAL, turned) == "slowed from 1.00 ms to 9.00 ms at the median"
+
+
+def test_requests_of_others_do_not_hide_those_of_the_witness() -> None:
+    slow = tally(AFTER, 100, *[6 * MS] * ENOUGH)
+    crowded = tally(AFTER, 200, *[0] * 100, 6 * MS)
+    assert slowed(USUAL, crowded) == ""
+    said = "slowed from 1.00 ms to 6.00 ms at the median"
+    assert slowed(USUAL, crowded, slow.records) == said
+    usual = tally(BEFORE, 1, *[MS] * 40, *[0] * 30)
+    assert slowed(usual, crowded, slow.records) == said
