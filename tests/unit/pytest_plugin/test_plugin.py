@@ -53,7 +53,7 @@ provenance.prepare_lab = {prepare_lab}
 MINE = """
 from harness.scenarios import Effect, scenario
 
-@scenario(effect=Effect.INTEGRITY, surface="mine", answers=("T1",))
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=("T1",))
 def mine(attacker, handler):
     '''Do what I think of.'''
 """

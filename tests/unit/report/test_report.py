@@ -134,7 +134,7 @@ def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
 def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
     with collecting() as found:
 
-        @scenario(effect=Effect.INTEGRITY, surface="x", answers=())
+        @scenario(effect=Effect.INTEGRITY, surface="own", answers=())
         def a_scenario_with_a_name_as_long_as_this(attacker: object, handler: object) -> None:
             """Have a long name, which -k takes as it is."""
 

@@ -133,7 +133,7 @@ def own(**declared: Any) -> Corpus:
     """The corpus with a scenario `odd`, of a user's own."""
     with collecting() as found:
 
-        @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), **declared)
+        @scenario(effect=Effect.INTEGRITY, surface="own", answers=(), **declared)
         def odd(attacker: object, handler: object) -> None:
             """Declare what no scenario should."""
 
