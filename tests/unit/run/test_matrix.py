@@ -209,7 +209,7 @@ def test_a_defect_in_one_cell_is_that_cells_error() -> None:
     bad = next(e.outcome for e in ended if e.cell == cell("isolated", "ptrace_seize"))
     assert bad.verdict is Verdict.ERROR
     assert "ZeroDivisionError: of all things" in bad.detail
-    assert "scripted_lab.py" in bad.witness["traceback"]
+    assert "scripted_lab.py" in bad.traceback
 
 
 @pytest.mark.parametrize(
