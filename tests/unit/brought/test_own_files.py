@@ -219,6 +219,7 @@ def test_a_field_that_cannot_be_used_is_told_at_load(
         ("(**SOUND)", "mine(*, a, b)", "scenario mine: an attack takes two arguments, not (*, a,"),
         ("(**SOUND)", "mine(a, b=0)", ""),
     ],
+    ids=["misspelt", "unknown", "missing", "bare", "none", "three", "named", "sound"],
 )
 def test_what_is_no_declaration_or_no_attack_is_told_at_load(
     tmp_path: Path, decorator: str, function: str, said: str
@@ -244,6 +245,7 @@ def test_what_is_no_declaration_or_no_attack_is_told_at_load(
         ("async def mine(a, b):\n    'Wait.'\n", "scenario mine: an attack is no coroutine and"),
         ("def mine(a, b):\n    'Wait.'\n    yield\n", "scenario mine: an attack is no coroutine"),
     ],
+    ids=["class", "undocumented", "blank", "coroutine", "generator"],
 )
 def test_what_is_no_function_that_runs_is_told_at_load(
     tmp_path: Path, code: str, said: str
@@ -282,7 +284,7 @@ def test_the_ids_are_those_of_the_documentation() -> None:
     assert {name for cell in cells for name in cell.split(", ")} == ANSWERS
 
 
-def test_a_scenario_in_a_file_that_is_not_loaded_as_one_is_told(tmp_path: Path) -> None:
+def test_an_attack_in_a_file_that_is_not_loaded_is_told(tmp_path: Path) -> None:
     path = file(tmp_path, "")
     with pytest.warns(NotCollected, match="mine will not run, because this file") as warned:
         runpy.run_path(str(path))

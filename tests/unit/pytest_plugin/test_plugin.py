@@ -300,6 +300,7 @@ def test_a_users_file_joins_the_corpus(session: Session) -> None:
     session.pytester.makepyfile(users=MINE)
     result = session.run("--scenario", "users.py", "-k", "scenario and mine", "-n", "2")
     result.assert_outcomes(passed=4)
+    session.run("--scenario", "users.py", "-k", "scenario and ptrace").assert_outcomes(deselected=5)
     assert "6.12-baseline-mine" in session.ran()
 
 
@@ -315,7 +316,35 @@ def test_a_repositorys_own_files_are_a_setting_and_run_alone(
     assert {line["scenario"] for line in session.lines()} == {"mine", "nothing", "host_tamper"}
     header = json.loads((session.latest / "run.json").read_text())
     assert header["scenario_files"] == [str(folder / "users.py")]
-    session.run("-k", "ptrace_seize or mine").assert_outcomes(passed=8, deselected=25)
+
+
+@pytest.mark.parametrize("narrowing", [("-k", "baseline"), ("-m", "scenario"), ("-k", "not zzz")])
+def test_an_expression_only_narrows_a_repositorys_own_tests(
+    session: Session, narrowing: tuple[str, str]
+) -> None:
+    (session.pytester.path / "users.py").write_text(MINE)
+    session.pytester.makeini("[pytest]\numd_scenarios = users.py\n")
+
+    def collected(*arguments: str) -> set[str]:
+        listed = session.run("--collect-only", "-q", *arguments).outlines
+        return {line for line in listed if "::" in line}
+
+    every = collected()
+    assert len(every) == 5
+    assert collected(*narrowing) <= every
+    assert collected("-k", "ptrace_seize") == set()
+
+
+def test_a_chosen_cell_runs_its_control_without_making_it_a_test(session: Session) -> None:
+    (session.pytester.path / "users.py").write_text(MINE)
+    session.pytester.makeini("[pytest]\numd_scenarios = users.py\n")
+    result = session.run("-k", "6.12-kthread-mine")
+    result.assert_outcomes(passed=1, deselected=4)
+    assert session.ran() == Counter(
+        f"6.12-{variant}-{name}"
+        for variant in ("baseline", "kthread")
+        for name in ("nothing", "host_tamper", "mine")
+    )
 
 
 def test_a_faulty_users_file_is_one_line(session: Session) -> None:
