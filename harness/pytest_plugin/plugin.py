@@ -106,6 +106,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         config.pluginmanager.register(AbortGuard(session), "umd-harness-abort-guard")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give the test of a cell the keywords by which `umd-harness run -k` chooses the cell."""
+    spec = getattr(item, "callspec", None)
+    if spec is None or "scenario_cell" not in spec.params or _SESSION not in item.config.stash:
+        return
+    from harness.judge.selection import keywords
+
+    item.extra_keyword_matches.update(keywords(_corpus(item.config), spec.params["scenario_cell"]))
+
+
 @pytest.fixture(scope="session")
 def scenario_results(pytestconfig: pytest.Config) -> ScenarioSession:
     """The run of this pytest session, a ScenarioSession.

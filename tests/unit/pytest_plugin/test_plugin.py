@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree  # what is parsed here was written here
 
 import pytest
+from expressions import CHOSEN, WRONG
 from small_corpus import CELLS, NAMES, NOT_APPLICABLE, POLICIES
 
 from harness.judge.cells import all_cells
@@ -56,6 +57,27 @@ from harness.scenarios import Effect, scenario
 @scenario(effect=Effect.INTEGRITY, surface="own", answers=("T1",))
 def mine(attacker, handler):
     '''Do what I think of.'''
+"""
+
+
+COLLECT = """
+import json, sys
+sys.path.insert(0, {here!r})
+import pytest
+from expressions import CHOSEN, WRONG
+
+class Collected:
+    def pytest_collection_finish(self, session):
+        self.cells = [item.callspec.id for item in session.items if hasattr(item, "callspec")]
+
+said = {{}}
+for expression in (*CHOSEN, *WRONG):
+    collected = Collected()
+    words = ["--collect-only", "-q", "-p", "no:cacheprovider", "-k", expression]
+    status = pytest.main([*words, "test_scenarios.py"], plugins=[collected])
+    said[expression] = [int(status), getattr(collected, "cells", [])]
+with open("said.json", "w") as file:
+    json.dump(said, file)
 """
 
 
@@ -109,6 +131,18 @@ def test_ids_are_the_cells(session: Session) -> None:
     ids = [line for line in listed if "::" in line]
     assert ids == [f"test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells(SHIPPED)]
     assert not (session.pytester.path / "results").exists(), "collecting runs and makes nothing"
+
+
+def test_an_expression_chooses_the_cells_that_run_would_choose(session: Session) -> None:
+    session.pytester.makepyfile(collect=COLLECT.format(here=str(SUPPORT)))
+    session.pytester.run(sys.executable, "collect.py", timeout=120)
+    said = json.loads((session.pytester.path / "said.json").read_text())
+    none, wrong = pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR
+    for expression, cells in CHOSEN.items():
+        status = pytest.ExitCode.OK if cells else none
+        assert (expression, said[expression][0]) == (expression, status)
+        assert (expression, set(said[expression][1])) == (expression, cells)
+    assert {expression: said[expression][0] for expression in WRONG} == dict.fromkeys(WRONG, wrong)
 
 
 def test_in_the_checkout_the_word_selects_the_corpus_alone() -> None:
