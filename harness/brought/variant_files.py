@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
@@ -48,6 +49,7 @@ def load_variant_files(paths: Iterable[Path], corpus: Corpus) -> Corpus:
 
 def _load(path: Path, known: Mapping[str, Variant]) -> Variant:
     said = _read(path)
+    _check_keys(path, said)
     like = said.pop("like", LIKE)
     if not isinstance(like, str) or like not in known:
         raise _wrong(path, f"like = {like!r} names no variant", f"take one of {', '.join(known)}")
@@ -73,11 +75,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise _wrong(path, f"it is not TOML: {error}", "correct the file") from error
 
 
+def _check_keys(path: Path, said: Iterable[str]) -> None:
+    """Raise UserError for a key that no variant has, before a key is told as missing."""
+    known = ("like", *_FORMS)
+    for key in said:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+            raise _wrong(path, f"a variant has no field {key!r}", hint)
+
+
 def _value(path: Path, key: str, value: object) -> Any:
-    if key not in _FORMS:
-        raise _wrong(
-            path, f"a variant has no field {key!r}", f"the fields are like, {', '.join(_FORMS)}"
-        )
     is_sound, form = _FORMS[key]
     if not is_sound(value):
         raise _wrong(path, f"{key} is not {form}", f"{key} = ... takes {form}")

@@ -51,9 +51,9 @@ class Options:
 def run(options: Options) -> int:
     """Print each step, then the commit; return 2 if steps had to be skipped. Raises UserError."""
     from harness.judge.cells import all_cells
+    from harness.judge.selection import select
     from harness.report.terminal import console, progress_line
     from harness.report.text import visible
-    from harness.run.selection import select
     from harness.studies.bisect import LineSteps, Trials, bisect, step_of
     from harness.studies.bisect_report import found_commit, story
 

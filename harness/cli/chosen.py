@@ -80,7 +80,7 @@ def choose(options: MatrixOptions) -> Chosen:
     Of the cells, those remain whose variants the kernel supports. Raises UserError.
     """
     from harness.judge.cells import all_cells
-    from harness.run.selection import select
+    from harness.judge.selection import select
 
     brought = options.own.brought()
     corpus = corpus_with(brought, options.own.variant_files)

@@ -17,8 +17,10 @@ from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 REPORT_FORMATS = ("text", "markdown", "json")
 
 EXPRESSION_HELP = (
-    "take the cells that this expression matches: names of scenarios, variants or cells, or parts "
-    "of them, joined by and, or, not and parentheses"
+    "take the cells that this expression matches, as with -k of pytest: parts of the names of "
+    "scenarios, variants or cells, or of the ids of surface rows, in upper or lower case, joined "
+    "by and, or, not and parentheses; [ and ] mark the ends of a cell's name, as in "
+    "'isolated-pagemap]'"
 )
 
 

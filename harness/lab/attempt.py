@@ -14,9 +14,12 @@ from harness.attacker.agent.errors import (
     ShortTransfer,
 )
 from harness.host.errors import Silent, VmLost
+from harness.lab.python_error import described
 from harness.model.attempt_end import AttemptEnd, End
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.attacker import Attacker
     from harness.scenarios.registry import Scenario
     from harness.witness.handler import Handler
@@ -49,6 +52,12 @@ def _classify(
     return AttemptEnd(End.BROKEN, f"unexpected {error}")
 
 
+def _python_error(error: SetupFailed) -> BaseException | None:
+    """Return the error of Python on the host by which a set-up failed; None for any other cause."""
+    cause = error.__cause__
+    return None if isinstance(cause, (GuestError, ShortTransfer)) else cause
+
+
 def _classify_setup(
     scenario: Scenario, error: SetupFailed, *, locked: bool, policed: bool
 ) -> AttemptEnd:
@@ -56,6 +65,8 @@ def _classify_setup(
         return AttemptEnd(End.DENIED, str(error.__cause__))
     if _is_locked_down(scenario, error.__cause__, locked=locked):
         return AttemptEnd(End.LOCKED_DOWN, str(error.__cause__))
+    if (cause := _python_error(error)) is not None:
+        return AttemptEnd(End.BROKEN, f"set-up: {described(cause, scenario.attack)}")
     return AttemptEnd(End.BROKEN, f"set-up: {error}")
 
 
@@ -67,11 +78,13 @@ def attempt(
     spared: bool,
     locked: bool = False,
     policed: bool = False,
+    failed: Callable[[Exception], None] = lambda _error: None,
 ) -> AttemptEnd:
     """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
 
     `spared`: the variant protects the handler from other tasks. `locked`: it keeps root out of the
     kernel. `policed`: a rival's policy limits root. The last two may also refuse a call of set-up.
+    `failed` is called with an error of the attack's own Python code.
 
     Raises VmLost if the machine is gone. Any other failure makes a broken attempt, even a handler
     that serves no more: the aftermath shows whether it was lost.
@@ -91,9 +104,12 @@ def attempt(
             return AttemptEnd(End.DENIED, str(nothing))
         return AttemptEnd(End.NO_TARGET if spared else End.BROKEN, str(nothing))
     except SetupFailed as error:
+        if _python_error(error) is not None:
+            failed(error)
         return _classify_setup(scenario, error, locked=locked, policed=policed)
     except (ShortTransfer, ProgramFailed) as error:
         return AttemptEnd(End.BROKEN, str(error))
     except Exception as error:
-        return AttemptEnd(End.BROKEN, f"{type(error).__name__}: {error}")
+        failed(error)
+        return AttemptEnd(End.BROKEN, described(error, scenario.attack))
     return AttemptEnd(End.COMPLETED, account or "")

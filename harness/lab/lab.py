@@ -189,7 +189,12 @@ def _after_loss(outcome: Outcome, trial: Trial, lost: VmLost) -> Outcome:
     An attack that was to end the whole machine has won if QEMU tells that the guest ended it.
     """
     # The console is complete now that the machine is gone.
-    known = replace(outcome, attempt=trial.tried, console=trial.machine.console())
+    known = replace(
+        outcome,
+        attempt=trial.tried,
+        console=trial.machine.console(),
+        traceback=trial.traceback,
+    )
     was_to_end = trial.begun and trial.plan.scenario.ends_machine
     if not (was_to_end and lost.by_guest):
         return known

@@ -14,6 +14,7 @@ from harness.kernel.build.renamed import function_address
 from harness.lab.account import Account
 from harness.lab.arrival import Arrival, watched
 from harness.lab.attempt import attempt
+from harness.lab.python_error import described, traceback_of
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
 from harness.witness.cell_verdict import draw_verdict
@@ -44,6 +45,8 @@ class Trial:
     """The attacker's account. It is there even if the machine is lost."""
     begun: bool = False
     """Whether the attack has begun."""
+    traceback: str = ""
+    """The traceback of an error of the attack's own Python code."""
     _account: Account = field(init=False)
     """The host's account, from `prepared` on."""
 
@@ -115,6 +118,15 @@ class Trial:
                 self._scenario.prepare(attacker, handler)
         except SetupFailed as error:
             raise VmLost(str(error)) from error
+        except (VmLost, UserError):
+            raise
+        except Exception as error:
+            self._failed(error)
+            what = described(error, self._scenario.attack)
+            raise VmLost(f"set-up failed: {what}") from error
+
+    def _failed(self, error: Exception) -> None:
+        self.traceback = traceback_of(error)
 
     def _watch(self, witness: Witness) -> Tally:
         """Have the witness count the calls that prove this attack's arrival; return its tally.
@@ -151,6 +163,7 @@ class Trial:
                 spared=policy.protects,
                 locked=policy.locked,
                 policed=policy.rival is not None,
+                failed=self._failed,
             )
         finally:
             self.tried += attacker.attempt.as_json()
@@ -201,6 +214,7 @@ class Trial:
             },
             attempt=self.tried,
             console=self.machine.console(),
+            traceback=self.traceback,
         )
 
 

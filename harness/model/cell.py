@@ -65,5 +65,7 @@ class Outcome:
     """The attacker's system calls, ready for JSON."""
     console: str = ""
     """What the guest printed, escaped and capped."""
+    traceback: str = ""
+    """Where an error of Python happened, in the attack's own code or in the harness."""
     undumped: str = ""
     """Why there is no dump of the machine although the cell is not as expected."""

@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FILE.py",
-        help="run the scenarios of this file, which is executed; without -k only those; repeatable",
+        help="run the scenarios of this file, which is executed, and no others; repeatable",
     )
     parser.getgroup("umd-harness").addoption(
         "--engine",
@@ -48,7 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="the engine that boots the machines of scenario tests (default: microvm)",
     )
-    parser.addini("umd_scenarios", "files with your own scenarios", type="paths", default=[])
+    parser.addini(
+        "umd_scenarios", "files with your own scenarios; only these run", type="paths", default=[]
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,7 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Turn a test that takes `scenario_cell`, a Cell, into one test for each cell.
 
-    If the user has scenario files and gives no `-k`, these are the cells of their scenarios alone.
+    If the user has scenario files, these are the cells of their scenarios alone. `-k` and `-m` only
+    narrow them. The control and the reference cells of a chosen cell run without being tests.
     """
     if "scenario_cell" not in metafunc.fixturenames:
         return
@@ -85,7 +88,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     corpus = _corpus(config)
     try:
         every = all_cells(corpus, engine=config.getoption("umd_engine"))
-        cells = brought_or_all(every, corpus, config.getoption("keyword"))
+        cells = brought_or_all(every, corpus, None)
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
@@ -101,6 +104,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
         config.pluginmanager.register(AbortGuard(session), "umd-harness-abort-guard")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give the test of a cell the keywords by which `umd-harness run -k` chooses the cell."""
+    spec = getattr(item, "callspec", None)
+    if spec is None or "scenario_cell" not in spec.params or _SESSION not in item.config.stash:
+        return
+    from harness.judge.selection import keywords
+
+    item.extra_keyword_matches.update(keywords(_corpus(item.config), spec.params["scenario_cell"]))
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,7 @@ class ScenarioSession:
             self._give_up(session, UserError(what, hint="the results written so far are kept"))
             pytest.fail(what, pytrace=False)
         if not result.ok:
-            line = rerun_line(result)
+            line = rerun_line(result, self._corpus)
             pytest.fail(f"{cell.id}: {explain(result)}\n{line}", pytrace=False)
         if result.axes is None:
             pytest.skip(visible(result.detail))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host.paths import CHECKOUT
+from harness.judge.selection import exact_word
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.model.verdict import Verdict
 from harness.results.counts import counts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
     from harness.results.result_line import ResultLine
+    from harness.scenarios.corpus import Corpus
 
 
 _ORDERS = re.compile("::|##")
@@ -39,14 +41,16 @@ def visible(text: str) -> str:
     return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable)
 
 
-def rerun_line(result: Result, choice: KernelChoice | None = None) -> str:
+def rerun_line(result: Result, corpus: Corpus, choice: KernelChoice | None = None) -> str:
     """Return the command that runs this cell again, with the cells that its result depends on.
 
-    `choice` is the kernel that the user brought, if any.
+    `corpus` has the scenarios among which `-k` chooses. `choice` is the kernel that the user
+    brought, if any.
     """
     cell = result.cell
     line = [] if cell.line == DEFAULT_LINE else ["--line", cell.line]
-    words = [*(choice.words() if choice else line), "--variant", cell.variant, "-k", cell.scenario]
+    words = [*(choice.words() if choice else line), "--variant", cell.variant, "-k"]
+    words.append(exact_word(corpus, cell))
     words += result.variant.origin + result.scenario.origin
     at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
     return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)

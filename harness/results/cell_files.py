@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The files of a cell: its outcome, the witness's tallies, the system calls, the console."""
+"""The files of a cell: its outcome, the tallies, the system calls, the console, a traceback."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OUTCOME, WITNESS, ATTEMPT = "outcome.json", "witness.json", "attempt.json"
-CONSOLE = "console.txt"
+CONSOLE, TRACEBACK = "console.txt", "traceback.txt"
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Write a cell's files. outcome.json comes last and makes the others count. Raises OSError.
 
-    Only outcome.json is synced: syncing all four would slow each cell down. Where a crash
+    traceback.txt is there only if Python raised an error.
+
+    Only outcome.json is synced: syncing all would slow each cell down. Where a crash
     tears another JSON file, reading that file is refused.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / WITNESS, json_text(outcome.witness, otherwise=str))
     _write(folder / ATTEMPT, json_text(outcome.attempt, otherwise=str))
     _write(folder / CONSOLE, outcome.console)
-    rest = replace(outcome, witness={}, attempt=[], console="")
+    if outcome.traceback:
+        _write(folder / TRACEBACK, outcome.traceback)
+    else:
+        (folder / TRACEBACK).unlink(missing_ok=True)
+    rest = replace(outcome, witness={}, attempt=[], console="", traceback="")
     write_atomically(folder / OUTCOME, json_text(rest))
 
 
@@ -47,7 +53,15 @@ def read_outcome(folder: Path) -> Outcome | None:
         witness=_read(folder / WITNESS, dict[str, Any]),
         attempt=_read(folder / ATTEMPT, list[dict[str, Any]]),
         console=(folder / CONSOLE).read_text("utf-8"),
+        traceback=_traceback(folder),
     )
+
+
+def _traceback(folder: Path) -> str:
+    try:
+        return (folder / TRACEBACK).read_text("utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def _read(path: Path, kind: type[T]) -> T:

@@ -5,7 +5,8 @@
                             run.json         what was run, on what, when, and how it ended
                             junit.xml        for a CI system (written by `umd-harness run`)
                             cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json,
-                                             and vmcore, if a dump was asked for and was due
+                                             traceback.txt, if Python raised an error, and
+                                             vmcore, if a dump was asked for and was due
                             vmlinux          of the kernel in the dumps; vmlinux-<flavour> of
                                              the kernel of a flavour
     results/latest                           a symbolic link to the newest run

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.host.children import kill_children
 from harness.host.errors import UserError, mendable
@@ -57,10 +57,10 @@ def run_guarded(lab: CellRunner, cell: Cell) -> Outcome:
         if isinstance(defect, OSError) and (told := mendable(defect)) is not None:
             raise told from defect
         what = f"the harness itself failed: {type(defect).__name__}: {defect}"
-        return no_outcome(what, witness={"traceback": traceback.format_exc()})
+        return no_outcome(what, traceback=traceback.format_exc())
 
 
-def no_outcome(detail: str, *, witness: dict[str, Any] | None = None) -> Outcome:
+def no_outcome(detail: str, *, traceback: str = "") -> Outcome:
     """Return the `error` of a cell that has no outcome."""
     return Outcome(
         verdict=Verdict.ERROR,
@@ -69,7 +69,7 @@ def no_outcome(detail: str, *, witness: dict[str, Any] | None = None) -> Outcome
         seconds=0.0,
         image="",
         attempt_end=AttemptEnd(End.UNKNOWN),
-        witness=witness or {},
+        traceback=traceback,
     )
 
 

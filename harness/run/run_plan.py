@@ -86,7 +86,7 @@ class _Run:
 
     def __init__(self, plan: RunPlan, out: Console) -> None:
         self._plan = plan
-        self._rerun = partial(rerun_line, choice=plan.choice)
+        self._rerun = partial(rerun_line, corpus=plan.corpus, choice=plan.choice)
         self._out = out
         self._start = time.monotonic()
         self._started = now()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
@@ -11,8 +12,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from harness.attacker.agent.channel import ATTEMPT_SECONDS
+from harness.host.errors import UserError
+from harness.model.hole import Hole as Hole
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict, worst
+from harness.scenarios.declaration_checks import (
+    check_arguments,
+    check_attack,
+    check_declaration,
+)
 from harness.scenarios.rivals import RIVALS, rival_expectations
 from harness.witness.evidence import WRONG_REPLY
 
@@ -38,18 +46,6 @@ BY_MODULE = MappingProxyType({"init_module": EPERM})
 
 REFERENCES = ("nothing", "host_tamper")
 """The cells that show a variant's evidence can be trusted at all (rule 3)."""
-
-
-@dataclass(frozen=True)
-class Hole:
-    """An attack that a variant does not stop yet."""
-
-    verdict: Verdict
-    """The verdict to expect."""
-    reason: str
-    """Why the variant loses."""
-    partly: bool = False
-    """Whether the attack need not show all of its effects to confirm the hole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,8 +235,6 @@ def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str]]:
 
 def _scenario(declared: Declaration, attack: Attack) -> Scenario:
     """Return the scenario of an attack: what is declared, and what follows from it."""
-    if not attack.__doc__:
-        raise ValueError(f"scenario {attack.__name__} needs a docstring: the matrix prints it")
     holes, denied_by = _on_rivals(attack.__name__)
     follows = {
         "debugging": declared.reach == PTRACE_CHECK
@@ -255,7 +249,7 @@ def _scenario(declared: Declaration, attack: Attack) -> Scenario:
     given = {one.name: getattr(declared, one.name) for one in fields(declared)}
     return Scenario(
         name=attack.__name__,
-        summary=attack.__doc__.splitlines()[0].strip(),
+        summary=(attack.__doc__ or "").strip().splitlines()[0].strip(),
         attack=attack,
         **{**given, **follows},
     )
@@ -275,6 +269,38 @@ def collecting() -> Iterator[dict[str, Scenario]]:
         _collected.reset(token)
 
 
+class NotCollected(UserWarning):
+    """A scenario that belongs to no run, because its file is not loaded as a scenario file."""
+
+
+_files: set[str] = set()
+"""The files whose scenarios were collected. A test may import such a file once more."""
+
+
+def _keep(made: Scenario) -> None:
+    """Add a scenario to those that are collected. Raises UserError for a name that is taken."""
+    found, file = _collected.get(), made.attack.__code__.co_filename
+    if found is None:
+        if file not in _files:
+            _warn_of(made)
+        return
+    if made.name in found:
+        raise UserError(
+            f"scenario {made.name} is declared twice", hint="give one of them another name"
+        )
+    found[made.name] = made
+    _files.add(file)
+
+
+def _warn_of(made: Scenario) -> None:
+    warnings.warn(
+        f"scenario {made.name} will not run, because this file is not loaded as a scenario file: "
+        "name it with --scenario, or in the setting umd_scenarios of pytest",
+        NotCollected,
+        stacklevel=4,  # the line of the decorator
+    )
+
+
 def _decorator(
     declare: Callable[Declares, Declaration],
 ) -> Callable[Declares, Callable[[Attack], Attack]]:
@@ -284,18 +310,18 @@ def _decorator(
         """Declare the decorated function a scenario under its own name.
 
         The arguments are the fields of `Declaration`. The name is what `-k` selects, and the first
-        line of the docstring is what the matrix prints. Raises ValueError for a name that was
-        declared before in the same file or corpus, or for a function without a docstring.
+        line of the docstring is what the matrix prints. Raises UserError for a declaration that
+        cannot be used (harness/scenarios/declaration_checks.py), and for a name that was declared
+        before in the same file or corpus. Warns if the file is not loaded as a scenario file.
         """
+        check_arguments(fields(Declaration), args, kwargs)
         declared = declare(*args, **kwargs)
 
         def collect(attack: Attack) -> Attack:
-            made = _scenario(declared, attack)
-            found = _collected.get()
-            if found is not None:
-                if made.name in found:
-                    raise ValueError(f"scenario {made.name} is declared twice")
-                found[made.name] = made
+            name = getattr(attack, "__name__", type(attack).__name__)
+            check_attack(name, attack)
+            check_declaration(name, declared)
+            _keep(_scenario(declared, attack))
             return attack
 
         return collect

@@ -36,23 +36,23 @@ from harness.model.verdict import Verdict
 
 REACH = "security_ptrace_access_check"
 
-@scenario(effect=Effect.INTEGRITY, surface="test", answers=(), reach=REACH)
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=(), reach=REACH)
 def crash_guest(attacker, handler):
     "Panic."
     attacker.write_file("/proc/sysrq-trigger", b"c")
 
-@scenario(effect=Effect.INTEGRITY, surface="test", answers=(), reach=REACH)
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=(), reach=REACH)
 def kill_qemu(attacker, handler):
     "Kill QEMU."
     os.kill(handler._machine.pid, signal.SIGKILL)
 
-@scenario(effect=Effect.INTEGRITY, surface="test", answers=(), reach=REACH)
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=(), reach=REACH)
 def overwrite_last(attacker, handler):
     "Do what wins."
     with attacker.open(f"/proc/{handler.pid}/mem", os.O_RDWR) as mem:
         mem.pwrite(b"\\xff" * 32, handler.symbol("chain"))
 
-@scenario(effect=Effect.INTEGRITY, surface="test", answers=(), reach=REACH)
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=(), reach=REACH)
 def slow(attacker, handler):
     "Take time."
     with open(os.environ["UMD_TEST_MARK"], "w"):

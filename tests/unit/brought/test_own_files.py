@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import sys
-from typing import TYPE_CHECKING
+import warnings
+from dataclasses import fields
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from small_corpus import changed
@@ -12,8 +16,12 @@ from small_corpus import changed
 from harness.brought.options import Brought, brought_or_all, not_run, with_brought
 from harness.brought.scenario_files import load_scenario_files
 from harness.host.errors import UserError
+from harness.host.paths import CHECKOUT
 from harness.model.cell import Cell
 from harness.scenarios.corpus import SHIPPED
+from harness.scenarios.declaration_checks import FORMS, TARGETS
+from harness.scenarios.ids import ANSWERS
+from harness.scenarios.registry import Declaration, NotCollected, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +48,7 @@ def imports() -> Iterator[None]:
     sys.path[:] = path
 
 
-def file(folder: Path, code: str, *, name: str = "mine", row: str = "mine") -> Path:
+def file(folder: Path, code: str, *, name: str = "mine", row: str = "own") -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.py"
     path.write_text(code + REGISTER.format(name=name, row=row))
@@ -62,11 +70,11 @@ def told(path: Path) -> str:
 
 @pytest.mark.parametrize("statement", ["from .beside import ROW", "from beside import ROW"])
 def test_it_may_import_what_lies_beside_it(tmp_path: Path, statement: str) -> None:
-    (tmp_path / "beside.py").write_text("ROW = 'beside'\n")
+    (tmp_path / "beside.py").write_text("ROW = 'kcmp'\n")
     path = file(tmp_path, f"{statement}\n")
-    path.write_text(path.read_text().replace('"mine"', "ROW"))
+    path.write_text(path.read_text().replace('"own"', "ROW"))
     mine = loaded(path)["mine"]
-    assert mine.surface == "beside"
+    assert mine.surface == "kcmp"
     assert mine.origin == ("--scenario", str(path))
 
 
@@ -78,20 +86,23 @@ def test_what_lies_beside_it_hides_nothing_installed(tmp_path: Path) -> None:
 
 
 def test_two_files_of_one_name_have_their_own_beside_them(tmp_path: Path) -> None:
-    for folder in ("a", "b"):
+    rows = {"a": "kcmp", "b": "pidfd-getfd"}
+    for folder, row in rows.items():
         path = file(tmp_path / folder, "from .beside import ROW\n")
-        text = path.read_text().replace('"mine"', "ROW").replace("def mine", f"def {folder}_own")
+        text = path.read_text().replace('"own"', "ROW").replace("def mine", f"def {folder}_own")
         path.write_text(text)
-        (path.parent / "beside.py").write_text(f"ROW = {folder!r}\n")
+        (path.parent / "beside.py").write_text(f"ROW = {row!r}\n")
     found = loaded(tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py")
-    assert {name: one.surface for name, one in found.items()} == {"a_own": "a", "b_own": "b"}
+    assert {name: one.surface for name, one in found.items()} == {
+        f"{folder}_own": row for folder, row in rows.items()
+    }
 
 
 def test_an_import_while_the_attack_runs_still_finds_it(tmp_path: Path) -> None:
-    (tmp_path / "beside.py").write_text("ROW = 'beside'\n")
+    (tmp_path / "beside.py").write_text("ROW = 'kcmp'\n")
     path = file(tmp_path, "")
     path.write_text(path.read_text() + "    from .beside import ROW\n    return ROW\n")
-    assert loaded(path)["mine"].attack(None, None) == "beside"  # type: ignore[arg-type]
+    assert loaded(path)["mine"].attack(None, None) == "kcmp"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +113,7 @@ def test_an_import_while_the_attack_runs_still_finds_it(tmp_path: Path) -> None:
         ("x = 1\ndef f(:\n", 2, "SyntaxError: invalid syntax; "),
         ("from . import absent\n", 1, "ImportError: cannot import name 'absent'"),
         ("from ... import absent\n", 1, "ImportError: attempted relative import beyond"),
-        (REGISTER.format(name="nothing", row=""), 4, "there is a scenario nothing already; "),
+        (REGISTER.format(name="nothing", row="own"), 4, "there is a scenario nothing already; "),
         (
             "from pathlib import Path\nfrom harness.brought.attack_program import attack_program\n"
             "attack_program(Path('/absent'))\n",
@@ -139,9 +150,154 @@ def test_a_file_that_declares_nothing_or_is_none(tmp_path: Path) -> None:
     assert "binary.py" in told(tmp_path / "binary.py")
 
 
+SOUND = {"effect": "Effect.INTEGRITY", "surface": '"own"', "answers": "()"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"effect": '"confidentiality"'},
+            "effect='confidentiality' is not an Effect, such as Effect.INTEGRITY; "
+            "write Effect.CONFIDENTIALITY",
+        ),
+        ({"effect": "7"}, "effect=7 is not an Effect"),
+        ({"also": "Effect.STEP"}, "also=<Effect.STEP: 'step'> is not a tuple of effects"),
+        (
+            {"surface": '"proc-mem-wirte"'},
+            "surface has the unknown id 'proc-mem-wirte'; did you mean 'proc-mem-write'?",
+        ),
+        (
+            {"surface": '"zzz"'},
+            "surface has the unknown id 'zzz'; take an id of harness/scenarios/surface.toml, or",
+        ),
+        ({"surface": "None"}, "surface=None is not a text"),
+        (
+            {"answers": '("C9",)'},
+            "answers has the unknown id 'C9'; take ids of docs/reference/requirements.md",
+        ),
+        ({"answers": '"C2"'}, "answers='C2' is not a tuple of texts"),
+        ({"refused": '"EPERM"'}, "refused='EPERM' is not a tuple of errnos, such as (EPERM,)"),
+        ({"refused": "1"}, "refused=1 is not a tuple of errnos"),
+        ({"refused": '("EPERM",)'}, "refused=('EPERM',) is not a tuple of errnos"),
+        ({"no_target": "(-3,)"}, "no_target=(-3,) is not a tuple of errnos"),
+        ({"since": '"six"'}, "since='six' is not a version of Linux"),
+        ({"target": '"handlr"'}, "target='handlr' is not one of handler, start, system"),
+        ({"holes": '{"isolated": "leaked"}'}, "holes={'isolated': 'leaked'} is not a dictionary"),
+        ({"lockdown": '{"kill": "EPERM"}'}, "lockdown={'kill': 'EPERM'} is not a dictionary"),
+        ({"seconds": '"5"'}, "seconds='5' is not a number of seconds above 0"),
+        ({"inside": '"no"'}, "inside='no' is not True or False"),
+        ({"prepare": "print()"}, ""),
+        ({"prepare": "lambda attacker: None"}, "prepare=<function <lambda> at "),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_field_that_cannot_be_used_is_told_at_load(
+    tmp_path: Path, fields: dict[str, str], said: str
+) -> None:
+    given = ", ".join(f"{name}={value}" for name, value in {**SOUND, **fields}.items())
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from harness.scenarios import Effect, scenario\n\n"
+        f"@scenario({given})\ndef mine(attacker, handler):\n    'Do what I think of.'\n"
+    )
+    if said:
+        assert told(path).startswith(f"{path}:3: scenario mine: {said}")
+    else:
+        loaded(path)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "function", "said"),
+    [
+        ("(efect=1)", "mine(a, b)", "a scenario has no field 'efect'; did you mean effect?"),
+        ("(zzz=1)", "mine(a, b)", "a scenario has no field 'zzz'; the fields are effect, surface,"),
+        ("(effect=Effect.STEP)", "mine(a, b)", "the scenario does not declare surface, answers; "),
+        ("", "mine(a, b)", "@scenario takes named fields alone; write @scenario(effect="),
+        ("(**SOUND)", "mine()", "scenario mine: an attack takes two arguments, not (); write def "),
+        ("(**SOUND)", "mine(a, b, c)", "scenario mine: an attack takes two arguments, not (a, b,"),
+        ("(**SOUND)", "mine(*, a, b)", "scenario mine: an attack takes two arguments, not (*, a,"),
+        ("(**SOUND)", "mine(a, b=0)", ""),
+    ],
+    ids=["misspelt", "unknown", "missing", "bare", "none", "three", "named", "sound"],
+)
+def test_what_is_no_declaration_or_no_attack_is_told_at_load(
+    tmp_path: Path, decorator: str, function: str, said: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from harness.scenarios import Effect, scenario\n"
+        "SOUND = dict(effect=Effect.STEP, surface='own', answers=())\n"
+        f"@scenario{decorator}\ndef {function}:\n    'Do what I think of.'\n"
+    )
+    if said:
+        assert told(path).startswith(f"{path}:3: {said}")
+    else:
+        loaded(path)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("class mine:\n    'A class.'\n", "mine is not a function; decorate a function"),
+        ("def mine(a, b):\n    pass\n", "scenario mine has no docstring; add one"),
+        ("def mine(a, b):\n    ' '\n", "scenario mine has no docstring; add one"),
+        ("async def mine(a, b):\n    'Wait.'\n", "scenario mine: an attack is no coroutine and"),
+        ("def mine(a, b):\n    'Wait.'\n    yield\n", "scenario mine: an attack is no coroutine"),
+    ],
+    ids=["class", "undocumented", "blank", "coroutine", "generator"],
+)
+def test_what_is_no_function_that_runs_is_told_at_load(
+    tmp_path: Path, code: str, said: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from harness.scenarios import Effect, scenario\n"
+        f"@scenario(effect=Effect.STEP, surface='own', answers=())\n{code}"
+    )
+    assert told(path).startswith(f"{path}:2: {said}")
+
+
+def test_a_program_with_a_field_that_cannot_be_used_is_told_by_the_users_line(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "attack.c").write_text(
+        '#include "bare.h"\nint main(int c, char **v, char **e) { return 1; }\n'
+    )
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from pathlib import Path\n"
+        "from harness.brought.attack_program import attack_program\n"
+        "attack_program(Path(__file__).with_name('attack.c'), efect=1)\n"
+    )
+    assert told(path).startswith(f"{path}:3: a scenario has no field 'efect'; did you mean effect?")
+
+
+def test_every_field_has_its_form() -> None:
+    assert list(FORMS) == [field.name for field in fields(Declaration)]
+    assert get_args(Target) == TARGETS
+
+
+def test_the_ids_are_those_of_the_documentation() -> None:
+    page = (CHECKOUT / "docs/reference/requirements.md").read_text()
+    cells = re.findall(r"^\| ([A-Z]\d+(?:, [A-Z]\d+)*) \|", page, re.MULTILINE)
+    assert {name for cell in cells for name in cell.split(", ")} == ANSWERS
+
+
+def test_an_attack_in_a_file_that_is_not_loaded_is_told(tmp_path: Path) -> None:
+    path = file(tmp_path, "")
+    with pytest.warns(NotCollected, match="mine will not run, because this file") as warned:
+        runpy.run_path(str(path))
+    assert (warned[0].filename, warned[0].lineno) == (str(path), 4)
+    loaded(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runpy.run_path(str(path))  # as a test does that imports the file once more
+
+
 def test_a_file_that_declares_a_name_twice(tmp_path: Path) -> None:
-    path = file(tmp_path, REGISTER.format(name="mine", row=""))
-    assert told(path).startswith(f"{path}:10: ValueError: scenario mine is declared twice; ")
+    path = file(tmp_path, REGISTER.format(name="mine", row="own"))
+    assert told(path).startswith(f"{path}:10: scenario mine is declared twice; give ")
 
 
 def test_nothing_brought_adds_nothing() -> None:

@@ -88,8 +88,14 @@ def test_the_shipped_file_is_sound() -> None:
     ("text", "said"),
     [
         ("name =", "it is not TOML: Invalid value"),
-        (MINE.replace("summary", "sumary"), "summary is missing"),
-        (f"{MINE}sumary = 1\n", "a variant has no field 'sumary'"),
+        (MINE.replace("summary", "# summary"), "summary is missing"),
+        (
+            MINE.replace("summary", "sumary"),
+            "a variant has no field 'sumary'; did you mean summary?",
+        ),
+        (f"{MINE}sumary = 1\n", "a variant has no field 'sumary'; did you mean summary?"),
+        (f'{MINE}lke = "isolated"\n', "a variant has no field 'lke'; did you mean like?"),
+        (f"{MINE}[zzz]\na = 1\n", "a variant has no field 'zzz'; the fields are like, name,"),
         (MINE.replace("mine", "baseline", 1), "there is a variant baseline already"),
         (MINE.replace("mine", "My policy", 1), "name is not a name of small letters"),
         (f'{MINE}protects = "yes"\n', "protects is not true or false"),

@@ -30,7 +30,7 @@ USERS_FILE = """
 from errno import EPERM
 from harness.scenarios import Effect, scenario
 
-@scenario(effect=Effect.INTEGRITY, surface="mine", answers=("T1",), call="kill", refused=(EPERM,))
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=("T1",), call="kill", refused=(EPERM,))
 def mine(attacker, handler):
     '''Do what I think of.'''
     attacker.kill(handler.pid, 9)
@@ -213,7 +213,7 @@ def test_a_users_attack_runs_like_ours(tmp_path: Path) -> None:
     assert "Do what I think of." in done.stdout
     assert "run --variant isolated -k mine --scenario mine.py\n" in done.stdout
     listed = umd_harness(tmp_path, "list", "--scenario", "mine.py").stdout
-    assert "mine  (effect integrity, surface mine, answers T1)" in listed
+    assert "mine  (effect integrity, surface own, answers T1)" in listed
 
 
 @pytest.mark.parametrize("option", ["--scenario", "--attack"], ids=["python", "program"])
@@ -402,3 +402,15 @@ def test_on_a_terminal_the_matrix_is_live_and_the_last_line_counts(tmp_path: Pat
     assert b"running" in drawn
     assert b"1/2 objects" in drawn
     assert b"8 cells: 8 as expected" in drawn.splitlines()[-1]
+
+
+def test_a_declaration_that_cannot_be_used_is_one_line_and_leaves_no_run(tmp_path: Path) -> None:
+    wrong = USERS_FILE.replace("Effect.INTEGRITY", '"confidentiality"')
+    (tmp_path / "mine.py").write_text(wrong)
+    for arguments in (("run",), ("list",), ("repeat",)):
+        done = umd_harness(tmp_path, *arguments, "--scenario", "mine.py")
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert "mine.py:5: scenario mine: effect='confidentiality' is not an Effect" in line
+        assert line.endswith("write Effect.CONFIDENTIALITY")
+    assert not (tmp_path / "results").exists()

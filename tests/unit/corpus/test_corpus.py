@@ -14,8 +14,9 @@ from harness.judge.cells import check_corpus
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.scenarios import REFERENCES, SCENARIOS, Effect, Scenario
-from harness.scenarios.classes import BROUGHT, class_of, class_of_row, classes
+from harness.scenarios.classes import BROUGHT, class_of, classes
 from harness.scenarios.corpus import SHIPPED
+from harness.scenarios.ids import class_of_row
 from harness.scenarios.registry import unmet
 from harness.witness.evidence import CALL_RETURNED, WRONG_REPLY
 from harness.witness.tally import Violation

@@ -41,8 +41,8 @@ from harness.model.variants import VARIANTS
 from harness.pytest_plugin import plugin
 from harness.run.pool import ROUNDS
 from harness.scenarios import SCENARIOS
-from harness.scenarios.classes import class_of_row
 from harness.scenarios.corpus import SHIPPED
+from harness.scenarios.ids import class_of_row
 from harness.studies.defences import DEFENCES, held_cells
 from harness.witness import latency, layout
 from harness.witness.reader import DEAD_SECONDS, TRANSACTIONS, Witness

@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree  # what is parsed here was written here
 
 import pytest
+from expressions import CHOSEN, WRONG
 from small_corpus import CELLS, NAMES, NOT_APPLICABLE, POLICIES
 
 from harness.judge.cells import all_cells
@@ -53,9 +54,30 @@ provenance.prepare_lab = {prepare_lab}
 MINE = """
 from harness.scenarios import Effect, scenario
 
-@scenario(effect=Effect.INTEGRITY, surface="mine", answers=("T1",))
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=("T1",))
 def mine(attacker, handler):
     '''Do what I think of.'''
+"""
+
+
+COLLECT = """
+import json, sys
+sys.path.insert(0, {here!r})
+import pytest
+from expressions import CHOSEN, WRONG
+
+class Collected:
+    def pytest_collection_finish(self, session):
+        self.cells = [item.callspec.id for item in session.items if hasattr(item, "callspec")]
+
+said = {{}}
+for expression in (*CHOSEN, *WRONG):
+    collected = Collected()
+    words = ["--collect-only", "-q", "-p", "no:cacheprovider", "-k", expression]
+    status = pytest.main([*words, "test_scenarios.py"], plugins=[collected])
+    said[expression] = [int(status), getattr(collected, "cells", [])]
+with open("said.json", "w") as file:
+    json.dump(said, file)
 """
 
 
@@ -109,6 +131,18 @@ def test_ids_are_the_cells(session: Session) -> None:
     ids = [line for line in listed if "::" in line]
     assert ids == [f"test_scenarios.py::test_scenario[{cell.id}]" for cell in all_cells(SHIPPED)]
     assert not (session.pytester.path / "results").exists(), "collecting runs and makes nothing"
+
+
+def test_an_expression_chooses_the_cells_that_run_would_choose(session: Session) -> None:
+    session.pytester.makepyfile(collect=COLLECT.format(here=str(SUPPORT)))
+    session.pytester.run(sys.executable, "collect.py", timeout=120)
+    said = json.loads((session.pytester.path / "said.json").read_text())
+    none, wrong = pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR
+    for expression, cells in CHOSEN.items():
+        status = pytest.ExitCode.OK if cells else none
+        assert (expression, said[expression][0]) == (expression, status)
+        assert (expression, set(said[expression][1])) == (expression, cells)
+    assert {expression: said[expression][0] for expression in WRONG} == dict.fromkeys(WRONG, wrong)
 
 
 def test_in_the_checkout_the_word_selects_the_corpus_alone() -> None:
@@ -300,6 +334,7 @@ def test_a_users_file_joins_the_corpus(session: Session) -> None:
     session.pytester.makepyfile(users=MINE)
     result = session.run("--scenario", "users.py", "-k", "scenario and mine", "-n", "2")
     result.assert_outcomes(passed=4)
+    session.run("--scenario", "users.py", "-k", "scenario and ptrace").assert_outcomes(deselected=5)
     assert "6.12-baseline-mine" in session.ran()
 
 
@@ -315,7 +350,35 @@ def test_a_repositorys_own_files_are_a_setting_and_run_alone(
     assert {line["scenario"] for line in session.lines()} == {"mine", "nothing", "host_tamper"}
     header = json.loads((session.latest / "run.json").read_text())
     assert header["scenario_files"] == [str(folder / "users.py")]
-    session.run("-k", "ptrace_seize or mine").assert_outcomes(passed=8, deselected=25)
+
+
+@pytest.mark.parametrize("narrowing", [("-k", "baseline"), ("-m", "scenario"), ("-k", "not zzz")])
+def test_an_expression_only_narrows_a_repositorys_own_tests(
+    session: Session, narrowing: tuple[str, str]
+) -> None:
+    (session.pytester.path / "users.py").write_text(MINE)
+    session.pytester.makeini("[pytest]\numd_scenarios = users.py\n")
+
+    def collected(*arguments: str) -> set[str]:
+        listed = session.run("--collect-only", "-q", *arguments).outlines
+        return {line for line in listed if "::" in line}
+
+    every = collected()
+    assert len(every) == 5
+    assert collected(*narrowing) <= every
+    assert collected("-k", "ptrace_seize") == set()
+
+
+def test_a_chosen_cell_runs_its_control_without_making_it_a_test(session: Session) -> None:
+    (session.pytester.path / "users.py").write_text(MINE)
+    session.pytester.makeini("[pytest]\numd_scenarios = users.py\n")
+    result = session.run("-k", "6.12-kthread-mine")
+    result.assert_outcomes(passed=1, deselected=4)
+    assert session.ran() == Counter(
+        f"6.12-{variant}-{name}"
+        for variant in ("baseline", "kthread")
+        for name in ("nothing", "host_tamper", "mine")
+    )
 
 
 def test_a_faulty_users_file_is_one_line(session: Session) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree  # what is parsed here was written here
@@ -101,7 +102,7 @@ def report(
         seconds=12.0,
         where=Path("results/x"),
         notes=notes or {},
-        rerun=rerun_line,
+        rerun=partial(rerun_line, corpus=SMALL),
     )
     return out.getvalue()
 
@@ -134,7 +135,7 @@ def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
 def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
     with collecting() as found:
 
-        @scenario(effect=Effect.INTEGRITY, surface="x", answers=())
+        @scenario(effect=Effect.INTEGRITY, surface="own", answers=())
         def a_scenario_with_a_name_as_long_as_this(attacker: object, handler: object) -> None:
             """Have a long name, which -k takes as it is."""
 
@@ -181,7 +182,7 @@ def test_guest_text_is_escaped_everywhere(tmp_path: Path) -> None:
     assert "\u202e" not in text
     assert "\\x1b]0;owned\\x07\\x1b[2J[bold red]held[/] :skull: \\u202e\\r\\n<b>&\\ud800" in text
     path = tmp_path / "junit.xml"
-    write_junit(path, found, rerun=rerun_line)
+    write_junit(path, found, rerun=partial(rerun_line, corpus=SMALL))
     (failure,) = ElementTree.parse(path).iter("failure")  # noqa: S314
     assert "\\x1b[2J" in failure.get("message", "")
     assert "<b>&\\ud800\\x00" in failure.get("message", "")
@@ -201,7 +202,8 @@ def test_rerun_lines_carry_all_that_is_not_the_default(
     (tmp_path / "run").chmod(0o755)
     result = results()[0]
     mine = replace(result.scenario, origin=("--scenario", "my scenarios.py"))
-    line = rerun_line(replace(result, cell=Cell("7.2", "isolated", "mine"), scenario=mine))
+    cell = Cell("7.2", "isolated", "mine")
+    line = rerun_line(replace(result, cell=cell, scenario=mine), SMALL)
     assert shlex.split(line) == [
         *("umd-harness", "run", "--line", "7.2", "--variant", "isolated", "-k", "mine"),
         *("--scenario", "my scenarios.py"),
@@ -230,7 +232,7 @@ def test_junit_counts_and_tells(tmp_path: Path) -> None:
         kthread__ptrace_seize=outcome(Verdict.ERROR, "QEMU is gone"),
     )
     path = tmp_path / "junit.xml"
-    write_junit(path, found, rerun=rerun_line)
+    write_junit(path, found, rerun=partial(rerun_line, corpus=SMALL))
     suites = {suite.get("name"): suite for suite in ElementTree.parse(path).iter("testsuite")}  # noqa: S314
     assert {name: counted(suite) for name, suite in suites.items()} == {
         "6.12.baseline": (7, 0, 0, 0),

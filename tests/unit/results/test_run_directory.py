@@ -134,6 +134,17 @@ def test_evidence_is_kept_and_comes_back(tmp_path: Path) -> None:
     assert names == {"attempt.json", "witness.json", "console.txt", "outcome.json"}
 
 
+def test_a_traceback_is_a_file_of_its_own(tmp_path: Path) -> None:
+    run, place = new_run(tmp_path), "mine.py:3: in mine\n"
+    given = replace(outcome(Verdict.ERROR), traceback=place)
+    run.keep(ISOLATED, given)
+    assert run.outcome(ISOLATED) == given
+    assert (run.folder(ISOLATED) / "traceback.txt").read_text() == place
+    assert place not in (run.folder(ISOLATED) / "outcome.json").read_text()
+    run.keep(ISOLATED, outcome(Verdict.HELD))
+    assert not (run.folder(ISOLATED) / "traceback.txt").exists()
+
+
 def test_latest_points_to_the_newest_run(tmp_path: Path) -> None:
     for _ in range(2):
         run = new_run(tmp_path)

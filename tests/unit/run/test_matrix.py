@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from expressions import CHOSEN, WRONG
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_lab import ScriptedLab, outcome
@@ -17,11 +18,11 @@ from small_corpus import SMALL
 from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.judge.controls import closure, is_final, rests_on
+from harness.judge.selection import exact_word, select
 from harness.model.cell import Cell, Outcome
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.run.pool import ROUNDS, Ended, Failed, Pool, Started, Stopping, run_rounds
-from harness.run.selection import select
 from harness.scenarios import REFERENCES, SCENARIOS, Effect, Hole, scenario
 from harness.scenarios.corpus import SHIPPED, Corpus
 from harness.scenarios.registry import collecting
@@ -53,40 +54,27 @@ def test_an_unknown_variant_is_named_with_the_nearest_or_all(name: str, hint: st
         all_cells(SMALL, "6.12", [name])
 
 
-def test_an_exact_name_wins_over_its_namesakes() -> None:
-    with collecting() as found:
-
-        @scenario(effect=Effect.INTEGRITY, surface="proc-mem-write", answers=("C2",))
-        def proc_mem_write_twice(attacker: object, handler: object) -> None:
-            """Do it again."""
-
-    both = SMALL.with_scenarios(found)
-    exact = chosen("proc_mem_write", "isolated", corpus=both)
-    assert exact == {"6.12-isolated-proc_mem_write"}
-    assert len(chosen("proc_mem", "isolated", corpus=both)) == 2
-
-
 def test_every_rerun_line_selects_its_cell_alone() -> None:
     for one in all_cells(SHIPPED):
-        assert chosen(one.scenario, one.variant) == {one.id}
+        assert chosen(exact_word(SHIPPED, one), one.variant) == {one.id}
 
 
-@pytest.mark.parametrize(
-    ("expression", "expected"),
-    [
-        ("isolated and ptrace_seize", {"6.12-isolated-ptrace_seize"}),
-        (
-            "PTRACE and not (kthread or baseline)",
-            {"6.12-isolated-ptrace_seize", "6.12-isolated-debug-ptrace_seize"},
-        ),
-        ("DEBUG and dev", {"6.12-isolated-debug-dev_mem"}),
-        ("ptrace_seize and not not kthread", {"6.12-kthread-ptrace_seize"}),
-        ("6.12-kthread-nothing", {"6.12-kthread-nothing"}),
-        ("process-vm-writev and kthread", {"6.12-kthread-process_vm_readv"}),  # a surface id
-    ],
-)
-def test_expressions(expression: str, expected: set[str]) -> None:
-    assert chosen(expression, corpus=SMALL) == expected
+@pytest.mark.parametrize("name", ["twice_proc_mem_write", "proc_mem", "isolated-proc_mem_write"])
+def test_a_rerun_line_selects_no_namesake(name: str) -> None:
+    namesake = replace(SMALL.scenarios["proc_mem_write"], name=name)
+    both = SMALL.with_scenarios({name: namesake})
+    for one in (cell("isolated", "proc_mem_write"), cell("isolated", name)):
+        assert chosen(exact_word(both, one), "isolated", corpus=both) == {one.id}
+    assert exact_word(both, cell("isolated", "dev_mem")) == "dev_mem"
+
+
+@pytest.mark.parametrize("expression", CHOSEN, ids=map(str, range(len(CHOSEN))))
+def test_an_expression_chooses_as_in_pytest(expression: str) -> None:
+    if CHOSEN[expression]:
+        assert chosen(expression, corpus=SMALL) == CHOSEN[expression]
+    else:
+        with pytest.raises(UserError, match="no cell matches -k"):
+            chosen(expression, corpus=SMALL)
 
 
 def test_and_binds_tighter_than_or() -> None:
@@ -96,7 +84,7 @@ def test_and_binds_tighter_than_or() -> None:
     }
 
 
-@pytest.mark.parametrize("expression", ["", "(", "nothing and", "or", "nothing )", "()", "not"])
+@pytest.mark.parametrize("expression", ["", " ", *WRONG])
 def test_an_expression_that_cannot_be_read_says_so(expression: str) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         chosen(expression)
@@ -139,7 +127,7 @@ def own(**declared: Any) -> Corpus:
     """The corpus with a scenario `odd`, of a user's own."""
     with collecting() as found:
 
-        @scenario(effect=Effect.INTEGRITY, surface="x", answers=(), **declared)
+        @scenario(effect=Effect.INTEGRITY, surface="own", answers=(), **declared)
         def odd(attacker: object, handler: object) -> None:
             """Declare what no scenario should."""
 
@@ -215,7 +203,7 @@ def test_a_defect_in_one_cell_is_that_cells_error() -> None:
     bad = next(e.outcome for e in ended if e.cell == cell("isolated", "ptrace_seize"))
     assert bad.verdict is Verdict.ERROR
     assert "ZeroDivisionError: of all things" in bad.detail
-    assert "scripted_lab.py" in bad.witness["traceback"]
+    assert "scripted_lab.py" in bad.traceback
 
 
 @pytest.mark.parametrize(

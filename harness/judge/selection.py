@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The `-k` expression: words joined by and, or, not and parentheses, as in pytest.
 
-A word that is the whole name of a scenario, variant, line or cell selects exactly that one. So the
-command that reruns a cell selects no cell with a longer name. Any other word selects the cells with
-the word in their id or in their scenario's surface id. Case is ignored.
+A word matches the cells that have it anywhere in their keywords, in upper or lower case. The pytest
+plugin gives the test of a cell the same keywords. So an expression chooses the same cells there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,8 +20,31 @@ if TYPE_CHECKING:
 
 Matcher = Callable[[Cell], bool]
 
-_TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
+_TOKEN = re.compile(r"[ \t]*([()]|[\w:+\-.\[\]\\/]+|\S|\s)")
 _OPERATORS = ("and", "or", "not", "(", ")")
+_WORD = re.compile(r"[\w:+\-.\[\]\\/]+")
+
+
+def keywords(corpus: Corpus, cell: Cell) -> tuple[str, ...]:
+    """Return the texts in which a word of an expression is looked for.
+
+    The first is the name of the cell's test. `[` and `]` in it mark where the cell's id begins and
+    ends.
+    """
+    return (f"test_scenario[{cell.id}]", corpus.scenario(cell).surface)
+
+
+def exact_word(corpus: Corpus, cell: Cell) -> str:
+    """Return a word that matches this cell and no other cell of the variant.
+
+    It is the name of the scenario, unless that is a part of another cell's keywords.
+    """
+    cells = [Cell(cell.line, cell.variant, name) for name in corpus.scenarios]
+    others = [other for other in cells if other != cell]
+    for word in (cell.scenario, f"{cell.variant}-{cell.scenario}]"):
+        if not any(_has(corpus, other, word) for other in others):
+            return word
+    return f"[{cell.id}]"
 
 
 def select(corpus: Corpus, cells: Sequence[Cell], expression: str | None) -> list[Cell]:
@@ -33,15 +55,19 @@ def select(corpus: Corpus, cells: Sequence[Cell], expression: str | None) -> lis
     """
     if expression is None:
         return list(cells)
-    matches = _Parser(expression, corpus, cells).parse()
+    matches = _Parser(expression, corpus).parse()
     chosen = [cell for cell in cells if matches(cell)]
     if not chosen:
         raise UserError(f"no cell matches -k {expression!r}", hint=_suggestion(expression, corpus))
     return chosen
 
 
+def _has(corpus: Corpus, cell: Cell, word: str) -> bool:
+    return any(word.lower() in keyword.lower() for keyword in keywords(corpus, cell))
+
+
 def _suggestion(expression: str, corpus: Corpus) -> str:
-    words = [word for word in _TOKEN.findall(expression) if word not in _OPERATORS]
+    words = [word for word in _WORD.findall(expression) if word not in _OPERATORS]
     near = [name for word in words for name in get_close_matches(word, corpus.scenarios, n=2)]
     return f"did you mean {' or '.join(near)}?" if near else "`umd-harness list` prints all names"
 
@@ -49,17 +75,22 @@ def _suggestion(expression: str, corpus: Corpus) -> str:
 class _Parser:
     """A recursive descent parser. `not` binds tighter than `and`, and `and` tighter than `or`."""
 
-    def __init__(self, expression: str, corpus: Corpus, cells: Sequence[Cell]) -> None:
+    def __init__(self, expression: str, corpus: Corpus) -> None:
         self._expression = expression
         self._corpus = corpus
-        self._tokens = _TOKEN.findall(expression)
-        self._names = {name for cell in cells for name in _names(cell)} | set(corpus.scenarios)
+        self._tokens = list(self._read(expression))
 
     def parse(self) -> Matcher:
         matches = self._alternatives()
         if self._tokens:
             self._fail(f"unexpected {self._tokens[0]!r}")
         return matches
+
+    def _read(self, expression: str) -> Iterator[str]:
+        for token in _TOKEN.findall(expression.strip(" \t")):
+            if token not in _OPERATORS and not _WORD.fullmatch(token):
+                self._fail(f"unexpected {token!r}")
+            yield token
 
     def _alternatives(self) -> Matcher:
         parts = [self._conjunction()]
@@ -84,13 +115,8 @@ class _Parser:
             return inner
         if not self._tokens or self._tokens[0] in _OPERATORS:
             self._fail("a word is missing")
-        return self._word(self._tokens.pop(0))
-
-    def _word(self, word: str) -> Matcher:
-        if word in self._names:
-            return lambda cell: word in _names(cell)
-        part, corpus = word.lower(), self._corpus
-        return lambda cell: part in f"{cell.id} {corpus.scenario(cell).surface}".lower()
+        word, corpus = self._tokens.pop(0), self._corpus
+        return lambda cell: _has(corpus, cell, word)
 
     def _take(self, token: str) -> bool:
         found = bool(self._tokens) and self._tokens[0] == token
@@ -103,7 +129,3 @@ class _Parser:
             f"-k {self._expression!r} cannot be read: {why}",
             hint="for example: -k 'ptrace and not kthread'",
         )
-
-
-def _names(cell: Cell) -> tuple[str, ...]:
-    return (cell.scenario, cell.variant, cell.line, cell.id)
