@@ -56,9 +56,9 @@ def other_secret_half_of_the_time(forgery: Forgery) -> None:
     forgery.handler.let_pass(500_000_000)
 
 
-@pytest.mark.xfail(reason="the witness does not count the handler's own writes", strict=True)
+@pytest.mark.xfail(reason="the witness does not count the handler's own writes", strict=False)
 def test_no_stand_in_forges_a_verdict(cells: Cells, tmp_path: Path) -> None:
-    """A WIN AGAINST THE JUDGE on `baseline`: the cell is `held`, and the challenge is answered.
+    """On `baseline` the cell is `held`, or `disrupted` by a slow reply: the judge has this hole.
 
     The program has a handler's pipes open only while it keeps the guest's only CPU. So they have no
     further holder whenever the witness looks.
