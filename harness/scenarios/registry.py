@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -273,15 +274,11 @@ class NotCollected(UserWarning):
     """A scenario that belongs to no run, because its file is not loaded as a scenario file."""
 
 
-_files: set[str] = set()
-"""The files whose scenarios were collected. A test may import such a file once more."""
-
-
 def _keep(made: Scenario) -> None:
     """Add a scenario to those that are collected. Raises UserError for a name that is taken."""
-    found, file = _collected.get(), made.attack.__code__.co_filename
+    found = _collected.get()
     if found is None:
-        if file not in _files:
+        if not _is_loaded(made.attack):
             _warn_of(made)
         return
     if made.name in found:
@@ -289,7 +286,15 @@ def _keep(made: Scenario) -> None:
             f"scenario {made.name} is declared twice", hint="give one of them another name"
         )
     found[made.name] = made
-    _files.add(file)
+
+
+def _is_loaded(attack: Attack) -> bool:
+    """Whether another module was loaded from the attack's file: a test may import it once more."""
+    return any(
+        name != attack.__module__
+        and getattr(module, "__file__", None) == attack.__code__.co_filename
+        for name, module in list(sys.modules.items())
+    )
 
 
 def _warn_of(made: Scenario) -> None:

@@ -9,6 +9,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import O_CREAT, O_RDONLY, O_WRONLY
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -24,7 +25,6 @@ from harness.run.run_plan import RunPlan, run_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
@@ -144,8 +144,11 @@ def pretend_a_panic(attacker: Attacker, text: bytes) -> None:
     attacker.syscall("reboot", *MAGIC, RESTART, 0)
 
 
+_LINE = fail_with_the_guests_words.__code__.co_firstlineno + 4
 ENDS: dict[Ending, str] = {
-    fail_with_the_guests_words: "the attack was not carried through: ValueError",
+    fail_with_the_guests_words: (
+        f"the attack was not carried through: {Path(__file__).name}:{_LINE}: ValueError"
+    ),
     pretend_a_panic: "the guest reset itself: Kernel panic - not syncing: ",
 }
 
