@@ -49,12 +49,12 @@ class Arrival:
             return self._calls(LOCKED_DOWN)
         if self.variant.rival and end is End.REFUSED:
             # A policy may refuse a call before the kernel gets to the scenario's function.
-            return self._calls_of_reach(end) or self._calls_of_denials()
+            return self._calls_of_reach() or self._calls_of_denials()
         if self.variant.rival and end is End.DENIED:
             return self._calls_of_denials()
         function = self._proof(end)
         if function is not None:
-            return self._calls(function, in_call=end is End.REFUSED)
+            return self._calls(function, in_call=end is End.REFUSED and self._on_handler)
         return None if self._needs_no_proof(end) else 0
 
     def _proof(self, end: End) -> str | None:
@@ -81,9 +81,15 @@ class Arrival:
     def _is_thread(self) -> bool:
         return not self.variant.handler
 
-    def _calls_of_reach(self, end: End) -> int:
+    @property
+    def _on_handler(self) -> bool:
+        """Whether the attack aims at the handler itself, not at its start or at any task."""
+        return self.scenario.target == "handler"
+
+    def _calls_of_reach(self) -> int:
+        """How often a refused attack called its function."""
         reach = self.scenario.reach
-        return self._calls(reach, in_call=end is End.REFUSED) if reach else 0
+        return self._calls(reach, in_call=self._on_handler) if reach else 0
 
     def _calls_of_denials(self) -> int:
         return sum(self._calls(name) for name in _denials(self.variant))
@@ -102,7 +108,7 @@ class Arrival:
         else:
             on_handler = seen.on_handler - was.on_handler
             elsewhere = seen.elsewhere - was.elsewhere
-        if self.scenario.target != "handler" or function in (LOCKED_DOWN, *_denials(self.variant)):
+        if not self._on_handler or function in (LOCKED_DOWN, *_denials(self.variant)):
             return on_handler + elsewhere
         return on_handler
 
