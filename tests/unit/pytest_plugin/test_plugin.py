@@ -322,12 +322,12 @@ def test_the_build_is_outside_the_tests_time_limit(session: Session) -> None:
         + """
 import time
 def slow(line, variants, progress, *, corpus, engine):
-    time.sleep(4)
+    time.sleep(8)
     return working(line, variants, progress, corpus=corpus, engine=engine)
 provenance.prepare_lab = slow
 """
     )
-    session.run("-k", "6.12-baseline-nothing", "--timeout", "2").assert_outcomes(passed=1)
+    session.run("-k", "6.12-baseline-nothing", "--timeout", "6").assert_outcomes(passed=1)
 
 
 def test_a_users_file_joins_the_corpus(session: Session) -> None:
