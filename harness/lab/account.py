@@ -42,9 +42,10 @@ class Account:
         inside: bool = False,
         whole_kernel: bool = False,
         passes: Collection[str] = (),
+        pauses: bool = False,
     ) -> None:
         self._variant, self._witness, self._handler = variant, witness, handler
-        self._inside, self._whole_kernel = inside, whole_kernel
+        self._inside, self._whole_kernel, self._pauses = inside, whole_kernel, pauses
         self._tainted = witness.taint()
         self._machine, self._calls, self._passes = machine, kernel_calls(machine), passes
         self._code = witness.code() if whole_kernel else b""
@@ -69,6 +70,7 @@ class Account:
             forced=self._handler.restarts,
             inside=self._inside,
             whole_kernel=self._whole_kernel,
+            pauses=self._pauses,
             policed=self._variant.rival is not None,
             witness_changed=False,
             entered={},

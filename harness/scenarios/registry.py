@@ -95,7 +95,8 @@ class Declaration:
     ends_machine: bool = False
     """The attack ends the whole machine, which QEMU reports."""
     freezes: bool = False
-    """The attack stops all of user space for a while, and goes on by itself."""
+    """The attack stops all of user space for a while, and goes on by itself. Unless its effects
+    include availability, a late reply is then no loss."""
     on_disk: bool = False
     """The attack needs a file system on a disk."""
     debugging: bool | None = None

@@ -73,6 +73,9 @@ class Evidence:
     """Where the tally contradicts what the host noted before."""
     kernel_changed: str
     """What was changed in the guest's kernel, by none of its own patches; empty: nothing."""
+    pauses: bool = False
+    """The attack stops all of user space for a while on its way. A late reply is then no loss, only
+    a missing one."""
     records: tuple[Record, ...] = ()
     """The records of all requests that the host has seen. A tally has the latest."""
 
@@ -122,7 +125,7 @@ def missing(evidence: Evidence) -> str:
         found.append(f"restarted {restarts} x")
         if died := death(evidence):
             found.append(str(died))
-    if not evidence.inside:
+    if not (evidence.inside or evidence.pauses):
         found.append(slowed(evidence.before, evidence.after, evidence.records))
     if not evidence.aftermath_ended:
         found.append("the aftermath did not end")

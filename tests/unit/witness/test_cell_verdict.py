@@ -116,6 +116,13 @@ def test_what_is_missing_is_a_disruption(end: AttemptEnd, after: Tally, detail: 
     assert drawn.axes == Axes(availability=True)
 
 
+def test_a_pause_on_the_way_makes_replies_late_and_loses_none() -> None:
+    late = draw_verdict(evidence(after=SLOW, pauses=True), COMPLETED)
+    assert late.verdict is Verdict.HELD
+    failed = draw_verdict(evidence(after=FAILED, pauses=True), COMPLETED)
+    assert failed.verdict is Verdict.DISRUPTED
+
+
 def test_an_aftermath_that_does_not_end_under_a_beating_heart_is_a_disruption() -> None:
     drawn = draw_verdict(evidence(aftermath_ended=False), COMPLETED)
     assert drawn.verdict is Verdict.DISRUPTED
