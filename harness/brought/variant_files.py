@@ -19,10 +19,10 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -80,8 +80,7 @@ def _check_keys(path: Path, said: Iterable[str]) -> None:
     known = ("like", *_FORMS)
     for key in said:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+            hint = hint_for(key, known, otherwise=f"the fields are {', '.join(known)}")
             raise _wrong(path, f"a variant has no field {key!r}", hint)
 
 

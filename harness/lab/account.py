@@ -78,6 +78,7 @@ class Account:
             unseen="",
             contradictions=(),
             kernel_changed="",
+            records=(),
         )
         # There need not be a handler now, after an attack that ended it.
         return replace(self._seen(evidence, patience=6), unseen="")

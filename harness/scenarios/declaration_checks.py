@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
 from harness.model.hole import Hole
 from harness.model.verdict import Effect
 from harness.scenarios.ids import ANSWERS, OWN, REFERENCE, class_of_row
@@ -38,10 +39,9 @@ def check_arguments(
     names = {field.name: field.default is field.default_factory is MISSING for field in known}
     for name in given:
         if name not in names:
-            near = get_close_matches(name, names, n=1)
             raise UserError(
                 f"a scenario has no field {name!r}",
-                hint=f"did you mean {near[0]}?" if near else f"the fields are {', '.join(names)}",
+                hint=hint_for(name, names, otherwise=f"the fields are {', '.join(names)}"),
             )
     if missing := [name for name, is_needed in names.items() if is_needed and name not in given]:
         raise UserError(

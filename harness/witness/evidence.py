@@ -73,10 +73,10 @@ class Evidence:
     """Where the tally contradicts what the host noted before."""
     kernel_changed: str
     """What was changed in the guest's kernel, by none of its own patches; empty: nothing."""
-    pauses: bool = False
+    pauses: bool
     """The attack stops all of user space for a while on its way. A late reply is then no loss, only
     a missing one."""
-    records: tuple[Record, ...] = ()
+    records: tuple[Record, ...]
     """The records of all requests that the host has seen. A tally has the latest."""
 
 

@@ -159,6 +159,8 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "policed": False,
         "witness_changed": False,
         "entered": {},
+        "pauses": False,
+        "records": (),
         "at_rest": "",
         "unseen": "",
         "contradictions": (),
