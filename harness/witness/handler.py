@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,9 @@ of a handler thread both contain them; with other constants they compute wrong r
 
 HEARTBEAT = 10_000_000
 """The heartbeat's period in nanoseconds (heartbeat() of the witness)."""
+
+SILENCE_NS = 1_200_000_000
+"""`Handler.wait_for_silence` waits as long. A reply after it is late (SLOW_NS)."""
 
 _STARTTIME = 22
 
@@ -226,15 +228,18 @@ class Handler:
 
         self._witness.wait(has_arrived, seconds=seconds, what="arrival of the attack")
 
-    def wait_for_silence(self, *, silent: float = 1.2, seconds: float = 10) -> None:
-        """Wait until no correct reply has come for `silent` seconds."""
-        right, since = -1, 0.0
+    def wait_for_silence(self, *, seconds: float = 30) -> None:
+        """Wait until no correct reply has come for 1.2 s of the guest's time.
+
+        Heartbeats count that time, because the guest's clock stands still at each look.
+        """
+        right, since = -1, 0
 
         def is_silent(tally: Tally) -> bool:
             nonlocal right, since
             if tally.count.right != right:
-                right, since = tally.count.right, time.monotonic()
-            return time.monotonic() - since > silent
+                right, since = tally.count.right, tally.heartbeat
+            return (tally.heartbeat - since) * HEARTBEAT > SILENCE_NS
 
         self._witness.wait(is_silent, seconds=seconds, what="silence of the handler")
 
