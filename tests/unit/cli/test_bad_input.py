@@ -7,6 +7,7 @@ The line says what happened and, after a semicolon, what to do.
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -156,6 +157,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     keep_run(tmp_path / "results", "whole")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(Lab, "open", _no_lab)
     return tmp_path
 
