@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The fixtures of a test that runs a guest: the real kernel line, and a fresh machine of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from sample import Sample
+
+from harness.attacker import Attacker, Channel
+from harness.lab.lab import Lab
+from harness.witness.reader import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.lab.images import BootImages
+    from harness.vm.machine import Machine
+
+ATTEMPT_SECONDS = 300.0
+"""A test may drive its guest for longer than an attack: it waits for kernel deadlines."""
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The images of the shipped kernel line, built if the cache lacks them."""
+    return Lab.open("6.12", progress=lambda _: None)
+
+
+@pytest.fixture
+def variant() -> str:
+    """The variant under test. Modules and parametrized tests override it."""
+    return "baseline"
+
+
+@pytest.fixture
+def images(lab: Lab, variant: str) -> BootImages:
+    """The images that `machine` boots."""
+    return lab.images(variant)
+
+
+@pytest.fixture
+def machine(lab: Lab, variant: str) -> Iterator[Machine]:
+    """A guest of `variant` from its saved state, running."""
+    with lab.machine(variant) as machine:
+        yield machine
+
+
+@pytest.fixture
+def witness(images: BootImages, machine: Machine) -> Witness:
+    """The witness of `machine`."""
+    return Witness(machine, images.kernel)
+
+
+@pytest.fixture
+def attacker(images: BootImages, machine: Machine) -> Iterator[Attacker]:
+    """Root in `machine`."""
+    seconds = {"reply_seconds": ATTEMPT_SECONDS, "attempt_seconds": ATTEMPT_SECONDS}
+    with Channel(machine.agent_socket(), **seconds) as channel:
+        yield Attacker(channel, images.guest)
+
+
+@pytest.fixture
+def sample(attacker: Attacker, machine: Machine, witness: Witness) -> Iterator[Sample]:
+    """The sample with only its manager loaded. The test fails if the kernel gets tainted."""
+    taint = witness.taint()
+    sample = Sample(attacker)
+    yield sample
+    assert witness.taint() == taint, machine.console()
+    assert not re.findall("WARNING:|BUG:|Oops|Call Trace", sample.log)
+    right = witness.read().count.right
+    tally = witness.wait(lambda t: t.count.right > right, seconds=60, what="further right reply")
+    assert (tally.count.wrong, tally.count.failed) == (0, 0)
