@@ -15,8 +15,8 @@ import pytest
 from filelock import Timeout
 
 from harness.host.errors import UserError, mendable
-from harness.judge.conclusion import conclude
-from harness.judge.controls import closure, variants_needed
+from harness.judge.conclusion import conclude, is_as_expected
+from harness.judge.controls import closure, rests_on, variants_needed
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.pytest_plugin.relay import tell
 from harness.report.progress import PlainProgress
@@ -88,8 +88,9 @@ class ScenarioSession:
     def check(self, cell: Cell, session: pytest.Session) -> None:
         """Run the cell and the cells its result depends on, unless a worker has run them.
 
-        The test fails unless the result is the expected one, with the reason and the command that
-        repeats the cell. It is skipped if the cell is n/a.
+        The test fails unless the result is the expected one, with the reason, the folders of the
+        evidence and the command that repeats the cell. It is skipped if the cell is n/a. A known
+        hole is an expected failure (xfail); if the hole no longer loses, the test fails.
         """
         try:
             result = self._result(cell)
@@ -101,10 +102,23 @@ class ScenarioSession:
             self._give_up(session, UserError(what, hint="the results written so far are kept"))
             pytest.fail(what, pytrace=False)
         if not result.ok:
-            line = rerun_line(result, self._corpus)
-            pytest.fail(f"{cell.id}: {explain(result)}\n{line}", pytrace=False)
+            pytest.fail("\n".join(self._reasons(result)), pytrace=False)
         if result.axes is None:
             pytest.skip(visible(result.detail))
+        if result.hole is not None:
+            pytest.xfail(f"known hole, {result.verdict}: {visible(result.hole)}")
+
+    def _reasons(self, result: Result) -> Iterator[str]:
+        """Yield why the test fails, where the evidence is, and how to repeat the cell.
+
+        The evidence is that of the cell, and of each cell that it depends on and that came out
+        otherwise than expected.
+        """
+        yield f"{result.cell.id}: {explain(result)}"
+        for cell in (result.cell, *rests_on(self._corpus, result.cell)):
+            if cell == result.cell or not is_as_expected(self._corpus, cell, self._outcomes[cell]):
+                yield f"evidence: {visible(str(self._run_directory.folder(cell)))}"
+        yield rerun_line(result, self._corpus)
 
     def _result(self, cell: Cell) -> Result:
         run = self._run_directory

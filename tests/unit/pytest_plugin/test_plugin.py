@@ -168,7 +168,10 @@ def test_the_whole_corpus_runs_each_cell_once(session: Session) -> None:
     assert len(cells) > CELLS
     assert lacking
     result = session.run("-k", "scenario")
-    result.assert_outcomes(passed=len(cells) - len(lacking), skipped=len(lacking), deselected=1)
+    outcomes = result.parseoutcomes()
+    assert outcomes.keys() == {"passed", "skipped", "xfailed", "deselected"}
+    assert sum(outcomes.values()) == len(cells) + 1
+    assert (outcomes["skipped"], outcomes["deselected"]) == (len(lacking), 1)
     assert result.ret == 0
     assert session.ran() == Counter(cell.id for cell in cells)
     assert len(session.lines()) == len(cells)
@@ -179,7 +182,7 @@ def test_the_whole_corpus_runs_each_cell_once(session: Session) -> None:
 
 def test_a_run_is_kept_and_counted(session: Session) -> None:
     result = session.run("-k", "scenario", "-rs")
-    result.assert_outcomes(passed=27, skipped=1, deselected=1)
+    result.assert_outcomes(passed=25, skipped=1, xfailed=2, deselected=1)
     assert result.ret == 0
     assert session.ran() == Counter(
         f"6.12-{variant}-{name}" for variant in POLICIES for name in NAMES
@@ -225,7 +228,7 @@ def test_the_lab_is_opened_for_the_variants_that_are_needed(session: Session) ->
 def test_workers_share_a_run_and_no_cell_runs_twice(session: Session, workers: str) -> None:
     session.script(takes=0.05)
     result = session.run("-k", "scenario and (mem or ptrace)", "-n", workers)
-    result.assert_outcomes(passed=12)
+    result.assert_outcomes(passed=10, xfailed=2)
     assert set(session.ran().values()) == {1}
     assert len(session.lines()) == len(session.ran()) == 20
     runs = [path for path in (session.pytester.path / "results").iterdir() if path.name[0] == "2"]
@@ -242,6 +245,7 @@ def test_a_failure_is_the_reason_and_the_rerun_line(session: Session) -> None:
     result.stdout.fnmatch_lines(
         [
             "6.12-isolated-proc_mem_write: tampered, expected held: ch\\x1bain",
+            "evidence: */cells/6.12-isolated-proc_mem_write",
             "umd-harness run --variant isolated -k proc_mem_write",
         ]
     )
@@ -254,7 +258,35 @@ def test_a_control_that_did_not_win_fails_what_rests_on_it(session: Session) -> 
     session.script("{('baseline', 'process_vm_readv'): outcome(Verdict.HELD)}")
     result = session.run("-k", "process_vm_readv and kthread")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*error: control baseline did not win: held, not leaked*"])
+    folders = f"evidence: {session.latest.resolve()}/cells/6.12-"
+    result.stdout.fnmatch_lines(
+        [
+            "*error: control baseline did not win: held, not leaked*",
+            f"{folders}kthread-process_vm_readv",
+            f"{folders}baseline-process_vm_readv",
+            "umd-harness run *",
+        ],
+        consecutive=True,
+    )
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_known_hole_is_an_xfail_with_its_reason(session: Session, workers: str) -> None:
+    result = session.run("-k", "isolated-dev_mem]", "-rx", "-n", workers)
+    result.assert_outcomes(xfailed=1)
+    assert result.ret == 0
+    why = "known hole, tampered: who writes all of memory writes the handler's too"
+    result.stdout.fnmatch_lines([f"XFAIL *6.12-isolated-dev_mem* - {why}"])
+
+
+@pytest.mark.parametrize("verdict", ["HELD", "LEAKED", "ERROR"])
+def test_a_known_hole_with_another_verdict_fails(session: Session, verdict: str) -> None:
+    session.script(f"{{('isolated', 'dev_mem'): outcome(Verdict.{verdict})}}")
+    result = session.run("-k", "isolated-dev_mem]")
+    result.assert_outcomes(failed=1)
+    assert result.ret == 1
+    if verdict == "HELD":
+        result.stdout.fnmatch_lines(["*is closed: remove it from the scenario"])
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -310,7 +342,7 @@ lab.run = run
     result = session.run("-k", "scenario", "-n", "2")
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == 1
-    assert (outcomes["passed"], outcomes["skipped"]) == (26, 1)
+    assert (outcomes["passed"], outcomes["skipped"], outcomes["xfailed"]) == (24, 1, 2)
     assert len(session.lines()) == 27
     assert set(session.ran().values()) == {1}
 
