@@ -4,36 +4,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import option, switch
-from harness.cli.options import KernelOptions, kernel_options, positive
+from harness.cli.declare import switch
+from harness.cli.options import (
+    KernelOptions,
+    kernel_options,
+    report_output_option,
+    rounds_option,
+)
 from harness.cli.output import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Options:
     """The options of `bench`."""
 
-    times: int | None = option(
-        "-n",
-        convert=positive,
-        default=None,
-        metavar="N",
-        help="how many measurements of each kind and cell (default: 7, at least 7), and how many "
-        "pairs of machines for the round trips (default: 15, at least 6)",
+    rounds: int | None = rounds_option(
+        "measurements of each kind and cell (default: 7, at least 7), and how many pairs of "
+        "machines for the round trips (default: 15, at least 6)",
+        None,
     )
     round_trip: bool = switch(
         "--round-trip", help="measure the round trips alone (one to two minutes)"
     )
-    output: Path | None = option(
-        "--output",
-        convert=Path,
-        default=None,
-        metavar="FILE",
-        help="write the figures to this file, as JSON (default: print only)",
+    output: Path | None = report_output_option(
+        "write to this file as well, as JSON (default: print only)"
     )
     kernel: KernelOptions = kernel_options()
 
@@ -47,7 +48,7 @@ def run(options: Options) -> int:
     from harness.studies.figures import write_figures
     from harness.studies.round_trip import BASELINE, ISOLATED, PAIRS, check_pairs, round_trip
 
-    repeat, pairs = options.times or REPEAT, options.times or PAIRS
+    repeat, pairs = options.rounds or REPEAT, options.rounds or PAIRS
     if not options.round_trip:
         check_repeat(repeat)
     check_pairs(pairs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
 from harness.cli.declare import option, positional, repeated
-from harness.cli.options import report_format_option, report_output_option, results_option
+from harness.cli.options import RUN, report_format_option, report_output_option, results_option
 from harness.cli.output import write_report
 from harness.host.suggestion import hint_for
 from harness.results.run_comparison import FAILURES
@@ -41,11 +41,11 @@ def _pair(text: str) -> tuple[str, str]:
 class Options:
     """The options of `compare`."""
 
-    old: str = positional(metavar="OLD", help="the earlier run: its folder, its name, or `latest`")
+    old: str = positional(metavar="OLD", help=f"the earlier run: {RUN}")
     new: str = positional(metavar="NEW", help="the later run, named in the same way")
     format: str = report_format_option()
     output: Path | None = report_output_option()
-    results: Path = results_option("look for the runs in this folder")
+    results: Path = results_option()
     fail_on: tuple[str, ...] = option(
         "--fail-on",
         convert=_kinds,

@@ -69,7 +69,7 @@ def option(*names: str, convert: Callable[[str], T], default: D, metavar: str, h
 
 def required(name: str, *, metavar: str, help: str) -> str:
     """Declare an option that has to be given."""
-    return _declared((name,), None, required=True, metavar=metavar, help=help)
+    return _declared((name,), None, required=True, type=str, metavar=metavar, help=help)
 
 
 def choice(name: str, *, choices: Iterable[str], default: D, help: str) -> str | D:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.cli.command import Command
 from harness.cli.declare import option, switch
-from harness.cli.options import line_option
+from harness.cli.options import RUN, line_option, results_option
 from harness.cli.output import say
 
 
@@ -21,20 +21,21 @@ class Options:
         "--without-witness", help="leave out the witness, which is for tests only"
     )
     signoff: bool = switch("--signoff", help="add your Signed-off-by to each patch")
-    output: Path | None = option(
-        "--output",
+    folder: Path | None = option(
+        "--output-directory",
         convert=Path,
         default=None,
         metavar="DIR",
         help="write the mails to this folder (default: export/LINE)",
     )
-    results: Path | None = option(
-        "--results",
-        convert=Path,
+    run: str | None = option(
+        "--run",
+        convert=str,
         default=None,
-        metavar="DIR",
-        help="the folder of the run that the cover letter quotes (default: results/latest)",
+        metavar="RUN",
+        help=f"the run that the cover letter quotes: {RUN} (default: latest, if there is one)",
     )
+    results: Path = results_option()
     bench: Path | None = option(
         "--bench",
         convert=Path,
@@ -50,13 +51,14 @@ def run(options: Options) -> int:
     from harness.export.command import Wanted, export
     from harness.host.output_paths import check_output_folder
 
-    if options.output:
-        check_output_folder(options.output)
+    if options.folder:
+        check_output_folder(options.folder)
     wanted = Wanted(
         line=options.line,
-        output=options.output or Path("export", options.line),
+        output=options.folder or Path("export", options.line),
         witness=not options.without_witness,
         signoff=options.signoff,
+        run=options.run,
         results=options.results,
         bench=options.bench,
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
-from harness.cli.declare import option, positionals
-from harness.cli.options import line_option, positive, results_option
+from harness.cli.declare import positionals
+from harness.cli.options import jobs_option, line_option, results_option, rounds_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,21 +21,11 @@ class Options:
     names: tuple[str, ...] = positionals(
         metavar="NAME", help="a collection of selftests or a single program (default: all)"
     )
-    rounds: int = option(
-        "--rounds",
-        convert=positive,
-        default=5,
-        metavar="N",
-        help="how many times a program runs on each variant if its results differ (default: 5)",
+    rounds: int = rounds_option(
+        "times a program runs on each variant if its results differ (default: 5)", 5
     )
-    jobs: int = option(
-        "--jobs",
-        convert=positive,
-        default=1,
-        metavar="N",
-        help="how many programs run at a time (default: 1)",
-    )
-    results: Path = results_option("keep the output in a new folder below this one")
+    jobs: int = jobs_option(1)
+    results: Path = results_option()
     line: str = line_option()
 
 

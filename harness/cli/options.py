@@ -7,14 +7,23 @@ import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from harness.brought.options import EFFECTS, Brought
 from harness.cli.declare import choice, group, option, repeated, switch
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
+from harness.model.variants import VARIANTS
+
+D = TypeVar("D")
 
 REPORT_FORMATS = ("text", "markdown", "json")
+
+RUN = "its folder, its name, or `latest`"
+"""How a kept run is named, as the help says it."""
+
+SHIPPED_VARIANTS = f"shipped variants: {', '.join(VARIANTS)}"
 
 EXPRESSION_HELP = (
     "take the cells that this expression matches, as with -k of pytest: parts of the names of "
@@ -56,14 +65,22 @@ def line_option() -> str:
     )
 
 
-def jobs_option() -> int:
-    """Declare `--jobs` with a machine for each processor as the default."""
+def jobs_option(default: int | None = None) -> int:
+    """Declare `--jobs`. Without a default there is a machine for each processor."""
+    told = default or "the number of processors"
     return option(
         "--jobs",
         convert=positive,
-        default=default_jobs(),
+        default=default or default_jobs(),
         metavar="N",
-        help="how many machines run at a time (default: the number of processors)",
+        help=f"how many machines run at a time (default: {told})",
+    )
+
+
+def rounds_option(help: str, default: D) -> int | D:
+    """Declare `--rounds`: how many times something is run or measured."""
+    return option(
+        "-n", "--rounds", convert=positive, default=default, metavar="N", help=f"how many {help}"
     )
 
 
@@ -82,7 +99,7 @@ def variant_option(
     "rivals selinux and smack)",
 ) -> tuple[str, ...]:
     """Declare `--variant` for commands that take several."""
-    return repeated("--variant", convert=str, metavar="NAME", help=help)
+    return repeated("--variant", convert=str, metavar="VARIANT", help=f"{help}; {SHIPPED_VARIANTS}")
 
 
 def variant_files_option() -> tuple[Path, ...]:
@@ -105,14 +122,14 @@ def scenario_files_option() -> tuple[Path, ...]:
     )
 
 
-def results_option(help: str) -> Path:
+def results_option() -> Path:
     """Declare `--results`, the folder of kept runs."""
     return option(
         "--results",
         convert=Path,
         default=Path("results"),
         metavar="DIR",
-        help=f"{help} (default: results)",
+        help="the folder of the runs, where each run has a folder of its own (default: results)",
     )
 
 
@@ -126,15 +143,9 @@ def report_format_option(*further: str) -> str:
     )
 
 
-def report_output_option() -> Path | None:
-    """Declare `--output` of the reports on kept runs."""
-    return option(
-        "--output",
-        convert=Path,
-        default=None,
-        metavar="FILE",
-        help="write to this file (default: print)",
-    )
+def report_output_option(help: str = "write to this file (default: print)") -> Path | None:
+    """Declare `--output`, the file for what the command finds."""
+    return option("--output", convert=Path, default=None, metavar="FILE", help=help)
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,7 @@ class KernelOptions:
         "--tree",
         convert=Path,
         default=None,
-        metavar="PATH",
+        metavar="DIR",
         help="build this kernel tree in place of the line's source; the tree itself is only read "
         "(default: the line's source)",
     )

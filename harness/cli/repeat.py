@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from harness.cli.chosen import choose
 from harness.cli.command import Command
-from harness.cli.declare import option
-from harness.cli.options import MatrixOptions, positive
+from harness.cli.options import MatrixOptions, rounds_option
 from harness.cli.output import say
 
 
@@ -16,13 +15,7 @@ from harness.cli.output import say
 class Options(MatrixOptions):
     """The options of `repeat`."""
 
-    times: int = option(
-        "-n",
-        convert=positive,
-        default=100,
-        metavar="N",
-        help="how often each cell runs (default: 100)",
-    )
+    rounds: int = rounds_option("times each cell runs (default: 100)", 100)
 
 
 def run(options: Options) -> int:
@@ -42,7 +35,7 @@ def run(options: Options) -> int:
             opened.lab,
             cells,
             corpus=chosen.corpus,
-            times=options.times,
+            times=options.rounds,
             jobs=options.jobs,
             progress=progress,
         )
@@ -50,7 +43,7 @@ def run(options: Options) -> int:
         say(visible(str(count)))
     steady = all(count.steady for count in counts)
     said = "all" if steady else "NOT all"
-    say(f"{len(counts)} cells, {options.times} times each: {said} steady")
+    say(f"{len(counts)} cells, {options.rounds} times each: {said} steady")
     return 0 if steady else 1
 
 

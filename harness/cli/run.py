@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Options(MatrixOptions):
     """The options of `run`."""
 
-    results: Path = results_option("keep the results in a new folder below this one")
+    results: Path = results_option()
     keep: str | None = choice(
         "--keep",
         choices=("vmcore",),

@@ -11,6 +11,7 @@ from harness.cli.chosen import chosen_kernel, corpus_with, own_variants
 from harness.cli.command import Command
 from harness.cli.declare import choice, option, switch
 from harness.cli.options import (
+    SHIPPED_VARIANTS,
     KernelOptions,
     engine_option,
     kernel_options,
@@ -33,8 +34,9 @@ class Options:
         "--variant",
         convert=str,
         default=None,
-        metavar="NAME",
-        help=f"the variant to boot (default: {_DEFAULT}, or the first of your own)",
+        metavar="VARIANT",
+        help=f"the variant to boot (default: {_DEFAULT}, or the first of your own); "
+        f"{SHIPPED_VARIANTS}",
     )
     scenario: str | None = option(
         "--scenario",

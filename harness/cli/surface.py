@@ -18,12 +18,12 @@ class Options:
     """The options of `surface`."""
 
     line: str = line_option()
-    tree: Path | None = option(
-        "--tree",
+    built_tree: Path | None = option(
+        "--built-tree",
         convert=Path,
         default=None,
-        metavar="PATH",
-        help="count in this built kernel tree (default: that of --line)",
+        metavar="DIR",
+        help="count in this kernel tree that you built (default: that of --line)",
     )
     all: bool = switch(
         "--all", help="list every entry, not only those with neither a scenario nor a review"
@@ -49,11 +49,12 @@ def run(options: Options) -> int:
 
     if len(options.diff) > 2:
         raise UserError("--diff compares two kernels", hint="name one or two")
-    if options.probe and (options.tree or options.diff):
+    if options.probe and (options.built_tree or options.diff):
         raise UserError(
-            "--probe writes to a guest of --line", hint="leave out --tree and --diff, or --probe"
+            "--probe writes to a guest of --line",
+            hint="leave out --built-tree and --diff, or --probe",
         )
-    chosen = str(options.tree.absolute()) if options.tree else options.line
+    chosen = str(options.built_tree.absolute()) if options.built_tree else options.line
     base, *others = [*options.diff, chosen][:2]
     check_kernels([base, *others])
     with progress_line(console()) as progress:

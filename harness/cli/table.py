@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.cli.command import Command
 from harness.cli.declare import positional
 from harness.cli.options import (
+    RUN,
     report_format_option,
     report_output_option,
     results_option,
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 class Options:
     """The options of `table`."""
 
-    run: str = positional(metavar="RUN", help="the run: its folder, its name, or `latest`")
+    run: str = positional(metavar="RUN", help=f"the run: {RUN}")
     variants: tuple[str, ...] = variant_option(
         "show a column for this variant (default: those of docs/explanation/held-attacks.md)"
     )
     format: str = report_format_option("svg")
     output: Path | None = report_output_option()
-    results: Path = results_option("look for the run in this folder")
+    results: Path = results_option()
 
 
 def run(options: Options) -> int:

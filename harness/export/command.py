@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.export.cost import cost
 from harness.export.cover import cover_letter
 from harness.export.identity import find_identity
-from harness.export.measured import MeasuredRun, latest
+from harness.export.measured import MeasuredRun
 from harness.export.series_mails import Base, check_same, prepared, received, write_mails
 from harness.export.unifdef import OPTION, Unifdef
 from harness.host.errors import UserError
@@ -22,22 +22,22 @@ from harness.kernel.build.plan import series_digest
 from harness.kernel.series.series_file import load_series
 from harness.kernel.source.tarball import SOURCE_DIR, checks_tree, find_source
 from harness.kernel.source.tree import touched_files
+from harness.results.recorded_run import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RESULTS = Path("results")
-
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of an export; `results` is the folder of a run, by default of the latest run."""
+    """The options of an export; without a `run` it is the latest run below `results`."""
 
     line: str
     output: Path
     witness: bool = True
     signoff: bool = False
-    results: Path | None = None
+    run: str | None = None
+    results: Path = Path("results")
     bench: Path | None = None
 
 
@@ -97,20 +97,19 @@ def _check_empty(output: Path) -> None:
     if any(output.glob("*.patch")):
         raise UserError(
             f"there are patches in {output} already",
-            hint="remove them, or name another folder with --output",
+            hint="remove them, or name another folder with --output-directory",
         )
 
 
 def _measured(wanted: Wanted, say: Callable[[str], None]) -> MeasuredRun | None:
-    if wanted.results is not None:
-        return MeasuredRun.read(wanted.results, line=wanted.line)
-    found = latest(RESULTS)
-    if found is None:
-        say("there is no run in results: the cover letter says “not measured”")
+    if wanted.run is None and not (wanted.results / LATEST).is_dir():
+        say(f"there is no run in {wanted.results}: the cover letter says “not measured”")
         return None
     try:
-        return MeasuredRun.read(found, line=wanted.line)
+        return MeasuredRun.read(wanted.run or LATEST, root=wanted.results, line=wanted.line)
     except UserError as error:
+        if wanted.run:
+            raise
         say(f"the cover letter says “not measured”: {error.message}")
         return None
 
@@ -129,6 +128,6 @@ def _place(mails: list[Path], output: Path) -> list[Path]:
                 path.unlink(missing_ok=True)
         raise UserError(
             f"the patches cannot be written to {output}: {error.strerror}",
-            hint="correct that, or name another folder with --output",
+            hint="correct that, or name another folder with --output-directory",
         ) from error
     return placed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError
 from harness.model.verdict import Effect, Verdict
 from harness.results.held_counts import BELOW, HeldCount
-from harness.results.recorded_run import LATEST, read_run
+from harness.results.recorded_run import read_run
 from harness.scenarios import REFERENCES
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class MeasuredRun:
     """The attacks on the variants of the table."""
 
     @classmethod
-    def read(cls, folder: Path, *, line: str) -> MeasuredRun:
-        """Read a run's folder. Raises UserError if it is no run, or did not get to its end."""
-        run = read_run(str(folder), root=folder.parent)
+    def read(cls, name: str, *, root: Path, line: str) -> MeasuredRun:
+        """Read a run, as `read_run` does. Raises UserError also if it did not get to its end."""
+        run = read_run(name, root=root)
         if run.trouble:
             raise UserError(
                 f"the run {run.name} did not get to its end: {run.trouble}",
@@ -125,12 +125,6 @@ def _open(one: ResultLine) -> str:
     if one.verdict is Verdict.HELD:
         return "gained " + ", ".join(one.gained) if one.gained else ""
     return "" if one.verdict is Verdict.NOT_APPLICABLE else str(one.verdict)
-
-
-def latest(root: Path) -> Path | None:
-    """Return the newest run below a folder of results, if there is one."""
-    found = root / LATEST
-    return found if found.is_dir() else None
 
 
 def wrapped(paragraph: str) -> str:

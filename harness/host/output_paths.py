@@ -25,7 +25,7 @@ def check_output_file(path: Path) -> None:
 
 def check_output_folder(path: Path) -> None:
     """Raise UserError if `path` is neither a folder nor a new name in an existing folder."""
-    hint = "name a folder, or a new name in an existing directory, with --output"
+    hint = "name a folder, or a new name in an existing directory, with --output-directory"
     if path.is_dir():
         return
     if path.exists():

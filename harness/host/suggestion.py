@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 
 def hint_for(word: str, known: Iterable[str], *, otherwise: str = "", likeness: float = 0.6) -> str:
-    """Return `did you mean …?` with the name that is most like the word.
+    """Return `did you mean …?` with the name that is most like the word, or begins with it.
 
-    If no name is like it, return `otherwise`, or all names. `likeness` is difflib's, from 0 to 1.
+    If there is none, return `otherwise`, or all names. `likeness` is difflib's, from 0 to 1.
     """
     names = list(known)
-    if near := get_close_matches(word, names, n=1, cutoff=likeness):
+    longer = [name for name in names if word.strip("-") and name.startswith(word)]
+    if near := get_close_matches(word, names, n=1, cutoff=likeness) or longer:
         return f"did you mean {near[0]}?"
     return otherwise or f"take one of: {', '.join(names)}"

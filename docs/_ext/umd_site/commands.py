@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The commands, from the parser that reads the command line.
 
-sphinx-argparse does this as well, but drops what an option takes (`--tree PATH`) and prints
+sphinx-argparse does this as well, but drops what an option takes (`--tree DIR`) and prints
 defaults that depend on the machine (`--jobs`).
 """
 

@@ -77,7 +77,7 @@ def test_each_command_has_a_page_with_each_option() -> None:
         assert len(entries) == len(command._actions) - 1, "an entry for each, but for --help"
         assert sum(entry[0] != "-" for entry in entries) == len(positional), name
         assert "\x1b" not in shown[name]
-    for option in ("-k EXPR", "--tree PATH", "--engine microvm|virtme|image", "--keep vmcore"):
+    for option in ("-k EXPR", "--tree DIR", "--engine microvm|virtme|image", "--keep vmcore"):
         assert option in ENTRY.findall(shown["run"])
 
 

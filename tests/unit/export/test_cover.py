@@ -89,6 +89,10 @@ def write_run(root: Path, lines: list[ResultLine] = LINES, **header: Any) -> Pat
     return root / "run-1"
 
 
+def measured(folder: Path) -> MeasuredRun:
+    return MeasuredRun.read(str(folder), root=folder.parent, line=LINE)
+
+
 def letter(measured: MeasuredRun | None, *, series: str = "5e71e5", figures: str = "") -> str:
     return cover_letter(
         KERNEL_PATCHES, base="On this.", measured=measured, series=series, cost=figures
@@ -96,7 +100,7 @@ def letter(measured: MeasuredRun | None, *, series: str = "5e71e5", figures: str
 
 
 def test_the_table_counts_what_was_held_of_what_was_run(tmp_path: Path) -> None:
-    table = MeasuredRun.read(write_run(tmp_path), line=LINE).table()
+    table = measured(write_run(tmp_path)).table()
     assert [row.split() for row in table.splitlines()] == [
         row.split() for row in TABLE.splitlines()
     ]
@@ -107,7 +111,7 @@ def test_the_letter_and_the_readme_count_alike(tmp_path: Path) -> None:
     folder = write_run(tmp_path, [one for one in LINES if one.line == LINE])
     run = read_run(str(folder), root=tmp_path)
     total = count_by_class(run, SHIPPED, ["baseline", "isolated", "kthread"]).total
-    table = MeasuredRun.read(folder, line=LINE).table()
+    table = measured(folder).table()
     (said,) = (row for row in table.splitlines() if row.startswith("all attacks"))
     assert " ".join(said.split()) == "all attacks 0 of 3 2 of 4 (1) 1 of 1"
     assert [str(count) for count in total.values()] == ["0 of 3", "2 of 4", "1 of 1"]
@@ -115,7 +119,7 @@ def test_the_letter_and_the_readme_count_alike(tmp_path: Path) -> None:
 
 
 def test_open_holes_stand_below_their_reasons(tmp_path: Path) -> None:
-    holes = MeasuredRun.read(write_run(tmp_path), line=LINE).open_holes().split("\n\n")
+    holes = measured(write_run(tmp_path)).open_holes().split("\n\n")
     assert [hole.splitlines()[-1] for hole in holes] == [
         "  dev_mem: tampered",
         "  sched_ext: disrupted",
@@ -124,12 +128,12 @@ def test_open_holes_stand_below_their_reasons(tmp_path: Path) -> None:
     ]
     assert holes[0].startswith("whoever writes all of physical memory")
     assert holes[-1].startswith("no reason is on record\n")
-    nothing = MeasuredRun.read(write_run(tmp_path, LINES[:4]), line=LINE).open_holes()
+    nothing = measured(write_run(tmp_path, LINES[:4])).open_holes()
     assert nothing == "none"
 
 
 def test_the_letter_says_what_run_it_shows(tmp_path: Path) -> None:
-    text = letter(MeasuredRun.read(write_run(tmp_path), line=LINE), figures="round trip  21 us")
+    text = letter(measured(write_run(tmp_path)), figures="round trip  21 us")
     assert text.splitlines()[0] == "Isolate user mode drivers from root"
     assert "Run run-1, kernel image 1a9e1a9e1a9e: attacks held of attacks run." in text
     assert "Cells that did not come out as expected: 1." in " ".join(text.split())
@@ -141,8 +145,7 @@ def test_the_letter_says_what_run_it_shows(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_series_is_said_to_be_one(tmp_path: Path) -> None:
-    measured = MeasuredRun.read(write_run(tmp_path), line=LINE)
-    text = " ".join(letter(measured, series="07e4").split())
+    text = " ".join(letter(measured(write_run(tmp_path)), series="07e4").split())
     assert "built from another state of this series (5e71e5, this one is 07e4)" in text
 
 
@@ -163,15 +166,15 @@ def test_a_run_that_says_too_little_is_refused(
     tmp_path: Path, header: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        MeasuredRun.read(write_run(tmp_path, **header), line=LINE)
+        measured(write_run(tmp_path, **header))
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not the folder of a run: it has no run\.json"):
-        MeasuredRun.read(tmp_path, line=LINE)
+        measured(tmp_path)
     (write_run(tmp_path) / "results.jsonl").write_text("nonsense\n")
     with pytest.raises(UserError, match=r"results\.jsonl is damaged in line 1: Expecting value"):
-        MeasuredRun.read(tmp_path / "run-1", line=LINE)
+        measured(tmp_path / "run-1")
 
 
 def test_the_cost_is_what_the_file_says(tmp_path: Path) -> None:
@@ -232,9 +235,9 @@ def test_the_latest_run_is_taken_if_it_is_whole(series: Miniature, tmp_path: Pat
     assert umd_harness(tmp_path, "run").returncode == 0
     run = (tmp_path / "results/latest").resolve().name
 
-    def cover(output: str, results: Path | None = None) -> tuple[str, str]:
+    def cover(output: str, run: str | None = None) -> tuple[str, str]:
         said: list[str] = []
-        wanted = Wanted(LINE, tmp_path / output, results=results)
+        wanted = Wanted(LINE, tmp_path / output, run=run)
         where = {"patches": series.patches, "sources": series.sources}
         return export(wanted, say=said.append, **where)[0].read_text(), "\n".join(said)
 
@@ -250,7 +253,7 @@ def test_the_latest_run_is_taken_if_it_is_whole(series: Miniature, tmp_path: Pat
     assert "not measured" in text
     assert f"“not measured”: the run {run} did not get to its end" in said
     with pytest.raises(UserError, match="did not get to its end"):
-        cover("third", results=tmp_path / "results/latest")
+        cover("third", "latest")
 
     (tmp_path / "results/latest").unlink()
     text, said = cover("fourth")

@@ -255,7 +255,7 @@ def test_the_command_line_leads_here(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/0001-old.patch").write_text("")
-    assert main(["export", "--output", str(tmp_path / "out"), "--without-witness"]) == 2
+    assert main(["export", "--output-directory", str(tmp_path / "out"), "--without-witness"]) == 2
     assert capsys.readouterr().err.startswith("umd-harness: there are patches in ")
     with pytest.raises(SystemExit, match="2"):
         main(["export", "--line", "9.9"])

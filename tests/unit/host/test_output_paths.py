@@ -35,7 +35,7 @@ def test_a_place_for_a_folder(tmp_path: Path) -> None:
 def test_mails_go_into_no_folder_whose_parent_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", "--output", str(tmp_path / "absent/mails")]) == 2
+    assert main(["export", "--output-directory", str(tmp_path / "absent/mails")]) == 2
     assert "is in a directory that does not exist" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

@@ -136,11 +136,11 @@ def test_an_opinion_is_one_thing() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--tree", "/nowhere"], "/nowhere has no vmlinux: it is not built; name the folder"),
+        (["--built-tree", "/nowhere"], "/nowhere has no vmlinux: it is not built; name the folder"),
         (["--diff", "a", "b", "c"], "--diff compares two kernels; name one or two"),
         (["--diff", "6.12", "7.1"], "there is no kernel 7.1; take 6.1, 6.12, 7.2 or the path of a"),
         (["--diff", "stock", "/nowhere"], "stock comes first, then a line; --diff stock 6.12"),
-        (["--probe", "--diff", "stock"], "--probe writes to a guest of --line; leave out --tree"),
+        (["--probe", "--diff", "stock"], "--probe writes to a guest of --line; leave out --built"),
         (["--diff", "6.12", "stock"], "stock comes first, then a line; --diff stock 6.12"),
     ],
 )
