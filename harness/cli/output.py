@@ -19,6 +19,12 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def warn(text: str) -> None:
+    """Print a line to standard error, where standard output belongs to a program."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 def write_report(text: str, path: Path | None) -> None:
     """Write a report to the file, or print it if there is none. Raises UserError."""
     if path is None:

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness shell`: a root shell in a machine of a variant."""
+"""`umd-harness shell`: a root shell, or one command, in a machine of a variant."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.brought.options import Brought
 from harness.cli.chosen import chosen_kernel, corpus_with, own_variants
 from harness.cli.command import Command
-from harness.cli.declare import choice, option, switch
+from harness.cli.declare import choice, option, positionals, switch
 from harness.cli.options import (
     SHIPPED_VARIANTS,
     KernelOptions,
@@ -17,11 +19,15 @@ from harness.cli.options import (
     kernel_options,
     variant_files_option,
 )
-from harness.cli.output import say
+from harness.cli.output import say, warn
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.lab.lab import Lab
+    from harness.scenarios.corpus import Corpus
+    from harness.scenarios.registry import Scenario
 
 _DEFAULT = "isolated"
 
@@ -30,6 +36,10 @@ _DEFAULT = "isolated"
 class Options:
     """The options of `shell`."""
 
+    words: tuple[str, ...] = positionals(
+        metavar="COMMAND",
+        help="run this command in place of a shell, without a terminal; write -- before it",
+    )
     variant: str | None = option(
         "--variant",
         convert=str,
@@ -66,54 +76,72 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Stay until the shell ends. Raises UserError."""
-    from harness.engines import ENGINES
-    from harness.judge.cells import check_variants
-    from harness.lab.lab import Lab
-    from harness.report.terminal import console, progress_line
-    from harness.shell.boot import boot_shell
-    from harness.shell.keyboard import check_terminal
-    from harness.shell.session import (
-        BEFORE,
-        ShellTarget,
-        check_applicable,
-        chosen_scenario,
-        run_shell,
-    )
-
+    """Stay until the shell or the command ends. Raises UserError."""
     corpus = corpus_with(Brought(), options.variant_files)
     variant = options.variant or (*own_variants(corpus), _DEFAULT)[0]
+    corpus, scenario = _checked(options, corpus, variant)
+    # Standard output is the command's alone.
+    with redirect_stdout(sys.stderr) if options.words else nullcontext():
+        lab = _opened(options, corpus, variant)
+
+    from harness.shell.boot import boot_shell
+    from harness.shell.guest_command import run_in_guest
+    from harness.shell.session import BEFORE, ShellTarget, run_shell
+
+    if options.boot:
+        return boot_shell(lab, variant, gdb=options.gdb, say=say)
+    target = ShellTarget(lab, variant, scenario, options.at or BEFORE)
+    if options.words:
+        return run_in_guest(target, options.words, gdb=options.gdb, say=warn)
+    return run_shell(target, gdb=options.gdb, say=say)
+
+
+def _checked(options: Options, corpus: Corpus, variant: str) -> tuple[Corpus, Scenario | None]:
+    """Check the options before anything is built; return the scenario, and the corpus with it."""
+    from harness.judge.cells import check_variants
+    from harness.shell.keyboard import check_terminal
+    from harness.shell.session import check_applicable, chosen_scenario
+
     check_variants(corpus, [variant], engine=options.engine)
     if options.at and not options.scenario:
         raise UserError("--at says where in a scenario", hint="name it with --scenario")
     if options.boot and options.scenario:
         raise UserError("a scenario starts from a machine that is up", hint="leave out --boot")
+    if options.boot and options.words:
+        raise UserError("a command runs in a machine that is up", hint="leave out --boot")
     scenario = None
     if options.scenario:
         corpus, scenario = chosen_scenario(corpus, options.scenario)
         check_applicable(scenario, corpus.variants[variant])
-    check_terminal()
+    if not options.words:
+        check_terminal()
+    return corpus, scenario
+
+
+def _opened(options: Options, corpus: Corpus, variant: str) -> Lab:
+    """Build or find the images that the variant needs."""
+    from harness.engines import ENGINES
+    from harness.lab.lab import Lab
+    from harness.report.terminal import console, progress_line
+
     kernel = chosen_kernel(options.kernel, corpus, [variant])
     with progress_line(console()) as progress:
-        engine = ENGINES[options.engine]
-        lab = Lab.open(
+        return Lab.open(
             kernel.line,
             [variant],
             progress=progress,
             choice=kernel.choice,
-            engine=engine,
+            engine=ENGINES[options.engine],
             corpus=corpus,
         )
-    if options.boot:
-        return boot_shell(lab, variant, gdb=options.gdb, say=say)
-    target = ShellTarget(lab, variant, scenario, options.at or BEFORE)
-    return run_shell(target, gdb=options.gdb, say=say)
 
 
 COMMAND = Command(
     "shell",
-    "open a root shell in a machine of a variant",
-    "The handler is up and the witness runs, as before every attack.",
+    "open a root shell in a machine of a variant, or run one command there",
+    "The handler is up and the witness runs, as before every attack. A command's standard input is "
+    "empty, and its environment has UMD_HANDLER_PID. Exit status: that of the command, 128 + N "
+    "if signal N ended it, 2 if it could not be run; else 0.",
     Options,
     run,
 )

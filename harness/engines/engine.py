@@ -34,6 +34,10 @@ class Engine(Protocol):
         """The command in the guest that starts a root shell on its standard input and output."""
 
     @property
+    def command(self) -> tuple[str, ...]:
+        """The words in the guest before those of a command, which is looked up in PATH."""
+
+    @property
     def reached_by(self) -> str:
         """The guest's program through which the agent is reached, such as sshd; empty if none."""
 

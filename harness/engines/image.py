@@ -59,6 +59,7 @@ class Image:
     name: str = "image"
     saves: bool = True
     shell: tuple[str, ...] = ("/usr/bin/setsid", "-c", "/bin/bash", "-l")
+    command: tuple[str, ...] = ("/bin/sh", "-c", 'exec "$@"', "sh")
     reached_by: str = "sshd"
     has_disk: bool = True
     policies: frozenset[str] = frozenset({"selinux", "smack"})

@@ -26,6 +26,11 @@ class Microvm:
         *("/bin/busybox", "sh", "-c"),
         "/bin/busybox --install -s /bin; exec setsid -c /bin/sh",
     )
+    command: tuple[str, ...] = (
+        *("/bin/busybox", "sh", "-c"),
+        '/bin/busybox --install -s /bin; exec "$@"',
+        "sh",
+    )
     reached_by: str = ""
     has_disk: bool = False
     policies: frozenset[str] = frozenset({"selinux", "smack"})

@@ -77,6 +77,7 @@ class Virtme:
     name: str = "virtme"
     saves: bool = False
     shell: tuple[str, ...] = (f"{_GUEST}/busybox", "sh", "-c", "exec setsid -c bash -l")
+    command: tuple[str, ...] = (f"{_GUEST}/busybox", "sh", "-c", 'exec "$@"', "sh")
     reached_by: str = ""
     has_disk: bool = False
     policies: frozenset[str] = frozenset()

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A root shell in a machine of a variant."""
+"""A root shell, or one command, in a machine of a variant."""

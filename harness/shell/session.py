@@ -92,7 +92,25 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
 
     With `gdb` the machine is paused until the user's gdb continues it.
     """
-    lab, plan = target.lab, target.plan
+    try:
+        with opened(target, gdb=gdb, say=say) as (machine, attacker, handler):
+            say(f"The handler is process {handler}.")
+            say(f"Root shell on {target.subject}: leave it with `exit`, or with Ctrl-a x.")
+            _serve(machine, attacker, target.lab.engine.shell)
+    except VmLost as lost:
+        say(f"The machine has ended: {visible(str(lost))}.")
+    return 0
+
+
+@contextmanager
+def opened(
+    target: ShellTarget, *, gdb: bool, say: Callable[[str], None]
+) -> Iterator[tuple[Machine, Attacker, int]]:
+    """Yield the machine, root in it without a deadline, and the handler's pid.
+
+    Raises VmLost if the guest ends its machine, UserError if the machine is lost otherwise.
+    """
+    plan = target.plan
     if plan and plan.inapplicable:
         raise _not_applicable(plan.scenario.name, target.variant, plan.inapplicable.reason)
     images = target.machine.images
@@ -100,7 +118,7 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
     try:
         with ExitStack() as stack:
             stub = stack.enter_context(debugger()) if vmlinux else None
-            machine = stack.enter_context(_staged(target, stub, say=say))
+            machine, handler = stack.enter_context(_staged(target, stub, say=say))
             channel = stack.enter_context(
                 Channel(
                     machine.agent_socket(),
@@ -112,16 +130,14 @@ def run_shell(target: ShellTarget, *, gdb: bool = False, say: Callable[[str], No
                 machine.hand_over()
                 say("The machine is paused until gdb continues it. In another terminal:")
                 say(f"  {stub.command(vmlinux)}")
-            say(f"Root shell on {target.subject}: leave it with `exit`, or with Ctrl-a x.")
-            _serve(machine, Attacker(channel, images.guest), lab.engine.shell)
+            yield machine, Attacker(channel, images.guest), handler
     except VmLost as lost:
-        if not lost.by_guest:
-            raise UserError(
-                f"the machine of {target.subject} is lost: {visible(str(lost))}",
-                hint="try again, or boot it with --boot and read its messages",
-            ) from lost
-        say(f"The machine has ended: {visible(str(lost))}.")
-    return 0
+        if lost.by_guest:
+            raise
+        raise UserError(
+            f"the machine of {target.subject} is lost: {visible(str(lost))}",
+            hint="try again, or boot it with --boot and read its messages",
+        ) from lost
 
 
 def _not_applicable(scenario: str, variant: str, reason: str) -> UserError:
@@ -131,8 +147,8 @@ def _not_applicable(scenario: str, variant: str, reason: str) -> UserError:
 @contextmanager
 def _staged(
     target: ShellTarget, stub: Debugger | None, *, say: Callable[[str], None]
-) -> Iterator[Machine]:
-    """Yield the target's machine, in the state that the shell starts from.
+) -> Iterator[tuple[Machine, int]]:
+    """Yield the target's machine, in the state that the shell starts from, and the handler's pid.
 
     Raises UserError if the machine did not survive the attack, VmLost if it is lost otherwise.
     """
@@ -154,8 +170,7 @@ def _staged(
                     is_attacking = False
                     for line in _account(attacker, evidence, end):
                         say(line)
-            say(f"The handler is process {witness.read().pid}.")
-            yield machine
+            yield machine, witness.read().pid
     except VmLost as lost:
         if not is_attacking:
             raise

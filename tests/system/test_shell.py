@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+from signal import SIGTERM
 from typing import TYPE_CHECKING
 
 import pytest
 from at_terminal import AtTerminal
+from command_line import umd_harness
 
 from harness.lab.lab import Lab
 
@@ -52,6 +54,13 @@ def overwrite(attacker, handler):
 def built() -> None:
     """The images are there: none is built while a terminal is waited for."""
     Lab.open("6.12", progress=lambda _: None)
+
+
+def test_one_command_needs_no_terminal(tmp_path: Path) -> None:
+    said = "id -u; comm=$(cat /proc/$UMD_HANDLER_PID/comm); echo $comm >&2; kill -TERM $$"
+    done = umd_harness(tmp_path, "shell", "--variant", "baseline", "--", "sh", "-c", said)
+    assert (done.returncode, done.stdout) == (128 + SIGTERM, "0\n")
+    assert done.stderr == "umd_witness_umh\n"
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ _CHUNK = 16 << 10
 _TIOCSPTLCK = 0x40045431  # include/uapi/asm-generic/ioctls.h
 _TIOCGPTPEER = 0x5441
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/sbin:/usr/sbin:/usr/local/bin:/bin:/usr/bin",
     "HOME": "/root",
-    "PS1": "umd# ",
-    "ENV": "/etc/shrc",
 }
+"""The environment of root in the guest."""
+_PROMPT = {"PS1": "umd# ", "ENV": "/etc/shrc"}
 
 
 class Terminal:
@@ -57,7 +57,7 @@ class Terminal:
                 stdin=peer,
                 stdout=peer,
                 stderr=peer,
-                env=_ENVIRONMENT | {"TERM": kind},
+                env=ENVIRONMENT | _PROMPT | {"TERM": kind},
             )
             attacker.close(peer)
 

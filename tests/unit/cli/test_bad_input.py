@@ -87,6 +87,8 @@ TABLE = {
     "shell --at after": "--at says where in a scenario; name it with --scenario",
     "shell --at middle": "--at: there is no value 'middle'; take one of: before, after",
     "shell --scenario nothing --boot": "a scenario starts from a machine that is up; leave out --b",
+    "shell --boot -- id": "a command runs in a machine that is up; leave out --boot",
+    "shell --variant x -- id": "there is no variant 'x'; take one of: baseline, ",
     "surface --diff": "--diff: expected at least one argument; see `umd-harness surface --help`",
     "surface --diff nowhere": "there is no kernel nowhere; take 6.1, 6.12, 7.2 or the path of a",
     "surface --diff stock nowhere": "stock comes first, then a line; --diff stock 6.12",

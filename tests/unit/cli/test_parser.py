@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import harness.cli
-from harness.cli import compare, run
+from harness.cli import compare, run, shell
 from harness.cli.declare import add_options, group, option, positionals, read_options, repeated
 from harness.cli.options import positive
 from harness.cli.parser import COMMANDS, parser
@@ -133,6 +133,13 @@ def test_a_command_gets_its_options_typed() -> None:
     pair = read_options(compare.Options, parser().parse_args(["compare", "x", "y", "--map", "a=b"]))
     assert (pair.old, pair.new, pair.renamed) == ("x", "y", (("a", "b"),))
     assert pair.fail_on == ("worse", "error")
+
+
+def test_the_words_after_two_dashes_are_the_commands() -> None:
+    words = ["shell", "--variant", "baseline", "--", "sh", "-c", "id", "--", "--variant"]
+    options = read_options(shell.Options, parser().parse_args(words))
+    assert options.variant == "baseline"
+    assert options.words == ("sh", "-c", "id", "--", "--variant")
 
 
 @dataclass(frozen=True)
