@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from harness.host.suggestion import hint_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 PROGRAM = "umd-harness"
 
@@ -21,9 +21,15 @@ class ArgumentParser(argparse.ArgumentParser):
     An option has to be written out: `clean --al` must not be `clean --all`.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        """Make a parser with argparse's settings."""
+    def __init__(self, *, examples: Mapping[str, str], **settings: Any) -> None:
+        """Make a parser with argparse's settings, and with examples for the end of its help."""
         super().__init__(allow_abbrev=False, **settings)
+        self.examples = examples
+
+    def format_help(self) -> str:
+        """Return argparse's help and the examples, each with a line that says what it does."""
+        lines = [f"  {PROGRAM} {line}\n      {does}\n" for line, does in self.examples.items()]
+        return "".join([super().format_help(), "\nexamples:\n", *lines])
 
     def parse_args(  # type: ignore[override] # only this way of calling it is used
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

@@ -83,4 +83,8 @@ COMMAND = Command(
     "interval of the ratio of the round trips is above its limit, else 0.",
     Options,
     run,
+    examples={
+        "bench --round-trip": "measure the cost of isolation in a minute or two",
+        "bench -n 15 --output figures.json": "keep the figures, for `export --bench`",
+    },
 )

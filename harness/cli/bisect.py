@@ -84,4 +84,8 @@ COMMAND = Command(
     "found, 2 if the change may be in a skipped step.",
     Options,
     run,
+    examples={
+        "bisect -k proc_mem_write --variant isolated": "find the commit that stops an attack",
+        "bisect -k seize_at_start --variant isolated --bad 9": "search the first nine commits only",
+    },
 )

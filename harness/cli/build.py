@@ -49,4 +49,9 @@ COMMAND = Command(
     "An image that is in the cache is not built again.",
     Options,
     run,
+    examples={
+        "build": "build all that `run` needs on the default kernel line",
+        "build --line 6.1": "build for another kernel line",
+        "build --tree ~/src/linux --config mine.config": "build a tree with options of yours",
+    },
 )

@@ -35,4 +35,8 @@ COMMAND = Command(
     "The results of runs are kept.",
     Options,
     run,
+    examples={
+        "clean": "remove build trees and saved states",
+        "clean --all": "remove all that can be built or fetched again",
+    },
 )

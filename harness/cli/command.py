@@ -10,7 +10,7 @@ from harness.cli.declare import add_options, read_options
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from _typeshed import DataclassInstance
 
@@ -36,11 +36,17 @@ class Command(Generic[Options]):
     run: Callable[[Options], int]
     """Run the command and return its exit status. Raises UserError."""
 
+    examples: Mapping[str, str]
+    """Two to four command lines, without the program's name, and what each of them does."""
+
     def add_to(self, commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         """Add the command's parser. Its result has `run_parsed` as `command`, and the parser."""
         first = f"{self.summary[0].upper()}{self.summary[1:]}."
         parser = commands.add_parser(
-            self.name, help=self.summary, description=f"{first} {self.about}".strip()
+            self.name,
+            help=self.summary,
+            description=f"{first} {self.about}".strip(),
+            examples=self.examples,
         )
         add_options(parser, self.options)
         parser.set_defaults(command=self.run_parsed, parser=parser)

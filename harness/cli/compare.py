@@ -89,4 +89,9 @@ COMMAND = Command(
     "Exit status: 1 if a cell has changed in one of the ways of --fail-on, else 0.",
     Options,
     run,
+    examples={
+        "compare before latest": "compare the run `before` with the latest",
+        "compare before latest --format markdown --output summary.md": "write a Markdown file",
+        "compare latest latest --map baseline=isolated": "compare two variants of a run",
+    },
 )

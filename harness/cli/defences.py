@@ -65,4 +65,8 @@ COMMAND = Command(
     "The list is Markdown. Exit status: 2 if a cell gave no conclusion, else 0.",
     Options,
     run,
+    examples={
+        "defences": "switch off each defence in turn",
+        "defences --without access": "switch off a single defence",
+    },
 )

@@ -88,6 +88,10 @@ COMMAND = Command(
     "harness needs is missing, else 0.",
     Options,
     run,
+    examples={
+        "doctor": "check this machine for the default kernel line",
+        "doctor --line 7.2": "check this machine for another kernel line",
+    },
 )
 
 

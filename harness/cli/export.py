@@ -72,4 +72,9 @@ COMMAND = Command(
     "The mails are written only if git am turns them into the tree that the harness builds.",
     Options,
     run,
+    examples={
+        "export --without-witness --signoff": "write the series that you would post",
+        "export --run latest --bench figures.json": "quote a run and the cost of isolation",
+        "export --line 6.1 --output-directory mails": "write another line's series to a folder",
+    },
 )

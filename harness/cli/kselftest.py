@@ -59,4 +59,9 @@ COMMAND = Command(
     "Exit status: 1 if a test is worse on `isolated`, else 0.",
     Options,
     run,
+    examples={
+        "kselftest": "run all collections of selftests",
+        "kselftest pidfd seccomp": "run two collections",
+        "kselftest seccomp -n 10": "run a program with different results ten times",
+    },
 )

@@ -42,4 +42,9 @@ COMMAND = Command(
     "",
     Options,
     run,
+    examples={
+        "list": "list every scenario with its expected verdicts",
+        "list --format markdown": "write the same as a Markdown page",
+        "list --scenario mine.py": "list your own scenarios as well",
+    },
 )

@@ -61,9 +61,15 @@ def parser() -> argparse.ArgumentParser:
         "guest, and draw each verdict from outside the guest.",
         epilog="Exit status, unless a command's help says otherwise: 0 if all is as expected, 1 if "
         "something is not, 2 if a cell gave no conclusion or the command could not do its work.",
+        examples={
+            "doctor": "see what this machine lacks",
+            "run": "run every scenario on every variant",
+            "run -k ptrace --variant isolated": "run a few attacks on one variant",
+            "run --help": "see the options and examples of a command",
+        },
     )
     whole.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and exit")
-    commands = whole.add_subparsers(metavar="COMMAND")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND")
     for command in COMMANDS:
         command.add_to(commands)
     return whole

@@ -53,4 +53,8 @@ COMMAND = Command(
     "Exit status: 0 if every cell gave the same verdict each time, else 1.",
     Options,
     run,
+    examples={
+        "repeat -n 100 -k seize_at_start": "run an attack a hundred times",
+        "repeat -n 3 --variant baseline --variant isolated": "run every attack three times",
+    },
 )

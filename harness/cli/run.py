@@ -67,4 +67,10 @@ COMMAND = Command(
     "verdicts are as expected, 1 if a verdict is not, 2 if a cell gave no conclusion.",
     Options,
     run,
+    examples={
+        "run": "run every scenario on every variant",
+        "run -k ptrace --variant isolated": "run some attacks on one variant",
+        "run --tree ~/src/linux --with-library": "run on your tree and our series",
+        "run --scenario mine.py": "run the attacks in your own file",
+    },
 )

@@ -144,4 +144,10 @@ COMMAND = Command(
     "if signal N ended it, 2 if it could not be run; else 0.",
     Options,
     run,
+    examples={
+        "shell": "open a root shell on `isolated`",
+        "shell --variant baseline --scenario proc_mem_write": "prepare the guest for an attack",
+        "shell --gdb": "stop the machine until gdb continues it",
+        "shell -- cat /proc/version": "run one command and return its exit status",
+    },
 )

@@ -71,4 +71,10 @@ COMMAND = Command(
     "Exit status: 0 if every entry is covered by a scenario or reviewed, else 1.",
     Options,
     run,
+    examples={
+        "surface": "count the entries of the default kernel line",
+        "surface --built-tree ~/src/linux --all": "list every entry of a kernel that you built",
+        "surface --diff stock 6.12": "list what our series adds to the attack surface",
+        "surface --probe": "write to the files of a guest and see what changes the handler",
+    },
 )

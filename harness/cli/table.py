@@ -55,4 +55,9 @@ COMMAND = Command(
     "",
     Options,
     run,
+    examples={
+        "table latest": "print the table of the latest run",
+        "table latest --variant baseline --variant isolated": "print the columns of two variants",
+        "table latest --format svg --output heatmap.svg": "draw the table as a heat map",
+    },
 )

@@ -11,11 +11,14 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from harness.cli.argument_parser import PROGRAM
 from harness.cli.parser import parser
 from umd_site.text import code, prose, sentence, table, toctree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from harness.cli.argument_parser import ArgumentParser
 
 GENERATED = "<!-- Generated from the command line's parser each time that the site is built. -->"
 _USAGE = "usage: "
@@ -38,28 +41,34 @@ def overview() -> str:
     return "\n\n".join([table(["command", "purpose"], *rows), toctree(toc)]) + "\n"
 
 
-def _all() -> dict[str, argparse.ArgumentParser]:
+def _all() -> dict[str, ArgumentParser]:
     (choice,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(choice.choices)
 
 
-def _page(name: str, command: argparse.ArgumentParser) -> Iterator[str]:
+def _page(name: str, command: ArgumentParser) -> Iterator[str]:
     yield GENERATED
     yield f"# `{name}`"
     yield prose(command.description or "")
     yield f"```text\n{usage(command)}\n```"
+    yield f"```sh\n{_examples(command)}\n```"
     yield f"```{{program}} umd-harness {name}\n```"
     for action in command._actions:
         if action.help is not argparse.SUPPRESS and "--help" not in action.option_strings:
             yield f"```{{option}} {_spelt(action)}\n{_told(action)}\n```"
 
 
-def usage(command: argparse.ArgumentParser) -> str:
+def usage(command: ArgumentParser) -> str:
     """Return how the command is called, in lines of a fixed width."""
     command.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=_WIDTH)
     lines = _COLOURS.sub("", command.format_usage()).strip().splitlines()
     first = lines[0].removeprefix(_USAGE)
     return "\n".join([first, *(line.removeprefix(" " * len(_USAGE)) for line in lines[1:])])
+
+
+def _examples(command: ArgumentParser) -> str:
+    lines = [f"# {does}\n{PROGRAM} {line}" for line, does in command.examples.items()]
+    return "\n\n".join(lines)
 
 
 def _spelt(action: argparse.Action) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -15,12 +16,16 @@ import pytest
 
 import harness.cli
 from harness.cli import compare, run, shell
+from harness.cli.argument_parser import ArgumentParser
 from harness.cli.declare import add_options, group, option, positionals, read_options, repeated
 from harness.cli.options import positive
 from harness.cli.parser import COMMANDS, parser
 from harness.engines import ENGINES, MICROVM
 from harness.host.paths import CHECKOUT
+from harness.judge.cells import all_cells
+from harness.judge.selection import select
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
+from harness.scenarios.corpus import SHIPPED
 
 FRAME = {"argument_parser", "chosen", "command", "declare", "main", "options", "output", "parser"}
 """The modules of the command line that are no command."""
@@ -179,3 +184,39 @@ WORDS = {command.name: [command.name] for command in COMMANDS} | {
     "table": ["table", "latest"],
     "bisect": ["bisect", "-k", "nothing"],
 }
+
+
+EXAMPLES = [(command.name, line) for command in COMMANDS for line in command.examples]
+
+
+@pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
+def test_each_example_is_a_command_line_that_chooses_something(name: str, line: str) -> None:
+    words = shlex.split(line)
+    assert words[0] == name
+    given = vars(parser().parse_args(words))
+    variants = given.get("variants") or ()
+    if "expression" in given:
+        assert select(SHIPPED, all_cells(SHIPPED, variants=variants), given["expression"])
+    if given.get("scenario"):
+        assert given["scenario"] in SHIPPED.scenarios
+
+
+def test_each_help_ends_with_two_to_four_examples() -> None:
+    for one in (parser(), *parsers().values()):
+        assert isinstance(one, ArgumentParser)
+        assert 2 <= len(one.examples) <= 4
+        told = one.format_help().partition("\nexamples:\n")[2]
+        assert told == "".join(
+            f"  umd-harness {line}\n      {does}\n" for line, does in one.examples.items()
+        )
+        assert max(map(len, told.splitlines())) <= 80
+
+
+def test_the_examples_of_the_whole_are_command_lines() -> None:
+    whole = parser()
+    assert isinstance(whole, ArgumentParser)
+    for line in whole.examples:
+        try:
+            assert parser().parse_args(shlex.split(line)).command
+        except SystemExit as ended:
+            assert (line.split()[-1], ended.code) == ("--help", 0)

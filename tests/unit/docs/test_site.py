@@ -33,7 +33,7 @@ from umd_site import (
 from umd_site.text import prose
 
 import harness.results
-from harness.cli.parser import parser
+from harness.cli.parser import COMMANDS, parser
 from harness.host.paths import CHECKOUT
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.lab import CALM_TRIES
@@ -77,6 +77,9 @@ def test_each_command_has_a_page_with_each_option() -> None:
         assert len(entries) == len(command._actions) - 1, "an entry for each, but for --help"
         assert sum(entry[0] != "-" for entry in entries) == len(positional), name
         assert "\x1b" not in shown[name]
+    for one in COMMANDS:
+        for line, does in one.examples.items():
+            assert f"# {does}\numd-harness {line}\n" in shown[one.name]
     for option in ("-k EXPR", "--tree DIR", "--engine microvm|virtme|image", "--keep vmcore"):
         assert option in ENTRY.findall(shown["run"])
 
