@@ -22,48 +22,73 @@ _TRASH = ".removed-"
 
 
 @dataclass(frozen=True)
-class Removed:
-    """A file or folder of the cache that was removed, and the bytes that it took on disk."""
+class Removable:
+    """A file or folder of the cache that can be removed, and the bytes that it takes on disk."""
 
     path: Path
     size: int
 
     def __str__(self) -> str:
-        """Return the line that `clean` prints."""
-        return f"removed {self.path}, {self.size / _MIB:.1f} MiB"
+        """Return the path and the size, as `clean` prints them."""
+        return f"{self.path}, {mebibytes(self.size)}"
 
 
-def clean(*, everything: bool, cache: Path | None = None) -> Iterator[Removed]:
+def clean(
+    *, everything: bool, dry_run: bool = False, cache: Path | None = None
+) -> Iterator[Removable]:
     """Remove what is soon made again, with `everything` the costly places too; yield each.
 
-    Results are not in the cache and stay. Raises UserError while another process uses the cache.
+    Results are not in the cache and stay. A dry run removes nothing. Raises UserError while another
+    process uses the cache, except for a dry run.
     """
     cache = cache_dir() if cache is None else cache
-    _check_unused(cache)
+    if not dry_run:
+        _check_unused(cache)
+    for one in _removables(cache, everything=everything):
+        if not dry_run:
+            _remove(one.path, cache)
+        yield one
+
+
+def mebibytes(size: int) -> str:
+    """Return a number of bytes as text, in MiB."""
+    return f"{size / _MIB:.1f} MiB"
+
+
+def _removables(cache: Path, *, everything: bool) -> list[Removable]:
+    """Return what killed processes left, and then the places without what is left in them."""
     patterns = (f"{_TRASH}*", *(one for place in PLACES for one in place.all_leftovers()))
-    for leftover in (path for pattern in patterns for path in sorted(cache.glob(pattern))):
-        yield _remove(leftover)
-    for place in PLACES:
-        path = place.path(cache)
-        if path.is_dir() and (everything or not place.is_costly):
-            trash = cache / f"{_TRASH}{place.name}-{os.getpid()}"
-            path.rename(trash)  # first: no other process finds half of the folder
-            yield Removed(path, _remove(trash).size)
+    paths = dict.fromkeys(path for pattern in patterns for path in sorted(cache.glob(pattern)))
+    left = [Removable(path, _size(path)) for path in paths]
+    found = [
+        Removable(path, _size(path) - sum(one.size for one in left if path in one.path.parents))
+        for place in PLACES
+        if (path := place.path(cache)).is_dir() and (everything or not place.is_costly)
+    ]
+    return [*left, *found]
 
 
-def _remove(path: Path) -> Removed:
-    removed = Removed(path, _size(path))
+def _remove(path: Path, cache: Path) -> None:
+    if path in (place.path(cache) for place in PLACES):
+        trash = cache / f"{_TRASH}{path.name}-{os.getpid()}"
+        path = path.rename(trash)  # first: no other process finds half of the folder
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()
-    return removed
 
 
 def _size(path: Path) -> int:
     """Sum up the blocks on disk, not the lengths: a guest's RAM is a sparse file."""
     files = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
-    return sum(file.lstat().st_blocks * 512 for file in files or [path] if not file.is_dir())
+    return sum(_on_disk(file) for file in files or [path] if not file.is_dir())
+
+
+def _on_disk(file: Path) -> int:
+    try:
+        return file.lstat().st_blocks * 512
+    except FileNotFoundError:  # a dry run holds no lock
+        return 0
 
 
 def _check_unused(cache: Path) -> None:

@@ -18,14 +18,20 @@ class Options:
         "--all",
         help="remove the built images, the fetched sources and the signing key as well",
     )
+    dry_run: bool = switch(
+        "--dry-run", help="print what would be removed and its size, and remove nothing"
+    )
 
 
 def run(options: Options) -> int:
     """Remove, and print what was removed and its size. Raises UserError."""
-    from harness.cache.clean import clean
+    from harness.cache.clean import clean, mebibytes
 
-    for removed in clean(everything=options.all):
-        say(str(removed))
+    did, total = "would remove" if options.dry_run else "removed", 0
+    for one in clean(everything=options.all, dry_run=options.dry_run):
+        say(f"{did} {one}")
+        total += one.size
+    say(f"{did} {mebibytes(total)} in all")
     return 0
 
 
@@ -37,6 +43,7 @@ COMMAND = Command(
     run,
     examples={
         "clean": "remove build trees and saved states",
+        "clean --all --dry-run": "print what --all would remove, and how much",
         "clean --all": "remove all that can be built or fetched again",
     },
 )

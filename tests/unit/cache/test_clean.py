@@ -42,6 +42,7 @@ def test_what_is_made_again_soon_goes_and_images_stay(
     assert capsys.readouterr().out.splitlines() == [
         f"removed {cache / 'states'}, 0.0 MiB",
         f"removed {cache / 'build'}, 0.0 MiB",
+        "removed 0.0 MiB in all",
     ]
     kept = sorted(path.name for path in cache.iterdir())
     assert kept == ["guests", "images", "signing", "source-6.12.json"]
@@ -65,6 +66,29 @@ def test_a_second_time_there_is_nothing() -> None:
 def test_what_an_interrupted_removal_left_goes_as_well(cache: Path) -> None:
     (cache / "states").rename(cache / ".removed-states-1")
     assert [one.path.name for one in clean(everything=False)] == [".removed-states-1", "build"]
+
+
+def contents(cache: Path) -> dict[str, bytes]:
+    files = (path for path in cache.rglob("*") if path.is_file())
+    return {str(path.relative_to(cache)): path.read_bytes() for path in files}
+
+
+def test_a_dry_run_says_the_same_and_removes_nothing(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cache / "images/.new-x").mkdir()
+    (cache / "images/.new-x/f").write_bytes(b"x" * (1 << 20))
+    before = contents(cache)
+    with FileLock(cache / "build/6.12.lock"):  # it needs no lock of a run
+        assert main(["clean", "--all", "--dry-run"]) == 0
+    (cache / "build/6.12.lock").unlink(missing_ok=True)
+    dry = capsys.readouterr().out
+    assert contents(cache) == before
+    assert main(["clean", "--all"]) == 0
+    assert capsys.readouterr().out == dry.replace("would remove", "removed")
+    assert f"would remove {cache / 'images/.new-x'}, 1.0 MiB\n" in dry
+    assert f"would remove {cache / 'images'}, 0.0 MiB\n" in dry
+    assert dry.endswith("would remove 1.0 MiB in all\n")
 
 
 @pytest.mark.parametrize(
