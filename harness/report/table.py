@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.parity import parities
+from harness.judge.parity import REFERENCE, SUBJECT, parities
 from harness.model.cell import Cell
 from harness.model.verdict import A_STEP, Verdict
 from harness.report.text import visible
@@ -29,6 +29,7 @@ _SCENARIO_WIDTH = 36  # columns; more for a longer name, which must be whole for
 _NARROWEST, _WIDEST = 14, 24  # the width of a variant's column
 _BETWEEN = 3  # the space between two columns
 _NOT_RUN = "not run"
+_FIRST = ("baseline", SUBJECT, REFERENCE)  # the columns that a reader compares come first
 PARITY = "parity"
 
 
@@ -39,11 +40,12 @@ def matrix_tables(
 
     It is one table. If `width` is too small for it, the columns are divided among several.
     """
-    names, columns = scenarios_of(corpus, cells), _variants_of(corpus, cells)
+    names, columns = scenarios_of(corpus, cells), variants_of(corpus, cells)
     parity = _parity(results.values())
     if parity:
-        columns.append(PARITY)
-    first = max(_SCENARIO_WIDTH, *map(len, names))
+        columns.insert(columns.index(REFERENCE) + 1, PARITY)
+    pair = 2 * (_NARROWEST + _BETWEEN)  # `isolated` and `kthread`
+    first = max(min(_SCENARIO_WIDTH, width - pair), *map(len, names))
 
     def entry(name: str, column: str) -> Text:
         if column == PARITY:
@@ -56,11 +58,9 @@ def matrix_tables(
         return Text.assemble((name, "bold"), "\n", (summary, "dim"))
 
     rows = {name: head(name) for name in names}
-    fit = max(1, (width - first) // (_NARROWEST + _BETWEEN))
-    tables = math.ceil(len(columns) / fit)
-    each = math.ceil(len(columns) / tables)
-    for start in range(0, len(columns), each):
-        yield _table(cells, columns[start : start + each], rows, entry)
+    fit = (width - first) // (_NARROWEST + _BETWEEN)
+    for part in divided(columns, fit):
+        yield _table(cells, part, rows, entry)
         rows = {
             name: Text(name, style="bold") for name in names
         }  # the first table has the summaries
@@ -75,7 +75,7 @@ def live_table(
         return state(Cell(cells[0].line, variant, name))
 
     rows = {name: Text(name) for name in names}
-    return _table(cells, _variants_of(corpus, cells), rows, entry, is_live=True)
+    return _table(cells, variants_of(corpus, cells), rows, entry, is_live=True)
 
 
 def scenarios_of(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
@@ -84,9 +84,27 @@ def scenarios_of(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
     return [name for name in corpus.scenarios if name in present]
 
 
-def _variants_of(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
+def variants_of(corpus: Corpus, cells: Iterable[Cell]) -> list[str]:
+    """Return the variants of the cells, in the order of the columns."""
     present = {cell.variant for cell in cells}
-    return [name for name in corpus.variants if name in present]
+    names = [name for name in corpus.variants if name in present]
+    return sorted(names, key=lambda name: (*_FIRST, name).index(name))
+
+
+def divided(columns: Sequence[str], fit: int) -> Iterator[list[str]]:
+    """Divide the columns among tables of `fit` columns.
+
+    `isolated` and `kthread` are never divided: a reader compares them.
+    """
+    part: list[str] = []
+    for column, after in pairwise([*columns, ""]):
+        needed = 2 if (column, after) == (SUBJECT, REFERENCE) else 1
+        together = part[-1:] == [SUBJECT] and column == REFERENCE
+        if part and not together and len(part) + needed > fit:
+            yield part
+            part = []
+        part.append(column)
+    yield part
 
 
 def _table(

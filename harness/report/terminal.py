@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run on the terminal: a live display, and the report at the end."""
+"""A run on the terminal while it runs: a live matrix, or plain lines."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import sys
 import time
 from contextlib import contextmanager
@@ -15,16 +14,12 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from harness.judge.parity import REFERENCE, SUBJECT, parities
-from harness.model.verdict import Verdict
 from harness.report.progress import PlainProgress
-from harness.report.table import live_table, matrix_tables, scenarios_of, verdict_text
-from harness.report.text import explain, plural, summary_line, visible
-from harness.results.result_line import line_of
+from harness.report.table import live_table, scenarios_of, verdict_text
+from harness.report.text import explain, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from harness.judge.result import Result
@@ -56,11 +51,15 @@ class _Console(Console):
 class Screen:
     """Shows a running run: as a live matrix, or as plain lines if there is no terminal.
 
+    With `only_problems` there is no matrix, and no line for a cell that is as expected.
     A context manager; `progress` may be called from any thread.
     """
 
-    def __init__(self, corpus: Corpus, cells: Sequence[Cell], out: Console) -> None:
+    def __init__(
+        self, corpus: Corpus, cells: Sequence[Cell], out: Console, *, only_problems: bool = False
+    ) -> None:
         """Store the cells that will run, and the console."""
+        self._only_problems = only_problems
         self._corpus = corpus
         self._cells = cells
         self._out = out
@@ -110,9 +109,9 @@ class Screen:
         self._ended.add(cell)
 
     def final(self, result: Result) -> None:
-        """Note a final result; without a terminal, print its line."""
+        """Note a final result. Print its line, unless the live matrix shows it."""
         self._results[result.cell] = result
-        if self._out.is_terminal:
+        if result.ok if self._only_problems else self._out.is_terminal:
             return
         done = f"[{len(self._results)}/{len(self._cells)}]"
         outcome = f"{result.verdict} ({result.detail})" if result.detail else result.verdict
@@ -122,6 +121,8 @@ class Screen:
 
     def _draw(self) -> Group:
         done = Text(f"{len(self._results)}/{len(self._cells)} cells", style="bold")
+        if self._only_problems:
+            return Group(done, self._progress)
         table = live_table(self._corpus, self._cells, self._state, names=self._in_view())
         return Group(table, done, self._progress)
 
@@ -141,107 +142,6 @@ class Screen:
         if cell in self._started:
             return Text(f"running {time.monotonic() - self._started[cell]:.1f} s", style="blue")
         return Text("·", style="dim")
-
-
-def print_report(
-    out: Console,
-    corpus: Corpus,
-    results: Sequence[Result],
-    *,
-    cells: Sequence[Cell],
-    seconds: float,
-    where: Path,
-    notes: Mapping[Cell, str],
-    rerun: Callable[[Result], str],
-) -> None:
-    """Print the matrix, failures, known holes, parity, timings and the counts.
-
-    `notes` has a further line for some of the failed cells. `rerun` returns the command that runs
-    a cell again.
-    """
-    by_cell = {result.cell: result for result in results}
-    for table in matrix_tables(corpus, cells, by_cell, width=out.width):
-        out.print(table)
-    ordered = [by_cell[cell] for cell in cells if cell in by_cell]
-    _print_failures(out, ordered, notes, rerun)
-    _print_holes(out, ordered)
-    _print_unhooked(out, ordered)
-    _print_parity(out, ordered)
-    ran = [result.seconds for result in ordered if result.verdict is not Verdict.ERROR]
-    if ran:
-        median = statistics.median(ran)
-        out.print(f"median cell {median:.2f} s, slowest {max(ran):.2f} s; {seconds:.1f} s in all")
-    out.print(f"results: {visible(str(where))}", soft_wrap=True)
-    not_run = len(cells) - len(ordered)
-    failed = not all(result.ok for result in ordered) or not_run or not ordered
-    out.print(
-        summary_line(map(line_of, ordered), not_run=not_run),
-        style="bold red" if failed else "bold green",
-    )
-
-
-def _print_failures(
-    out: Console,
-    results: list[Result],
-    notes: Mapping[Cell, str],
-    rerun: Callable[[Result], str],
-) -> None:
-    failed = [result for result in results if not result.ok]
-    if not failed:
-        return
-    out.print("Not as expected:", style="bold")
-    for result in failed:
-        out.print(f"  {result.cell.id}: {explain(result)}", soft_wrap=True)
-        out.print(f"    {rerun(result)}", soft_wrap=True)
-        if result.cell in notes:
-            out.print(f"    {visible(notes[result.cell])}", soft_wrap=True)
-
-
-def _print_holes(out: Console, results: list[Result]) -> None:
-    holes = [result for result in results if result.ok and result.hole is not None]
-    if not holes:
-        return
-    out.print(f"{plural(len(holes), 'known hole').capitalize()}:", style="bold")
-    for said, variants in _variants_by(holes, lambda r: (r.verdict, r.hole or "")).items():
-        line, name, verdict, why = said
-        out.print(f"  {line} {name}: {verdict} on {variants}: {visible(why)}", soft_wrap=True)
-
-
-def _print_unhooked(out: Console, results: list[Result]) -> None:
-    """Print the attacks that won and passed no LSM hook able to deny them (L5)."""
-    unhooked = _variants_by([r for r in results if r.unhooked], lambda _: ())
-    if not unhooked:
-        return
-    them = "it" if len(unhooked) == 1 else "them"
-    attacks = plural(len(unhooked), "attack")
-    out.print(f"{attacks} won and passed no LSM hook able to deny {them}:", style="bold")
-    for (line, name), variants in unhooked.items():
-        out.print(f"  {line} {name}: {variants}", soft_wrap=True)
-
-
-def _print_parity(out: Console, results: list[Result]) -> None:
-    """Print the attacks under which the isolated handler loses more than a kernel thread (R16)."""
-    compared = list(parities(results))
-    worse = [(cell, axes) for cell, axes in compared if axes]
-    unknown = [cell.scenario for cell, axes in compared if axes is None]
-    if worse:
-        attacks = plural(len(worse), "attack")
-        out.print(f"{SUBJECT} loses more than {REFERENCE} under {attacks}:", style="bold")
-    for cell, axes in worse:
-        out.print(f"  {cell.line} {cell.scenario}: {', '.join(axes or ())}", soft_wrap=True)
-    if len(unknown) < len(compared) and unknown:
-        out.print(f"parity not determined for: {', '.join(unknown)}", soft_wrap=True)
-
-
-def _variants_by(
-    results: list[Result], what: Callable[[Result], tuple[str, ...]]
-) -> dict[tuple[str, ...], str]:
-    """Return the names of the variants, grouped by line, scenario and `what`."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for result in results:
-        key = (result.cell.line, result.cell.scenario, *what(result))
-        groups.setdefault(key, []).append(result.cell.variant)
-    return {key: ", ".join(variants) for key, variants in groups.items()}
 
 
 @contextmanager

@@ -4,6 +4,7 @@
     results/<UTC time>-<id>/results.jsonl    one object per cell, as it becomes final
                             run.json         what was run, on what, when, and how it ended
                             junit.xml        for a CI system (written by `umd-harness run`)
+                            matrix.txt       the whole report (written by `umd-harness run`)
                             cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json,
                                              traceback.txt, if Python raised an error, and
                                              vmcore, if a dump was asked for and was due

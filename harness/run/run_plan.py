@@ -14,8 +14,10 @@ import msgspec
 
 from harness.host.errors import UserError
 from harness.judge.controls import variants_needed
+from harness.report.finished_run import FinishedRun
 from harness.report.junit import write_junit
-from harness.report.terminal import Screen, print_report
+from harness.report.run_report import Extent, print_report, write_matrix
+from harness.report.terminal import Screen
 from harness.report.text import rerun_line
 from harness.results.counts import counts, exit_status
 from harness.results.result_line import line_of
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from harness.judge.result import Result
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
     from harness.run.cell_runner import CellRunner
@@ -60,6 +61,7 @@ class RunPlan:
     keep_vmcores: bool = False
     variant_files: Sequence[Path] = ()
     choice: KernelChoice | None = None
+    extent: Extent = Extent.FITTING
 
 
 def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
@@ -70,7 +72,9 @@ def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
     run = _Run(plan, out)
     with ExitStack() as until_kept:
         with (
-            Screen(plan.corpus, plan.needed, out) as screen,
+            Screen(
+                plan.corpus, plan.needed, out, only_problems=plan.extent is Extent.PROBLEMS
+            ) as screen,
             prepare_lab(
                 plan.line, variants_needed(plan.corpus, plan.needed), screen.progress
             ) as opened,
@@ -140,8 +144,9 @@ class _Run:
         if self._signal:
             status = 128 + self._signal
         seconds = time.monotonic() - self._start
+        report = self._report(seconds)
         if self._directory.removed() != self._directory.path:
-            self._keep_junit(results)
+            self._keep_reports(report)
             self._note(
                 finished=now(),
                 seconds=round(seconds, 3),
@@ -151,22 +156,30 @@ class _Run:
                 error=str(self._error) if self._error else None,
             )
             self._directory.remove_locks()
-        print_report(
-            self._out,
-            self._plan.corpus,
-            results,
+        matrix = self._matrix if self._on_disk() else None
+        print_report(self._out, report, matrix=matrix, extent=self._plan.extent)
+        self._raise_trouble()
+        return status
+
+    def _report(self, seconds: float) -> FinishedRun:
+        return FinishedRun(
+            corpus=self._plan.corpus,
             cells=self._plan.needed,
+            results=self._ledger.results,
             seconds=seconds,
             where=self._directory.path,
             notes=self._dumps_told(),
             rerun=self._rerun,
         )
-        self._raise_trouble()
-        return status
 
-    def _keep_junit(self, results: Sequence[Result]) -> None:
+    @property
+    def _matrix(self) -> Path:
+        return self._directory.path / "matrix.txt"
+
+    def _keep_reports(self, report: FinishedRun) -> None:
         try:
-            write_junit(self._directory.path / "junit.xml", results, rerun=self._rerun)
+            write_junit(self._directory.path / "junit.xml", report.ordered, rerun=self._rerun)
+            write_matrix(self._matrix, report)
         except OSError as error:
             self._ledger.trouble = error
 
@@ -187,10 +200,10 @@ class _Run:
 
     def _on_disk(self) -> bool:
         finished = self._directory.header().finished is not None
-        return finished and not self._ledger.unsaved and self._junit_written()
+        return finished and not self._ledger.unsaved and self._reports_written()
 
-    def _junit_written(self) -> bool:
-        return (self._directory.path / "junit.xml").is_file()
+    def _reports_written(self) -> bool:
+        return (self._directory.path / "junit.xml").is_file() and self._matrix.is_file()
 
     def _follow(self, pool: Pool, screen: Screen) -> None:
         for event in pool.events():

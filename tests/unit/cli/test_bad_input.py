@@ -76,6 +76,7 @@ TABLE = {
     "run --engine bochs": "--engine: there is no value 'bochs'; take one of: microvm, virtme,",
     "run --engine virtme --variant smack": "--engine virtme does not load the policy of smack;",
     "run --keep core": "--keep: there is no value 'core'; did you mean vmcore?",
+    "run --matrix --only-problems": "contradict each other; give one of them",
     "run --results text": UNWRITABLE,
     "run --results text --config text": UNWRITABLE,
     "run --resluts x": "there is no option --resluts of run; did you mean --results?",

@@ -51,7 +51,7 @@ def test_all_as_expected_is_0_and_all_is_kept(tmp_path: Path) -> None:
     assert header["started"] <= header["finished"]
     assert header["counts"]["not_run"] == 0
     names = {path.name for path in (tmp_path / "results/latest").resolve().iterdir()}
-    assert names == {"cells", "results.jsonl", "run.json", "junit.xml"}
+    assert names == {"cells", "results.jsonl", "run.json", "junit.xml", "matrix.txt"}
 
 
 def test_how_the_machines_boot_is_the_users_choice_and_kept(tmp_path: Path) -> None:
@@ -75,6 +75,7 @@ def test_the_whole_corpus_is_as_expected_and_each_cell_runs_once(tmp_path: Path)
     assert out[0].startswith(f"{len(cells)} cells ({kinds}), ")
     counted = f"{len(cells)} cells: {len(cells)} as expected, 0 unexpected, 0 errors, "
     assert out[-1].startswith(counted)
+    assert sum(not line.startswith("[") for line in out) <= 60 + len(("the plan", "the build"))
     assert sorted((tmp_path / "ran").read_text().split()) == cells
     header, lines = latest(tmp_path)
     assert sorted(header["selected"]) == cells
@@ -88,6 +89,21 @@ def test_one_cell_is_chosen_and_what_it_rests_on_comes_along(tmp_path: Path) -> 
     assert header["selected"] == ["6.12-isolated-proc_mem_write"]
     assert header["opened_for"] == ["baseline", "isolated"]
     assert len(lines) == 6
+
+
+def test_only_what_is_not_as_expected_is_printed_during_the_run_and_at_its_end(
+    tmp_path: Path,
+) -> None:
+    done = umd_harness(tmp_path, "run", "--only-problems", script=f"{{{LOST}}}")
+    assert done.returncode == 1
+    first, built, during, *end = done.stdout.splitlines()
+    assert first.startswith(f"{CELLS} cells ")
+    assert built == "kernel: 1/2 objects"
+    assert "6.12-isolated-proc_mem_write ! tampered, expected held: chain" in during
+    assert end[0] == "Not as expected:"
+    assert [line.split()[0] for line in end[3:]] == ["median", "results:", "matrix:", "28"]
+    assert done.stdout.count("proc_mem_write") == 3
+    assert "host_tamper" in (tmp_path / "results/latest/matrix.txt").read_text()
 
 
 LOST = "('isolated', 'proc_mem_write'): outcome(Verdict.TAMPERED, 'chain')"

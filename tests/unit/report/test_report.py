@@ -16,16 +16,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from scripted_lab import ScriptedLab, outcome
-from small_corpus import CELLS, NAMES, POLICIES, SMALL
+from small_corpus import CELLS, NAMES, SMALL
 
 from harness.judge.cells import all_cells
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
+from harness.report.finished_run import FinishedRun
 from harness.report.junit import write_junit
 from harness.report.progress import PlainProgress
-from harness.report.terminal import Screen, console, print_report
+from harness.report.rows import plain_console
+from harness.report.run_report import Extent, print_report
+from harness.report.terminal import Screen, console
 from harness.report.text import explain, plan_line, rerun_line, summary_line, visible
 from harness.scenarios import REFERENCES, Effect, scenario
 from harness.scenarios.registry import collecting
@@ -35,29 +38,29 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 REPORT = """
- 6.12: scenario                         baseline   isolated                isolated-debug          kthread                    parity
+ 6.12: scenario                         baseline   isolated                kthread                    parity   isolated-debug
  ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
- nothing                                held       held                    held                    held
+ nothing                                held       held                    held                                held
  Make no attack. The verdict must be
  `held`.
- host_tamper                            tampered   tampered                tampered                tampered
+ host_tamper                            tampered   tampered                tampered                            tampered
  Flip one byte of the handler's state
  from the host. The witness must
  report it.
- ptrace_seize                           tampered   held                    tampered                held                       yes
+ ptrace_seize                           tampered   held                    held                       yes      tampered
  Attach with PTRACE_SEIZE and                      EPERM at ptrace
  overwrite the reply as the handler
  enters write(2).
- proc_mem_write                         tampered   held                    tampered                held                       yes
+ proc_mem_write                         tampered   held                    held                       yes      tampered
  Overwrite the handler's state
  through /proc/<pid>/mem.
- process_vm_readv                       leaked     held                    leaked                  held                       yes
+ process_vm_readv                       leaked     held                    held                       yes      leaked
  Read the secret from the handler's
  memory with process_vm_readv(2).
- escape_openat                          tampered   held                    held                    n/a
- From inside: open a file.                                                                         nothing confines kernel
-                                                                                                   code
- dev_mem                                tampered   tampered (known hole)   tampered (known hole)   tampered                   yes
+ escape_openat                          tampered   held                    n/a                                 held
+ From inside: open a file.                                                 nothing confines kernel
+                                                                           code
+ dev_mem                                tampered   tampered (known hole)   tampered                   yes      tampered (known hole)
  Overwrite the handler's state in
  physical memory through /dev/mem.
 
@@ -74,6 +77,7 @@ results: results/x
 """  # noqa: E501 - the matrix is as wide as it is
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]held[/] :skull: \u202e\r\n<b>&\ud800\x00"
+COLUMNS = ("baseline", "isolated", "kthread", "parity", "isolated-debug")
 ISOLATED = Cell("6.12", "isolated", "proc_mem_write")
 
 
@@ -92,19 +96,27 @@ def report(
     corpus: Corpus = SMALL,
     width: int | None = None,
     notes: dict[Cell, str] | None = None,
+    extent: Extent = Extent.MATRIX,
 ) -> str:
     out = io.StringIO()
-    print_report(
-        Console(file=out, width=width, markup=False) if width else console(out),
-        corpus,
-        found,
+    run = finished(found, corpus=corpus, notes=notes or {})
+    on = plain_console(out, width=width) if width else console(out)
+    print_report(on, run, matrix=Path("results/x/matrix.txt"), extent=extent)
+    return out.getvalue()
+
+
+def finished(
+    found: list[Result], *, corpus: Corpus = SMALL, notes: dict[Cell, str] | None = None
+) -> FinishedRun:
+    return FinishedRun(
+        corpus=corpus,
         cells=all_cells(corpus),
+        results={result.cell: result for result in found},
         seconds=12.0,
         where=Path("results/x"),
         notes=notes or {},
-        rerun=partial(rerun_line, corpus=SMALL),
+        rerun=partial(rerun_line, corpus=corpus),
     )
-    return out.getvalue()
 
 
 @given(st.text())
@@ -131,7 +143,7 @@ def test_the_matrix_is_whole_and_ends_with_the_counts() -> None:
     assert [line.rstrip() for line in report(found).splitlines()] == REPORT.splitlines()
 
 
-@pytest.mark.parametrize("width", [60, 80, 130])
+@pytest.mark.parametrize("width", [64, 80, 130])
 def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
     with collecting() as found:
 
@@ -142,15 +154,20 @@ def test_a_narrow_terminal_gets_the_whole_matrix_in_parts(width: int) -> None:
     corpus = SMALL.with_scenarios(found)
     lines = report(results(corpus), corpus=corpus, width=width).splitlines()
     heads = [line.split()[2:] for line in lines if line.startswith(" 6.12: scenario")]
-    assert [variant for head in heads for variant in head] == [*POLICIES, "parity"]
+    assert [variant for head in heads for variant in head] == list(COLUMNS)
     assert (len(heads) > 1) == (width < 130)
     assert max(map(len, lines[: lines.index("2 known holes:")])) <= width
     for name in (*NAMES, "a_scenario_with_a_name_as_long_as_this"):
         rows = [line.split() for line in lines if line.startswith(f" {name} ")]
         verdicts = [word for row in rows for word in row[1:] if not word.startswith(("(", "hole"))]
-        expected = [str(corpus.scenarios[name].expected(one)) for one in corpus.variants.values()]
-        outside = not corpus.scenarios[name].inside and name not in REFERENCES
-        assert verdicts == expected + ["yes"] * outside
+        expected = [
+            str(corpus.scenarios[name].expected(corpus.variants[column]))
+            for column in COLUMNS
+            if column != "parity"
+        ]
+        if not corpus.scenarios[name].inside and name not in REFERENCES:
+            expected.insert(COLUMNS.index("parity"), "yes")
+        assert verdicts == expected
 
 
 def test_a_failure_is_explained_with_its_own_command(
