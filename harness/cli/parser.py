@@ -18,6 +18,7 @@ from harness.cli import (
     repeat,
     run,
     shell,
+    show,
     surface,
     table,
 )
@@ -40,6 +41,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     repeat.COMMAND,
     defences.COMMAND,
     export.COMMAND,
+    show.COMMAND,
     compare.COMMAND,
     table.COMMAND,
     bisect.COMMAND,

@@ -52,8 +52,12 @@ def rerun_line(result: Result, corpus: Corpus, choice: KernelChoice | None = Non
     words = [*(choice.words() if choice else line), "--variant", cell.variant, "-k"]
     words.append(exact_word(corpus, cell))
     words += result.variant.origin + result.scenario.origin
-    at_home = Path("run").is_file() and Path.cwd() == CHECKOUT
-    return ("./run scenarios " if at_home else "umd-harness run ") + shlex.join(words)
+    return ("./run scenarios " if in_checkout() else "umd-harness run ") + shlex.join(words)
+
+
+def in_checkout() -> bool:
+    """Whether the current directory is this checkout, whose commands are ./run and in .venv/bin."""
+    return Path("run").is_file() and Path.cwd() == CHECKOUT
 
 
 def explain(result: Result) -> str:

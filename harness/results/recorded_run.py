@@ -30,6 +30,8 @@ class RecordedRun:
     name: str
     header: RunHeader
     cells: Mapping[Cell, ResultLine] = field(default_factory=dict)
+    path: Path = Path()
+    """Its folder."""
 
     @property
     def trouble(self) -> str:
@@ -72,7 +74,7 @@ def read_run(name: str, *, root: Path) -> RecordedRun:
     _check_whole(run, header, len(lines))
     if not lines:
         raise UserError(f"the run {where} has no results", hint="name another run")
-    return RecordedRun(where, header, {line.cell: line for line in lines})
+    return RecordedRun(where, header, {line.cell: line for line in lines}, run.path)
 
 
 def _check_whole(run: RunDirectory, header: RunHeader, found: int) -> None:

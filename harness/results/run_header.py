@@ -39,7 +39,8 @@ class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The hash of the patch series, which `export` compares with the series as it is."""
 
     choice: Any = None
-    """The user's kernel: its tree, patches and fragments, or its files; null for a kernel line."""
+    """The user's kernel: its tree, patches and fragments, or its files, and the `words` of the
+    command line for it; null for a kernel line."""
 
     guest_image: str = ""
     """The key of the guest image."""

@@ -24,6 +24,7 @@ from harness.host.suggestion import hint_for
 from harness.lab.trial import Trial, first_request
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
+from harness.report.attack_calls import call_lines
 from harness.report.text import visible
 from harness.shell.keyboard import Keyboard
 from harness.vm.debugger import debugger
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from harness.witness.evidence import Evidence
 
 BEFORE, AFTER = "before", "after"
-CALLS_TOLD = 20
 _POLL_SECONDS = 0.03
 _NO_DEADLINE = 1e7  # seconds: the user decides when to leave
 
@@ -182,13 +182,7 @@ def _staged(
 
 def _account(attacker: Attacker, evidence: Evidence, end: AttemptEnd) -> Iterator[str]:
     """Yield lines about an attack: its last calls, its end, and the verdict so far."""
-    calls = attacker.attempt.calls
-    if omitted := attacker.attempt.count - len(calls[-CALLS_TOLD:]):
-        yield f"  ... {omitted} calls before these"
-    for call in calls[-CALLS_TOLD:]:
-        result = call.errno or ("no answer" if call.result is None else f"{call.result:#x}")
-        preparing = "  (set-up)" if call.setup else ""
-        yield visible(f"  {call.name}({', '.join(call.args)}) = {result}{preparing}")
+    yield from (f"  {line}" for line in call_lines(attacker.attempt.as_json()))
     yield f"The attack: {visible(str(end))}."
     drawn = draw_verdict(evidence, end)
     lost = drawn.axes.verdict

@@ -181,6 +181,7 @@ def test_every_field_of_the_options_is_an_argument() -> None:
 
 WORDS = {command.name: [command.name] for command in COMMANDS} | {
     "compare": ["compare", "old", "new"],
+    "show": ["show", "latest", "nothing"],
     "table": ["table", "latest"],
     "bisect": ["bisect", "-k", "nothing"],
 }

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The attacker's system calls as lines, from the entries of `attempt.json`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.report.text import plural, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+CALLS_TOLD = 20
+"""The most calls that are shown: the last ones."""
+
+_OUTPUT_TOLD = 20  # lines of a program's output
+
+
+def call_lines(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each of the last calls, and lines about an attack program."""
+    calls = [entry for entry in entries if "call" in entry]
+    omitted = sum(entry.get("omitted", 0) for entry in entries)
+    if before := omitted + len(calls) - len(calls[-CALLS_TOLD:]):
+        yield f"... {plural(before, 'call')} before these"
+    for entry in calls[-CALLS_TOLD:]:
+        yield visible(_call(entry))
+    for entry in entries:
+        if "program" in entry:
+            yield from _program(entry)
+
+
+def _call(entry: Mapping[str, Any]) -> str:
+    result = entry.get("errno") or f"{entry['result']:#x}" if "lost" not in entry else "no answer"
+    preparing = "  (set-up)" if entry["setup"] else ""
+    return f"{entry['call']}({', '.join(entry['args'])}) = {result}{preparing}"
+
+
+def _program(entry: Mapping[str, Any]) -> Iterator[str]:
+    status = entry["status"]
+    ended = "was killed at its deadline" if status is None else f"ended with wait status {status}"
+    yield visible(f"the program {entry['program']} {ended}; its last output:")
+    for line in str(entry["output"]).splitlines()[-_OUTPUT_TOLD:]:
+        yield f"  {visible(line)}"

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands that run a kept cell again, and that open a shell in its machine."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.kernel.series.lines import DEFAULT_LINE
+from harness.model.engine_names import DEFAULT_ENGINE
+from harness.model.verdict import Verdict
+from harness.report.text import in_checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.report.attack_source import AttackSource
+    from harness.results.kept_cell import KeptCell
+    from harness.results.run_header import RunHeader
+    from harness.scenarios.corpus import Corpus
+
+
+def run_again(kept: KeptCell) -> str:
+    """Return the command that runs the cell, its control and its references again.
+
+    Of an attack program, the command has the file and the effect.
+    """
+    header, cell = kept.run.header, kept.cell
+    words = [*_machine(header, cell.line), "--variant", cell.variant, "-k", f"[{cell.id}]"]
+    for file in map(Path, header.scenario_files):
+        words += ["--scenario" if file.suffix == ".py" else "--attack", str(file)]
+        if file.suffix != ".py" and cell.scenario in (file.name, file.stem):
+            words += ["--effect", kept.line.effect.value]
+    return f"{'./run scenarios' if in_checkout() else 'umd-harness run'} {shlex.join(words)}"
+
+
+def shell_there(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:
+    """Return the command for a shell in the cell's machine, after the attack if that is possible.
+
+    A shell makes no attack that is a program, or that is not applicable.
+    """
+    cell, line = kept.cell, kept.line
+    words = [*_machine(kept.run.header, cell.line), "--variant", cell.variant]
+    is_brought = cell.scenario not in corpus.scenarios
+    if line.verdict is not Verdict.NOT_APPLICABLE and (not is_brought or _is_python(source)):
+        words += ["--scenario", f"{source.path}::{cell.scenario}" if is_brought else cell.scenario]
+        # Where the machine was lost, there is nothing to look at after the attack.
+        survived = kept.outcome is not None and "after" in kept.outcome.witness
+        words += ["--at", "after" if survived else "before"]
+    command = ".venv/bin/umd-harness" if in_checkout() else "umd-harness"
+    return f"{command} shell {shlex.join(words)}"
+
+
+def _is_python(source: AttackSource) -> bool:
+    return source.path.endswith(".py")
+
+
+def _machine(header: RunHeader, line: str) -> Iterator[str]:
+    """Yield the options for the kernel, the engine and the user's variants."""
+    choice = header.choice
+    if isinstance(choice, dict):
+        yield from map(str, choice.get("words", ()))
+    elif line != DEFAULT_LINE:
+        yield from ("--line", line)
+    if header.engine not in ("", DEFAULT_ENGINE):
+        yield from ("--engine", header.engine)
+    for file in header.variant_files:
+        yield from ("--variant-file", file)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The story of a kept cell: which cell is meant, what is told of it, and what is not executed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from kept_runs import keep_run
+from outcomes import CONTROL, ISOLATED
+from scripted_lab import outcome
+from small_corpus import HOLES, NOT_APPLICABLE, SMALL
+from tallies import BEFORE
+
+from harness.host.errors import UserError
+from harness.model.attempt_end import AttemptEnd, End
+from harness.model.verdict import Verdict
+from harness.report.attack_calls import CALLS_TOLD, call_lines
+from harness.report.attack_source import attack_source
+from harness.report.cell_story import as_json, cell_story, text
+from harness.report.witness_story import witness_lines
+from harness.results.kept_cell import kept_cell
+from harness.results.recorded_run import RecordedRun, read_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+CALL = {"call": "openat", "args": ["-100", "'/proc/49/mem'"], "setup": False, "seconds": 0.1}
+REFUSED = replace(
+    outcome(Verdict.HELD, "EPERM at openat"),
+    attempt_end=AttemptEnd(End.REFUSED, "EPERM at openat"),
+    attempt=[{**CALL, "errno": "EPERM"}],
+    hooks=("security_task_to_inode", "security_ptrace_access_check"),
+    refusable=("security_ptrace_access_check",),
+)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside the checkout, whose commands have other names."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RecordedRun:
+    """A kept run with a refused attack."""
+    keep_run(tmp_path, "one", script={"isolated__proc_mem_write": REFUSED})
+    return read_run("one", root=tmp_path)
+
+
+def story(run: RecordedRun, name: str) -> list[str]:
+    return text(cell_story(kept_cell(run, name), SMALL)).splitlines()
+
+
+def test_a_refused_attack(run: RecordedRun) -> None:
+    told = story(run, "isolated-proc_mem_write")
+    assert told[0] == "6.12-isolated-proc_mem_write in run one:"
+    assert SMALL.scenarios["proc_mem_write"].summary in told[1]
+    assert any("source: " in line and "harness/scenarios/direct.py:" in line for line in told)
+    for line in (
+        "held: EPERM at openat",
+        "lost: nothing",
+        "as expected: held: the variant is to stop it",
+        "the attack by its own account: refused: EPERM at openat",
+        "control 6.12-baseline-proc_mem_write: tampered",
+        "reference 6.12-isolated-nothing: held",
+        "reference 6.12-baseline-host_tamper: tampered",
+        "openat(-100, '/proc/49/mem') = EPERM",
+        "security_task_to_inode, security_ptrace_access_check (can refuse)",
+        "attempt.json, console.txt, outcome.json, witness.json",
+        "umd-harness run --variant isolated -k '[6.12-isolated-proc_mem_write]'",
+        "umd-harness shell --variant isolated --scenario proc_mem_write --at before",
+    ):
+        assert f"  {line}" in told, line
+    assert "Console, last lines:" not in told
+
+
+def test_an_error_has_the_end_of_its_console(tmp_path: Path) -> None:
+    lost = replace(outcome(Verdict.ERROR, "silent"), console="a\n\x1b[31mlast\n", traceback="at x")
+    keep_run(tmp_path, "one", script={"isolated__proc_mem_write": lost})
+    told = story(read_run("one", root=tmp_path), ISOLATED.id)
+    assert "  error: silent" in told
+    assert "  NOT as expected: held: the variant is to stop it" in told
+    assert told[told.index("Console, last lines:") + 2] == "  \\x1b[31mlast"
+    assert "Traceback:" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (CONTROL.id, "as expected: tampered: the control, on which the attack must win"),
+        (HOLES[0], "a known hole: who writes all of memory writes the handler's too"),
+        (NOT_APPLICABLE[0], "as expected: n/a: nothing confines kernel code"),
+        ("6.12-kthread-nothing", "a reference cell, which shows that the evidence can be trusted"),
+    ],
+)
+def test_each_expectation_has_its_reason(run: RecordedRun, name: str, why: str) -> None:
+    assert any(line.endswith(why) for line in story(run, name))
+
+
+def test_an_id_counts_before_a_part_of_another(run: RecordedRun) -> None:
+    assert kept_cell(run, "ISOLATED-nothing").cell.variant == "isolated"
+    with pytest.raises(UserError, match=r"14 cells of the run have 'isolated' .* name one: .*, …$"):
+        kept_cell(run, "isolated")
+    with pytest.raises(UserError, match=r"no cell of the run has 'x y' in its id; name a part"):
+        kept_cell(run, "x y")
+    with pytest.raises(UserError, match=r"did you mean 6.12-isolated-proc_mem_write\?"):
+        kept_cell(run, "6.12-isolated-proc_mem_wirte")
+
+
+def test_the_commands_name_kernel_engine_and_files(tmp_path: Path) -> None:
+    header = {
+        "choice": {"words": ["--tree", "my linux"]},
+        "engine": "virtme",
+        "variant_files": ["my.toml"],
+        "scenario_files": ["mine.py", "b/proc_mem_write"],
+    }
+    keep_run(tmp_path, "one", header=header)
+    one = cell_story(kept_cell(read_run("one", root=tmp_path), ISOLATED.id), SMALL)
+    kernel = "--tree 'my linux' --engine virtme --variant-file my.toml --variant isolated"
+    assert one.run == (
+        f"umd-harness run {kernel} -k '[{ISOLATED.id}]' "
+        "--scenario mine.py --attack b/proc_mem_write --effect integrity"
+    )
+    assert one.shell.startswith(f"umd-harness shell {kernel} --scenario proc_mem_write")
+
+
+def test_a_users_file_is_read_and_not_executed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text('raise SystemExit\n\n@a\n@b\ndef own(x, y):\n    """Do it.\n\n    So."""\n')
+    found = attack_source("own", SMALL, ["absent.py", str(mine)])
+    assert (found.about, found.place) == ("Do it.\n\nSo.", f"{mine}:3")
+    assert attack_source("other", SMALL, [str(mine)]).place == ""
+    assert attack_source("prog", SMALL, ["b/prog.c"]).place == "b/prog.c"
+
+
+def test_the_evidence_is_whole_in_json(run: RecordedRun) -> None:
+    value = json.loads(as_json(cell_story(kept_cell(run, ISOLATED.id), SMALL)))
+    assert (value["schema"], value["cell"]) == (1, ISOLATED.id)
+    assert value["attempt"] == [{**CALL, "errno": "EPERM"}]
+    assert value["result"]["verdict"] == "held"
+    assert value["control"]["verdict"] == "tampered"
+    assert len(value["references"]) == 4
+
+
+def test_a_cell_without_evidence_still_has_its_result(run: RecordedRun) -> None:
+    for file in (run.path / "cells" / ISOLATED.id).iterdir():
+        file.unlink()
+    told = story(run, ISOLATED.id)
+    assert "  held: EPERM at openat" in told
+    assert "  none: the folder is gone" in told
+
+
+def test_only_the_last_calls_are_told() -> None:
+    calls: list[dict[str, Any]] = [{**CALL, "result": number} for number in range(30)]
+    lines = list(call_lines([*calls[:5], {"omitted": 7}, *calls[5:]]))
+    assert lines[0] == "... 17 calls before these"
+    assert len(lines) == 1 + CALLS_TOLD
+    assert lines[-1].endswith(" = 0x1d")
+    (lost,) = call_lines([{**CALL, "lost": True, "setup": True}])
+    assert lost.endswith(" = no answer  (set-up)")
+    program = {"program": "/sbin/a", "status": 256, "output": "x\n\x1b", "discarded_bytes": 0}
+    assert list(call_lines([program]))[1:] == ["  x", "  \\x1b"]
+
+
+def test_the_witness_before_during_and_after() -> None:
+    before = BEFORE.as_json()
+    during = {**before, "count": {**before["count"], "wrong": before["count"]["wrong"] + 3}}
+    witness = {
+        "before": before,
+        "attacked": during,
+        "after": {**before, "violations": ["TRACED"]},
+        "reached": None,
+        "taint": 0,
+        "entered": {"klp_enable_patch": 1},
+        "stalled_seconds": 0.1,
+    }
+    lines = list(witness_lines(witness))
+    assert lines[0].split() == ["requests", "sent", "right", "wrong", "failed", "starts"]
+    assert lines[2].split()[:4] == ["during", "0", "0", "3"]
+    assert "violations: TRACED" in lines
+    assert "arrival: no function can prove it" in lines
+    assert "ways into the kernel: klp_enable_patch (1 times)" in lines
+    assert list(witness_lines({"machine": "it reset itself"})) == [
+        "the machine ended: it reset itself"
+    ]
+    assert list(witness_lines({})) == []
