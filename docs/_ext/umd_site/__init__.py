@@ -26,6 +26,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"reference/commands/{name}.md", text
     yield "reference/generated/attacks.md", attacks.overview()
     yield "reference/generated/commands.md", commands.overview()
+    yield "reference/generated/manual.md", commands.manual()
     yield "reference/generated/variants.md", variants.overview()
     yield "reference/generated/results.md", results.tables()
     yield "reference/generated/pytest.md", pytest_plugin.tables()
@@ -45,7 +46,7 @@ def write(root: Path, files: Mapping[str, str]) -> None:
 
 
 def _generate(app: Sphinx) -> None:
-    write(Path(app.srcdir), dict(pages()))
+    write(Path(app.confdir), dict(pages()))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GENERATED = "<!-- Generated from the command line's parser each time that the site is built. -->"
 _USAGE = "usage: "
 _WIDTH = 88
+_MAN_WIDTH = 72  # a terminal's 80 columns less the indentation
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -41,6 +42,12 @@ def overview() -> str:
     return "\n\n".join([table(["command", "purpose"], *rows), toctree(toc)]) + "\n"
 
 
+def manual() -> str:
+    """Return the section of each command, for the man page."""
+    sections = ([f"### {name}", *_body(name, one, _MAN_WIDTH)] for name, one in _all().items())
+    return "\n\n".join(part for section in sections for part in section) + "\n"
+
+
 def _all() -> dict[str, ArgumentParser]:
     (choice,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(choice.choices)
@@ -49,8 +56,12 @@ def _all() -> dict[str, ArgumentParser]:
 def _page(name: str, command: ArgumentParser) -> Iterator[str]:
     yield GENERATED
     yield f"# `{name}`"
+    yield from _body(name, command)
+
+
+def _body(name: str, command: ArgumentParser, width: int = _WIDTH) -> Iterator[str]:
     yield prose(command.description or "")
-    yield f"```text\n{usage(command)}\n```"
+    yield f"```text\n{usage(command, width)}\n```"
     yield f"```sh\n{_examples(command)}\n```"
     yield f"```{{program}} umd-harness {name}\n```"
     for action in command._actions:
@@ -58,9 +69,9 @@ def _page(name: str, command: ArgumentParser) -> Iterator[str]:
             yield f"```{{option}} {_spelt(action)}\n{_told(action)}\n```"
 
 
-def usage(command: ArgumentParser) -> str:
+def usage(command: ArgumentParser, width: int) -> str:
     """Return how the command is called, in lines of a fixed width."""
-    command.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=_WIDTH)
+    command.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=width)
     lines = _COLOURS.sub("", command.format_usage()).strip().splitlines()
     first = lines[0].removeprefix(_USAGE)
     return "\n".join([first, *(line.removeprefix(" " * len(_USAGE)) for line in lines[1:])])

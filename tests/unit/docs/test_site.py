@@ -48,6 +48,7 @@ from harness.witness import latency, layout
 from harness.witness.reader import DEAD_SECONDS, TRANSACTIONS, Witness
 
 SECTION = re.compile(r"^\(attack-(\w+)\)=\n(.*?)(?=^\(attack-|\Z)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ENTRY = re.compile(r"^```\{option\} (.+)$", re.MULTILINE)
 
 
@@ -87,6 +88,16 @@ def test_each_command_has_a_page_with_each_option() -> None:
 def subcommands() -> dict[str, argparse.ArgumentParser]:
     (choice,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(choice.choices)
+
+
+def test_the_man_page_has_what_the_pages_of_the_commands_have() -> None:
+    sections = re.split(r"^### (\w+)\n", commands.manual(), flags=re.MULTILINE)[1:]
+    manual = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert list(manual) == list(subcommands())
+    for name, page in commands.pages().items():
+        assert ENTRY.findall(manual[name]) == ENTRY.findall(page)
+        assert BLOCK.findall(manual[name])[-1] == BLOCK.findall(page)[-1]
+    assert (CHECKOUT / "docs/man/index.md").read_text().count("generated/manual.md") == 1
 
 
 def test_the_list_of_commands_has_each_command() -> None:
