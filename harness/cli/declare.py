@@ -134,6 +134,23 @@ def read_options(options: type[Options], namespace: argparse.Namespace) -> Optio
     return options(**values)
 
 
+def words_of(options: DataclassInstance) -> list[str]:
+    """Return the words of a command line that gives these options: those without their default.
+
+    For options whose values are text, numbers or paths.
+    """
+    words: list[str] = []
+    for one in fields(options):
+        declared, value = one.metadata[_KEY], getattr(options, one.name)
+        if isinstance(declared, _Group):
+            words += words_of(value)
+        elif isinstance(value, tuple):
+            words += [word for each in value for word in (*declared.names[:1], str(each))]
+        elif value != declared.settings["default"]:
+            words += declared.names[:1] if value is True else (*declared.names[:1], str(value))
+    return words
+
+
 def _declared(names: tuple[str, ...], default: Any, **settings: Any) -> Any:
     # argparse appends to a copy of the default, and can do so with a list alone.
     given = [] if default == () else default

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.chosen import choose
 from harness.cli.command import Command
-from harness.cli.declare import choice, switch
+from harness.cli.declare import choice, switch, words_of
 from harness.cli.options import MatrixOptions, results_option
 from harness.cli.output import say
 
@@ -74,6 +74,7 @@ def run(options: Options) -> int:
         variant_files=options.own.variant_files,
         choice=chosen.kernel.choice,
         extent=asked.get(True, Extent.FITTING),
+        arguments=[COMMAND.name, *words_of(options)],
     )
     return run_plan(plan, prepare_lab=chosen.kernel.prepare_lab, out=console())
 

@@ -169,7 +169,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if _was_run(config):
         from harness.pytest_plugin.session import finish_run
 
-        finish_run(_run_directory(config), int(exitstatus))
+        finish_run(_run_directory(config), int(exitstatus), config.invocation_params.args)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -27,7 +27,7 @@ from harness.run import provenance
 from harness.run.pool import run_rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from harness.judge.result import Result
@@ -198,7 +198,7 @@ class AbortGuard:
         return self._session.gave_up or None
 
 
-def finish_run(directory: Path, status: int) -> None:
+def finish_run(directory: Path, status: int, arguments: Iterable[object]) -> None:
     """Complete run.json. Write errors are ignored here: `check` has reported them."""
     run = RunDirectory(directory)
     if run.header().started is None:
@@ -212,6 +212,7 @@ def finish_run(directory: Path, status: int) -> None:
                 "exit_status": exit_status(lines),
                 "pytest_exit_status": status,
                 "counts": counts(lines),
+                "arguments": ["pytest", *map(str, arguments)],
             }
         )
         run.remove_locks()

@@ -14,7 +14,7 @@ from harness.model.verdict import A_STEP, Axes, Effect, Verdict
 if TYPE_CHECKING:
     from harness.judge.result import Result
 
-SCHEMA = 8
+SCHEMA = 9
 """Changes with the fields of results.jsonl or run.json, and with their meaning."""
 
 

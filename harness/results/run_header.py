@@ -29,6 +29,12 @@ class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     image: str = ""
     """The key of the kernel image."""
 
+    release: str = ""
+    """The kernel's release, as `uname -r` prints it."""
+
+    compiler: str = ""
+    """The version of the compiler that built the kernel."""
+
     source: str = ""
     """The hash of the kernel source, before the series."""
 
@@ -44,6 +50,9 @@ class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     guest_image: str = ""
     """The key of the guest image."""
+
+    disk: str = ""
+    """The key of the disk image that the machines of the engine `image` boot from."""
 
     engine: str = ""
     """How the machines boot (harness/engines/)."""
@@ -66,8 +75,23 @@ class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commit: str = ""
     """The commit of the harness, as `git describe --always --dirty` names it, or `unknown`."""
 
+    code: str = ""
+    """The hash of the harness's code that takes part in verdicts."""
+
     host: str = ""
     """The host's architecture and kernel release."""
+
+    host_system: str = ""
+    """The host's operating system and its release."""
+
+    host_cpu: str = ""
+    """The model of the host's processor."""
+
+    host_cores: int | None = None
+    """The number of the host's processor cores, hyperthreads counted."""
+
+    host_memory_mib: int | None = None
+    """The size of the host's memory in MiB."""
 
 
 class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,6 +108,9 @@ class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     line: str = ""
     """The kernel line, or the name of the user's kernel."""
+
+    arguments: tuple[str, ...] = ()
+    """The command with its options; options that have their default value are left out."""
 
     selected: tuple[str, ...] | None = None
     """The ids of the chosen cells, without those they rest on; null for a pytest session."""

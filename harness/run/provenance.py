@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -11,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.engines import ENGINES, MICROVM
+from harness.host import facts
 from harness.host.paths import CHECKOUT
 from harness.results.run_header import FlavourImages, Provenance
+from harness.run.code import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,16 +70,20 @@ def prepare_lab(
 
 
 def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Provenance:
+    from harness.guests.debian import recipe_key
     from harness.kernel.choice.built import facts_of
 
     image = lab.image
     return Provenance(
         image=image.key,
+        release=image.release,
+        compiler=image.compiler,
         source=image.meta.get("source", ""),
         config=image.meta.get("config", ""),
         series=image.meta.get("series", ""),
         choice={**facts_of(choice), "words": choice.words()} if choice else None,
         guest_image=lab.guest.key,
+        disk=recipe_key() if lab.engine.has_disk else "",
         engine=lab.engine.name,
         flavours={
             flavour: FlavourImages(
@@ -92,7 +99,12 @@ def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Pr
         accelerator=lab.accelerator.name,
         accelerator_reason=lab.accelerator.reason,
         commit=commit(),
+        code=code_digest(),
         host=f"{platform.machine()}, Linux {platform.release()}",
+        host_system=facts.system(),
+        host_cpu=facts.cpu_model(),
+        host_cores=os.cpu_count(),
+        host_memory_mib=facts.memory_mib(),
     )
 
 

@@ -62,6 +62,8 @@ class RunPlan:
     variant_files: Sequence[Path] = ()
     choice: KernelChoice | None = None
     extent: Extent = Extent.FITTING
+    arguments: Sequence[str] = ()
+    """The command that gave the plan, for the run's header."""
 
 
 def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
@@ -118,6 +120,7 @@ class _Run:
             started=self._started,
             finished=None,
             line=self._plan.line,
+            arguments=self._plan.arguments,
             selected=[cell.id for cell in self._plan.chosen],
             jobs=self._plan.jobs,
             scenario_files=[str(path) for path in self._plan.scenario_files],

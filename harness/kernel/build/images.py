@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _START_KERNEL_MAP = 0xFFFFFFFF80000000  # arch/x86/include/asm/page_64_types.h
 _META = "meta.json"
+_COMPILER = re.compile(r'^CONFIG_CC_VERSION_TEXT="(.*)"$', re.MULTILINE)
 _PUBLISH_SECONDS = 1800.0  # to copy 200 MB takes 10 s on an idle disk
 _KEPT = 6  # images of one line and flavour, about 125 MB each, of which the vmlinux has 100
 
@@ -75,7 +76,7 @@ class KernelImage:
 
     @cached_property
     def meta(self) -> Mapping[str, str]:
-        """Hashes of `source`, `series` and `config`, and the kernel's `release`."""
+        """Hashes of `source`, `series` and `config`."""
         return read_note(self.directory / _META, dict[str, str]) or {}
 
     @cached_property
@@ -87,6 +88,23 @@ class KernelImage:
             for line in lines
             if line.startswith("CONFIG_")
         )
+
+    @property
+    def release(self) -> str:
+        """The release, as `uname -r` prints it; empty if the image does not say.
+
+        The image's header names it (Documentation/arch/x86/boot.rst: kernel_version).
+        """
+        image = self.bzimage.read_bytes()
+        start = 0x200 + int.from_bytes(image[0x20E:0x210], "little")
+        words = image[start : image.find(b"\0", start)].split()
+        return words[0].decode(errors="replace") if words else ""
+
+    @property
+    def compiler(self) -> str:
+        """The version of the compiler that built it; empty if its configuration does not say."""
+        found = _COMPILER.search(self.config.read_text())
+        return found[1] if found else ""
 
     @property
     def symbols(self) -> Mapping[str, int]:

@@ -89,6 +89,8 @@ def test_one_cell_is_chosen_and_what_it_rests_on_comes_along(tmp_path: Path) -> 
     assert header["selected"] == ["6.12-isolated-proc_mem_write"]
     assert header["opened_for"] == ["baseline", "isolated"]
     assert len(lines) == 6
+    words = ["run", "-k", "proc_mem_write", "--variant", "isolated"]
+    assert header["arguments"] == words
 
 
 def test_only_what_is_not_as_expected_is_printed_during_the_run_and_at_its_end(

@@ -17,7 +17,15 @@ import pytest
 import harness.cli
 from harness.cli import compare, run, shell
 from harness.cli.argument_parser import ArgumentParser
-from harness.cli.declare import add_options, group, option, positionals, read_options, repeated
+from harness.cli.declare import (
+    add_options,
+    group,
+    option,
+    positionals,
+    read_options,
+    repeated,
+    words_of,
+)
 from harness.cli.options import positive
 from harness.cli.parser import COMMANDS, parser
 from harness.engines import ENGINES, MICROVM
@@ -171,6 +179,15 @@ def test_a_dataclass_is_what_its_fields_declare() -> None:
         ("a", "b"), (Path("x"), Path("y")), Inner(5)
     )
     assert parsed("--file", "x") == parsed("--file", "x"), "no default was written to"
+
+
+def test_the_words_of_options_give_the_same_options() -> None:
+    assert words_of(parsed()) == []
+    some = parsed("a", "b", "--file", "x", "--file", "y", "--depth", "5")
+    assert words_of(some) == ["a", "b", "--file", "x", "--file", "y", "--depth", "5"]
+    words = ["run", "-k", "a or b", "--variant", "isolated", "--tree", "linux", "--with-library"]
+    options = read_options(run.Options, parser().parse_args(words))
+    assert words_of(options) == words[1:]
 
 
 def test_every_field_of_the_options_is_an_argument() -> None:

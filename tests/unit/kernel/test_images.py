@@ -49,6 +49,20 @@ def test_version(tmp_path: Path) -> None:
     assert unnamed.version == ()
 
 
+def test_release_and_compiler(tmp_path: Path) -> None:
+    image = KernelImage("6.1", "k1", tmp_path)
+    image.config.write_text('CONFIG_CC_VERSION_TEXT="gcc (Debian 14.2.0-19) 14.2.0"\n')
+    setup = bytearray(0x400)
+    setup[0x20E:0x210] = (0x100).to_bytes(2, "little")
+    said = b"6.1.192-mine (umd@harness) #1 SMP\0"
+    setup[0x300 : 0x300 + len(said)] = said
+    image.bzimage.write_bytes(setup)
+    assert (image.release, image.compiler) == ("6.1.192-mine", "gcc (Debian 14.2.0-19) 14.2.0")
+    image.config.write_text("CONFIG_SMP=y\n")
+    image.bzimage.write_bytes(b"MZ")
+    assert (image.release, image.compiler) == ("", "")
+
+
 def test_handler_symbol(tmp_path: Path) -> None:
     image = KernelImage("6.12", "k1", tmp_path)
     image.handlers.mkdir()

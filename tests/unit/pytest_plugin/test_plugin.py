@@ -193,6 +193,7 @@ def test_a_run_is_kept_and_counted(session: Session) -> None:
     header = json.loads((session.latest / "run.json").read_text())
     assert (header["exit_status"], header["image"]) == (0, "0123abcd")
     assert header["finished"]
+    assert header["arguments"][0] == "pytest"
     assert not list(session.latest.glob(".*"))
     result.stdout.fnmatch_lines(
         [

@@ -78,7 +78,7 @@ def test_a_line_has_exactly_its_fields() -> None:
     result = conclude(SMALL, ISOLATED, as_expected(isolated__proc_mem_write=held))
     line = json.loads(json_line(line_of(result)))
     assert list(line) == FIELDS
-    assert line["schema"] == 8
+    assert line["schema"] == 9
     assert line["hooks"] == ["security_file_open"]
     assert (line["gained"], line["tries"]) == (["an address"], [1, 2])
     assert line["control"] == {"variant": "baseline", "verdict": "tampered"}
@@ -257,7 +257,7 @@ def test_the_header_is_added_to(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     run.write_header({"started": "now", "finished": None})
     run.write_header({"finished": "later"})
-    assert run.header() == RunHeader(schema=8, started="now", finished="later")
+    assert run.header() == RunHeader(schema=9, started="now", finished="later")
     kept = json.loads((run.path / "run.json").read_text())
     assert list(kept) == list(RunHeader.__struct_fields__)
     assert (kept["started"], kept["finished"], kept["error"]) == ("now", "later", None)
@@ -339,7 +339,7 @@ def test_a_damaged_line_is_a_user_error_that_names_it(tmp_path: Path) -> None:
     outcomes = as_expected()
     run.append(conclude(SMALL, CONTROL, outcomes))
     with (run.path / "results.jsonl").open("a") as file:
-        file.write('{"schema": 8}\n')
+        file.write('{"schema": 9}\n')
     damaged = r"results\.jsonl is damaged in line 2: Object missing .*; run the scenarios again"
     with pytest.raises(UserError, match=damaged):
         run.append(conclude(SMALL, ISOLATED, outcomes))
