@@ -12,6 +12,7 @@ from harness.cli import (
     clean,
     compare,
     defences,
+    demo,
     doctor,
     export,
     kselftest,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 COMMANDS: tuple[Command[Any], ...] = (
     doctor.COMMAND,
+    demo.COMMAND,
     build.COMMAND,
     listing.COMMAND,
     run.COMMAND,
@@ -65,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
         "something is not, 2 if a cell gave no conclusion or the command could not do its work.",
         examples={
             "doctor": "see what this machine lacks",
+            "demo": "make one attack on three variants, and see what the verdicts mean",
             "run": "run every scenario on every variant",
-            "run -k ptrace --variant isolated": "run a few attacks on one variant",
             "run --help": "see the options and examples of a command",
         },
     )

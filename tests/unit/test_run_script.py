@@ -65,17 +65,18 @@ def test_help_is_no_error_and_installs_nothing(script: Path) -> None:
     for word in ("--help", "-h"):
         done = called(script, word)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("usage: ./run scenarios ")
+        assert done.stdout.startswith("usage: ./run demo ")
     assert not (script.parent / "asked").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "run: say what to run: ./run scenarios, ./run tests or ./run docs\n"),
+        ([], "run: say what to run: ./run demo, ./run scenarios, ./run tests or ./run docs\n"),
         (
             ["test"],
-            "run: there is no ./run test; take ./run scenarios, ./run tests or ./run docs\n",
+            "run: there is no ./run test; take ./run demo, ./run scenarios, ./run tests or "
+            "./run docs\n",
         ),
     ],
     ids=["no word", "another word"],
