@@ -139,6 +139,10 @@ def choice_of(options: KernelOptions) -> KernelChoice | None:
                 "--with-library is for a tree or patches of yours",
                 hint=f"leave it out: {options.line} has the library",
             )
+        if options.skip_docs:
+            raise UserError(
+                "--skip-docs is for patches of yours", hint="add --patches, or leave it out"
+            )
         return None
     from harness.kernel.choice.kernel_choice import KernelChoice
 
@@ -147,6 +151,7 @@ def choice_of(options: KernelOptions) -> KernelChoice | None:
         tree=options.tree,
         patches=options.patches,
         with_library=options.with_library,
+        skip_docs=options.skip_docs,
         fragments=options.config,
         bzimage=options.bzimage,
         vmlinux=options.vmlinux,
@@ -166,7 +171,9 @@ def _built(
     choice = choice.settled(cache=cache_dir())
     say(f"{choice.name}: {description(choice)}")
     with progress_line(console()) as progress:
-        variants, missing = variants_of(choice, corpus.variants, asked, progress=progress)
+        variants, missing, merged = variants_of(choice, corpus.variants, asked, progress=progress)
+    for line in merged:
+        say(f"{choice.name}: {line}")
     for why in dict.fromkeys(missing.values()):
         names = ", ".join(name for name in missing if missing[name] == why)
         say(f"{choice.name}: without {names}: {why}")

@@ -173,6 +173,11 @@ class KernelOptions:
         "--with-library",
         help="apply our series to the source, and then your patches, if you give any",
     )
+    skip_docs: bool = switch(
+        "--skip-docs",
+        help="leave out the hunks for Documentation, MAINTAINERS and CREDITS that do not apply; a "
+        "line names each",
+    )
     config: tuple[Path, ...] = repeated(
         "--config",
         convert=Path,

@@ -44,6 +44,17 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise
 
 
+def copy_new(source: Path, target: Path) -> None:
+    """Copy content and mode into a new file, with the time of now.
+
+    A file that is there is replaced, not written to: it may have other names.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    shutil.copyfile(source, target)
+    shutil.copymode(source, target)
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk. Without this, a crash may undo a rename."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -81,7 +81,7 @@ def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Pr
         source=image.meta.get("source", ""),
         config=image.meta.get("config", ""),
         series=image.meta.get("series", ""),
-        choice={**facts_of(choice), "words": choice.words()} if choice else None,
+        choice={**facts_of(choice, image.merged), "words": choice.words()} if choice else None,
         guest_image=lab.guest.key,
         disk=recipe_key() if lab.engine.has_disk else "",
         engine=lab.engine.name,

@@ -120,7 +120,11 @@ def _build(
     plan: BuildPlan, tree: BuildTree, *, cache: Path, progress: Callable[[str], None]
 ) -> KernelImage:
     tree.log.write_text("")
-    prepare(tree, source=plan.source, series=plan.series, progress=progress)
+    merged = prepare(
+        tree, source=plan.source, series=plan.series, progress=progress, base=plan.base
+    )
+    for line in merged:
+        progress(f"source: {line}")
     start_from_own(tree, progress=progress)
     from_nothing = not (tree.objects / ".config").is_file()
     plan.signing.trust(tree.objects)
@@ -143,7 +147,7 @@ def _build(
         plan.series.line,
         plan.key,
         cache=cache,
-        meta=plan.meta,
+        meta=plan.meta | ({"merged": "\n".join(merged)} if merged else {}),
         # Images of a line's steps are counted apart, so that they do not displace the line's own.
         flavour=f"{tree.flavour} step".strip() if plan.optional else tree.flavour,
         fill=lambda folder: collect(tree, folder, handlers=plan.series.handlers),

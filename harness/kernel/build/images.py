@@ -79,6 +79,11 @@ class KernelImage:
         """Hashes of `source`, `series` and `config`."""
         return read_note(self.directory / _META, dict[str, str]) or {}
 
+    @property
+    def merged(self) -> list[str]:
+        """What was merged or left out where patches did not apply, a line for each."""
+        return self.meta.get("merged", "").splitlines()
+
     @cached_property
     def options(self) -> frozenset[str]:
         """The options it was built with, built in or as modules, without their prefix."""

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.host.paths import KERNEL_PATCHES
@@ -13,7 +14,7 @@ from harness.kernel.build.signing import SigningKey, signing_key
 from harness.kernel.build.toolchain import toolchain
 from harness.kernel.choice.parts import parts_of
 from harness.kernel.series.series_file import load_series
-from harness.kernel.source.tarball import SOURCE_DIR, Source, find_source
+from harness.kernel.source.tarball import SOURCE_DIR, Source, find_source, partial_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,6 +84,9 @@ class BuildPlan:
     meta: dict[str, str]
     """The hashes of the kinds of inputs, by name."""
 
+    base: Callable[[str], Path | None] | None = None
+    """Returns a file of the source that our series was made for, if it goes on another source."""
+
     def config_inputs(self) -> str:
         """Return a hash of all inputs of the configuration."""
         named = [(name, self.meta[name].encode()) for name in ("source", "config", "tools")]
@@ -120,7 +124,7 @@ def _plan_choice(choice: KernelChoice, flavour: str, workspace: Workspace) -> Bu
         cache=workspace.cache,
         sources=workspace.sources,
     )
-    return _plan(
+    plan = _plan(
         choice.name,
         parts.source,
         parts.series,
@@ -128,6 +132,22 @@ def _plan_choice(choice: KernelChoice, flavour: str, workspace: Workspace) -> Bu
         parts.optional,
         cache=workspace.cache,
     )
+    if choice.tree is None:
+        return plan
+    return replace(plan, base=partial(_file_of_line, parts.choice.line, workspace))
+
+
+def _file_of_line(line: str, workspace: Workspace, name: str) -> Path | None:
+    """Return a file of the line's own source; None if it has none. Raises UserError.
+
+    All files that our series changes are unpacked at once, because that takes as long as one.
+    """
+    source = find_source(
+        line, cache=workspace.cache, where=workspace.sources, patches=workspace.patches
+    )
+    changed = load_series(line, patches=workspace.patches).changed_files()
+    path = partial_tree(source, changed, cache=workspace.cache) / name
+    return path if path.is_file() else None
 
 
 def _plan(

@@ -25,21 +25,26 @@ def variants_of(
     asked: Sequence[str] = (),
     *,
     progress: Callable[[str], None],
-) -> tuple[list[str], Mapping[str, str]]:
+) -> tuple[list[str], Mapping[str, str], Sequence[str]]:
     """Build the kernel, or find it built.
 
-    Return the variants that it supports, and for each other variant the reason why not. Raises
-    UserError, also if it does not support a variant that was `asked` for.
+    Return the variants that it supports, for each other variant the reason why not, and what was
+    merged or left out where patches did not apply. Raises UserError, also if it does not support
+    a variant that was `asked` for.
     """
     image = kernel_image(BuildRequest(choice.name, choice=choice), progress=progress)
-    return supported(image, variants, asked, is_prebuilt=choice.bzimage is not None)
+    is_prebuilt = choice.bzimage is not None
+    return *supported(image, variants, asked, is_prebuilt=is_prebuilt), image.merged
 
 
-def facts_of(choice: KernelChoice) -> dict[str, Any]:
-    """Return the choice for a run's header: tree, patches and fragments, or the kernel's files."""
+def facts_of(choice: KernelChoice, merged: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the choice for a run's header: tree, patches and fragments, or the kernel's files.
+
+    `merged` says what was merged or left out where patches did not apply.
+    """
     if choice.bzimage is not None:
         return dict(prebuilt_facts(choice))
-    return parts_of(choice, cache=cache_dir()).facts()
+    return {**parts_of(choice, cache=cache_dir()).facts(), "merged": list(merged)}
 
 
 def description(choice: KernelChoice) -> str:

@@ -31,6 +31,9 @@ class KernelChoice:
     with_library: bool = False
     """Apply the line's series as well, before the `patches`."""
 
+    skip_docs: bool = False
+    """Leave out the hunks for documentation that do not apply."""
+
     fragments: tuple[Path, ...] = ()
     """Files of kernel options, all of which must apply."""
 
@@ -70,6 +73,11 @@ class KernelChoice:
                 f"--with-library puts our series on a tree or under patches: {self.line} has it",
                 hint="add --tree or --patches, or leave it out",
             )
+        if self.skip_docs and not (self.patches or self.with_library):
+            raise UserError(
+                "--skip-docs leaves out parts of patches, and no patches are applied",
+                hint="add --patches or --with-library, or leave it out",
+            )
         for path in (*self.fragments, *filter(None, (self.bzimage, self.vmlinux))):
             if not path.is_file():
                 raise UserError(f"there is no file {path}", hint="correct the name")
@@ -102,6 +110,7 @@ class KernelChoice:
         for option, path in (("--tree", self.tree), ("--patches", self.patches)):
             found += [option, str(path)] if path else []
         found += ["--with-library"] if self.with_library else []
+        found += ["--skip-docs"] if self.skip_docs else []
         for fragment in self.fragments:
             found += ["--config", str(fragment)]
         if self.bzimage:

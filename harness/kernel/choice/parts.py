@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.series.commits import WITNESS, Commit, Series
+from harness.kernel.series.commits import OURS, THEIRS, WITNESS, Commit, Series
 from harness.kernel.series.lines import nearest_line
 from harness.kernel.series.patch_files import PatchFile, read_patches
 from harness.kernel.series.series_file import load_series
@@ -61,6 +61,7 @@ class Parts:
             "line": self.choice.line,
             "tree": self.source.as_json() if isinstance(self.source, Checkout) else None,
             "with_library": self.choice.with_library,
+            "skip_docs": self.choice.skip_docs,
             "patches": [patch.as_json() for patch in self.patches],
             "config": [
                 {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
@@ -121,9 +122,13 @@ def _series(
     if not (choice.tree or choice.patches):
         return ours
     ours = replace(ours, commits=tuple(_called(commit, ours.line) for commit in ours.commits))
+    ours = replace(ours, skip_docs=choice.skip_docs)
     if choice.with_library and not theirs:
         return replace(ours, line=choice.name)
-    commits = [Commit(patch.subject, "", (), patch.path, origin=patch.title) for patch in theirs]
+    commits = [
+        Commit(patch.subject, "", (), patch.path, origin=patch.title, lineage=THEIRS)
+        for patch in theirs
+    ]
     if choice.with_library:
         commits = [*ours.without_witness().commits, *commits]
     if not _has(_WITNESS_FILE, theirs, top):
@@ -134,7 +139,7 @@ def _series(
 def _called(commit: Commit, line: str) -> Commit:
     """Return the commit with an origin that names our series, for errors about the patch."""
     named = commit.patch.name if commit.patch else commit.subject
-    return replace(commit, origin=f"{named} of our series for {line}")
+    return replace(commit, origin=f"{named} of our series for {line}", lineage=OURS)
 
 
 def witness_commit(ours: Series) -> Commit:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 WITNESS = "kernel/umd_witness/"
 """The folder of the witness. Nothing outside of it may depend on it."""
 
+OURS, THEIRS = "ours", "theirs"
+"""The lineages of the commits of a kernel that has patches of the user's beside ours."""
 
-_CHANGED = re.compile(r"^\+\+\+ b/(\S+)$", re.MULTILINE)
+_CHANGED = re.compile(r"^\+\+\+ [^/\s]+/(\S+)", re.MULTILINE)  # diff writes a time behind
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Commit:
     of the message that is true only with the witness. `appended` has names of files and text to
     append to them, which fits any tree, whereas a patch fits one tree. If `below` is set, only
     the patch's changes to paths with this prefix apply. `origin` names a user's patch in errors.
+    Commits of one `lineage` were made on top of each other. If a patch does not apply on top of
+    another lineage, it is merged. A patch without a lineage is never merged.
     """
 
     subject: str
@@ -39,10 +43,11 @@ class Commit:
     appended: tuple[tuple[str, str], ...] = ()
     below: str = ""
     origin: str = ""
+    lineage: str = ""
 
     def changed_files(self) -> list[str]:
         """Return the paths of the files that it appends to or that its patch touches."""
-        patched = _CHANGED.findall(self.patch.read_text()) if self.patch else []
+        patched = _CHANGED.findall(self.patch.read_text(errors="replace")) if self.patch else []
         kept = (name for name in patched if name.startswith(self.below))
         return [*(name for name, _ in self.appended), *kept]
 
@@ -62,7 +67,8 @@ class Series:
     """A kernel line's commits, in order, and the handler programs that the tree builds.
 
     `own` is the overlay of this line alone. `config` is the line's configuration fragment, if
-    any. `lacks` has the options of ours that the line does not have, and the reasons.
+    any. `lacks` has the options of ours that the line does not have, and the reasons. With
+    `skip_docs`, hunks for documentation that do not apply are left out.
     """
 
     line: str
@@ -72,6 +78,7 @@ class Series:
     own: Path | None = None
     config: Path | None = None
     lacks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    skip_docs: bool = False
 
     def overlay_file(self, name: str) -> Path:
         """Return the overlay file for this path in the tree."""
@@ -103,7 +110,7 @@ class Series:
             if commit.patch is not None:
                 parts.append((f"patch {commit.patch.name}", commit.patch.read_bytes()))
         parts += [("handler", name.encode()) for name in self.handlers]
-        return parts
+        return [*parts, *([("skip documentation", b"")] if self.skip_docs else [])]
 
     def without_witness(self) -> Series:
         """Return the series without the witness: its commit, its handlers, and mentions of it."""

@@ -51,7 +51,8 @@ class PatchFile:
 
     def changes(self, name: str) -> bool:
         """Whether it changes or adds that file of the tree."""
-        return f"+++ b/{name}\n" in self.path.read_text(errors="replace")
+        heading = re.compile(rf"^\+\+\+ [^/\s]+/{re.escape(name)}(?:\s|$)", re.MULTILINE)
+        return heading.search(self.path.read_text(errors="replace")) is not None
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts about the patch for a run's header."""

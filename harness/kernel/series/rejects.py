@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE = re.compile(r"(?:patching|checking) (?:symbolic link|file) '?([^']+?)'?(?: \(.*\))?$")
+_REJECTED = re.compile(r"--- (?:a/)?(\S+)")
 _HUNK = re.compile(r"Hunk #(\d+) FAILED at (\d+)")
 _APPLIED = "Reversed (or previously applied) patch detected"
 _REACH = 200  # lines around its place in which something like a hunk is looked for
@@ -30,8 +31,14 @@ class Hunk:
     expected: tuple[str, ...] = ()
 
 
-def why_rejected(said: str, rejects: str, *, where: Path) -> str:
-    """Return the reason, from what patch(1) said and rejected when it ran in the folder `where`."""
+def why_rejected(said: str, rejects: str, *, where: Path, only: str = "") -> str:
+    """Return the reason, from what patch(1) said and rejected when it ran in the folder `where`.
+
+    With `only`, it is the reason why it rejected the changes of that file.
+    """
+    if only:
+        said = _section(said.splitlines(), _FILE, only) or said
+        rejects = _section(rejects.splitlines(), _REJECTED, only)
     hunk = first_rejected(said, rejects)
     if hunk is None:
         return _missing(said) or (said.strip().splitlines() or ["patch gave no reason"])[-1]
@@ -41,6 +48,17 @@ def why_rejected(said: str, rejects: str, *, where: Path) -> str:
     path = where / hunk.file
     there = path.read_text(errors="replace").splitlines() if path.is_file() else []
     return f"{place}: {_difference(hunk, there)}" if hunk.expected else place
+
+
+def _section(lines: Sequence[str], heading: re.Pattern[str], file: str) -> str:
+    """Return the lines from the heading for that file to the next heading."""
+    kept, is_wanted = [], False
+    for text in lines:
+        if match := heading.match(text):
+            is_wanted = match[1] == file
+        if is_wanted:
+            kept.append(text)
+    return "\n".join(kept)
 
 
 def first_rejected(said: str, rejects: str) -> Hunk | None:
@@ -88,7 +106,7 @@ def _difference(hunk: Hunk, there: Sequence[str]) -> str:
             if found == text.strip():
                 return f"line {number + 1} was expected with other white space, `{found}`"
             return f"line {number + 1} was expected to be `{text.strip()}`, and is `{found}`"
-    return f"all its lines are there at line {best + 1}, but not in that order"
+    return f"its lines are at line {best + 1}, and the patch has them at an end of the file"
 
 
 def _missing(said: str) -> str:

@@ -79,6 +79,14 @@ class BuildTree:
         note = read_note(self.note, _UnpackedNote)
         return set(note.added) if note else set()
 
+    def original(self, name: str) -> Path | None:
+        """Return the file as the tarball or the user's tree has it; None if it has no such file."""
+        if (self.pristine / name).is_file():
+            return self.pristine / name
+        if name not in self.added() and (self.source / name).is_file():
+            return self.source / name
+        return None
+
     def note_content(self, digest: str, added: Iterable[str]) -> None:
         """Note the hash of what was unpacked, and the files that a series added."""
         write_note(self.note, _UnpackedNote(digest, sorted(added)))

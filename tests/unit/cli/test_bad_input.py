@@ -40,6 +40,8 @@ TABLE = {
     "build --patches folder": "folder, and no quilt series file; name another folder, or an mbox",
     "build --patches text": "text is neither a patch nor an mbox nor a list of patches; an mbox",
     "build --with-library": "is for a tree or patches of yours; leave it out: 6.12 has the library",
+    "build --skip-docs": "is for patches of yours; add --patches, or leave it out",
+    "build --skip-docs --config text": "no patches are applied; add --patches or",
     "build --config nowhere": "there is no file nowhere; correct the name",
     "build --config text": "text, line 1 is not a configuration line: nonsense; write CONFIG_NAME",
     "build --config binary": "binary cannot be read as kernel options: ",

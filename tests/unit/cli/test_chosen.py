@@ -137,7 +137,7 @@ def test_our_series_on_a_tree_of_another_kernel(
     done = umd_harness(tmp_path, "build", "--tree", str(tree), "--with-library")
     assert done.returncode == 2
     assert (
-        "0001-cleanup.patch of our series for 6.12 does not apply to the source of linux: "
+        "0001-cleanup.patch of our series for 6.12 conflicts with the source of linux: hunk 1 of "
         in done.stderr
     )
 

@@ -186,13 +186,13 @@ def test_a_witness_that_a_patch_brings_is_not_added_again(own: Own, tmp_path: Pa
 
 def test_our_series_on_a_tree_that_it_does_not_fit(bare: Own) -> None:
     fork = bare.tree / "kernel/fork.c"
-    fork.write_text(fork.read_text().replace("return 3;", "return 33;"))
+    fork.write_text(fork.read_text().replace("int fork_step_5", "int other;\nint fork_step_5"))
     with pytest.raises(UserError) as caught:
         bare.build(with_library=True)
     assert caught.value.message == (
-        "0001-hook.patch of our series for 6.12 does not apply to the source of linux: "
-        "hunk 1 of kernel/fork.c, at line 3: line 4 was expected to be "
-        "`int fork_step_3(void) { return 3; }`, and is `int fork_step_3(void) { return 33; }`"
+        "0001-hook.patch of our series for 6.12 conflicts with the source of linux: "
+        "hunk 1 of kernel/fork.c has `int fork_hook(void) { return 1; }` where the other has "
+        "`int other;`"
     )
 
 
