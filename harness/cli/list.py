@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from harness.brought.options import Brought
-from harness.cli.chosen import corpus_with
+from harness.cli.chosen import corpus_with, own_variants
 from harness.cli.command import Command
-from harness.cli.declare import choice
-from harness.cli.options import scenario_files_option
+from harness.cli.declare import option
+from harness.cli.options import (
+    EXPRESSION_HELP,
+    line_option,
+    report_format_option,
+    scenario_files_option,
+    variant_files_option,
+    variant_option,
+)
 from harness.cli.output import say
 
 if TYPE_CHECKING:
@@ -21,30 +30,52 @@ if TYPE_CHECKING:
 class Options:
     """The options of `list`."""
 
-    format: str = choice(
-        "--format", choices=("text", "markdown"), default="text", help="the format (default: text)"
+    expression: str | None = option(
+        "-k",
+        convert=str,
+        default=None,
+        metavar="EXPR",
+        help=f"{EXPRESSION_HELP} (default: all)",
     )
+    variants: tuple[str, ...] = variant_option()
+    line: str = line_option()
+    format: str = report_format_option()
+    variant_files: tuple[Path, ...] = variant_files_option()
     scenario_files: tuple[Path, ...] = scenario_files_option()
 
 
 def run(options: Options) -> int:
     """Print the list. Raises UserError."""
-    from harness.report.listing import listing, markdown_listing
+    from harness.judge.cells import all_cells
+    from harness.judge.selection import select
+    from harness.report.listing import ListedCells, listing, markdown_listing
+    from harness.report.listing_json import json_listing
 
-    corpus = corpus_with(Brought(scenario_files=options.scenario_files))
-    say(markdown_listing(corpus) if options.format == "markdown" else listing(corpus))
+    corpus = corpus_with(Brought(scenario_files=options.scenario_files), options.variant_files)
+    asked = options.variants or own_variants(corpus)
+    chosen = select(corpus, all_cells(corpus, options.line, asked), options.expression)
+    cells = ListedCells(corpus, chosen)
+    match options.format:
+        case "json":
+            say(json_listing(cells, line=options.line))
+        case "markdown":
+            say(markdown_listing(cells))
+        case _:
+            columns = get_terminal_size().columns if sys.stdout.isatty() else None
+            say(listing(cells, columns=columns))
     return 0
 
 
 COMMAND = Command(
     "list",
     "list the scenarios and the verdict expected of each on every variant",
-    "",
+    "Nothing is run. docs/reference/list.md describes the JSON.",
     Options,
     run,
     examples={
         "list": "list every scenario with its expected verdicts",
-        "list --format markdown": "write the same as a Markdown page",
+        "list -k ptrace --variant isolated": "list some scenarios on one variant",
+        "list --format json": "print the same for a program",
         "list --scenario mine.py": "list your own scenarios as well",
     },
 )

@@ -1,40 +1,71 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus as text and as Markdown, for `umd-harness list`."""
+"""Cells of the corpus as text and as Markdown, for `umd-harness list`."""
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import errno_name
-from harness.judge.cells import check_corpus
 from harness.report.text import visible
 from harness.surface.configs import reachable_with
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.model.cell import Cell
     from harness.model.variants import Variant
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
 
 
-def listing(corpus: Corpus) -> str:
-    """Return a paragraph for each scenario and a line for each variant. Raises UserError."""
-    check_corpus(corpus)
-    paragraphs = [_paragraph(scenario, corpus) for scenario in corpus.scenarios.values()]
-    width = _width(corpus)
-    variants = [
-        f"  {variant.name:<{width}}  {variant.summary}" for variant in corpus.variants.values()
-    ]
-    return "\n".join([*paragraphs, "variants:", *variants])
+class ListedCells:
+    """The scenarios and variants of some cells, in the order of the corpus."""
+
+    def __init__(self, corpus: Corpus, cells: Sequence[Cell]) -> None:
+        """Take cells of the corpus."""
+        self._cells = {(cell.scenario, cell.variant) for cell in cells}
+        scenarios, variants = ({pair[part] for pair in self._cells} for part in (0, 1))
+        self.scenarios = [one for one in corpus.scenarios.values() if one.name in scenarios]
+        self.variants = [one for one in corpus.variants.values() if one.name in variants]
+
+    def has(self, scenario: Scenario, variant: Variant) -> bool:
+        """Whether the cell of a scenario and a variant is there."""
+        return (scenario.name, variant.name) in self._cells
+
+    def variants_of(self, scenario: Scenario) -> list[Variant]:
+        """Return the variants on which cells of a scenario are there."""
+        return [variant for variant in self.variants if self.has(scenario, variant)]
 
 
-def markdown_listing(corpus: Corpus) -> str:
-    """Return a Markdown page with a section for each file of attacks. Raises UserError."""
-    check_corpus(corpus)
+def listing(cells: ListedCells, *, columns: int | None = None) -> str:
+    """Return a paragraph for each scenario and a line for each variant.
+
+    Lines longer than a number of columns go on below, further to the right.
+    """
+    width = max(len(variant.name) for variant in cells.variants)
+    lines: list[str] = []
+    for scenario in cells.scenarios:
+        lines += [*_paragraph(scenario, cells.variants_of(scenario), width), ""]
+    lines.append("variants:")
+    lines += [f"  {variant.name:<{width}}  {variant.summary}" for variant in cells.variants]
+    return "\n".join(lines if columns is None else (_wrapped(line, columns) for line in lines))
+
+
+def _wrapped(line: str, columns: int) -> str:
+    below = " " * min(8, columns // 4)
+    return fill(
+        line, columns, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def markdown_listing(cells: ListedCells) -> str:
+    """Return a Markdown page with a section for each file of attacks."""
     files: dict[str, list[Scenario]] = {}
-    for scenario in corpus.scenarios.values():
+    for scenario in cells.scenarios:
         files.setdefault(scenario.attack.__module__, []).append(scenario)
-    variants = [f"- `{variant.name}`: {variant.summary}" for variant in corpus.variants.values()]
-    sections = [_section(module, scenarios, corpus) for module, scenarios in files.items()]
+    variants = [f"- `{variant.name}`: {variant.summary}" for variant in cells.variants]
+    sections = [_section(module, scenarios, cells) for module, scenarios in files.items()]
     return "\n\n".join([_PREAMBLE, "\n".join(variants), *sections])
 
 
@@ -51,19 +82,22 @@ Printed by `umd-harness list --format markdown`. Each row of a table is an attac
   attack or its tools. `‡` marks a rival whose policy refuses the attack, with the reason below."""
 
 
-def _section(module: str, scenarios: list[Scenario], corpus: Corpus) -> str:
+def _section(module: str, scenarios: list[Scenario], cells: ListedCells) -> str:
     about = getattr(scenarios[0].attack, "__globals__", {}).get("__doc__") or module
     title = visible(about.splitlines()[0]).rstrip(".")
     heads = ["attack", "what it does", "effect", "row", "through", "reachable with", "answers"]
-    heads += corpus.variants
-    table = [heads, ["---"] * len(heads), *(_row(one, corpus) for one in scenarios)]
+    heads += [variant.name for variant in cells.variants]
+    table = [heads, ["---"] * len(heads), *(_row(one, cells) for one in scenarios)]
     lines = [f"| {' | '.join(row)} |" for row in table]
-    reasons = _reasons(scenarios, corpus)
+    reasons = _reasons(scenarios, cells)
     return "\n".join([f"## {title}", "", *lines, *([""] if reasons else []), *reasons])
 
 
-def _row(scenario: Scenario, corpus: Corpus) -> list[str]:
-    verdicts = [f"{scenario.expected(v)}{_mark(scenario, v)}" for v in corpus.variants.values()]
+def _row(scenario: Scenario, cells: ListedCells) -> list[str]:
+    verdicts = [
+        f"{scenario.expected(v)}{_mark(scenario, v)}" if cells.has(scenario, v) else ""
+        for v in cells.variants
+    ]
     through = scenario.reach or scenario.through
     function = f"`{through}`" if through else ""
     effect = " and ".join(e.name.lower() for e in scenario.effects)
@@ -81,7 +115,7 @@ def _mark(scenario: Scenario, variant: Variant) -> str:
     return "†" if scenario.locked_out(variant) else ""
 
 
-def _reasons(scenarios: list[Scenario], corpus: Corpus) -> list[str]:
+def _reasons(scenarios: list[Scenario], cells: ListedCells) -> list[str]:
     """Return a line for each reason, with the attacks and variants that have it."""
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for scenario in scenarios:
@@ -89,46 +123,56 @@ def _reasons(scenarios: list[Scenario], corpus: Corpus) -> list[str]:
         reasons.update({variant: hole.reason for variant, hole in scenario.holes.items()})
         for reason in dict.fromkeys(reasons.values()):
             variants = tuple(
-                variant for variant in corpus.variants if reasons.get(variant) == reason
+                variant.name
+                for variant in cells.variants_of(scenario)
+                if reasons.get(variant.name) == reason
             )
             found.setdefault((reason, variants), []).append(f"`{scenario.name}`")
     return [
         f"- {', '.join(names)} on {', '.join(variants)}: {visible(reason)}"
         for (reason, variants), names in found.items()
+        if variants
     ]
 
 
-def _paragraph(scenario: Scenario, corpus: Corpus) -> str:
+def _paragraph(scenario: Scenario, variants: list[Variant], width: int) -> list[str]:
     answers = ", ".join(scenario.answers)
     effect = scenario.effect.name.lower()
     head = f"{scenario.name}  (effect {effect}, surface {scenario.surface}, answers {answers})"
-    reachable = f"    reachable with: {_kernels(scenario)}"
-    lines = [head, f"    {visible(scenario.summary)}", reachable]
-    width = _width(corpus)
-    for variant in corpus.variants.values():
-        lines.append(
-            f"    {variant.name:<{width}}  {scenario.expected(variant)}{_note(scenario, variant)}"
-        )
-    return "\n".join(lines) + "\n"
+    lines = [head, f"    {visible(scenario.summary)}", f"    reachable with: {_kernels(scenario)}"]
+    for variant in variants:
+        told = f"    {variant.name:<{width}}  {scenario.expected(variant)}"
+        lines.append(f"{told}  {_note(scenario, variant)}".rstrip())
+    return lines
 
 
 def _kernels(scenario: Scenario) -> str:
     return ", ".join(reachable_with(scenario)) or "none"
 
 
-def _width(corpus: Corpus) -> int:
-    return max(map(len, corpus.variants))
-
-
 def _note(scenario: Scenario, variant: Variant) -> str:
+    reason = visible(reason_of(scenario, variant))
+    if is_known_hole(scenario, variant):
+        return f"known hole: {reason}"
+    if reason:
+        return reason
+    if scenario.is_reference:
+        return "reference"
+    return "control" if variant.name == scenario.control else ""
+
+
+def is_known_hole(scenario: Scenario, variant: Variant) -> bool:
+    """Whether the variant should hold the attack, and is declared not to."""
+    return bool(variant.handler and not variant.rival and scenario.hole_on(variant))
+
+
+def reason_of(scenario: Scenario, variant: Variant) -> str:
+    """Return the declared reason for the expected verdict; empty if none is needed."""
     if hole := scenario.hole_on(variant):
-        known = "known hole: " if variant.handler and not variant.rival else ""
-        return f"  {known}{visible(hole.reason)}"
+        return hole.reason
     if (reason := scenario.denied_on(variant) or scenario.lacking_on(variant)) is not None:
-        return f"  {visible(reason)}"
+        return reason
     if scenario.locked_out(variant):
         calls = ", ".join(f"{errno_name(n)} at {call}" for call, n in scenario.lockdown.items())
-        return f"  lockdown: {calls}"
-    if scenario.is_reference:
-        return "  reference"
-    return "  control" if variant.name == scenario.control else ""
+        return f"lockdown: {calls}"
+    return ""

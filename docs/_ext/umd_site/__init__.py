@@ -29,6 +29,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/generated/manual.md", commands.manual()
     yield "reference/generated/variants.md", variants.overview()
     yield "reference/generated/results.md", results.tables()
+    yield "reference/generated/list.md", results.list_tables()
     yield "reference/generated/pytest.md", pytest_plugin.tables()
 
 

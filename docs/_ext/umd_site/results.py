@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The fields of the results, from the declarations in harness/results/ and their docstrings."""
+"""The fields of files and objects for programs, from the declarations and their docstrings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harness.results
+from harness.report import listing_json
 from umd_site.text import code, prose, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 FOLDER = Path(str(harness.results.__file__)).parent
 
@@ -42,10 +43,10 @@ class Declaration:
     fields: tuple[Field, ...]
 
 
-def structs() -> list[Declaration]:
-    """Return each class in harness/results/ that declares an object in a file."""
+def structs(files: Iterable[Path] | None = None) -> list[Declaration]:
+    """Return each class that declares an object, in these files or in those of harness/results/."""
     known: dict[str, Declaration] = {}
-    for path in sorted(FOLDER.glob("*.py"), key=_order):
+    for path in files or sorted(FOLDER.glob("*.py"), key=_order):
         tree = ast.parse(path.read_text())
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
@@ -84,6 +85,12 @@ def tables() -> str:
     for struct in structs():
         parts.setdefault(struct.module, []).append(_section(struct))
     return "\n".join(f"### {_title(name)}\n\n{''.join(parts[name])}" for name in parts) + "\n"
+
+
+def list_tables() -> str:
+    """Return a table for each object that `umd-harness list --format json` prints."""
+    declared = structs([Path(str(listing_json.__file__))])
+    return "".join(map(_section, reversed(declared)))
 
 
 def _title(about: str) -> str:

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import TYPE_CHECKING
 
+import pytest
 from command_line import umd_harness
 
+from harness.judge.cells import all_cells
+from harness.model.cell import Cell
 from harness.model.variants import VARIANTS
+from harness.report.listing import ListedCells, listing
 from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +61,53 @@ def test_the_page_has_each_attack_once_with_its_verdicts_and_reasons(tmp_path: P
     ) in rows
     assert "- `escape_openat` on kthread: nothing confines kernel code" in page
     assert "- `dev_mem` on isolated, isolated-debug, kthread: who writes all of memory" in page
+
+
+def test_a_list_has_the_chosen_cells(tmp_path: Path) -> None:
+    words = ("-k", "dev_mem and isolated or escape_openat", "--variant", "isolated")
+    listed = umd_harness(tmp_path, "list", *words, "--variant", "kthread").stdout
+    paragraphs = [one.split("\n")[0].split()[0] for one in listed.split("\n\n")]
+    assert paragraphs == ["escape_openat", "dev_mem", "variants:"]
+    assert listed.count("\n    isolated  ") == 2
+    assert listed.count("\n    kthread   ") == 1
+    page = umd_harness(tmp_path, "list", *words, "--format", "markdown").stdout
+    assert page.count("\n| `") == 2
+    assert page.count("\n- `dev_mem` on isolated: ") == 1
+
+
+def test_a_line_is_a_word_of_an_expression(tmp_path: Path) -> None:
+    words = ("-k", "[6.1-isolated-nothing]")
+    assert umd_harness(tmp_path, "list", *words).returncode == 2
+    listed = umd_harness(tmp_path, "list", *words, "--line", "6.1", "--format", "json").stdout
+    (scenario,) = json.loads(listed)["scenarios"]
+    assert [one["variant"] for one in scenario["expected"]] == ["isolated"]
+
+
+def test_the_json_has_each_cell_with_its_verdict_and_reason(tmp_path: Path) -> None:
+    listed = json.loads(umd_harness(tmp_path, "list", "--format", "json", whole=True).stdout)
+    cells = [
+        Cell(listed["line"], one["variant"], scenario["name"])
+        for scenario in listed["scenarios"]
+        for one in scenario["expected"]
+    ]
+    assert len(cells) == len(set(cells))
+    assert set(cells) == set(all_cells(SHIPPED))
+    assert [one["name"] for one in listed["variants"]] == list(VARIANTS)
+    assert [one["name"] for one in listed["scenarios"]] == list(SCENARIOS)
+    for scenario in listed["scenarios"]:
+        declared = SCENARIOS[scenario["name"]]
+        assert scenario["answers"] == list(declared.answers)
+        for one in scenario["expected"]:
+            variant = VARIANTS[one["variant"]]
+            assert one["verdict"] == declared.expected(variant)
+            if hole := declared.hole_on(variant):
+                assert one["reason"] == hole.reason
+
+
+@pytest.mark.parametrize("columns", [30, 60, 200])
+def test_on_a_terminal_no_word_is_lost_or_cut(columns: int) -> None:
+    cells = ListedCells(SHIPPED, all_cells(SHIPPED))
+    whole, wrapped = listing(cells), listing(cells, columns=columns)
+    assert wrapped.split() == whole.split()
+    for line in wrapped.splitlines():
+        assert len(line) <= columns or len(line.split()) == 1

@@ -17,7 +17,7 @@ DIFFERENT = {
     "--rounds": ({"help", "default"}, "each command says what it repeats, and how often"),
     "--scenario": ({"metavar", "type", "help", "default", "once"}, "a shell is for one scenario"),
     "--variant": ({"help", "default", "once"}, "shell boots a variant, and table shows its column"),
-    "-k": ({"help"}, "bisect has no attacks of the user's own, and no default"),
+    "-k": ({"help"}, "each command says its default: bisect has none, run and repeat add attacks"),
 }
 """By option: what may differ between commands, and why."""
 

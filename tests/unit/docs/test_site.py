@@ -39,6 +39,12 @@ from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.lab import CALM_TRIES
 from harness.model.variants import VARIANTS
 from harness.pytest_plugin import plugin
+from harness.report.listing_json import (
+    CorpusList,
+    ExpectedVerdict,
+    ListedScenario,
+    ListedVariant,
+)
 from harness.run.pool import ROUNDS
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
@@ -192,6 +198,12 @@ def test_the_fields_of_the_results_have_a_meaning() -> None:
     for struct in results.structs():
         assert struct.about, struct.name
         assert all(field.meaning for field in struct.fields), struct.name
+
+
+def test_each_field_of_the_list_has_its_row() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `.+` \| .+\. \|$", results.list_tables(), re.MULTILINE)
+    objects = (CorpusList, ListedScenario, ExpectedVerdict, ListedVariant)
+    assert rows == [field for one in objects for field in one.__struct_fields__]
 
 
 DECLARED = """
