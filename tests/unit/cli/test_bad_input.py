@@ -32,6 +32,7 @@ TABLE = {
     "": "no command is given; see `umd-harness --help`",
     "rum": "there is no command 'rum'; did you mean run?",
     "--verison": "there is no option --verison; did you mean --version?",
+    "demo now": "demo does not take the word 'now'; see `umd-harness demo --help`",
     "doctor --line 6.13": LINE,
     "doctor now": "doctor does not take the word 'now'; see `umd-harness doctor --help`",
     "build --tree nowhere": "nowhere; name a kernel tree with --tree",
