@@ -94,6 +94,22 @@ class Brought:
         return corpus
 
 
+def corpus_with(brought: Brought, variant_files: Sequence[Path] = ()) -> Corpus:
+    """Return the shipped corpus with the user's own attacks and variants. Raises UserError.
+
+    Scenario files are executed.
+    """
+    from harness.brought.variant_files import load_variant_files
+    from harness.scenarios.corpus import SHIPPED
+
+    return load_variant_files(variant_files, brought.added_to(SHIPPED))
+
+
+def own_variants(corpus: Corpus) -> tuple[str, ...]:
+    """Return the names of the user's own variants."""
+    return tuple(variant.name for variant in corpus.variants.values() if variant.origin)
+
+
 def brought_or_all(cells: Sequence[Cell], corpus: Corpus, expression: str | None) -> list[Cell]:
     """Return the cells to choose from: all for an expression, else those of the user's scenarios.
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.brought.options import Brought
-from harness.cli.chosen import corpus_with, say_not_run
+from harness.brought.options import Brought, corpus_with
+from harness.cli.chosen import say_not_run
 from harness.cli.command import Command
 from harness.cli.declare import option, required
 from harness.cli.options import (

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.brought.options import Brought, brought_or_all, not_run, with_brought
+from harness.brought.options import not_run
 from harness.cli.output import say
-from harness.host.errors import UserError
 from harness.model.engine_names import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from harness.cli.options import KernelOptions, MatrixOptions
     from harness.kernel.choice.kernel_choice import KernelChoice
@@ -51,27 +49,10 @@ class Chosen:
     cells: list[Cell]
 
 
-def corpus_with(brought: Brought, variant_files: Sequence[Path] = ()) -> Corpus:
-    """Return the shipped corpus with the user's own attacks and variants. Raises UserError.
-
-    Scenario files are executed.
-    """
-    from harness.brought.variant_files import load_variant_files
-    from harness.scenarios.corpus import SHIPPED
-
-    corpus = brought.added_to(SHIPPED)
-    return load_variant_files(variant_files, corpus)
-
-
 def say_not_run(cells: Sequence[Cell], corpus: Corpus) -> None:
     """Name the user's scenarios that have none of the chosen cells."""
     if names := not_run(cells, corpus):
         say(f"not run, because -k matches others of the file: {', '.join(names)}")
-
-
-def own_variants(corpus: Corpus) -> tuple[str, ...]:
-    """Return the names of the user's own variants."""
-    return tuple(variant.name for variant in corpus.variants.values() if variant.origin)
 
 
 def choose(options: MatrixOptions) -> Chosen:
@@ -79,26 +60,21 @@ def choose(options: MatrixOptions) -> Chosen:
 
     Of the cells, those remain whose variants the kernel supports. Raises UserError.
     """
-    from harness.judge.cells import all_cells
-    from harness.judge.selection import select
+    from harness.run.request import request, supported_cells
 
-    brought = options.own.brought()
-    corpus = corpus_with(brought, options.own.variant_files)
-    asked = options.variants or own_variants(corpus)
-    choice = choice_of(options.kernel)
-    line = choice.name if choice else options.kernel.line
-    every = all_cells(corpus, line, asked, engine=options.engine)
-    cells = brought_or_all(every, corpus, options.expression)
-    cells = with_brought(select(corpus, cells, options.expression), every, corpus)
+    asked = request(
+        options.own.brought(),
+        variant_files=options.own.variant_files,
+        variants=options.variants,
+        kernel=_choice(options.kernel),
+        engine=options.engine,
+        expression=options.expression,
+    )
+    corpus, cells = asked.corpus, asked.cells
     say_not_run(cells, corpus)
-    kernel = _kernel(choice, options.kernel.line, corpus, asked, engine=options.engine)
-    if choice:
-        cells = [cell for cell in cells if cell.variant in kernel.variants]
-    if not cells:
-        raise UserError(
-            f"{kernel.line} supports no variant of the chosen cells",
-            hint=f"choose cells on {', '.join(kernel.variants)}",
-        )
+    kernel = _kernel(asked.kernel, options.kernel.line, corpus, asked.asked, engine=asked.engine)
+    if asked.kernel:
+        cells = supported_cells(cells, kernel.variants, kernel.line)
     return Chosen(kernel, corpus, cells)
 
 
@@ -111,7 +87,7 @@ def chosen_kernel(
     """
     from harness.judge.cells import check_variants
 
-    choice = choice_of(options)
+    choice = _choice(options).if_own()
     if choice:
         check_variants(corpus, asked)  # an unknown variant is an error before the build
     return _kernel(choice, options.line, corpus, asked, engine=DEFAULT_ENGINE)
@@ -131,22 +107,10 @@ def _kernel(
     return ChosenKernel(choice.name, variants, partial(prepare_lab, choice=choice), choice)
 
 
-def choice_of(options: KernelOptions) -> KernelChoice | None:
-    """Return the user's own kernel, checked; None if the options name none. Raises UserError."""
-    if not any((options.tree, options.patches, options.config, options.bzimage, options.vmlinux)):
-        if options.with_library:
-            raise UserError(
-                "--with-library is for a tree or patches of yours",
-                hint=f"leave it out: {options.line} has the library",
-            )
-        if options.skip_docs:
-            raise UserError(
-                "--skip-docs is for patches of yours", hint="add --patches, or leave it out"
-            )
-        return None
+def _choice(options: KernelOptions) -> KernelChoice:
     from harness.kernel.choice.kernel_choice import KernelChoice
 
-    choice = KernelChoice(
+    return KernelChoice(
         line=options.line,
         tree=options.tree,
         patches=options.patches,
@@ -156,8 +120,6 @@ def choice_of(options: KernelOptions) -> KernelChoice | None:
         bzimage=options.bzimage,
         vmlinux=options.vmlinux,
     )
-    choice.check()
-    return choice
 
 
 def _built(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from harness.brought.options import Brought
-from harness.cli.chosen import corpus_with, own_variants
+from harness.brought.options import Brought, corpus_with, own_variants
 from harness.cli.command import Command
 from harness.cli.declare import option
 from harness.cli.options import (

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from harness.brought.options import EFFECTS, Brought
 from harness.cli.declare import choice, group, option, repeated, switch
+from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
+from harness.kernel.series.lines import DEFAULT_LINE, check_line, kernel_lines
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 from harness.model.variants import VARIANTS
 
@@ -42,9 +43,10 @@ def positive(text: str) -> int:
 
 def known_line(text: str) -> str:
     """Convert the name of a kernel line that there is."""
-    lines = kernel_lines(KERNEL_PATCHES)
-    if text not in lines:
-        raise argparse.ArgumentTypeError(f"there is no kernel line {text}; take {', '.join(lines)}")
+    try:
+        check_line(text, patches=KERNEL_PATCHES)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return text
 
 

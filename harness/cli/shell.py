@@ -8,8 +8,8 @@ from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.brought.options import Brought
-from harness.cli.chosen import chosen_kernel, corpus_with, own_variants
+from harness.brought.options import Brought, corpus_with, own_variants
+from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
 from harness.cli.declare import choice, option, positionals, switch
 from harness.cli.options import (

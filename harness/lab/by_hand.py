@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
 from harness.brought.attack_program import PROGRAM_SECONDS, AttackProgram
+from harness.engines import ENGINES, MICROVM
+from harness.host.paths import cache_dir
 from harness.judge.cells import check_variants
+from harness.kernel.choice.built import variants_of
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.account import Account
 from harness.lab.lab import Lab
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker.agent.program import ProgramExit
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.variants import Variant
+    from harness.scenarios.corpus import Corpus
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
 
@@ -87,17 +91,61 @@ GuestMaker = Callable[[str], Guest]
 """Makes a guest of the variant of this name. Raises UserError if there is no such variant."""
 
 
+class Labs:
+    """The labs of the variants that tests ask for. Each is opened once."""
+
+    def __init__(
+        self,
+        line: str = DEFAULT_LINE,
+        *,
+        kernel: KernelChoice | None = None,
+        engine: str = MICROVM.name,
+        corpus: Corpus = SHIPPED,
+    ) -> None:
+        """Store what the labs have in common; `kernel` is the user's own, if there is one."""
+        self._line = line
+        self._kernel = kernel
+        self._engine = engine
+        self._corpus = corpus
+        self._opened: dict[str, Lab] = {}
+
+    def of(self, variant: str) -> Lab:
+        """Return the variant's lab. Raises UserError, also if the kernel lacks the variant."""
+        if variant not in self._opened:
+            check_variants(self._corpus, [variant], engine=self._engine)
+            self._opened[variant] = self._open(variant)
+        return self._opened[variant]
+
+    def _open(self, variant: str) -> Lab:
+        if self._kernel:
+            self._kernel = self._kernel.settled(cache=cache_dir())
+            variants_of(self._kernel, self._corpus.variants, [variant], progress=_silent)
+        return Lab.open(
+            self._line,
+            [variant],
+            progress=_silent,
+            choice=self._kernel,
+            engine=ENGINES[self._engine],
+            corpus=self._corpus,
+        )
+
+
+def _silent(_text: str) -> None:
+    """Print no progress."""
+
+
+_LABS = Labs()
+
+
 @contextmanager
-def guests(line: str = DEFAULT_LINE) -> Iterator[GuestMaker]:
+def guests(labs: Labs = _LABS) -> Iterator[GuestMaker]:
     """Yield a maker of guests. Each starts from a saved state, and ends with the block."""
     with ExitStack() as stack:
-        yield lambda variant: stack.enter_context(_guest(line, variant))
+        yield lambda variant: stack.enter_context(_guest(labs.of(variant), variant))
 
 
 @contextmanager
-def _guest(line: str, name: str) -> Iterator[Guest]:
-    check_variants(SHIPPED, [name])
-    lab = _lab(line, name)
+def _guest(lab: Lab, name: str) -> Iterator[Guest]:
     plan = lab.machine_plan(name)
     variant, images = plan.variant, plan.images
     with lab.machines.running(plan) as machine:
@@ -110,8 +158,3 @@ def _guest(line: str, name: str) -> Iterator[Guest]:
                 handler.note_start(attacker)
             account = Account(machine, images.kernel, variant, witness, handler)
             yield Guest(variant, machine, attacker, handler, witness, witness.read(), account)
-
-
-@cache
-def _lab(line: str, variant: str) -> Lab:
-    return Lab.open(line, [variant], progress=lambda _: None)

@@ -8,68 +8,39 @@ fixtures is in `harness.pytest_plugin.session` and `harness.lab.by_hand`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.host.errors import UserError
-from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
+from harness.pytest_plugin.settings import Settings, add_settings, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from harness.lab.by_hand import Guest, GuestMaker
+    from harness.lab.by_hand import Guest, GuestMaker, Labs
     from harness.pytest_plugin.session import ScenarioSession
-    from harness.scenarios.corpus import Corpus
+    from harness.run.request import Request
 
-_FILES = pytest.StashKey[list[Path]]()
-_CORPUS = pytest.StashKey["Corpus"]()
+_REQUEST = pytest.StashKey["Request"]()
 _RUN = pytest.StashKey[str]()
+_LABS = pytest.StashKey["Labs"]()
 _SESSION = pytest.StashKey["ScenarioSession"]()
 _RELAY = pytest.StashKey[Any]()
 _WORKER_KEY = "umd_harness_run"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options `--engine` and `--scenario`, and the ini setting `umd_scenarios`."""
-    parser.getgroup("umd-harness").addoption(
-        "--scenario",
-        dest="umd_scenarios",
-        action="append",
-        default=[],
-        metavar="FILE.py",
-        help="run the scenarios of this file, which is executed, and no others; repeatable",
-    )
-    parser.getgroup("umd-harness").addoption(
-        "--engine",
-        dest="umd_engine",
-        default=DEFAULT_ENGINE,
-        metavar="NAME",
-        help="the engine that boots the machines of scenario tests (default: microvm)",
-    )
-    parser.addini(
-        "umd_scenarios", "files with your own scenarios; only these run", type="paths", default=[]
-    )
+    """Add the options and the ini settings."""
+    add_settings(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and load the user's scenario files if there are any."""
+    """Register the marker. Check the settings if any are given."""
     config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
-    if (engine := config.getoption("umd_engine")) != DEFAULT_ENGINE:
-        _check_engine(engine)
-    here = config.invocation_params.dir
-    given = [here / file for file in config.getoption("umd_scenarios")]
-    files = list(dict.fromkeys([*config.getini("umd_scenarios"), *given]))
-    config.stash[_FILES] = files
-    if files:
-        from harness.brought.scenario_files import load_scenario_files
-        from harness.scenarios.corpus import SHIPPED
-
-        try:
-            config.stash[_CORPUS] = load_scenario_files(files, SHIPPED)
-        except UserError as error:
-            raise pytest.UsageError(str(error)) from error
+    if Settings(config).are_given:
+        _request(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -80,26 +51,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """
     if "scenario_cell" not in metafunc.fixturenames:
         return
-    from harness.brought.options import brought_or_all
-    from harness.judge.cells import all_cells
-    from harness.pytest_plugin.session import AbortGuard, ScenarioSession
-
     config = metafunc.config
-    corpus = _corpus(config)
-    try:
-        every = all_cells(corpus, engine=config.getoption("umd_engine"))
-        cells = brought_or_all(every, corpus, None)
-    except UserError as error:
-        raise pytest.UsageError(str(error)) from error
+    cells = _request(config).cells
     metafunc.parametrize("scenario_cell", cells, ids=[cell.id for cell in cells])
     if _SESSION not in config.stash:
-        files = config.stash[_FILES]
+        from harness.pytest_plugin.session import AbortGuard, ScenarioSession
+
         session = ScenarioSession(
-            config,
-            _run_directory(config),
-            files,
-            corpus=corpus,
-            engine=config.getoption("umd_engine"),
+            config, _run_directory(config), Settings(config), _request(config)
         )
         config.stash[_SESSION] = session
         config.pluginmanager.register(session, "umd-harness-session")
@@ -113,7 +72,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         return
     from harness.judge.selection import keywords
 
-    item.extra_keyword_matches.update(keywords(_corpus(item.config), spec.params["scenario_cell"]))
+    corpus = _request(item.config).corpus
+    item.extra_keyword_matches.update(keywords(corpus, spec.params["scenario_cell"]))
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +87,7 @@ def scenario_results(pytestconfig: pytest.Config) -> ScenarioSession:
 
 
 @pytest.fixture
-def umd_guest() -> Iterator[GuestMaker]:
+def umd_guest(pytestconfig: pytest.Config) -> Iterator[GuestMaker]:
     """A function that takes a variant's name and returns a running machine of it, a Guest.
 
     The machine ends with the test. If the variant is unknown or cannot be built, the test fails
@@ -135,13 +95,13 @@ def umd_guest() -> Iterator[GuestMaker]:
     """
     from harness.lab.by_hand import guests
 
-    with guests() as make:
+    with guests(_labs(pytestconfig)) as make:
 
         def made(variant: str) -> Guest:
             try:
                 return make(variant)
             except UserError as error:
-                pytest.fail(f"umd-harness: {error}", pytrace=False)
+                pytest.fail(told(error), pytrace=False)
 
         yield made
 
@@ -192,15 +152,26 @@ def _run_directory(config: pytest.Config) -> Path:
     return config.rootpath / "results" / config.stash[_RUN]
 
 
-def _corpus(config: pytest.Config) -> Corpus:
-    from harness.scenarios.corpus import SHIPPED
+def _request(config: pytest.Config) -> Request:
+    """Return the cells that the settings choose, loaded once in a session."""
+    if _REQUEST not in config.stash:
+        try:
+            config.stash[_REQUEST] = Settings(config).request()
+        except UserError as error:
+            raise pytest.UsageError(told(error)) from error
+    return config.stash[_REQUEST]
 
-    return config.stash.get(_CORPUS, SHIPPED)
 
+def _labs(config: pytest.Config) -> Labs:
+    """Return the labs of the session's kernel and engine, for tests by hand."""
+    if _LABS not in config.stash:
+        from harness.lab.by_hand import Labs
 
-def _check_engine(name: str) -> None:
-    if name not in ENGINE_NAMES:
-        raise pytest.UsageError(f"there is no engine {name!r}: take {', '.join(ENGINE_NAMES)}")
+        asked = _request(config)
+        config.stash[_LABS] = Labs(
+            asked.line, kernel=asked.kernel, engine=asked.engine, corpus=asked.corpus
+        )
+    return config.stash[_LABS]
 
 
 def _was_run(config: pytest.Config) -> bool:

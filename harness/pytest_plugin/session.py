@@ -14,25 +14,31 @@ import msgspec
 import pytest
 from filelock import Timeout
 
+from harness.engines import ENGINES
 from harness.host.errors import UserError, mendable
+from harness.host.paths import cache_dir
 from harness.judge.conclusion import conclude, is_as_expected
 from harness.judge.controls import closure, rests_on, variants_needed
-from harness.kernel.series.lines import DEFAULT_LINE
+from harness.kernel.choice.built import variants_of
 from harness.pytest_plugin.relay import tell
+from harness.pytest_plugin.settings import told
 from harness.report.progress import PlainProgress
 from harness.report.text import explain, rerun_line, summary_line, visible
 from harness.results.counts import counts, exit_status
 from harness.results.run_directory import RunDirectory, now
 from harness.run import provenance
 from harness.run.pool import run_rounds
+from harness.run.request import supported_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.judge.result import Result
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell, Outcome
-    from harness.scenarios.corpus import Corpus
+    from harness.pytest_plugin.settings import Settings
+    from harness.run.request import Request
 
 _BUILD_DEADLINE = 2 * 3600.0  # seconds to wait for another worker that builds
 
@@ -47,12 +53,10 @@ class ScenarioSession:
         self,
         config: pytest.Config,
         directory: Path,
-        files: Sequence[Path],
-        *,
-        corpus: Corpus,
-        engine: str,
+        settings: Settings,
+        asked: Request,
     ) -> None:
-        """Store the run's folder and options; files are created before the first cell."""
+        """Store what to run, and the run's folder; files are created before the first cell."""
         self.gave_up = False
         """Whether an error stopped the session, so that no further test may run."""
         self._config = config
@@ -61,9 +65,14 @@ class ScenarioSession:
         self._stack = ExitStack()
         self._opened: provenance.PreparedLab | None = None
         self._outcomes: dict[Cell, Outcome] = {}
-        self._files = files
-        self._corpus = corpus
-        self._engine = engine
+        self._settings = settings
+        self._asked = asked
+        self._corpus = asked.corpus
+        self._kernel = asked.kernel
+        self._lacking: Mapping[str, str] = {}
+        """The variants that the user's own kernel does not support, and why not."""
+        self._merged: Sequence[str] = ()
+        """What was merged or left out where the user's patches did not apply."""
         self._tell = PlainProgress(self._write)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -92,11 +101,13 @@ class ScenarioSession:
         evidence and the command that repeats the cell. It is skipped if the cell is n/a. A known
         hole is an expected failure (xfail); if the hole no longer loses, the test fails.
         """
+        if why := self._lacking.get(cell.variant):
+            pytest.skip(f"{cell.line} does not support {cell.variant}: {why}")
         try:
             result = self._result(cell)
         except UserError as error:
             self._give_up(session, error)
-            pytest.fail(str(error), pytrace=False)
+            pytest.fail(told(error), pytrace=False)
         except OSError as error:
             what = f"results cannot be written to {self._directory}: {error.strerror or error}"
             self._give_up(session, UserError(what, hint="the results written so far are kept"))
@@ -118,7 +129,7 @@ class ScenarioSession:
         for cell in (result.cell, *rests_on(self._corpus, result.cell)):
             if cell == result.cell or not is_as_expected(self._corpus, cell, self._outcomes[cell]):
                 yield f"evidence: {visible(str(self._run_directory.folder(cell)))}"
-        yield rerun_line(result, self._corpus)
+        yield rerun_line(result, self._corpus, self._kernel)
 
     def _result(self, cell: Cell) -> Result:
         run = self._run_directory
@@ -134,22 +145,32 @@ class ScenarioSession:
         return run_rounds(self._corpus, self._opened.lab, cell)
 
     def _open(self, session: pytest.Session) -> None:
-        variants = variants_needed(self._corpus, _cells(session))
         run = RunDirectory.create(self._directory.parent, self._directory.name)
         try:
             with run.lock("lab").acquire(timeout=_BUILD_DEADLINE):
+                cells = list(_cells(session))
+                if self._kernel:
+                    cells = self._build(self._kernel, cells)
                 opened = provenance.prepare_lab(
-                    DEFAULT_LINE, variants, self._tell, corpus=self._corpus, engine=self._engine
+                    self._asked.line,
+                    variants_needed(self._corpus, cells),
+                    self._tell,
+                    corpus=self._corpus,
+                    choice=self._kernel,
+                    engine=self._asked.engine,
                 )
                 self._opened = self._stack.enter_context(opened)
                 if run.header().started is None:
                     run.announce()
+                    for text in self._merged:
+                        self._write(f"{self._asked.line}: {text}")
                     run.write_header(
                         {
                             "started": now(),
                             "finished": None,
-                            "line": DEFAULT_LINE,
-                            "scenario_files": [str(file) for file in self._files],
+                            "line": self._asked.line,
+                            "scenario_files": [str(f) for f in self._settings.scenario_files],
+                            "variant_files": [str(f) for f in self._settings.variant_files],
                             **msgspec.structs.asdict(self._opened.facts),
                         }
                     )
@@ -158,6 +179,15 @@ class ScenarioSession:
                 f"another worker has held {run.path} for {_BUILD_DEADLINE / 3600:.0f} hours",
                 hint="end that worker, and start again",
             ) from error
+
+    def _build(self, kernel: KernelChoice, cells: list[Cell]) -> list[Cell]:
+        """Build the user's own kernel; return the cells on the variants that it supports."""
+        ENGINES[self._asked.engine].check()
+        self._kernel = kernel.settled(cache=cache_dir())
+        variants, self._lacking, self._merged = variants_of(
+            self._kernel, self._corpus.variants, self._asked.asked, progress=self._tell
+        )
+        return supported_cells(cells, variants, self._asked.line)
 
     def _write(self, text: str) -> None:
         """Print progress if this process has the terminal; else pass it to the controller."""
@@ -171,7 +201,7 @@ class ScenarioSession:
     def _give_up(self, session: pytest.Session, error: UserError) -> None:
         """Stop the session with one line, because every further cell would fail the same way."""
         self.gave_up = True
-        session.shouldstop = f"umd-harness: {error}"
+        session.shouldstop = told(error)
 
 
 def _cells(session: pytest.Session) -> Iterator[Cell]:

@@ -45,6 +45,22 @@ class KernelChoice:
     checkout: Checkout | None = field(default=None, compare=False, repr=False)
     """The tree as `settled` read it."""
 
+    def if_own(self) -> KernelChoice | None:
+        """Return the choice, checked; None if it is the kernel of the line. Raises UserError."""
+        if any((self.tree, self.patches, self.fragments, self.bzimage, self.vmlinux)):
+            self.check()
+            return self
+        if self.with_library:
+            raise UserError(
+                "--with-library is for a tree or patches of yours",
+                hint=f"leave it out: {self.line} has the library",
+            )
+        if self.skip_docs:
+            raise UserError(
+                "--skip-docs is for patches of yours", hint="add --patches, or leave it out"
+            )
+        return None
+
     def settled(self, *, cache: Path) -> KernelChoice:
         """Return the choice with its tree read: later changes of the tree have no effect.
 

@@ -35,6 +35,13 @@ def kernel_lines(patches: Path) -> list[str]:
     return sorted(lines, key=lambda line: [int(part) for part in re.findall(r"\d+", line)])
 
 
+def check_line(line: str, *, patches: Path) -> None:
+    """Raise UserError if there is no such kernel line."""
+    lines = kernel_lines(patches)
+    if line not in lines:
+        raise UserError(f"there is no kernel line {line}", hint=f"take {', '.join(lines)}")
+
+
 def nearest_line(version: str, *, patches: Path) -> str:
     """Return the line whose series best fits a tree of a version such as 6.6.1; empty if none.
 

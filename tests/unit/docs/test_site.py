@@ -39,6 +39,7 @@ from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.lab import CALM_TRIES
 from harness.model.variants import VARIANTS
 from harness.pytest_plugin import plugin
+from harness.pytest_plugin.settings import SETTINGS
 from harness.report.listing_json import (
     CorpusList,
     ExpectedVerdict,
@@ -254,11 +255,13 @@ def test_what_the_pytest_plugin_brings_has_its_entries() -> None:
         if any("pytest.fixture" in ast.unparse(mark) for mark in one.decorator_list)
     }
     assert {"scenario_results", "umd_guest"} <= fixtures
-    options, settings = pytest_plugin.declared()
-    assert {"--scenario", "--engine"} <= options.keys()
-    assert [entry.split()[0] for entry in ENTRY.findall(shown)] == list(options)
-    for name in {"scenario_cell", *fixtures, *settings}:
+    options = [setting.option for setting in SETTINGS.values()]
+    assert {"--umd-scenario", "--umd-line"} <= set(options)
+    assert [entry.split()[0] for entry in ENTRY.findall(shown)] == options
+    for name in ("scenario_cell", *fixtures):
         assert re.search(rf"^`{name}`\n: [A-Z].*\.", shown, re.MULTILINE), name
+    for name in SETTINGS:
+        assert re.search(rf"^[A-Z].*\. Setting: `{name}`\.$", shown, re.MULTILINE), name
 
 
 def documented() -> dict[str, type]:

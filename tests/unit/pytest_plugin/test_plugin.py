@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree  # what is parsed here was written here
 
 import pytest
@@ -18,39 +18,13 @@ from harness.judge.cells import all_cells
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
 
-pytest_plugins = ["pytester"]
+if TYPE_CHECKING:
+    from plugin_session import Session
+
+pytest_plugins = ["pytester", "plugin_session"]
 
 TESTS = Path(__file__).parents[2]
-SUPPORT = TESTS / "support"
-CORPUS = (TESTS / "test_scenarios.py").read_text()
-CONFTEST = """
-import os
-import resource
-import sys
-sys.path.insert(0, {here!r})
-from contextlib import contextmanager
-from pathlib import Path
-import small_corpus
-if not {whole}:
-    small_corpus.ship()
-from harness.results.run_header import Provenance
-from harness.run import provenance
-from harness.host.errors import UserError
-from harness.model.verdict import Verdict
-from scripted_lab import ScriptedLab, prepare_lab, outcome
-here = Path(__file__).parent
-lab = ScriptedLab({script}, takes={takes}, log=here / "ran")
-working = prepare_lab(lab, says=("kernel: 1/2 objects",))
-def broken(line, variants, progress, *, corpus, engine):
-    raise UserError("there is no kernel source", hint="install it")
-@contextmanager
-def full(line, variants, progress, *, corpus, engine):
-    # The kernel refuses as a full disk does; pytest's own output is far shorter than that.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-    with working(line, variants, progress, corpus=corpus, engine=engine) as opened:
-        yield provenance.PreparedLab(opened.lab, Provenance(image="x" * 300_000))
-provenance.prepare_lab = {prepare_lab}
-"""
+
 MINE = """
 from harness.scenarios import Effect, scenario
 
@@ -58,71 +32,6 @@ from harness.scenarios import Effect, scenario
 def mine(attacker, handler):
     '''Do what I think of.'''
 """
-
-
-COLLECT = """
-import json, sys
-sys.path.insert(0, {here!r})
-import pytest
-from expressions import CHOSEN, WRONG
-
-class Collected:
-    def pytest_collection_finish(self, session):
-        self.cells = [item.callspec.id for item in session.items if hasattr(item, "callspec")]
-
-said = {{}}
-for expression in (*CHOSEN, *WRONG):
-    collected = Collected()
-    words = ["--collect-only", "-q", "-p", "no:cacheprovider", "-k", expression]
-    status = pytest.main([*words, "test_scenarios.py"], plugins=[collected])
-    said[expression] = [int(status), getattr(collected, "cells", [])]
-with open("said.json", "w") as file:
-    json.dump(said, file)
-"""
-
-
-class Session:
-    """A checkout in a folder, with `test_scenario` and a unit test beside it.
-
-    Its corpus is the small one, but for a script of the whole.
-    """
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        pytester.makepyfile(test_scenarios=CORPUS, test_other="def test_one(): pass")
-        self.script()
-
-    def script(
-        self,
-        script: str = "{}",
-        *,
-        takes: float = 0.0,
-        prepare_lab: str = "working",
-        whole: bool = False,
-    ) -> None:
-        text = CONFTEST.format(
-            here=str(SUPPORT), script=script, takes=takes, prepare_lab=prepare_lab, whole=whole
-        )
-        self.pytester.makeconftest(text)
-
-    def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=500)
-
-    def ran(self) -> Counter[str]:
-        return Counter((self.pytester.path / "ran").read_text().split())
-
-    @property
-    def latest(self) -> Path:
-        return self.pytester.path / "results/latest"
-
-    def lines(self) -> list[dict[str, object]]:
-        content = (self.latest / "results.jsonl").read_text()
-        return [json.loads(line) for line in content.splitlines()]
-
-
-@pytest.fixture
-def session(pytester: pytest.Pytester) -> Session:
-    return Session(pytester)
 
 
 def test_ids_are_the_cells(session: Session) -> None:
@@ -134,15 +43,18 @@ def test_ids_are_the_cells(session: Session) -> None:
 
 
 def test_an_expression_chooses_the_cells_that_run_would_choose(session: Session) -> None:
-    session.pytester.makepyfile(collect=COLLECT.format(here=str(SUPPORT)))
-    session.pytester.run(sys.executable, "collect.py", timeout=500)
-    said = json.loads((session.pytester.path / "said.json").read_text())
-    none, wrong = pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR
+    expressions = (*CHOSEN, *WRONG)
+    said = dict(
+        zip(expressions, session.collect(*(["-k", one] for one in expressions)), strict=True)
+    )
     for expression, cells in CHOSEN.items():
-        status = pytest.ExitCode.OK if cells else none
-        assert (expression, said[expression][0]) == (expression, status)
-        assert (expression, set(said[expression][1])) == (expression, cells)
-    assert {expression: said[expression][0] for expression in WRONG} == dict.fromkeys(WRONG, wrong)
+        status = pytest.ExitCode.OK if cells else pytest.ExitCode.NO_TESTS_COLLECTED
+        assert (expression, said[expression].status) == (expression, status)
+        assert (expression, set(said[expression].cells)) == (expression, cells)
+    wrong = pytest.ExitCode.USAGE_ERROR
+    assert {expression: said[expression].status for expression in WRONG} == dict.fromkeys(
+        WRONG, wrong
+    )
 
 
 def test_in_the_checkout_the_word_selects_the_corpus_alone() -> None:
@@ -190,7 +102,7 @@ def test_a_run_is_kept_and_counted(session: Session) -> None:
     assert len(session.lines()) == CELLS
     lacking = [line for line in session.lines() if line["verdict"] == "n/a"]
     assert tuple(f"6.12-{line['variant']}-{line['scenario']}" for line in lacking) == NOT_APPLICABLE
-    header = json.loads((session.latest / "run.json").read_text())
+    header = session.header
     assert (header["exit_status"], header["image"]) == (0, "0123abcd")
     assert header["finished"]
     assert header["arguments"][0] == "pytest"
@@ -218,10 +130,10 @@ def test_a_cell_brings_its_control_and_references(session: Session) -> None:
 
 def test_the_lab_is_opened_for_the_variants_that_are_needed(session: Session) -> None:
     session.run("-k", "6.12-kthread-nothing").assert_outcomes(passed=1)
-    header = json.loads((session.latest / "run.json").read_text())
+    header = session.header
     assert header["opened_for"] == ["kthread"]
     session.run("-k", "6.12-kthread-proc_mem_write").assert_outcomes(passed=1)
-    header = json.loads((session.latest / "run.json").read_text())
+    header = session.header
     assert header["opened_for"] == ["baseline", "kthread"]
 
 
@@ -354,9 +266,9 @@ def test_the_build_is_outside_the_tests_time_limit(session: Session) -> None:
         conftest.read_text()
         + """
 import time
-def slow(line, variants, progress, *, corpus, engine):
+def slow(line, variants, progress, **lab):
     time.sleep(8)
-    return working(line, variants, progress, corpus=corpus, engine=engine)
+    return working(line, variants, progress, **lab)
 provenance.prepare_lab = slow
 """
     )
@@ -365,9 +277,11 @@ provenance.prepare_lab = slow
 
 def test_a_users_file_joins_the_corpus(session: Session) -> None:
     session.pytester.makepyfile(users=MINE)
-    result = session.run("--scenario", "users.py", "-k", "scenario and mine", "-n", "2")
+    result = session.run("--umd-scenario", "users.py", "-k", "scenario and mine", "-n", "2")
     result.assert_outcomes(passed=4)
-    session.run("--scenario", "users.py", "-k", "scenario and ptrace").assert_outcomes(deselected=5)
+    session.run("--umd-scenario", "users.py", "-k", "scenario and ptrace").assert_outcomes(
+        deselected=5
+    )
     assert "6.12-baseline-mine" in session.ran()
 
 
@@ -381,7 +295,7 @@ def test_a_repositorys_own_files_are_a_setting_and_run_alone(
     session.pytester.makeini("[pytest]\numd_scenarios = attacks/users.py\n")
     session.run("-n", workers).assert_outcomes(passed=5)  # with the unit test
     assert {line["scenario"] for line in session.lines()} == {"mine", "nothing", "host_tamper"}
-    header = json.loads((session.latest / "run.json").read_text())
+    header = session.header
     assert header["scenario_files"] == [str(folder / "users.py")]
 
 
@@ -416,9 +330,9 @@ def test_a_chosen_cell_runs_its_control_without_making_it_a_test(session: Sessio
 
 def test_a_faulty_users_file_is_one_line(session: Session) -> None:
     session.pytester.makepyfile(users="x = 1")
-    result = session.run("--scenario", "users.py", "-k", "scenario")
+    result = session.run("--umd-scenario", "users.py", "-k", "scenario")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: */users.py declares no scenario; *"])
+    result.stderr.fnmatch_lines(["ERROR: umd-harness: */users.py declares no scenario; *"])
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -445,11 +359,5 @@ def test_the_plugin_imports_nothing_of_weight() -> None:
         "harness.model.engine_names",
         "harness.pytest_plugin",
         "harness.pytest_plugin.plugin",
+        "harness.pytest_plugin.settings",
     ]
-
-
-def test_how_the_machines_boot_is_an_option(session: Session) -> None:
-    session.run("-k", "6.12-baseline-nothing", "--engine", "virtme").assert_outcomes(passed=1)
-    assert json.loads((session.latest / "run.json").read_text())["engine"] == "virtme"
-    result = session.run("-k", "6.12-baseline-nothing", "--engine", "bochs")
-    result.stderr.fnmatch_lines(["ERROR: there is no engine 'bochs': take microvm, *"])
