@@ -46,8 +46,8 @@ def shell_there(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:
     if line.verdict is not Verdict.NOT_APPLICABLE and (not is_brought or _is_python(source)):
         words += ["--scenario", f"{source.path}::{cell.scenario}" if is_brought else cell.scenario]
         # Where the machine was lost, there is nothing to look at after the attack.
-        survived = kept.outcome is not None and "after" in kept.outcome.witness
-        words += ["--at", "after" if survived else "before"]
+        has_ended = kept.outcome is not None and "after" not in kept.outcome.witness
+        words += ["--at", "before" if has_ended or line.verdict is Verdict.ERROR else "after"]
     command = ".venv/bin/umd-harness" if in_checkout() else "umd-harness"
     return f"{command} shell {shlex.join(words)}"
 

@@ -73,7 +73,7 @@ def text(story: CellStory) -> str:
         "Took:": _cost(kept.line),
         "Console, last lines:": _console(kept),
         "Traceback:": outcome.traceback.splitlines() if outcome else (),
-        f"Evidence in {kept.folder}:": [", ".join(kept.files) or "none: the folder is gone"],
+        f"Evidence in {kept.folder}:": [", ".join(kept.files) or "none is kept"],
         "Run it again:": [story.run],
         "Open a shell there:": [story.shell],
     }

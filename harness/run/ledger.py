@@ -10,7 +10,7 @@ from harness.judge.conclusion import conclude
 from harness.judge.controls import is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
@@ -26,8 +26,15 @@ class Ledger:
     nothing more is written, when results that were written have been removed.
     """
 
-    def __init__(self, run: RunDirectory, corpus: Corpus) -> None:
-        """Start empty. Outcomes and results are written to `run`."""
+    def __init__(
+        self,
+        run: RunDirectory,
+        corpus: Corpus,
+        *,
+        has_evidence: Callable[[Cell, Outcome], bool] = lambda _cell, _outcome: True,
+    ) -> None:
+        """Start empty. Results are written to `run`, and the outcomes of which evidence is kept."""
+        self._has_evidence = has_evidence
         self.outcomes: dict[Cell, Outcome] = {}
         self.results: dict[Cell, Result] = {}
         self.trouble: OSError | None = None
@@ -46,7 +53,9 @@ class Ledger:
 
     def add(self, cell: Cell, outcome: Outcome) -> list[Result]:
         """Add a cell's outcome; return the results that have become final with it."""
-        self.outcomes[cell] = self._unkept[cell] = outcome
+        self.outcomes[cell] = outcome
+        if self._has_evidence(cell, outcome):
+            self._unkept[cell] = outcome
         if cell not in self.results:
             self._waiting[cell] = None
         known = self.outcomes

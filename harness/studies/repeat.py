@@ -7,16 +7,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.judge.controls import closure
 from harness.judge.expectations import half_done
 from harness.model.verdict import Verdict
 from harness.run.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from harness.model.cell import Cell
+    from harness.model.cell import Cell, Outcome
     from harness.run.cell_runner import CellRunner
+    from harness.run.pool import Ended
     from harness.scenarios.corpus import Corpus
+    from harness.studies.repetitions import Repetitions
 
 
 @dataclass
@@ -31,6 +34,12 @@ class RepeatedVerdicts:
     details: dict[Verdict, str] = field(default_factory=dict)
     half: int = 0
 
+    def add(self, outcome: Outcome, *, half: bool) -> None:
+        """Count an outcome."""
+        self.verdicts[outcome.verdict] += 1
+        self.details.setdefault(outcome.verdict, outcome.detail)
+        self.half += half
+
     @property
     def steady(self) -> bool:
         """Whether every run came to the same conclusion."""
@@ -39,6 +48,8 @@ class RepeatedVerdicts:
 
     def __str__(self) -> str:
         """Return the line that `repeat` prints."""
+        if not self.verdicts:
+            return f"{self.cell.id}: not run"
         if self.steady:
             [(verdict, times)] = self.verdicts.items()
             return f"{self.cell.id}: {times} x {verdict}"
@@ -53,22 +64,36 @@ class RepeatedVerdicts:
 
 def repeat(
     lab: CellRunner,
-    cells: Sequence[Cell],
+    counts: Mapping[Cell, RepeatedVerdicts],
     *,
     corpus: Corpus,
     times: int,
     jobs: int,
     progress: Callable[[str], None],
-) -> list[RepeatedVerdicts]:
-    """Run all cells `times` times in turn, `jobs` at once. Raises UserError."""
-    repeated = {cell: RepeatedVerdicts(cell) for cell in cells}
-    again = [cell for _ in range(times) for cell in cells]
-    pool = Pool(again, corpus=corpus, lab=lab, jobs=jobs, rounds=1)
-    for done, event in enumerate(pool.ended(), start=1):
+    kept: Repetitions,
+) -> None:
+    """Run all cells of `counts` `times` times in turn, `jobs` at once. Raises UserError.
+
+    The controls and reference cells that are not among them run before, once each. `counts` and
+    `kept` have all that ended, also if the study is interrupted.
+    """
+    around = [cell for cell in closure(corpus, counts) if cell not in counts]
+    for done, event in _ended(Pool(around, corpus=corpus, lab=lab, jobs=jobs)):
+        kept.share(event.cell, event.outcome)
+        progress(f"controls and references: {done} of {len(around)}")
+    again = [cell for _ in range(times) for cell in counts]
+    for done, event in _ended(Pool(again, corpus=corpus, lab=lab, jobs=jobs, rounds=1)):
         cell, outcome = event.cell, event.outcome
-        verdicts = repeated[cell]
-        verdicts.verdicts[outcome.verdict] += 1
-        verdicts.details.setdefault(outcome.verdict, outcome.detail)
-        verdicts.half += bool(half_done(corpus.scenario(cell), outcome))
-        progress(f"{done} of {times * len(cells)}: {cell.id} {outcome.verdict}")
-    return list(repeated.values())
+        half = bool(half_done(corpus.scenario(cell), outcome))
+        counts[cell].add(outcome, half=half)
+        kept.add(cell, outcome)
+        progress(f"{done} of {len(again)}: {cell.id} {outcome.verdict}")
+
+
+def _ended(pool: Pool) -> Iterator[tuple[int, Ended]]:
+    """Yield the cells that end, with their number; kill the others if the caller stops."""
+    try:
+        yield from enumerate(pool.ended(), start=1)
+    except BaseException:
+        pool.abandon()
+        raise

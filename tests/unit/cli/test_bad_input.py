@@ -88,6 +88,7 @@ TABLE = {
     "run --results text --config text": UNWRITABLE,
     "run --resluts x": "there is no option --resluts of run; did you mean --results?",
     "repeat -n 0": f"-n/--rounds: 0 {NUMBER}",
+    "repeat --results text": UNWRITABLE,
     "repeat -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
     "shell": "shell needs a terminal, and standard input or output is none; run it in a terminal",
     "shell --variant x": "there is no variant 'x'; take one of: baseline, ",

@@ -151,7 +151,7 @@ def test_a_cell_without_evidence_still_has_its_result(run: RecordedRun) -> None:
         file.unlink()
     told = story(run, ISOLATED.id)
     assert "  held: EPERM at openat" in told
-    assert "  none: the folder is gone" in told
+    assert "  none is kept" in told
 
 
 def test_only_the_last_calls_are_told() -> None:

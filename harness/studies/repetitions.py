@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The repetitions of a study on disk: each is a run of its own, in a folder below the study's.
+
+    results/<UTC time>-<id>/001/run.json, results.jsonl, cells/
+                            002/…
+                            latest         a symbolic link to the newest repetition
+
+Each folder has the lines of all cells. The evidence of a cell is in the first repetition, and in
+each whose conclusion differs from that of the first: a hundred times the same evidence says no
+more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.host.errors import UserError
+from harness.judge.expectations import half_done
+from harness.results.counts import counts, exit_status
+from harness.results.result_line import line_of
+from harness.results.run_directory import RunDirectory, now
+from harness.run.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.model.cell import Cell, Outcome
+    from harness.scenarios.corpus import Corpus
+
+
+@dataclass
+class _Open:
+    """A repetition that has not ended."""
+
+    directory: RunDirectory
+    ledger: Ledger
+    left: int
+    """How many of its cells have not ended."""
+
+
+class Repetitions:
+    """Keeps the repetitions. The N-th outcome of a cell belongs to the N-th repetition."""
+
+    def __init__(
+        self,
+        path: Path,
+        corpus: Corpus,
+        cells: Sequence[Cell],
+        *,
+        times: int,
+        header: Mapping[str, Any],
+    ) -> None:
+        """Make no folder yet. `header` has the fields of run.json that all repetitions share."""
+        self.path = path
+        self._corpus, self._cells, self._header = corpus, cells, header
+        self._width = max(3, len(str(times)))
+        self._shared: dict[Cell, Outcome] = {}
+        self._ended = dict.fromkeys(cells, 0)
+        """By cell, how many times it has ended."""
+        self._first: dict[Cell, object] = {}
+        """By cell, the conclusion of the first repetition."""
+        self._open: dict[int, _Open] = {}
+        self._trouble: OSError | None = None
+
+    def share(self, cell: Cell, outcome: Outcome) -> None:
+        """Add a control or a reference cell that is not repeated: it counts for each repetition."""
+        self._shared[cell] = outcome
+
+    def add(self, cell: Cell, outcome: Outcome) -> None:
+        """Add the next outcome of a cell. Raises UserError if the results are removed."""
+        self._ended[cell] += 1
+        number = self._ended[cell]
+        if number not in self._open:
+            self._open[number] = self._begin(number)
+        repetition = self._open[number]
+        repetition.ledger.add(cell, outcome)
+        repetition.left -= 1
+        if repetition.ledger.lost:
+            raise repetition.ledger.lost
+        if not repetition.left:
+            self._end(self._open.pop(number))
+
+    def close(self) -> None:
+        """Give up the repetitions that have not ended; what they have stays."""
+        for repetition in self._open.values():
+            repetition.directory.remove_locks()
+        self._open.clear()
+
+    def check(self) -> None:
+        """Raise UserError if some results could not be written."""
+        if self._trouble is not None:
+            raise UserError(
+                f"some results could not be written to {self.path}: "
+                f"{self._trouble.strerror or self._trouble}",
+                hint="the counts above have them; correct the cause and run again",
+            ) from self._trouble
+
+    def _begin(self, number: int) -> _Open:
+        directory = RunDirectory.create(self.path, f"{number:0{self._width}}")
+        directory.announce()
+
+        def has_evidence(cell: Cell, outcome: Outcome) -> bool:
+            if cell in self._shared:
+                return number == 1
+            half = bool(half_done(self._corpus.scenario(cell), outcome))
+            conclusion = outcome.verdict, outcome.axes, half
+            return self._first.setdefault(cell, conclusion) != conclusion or number == 1
+
+        ledger = Ledger(directory, self._corpus, has_evidence=has_evidence)
+        self._note(
+            directory,
+            started=now(),
+            selected=tuple(cell.id for cell in self._cells),
+            **self._header,
+        )
+        for cell, outcome in self._shared.items():
+            ledger.add(cell, outcome)
+        return _Open(directory, ledger, len(self._cells))
+
+    def _end(self, repetition: _Open) -> None:
+        repetition.ledger.close()
+        lines = [line_of(result) for result in repetition.ledger.results.values()]
+        self._note(
+            repetition.directory,
+            finished=now(),
+            exit_status=exit_status(lines),
+            counts={**counts(lines), "not_run": 0},
+        )
+        self._trouble = repetition.ledger.trouble if repetition.ledger.unsaved else self._trouble
+        repetition.directory.remove_locks()
+
+    def _note(self, directory: RunDirectory, **facts: Any) -> None:
+        try:
+            directory.write_header(facts)
+        except OSError as error:
+            self._trouble = error
