@@ -17,6 +17,7 @@ from harness.cache.places import PATCHES
 from harness.host.commands import clean_environment, output_of
 from harness.host.errors import UserError
 from harness.host.files import write_atomically
+from harness.kernel.series.mail_order import Mail, in_order, may_be_patches, read_mail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ _MBOX = re.compile(rb"\AFrom \S+ .*\d{4}$", re.MULTILINE)
 _MAIL = re.compile(rb"\A(?:From|Subject|Date|Message-I[dD]|Return-Path|Received|Delivered-To):")
 _DIFF = re.compile(r"^(?:diff --git |--- (?:a/|/dev/null))", re.MULTILINE)
 _SUBJECT = re.compile(r"^Subject: (.*)$", re.MULTILINE)
+_WRITTEN = re.compile(r"(?:v(\d+)-)?\d{4}-")
 _NOT_TEXT = {b"\x1f\x8b": "is compressed: gunzip it", b"<": "is a web page: save the mbox itself"}
 
 
@@ -62,7 +64,7 @@ class PatchFile:
 def read_patches(given: Path, *, cache: Path) -> tuple[PatchFile, ...]:
     """Return the patches that `given` has, in order, as files in the cache.
 
-    Mails without a patch, such as cover letters, are left out. Raises UserError for anything
+    Cover letters, answers and mails without a patch are left out. Raises UserError for anything
     that is not a patch, an mbox or a list of patches.
     """
     found: list[PatchFile] = []
@@ -83,10 +85,22 @@ def _files(given: Path) -> Sequence[Path]:
                 f"there is no *.patch in {given}, and no quilt series file",
                 hint="name another folder, or an mbox",
             )
+        _check_one_version(given, found)
         return found
     if not given.is_file():
         raise UserError(f"there are no patches at {given}", hint="name a folder, series or mbox")
     return _listed(given) if _is_list(given) else [given]
+
+
+def _check_one_version(folder: Path, files: Sequence[Path]) -> None:
+    """Raise UserError if git format-patch has written several versions to a folder."""
+    names = [match for file in files if (match := _WRITTEN.match(file.name))]
+    versions = sorted({int(match[1] or 1) for match in names})
+    if len(versions) > 1:
+        raise UserError(
+            f"{folder} has v{versions[0]} and v{versions[1]} of a series",
+            hint="keep one version there, or list the files in order in a file `series`",
+        )
 
 
 def _entries(text: str) -> Iterator[list[str]]:
@@ -148,19 +162,32 @@ def _mails(path: Path, *, cache: Path) -> list[PatchFile]:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _git(folder, "mailsplit", f"-o{folder}", "-b", str(path), of=path)
-        mails = sorted(mail for mail in folder.iterdir() if mail.name.isdecimal())
-        for mail in mails:
-            patch = folder / "patch"
-            said = _git(folder, "mailinfo", "--no-scissors", "message", "patch", of=path, mail=mail)
-            if not _DIFF.search(_text(patch)):
-                continue
-            subject = (_SUBJECT.findall(said) or [""])[0]
-            name = path.name if len(mails) == 1 else f"{path.name}, mail {int(mail.name)}"
-            kept = _kept(patch.read_bytes(), f"{len(found) + 1:04}.patch", cache=cache)
-            found.append(PatchFile(name, subject, kept))
+        names = sorted(mail.name for mail in folder.iterdir() if mail.name.isdecimal())
+        mails = may_be_patches([read_mail(folder / name) for name in names])
+        subjects = {
+            mail: subject for mail in mails if (subject := _split(mail, of=path)) is not None
+        }
+        for mail in in_order(list(subjects), of=path):
+            name = path.name if len(names) == 1 else f"{path.name}, mail {int(mail.path.name)}"
+            content = _patch_of(mail).read_bytes()
+            kept = _kept(content, f"{len(found) + 1:04}.patch", cache=cache)
+            found.append(PatchFile(name, subjects[mail], kept))
     if not found and path.suffix not in (".patch", ".diff"):  # then the file is a cover letter
         raise UserError(f"no mail of {path} has a patch", hint="save the thread's patches: b4 am")
     return found
+
+
+def _patch_of(mail: Mail) -> Path:
+    return mail.path.with_suffix(".patch")
+
+
+def _split(mail: Mail, *, of: Path) -> str | None:
+    """Write a mail's patch to a file beside it; return its subject, None if it has no patch."""
+    folder, patch = mail.path.parent, _patch_of(mail)
+    arguments = ("mailinfo", "--no-scissors", "message", patch.name)
+    said = _git(folder, *arguments, of=of, mail=mail.path)
+    subject = (_SUBJECT.findall(said) or [""])[0]
+    return subject if _DIFF.search(_text(patch)) else None
 
 
 def _git(folder: Path, *arguments: str, of: Path, mail: Path | None = None) -> str:

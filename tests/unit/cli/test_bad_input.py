@@ -40,6 +40,7 @@ TABLE = {
     "build --patches nowhere": "nowhere; name a folder, series or mbox",
     "build --patches folder": "folder, and no quilt series file; name another folder, or an mbox",
     "build --patches text": "text is neither a patch nor an mbox nor a list of patches; an mbox",
+    "build --patches versions.mbox": "has v1 and v2 of “x”; keep the mails of one version: b4 am",
     "build --with-library": "is for a tree or patches of yours; leave it out: 6.12 has the library",
     "build --skip-docs": "is for patches of yours; add --patches, or leave it out",
     "build --skip-docs --config text": "no patches are applied; add --patches or",
@@ -157,6 +158,11 @@ FILES = {
     "empty": "",
     "syntax.py": "def x(:\n",
     "empty.py": "",
+    "versions.mbox": "".join(
+        f"From a@example.org Mon Sep 17 00:00:00 2001\nFrom: A\nSubject: [PATCH {version}] x\n"
+        f"Message-ID: {version}\n\n---\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n\n"
+        for version in ("v1", "v2")
+    ),
     "raises.py": "1 / 0\n",
     "broken.c": "int main(",
 }

@@ -89,6 +89,14 @@ def test_a_folder_goes_by_name_and_its_mails_are_read(mails: Path, tmp_path: Pat
     ]
 
 
+def test_a_folder_with_two_versions(tmp_path: Path) -> None:
+    write_files(tmp_path / "p", {"0001-a.patch": PATCH, "v2-0001-a.patch": PATCH})
+    with pytest.raises(UserError, match=r"/p has v1 and v2 of a series; keep one version there"):
+        read(tmp_path / "p", tmp_path)
+    (tmp_path / "p/series").write_text("v2-0001-a.patch\n")
+    assert [one.name for one in read(tmp_path / "p", tmp_path)] == ["v2-0001-a.patch"]
+
+
 def test_a_quilt_series_gives_the_order(tmp_path: Path) -> None:
     write_files(
         tmp_path / "patches",
@@ -117,6 +125,55 @@ def test_one_patch_and_one_mail(tmp_path: Path) -> None:
 
 def test_what_is_read_again_is_the_same_file(mails: Path, tmp_path: Path) -> None:
     assert read(mails, tmp_path) == read(mails, tmp_path)
+
+
+def mbox(*mails: tuple[str, str], path: Path) -> Path:
+    """An mbox of mails, each with a subject and a text."""
+    lines = [
+        f"From a@example.org Mon Sep 17 00:00:00 2001\nFrom: A <a@example.org>\n"
+        f"Subject: {subject}\nMessage-ID: <{number}@example.org>\n\nWhy.\n---\n{text}\n"
+        for number, (subject, text) in enumerate(mails)
+    ]
+    path.write_text("".join(lines))
+    return path
+
+
+def test_a_thread_with_answers_and_a_cover_letter_that_have_a_diff(tmp_path: Path) -> None:
+    thread = mbox(
+        ("[PATCH v2 0/2] All", f"Interdiff against v1:\n{PATCH}"),
+        ("[PATCH v2 2/2] lib: Say one", CHANGE_STRING),
+        ("Re: [PATCH v2 2/2] lib: Say one", f"Rather so:\n{CHANGE_STRING}"),
+        ("[PATCH v2 1/2] kernel: Hook fork", PATCH),
+        ("RE: [PATCH v2 1/2] kernel: Hook fork", f"> {PATCH}"),
+        path=tmp_path / "thread.mbox",
+    )
+    assert [one.title for one in read(thread, tmp_path)] == [
+        "thread.mbox, mail 4 (“kernel: Hook fork”)",
+        "thread.mbox, mail 2 (“lib: Say one”)",
+    ]
+
+
+def test_a_second_copy_of_a_mail(tmp_path: Path) -> None:
+    thread = mbox(("[PATCH] lib: Say one", CHANGE_STRING), path=tmp_path / "t.mbox")
+    thread.write_text(thread.read_text() * 2)
+    assert [one.name for one in read(thread, tmp_path)] == ["t.mbox, mail 1"]
+
+
+def test_two_series_in_one_mbox_keep_their_order(tmp_path: Path) -> None:
+    both = mbox(
+        ("[PATCH 1/1] kernel: Hook fork", PATCH),
+        ("[PATCH v3 1/2] lib: Say one", CHANGE_STRING),
+        path=tmp_path / "both.mbox",
+    )
+    assert [one.subject for one in read(both, tmp_path)] == ["kernel: Hook fork", "lib: Say one"]
+
+
+@pytest.mark.parametrize("newer", ["[PATCH v2 1/2] lib: Say 1", "[PATCH v2] lib: Say one"])
+def test_two_versions_of_a_patch(newer: str, tmp_path: Path) -> None:
+    older = "[PATCH 1/2] lib: Say one"
+    given = mbox((newer, CHANGE_STRING), (older, CHANGE_STRING), path=tmp_path / "t.mbox")
+    with pytest.raises(UserError, match=r"has v1 and v2 of “lib: Say one”; keep the mails of one"):
+        read(given, tmp_path)
 
 
 BAD = {
