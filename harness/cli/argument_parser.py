@@ -34,8 +34,14 @@ class ArgumentParser(argparse.ArgumentParser):
     def parse_args(  # type: ignore[override] # only this way of calling it is used
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
-        """Return what the words stand for; exit with 2 and one line if they stand for nothing."""
-        parsed, unknown = self.parse_known_args(args, namespace)
+        """Return what the words stand for; exit with 2 and one line if they stand for nothing.
+
+        `help COMMAND` is `COMMAND --help`, as in git.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        if words[:1] == ["help"]:
+            words = [*words[1:], "--help"]
+        parsed, unknown = self.parse_known_args(words, namespace)
         if unknown:
             getattr(parsed, "parser", self).reject(unknown)
         if "command" not in parsed:

@@ -68,7 +68,8 @@ def _has(corpus: Corpus, cell: Cell, word: str) -> bool:
 
 def _suggestion(expression: str, corpus: Corpus) -> str:
     words = [word for word in _WORD.findall(expression) if word not in _OPERATORS]
-    near = [name for word in words for name in get_close_matches(word, corpus.scenarios, n=2)]
+    names = (*corpus.scenarios, *corpus.variants)
+    near = [name for word in words for name in get_close_matches(word, names, n=2)]
     return f"did you mean {' or '.join(near)}?" if near else "`umd-harness list` prints all names"
 
 

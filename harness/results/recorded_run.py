@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
 from harness.results.records import RUN_AGAIN, schema_of
 from harness.results.result_line import SCHEMA
 from harness.results.run_directory import RunDirectory
@@ -97,10 +98,12 @@ def _folder(name: str, root: Path) -> Path:
         what = f"{name} is not the folder of a run: it has no run.json"
     else:
         what = f"there is no run {name}, neither here nor in {root}"
-    raise UserError(what, hint=_known(root))
+    raise UserError(what, hint=_known(name, root))
 
 
-def _known(root: Path) -> str:
+def _known(name: str, root: Path) -> str:
     runs = sorted(path.parent.name for path in root.glob("*/run.json"))
-    named = [name for name in runs if name != LATEST][-_NAMED:]
-    return f"name one, such as {', '.join(named)}" if named else f"there are no runs in {root}"
+    named = [run for run in runs if run != LATEST][-_NAMED:]
+    if not named:
+        return f"there are no runs in {root}"
+    return hint_for(name, runs, otherwise=f"name one, such as {', '.join(named)}")

@@ -230,6 +230,16 @@ def test_each_help_ends_with_two_to_four_examples() -> None:
         assert max(map(len, told.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(("words", "like"), [("help", "--help"), ("help run", "run --help")])
+def test_help_is_a_word_as_well(capsys: pytest.CaptureFixture[str], words: str, like: str) -> None:
+    told = []
+    for line in (words, like):
+        with pytest.raises(SystemExit, match="0"):
+            parser().parse_args(line.split())
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1] != ""
+
+
 def test_the_examples_of_the_whole_are_command_lines() -> None:
     whole = parser()
     assert isinstance(whole, ArgumentParser)
