@@ -11,12 +11,14 @@ import sys
 import tomllib
 from dataclasses import FrozenInstanceError, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import harness.cli
 from harness.cli import compare, run, shell
 from harness.cli.argument_parser import ArgumentParser
+from harness.cli.command import Command
 from harness.cli.declare import (
     add_options,
     group,
@@ -204,19 +206,17 @@ WORDS = {command.name: [command.name] for command in COMMANDS} | {
 }
 
 
-EXAMPLES = [(command.name, line) for command in COMMANDS for line in command.examples]
-
-
-@pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
-def test_each_example_is_a_command_line_that_chooses_something(name: str, line: str) -> None:
-    words = shlex.split(line)
-    assert words[0] == name
-    given = vars(parser().parse_args(words))
-    variants = given.get("variants") or ()
-    if "expression" in given:
-        assert select(SHIPPED, all_cells(SHIPPED, variants=variants), given["expression"])
-    if given.get("scenario"):
-        assert given["scenario"] in SHIPPED.scenarios
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.name))
+def test_each_example_is_a_command_line_that_chooses_something(command: Command[Any]) -> None:
+    for line in command.examples:
+        words = shlex.split(line)
+        assert words[0] == command.name
+        given = vars(parser().parse_args(words))
+        variants = given.get("variants") or ()
+        if "expression" in given:
+            assert select(SHIPPED, all_cells(SHIPPED, variants=variants), given["expression"])
+        if given.get("scenario"):
+            assert given["scenario"] in SHIPPED.scenarios
 
 
 def test_each_help_ends_with_two_to_four_examples() -> None:
