@@ -11,14 +11,13 @@ import sys
 import tomllib
 from dataclasses import FrozenInstanceError, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import harness.cli
 from harness.cli import compare, run, shell
 from harness.cli.argument_parser import ArgumentParser
-from harness.cli.command import Command
 from harness.cli.declare import (
     add_options,
     group,
@@ -36,6 +35,9 @@ from harness.judge.cells import all_cells
 from harness.judge.selection import select
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 from harness.scenarios.corpus import SHIPPED
+
+if TYPE_CHECKING:
+    from harness.cli.command import Command
 
 FRAME = {"argument_parser", "chosen", "command", "declare", "main", "options", "output", "parser"}
 """The modules of the command line that are no command."""
