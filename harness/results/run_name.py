@@ -6,9 +6,6 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-LATEST = "latest"
-"""The name of the link to the newest run."""
-
 
 def new_run_name() -> str:
     """Return a name that sorts by time and that no other run has."""
