@@ -15,7 +15,7 @@ from harness.cli.output import say
 from harness.model.engine_names import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from harness.cli.options import KernelOptions, MatrixOptions
     from harness.kernel.choice.kernel_choice import KernelChoice
@@ -55,10 +55,11 @@ def say_not_run(cells: Sequence[Cell], corpus: Corpus) -> None:
         say(f"not run, because -k matches others of the file: {', '.join(names)}")
 
 
-def choose(options: MatrixOptions) -> Chosen:
+def choose(options: MatrixOptions, *, recorded: Collection[str] | None = None) -> Chosen:
     """Load what the user adds, choose the cells, and build the user's own kernel if there is one.
 
-    Of the cells, those remain whose variants the kernel supports. Raises UserError.
+    The ids `recorded` are those of the cells to choose from, if they are given. Of the cells, those
+    remain whose variants the kernel supports. Raises UserError.
     """
     from harness.run.request import request, supported_cells
 
@@ -66,12 +67,14 @@ def choose(options: MatrixOptions) -> Chosen:
         options.own.brought(),
         variant_files=options.own.variant_files,
         variants=options.variants,
-        kernel=_choice(options.kernel),
+        kernel=choice_of(options.kernel),
         engine=options.engine,
         expression=options.expression,
+        recorded=recorded,
     )
     corpus, cells = asked.corpus, asked.cells
-    say_not_run(cells, corpus)
+    if recorded is None:
+        say_not_run(cells, corpus)
     kernel = _kernel(asked.kernel, options.kernel.line, corpus, asked.asked, engine=asked.engine)
     if asked.kernel:
         cells = supported_cells(cells, kernel.variants, kernel.line)
@@ -87,7 +90,7 @@ def chosen_kernel(
     """
     from harness.judge.cells import check_variants
 
-    choice = _choice(options).if_own()
+    choice = choice_of(options).if_own()
     if choice:
         check_variants(corpus, asked)  # an unknown variant is an error before the build
     return _kernel(choice, options.line, corpus, asked, engine=DEFAULT_ENGINE)
@@ -107,7 +110,8 @@ def _kernel(
     return ChosenKernel(choice.name, variants, partial(prepare_lab, choice=choice), choice)
 
 
-def _choice(options: KernelOptions) -> KernelChoice:
+def choice_of(options: KernelOptions) -> KernelChoice:
+    """Return the kernel that the options name: the user's own, or that of a line."""
     from harness.kernel.choice.kernel_choice import KernelChoice
 
     return KernelChoice(

@@ -37,7 +37,7 @@ class Command(Generic[Options]):
     """Run the command and return its exit status. Raises UserError."""
 
     examples: Mapping[str, str]
-    """Two to four command lines, without the program's name, and what each of them does."""
+    """Two to six command lines, without the program's name, and what each of them does."""
 
     def add_to(self, commands: argparse._SubParsersAction[ArgumentParser]) -> None:
         """Add the command's parser. Its result has `run_parsed` as `command`, and the parser."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from _typeshed import DataclassInstance
 
@@ -70,6 +70,13 @@ def option(*names: str, convert: Callable[[str], T], default: D, metavar: str, h
 def required(name: str, *, metavar: str, help: str) -> str:
     """Declare an option that has to be given."""
     return _declared((name,), None, required=True, type=str, metavar=metavar, help=help)
+
+
+def optional(name: str, *, otherwise: str, metavar: str, help: str) -> str | None:
+    """Declare an option whose value may be left out: `otherwise` stands for it then."""
+    return _declared(
+        (name,), None, nargs="?", const=otherwise, type=str, metavar=metavar, help=help
+    )
 
 
 def choice(name: str, *, choices: Iterable[str], default: D, help: str) -> str | D:
@@ -132,6 +139,15 @@ def read_options(options: type[Options], namespace: argparse.Namespace) -> Optio
             value = getattr(namespace, one.name)
             values[one.name] = tuple(value) if isinstance(value, list) else value
     return options(**values)
+
+
+def options_of(options: type[Options], words: Sequence[str]) -> Options:
+    """Return the options that the words give: the inverse of `words_of`."""
+    from harness.cli.argument_parser import ArgumentParser
+
+    parser = ArgumentParser(examples={})
+    add_options(parser, options)
+    return read_options(options, parser.parse_known_args(words)[0])
 
 
 def words_of(options: DataclassInstance) -> list[str]:

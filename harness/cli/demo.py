@@ -48,7 +48,8 @@ def run(options: Options) -> int:
     from harness.model.cell import Cell
     from harness.report.demo import ATTACK, NOT_AS_EXPECTED, VARIANTS, meaning
     from harness.report.terminal import console
-    from harness.results.recorded_run import LATEST, read_run
+    from harness.results.recorded_run import read_run
+    from harness.results.run_name import LATEST
     from harness.run import provenance
     from harness.run.run_plan import RunPlan, run_plan
     from harness.scenarios.corpus import SHIPPED

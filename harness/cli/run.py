@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.cli.chosen import choose
+from harness.cli.chosen import choice_of, choose
 from harness.cli.command import Command
-from harness.cli.declare import choice, switch, words_of
-from harness.cli.options import MatrixOptions, results_option
+from harness.cli.declare import choice, optional, switch, words_of
+from harness.cli.options import RUN, MatrixOptions, results_option
 from harness.cli.output import say
+from harness.cli.run_again import options_again
+from harness.host.errors import UserError
+from harness.results.run_name import LATEST
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from harness.cli.chosen import Chosen
+    from harness.run.stopped_run import StoppedRun
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,13 @@ class Options(MatrixOptions):
         "drgn or crash, about 256 MiB each, and print the command that opens it (default: no "
         "dumps)",
     )
+    resume: str | None = optional(
+        "--resume",
+        otherwise=LATEST,
+        metavar="RUN",
+        help="go on with a run that was stopped or crashed, with its cells and options; RUN is "
+        f"{RUN}; without RUN, the latest run (default: start a new run)",
+    )
     matrix: bool = switch(
         "--matrix",
         help="print the whole matrix at the end (default: the matrix if the report has at most 60 "
@@ -43,25 +57,57 @@ class Options(MatrixOptions):
 
 def run(options: Options) -> int:
     """Run the cells and print the matrix. Raises UserError."""
-    from harness.host.errors import UserError
     from harness.host.output_paths import check_results_root
-    from harness.judge.controls import closure
-    from harness.report.text import plan_line
 
     if options.matrix and options.only_problems:
         raise UserError(
             "--matrix and --only-problems contradict each other", hint="give one of them"
         )
     check_results_root(options.results)
-    chosen = choose(options)
+    if options.resume is not None:
+        return _resume(options, options.resume)
+    return _run(options, choose(options), arguments=[COMMAND.name, *words_of(options)])
+
+
+def _resume(options: Options, name: str) -> int:
+    """Go on with a run. What can be checked without a build is checked first."""
+    from harness.run import provenance
+    from harness.run.stopped_run import stopped_run
+
+    options_again(options, (), switch="resume")
+    with stopped_run(name, root=options.results) as stopped:
+        header = stopped.header
+        own = options_again(options, header.arguments[1:], switch="resume")
+        stopped.check_planned(
+            provenance.planned_image(own.kernel.line, choice_of(own.kernel).if_own())
+        )
+        chosen = choose(replace(own, expression=None), recorded=header.selected or ())
+        return _run(own, chosen, arguments=header.arguments, stopped=stopped)
+
+
+def _run(
+    options: Options,
+    chosen: Chosen,
+    *,
+    arguments: Sequence[str],
+    stopped: StoppedRun | None = None,
+) -> int:
+    from harness.brought.digests import digests
+    from harness.judge.controls import closure
+    from harness.report.text import plan_line
+
     needed = closure(chosen.corpus, chosen.cells)
     say(plan_line(chosen.cells, needed, jobs=options.jobs))
+    if stopped:
+        stopped.read(needed)
+        say(f"{stopped.name} has {len(stopped.outcomes)} of these {len(needed)} cells")
 
     from harness.report.run_report import Extent
     from harness.report.terminal import console
     from harness.run.run_plan import RunPlan, run_plan
 
     asked = {options.matrix: Extent.MATRIX, options.only_problems: Extent.PROBLEMS}
+    own = options.own
     plan = RunPlan(
         line=chosen.kernel.line,
         corpus=chosen.corpus,
@@ -69,12 +115,14 @@ def run(options: Options) -> int:
         needed=needed,
         jobs=options.jobs,
         root=options.results,
-        scenario_files=[*options.own.scenario_files, *options.own.attacks],
+        scenario_files=[*own.scenario_files, *own.attacks],
         keep_vmcores=options.keep == "vmcore",
-        variant_files=options.own.variant_files,
+        variant_files=own.variant_files,
         choice=chosen.kernel.choice,
         extent=asked.get(True, Extent.FITTING),
-        arguments=[COMMAND.name, *words_of(options)],
+        arguments=arguments,
+        brought=digests([*own.scenario_files, *own.attacks, *own.variant_files]),
+        stopped=stopped,
     )
     return run_plan(plan, prepare_lab=chosen.kernel.prepare_lab, out=console())
 
@@ -90,6 +138,7 @@ COMMAND = Command(
         "run": "run every scenario on every variant",
         "run -k ptrace --variant isolated": "run some attacks on one variant",
         "run --tree ~/src/linux --with-library": "run on your tree and our series",
+        "run --resume": "go on with the latest run, which was stopped",
         "run --scenario mine.py": "run the attacks in your own file",
     },
 )

@@ -17,6 +17,7 @@ from harness.cli.options import (
     KernelOptions,
     engine_option,
     kernel_options,
+    scenario_files_option,
     variant_files_option,
 )
 from harness.cli.output import say, warn
@@ -49,17 +50,18 @@ class Options:
         f"{SHIPPED_VARIANTS}",
     )
     scenario: str | None = option(
-        "--scenario",
+        "--prepare",
         convert=str,
         default=None,
-        metavar="NAME|FILE.py[::NAME]",
-        help="prepare the machine as for this scenario, up to its attack (default: none)",
+        metavar="NAME",
+        help="prepare the machine as for this scenario, up to its attack (default: that of "
+        "--scenario, or none)",
     )
     at: str | None = choice(
         "--at",
         choices=("before", "after"),
         default=None,
-        help="open the shell before the attack of --scenario, or after it; `after` also makes the "
+        help="open the shell before the attack of --prepare, or after it; `after` also makes the "
         "attack and prints its calls, and leaves out the aftermath (default: before)",
     )
     gdb: bool = switch(
@@ -72,14 +74,15 @@ class Options:
     )
     engine: str = engine_option()
     variant_files: tuple[Path, ...] = variant_files_option()
+    scenario_files: tuple[Path, ...] = scenario_files_option()
     kernel: KernelOptions = kernel_options()
 
 
 def run(options: Options) -> int:
     """Stay until the shell or the command ends. Raises UserError."""
-    corpus = corpus_with(Brought(), options.variant_files)
+    corpus = corpus_with(Brought(scenario_files=options.scenario_files), options.variant_files)
     variant = options.variant or (*own_variants(corpus), _DEFAULT)[0]
-    corpus, scenario = _checked(options, corpus, variant)
+    scenario = _checked(options, corpus, variant)
     # Standard output is the command's alone.
     with redirect_stdout(sys.stderr) if options.words else nullcontext():
         lab = _opened(options, corpus, variant)
@@ -96,26 +99,25 @@ def run(options: Options) -> int:
     return run_shell(target, gdb=options.gdb, say=say)
 
 
-def _checked(options: Options, corpus: Corpus, variant: str) -> tuple[Corpus, Scenario | None]:
-    """Check the options before anything is built; return the scenario, and the corpus with it."""
+def _checked(options: Options, corpus: Corpus, variant: str) -> Scenario | None:
+    """Check the options before anything is built; return the scenario."""
     from harness.judge.cells import check_variants
     from harness.shell.keyboard import check_terminal
     from harness.shell.session import check_applicable, chosen_scenario
 
     check_variants(corpus, [variant], engine=options.engine)
-    if options.at and not options.scenario:
-        raise UserError("--at says where in a scenario", hint="name it with --scenario")
-    if options.boot and options.scenario:
+    scenario = chosen_scenario(corpus, options.scenario)
+    if options.at and not scenario:
+        raise UserError("--at says where in a scenario", hint="name it with --prepare")
+    if options.boot and scenario:
         raise UserError("a scenario starts from a machine that is up", hint="leave out --boot")
     if options.boot and options.words:
         raise UserError("a command runs in a machine that is up", hint="leave out --boot")
-    scenario = None
-    if options.scenario:
-        corpus, scenario = chosen_scenario(corpus, options.scenario)
+    if scenario:
         check_applicable(scenario, corpus.variants[variant])
     if not options.words:
         check_terminal()
-    return corpus, scenario
+    return scenario
 
 
 def _opened(options: Options, corpus: Corpus, variant: str) -> Lab:
@@ -146,7 +148,7 @@ COMMAND = Command(
     run,
     examples={
         "shell": "open a root shell on `isolated`",
-        "shell --variant baseline --scenario proc_mem_write": "prepare the guest for an attack",
+        "shell --variant baseline --prepare proc_mem_write": "prepare the guest for an attack",
         "shell --gdb": "stop the machine until gdb continues it",
         "shell -- cat /proc/version": "run one command and return its exit status",
     },

@@ -22,7 +22,7 @@ from harness.kernel.build.plan import series_digest
 from harness.kernel.series.series_file import load_series
 from harness.kernel.source.tarball import SOURCE_DIR, checks_tree, find_source
 from harness.kernel.source.tree import touched_files
-from harness.results.recorded_run import LATEST
+from harness.results.run_name import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,7 +44,8 @@ def shell_there(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:
     words = [*_machine(kept.run.header, cell.line), "--variant", cell.variant]
     is_brought = cell.scenario not in corpus.scenarios
     if line.verdict is not Verdict.NOT_APPLICABLE and (not is_brought or _is_python(source)):
-        words += ["--scenario", f"{source.path}::{cell.scenario}" if is_brought else cell.scenario]
+        words += ["--scenario", source.path] if is_brought else []
+        words += ["--prepare", cell.scenario]
         # Where the machine was lost, there is nothing to look at after the attack.
         has_ended = kept.outcome is not None and "after" not in kept.outcome.witness
         words += ["--at", "before" if has_ended or line.verdict is Verdict.ERROR else "after"]

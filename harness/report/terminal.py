@@ -108,6 +108,10 @@ class Screen:
         """Note that a cell has ended. Its result may still depend on other cells."""
         self._ended.add(cell)
 
+    def known(self, result: Result) -> None:
+        """Note a result of an earlier part of the run."""
+        self._results[result.cell] = result
+
     def final(self, result: Result) -> None:
         """Note a final result. Print its line, unless the live matrix shows it."""
         self._results[result.cell] = result

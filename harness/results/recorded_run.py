@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +13,15 @@ from harness.host.suggestion import hint_for
 from harness.results.records import RUN_AGAIN, schema_of
 from harness.results.result_line import SCHEMA
 from harness.results.run_directory import RunDirectory
+from harness.results.run_name import LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from harness.model.cell import Cell
     from harness.results.result_line import ResultLine
     from harness.results.run_header import RunHeader
 
-LATEST = "latest"
 _NAMED = 3  # runs that an error names
 
 
@@ -57,25 +58,42 @@ def read_run(name: str, *, root: Path) -> RecordedRun:
     Raises UserError if it is no run, was recorded by another version, is damaged, is empty or has
     another number of cells than its run.json says.
     """
-    run = RunDirectory(_folder(name, root).resolve())
-    where, header_file = run.path.name, run.path / "run.json"
-    try:
-        schema = schema_of(header_file)
-        if schema != SCHEMA:
-            raise UserError(
-                f"the run {where} was recorded by another version of the harness "
-                f"(schema {schema}, and this version reads {SCHEMA})",
-                hint="run its scenarios again, or read it with the version that recorded it",
-            )
+    run = find_run(name, root=root)
+    where = run.path.name
+    with _readable(where):
         header, lines = run.header(), run.lines()
-    except OSError as error:
-        raise UserError(
-            f"the run {where} cannot be read: {error.strerror}", hint=RUN_AGAIN
-        ) from error
     _check_whole(run, header, len(lines))
     if not lines:
         raise UserError(f"the run {where} has no results", hint="name another run")
     return RecordedRun(where, header, {line.cell: line for line in lines}, run.path)
+
+
+def find_run(name: str, *, root: Path) -> RunDirectory:
+    """Return the folder of a run, named as for `read_run`, whatever its results are like.
+
+    Raises UserError if it is no run, or was recorded by another version.
+    """
+    run = RunDirectory(_folder(name, root).resolve())
+    with _readable(run.path.name):
+        schema = schema_of(run.path / "run.json")
+    if schema != SCHEMA:
+        raise UserError(
+            f"the run {run.path.name} was recorded by another version of the harness "
+            f"(schema {schema}, and this version reads {SCHEMA})",
+            hint="run its scenarios again, or read it with the version that recorded it",
+        )
+    return run
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """Raise UserError if a file of the run cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the run {where} cannot be read: {error.strerror}", hint=RUN_AGAIN
+        ) from error
 
 
 def _check_whole(run: RunDirectory, header: RunHeader, found: int) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from harness.host.errors import UserError
+from harness.host.files import write_atomically
 from harness.results.records import decoded, json_line
 from harness.results.result_line import ResultLine, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -67,6 +69,26 @@ class ResultsFile:
         """Return all lines, without a torn one at the end."""
         content = self.path.read_bytes() if self.path.exists() else b""
         return self._decoded(_whole(content), first=1)
+
+    def keep_only(self, due: Collection[ResultLine]) -> list[str]:
+        """Drop each line that is not one of these; return what was wrong with the file.
+
+        No other process may still append to the file.
+        """
+        content = self.path.read_bytes() if self.path.exists() else b""
+        whole = _whole(content)
+        kept, damaged = [], 0
+        for line in whole.splitlines(keepends=True):
+            try:
+                if decoded(line, ResultLine, path=self.path) in due:
+                    kept.append(line)
+            except UserError:
+                damaged += 1
+        new = b"".join(dict.fromkeys(kept))
+        if new != content:
+            write_atomically(self.path, new)
+        said = ["its last line is incomplete, and is dropped"] if whole != content else []
+        return said + ([f"damaged lines are dropped: {damaged}"] if damaged else [])
 
     def _read_on(self, file: int) -> None:
         """Take note of the lines from `_end` on, up to a torn one."""

@@ -36,7 +36,7 @@ from harness.results.results_file import ResultsFile
 from harness.results.run_header import RunHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from harness.judge.result import Result
@@ -111,6 +111,22 @@ class RunDirectory:
         folder.mkdir(exist_ok=True)
         return FileLock(folder / name)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from going on with the run. Raises UserError if another holds it."""
+        lock = self.lock("run")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UserError(
+                f"another process still writes to the run {self.path.name}",
+                hint="wait until it has ended, or stop it",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     def discard(self) -> None:
         """Remove a run that never began."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -151,6 +167,18 @@ class RunDirectory:
     def append(self, result: Result) -> bool:
         """Add the result's line, unless it is there; return whether it was added."""
         return self._results.append(result)
+
+    def mend(self, due: Collection[ResultLine], *, without: Iterable[Cell]) -> list[str]:
+        """Remove what a killed process has left: lines that are not `due`, and scratch files.
+
+        The files of the cells in `without` are removed, too. Return what was wrong with
+        results.jsonl.
+        """
+        for cell in without:
+            shutil.rmtree(self.folder(cell), ignore_errors=True)
+        for scratch in self.path.glob(".*.*"):
+            scratch.unlink()
+        return self._results.keep_only(due)
 
     def lines(self) -> list[ResultLine]:
         """Return the results as they are in results.jsonl."""

@@ -106,6 +106,9 @@ class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     finished: str | None = None
     """When the run ended; null while it goes on, and if it was killed."""
 
+    resumed: tuple[str, ...] = ()
+    """When `run --resume` went on with the run."""
+
     line: str = ""
     """The kernel line, or the name of the user's kernel."""
 
@@ -124,8 +127,11 @@ class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     variant_files: tuple[str, ...] = ()
     """The user's variant files."""
 
+    brought: dict[str, str] = {}
+    """The SHA-256 of each file of the user's attacks and variants, by its path."""
+
     seconds: float | None = None
-    """Wall time of the run in seconds."""
+    """Wall time of the run in seconds, without a part that was killed."""
 
     exit_status: int | None = None
     """0 if all cells came out as expected, 1 if not, 2 on an error, 128 + N for signal N."""

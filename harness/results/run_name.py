@@ -6,6 +6,9 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
+LATEST = "latest"
+"""The name of the link to the newest run."""
+
 
 def new_run_name() -> str:
     """Return a name that sorts by time and that no other run has."""

@@ -10,7 +10,7 @@ from harness.judge.conclusion import conclude
 from harness.judge.controls import is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
@@ -58,13 +58,20 @@ class Ledger:
             self._unkept[cell] = outcome
         if cell not in self.results:
             self._waiting[cell] = None
-        known = self.outcomes
-        final = [other for other in self._waiting if is_final(self._corpus, other, known)]
-        return self._conclude(final)
+        return self._conclude([other for other in self._waiting if self._is_final(other)])
+
+    def recall(self, outcomes: Mapping[Cell, Outcome]) -> list[Result]:
+        """Take outcomes whose files are there; return the results that are final with them."""
+        self.outcomes |= outcomes
+        self._waiting |= dict.fromkeys(outcomes)
+        return self._conclude([cell for cell in outcomes if self._is_final(cell)])
 
     def close(self) -> list[Result]:
         """Return the results of cells whose control or reference did not run. All are errors."""
         return self._conclude(list(self._waiting))
+
+    def _is_final(self, cell: Cell) -> bool:
+        return is_final(self._corpus, cell, self.outcomes)
 
     def _conclude(self, cells: Iterable[Cell]) -> list[Result]:
         new = {cell: conclude(self._corpus, cell, self.outcomes) for cell in cells}

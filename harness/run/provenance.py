@@ -69,6 +69,18 @@ def prepare_lab(
     yield PreparedLab(lab, _facts_of(lab, choice, asked))
 
 
+def planned_image(line: str, choice: KernelChoice | None) -> str:
+    """Return the key of the kernel image that `prepare_lab` would build or find.
+
+    It is empty for a kernel that is already built. Raises UserError.
+    """
+    from harness.kernel.build.build import image_key
+
+    if choice is None:
+        return image_key(line)
+    return "" if choice.bzimage else image_key(choice.name, choice=choice)
+
+
 def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Provenance:
     from harness.guests.debian import recipe_key
     from harness.kernel.choice.built import facts_of

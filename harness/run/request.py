@@ -12,7 +12,7 @@ from harness.judge.cells import all_cells
 from harness.judge.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from harness.brought.options import Brought
@@ -50,18 +50,26 @@ def request(
     kernel: KernelChoice,
     engine: str,
     expression: str | None = None,
+    recorded: Collection[str] | None = None,
 ) -> Request:
     """Load what the user adds, and choose the cells. Raises UserError.
 
-    Scenario files are executed. The `kernel` may be that of a line.
+    Scenario files are executed. The `kernel` may be that of a line. The ids `recorded` are those of
+    the cells to choose from; without them, all cells are.
     """
     corpus = corpus_with(brought, variant_files)
     asked = tuple(variants) or own_variants(corpus)
     own = kernel.if_own()
     line = own.name if own else kernel.line
     every = all_cells(corpus, line, asked, engine=engine)
-    cells = brought_or_all(every, corpus, expression)
-    cells = with_brought(select(corpus, cells, expression), every, corpus)
+    if recorded is None:
+        cells = brought_or_all(every, corpus, expression)
+        cells = with_brought(select(corpus, cells, expression), every, corpus)
+    else:
+        cells = [cell for cell in every if cell.id in recorded]
+        if not cells:
+            raise UserError("no cell of the run is there any more", hint="start a new run")
+        cells = select(corpus, cells, expression)
     return Request(corpus, cells, asked, own, line, engine)
 
 

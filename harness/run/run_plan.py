@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from harness.run.pool import Ended, Failed, Pool, Started, Stopping
 from harness.run.vmcores import Vmcores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell
     from harness.run.cell_runner import CellRunner
     from harness.run.provenance import LabPreparer, PreparedLab
+    from harness.run.stopped_run import StoppedRun
     from harness.scenarios.corpus import Corpus
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,6 +65,16 @@ class RunPlan:
     extent: Extent = Extent.FITTING
     arguments: Sequence[str] = ()
     """The command that gave the plan, for the run's header."""
+    brought: Mapping[str, str] = field(default_factory=dict)
+    """The hashes of the user's files, for the run's header."""
+    stopped: StoppedRun | None = None
+    """The run to go on with; None to begin one."""
+
+    @property
+    def left(self) -> list[Cell]:
+        """The cells to run: those needed that have no outcome yet."""
+        known = self.stopped.outcomes if self.stopped else {}
+        return [cell for cell in self.needed if cell not in known]
 
 
 def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
@@ -81,9 +92,12 @@ def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
                 plan.line, variants_needed(plan.corpus, plan.needed), screen.progress
             ) as opened,
         ):
-            pool = Pool(plan.needed, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
+            if plan.stopped:
+                plan.stopped.check(opened.facts)
+            pool = Pool(plan.left, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
             until_kept.enter_context(run.stopped_by_signals(pool))
-            run.go(opened, pool, screen)
+            until_kept.enter_context(run.begun(opened, screen))
+            run.go(pool, screen)
         return run.end()
 
 
@@ -96,6 +110,8 @@ class _Run:
         self._out = out
         self._start = time.monotonic()
         self._started = now()
+        self._before = 0.0
+        """The seconds that earlier parts of the run took."""
         self._signal = 0
         self._running = False
         self._error: UserError | None = None
@@ -111,22 +127,51 @@ class _Run:
         self._vmcores.check(variants_needed(self._plan.corpus, self._plan.needed))
         return self._vmcores
 
-    def go(self, opened: PreparedLab, pool: Pool, screen: Screen) -> None:
-        """Run the cells until the last has ended or the run is stopped."""
+    @contextmanager
+    def begun(self, opened: PreparedLab, screen: Screen) -> Iterator[None]:
+        """Make the run's folder, or take that of the stopped run; hold it until it is kept."""
+        if stopped := self._plan.stopped:
+            self._go_on(stopped, screen)
+            yield
+            return
         self._directory = RunDirectory.create(self._plan.root, new_run_name())
-        self._directory.announce()
+        with self._directory.held():
+            self._directory.announce()
+            self._ledger = Ledger(self._directory, self._plan.corpus)
+            self._note(
+                started=self._started,
+                finished=None,
+                line=self._plan.line,
+                arguments=self._plan.arguments,
+                selected=[cell.id for cell in self._plan.chosen],
+                jobs=self._plan.jobs,
+                scenario_files=[str(path) for path in self._plan.scenario_files],
+                variant_files=[str(path) for path in self._plan.variant_files],
+                brought=self._plan.brought,
+                **msgspec.structs.asdict(opened.facts),
+            )
+            yield
+
+    def _go_on(self, stopped: StoppedRun, screen: Screen) -> None:
+        """Take what the stopped run has, and note that it has not ended."""
+        self._directory = stopped.directory
+        self._before = stopped.header.seconds or 0.0
         self._ledger = Ledger(self._directory, self._plan.corpus)
         self._note(
-            started=self._started,
+            resumed=[*stopped.header.resumed, self._started],
             finished=None,
-            line=self._plan.line,
-            arguments=self._plan.arguments,
-            selected=[cell.id for cell in self._plan.chosen],
-            jobs=self._plan.jobs,
-            scenario_files=[str(path) for path in self._plan.scenario_files],
-            variant_files=[str(path) for path in self._plan.variant_files],
-            **msgspec.structs.asdict(opened.facts),
+            exit_status=None,
+            counts={},
+            stopped_by=None,
+            error=None,
         )
+        for said in stopped.mend(self._plan.corpus, self._plan.needed):
+            screen.say(said)
+        for result in self._ledger.recall(stopped.outcomes):
+            screen.known(result)
+
+    def go(self, pool: Pool, screen: Screen) -> None:
+        """Run the cells until the last has ended or the run is stopped."""
         try:
             self._running = True
             self._follow(pool, screen)
@@ -146,7 +191,7 @@ class _Run:
         status = 2 if missing or self._error or self._ledger.unsaved else exit_status(lines)
         if self._signal:
             status = 128 + self._signal
-        seconds = time.monotonic() - self._start
+        seconds = self._before + time.monotonic() - self._start
         report = self._report(seconds)
         if self._directory.removed() != self._directory.path:
             self._keep_reports(report)
@@ -222,6 +267,8 @@ class _Run:
                     self._error = self._error or error
                 case Stopping():
                     screen.say("stopping after the running cells; press Ctrl-C again to kill them")
+                    if self._signal:
+                        screen.say("`run --resume` goes on with the run later")
 
     def _stop_if_lost(self, pool: Pool, screen: Screen) -> None:
         if self._ledger.lost and not self._error:

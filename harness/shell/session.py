@@ -13,12 +13,10 @@ import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel, SetupFailed
 from harness.attacker.agent.terminal import Terminal
-from harness.brought.scenario_files import load_scenario_files
 from harness.host.errors import UserError, VmLost
 from harness.host.suggestion import hint_for
 from harness.lab.trial import Trial, first_request
@@ -225,24 +223,21 @@ def _relay(terminal: Terminal, keyboard: Keyboard) -> None:
         sys.stdout.flush()
 
 
-def chosen_scenario(corpus: Corpus, text: str) -> tuple[Corpus, Scenario]:
-    """Return a scenario by its name, by FILE.py::NAME, or by FILE.py if the file has only one.
+def chosen_scenario(corpus: Corpus, name: str | None) -> Scenario | None:
+    """Return the scenario of this name; without a name the user's own, if there is one.
 
-    Return the corpus with that scenario as well. The file is executed. Raises UserError if there
-    is no such scenario.
+    Raises UserError if there is no such scenario, or if the user has several and names none.
     """
-    path, _, name = text.partition("::")
-    if not path.endswith(".py"):
-        names, name = list(corpus.scenarios), text
-        hint = "`umd-harness list` names them; one in a file of yours is FILE.py::NAME"
-    else:
-        known = corpus.scenarios.keys()
-        corpus = load_scenario_files([Path(path)], corpus)
-        names = [found for found in corpus.scenarios if found not in known]
-        name = name or (names[0] if len(names) == 1 else "")
-        hint = f"take one of: {', '.join(names)}"
-    if name not in names:
+    own = [one.name for one in corpus.scenarios.values() if one.origin]
+    if name is None and len(own) > 1:
         raise UserError(
-            f"there is no scenario {text!r}", hint=hint_for(name, names, otherwise=hint)
+            "the files of --scenario add several scenarios",
+            hint=f"name one with --prepare: {', '.join(own)}",
         )
-    return corpus, corpus.scenarios[name]
+    wanted = name or next(iter(own), None)
+    if wanted is None:
+        return None
+    if wanted not in corpus.scenarios:
+        hint = hint_for(wanted, corpus.scenarios, otherwise="`umd-harness list` names them")
+        raise UserError(f"there is no scenario {wanted!r}", hint=hint)
+    return corpus.scenarios[wanted]

@@ -32,7 +32,9 @@ from harness.host.errors import UserError
 from harness.model.verdict import Verdict
 from scripted_lab import ScriptedLab, prepare_lab, outcome
 lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines},
+                  free={free},
                   isolated_us={isolated_us})
+provenance.planned_image = lambda line, choice: "0123abcd"
 provenance.prepare_lab = prepare_lab(lab, says=("kernel: 1/2 objects",), takes={opening})
 sys.exit(main(sys.argv[1:]))
 """
@@ -45,6 +47,7 @@ def command(
     takes: float = 0.0,
     opening: float = 0.0,
     machines: bool = False,
+    free: int | None = None,
     whole: bool = False,
     isolated_us: int = 205,
 ) -> list[str]:
@@ -55,6 +58,7 @@ def command(
         takes=takes,
         opening=opening,
         machines=machines,
+        free=free,
         whole=whole,
         isolated_us=isolated_us,
     )
@@ -84,9 +88,11 @@ def latest(where: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return json.loads((run / "run.json").read_text()), [json.loads(line) for line in lines]
 
 
-def start(where: Path, *, takes: float = 0.0, machines: bool = False) -> subprocess.Popen[str]:
+def start(
+    where: Path, *, takes: float = 0.0, machines: bool = False, free: int | None = None
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command(["run", "--jobs", "2"], takes=takes, machines=machines),
+        command(["run", "--jobs", "2"], takes=takes, machines=machines, free=free),
         cwd=where,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

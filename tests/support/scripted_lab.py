@@ -24,6 +24,7 @@ from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Axes, Verdict
 from harness.results.run_header import Provenance
+from harness.run.code import code_digest
 from harness.run.provenance import PreparedLab, Progress
 from harness.scenarios import corpus
 from harness.witness.evidence import CALL_RETURNED, WRONG_REPLY
@@ -83,6 +84,7 @@ class ScriptedLab:
 
     `log` is a file that gets the id of each cell that is run, from whatever process. With
     `machines` a cell owns a process, which ends only when it is killed, and a folder in `work`.
+    After `free` cells, each further cell waits until it is killed.
     A round trip takes 200 us, or `isolated_us` on `isolated`. The kernel's vmlinux is a file in the
     current directory. An outcome of the script that is `undumped` leaves no dump.
     """
@@ -91,6 +93,7 @@ class ScriptedLab:
     takes: float = 0.0
     log: Path | None = None
     machines: bool = False
+    free: int | None = None
     isolated_us: int = 205
     corpus: Corpus = field(default_factory=lambda: corpus.SHIPPED)
     ran: list[Cell] = field(default_factory=list)
@@ -115,10 +118,13 @@ class ScriptedLab:
     def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
         with self._lock:
             self.ran.append(cell)
+            number = len(self.ran)
         if self.log is not None:
             file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(file, f"{cell.id}\n".encode())
             os.close(file)
+        while self.free is not None and number > self.free:
+            time.sleep(0.02)
         if self.machines:
             run_machine(Path("work"))
         time.sleep(self.takes)
@@ -187,6 +193,7 @@ def prepare_lab(lab: ScriptedLab, *, says: tuple[str, ...] = (), takes: float = 
         facts = Provenance(
             image="0123abcd",
             guest_image="4567",
+            code=code_digest(),
             qemu=f"none for {line}",
             engine=engine,
             choice=choice.words() if choice else None,

@@ -125,10 +125,8 @@ def test_a_machine_before_an_attack(own: Path) -> None:
 
 
 def test_a_machine_after_an_attack(own: Path) -> None:
-    scenario = f"{own}::overwrite"
-    with AtTerminal(
-        "shell", "--variant", "baseline", "--scenario", scenario, "--at", "after"
-    ) as person:
+    words = ("--scenario", str(own), "--prepare", "overwrite", "--at", "after")
+    with AtTerminal("shell", "--variant", "baseline", *words) as person:
         person.read_until(b"pwrite64(")
         person.read_until(b"The attack: completed.")
         person.read_until(b"So far, before the aftermath: tampered (")
@@ -140,7 +138,7 @@ def test_a_machine_after_an_attack(own: Path) -> None:
 
 def test_an_attack_that_takes_the_machine_down_leaves_nothing_to_look_at() -> None:
     with AtTerminal(
-        "shell", "--variant", "baseline", "--scenario", "sysrq_crash", "--at", "after"
+        "shell", "--variant", "baseline", "--prepare", "sysrq_crash", "--at", "after"
     ) as person:
         status, said = person.end()
     assert status == 2

@@ -86,7 +86,7 @@ def test_a_machine_does_not_boot_until_gdb_has_it_continue() -> None:
 
 def test_after_an_attack_gdb_finds_what_it_did() -> None:
     """The stub served the harness until then, for physical addresses."""
-    arguments = ("--scenario", "cgroup_freeze", "--at", "after", "--variant", "baseline")
+    arguments = ("--prepare", "cgroup_freeze", "--at", "after", "--variant", "baseline")
     with AtTerminal("shell", "--gdb", *arguments) as person:
         line = line_of(person)
         assert '"init"' in gdb(

@@ -93,7 +93,7 @@ def _takes(action: argparse.Action) -> str:
     if action.nargs == 0:
         return ""
     if isinstance(action.metavar, str):
-        return action.metavar
+        return f"[{action.metavar}]" if action.nargs == "?" else action.metavar
     if action.choices is not None:
         return "|".join(map(str, action.choices))
     return action.dest.upper()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.kernel.choice.kernel_choice import KernelChoice
+
 _GIB = 1 << 30
 FRESH_SPACE = 6 * _GIB
 """Bytes that a build from nothing needs: 1.5 GiB of source, 3 GiB of objects with DWARF, slack."""
@@ -80,9 +82,15 @@ def kernel_image(
         return _build(plan, tree, cache=cache, progress=progress)
 
 
-def image_key(line: str = "6.12", *, flavour: str = "", step: int | None = None) -> str:
-    """Return the key of the image that `kernel_image` would return. Raises UserError."""
-    request = BuildRequest(line, flavour=flavour, step=step)
+def image_key(
+    line: str = "6.12",
+    *,
+    flavour: str = "",
+    step: int | None = None,
+    choice: KernelChoice | None = None,
+) -> str:
+    """Return the key of the image that `kernel_image` would build or find. Raises UserError."""
+    request = BuildRequest(line, flavour=flavour, step=step, choice=choice)
     return plan_build(request, Workspace(cache_dir()), progress=lambda _: None).key
 
 

@@ -88,16 +88,22 @@ TABLE = {
     "run --matrix --only-problems": "contradict each other; give one of them",
     "run --results text": UNWRITABLE,
     "run --results text --config text": UNWRITABLE,
+    "run --resume nowhere": "there is no run nowhere, neither here nor in results; name one,",
+    "run --resume folder": "folder is not the folder of a run: it has no run.json; name one,",
+    "run --resume": "the run whole is complete: no cell is left; run its failed cells again with",
+    "run --resume damaged": "damaged is not a run of `umd-harness run`; repeat the command",
+    "run --resume -k nothing": "--resume takes -k from the run; leave out -k, or --resume",
+    "run --resume cut --tree x": "--resume takes --tree from the run; leave out --tree, or --re",
     "run --resluts x": "there is no option --resluts of run; did you mean --results?",
     "repeat -n 0": f"-n/--rounds: 0 {NUMBER}",
     "repeat --results text": UNWRITABLE,
     "repeat -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
     "shell": "shell needs a terminal, and standard input or output is none; run it in a terminal",
     "shell --variant x": "there is no variant 'x'; take one of: baseline, ",
-    "shell --scenario nothnig": "there is no scenario 'nothnig'; did you mean nothing?",
-    "shell --at after": "--at says where in a scenario; name it with --scenario",
+    "shell --prepare nothnig": "there is no scenario 'nothnig'; did you mean nothing?",
+    "shell --at after": "--at says where in a scenario; name it with --prepare",
     "shell --at middle": "--at: there is no value 'middle'; take one of: before, after",
-    "shell --scenario nothing --boot": "a scenario starts from a machine that is up; leave out --b",
+    "shell --prepare nothing --boot": "a scenario starts from a machine that is up; leave out --b",
     "shell --boot -- id": "a command runs in a machine that is up; leave out --boot",
     "shell --variant x -- id": "there is no variant 'x'; take one of: baseline, ",
     "surface --diff": "--diff: expected at least one argument; see `umd-harness surface --help`",
@@ -181,7 +187,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     damaged.write_text("{]\n")
     cut = keep_run(tmp_path / "results", "cut", header={"counts": {"cells": 28}}) / "results.jsonl"
     cut.write_text("".join(cut.read_text().splitlines(keepends=True)[:5]))
-    keep_run(tmp_path / "results", "whole")
+    ended = {"arguments": ["run"], "counts": {"cells": 28}}
+    keep_run(tmp_path / "results", "whole", header=ended)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

@@ -13,7 +13,6 @@ DIFFERENT = {
     "--jobs": ({"help", "default"}, "selftests measure time, so they run one by one"),
     "--output": ({"help"}, "bench measures for minutes, so it prints in any case"),
     "--rounds": ({"help", "default"}, "each command says what it repeats, and how often"),
-    "--scenario": ({"metavar", "type", "help", "default", "once"}, "a shell is for one scenario"),
     "--variant": ({"help", "default", "once"}, "shell boots a variant, and table shows its column"),
     "-k": ({"help"}, "each command says its default: bisect has none, run and repeat add attacks"),
 }

@@ -39,7 +39,17 @@ from harness.scenarios.corpus import SHIPPED
 if TYPE_CHECKING:
     from harness.cli.command import Command
 
-FRAME = {"argument_parser", "chosen", "command", "declare", "main", "options", "output", "parser"}
+FRAME = {
+    "argument_parser",
+    "chosen",
+    "command",
+    "declare",
+    "main",
+    "options",
+    "output",
+    "parser",
+    "run_again",
+}
 """The modules of the command line that are no command."""
 
 PURE = """
@@ -70,7 +80,12 @@ def test_the_parser_needs_no_kernel_and_imports_nothing_slow(tmp_path: Path) -> 
     slow, ours = done.stdout.split("\n")[:2]
     assert slow == ""
     others = [name for name in ours.split() if not name.startswith(LIGHT)]
-    assert others == ["harness.kernel", "harness.results", "harness.results.run_comparison"]
+    assert others == [
+        "harness.kernel",
+        "harness.results",
+        "harness.results.run_comparison",
+        "harness.results.run_name",
+    ]
     assert not list(tmp_path.iterdir())
 
 
@@ -221,10 +236,10 @@ def test_each_example_is_a_command_line_that_chooses_something(command: Command[
             assert given["scenario"] in SHIPPED.scenarios
 
 
-def test_each_help_ends_with_two_to_four_examples() -> None:
+def test_each_help_ends_with_two_to_six_examples() -> None:
     for one in (parser(), *parsers().values()):
         assert isinstance(one, ArgumentParser)
-        assert 2 <= len(one.examples) <= 4
+        assert 2 <= len(one.examples) <= 6
         told = one.format_help().partition("\nexamples:\n")[2]
         assert told == "".join(
             f"  umd-harness {line}\n      {does}\n" for line, does in one.examples.items()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import umd_harness
 
+from harness.brought.scenario_files import load_scenario_files
 from harness.host.errors import UserError
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
@@ -40,12 +41,12 @@ for name in {names}:
     ("arguments", "said"),
     [
         (["--variant", "seccomp"], "there is no variant 'seccomp'; did you mean seccomp-strict"),
-        (["--scenario", "absent"], "there is no scenario 'absent'; `umd-harness list` names them"),
+        (["--prepare", "absent"], "there is no scenario 'absent'; `umd-harness list` names them"),
         (["--scenario", "absent.py"], "absent.py; name a file that ends in .py"),
-        (["--at", "after"], "--at says where in a scenario; name it with --scenario"),
-        (["--scenario", "nothing", "--boot"], "starts from a machine that is up; leave out --boot"),
+        (["--at", "after"], "--at says where in a scenario; name it with --prepare"),
+        (["--prepare", "nothing", "--boot"], "starts from a machine that is up; leave out --boot"),
         (
-            ["--scenario", "escape_openat", "--variant", "kthread"],
+            ["--prepare", "escape_openat", "--variant", "kthread"],
             "escape_openat is n/a on kthread: code inside a kernel thread is kernel code",
         ),
         ([], "shell needs a terminal, and standard input or output is none"),
@@ -59,15 +60,17 @@ def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], said: str) 
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_users_own_is_named_by_its_file(tmp_path: Path) -> None:
+def test_a_users_own_is_prepared_for_if_it_is_alone(tmp_path: Path) -> None:
     for name in ("one", "first second"):
         (tmp_path / f"{name[:3]}.py").write_text(OWN.format(names=name.split()))
-    corpus, one = chosen_scenario(SHIPPED, f"{tmp_path}/one.py")
-    assert one is corpus.scenarios["one"]
-    with pytest.raises(UserError, match="take one of: first, second"):
-        chosen_scenario(SHIPPED, f"{tmp_path}/fir.py")
-    assert chosen_scenario(SHIPPED, f"{tmp_path}/fir.py::second")[1].name == "second"
-    assert chosen_scenario(SHIPPED, "proc_mem_write")[1] is SCENARIOS["proc_mem_write"]
+    corpus = load_scenario_files([tmp_path / "one.py"], SHIPPED)
+    assert chosen_scenario(corpus, None) is corpus.scenarios["one"]
+    assert chosen_scenario(corpus, "proc_mem_write") is SCENARIOS["proc_mem_write"]
+    corpus = load_scenario_files([tmp_path / "fir.py"], SHIPPED)
+    with pytest.raises(UserError, match="name one with --prepare: first, second"):
+        chosen_scenario(corpus, None)
+    assert chosen_scenario(corpus, "second") is corpus.scenarios["second"]
+    assert chosen_scenario(SHIPPED, None) is None
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def test_a_signal_stops_cleanly_with_the_results_so_far(
     assert process.returncode == 128 + number
     assert errors == ""
     assert "stopping after the running cells" in out
+    assert "\n`run --resume` goes on with the run later\n" in out
     header, lines = latest(tmp_path)
     ran = (tmp_path / "ran").read_text().split()
     assert 7 <= len(ran) == len(lines) < CELLS

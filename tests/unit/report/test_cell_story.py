@@ -72,7 +72,7 @@ def test_a_refused_attack(run: RecordedRun) -> None:
         "security_task_to_inode, security_ptrace_access_check (can refuse)",
         "attempt.json, console.txt, outcome.json, witness.json",
         "umd-harness run --variant isolated -k '[6.12-isolated-proc_mem_write]'",
-        "umd-harness shell --variant isolated --scenario proc_mem_write --at before",
+        "umd-harness shell --variant isolated --prepare proc_mem_write --at before",
     ):
         assert f"  {line}" in told, line
     assert "Console, last lines:" not in told
@@ -125,7 +125,7 @@ def test_the_commands_name_kernel_engine_and_files(tmp_path: Path) -> None:
         f"umd-harness run {kernel} -k '[{ISOLATED.id}]' "
         "--scenario mine.py --attack b/proc_mem_write --effect integrity"
     )
-    assert one.shell.startswith(f"umd-harness shell {kernel} --scenario proc_mem_write")
+    assert one.shell.startswith(f"umd-harness shell {kernel} --prepare proc_mem_write")
 
 
 def test_a_users_file_is_read_and_not_executed(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`run --resume` and `run --failed`: which options they take, and which they have from the run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.cli.declare import options_of, words_of
+from harness.host.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.cli.options import MatrixOptions
+
+Run = TypeVar("Run", bound="MatrixOptions")
+
+TAKEN = {
+    "resume": ("results", "jobs", "matrix", "only_problems"),
+}
+"""By option: the other options that it takes. All others are those of the run."""
+
+
+def options_again(options: Run, recorded: Sequence[str], *, switch: str) -> Run:
+    """Return the options of the run with these `recorded` words, and the given ones in their place.
+
+    Raises UserError for an option that `switch` does not take.
+    """
+    kind, taken = type(options), TAKEN[switch]
+    plain = options_of(kind, ())
+    given = {name: getattr(options, name) for name in taken}
+    rest = {name: getattr(plain, name) for name in (switch, *taken)}
+    if words := words_of(replace(options, **rest)):
+        raise UserError(
+            f"--{switch} takes {words[0]} from the run", hint=f"leave out {words[0]}, or --{switch}"
+        )
+    if switch == "resume" and given["jobs"] == plain.jobs:
+        del given["jobs"]
+    return replace(options_of(kind, recorded), **given)
