@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus, one test per scenario, variant and kernel line: `pytest -k scenario`."""
+"""The corpus, one test per scenario, variant and kernel line: `pytest -m scenario`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
+    import pytest
+
     from harness.model.cell import Cell
     from harness.pytest_plugin.session import ScenarioSession
 
 
-@pytest.mark.scenario
 def test_scenario(
     scenario_cell: Cell, scenario_results: ScenarioSession, request: pytest.FixtureRequest
 ) -> None:

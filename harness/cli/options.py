@@ -28,8 +28,8 @@ SHIPPED_VARIANTS = f"shipped variants: {', '.join(VARIANTS)}"
 
 EXPRESSION_HELP = (
     "take the cells that this expression matches, as with -k of pytest: parts of the names of "
-    "scenarios, variants or cells, or of the ids of surface rows, in upper or lower case, joined "
-    "by and, or, not and parentheses; [ and ] mark the ends of a cell's name, as in "
+    "scenarios, variants or cells, of the ids of surface rows, or of effects, in upper or lower "
+    "case, joined by and, or, not and parentheses; [ and ] mark the ends of a cell's name, as in "
     "'isolated-pagemap]'"
 )
 

@@ -29,9 +29,11 @@ def keywords(corpus: Corpus, cell: Cell) -> tuple[str, ...]:
     """Return the texts in which a word of an expression is looked for.
 
     The first is the name of the cell's test. `[` and `]` in it mark where the cell's id begins and
-    ends.
+    ends. The others are the id of the attack's surface row, and its effects.
     """
-    return (f"test_scenario[{cell.id}]", corpus.scenario(cell).surface)
+    scenario = corpus.scenario(cell)
+    effects = (effect.value for effect in scenario.effects)
+    return (f"test_scenario[{cell.id}]", scenario.surface, *effects)
 
 
 def exact_word(corpus: Corpus, cell: Cell) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pytest plugin: `pytest -k scenario` runs cells as `umd-harness run` does.
+"""The pytest plugin: `pytest -m scenario` runs cells as `umd-harness run` does.
 
 pytest loads this module in every session of the environment. So it imports only small modules, and
 does nothing until a test uses the fixture `scenario_cell` or `umd_guest`. The code behind the
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.host.errors import UserError
+from harness.pytest_plugin.markers import mark, register_markers, register_variants
 from harness.pytest_plugin.settings import Settings, add_settings, told
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker. Check the settings if any are given."""
-    config.addinivalue_line("markers", "scenario: one cell of the matrix, run in a machine")
+    """Register the markers. Check the settings if any are given."""
+    register_markers(config)
     if Settings(config).are_given:
         _request(config)
 
@@ -66,14 +67,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give the test of a cell the keywords by which `umd-harness run -k` chooses the cell."""
+    """Give the test of a cell its markers, and the keywords of `umd-harness run -k`."""
     spec = getattr(item, "callspec", None)
     if spec is None or "scenario_cell" not in spec.params or _SESSION not in item.config.stash:
         return
     from harness.judge.selection import keywords
 
-    corpus = _request(item.config).corpus
-    item.extra_keyword_matches.update(keywords(corpus, spec.params["scenario_cell"]))
+    corpus, cell = _request(item.config).corpus, spec.params["scenario_cell"]
+    item.extra_keyword_matches.update(keywords(corpus, cell))
+    mark(item, corpus, cell)
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +161,7 @@ def _request(config: pytest.Config) -> Request:
             config.stash[_REQUEST] = Settings(config).request()
         except UserError as error:
             raise pytest.UsageError(told(error)) from error
+        register_variants(config, config.stash[_REQUEST].corpus.variants.values())
     return config.stash[_REQUEST]
 
 

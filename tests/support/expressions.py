@@ -29,6 +29,7 @@ CHOSEN: dict[str, set[str]] = {
     "proc_mem": _ids(POLICIES, ("proc_mem_write",)),
     "proc": _ids(POLICIES, ("proc_mem_write", "process_vm_readv")),
     "process-vm-writev and kthread": _ids(("kthread",), ("process_vm_readv",)),  # a surface id
+    "confidentiality and not kthread": _ids(POLICIES[:3], ("process_vm_readv",)),  # an effect
     "6.12-kthread-nothing": _ids(("kthread",), ("nothing",)),
     "[6.12-isolated-dev_mem]": _ids(("isolated",), ("dev_mem",)),
     "isolated-dev_mem]": _ids(("isolated",), ("dev_mem",)),
