@@ -97,7 +97,7 @@ def engine_option() -> str:
 
 
 def variant_option(
-    help: str = "run on this variant only (default: all; your own attacks run on all except the "
+    help: str = "take this variant only (default: all; your own attacks run on all except the "
     "rivals selinux and smack)",
 ) -> tuple[str, ...]:
     """Declare `--variant` for commands that take several."""
