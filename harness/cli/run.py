@@ -11,7 +11,7 @@ from harness.cli.command import Command
 from harness.cli.declare import choice, optional, switch, words_of
 from harness.cli.options import RUN, MatrixOptions, results_option
 from harness.cli.output import say
-from harness.cli.run_again import options_again
+from harness.cli.run_again import options_again, recorded_words
 from harness.host.errors import UserError
 from harness.results.run_name import LATEST
 
@@ -43,6 +43,13 @@ class Options(MatrixOptions):
         help="go on with a run that was stopped or crashed, with its cells and options; RUN is "
         f"{RUN}; without RUN, the latest run (default: start a new run)",
     )
+    failed: str | None = optional(
+        "--failed",
+        otherwise=LATEST,
+        metavar="RUN",
+        help="run the cells again that were not as expected in RUN, with its kernel, variants, "
+        "engine and files; RUN as for --resume (default: choose the cells by -k)",
+    )
     matrix: bool = switch(
         "--matrix",
         help="print the whole matrix at the end (default: the matrix if the report has at most 60 "
@@ -63,7 +70,11 @@ def run(options: Options) -> int:
         raise UserError(
             "--matrix and --only-problems contradict each other", hint="give one of them"
         )
+    if options.resume is not None and options.failed is not None:
+        raise UserError("--resume and --failed contradict each other", hint="give one of them")
     check_results_root(options.results)
+    if options.failed is not None:
+        return _run_failed(options, options.failed)
     if options.resume is not None:
         return _resume(options, options.resume)
     return _run(options, choose(options), arguments=[COMMAND.name, *words_of(options)])
@@ -85,11 +96,32 @@ def _resume(options: Options, name: str) -> int:
         return _run(own, chosen, arguments=header.arguments, stopped=stopped)
 
 
+def _run_failed(options: Options, name: str) -> int:
+    """Run the cells that were not as expected in a run, in a new run."""
+    from harness.results.recorded_run import read_run
+
+    options_again(options, (), switch="failed")
+    recorded = read_run(name, root=options.results)
+    failed = [cell.id for cell, line in recorded.cells.items() if not line.ok]
+    count = f"{len(failed)} of the {len(recorded.cells)} cells of {recorded.name}"
+    stopped = f" ({recorded.trouble})" if recorded.trouble else ""
+    told = f"{count} were not as expected{stopped}"
+    if not failed:
+        say(told)
+        return 0
+    own = options_again(options, recorded_words(recorded.header), switch="failed")
+    chosen = choose(own, recorded=failed)
+    say(f"{told}; {len(chosen.cells)} of them run again")
+    arguments = [COMMAND.name, *words_of(own)]
+    return _run(own, chosen, arguments=arguments, failed_of=recorded.name)
+
+
 def _run(
     options: Options,
     chosen: Chosen,
     *,
     arguments: Sequence[str],
+    failed_of: str | None = None,
     stopped: StoppedRun | None = None,
 ) -> int:
     from harness.brought.digests import digests
@@ -122,6 +154,7 @@ def _run(
         extent=asked.get(True, Extent.FITTING),
         arguments=arguments,
         brought=digests([*own.scenario_files, *own.attacks, *own.variant_files]),
+        failed_of=failed_of,
         stopped=stopped,
     )
     return run_plan(plan, prepare_lab=chosen.kernel.prepare_lab, out=console())
@@ -139,6 +172,7 @@ COMMAND = Command(
         "run -k ptrace --variant isolated": "run some attacks on one variant",
         "run --tree ~/src/linux --with-library": "run on your tree and our series",
         "run --resume": "go on with the latest run, which was stopped",
+        "run --failed": "run the failed cells of the latest run again",
         "run --scenario mine.py": "run the attacks in your own file",
     },
 )

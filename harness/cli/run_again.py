@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.cli.options import MatrixOptions
+    from harness.results.run_header import RunHeader
 
 Run = TypeVar("Run", bound="MatrixOptions")
 
-TAKEN = {
-    "resume": ("results", "jobs", "matrix", "only_problems"),
-}
+_SHOWN = ("results", "jobs", "matrix", "only_problems")
+
+TAKEN = {"resume": _SHOWN, "failed": (*_SHOWN, "keep", "expression")}
 """By option: the other options that it takes. All others are those of the run."""
 
 
@@ -38,3 +39,15 @@ def options_again(options: Run, recorded: Sequence[str], *, switch: str) -> Run:
     if switch == "resume" and given["jobs"] == plain.jobs:
         del given["jobs"]
     return replace(options_of(kind, recorded), **given)
+
+
+def recorded_words(header: RunHeader) -> list[str]:
+    """Return the options of a run, as far as its header has them: a pytest session has no words."""
+    if header.arguments[:1] == ("run",):
+        return list(header.arguments[1:])
+    from harness.report.cell_again import kernel_words
+
+    words = list(kernel_words(header, header.line))
+    for file in header.scenario_files:
+        words += ["--scenario" if file.endswith(".py") else "--attack", file]
+    return words

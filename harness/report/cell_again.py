@@ -27,7 +27,7 @@ def run_again(kept: KeptCell) -> str:
     Of an attack program, the command has the file and the effect.
     """
     header, cell = kept.run.header, kept.cell
-    words = [*_machine(header, cell.line), "--variant", cell.variant, "-k", f"[{cell.id}]"]
+    words = [*kernel_words(header, cell.line), "--variant", cell.variant, "-k", f"[{cell.id}]"]
     for file in map(Path, header.scenario_files):
         words += ["--scenario" if file.suffix == ".py" else "--attack", str(file)]
         if file.suffix != ".py" and cell.scenario in (file.name, file.stem):
@@ -41,7 +41,7 @@ def shell_there(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:
     A shell makes no attack that is a program, or that is not applicable.
     """
     cell, line = kept.cell, kept.line
-    words = [*_machine(kept.run.header, cell.line), "--variant", cell.variant]
+    words = [*kernel_words(kept.run.header, cell.line), "--variant", cell.variant]
     is_brought = cell.scenario not in corpus.scenarios
     if line.verdict is not Verdict.NOT_APPLICABLE and (not is_brought or _is_python(source)):
         words += ["--scenario", source.path] if is_brought else []
@@ -57,7 +57,7 @@ def _is_python(source: AttackSource) -> bool:
     return source.path.endswith(".py")
 
 
-def _machine(header: RunHeader, line: str) -> Iterator[str]:
+def kernel_words(header: RunHeader, line: str) -> Iterator[str]:
     """Yield the options for the kernel, the engine and the user's variants."""
     choice = header.choice
     if isinstance(choice, dict):

@@ -118,6 +118,9 @@ class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     selected: tuple[str, ...] | None = None
     """The ids of the chosen cells, without those they rest on; null for a pytest session."""
 
+    failed_of: str | None = None
+    """The run from which `run --failed` has the chosen cells; null for another choice."""
+
     jobs: int | None = None
     """How many cells ran at a time; null for a pytest session."""
 

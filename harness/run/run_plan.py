@@ -67,6 +67,8 @@ class RunPlan:
     """The command that gave the plan, for the run's header."""
     brought: Mapping[str, str] = field(default_factory=dict)
     """The hashes of the user's files, for the run's header."""
+    failed_of: str | None = None
+    """The name of the run in which the chosen cells were not as expected, if that chose them."""
     stopped: StoppedRun | None = None
     """The run to go on with; None to begin one."""
 
@@ -148,6 +150,7 @@ class _Run:
                 scenario_files=[str(path) for path in self._plan.scenario_files],
                 variant_files=[str(path) for path in self._plan.variant_files],
                 brought=self._plan.brought,
+                failed_of=self._plan.failed_of,
                 **msgspec.structs.asdict(opened.facts),
             )
             yield
