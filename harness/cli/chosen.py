@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
     from harness.run.provenance import LabPreparer
+    from harness.run.request import Request
     from harness.scenarios.corpus import Corpus
 
 
@@ -61,7 +62,12 @@ def choose(options: MatrixOptions, *, recorded: Collection[str] | None = None) -
     The ids `recorded` are those of the cells to choose from, if they are given. Of the cells, those
     remain whose variants the kernel supports. Raises UserError.
     """
-    from harness.run.request import request, supported_cells
+    return built(ask(options, recorded=recorded))
+
+
+def ask(options: MatrixOptions, *, recorded: Collection[str] | None = None) -> Request:
+    """Load what the user adds, and choose the cells, as `choose` does. Nothing is built."""
+    from harness.run.request import request
 
     asked = request(
         options.own.brought(),
@@ -72,10 +78,17 @@ def choose(options: MatrixOptions, *, recorded: Collection[str] | None = None) -
         expression=options.expression,
         recorded=recorded,
     )
-    corpus, cells = asked.corpus, asked.cells
     if recorded is None:
-        say_not_run(cells, corpus)
-    kernel = _kernel(asked.kernel, options.kernel.line, corpus, asked.asked, engine=asked.engine)
+        say_not_run(asked.cells, asked.corpus)
+    return asked
+
+
+def built(asked: Request) -> Chosen:
+    """Build the user's own kernel, if there is one, and keep the cells that it supports."""
+    from harness.run.request import supported_cells
+
+    corpus, cells = asked.corpus, asked.cells
+    kernel = _kernel(asked.kernel, asked.line, corpus, asked.asked, engine=asked.engine)
     if asked.kernel:
         cells = supported_cells(cells, kernel.variants, kernel.line)
     return Chosen(kernel, corpus, cells)

@@ -38,14 +38,16 @@ def boot_images(
 ) -> dict[str, BootImages]:
     """Find or build the images of the line itself, "", and of each flavour that the variants need.
 
-    `step` and `choice` are those of `kernel_image`. Raises UserError.
+    `step` and `choice` are those of `kernel_image`. A step may lack options of a variant, whose
+    policy then does nothing. Raises UserError.
     """
     found = {}
     # The line's own come first: the other builds start from its objects.
     for flavour in sorted({"", *(variant.flavour for variant in variants)}):
         request = BuildRequest(line, flavour=flavour, step=step, choice=choice)
         kernel = kernel_image(request, progress=progress)
-        check_needs(kernel, (variant for variant in variants if variant.flavour == flavour))
+        if step is None:
+            check_needs(kernel, (variant for variant in variants if variant.flavour == flavour))
         found[flavour] = BootImages(kernel, guest_image(kernel, progress=progress))
     return found
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from harness.cache.notes import read_note, write_note
 from harness.cache.places import BISECT
 from harness.host.errors import DoesNotBuild, UserError
-from harness.host.paths import GUEST_IMAGES, KERNEL_PATCHES, PACKAGE
+from harness.host.paths import GUEST_IMAGES, PACKAGE
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure, variants_needed
 from harness.model.verdict import Verdict
@@ -26,20 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.kernel.series.commits import Series
     from harness.model.cell import Cell, Outcome
     from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
 
-LIBRARY = "kernel/usermode_driver_mgmt.c"
-"""A file of the management library. The witness needs it, so steps without it cannot be tried."""
-
-ISOLATION = "include/linux/umd_isolation.h"
-"""A file of the first commit of the isolation."""
-
 
 class Steps(Protocol):
-    """The steps of a series. `LineSteps` are those of the harness's own series."""
+    """The steps of a series (harness/studies/kernel_steps.py)."""
 
     @property
     def first(self) -> int:
@@ -62,66 +55,6 @@ class Steps(Protocol):
         self, number: int, variants: Sequence[str], progress: Callable[[str], None]
     ) -> CellRunner:
         """Build a step's kernels. Raises DoesNotBuild if the sources of the step do not compile."""
-
-
-@dataclass(frozen=True)
-class LineSteps:
-    """The series of one of the harness's kernel lines."""
-
-    line: str
-    corpus: Corpus
-
-    @cached_property
-    def _series(self) -> Series:
-        from harness.kernel.series.series_file import load_series
-
-        series = load_series(self.line, patches=KERNEL_PATCHES)
-        series.without_witness()  # raises unless the witness is last
-        return series
-
-    @property
-    def first(self) -> int:
-        """The step that adds the library; 0 if the line's kernel has the library."""
-        return self._bringing(LIBRARY) or 0
-
-    @property
-    def plain(self) -> int:
-        """The last step without any isolation."""
-        return max((self._bringing(ISOLATION) or self.first + 1) - 1, self.first)
-
-    @property
-    def last(self) -> int:
-        """The number of commits besides the witness's."""
-        return len(self._series.commits) - 1
-
-    def subject(self, number: int) -> str:
-        """The subject of a commit, from 1."""
-        return self._series.commits[number - 1].subject
-
-    def message(self, number: int) -> str:
-        """The whole message of a commit, from 1."""
-        return self._series.commits[number - 1].message
-
-    def key(self, number: int, variants: Sequence[str]) -> str:
-        """Return a key for the images of all flavours that the variants use."""
-        from harness.kernel.build.build import image_key
-
-        flavours = sorted({"", *(self.corpus.variants[variant].flavour for variant in variants)})
-        return " ".join(image_key(self.line, flavour=one, step=number) for one in flavours)
-
-    def lab(
-        self, number: int, variants: Sequence[str], progress: Callable[[str], None]
-    ) -> CellRunner:
-        """Find or build the step's images."""
-        from harness.lab.lab import Lab
-
-        return Lab.open(self.line, variants, step=number, progress=progress, corpus=self.corpus)
-
-    def _bringing(self, name: str) -> int | None:
-        for number, commit in enumerate(self._series.commits, start=1):
-            if name in commit.files():
-                return number
-        return None
 
 
 @dataclass(frozen=True)
@@ -185,6 +118,12 @@ def _by_subject(steps: Steps, text: str) -> int:
             )
 
 
+def check_ends(good: int, bad: int) -> None:
+    """Raise UserError for a search that has one end."""
+    if good == bad:
+        raise UserError(f"both ends of the search are step {good}", hint="name another end")
+
+
 def bisect(
     good: int, bad: int, tried: Callable[[int], TriedStep], *, say: Callable[[TriedStep], None]
 ) -> VerdictChange:
@@ -193,9 +132,7 @@ def bisect(
     With several cells, the result is the first step at which any cell differs from the earlier end,
     provided that no cell changes back. Raises UserError if the ends do not differ.
     """
-
-    if good == bad:
-        raise UserError(f"both ends of the search are step {good}", hint="name another end")
+    check_ends(good, bad)
 
     def taken(number: int) -> TriedStep:
         step = tried(number)
@@ -247,7 +184,7 @@ class Trials:
     jobs: int
     progress: Callable[[str], None]
     files: Sequence[Path] = ()
-    """The user's scenario files."""
+    """The user's files of attacks and variants."""
 
     def __call__(self, number: int) -> TriedStep:
         """Try a step. Raises UserError for an error that every other step would have, too."""
@@ -293,10 +230,11 @@ class Trials:
 
     @cached_property
     def _asking(self) -> str:
-        """A hash of the harness, the guest's programs, and the user's scenario files."""
+        """A hash of the harness, the guest's programs, and what the user brings."""
         ours = [*PACKAGE.rglob("*.py"), *GUEST_IMAGES.rglob("*.[ch]")]
         digest = hashlib.sha256()
         for path in (*sorted(ours), *self.files):
             content = path.read_bytes()
             digest.update(f"{path.name} {len(content)}\n".encode() + content)
+        digest.update(repr(sorted({one.origin for one in self.corpus.scenarios.values()})).encode())
         return digest.hexdigest()

@@ -15,7 +15,7 @@ from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.tarball import find_source
 from harness.kernel.source.tree import FRAMEWORK, prepare
 from harness.scenarios.corpus import SHIPPED
-from harness.studies.bisect import LineSteps
+from harness.studies.kernel_steps import KernelSteps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("line", kernel_lines(KERNEL_PATCHES))
 def test_every_step_applies_with_the_witness_on_top(line: str, tmp_path: Path) -> None:
-    steps, series = LineSteps(line, SHIPPED), load_series(line, patches=KERNEL_PATCHES)
+    steps, series = KernelSteps(line, SHIPPED), load_series(line, patches=KERNEL_PATCHES)
     source = find_source(line, cache=cache_dir())
     tree = BuildTree(tmp_path / line)
 

@@ -98,7 +98,7 @@ def plan_build(
 ) -> BuildPlan:
     """Read all inputs as they are now. Raises UserError."""
     if request.choice is not None:
-        return _plan_choice(request.choice, request.flavour, workspace)
+        return _plan_choice(request.choice, request.flavour, request.step, workspace)
     series = load_series(request.line, patches=workspace.patches)
     is_part = request.step is not None and request.step < len(series.commits) - 1
     if request.step is not None:
@@ -116,7 +116,9 @@ def plan_build(
     return _plan(request.line, source, series, required, optional, cache=workspace.cache)
 
 
-def _plan_choice(choice: KernelChoice, flavour: str, workspace: Workspace) -> BuildPlan:
+def _plan_choice(
+    choice: KernelChoice, flavour: str, step: int | None, workspace: Workspace
+) -> BuildPlan:
     parts = parts_of(
         choice,
         flavour=flavour,
@@ -124,6 +126,8 @@ def _plan_choice(choice: KernelChoice, flavour: str, workspace: Workspace) -> Bu
         cache=workspace.cache,
         sources=workspace.sources,
     )
+    if step is not None:
+        parts = parts.step(step)
     plan = _plan(
         choice.name,
         parts.source,

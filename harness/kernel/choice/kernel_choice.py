@@ -67,7 +67,7 @@ class KernelChoice:
         Raises UserError.
         """
         self.check()
-        if self.tree is None:
+        if self.tree is None or self.checkout is not None:
             return self
         checkout = read_checkout(self.tree.resolve(), line=self.name, cache=cache)
         return replace(self, checkout=checkout)

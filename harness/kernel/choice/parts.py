@@ -55,6 +55,16 @@ class Parts:
     patches: tuple[PatchFile, ...]
     choice: KernelChoice
 
+    def step(self, number: int) -> Parts:
+        """Return the parts with the first `number` commits of the series, as `Series.step`.
+
+        A part of the series does not know all options of the whole.
+        """
+        if number == len(self.series.commits) - 1:
+            return self
+        options = (*self.optional, *self.fragments)
+        return replace(self, series=self.series.step(number), optional=options, fragments=())
+
     def facts(self) -> dict[str, Any]:
         """Return the entry of a run's header."""
         return {
@@ -82,12 +92,7 @@ def parts_of(
 
     Raises UserError.
     """
-    choice.check()
-    choice = replace(choice, line=_line_for(choice, patches=patches))
-    theirs = read_patches(choice.patches, cache=cache) if choice.patches else ()
-    ours = load_series(choice.line, patches=patches)
-    top = choice.tree.resolve() if choice.tree else None
-    _check_base(choice, top, theirs, ours)
+    choice, ours, theirs, top = _base(choice, patches=patches, cache=cache)
     source: Source | Checkout
     if top is None:
         source = find_source(choice.line, cache=cache, where=sources, patches=patches)
@@ -106,6 +111,28 @@ def parts_of(
         patches=theirs,
         choice=choice,
     )
+
+
+def series_of(choice: KernelChoice, *, patches: Path = KERNEL_PATCHES, cache: Path) -> Series:
+    """Return the commits of the choice in their order, without reading its source.
+
+    Raises UserError.
+    """
+    choice, ours, theirs, top = _base(choice, patches=patches, cache=cache)
+    return _series(choice, ours, theirs, top=top)
+
+
+def _base(
+    choice: KernelChoice, *, patches: Path, cache: Path
+) -> tuple[KernelChoice, Series, tuple[PatchFile, ...], Path | None]:
+    """Return the checked choice with its line, our series, the user's patches and the tree."""
+    choice.check()
+    choice = replace(choice, line=_line_for(choice, patches=patches))
+    theirs = read_patches(choice.patches, cache=cache) if choice.patches else ()
+    ours = load_series(choice.line, patches=patches)
+    top = choice.tree.resolve() if choice.tree else None
+    _check_base(choice, top, theirs, ours)
+    return choice, ours, theirs, top
 
 
 def _line_for(choice: KernelChoice, *, patches: Path) -> str:

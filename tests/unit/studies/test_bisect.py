@@ -17,8 +17,9 @@ from small_corpus import SMALL
 from harness.cli.main import main
 from harness.host.errors import DoesNotBuild, UserError
 from harness.model.verdict import Verdict
-from harness.studies.bisect import LineSteps, Trials, TriedStep, VerdictChange, bisect, step_of
+from harness.studies.bisect import Trials, TriedStep, VerdictChange, bisect, step_of
 from harness.studies.bisect_report import found_commit, story
+from harness.studies.kernel_steps import KernelSteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -262,7 +263,7 @@ def test_a_step_is_named_by_its_number_or_its_commit() -> None:
 
 
 def test_the_shipped_series_begins_with_the_library_and_ends_before_the_witness() -> None:
-    steps = LineSteps("6.12", SMALL)
+    steps = KernelSteps("6.12", SMALL)
     assert steps.subject(steps.first) == "usermode_driver: Add a management library"
     assert steps.subject(steps.plain + 1) == "security: Isolate user mode drivers"
     assert steps.first < steps.plain < steps.last
