@@ -24,7 +24,7 @@ _IS_NOT_BUILT = (
     "this machine has {cores}. It happens once: the kernel is kept in {cache}.",
     "The attacks then take about a minute. After Ctrl-C, the same command goes on.",
 )
-_NEXT = "Next: `./run scenarios`, or `umd-harness run`, makes every attack on nine variants."
+_NEXT = "Next: `{run}` makes every attack on nine variants."
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def run(options: Options) -> int:
     from harness.model.cell import Cell
     from harness.report.demo import ATTACK, NOT_AS_EXPECTED, VARIANTS, meaning
     from harness.report.terminal import console
+    from harness.report.text import run_command
     from harness.results.recorded_run import read_run
     from harness.results.run_name import LATEST
     from harness.run import provenance
@@ -70,7 +71,7 @@ def run(options: Options) -> int:
     )
     if status == 0:
         kept = read_run(LATEST, root=options.results)
-        say("\n".join(("", *meaning(kept.cells.values()), _NEXT)))
+        say("\n".join(("", *meaning(kept.cells.values()), _NEXT.format(run=run_command()))))
     elif status in (1, 2):
         say(NOT_AS_EXPECTED)
     return status

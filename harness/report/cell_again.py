@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.model.engine_names import DEFAULT_ENGINE
 from harness.model.verdict import Verdict
-from harness.report.text import in_checkout
+from harness.report.text import in_checkout, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def run_again(kept: KeptCell) -> str:
         words += ["--scenario" if file.suffix == ".py" else "--attack", str(file)]
         if file.suffix != ".py" and cell.scenario in (file.name, file.stem):
             words += ["--effect", kept.line.effect.value]
-    return f"{'./run scenarios' if in_checkout() else 'umd-harness run'} {shlex.join(words)}"
+    return f"{run_command()} {shlex.join(words)}"
 
 
 def shell_there(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:

@@ -52,7 +52,12 @@ def rerun_line(result: Result, corpus: Corpus, choice: KernelChoice | None = Non
     words = [*(choice.words() if choice else line), "--variant", cell.variant, "-k"]
     words.append(exact_word(corpus, cell))
     words += result.variant.origin + result.scenario.origin
-    return ("./run scenarios " if in_checkout() else "umd-harness run ") + shlex.join(words)
+    return f"{run_command()} {shlex.join(words)}"
+
+
+def run_command() -> str:
+    """Return the start of a command line that runs scenarios from the current directory."""
+    return "./run scenarios" if in_checkout() else "umd-harness run"
 
 
 def in_checkout() -> bool:
