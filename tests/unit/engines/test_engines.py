@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_cells import classes, few, many
+from engine_cells import FEW, classes, few, many
 from engine_parts import guest, kernel, module
 from plain_machine import PLAIN
 from told_of_engines import check_told, told
@@ -153,5 +153,5 @@ def test_engines_are_compared_by_forty_attacks_of_every_class() -> None:
     attacks = {cell.scenario for cell in many()}
     assert len(attacks) >= 40
     assert all(any(one.name in attacks for one in ones) for ones in classes().values())
-    assert len({cell.scenario for cell in few()}) == 10
+    assert len({cell.scenario for cell in few()}) == FEW
     assert set(few()) < set(many())
