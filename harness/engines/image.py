@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.engines.debian_boot import debian_boot
-from harness.engines.ssh import open_stream
 from harness.guests.debian import debian_image
 from harness.host.errors import UserError
 from harness.vm.disk import Disk
@@ -83,6 +81,8 @@ class Image:
                 f"--engine image needs a kernel with {', '.join(lacking)}",
                 hint="set the options with --config FRAGMENT",
             )
+        from harness.engines.debian_boot import debian_boot  # loads paramiko, which is slow
+
         debian = debian_image(progress=_silent)
         boot = debian_boot(guest)
         made_from = f"{guest.key} {debian.key} {boot.key}"
@@ -104,6 +104,8 @@ class Image:
 
 def _agent(login: Login, port: int) -> SshStream:
     """Start a new agent in a new SSH session. Raises VmLost."""
+    from harness.engines.ssh import open_stream
+
     command = f"cd / && echo 0 >/proc/self/oom_score_adj && exec {AGENT}"
     return open_stream(port, login, command, seconds=LOGIN_SECONDS)
 

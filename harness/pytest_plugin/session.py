@@ -19,7 +19,6 @@ from harness.host.errors import UserError, mendable
 from harness.host.paths import cache_dir
 from harness.judge.conclusion import conclude, is_as_expected
 from harness.judge.controls import closure, rests_on, variants_needed
-from harness.kernel.choice.built import variants_of
 from harness.pytest_plugin.relay import tell
 from harness.pytest_plugin.settings import told
 from harness.report.progress import PlainProgress
@@ -182,6 +181,8 @@ class ScenarioSession:
 
     def _build(self, kernel: KernelChoice, cells: list[Cell]) -> list[Cell]:
         """Build the user's own kernel; return the cells on the variants that it supports."""
+        from harness.kernel.choice.built import variants_of
+
         ENGINES[self._asked.engine].check()
         self._kernel = kernel.settled(cache=cache_dir())
         variants, self._lacking, self._merged = variants_of(

@@ -342,6 +342,14 @@ def test_other_sessions_are_left_alone(session: Session, workers: str) -> None:
     assert "cells" not in result.stdout.str()
 
 
+def test_collecting_cells_imports_no_ssh(session: Session) -> None:
+    conftest = session.pytester.path / "conftest.py"
+    hook = "def pytest_collection_finish(): print('loaded', 'paramiko' in sys.modules)"
+    conftest.write_text(f"{conftest.read_text()}\n{hook}\n")
+    result = session.run("--collect-only", "-q", "-s", "--umd-engine", "image")
+    result.stdout.fnmatch_lines(["*loaded False"])
+
+
 def test_the_plugin_imports_nothing_of_weight() -> None:
     code = (
         "import sys, pytest; before = set(sys.modules); import harness.pytest_plugin.plugin; "
