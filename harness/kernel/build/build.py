@@ -70,7 +70,7 @@ def kernel_image(
     def waiting(seconds: float) -> None:
         progress(f"kernel: another process builds this line; waited {seconds:.0f} s")
 
-    with locked(lock_of(tree), seconds=_LOCK_SECONDS, waiting=waiting):
+    with locked(tree.lock, seconds=_LOCK_SECONDS, waiting=waiting):
         # Once more: the wait may have been long, and the other build may have made this image.
         plan = plan_build(request, workspace, progress=progress)
         if image := find_image(request.line, plan.key, cache=cache):
@@ -92,11 +92,6 @@ def image_key(
     """Return the key of the image that `kernel_image` would build or find. Raises UserError."""
     request = BuildRequest(line, flavour=flavour, step=step, choice=choice)
     return plan_build(request, Workspace(cache_dir()), progress=lambda _: None).key
-
-
-def lock_of(tree: BuildTree) -> Path:
-    """Return the lock file of a build tree, which all its flavours share."""
-    return tree.root.with_name(f"{tree.root.name}.lock")
 
 
 def _needed(tree: BuildTree, plan: BuildPlan) -> int:

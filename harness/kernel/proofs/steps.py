@@ -19,7 +19,6 @@ from harness.cache.locks import locked
 from harness.cache.places import BUILD
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
-from harness.kernel.build.build import lock_of
 from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
 from harness.kernel.build.signing import signing_key
@@ -79,7 +78,7 @@ def _step(step: Series, name: str, *, lacks: tuple[str, ...] = ()) -> Iterator[B
     cache = cache_dir()
     tree = BuildTree(BUILD.path(cache) / name)
     tree.root.mkdir(parents=True, exist_ok=True)
-    with locked(lock_of(tree), seconds=_LOCK_SECONDS):
+    with locked(tree.lock, seconds=_LOCK_SECONDS):
         tree.log.write_text("")
         source = find_source(step.line, cache=cache)
         prepare(tree, source=source, series=step, progress=lambda _: None)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,27 @@ class _UnpackedNote(msgspec.Struct, frozen=True):
     """The files that a series added."""
 
 
+class CopiedFile(NamedTuple):
+    """What the note says about a file that was copied from a user's tree."""
+
+    kind: str
+    digest: str
+    size: int = 0
+    changed_ns: int = 0
+    inode: int = 0
+
+    @classmethod
+    def of(cls, path: Path, entry: tuple[str, str]) -> CopiedFile:
+        """Return the facts of the file at `path`, which has this kind and content."""
+        found = path.lstat()
+        return cls(*entry, found.st_size, found.st_mtime_ns, found.st_ino)
+
+    @property
+    def entry(self) -> tuple[str, str]:
+        """Its kind and the hash of its content, as in a checkout."""
+        return self.kind, self.digest
+
+
 @dataclass(frozen=True)
 class BuildTree:
     """The folders of one kernel line's build. The caller holds its lock.
@@ -35,6 +56,11 @@ class BuildTree:
 
     root: Path
     flavour: str = ""
+
+    @property
+    def lock(self) -> Path:
+        """The lock file, which all flavours share."""
+        return self.root.with_name(f"{self.root.name}.lock")
 
     @property
     def source(self) -> Path:
@@ -73,6 +99,15 @@ class BuildTree:
     def note(self) -> Path:
         """The note about the unpacked tarball and the files that did not come from it."""
         return self.root / "tree.json"
+
+    @property
+    def copied_note(self) -> Path:
+        """The note about the files that were copied from a user's tree."""
+        return self.root / "copied.json"
+
+    def copied(self) -> dict[str, CopiedFile]:
+        """Return what was copied from a user's tree, by name."""
+        return read_note(self.copied_note, dict[str, CopiedFile]) or {}
 
     def added(self) -> set[str]:
         """Return the files in the source that came from a series and not from the tarball."""

@@ -67,6 +67,25 @@ class Checkout:
     digest: str
     describe: str
 
+    def read(self, name: str) -> bytes:
+        """Return a file's content as it was when the tree was read. Raises UserError."""
+        try:
+            data = content(self.path / name)
+        except FileNotFoundError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != self.files[name][1]:
+            raise UserError(
+                f"{self.path / name} changed while it was copied", hint="run the command again"
+            )
+        return data
+
+    def original(self, name: str) -> Path | None:
+        """Return the path of a file that is as it was; None if the tree has no such file."""
+        if name not in self.files:
+            return None
+        self.read(name)
+        return self.path / name
+
     def as_json(self) -> dict[str, Any]:
         """Return the facts about the tree for a run's header."""
         return {"path": str(self.path), "describe": self.describe, "sha256": self.digest}

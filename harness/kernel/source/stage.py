@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.kernel.series.commits import Commit, Series
-    from harness.kernel.source.build_tree import BuildTree
 
 
 @dataclass
 class Stage:
     """The files in `path` that the commits so far changed, and the names that they removed.
 
-    `base` returns a file of the source that our series was made for. `told` says what was merged.
+    `original` returns a file of the source, `base` a file of the source that our series was made
+    for. `told` says what was merged.
     """
 
-    tree: BuildTree
     path: Path
     series: Series
+    original: Callable[[str], Path | None]
     base: Callable[[str], Path | None]
     removed: set[str] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Stage:
     def add(self, commit: Commit) -> None:
         """Apply a commit. Raises UserError."""
         for name in commit.overlay:
-            if self.tree.original(name) is not None:
+            if self.original(name) is not None:
                 raise UserError(
                     f"the overlay file {name} exists in the kernel source already",
                     hint="change it by a patch; the overlay holds whole new files",
@@ -54,7 +54,7 @@ class Stage:
             self._patch(commit, commit.patch)
 
     def _fetch(self, name: str) -> None:
-        original = self.tree.original(name)
+        original = self.original(name)
         if original is not None and name not in self.removed and not (self.path / name).exists():
             copy_new(original, self.path / name)
 
@@ -71,7 +71,7 @@ class Stage:
         for name in patched:
             if (self.path / name).exists():
                 self.removed.discard(name)
-            elif self.tree.original(name) is not None:
+            elif self.original(name) is not None:
                 self.removed.add(name)
 
     def _apply(self, commit: Commit, patch: Path, names: Sequence[str]) -> None:
@@ -100,7 +100,7 @@ class Stage:
 
     def _base_of(self, lineage: str, name: str) -> Path | None:
         if lineage != OURS:
-            return self.tree.original(name)
+            return self.original(name)
         try:
             return self.base(name)
         except UserError as error:

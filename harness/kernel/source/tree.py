@@ -19,15 +19,15 @@ from harness.host.files import copy_new
 from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.checkout import Checkout
 from harness.kernel.source.git_apply import apply_to, patched_files
+from harness.kernel.source.shared import link_from_another
 from harness.kernel.source.stage import Stage
-from harness.kernel.source.tarball import unpack
+from harness.kernel.source.tarball import Source, unpack
 from harness.kernel.source.tree_copy import bring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.kernel.series.commits import Series
-    from harness.kernel.source.tarball import Source
 
 FRAMEWORK = "kernel/usermode_driver.c"
 """Mainline's user mode driver framework, which the library stands on (gone since 6.17)."""
@@ -56,24 +56,28 @@ def prepare(
         # make would take a file that changes now for older than its object.
         progress(f"source: the clock went back behind {newest}: building from nothing")
         _remove(tree.note)
-    if isinstance(source, Checkout):
-        bring(tree, source, progress=progress)
-    elif tree.digest() != source.digest:
-        progress(f"source: unpacking {source.tarball.name}")
+    original = source.original if isinstance(source, Checkout) else tree.original
+    if isinstance(source, Source) and tree.digest() != source.digest:
         # Objects too: the tarball's times are older than theirs, so make would keep them.
         for stale in (tree.note, tree.pristine, *tree.root.glob("objects*")):
             _remove(stale)
-        changed = series.changed_files() if members else ()
-        unpack(source, tree.source, members=(*members, *changed))
+        if other := "" if members else link_from_another(tree, source):
+            progress(f"source: taking the files of the build tree {other}")
+        else:
+            progress(f"source: unpacking {source.tarball.name}")
+            changed = series.changed_files() if members else ()
+            unpack(source, tree.source, members=(*members, *changed))
         note_unpacked(tree, source)
     progress(f"source: applying {len(series.commits)} commits")
     folder = tree.root / "stage"
     _remove(folder)
     folder.mkdir()
-    stage = Stage(tree, folder, series, base or tree.original)
+    stage = Stage(folder, series, original, base or original)
     for commit in series.commits:
         stage.add(commit)
-    _check_framework(tree, folder, line=series.line)
+    _check_framework(stage)
+    if isinstance(source, Checkout):  # after the patches, because it takes longer
+        bring(tree, source, progress=progress)
     _sync(tree, folder, digest=source.digest, removed=stage.removed)
     _remove(folder)
     return stage.told
@@ -150,10 +154,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _check_framework(tree: BuildTree, stage: Path, *, line: str) -> None:
-    if not (stage / FRAMEWORK).is_file() and tree.original(FRAMEWORK) is None:
+def _check_framework(stage: Stage) -> None:
+    if not (stage.path / FRAMEWORK).is_file() and stage.original(FRAMEWORK) is None:
         raise UserError(
-            f"the source of {line} has no user mode driver framework ({FRAMEWORK})",
+            f"the source of {stage.series.line} has no user mode driver framework ({FRAMEWORK})",
             hint="mainline has it from 5.9 to 6.16, and removed it in 6.17: take an older line or "
             "add it to the series",
         )
