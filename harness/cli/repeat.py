@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.chosen import choose
 from harness.cli.command import Command
+from harness.cli.declare import words_of
 from harness.cli.options import MatrixOptions, results_option, rounds_option
 from harness.cli.output import say
 
@@ -82,6 +83,7 @@ def _kept(options: Options, chosen: Chosen, facts: Provenance) -> Repetitions:
         header={
             "line": chosen.kernel.line,
             "jobs": options.jobs,
+            "arguments": (COMMAND.name, *words_of(options)),
             "scenario_files": tuple(map(str, (*own.scenario_files, *own.attacks))),
             "variant_files": tuple(map(str, own.variant_files)),
             **msgspec.structs.asdict(facts),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 
-def run_again(kept: KeptCell) -> str:
-    """Return the command that runs the cell, its control and its references again.
+_OF_PROGRAMS = ("--effect", "--attack-reach", "--attack-no-target", "--attack-timeout")
+"""The options of attack programs, each with a value."""
 
-    Of an attack program, the command has the file and the effect.
-    """
+
+def run_again(kept: KeptCell) -> str:
+    """Return the command that runs the cell, its control and its references again."""
     header, cell = kept.run.header, kept.cell
     words = [*kernel_words(header, cell.line), "--variant", cell.variant, "-k", f"[{cell.id}]"]
     for file in map(Path, header.scenario_files):
         words += ["--scenario" if file.suffix == ".py" else "--attack", str(file)]
-        if file.suffix != ".py" and cell.scenario in (file.name, file.stem):
-            words += ["--effect", kept.line.effect.value]
+    given = (pair for pair in pairwise(header.arguments) if pair[0] in _OF_PROGRAMS)
+    words += [word for pair in given for word in pair]
     return f"{run_command()} {shlex.join(words)}"
 
 

@@ -116,14 +116,15 @@ def test_the_commands_name_kernel_engine_and_files(tmp_path: Path) -> None:
         "choice": {"words": ["--tree", "my linux"]},
         "engine": "virtme",
         "variant_files": ["my.toml"],
-        "scenario_files": ["mine.py", "b/proc_mem_write"],
+        "scenario_files": ["mine.py", "b/prog"],
+        "arguments": ["run", "--attack", "b/prog", "--attack-reach", "f", "-k", "prog"],
     }
     keep_run(tmp_path, "one", header=header)
     one = cell_story(kept_cell(read_run("one", root=tmp_path), ISOLATED.id), SMALL)
     kernel = "--tree 'my linux' --engine virtme --variant-file my.toml --variant isolated"
     assert one.run == (
         f"umd-harness run {kernel} -k '[{ISOLATED.id}]' "
-        "--scenario mine.py --attack b/proc_mem_write --effect integrity"
+        "--scenario mine.py --attack b/prog --attack-reach f"
     )
     assert one.shell.startswith(f"umd-harness shell {kernel} --prepare proc_mem_write")
 
