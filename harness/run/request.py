@@ -66,6 +66,8 @@ def request(
         cells = brought_or_all(every, corpus, expression)
         cells = with_brought(select(corpus, cells, expression), every, corpus)
     else:
+        # A control may be on a variant that nobody asked for.
+        every = list(dict.fromkeys([*every, *all_cells(corpus, line, engine=engine)]))
         cells = [cell for cell in every if cell.id in recorded]
         if not cells:
             raise UserError("no cell of the run is there any more", hint="start a new run")

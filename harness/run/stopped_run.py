@@ -128,8 +128,8 @@ def _check(run: StoppedRun) -> None:
         )
     if path := changed(run.header.brought):
         raise UserError(
-            f"{path} is not the file of the run {run.name} any more",
-            hint=f"{_NEW_RUN}, or go back to that file",
+            f"{path} is not the file that the run {run.name} had",
+            hint=f"start in the folder of that run with the same file, or {_NEW_RUN}",
         )
     if run.header.code != code_digest():
         raise UserError(

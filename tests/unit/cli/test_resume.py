@@ -22,6 +22,10 @@ from harness.run.code import code_digest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from command_here import Here
+
+pytest_plugins = ["command_here"]
+
 FREE = 13
 """How many cells of a run end before it is killed. The two that run then do not end."""
 
@@ -86,79 +90,64 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -> Non
     }
 
 
-def test_a_cell_that_waited_for_its_control_is_judged_anew(tmp_path: Path) -> None:
-    run = stopped(tmp_path, without=[CONTROL])
+def test_a_cell_that_waited_for_its_control_is_judged_anew(here: Here) -> None:
+    run = stopped(here.folder, without=[CONTROL])
     assert '"verdict": "error"' in (run / "results.jsonl").read_text()
-    done = umd_harness(tmp_path, "run", "--resume", "stopped")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "stopped has 27 of these 28 cells\n" in done.stdout
-    assert (tmp_path / "ran").read_text().split() == [CONTROL.id]
-    header, lines = latest(tmp_path)
+    assert (here.run("--resume", "stopped"), here.error) == (0, "")
+    assert "stopped has 27 of these 28 cells\n" in here.out
+    assert here.ran() == [CONTROL.id]
+    header, lines = here.latest()
     assert (len(lines), header["counts"]["expected"]) == (CELLS, CELLS)
     assert (header["stopped_by"], header["seconds"] > 1000) == (None, True)
-    again = umd_harness(tmp_path, "run", "--resume")
-    assert again.returncode == 2
-    assert "the run stopped is complete: no cell is left; run its failed cells" in again.stderr
+    assert here.run("--resume") == 2
+    assert "the run stopped is complete: no cell is left; run its failed cells" in here.error
 
 
-def test_an_incomplete_last_line_is_dropped_and_its_cell_kept(tmp_path: Path) -> None:
-    file = stopped(tmp_path, finished=None, counts={}) / "results.jsonl"
+def test_an_incomplete_last_line_is_dropped_and_its_cell_kept(here: Here) -> None:
+    file = stopped(here.folder, finished=None, counts={}) / "results.jsonl"
     whole = file.read_bytes()
     file.write_bytes(whole[:-9])
-    done = umd_harness(tmp_path, "run", "--resume")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "results.jsonl: its last line is incomplete, and is dropped\n" in done.stdout
-    assert not (tmp_path / "ran").exists(), "its evidence was there"
+    assert (here.run("--resume"), here.error) == (0, "")
+    assert "results.jsonl: its last line is incomplete, and is dropped\n" in here.out
+    assert here.ran() == [], "its evidence was there"
     assert file.read_bytes() == whole
 
 
-def test_what_is_damaged_runs_again(tmp_path: Path) -> None:
-    run = stopped(tmp_path, without=[CONTROL])
+def test_what_is_damaged_runs_again(here: Here) -> None:
+    run = stopped(here.folder, without=[CONTROL])
     file = run / "results.jsonl"
     file.write_bytes(file.read_bytes() + b"\0\0\n")
     (run / "cells" / ISOLATED.id / "witness.json").write_text("")
     (run / "cells" / CONTROL.id).mkdir()
     (run / "cells" / CONTROL.id / "vmcore").write_text("half")
     (run / ".run.json.77-0123abcd").write_text("{")
-    done = umd_harness(tmp_path, "run", "--resume")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "results.jsonl: damaged lines are dropped: 1\n" in done.stdout
-    assert f"{ISOLATED.id}: its files are damaged, so it runs again\n" in done.stdout
-    assert sorted((tmp_path / "ran").read_text().split()) == sorted([CONTROL.id, ISOLATED.id])
+    assert (here.run("--resume"), here.error) == (0, "")
+    assert "results.jsonl: damaged lines are dropped: 1\n" in here.out
+    assert f"{ISOLATED.id}: its files are damaged, so it runs again\n" in here.out
+    assert here.ran() == sorted([CONTROL.id, ISOLATED.id])
     assert not (run / "cells" / CONTROL.id / "vmcore").exists()
     assert not list(run.glob(".*"))
-    assert lines_of(tmp_path)[0]["schema"]
+    assert len(here.latest()[1]) == CELLS
 
 
 @pytest.mark.parametrize(
     ("header", "said"),
     [
         ({"code": "0"}, "the code of the harness is not that of the run stopped (commit "),
-        (
-            {"image": "1"},
-            "the kernel image is not that of the run stopped: 1 then, 0123abcd now",
-        ),
-        (
-            {"guest_image": "1"},
-            "the guest image is not that of the run stopped: 1 then, 4567 now",
-        ),
-        (
-            {"arguments": ["pytest", "-k", "x"]},
-            "stopped is not a run of `umd-harness run`; rep",
-        ),
-        ({"brought": {"mine.py": "0"}}, "mine.py is not the file of the run stopped any more; sta"),
+        ({"image": "1"}, "the kernel image is not that of the run stopped: 1 then, 0123abcd now"),
+        ({"guest_image": "1"}, "the guest image is not that of the run stopped: 1 then, 4567 now"),
+        ({"arguments": ["pytest", "-k", "x"]}, "stopped is not a run of `umd-harness run`; rep"),
+        ({"brought": {"mine.py": "0"}}, "mine.py is not the file that the run stopped had; start"),
     ],
     ids=["code", "image", "guest", "pytest", "file"],
 )
-def test_evidence_of_two_kinds_is_not_mixed(
-    tmp_path: Path, header: dict[str, Any], said: str
-) -> None:
-    run = stopped(tmp_path, without=[CONTROL], **header)
+def test_evidence_of_two_kinds_is_not_mixed(here: Here, header: dict[str, Any], said: str) -> None:
+    run = stopped(here.folder, without=[CONTROL], **header)
     before = {path: path.read_bytes() for path in run.glob("*.json*")}
-    done = umd_harness(tmp_path, "run", "--resume")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"umd-harness: {said}")
-    assert done.stderr.count("\n") == 1
+    assert here.run("--resume") == 2
+    assert here.error.startswith(f"umd-harness: {said}")
+    assert here.error.count("\n") == 1
+    assert here.ran() == []
     assert {path: path.read_bytes() for path in run.glob("*.json*")} == before
     assert not list(run.glob(".*"))
 
@@ -174,8 +163,7 @@ def test_a_run_has_its_own_cells_and_files_whatever_is_chosen_later(tmp_path: Pa
     assert umd_harness(tmp_path, *words).returncode == 0
     header, lines = latest(tmp_path)
     assert set(header["brought"]) == {"mine.py", "other.py"}
-    run = (tmp_path / "results/latest").resolve()
-    cell = "6.12-isolated-mine"
+    run, cell = (tmp_path / "results/latest").resolve(), "6.12-isolated-mine"
     shutil.rmtree(run / "cells" / cell)
     (run / "run.json").write_text(json.dumps({**header, "finished": None, "counts": {}}))
     (tmp_path / "ran").unlink()
