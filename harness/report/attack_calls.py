@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from harness.report.text import plural, visible
+from harness.vm.process import signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +38,10 @@ def _call(entry: Mapping[str, Any]) -> str:
 
 
 def _program(entry: Mapping[str, Any]) -> Iterator[str]:
-    status = entry["status"]
-    ended = "was killed at its deadline" if status is None else f"ended with wait status {status}"
+    ended = "was killed at its deadline"
+    if (status := entry["status"]) is not None:
+        code = os.waitstatus_to_exitcode(status)
+        ended = f"ended with status {code}" if code >= 0 else f"died of {signal_name(code)}"
     yield visible(f"the program {entry['program']} {ended}; its last output:")
     for line in str(entry["output"]).splitlines()[-_OUTPUT_TOLD:]:
         yield f"  {visible(line)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shlex
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.kernel.series.lines import DEFAULT_LINE
@@ -14,7 +13,7 @@ from harness.model.verdict import Verdict
 from harness.report.text import in_checkout, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from harness.report.attack_source import AttackSource
     from harness.results.kept_cell import KeptCell
@@ -26,15 +25,30 @@ _OF_PROGRAMS = ("--effect", "--attack-reach", "--attack-no-target", "--attack-ti
 """The options of attack programs, each with a value."""
 
 
-def run_again(kept: KeptCell) -> str:
-    """Return the command that runs the cell, its control and its references again."""
+def run_again(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:
+    """Return the command that runs the cell, its control and its references again.
+
+    Of the files that the run was given, the command has the file of the cell's attack. If that is
+    not known, it has all.
+    """
     header, cell = kept.run.header, kept.cell
     words = [*kernel_words(header, cell.line), "--variant", cell.variant, "-k", f"[{cell.id}]"]
-    for file in map(Path, header.scenario_files):
-        words += ["--scenario" if file.suffix == ".py" else "--attack", str(file)]
-    given = (pair for pair in pairwise(header.arguments) if pair[0] in _OF_PROGRAMS)
-    words += [word for pair in given for word in pair]
+    if cell.scenario not in corpus.scenarios:
+        given = header.scenario_files
+        words += _brought([file for file in given if file == source.path] or given, header)
     return f"{run_command()} {shlex.join(words)}"
+
+
+def _brought(files: Iterable[str], header: RunHeader) -> Iterator[str]:
+    """Yield the options for files of the user, and for programs among them."""
+    is_program = False
+    for file in files:
+        is_python = file.endswith(".py")
+        yield from ("--scenario" if is_python else "--attack", file)
+        is_program |= not is_python
+    for name, value in pairwise(header.arguments):
+        if is_program and name in _OF_PROGRAMS:
+            yield from (name, value)
 
 
 def shell_there(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:

@@ -53,7 +53,7 @@ def cell_story(kept: KeptCell, corpus: Corpus) -> CellStory:
         kept,
         source,
         _expectation(kept.line, corpus),
-        run_again(kept),
+        run_again(kept, corpus, source),
         shell_there(kept, corpus, source),
     )
 
@@ -114,7 +114,8 @@ def _attack(story: CellStory) -> Iterator[str]:
     yield from story.source.about.splitlines()[:_ABOUT]
     yield f"source: {story.source.place or 'neither in this version nor in a file of the run'}"
     line = story.kept.line
-    yield f"effect {line.effect.value}, surface {line.surface}, answers {', '.join(line.answers)}"
+    answers = f", answers {', '.join(line.answers)}" if line.answers else ""
+    yield f"effect {line.effect.value}, surface {line.surface}{answers}"
 
 
 def _verdict(story: CellStory) -> Iterator[str]:

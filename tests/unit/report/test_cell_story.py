@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from kept_runs import keep_run
 from outcomes import CONTROL, ISOLATED
@@ -25,7 +27,6 @@ from harness.results.kept_cell import kept_cell
 from harness.results.recorded_run import RecordedRun, read_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
 CALL = {"call": "openat", "args": ["-100", "'/proc/49/mem'"], "setup": False, "seconds": 0.1}
@@ -111,22 +112,45 @@ def test_an_id_counts_before_a_part_of_another(run: RecordedRun) -> None:
         kept_cell(run, "6.12-isolated-proc_mem_wirte")
 
 
-def test_the_commands_name_kernel_engine_and_files(tmp_path: Path) -> None:
+def test_the_commands_name_kernel_and_engine_and_no_file_for_a_shipped_attack(
+    tmp_path: Path,
+) -> None:
     header = {
         "choice": {"words": ["--tree", "my linux"]},
         "engine": "virtme",
         "variant_files": ["my.toml"],
-        "scenario_files": ["mine.py", "b/prog"],
-        "arguments": ["run", "--attack", "b/prog", "--attack-reach", "f", "-k", "prog"],
+        "scenario_files": ["mine.py"],
     }
     keep_run(tmp_path, "one", header=header)
     one = cell_story(kept_cell(read_run("one", root=tmp_path), ISOLATED.id), SMALL)
     kernel = "--tree 'my linux' --engine virtme --variant-file my.toml --variant isolated"
-    assert one.run == (
-        f"umd-harness run {kernel} -k '[{ISOLATED.id}]' "
-        "--scenario mine.py --attack b/prog --attack-reach f"
-    )
+    assert one.run == f"umd-harness run {kernel} -k '[{ISOLATED.id}]'"
     assert one.shell.startswith(f"umd-harness shell {kernel} --prepare proc_mem_write")
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("own", "--scenario mine.py"),
+        ("prog", "--attack b/prog --attack-reach f"),
+        ("gone", "--scenario mine.py --attack b/prog --attack-reach f"),
+    ],
+)
+def test_the_command_has_the_file_of_the_users_attack(
+    run: RecordedRun, name: str, files: str
+) -> None:
+    Path("mine.py").write_text("def own(attacker, handler): pass\n")
+    header = msgspec.structs.replace(
+        run.header,
+        scenario_files=("mine.py", "b/prog"),
+        arguments=("run", "--attack", "b/prog", "--attack-reach", "f", "-k", "prog"),
+    )
+    cell = replace(ISOLATED, scenario=name)
+    line = msgspec.structs.replace(run.cells[ISOLATED], scenario=name)
+    theirs = replace(run, header=header, cells={cell: line})
+    one = cell_story(kept_cell(theirs, cell.id), SMALL)
+    assert one.run == f"umd-harness run --variant isolated -k '[{cell.id}]' {files}"
+    assert ("--scenario mine.py --prepare own" in one.shell) is (name == "own")
 
 
 def test_a_users_file_is_read_and_not_executed(tmp_path: Path) -> None:
@@ -164,7 +188,13 @@ def test_only_the_last_calls_are_told() -> None:
     (lost,) = call_lines([{**CALL, "lost": True, "setup": True}])
     assert lost.endswith(" = no answer  (set-up)")
     program = {"program": "/sbin/a", "status": 256, "output": "x\n\x1b", "discarded_bytes": 0}
-    assert list(call_lines([program]))[1:] == ["  x", "  \\x1b"]
+    assert list(call_lines([program])) == [
+        "the program /sbin/a ended with status 1; its last output:",
+        "  x",
+        "  \\x1b",
+    ]
+    (killed,) = call_lines([{**program, "status": 9, "output": ""}])
+    assert "died of SIGKILL" in killed
 
 
 def test_the_witness_before_during_and_after() -> None:
