@@ -25,6 +25,12 @@ class Rejected:
     text: str = ""
 
 
+def git_environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which git takes neither configuration nor a repository around."""
+    alone = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    return {**clean_environment(), **alone, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
+
+
 def patched_files(patch: Path, *, stage: Path) -> list[str]:
     """Return the files that a patch changes, adds or removes. Raises UserError."""
     names: dict[str, None] = {}
@@ -65,6 +71,5 @@ def apply_what_fits(name: str, patch: Path, *, stage: Path) -> list[Rejected]:
 
 
 def _git_apply(arguments: Sequence[str], patch: Path, *, stage: Path) -> tuple[int, str]:
-    # A cache inside some git checkout must not make git take the stage for its subfolder.
-    env = {**clean_environment(), "GIT_CEILING_DIRECTORIES": str(stage.parent)}
-    return output_of(["git", "apply", *arguments, str(patch)], cwd=stage, env=env)
+    argv = ["git", "apply", *arguments, str(patch)]
+    return output_of(argv, cwd=stage, env=git_environment(stage))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.host.commands import clean_environment, output_of
+from harness.host.commands import output_of
 from harness.host.errors import UserError
+from harness.kernel.source.git_apply import git_environment
 from harness.kernel.source.lists import Conflict, both, same_numbers
 
 _SIZE = 40  # characters of a conflict marker; a line of equal signs in a text has fewer or more
@@ -65,7 +66,7 @@ def _merged(here: bytes, base: bytes, there: bytes) -> str:
             (Path(scratch) / label).write_bytes(content)
         argv = ["git", "merge-file", "--quiet", "--diff3", f"--marker-size={_SIZE}"]
         argv += [word for label in sides for word in ("-L", label)]
-        env = {**clean_environment(), "GIT_CEILING_DIRECTORIES": str(Path(scratch).parent)}
+        env = git_environment(Path(scratch))
         status, said = output_of([*argv, *sides], cwd=Path(scratch), env=env)
         if status > _MOST_CONFLICTS:
             raise UserError(f"git cannot merge: {' '.join(said.split())}", hint="rebase the patch")

@@ -12,6 +12,7 @@ from own_tree import OWN_FILES, SERIES, Own, make_own
 
 from harness.host.errors import UserError
 from harness.kernel.build.plan import BuildRequest, plan_build
+from harness.kernel.choice.built import facts_of
 from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.tree import prepare
 
@@ -191,3 +192,24 @@ def test_a_build_keeps_what_was_merged(own: Own, theirs: Path) -> None:
             f"{IDS} is merged",
             f"{IDS} now has LSM_ID_UMD and LSM_ID_TSEM as the same number",
         ]
+
+
+def test_a_header_has_what_was_merged(
+    own: Own, theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(theirs.parent / "cache"))
+    (theirs / "1.patch").write_text(diff(IDS, THEIR_ID))
+    choice = own.choice(patches=theirs, with_library=True, skip_docs=True)
+    facts = facts_of(choice, [f"{IDS} is merged"])
+    assert facts["merged"] == [f"{IDS} is merged"]
+    assert facts["skip_docs"] is True
+
+
+def test_the_configuration_of_git_has_no_effect(
+    own: Own, theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(theirs.parent, {".gitconfig": "[apply]\n\twhitespace = fix\n"})
+    monkeypatch.setenv("HOME", str(theirs.parent))
+    (theirs / "1.patch").write_text(diff(IDS, THEIR_ID.replace("TSEM 114", "TSEM 114  ")))
+    source, _ = prepared(own, tree=None, patches=theirs)
+    assert "#define LSM_ID_TSEM 114  \n" in (source / IDS).read_text()
