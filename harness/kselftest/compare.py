@@ -6,9 +6,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import count
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from harness.host.children import kill_children
+from harness.host.pace import Pace
 from harness.kselftest.ktap import KtapOutcome, TestResult
 
 if TYPE_CHECKING:
@@ -123,10 +126,14 @@ def _rounds(
         for variant in (BEFORE, AFTER)
     ]
 
+    pace, started, counting = Pace(len(todo)), count(), Lock()
+
     def work(item: tuple[ProgramComparison, str, int]) -> Results:
         one, variant, number = item
         again = f", round {number}" if number > 1 else ""
-        progress(f"kselftest: {one.program.name} on {variant}{again}")
+        with counting:
+            so_far = pace.at(next(started))
+        progress(f"kselftest: {so_far}, {one.program.name} on {variant}{again}")
         return run(one.program, variant, number)
 
     pool = ThreadPoolExecutor(max_workers=jobs)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, Group
@@ -14,7 +14,9 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from harness.report.progress import PlainProgress
+from harness.host.pace import Pace, clock, duration
+from harness.report.phase import phase_of_user
+from harness.report.progress import PlainProgress, beating
 from harness.report.table import live_table, scenarios_of, verdict_text
 from harness.report.text import explain, visible
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 _PLAIN_WIDTH = 160  # columns, if the output is no terminal
+_FEW = 30  # cells of a run that prints a line for each of them
+_EVERY = 10.0  # seconds between the lines of a longer run
 _AROUND = 6  # lines of the live display besides the rows: title, rule, counts, progress, blanks
 
 
@@ -48,10 +52,16 @@ class _Console(Console):
         os.close(nowhere)
 
 
-class Screen:
-    """Shows a running run: as a live matrix, or as plain lines if there is no terminal.
+def is_live(out: Console) -> bool:
+    """Whether the console can rewrite its lines. A dumb terminal (TERM=dumb) cannot."""
+    return out.is_terminal and not out.is_dumb_terminal
 
-    With `only_problems` there is no matrix, and no line for a cell that is as expected.
+
+class Screen:
+    """Shows a running run: as a live matrix, or as plain lines where no line can be rewritten.
+
+    A long run prints a line now and then. With `only_problems` there is no matrix, and no line for
+    a cell that is as expected.
     A context manager; `progress` may be called from any thread.
     """
 
@@ -67,16 +77,21 @@ class Screen:
         self._started: dict[Cell, float] = {}
         self._ended: set[Cell] = set()
         self._results: dict[Cell, Result] = {}
-        self._progress = Spinner("dots")
-        self._plain = PlainProgress(self.say)
+        self._is_live = is_live(out)
+        self._spinner = Spinner("dots")
+        self._phase = phase_of_user()
+        self._plain = PlainProgress(self.say, phase=self._phase)
+        self._pace = Pace(len(cells))
+        self._start = 0.0
+        self._printed = 0.0
+        self._stack = ExitStack()
         self._live = Live(
             get_renderable=self._draw, console=out, transient=True, refresh_per_second=8
         )
 
     def __enter__(self) -> Screen:
         """Start the live display."""
-        if self._out.is_terminal:
-            self._live.start()
+        self._stack.enter_context(self._live if self._is_live else beating(self._plain))
         return self
 
     def __exit__(
@@ -86,13 +101,12 @@ class Screen:
         trace: TracebackType | None,
     ) -> None:
         """Remove the live display."""
-        if self._out.is_terminal:
-            self._live.stop()
+        self._stack.close()
 
     def progress(self, text: str) -> None:
         """Show work other than the cells' own, such as a build."""
-        if self._out.is_terminal:
-            self._progress = Spinner("dots", Text(visible(text), style="dim", no_wrap=True))
+        if self._is_live:
+            self._phase.tell(text)
         else:
             self._plain(text)
 
@@ -101,8 +115,12 @@ class Screen:
         self._out.print(visible(text), soft_wrap=True)
 
     def started(self, cell: Cell) -> None:
-        """Note that a cell has started."""
-        self._started[cell] = time.monotonic()
+        """Note that a cell has started. With the first, all other work is done."""
+        now = time.monotonic()
+        if not self._started:
+            self._phase.end()
+            self._pace, self._start = Pace(len(self._cells)), now
+        self._started[cell] = now
 
     def ended(self, cell: Cell) -> None:
         """Note that a cell has ended. Its result may still depend on other cells."""
@@ -113,22 +131,38 @@ class Screen:
         self._results[result.cell] = result
 
     def final(self, result: Result) -> None:
-        """Note a final result. Print its line, unless the live matrix shows it."""
+        """Note a final result. Print its line if it is due."""
         self._results[result.cell] = result
-        if result.ok if self._only_problems else self._out.is_terminal:
+        if not self._is_due(result):
             return
-        done = f"[{len(self._results)}/{len(self._cells)}]"
+        self._printed = time.monotonic()
         outcome = f"{result.verdict} ({result.detail})" if result.detail else result.verdict
         if not result.ok:
             outcome = "! " + explain(result)
-        self.say(f"{done} {result.cell.id} {outcome} {result.seconds:.2f} s")
+        done = f"[{len(self._results)}/{len(self._cells)}]"
+        self.say(f"{done} {result.cell.id} {outcome} {result.seconds:.2f} s{self._left()}")
+
+    def _is_due(self, result: Result) -> bool:
+        if self._only_problems:
+            return not result.ok
+        if self._is_live:
+            return False
+        is_last = len(self._results) == len(self._cells)
+        now_and_then = time.monotonic() >= self._printed + _EVERY
+        return len(self._cells) <= _FEW or not result.ok or is_last or now_and_then
+
+    def _left(self) -> str:
+        left = self._pace.left(len(self._results)) if len(self._cells) > _FEW else None
+        return "" if left is None else f", about {duration(left)} left"
 
     def _draw(self) -> Group:
-        done = Text(f"{len(self._results)}/{len(self._cells)} cells", style="bold")
+        so_far = f" [{clock(time.monotonic() - self._start)}]" if self._started else ""
+        done = f"{len(self._results)}/{len(self._cells)} cells{so_far}{self._left()}"
+        self._spinner.update(text=Text(str(self._phase), style="dim", no_wrap=True))
         if self._only_problems:
-            return Group(done, self._progress)
+            return Group(Text(done, style="bold"), self._spinner)
         table = live_table(self._corpus, self._cells, self._state, names=self._in_view())
-        return Group(table, done, self._progress)
+        return Group(table, Text(done, style="bold"), self._spinner)
 
     def _in_view(self) -> list[str]:
         """Return the scenarios that fit on the terminal, around the one started last."""
@@ -151,8 +185,21 @@ class Screen:
 @contextmanager
 def progress_line(out: Console) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows progress: on a line that changes, or as plain lines."""
-    if not out.is_terminal:
-        yield PlainProgress(lambda text: out.print(text, soft_wrap=True))
-        return
-    with out.status("") as status:
-        yield lambda text: status.update(Text(visible(text), no_wrap=True))
+    phase = phase_of_user()
+    if not is_live(out):
+        plain = PlainProgress(lambda text: out.print(text, soft_wrap=True), phase=phase)
+        with beating(plain):
+            yield plain
+    else:
+        spinner = Spinner("dots")
+
+        def draw() -> Spinner:
+            spinner.update(text=Text(str(phase), no_wrap=True))
+            return spinner
+
+        def tell(text: str) -> None:
+            phase.tell(text)
+
+        with Live(get_renderable=draw, console=out, transient=True, refresh_per_second=8):
+            yield tell
+    phase.end()

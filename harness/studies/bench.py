@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.host.pace import Pace
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
 from harness.report.text import visible
@@ -76,13 +78,14 @@ def bench(
     """
     check_repeat(repeat)
     measured = []
+    pace, done = Pace(len(CELLS) * repeat), count()
     for variant, scenario in CELLS:
         cell = Cell(line, variant, scenario)
-        progress(f"bench: {cell.id}, making its saved state")
+        progress(f"bench: making the saved state of {cell.id}")
         _seconds(lab, cell, fresh=False)
         saved, fresh = [], []
-        for number in range(repeat):
-            progress(f"bench: {cell.id}, {number + 1} of {repeat}")
+        for _ in range(repeat):
+            progress(f"bench: cells {pace.at(next(done))}, {cell.id}")
             saved.append(_seconds(lab, cell, fresh=False))
             fresh.append(_seconds(lab, cell, fresh=True))
         measured.append(CellTimes(cell.id, tuple(saved), tuple(fresh)))

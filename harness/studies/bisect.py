@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from harness.cache.notes import read_note, write_note
 from harness.cache.places import BISECT
 from harness.host.errors import DoesNotBuild, UserError
+from harness.host.pace import Pace
 from harness.host.paths import GUEST_IMAGES, PACKAGE
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure, variants_needed
@@ -210,11 +211,12 @@ class Trials:
     def _run(self, lab: CellRunner, cells: Sequence[Cell], number: int) -> dict[Cell, ResultLine]:
         needed = closure(self.corpus, cells)
         outcomes: dict[Cell, Outcome] = {}
+        pace = Pace(len(needed))
         pool = Pool(needed, corpus=self.corpus, lab=lab, jobs=self.jobs)
         try:
             for event in pool.ended():
                 outcomes[event.cell] = event.outcome
-                self._telling(number)(f"{len(outcomes)} of {len(needed)} cells")
+                self._telling(number)(f"cells {pace.at(len(outcomes))}")
         except BaseException:
             pool.abandon()
             raise

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
+from harness.host.pace import Pace
 from harness.model.cell import Cell
 from harness.model.verdict import A_STEP, Effect, Verdict
 from harness.run.pool import Pool
@@ -83,13 +85,14 @@ def what_each_buys(
     """Run the cells and the reference cells without each of the defences. Raises UserError."""
     every = [*(Cell(cells[0].line, SUBJECT, name) for name in REFERENCES), *cells]
     found = []
+    pace, ended = Pace(len(defences) * len(every)), count(1)
     for defence in defences:
         bought = Bought(defence)
         found.append(bought)
         pool = Pool(every, corpus=corpus, lab=lab_without(defence), jobs=jobs, rounds=1)
-        for done, event in enumerate(pool.ended(), start=1):
+        for event in pool.ended():
             _note(bought, corpus.scenario(event.cell), event.outcome)
-            progress(f"without {defence}: {done} of {len(every)}")
+            progress(f"defences: {pace.at(next(ended))}, without {defence}")
     return found
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.host.pace import Pace
 from harness.judge.controls import closure
 from harness.judge.expectations import half_done
 from harness.model.verdict import Verdict
@@ -78,16 +79,18 @@ def repeat(
     `kept` have all that ended, also if the study is interrupted.
     """
     around = [cell for cell in closure(corpus, counts) if cell not in counts]
+    pace = Pace(len(around))
     for done, event in _ended(Pool(around, corpus=corpus, lab=lab, jobs=jobs)):
         kept.share(event.cell, event.outcome)
-        progress(f"controls and references: {done} of {len(around)}")
+        progress(f"controls and references: {pace.at(done)}")
     again = [cell for _ in range(times) for cell in counts]
+    pace = Pace(len(again))
     for done, event in _ended(Pool(again, corpus=corpus, lab=lab, jobs=jobs, rounds=1)):
         cell, outcome = event.cell, event.outcome
         half = bool(half_done(corpus.scenario(cell), outcome))
         counts[cell].add(outcome, half=half)
         kept.add(cell, outcome)
-        progress(f"{done} of {len(again)}: {cell.id} {outcome.verdict}")
+        progress(f"repeat: {pace.at(done)}, {cell.id} {outcome.verdict}")
 
 
 def _ended(pool: Pool) -> Iterator[tuple[int, Ended]]:

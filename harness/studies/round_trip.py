@@ -17,6 +17,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError, VmLost
+from harness.host.pace import Pace
 from harness.results.bench_figures import PairFigures, RoundTripFigures
 
 if TYPE_CHECKING:
@@ -194,8 +195,9 @@ def round_trip(
     """
     check_pairs(pairs)
     measured = []
+    pace = Pace(pairs)
     for number in range(pairs):
-        progress(f"bench: round trips, pair {number + 1} of {pairs}")
+        progress(f"bench: round trips {pace.at(number)}")
         try:
             measured.append(_pair(lab, turns=turns, trips=trips))
         except (VmLost, OSError) as error:

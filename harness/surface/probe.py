@@ -13,10 +13,12 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import O_RDONLY, O_WRONLY
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
 from harness.host.errors import VmLost
+from harness.host.pace import Pace
 from harness.surface.nodes import CELL, VARIANT
 from harness.surface.review import REVIEWED
 from harness.witness.handler import Handler
@@ -82,12 +84,14 @@ def probe(lab: Lab, nodes: Sequence[str], *, jobs: int, progress: Callable[[str]
     """Write to each of the files, on machines of the baseline. Raises VmLost if none serves."""
     batches = _batches(nodes)
     done = 0
+    pace, counting = Pace(len(nodes)), Lock()
 
     def one(batch: Sequence[str]) -> tuple[int, list[Moved]]:
         nonlocal done
         found = _bisect(lab, batch)
-        done += len(batch)
-        progress(f"surface: probed {done} of {len(nodes)} files")
+        with counting:
+            done += len(batch)
+            progress(f"surface: probing files {pace.at(done)}")
         return found
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:

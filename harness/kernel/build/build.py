@@ -128,7 +128,7 @@ def _build(
     )
     for line in merged:
         progress(f"source: {line}")
-    start_from_own(tree, progress=progress)
+    from_copy = start_from_own(tree, progress=progress)
     from_nothing = not (tree.objects / ".config").is_file()
     plan.signing.trust(tree.objects)
     _configure(plan, tree, progress)
@@ -141,6 +141,7 @@ def _build(
         cache / f"objects-{tree.root.name}.json",
         plan.meta["config"],
         from_nothing=from_nothing,
+        from_copy=from_copy,
         progress=progress,
     )
     make(tree, TARGETS, follow=counter.follow)

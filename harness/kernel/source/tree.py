@@ -126,16 +126,17 @@ def _from_the_future(tree: BuildTree) -> str:
     return ""
 
 
-def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> None:
+def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> bool:
     """Start a flavour without objects from a copy of the line's own objects, if there are any.
 
-    The copy keeps the times, so make builds only what the other configuration changes.
+    The copy keeps the times, so make builds only what the other configuration changes. Return
+    whether there is one.
     """
     own = BuildTree(tree.root)
     scratch = tree.root / "copy"
     _remove(scratch)  # of a build that was interrupted
     if tree.objects.is_dir() or not own.objects.is_dir():
-        return
+        return False
     progress(f"kernel: copying the objects for the flavour {tree.flavour}")
     argv = ["cp", "-a", "--reflink=auto", str(own.objects), str(scratch)]
     status, output = output_of(argv, cwd=tree.root, deadline=_COPY_SECONDS)
@@ -145,6 +146,7 @@ def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> None:
             hint="run it by hand: " + " ".join(argv),
         )
     scratch.rename(tree.objects)  # the name appears when the copy is whole
+    return True
 
 
 def _remove(path: Path) -> None:

@@ -28,7 +28,7 @@ from harness.report.junit import write_junit
 from harness.report.progress import PlainProgress
 from harness.report.rows import plain_console
 from harness.report.run_report import Extent, print_report
-from harness.report.terminal import Screen, console
+from harness.report.terminal import Screen, console, progress_line
 from harness.report.text import explain, plan_line, rerun_line, summary_line, visible
 from harness.scenarios import REFERENCES, Effect, scenario
 from harness.scenarios.registry import collecting
@@ -273,13 +273,13 @@ def test_plain_lines_follow_a_run_without_a_terminal() -> None:
     with Screen(SMALL, all_cells(SMALL), console(out)) as screen:
         screen.progress("kernel: 1 objects")
         screen.progress("kernel: 2 objects")
-        screen.progress("guest: packing")
+        screen.progress("guest image: packing")
         for result in found:
             screen.started(result.cell)
             screen.ended(result.cell)
             screen.final(result)
     lines = out.getvalue().splitlines()
-    assert lines[:2] == ["kernel: 1 objects", "guest: packing"]
+    assert lines[:2] == ["kernel: 1 objects", "guest image: packing"]
     assert len(lines) == 2 + CELLS
     assert lines[2].startswith(f"[1/{CELLS}] 6.12-baseline-")
     assert sum(" ! " in line for line in lines) == 1
@@ -291,6 +291,7 @@ def test_a_terminal_shows_the_matrix_live_and_leaves_it_clean() -> None:
     terminal = Console(file=out, force_terminal=True, width=100, height=40, markup=False)
     with Screen(SMALL, all_cells(SMALL), terminal) as screen:
         screen.progress("kernel: 7 \x1b[2Jobjects")
+        screen._live.refresh()
         screen.started(ISOLATED)
         screen._live.refresh()
         screen.ended(ISOLATED)
@@ -300,6 +301,37 @@ def test_a_terminal_shows_the_matrix_live_and_leaves_it_clean() -> None:
     for text in ("running", "waits for its control", f"1/{CELLS} cells", "7 \\x1b[2Jobjects"):
         assert text in drawn
     assert drawn.endswith("\x1b[2K"), "the live matrix is erased: the final one follows"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_dumb_terminal_and_a_pipe_get_lines_now_and_then(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    out = io.StringIO()
+    terminal = Console(file=out, force_terminal=is_terminal, width=100, markup=False)
+    lost = Cell("6.12", "isolated", "proc_mem_write")
+    cells = [*all_cells(SMALL), *(replace(ISOLATED, scenario=f"more_{n}") for n in range(9))]
+    with Screen(SMALL, cells, terminal) as screen:
+        screen.progress("kernel: 1 objects")
+        for result in results(isolated__proc_mem_write=outcome(Verdict.TAMPERED)):
+            screen.started(result.cell)
+            screen.final(result)
+    build, first, unexpected = out.getvalue().splitlines()
+    assert build == "kernel: 1 objects"
+    assert first.startswith(f"[1/{len(cells)}] ")
+    assert f"] {lost.id} ! tampered, expected held" in unexpected
+    assert "\x1b" not in out.getvalue()
+
+
+def test_progress_on_a_terminal_is_one_line_with_a_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    for term, drawn in (("xterm", "[0:00] kernel: 1 of 2"), ("dumb", "kernel: 1 of 2\n")):
+        monkeypatch.setenv("TERM", term)
+        out = io.StringIO()
+        with progress_line(Console(file=out, force_terminal=True, width=60)) as progress:
+            progress("kernel: 1 of 2")
+        assert drawn in out.getvalue()
+        assert ("\x1b" in out.getvalue()) == (term == "xterm")
 
 
 def test_a_low_terminal_shows_the_rows_around_the_one_begun_last() -> None:
@@ -322,13 +354,27 @@ def test_a_low_terminal_shows_the_rows_around_the_one_begun_last() -> None:
 def test_a_kind_of_progress_is_printed_now_and_then() -> None:
     lines: list[str] = []
     progress = PlainProgress(lines.append, every=0.0)
-    progress("kernel: a")
-    progress("kernel: b")
-    assert lines == ["kernel: a", "kernel: b"]
+    progress("kernel: 1 objects, CC a.o")
+    progress("kernel: 2 objects, CC b.o")
+    assert lines == ["kernel: 1 objects, CC a.o", "[0:00] kernel: 2 objects, CC b.o"]
     progress = PlainProgress(lines.append, every=60.0)
-    for text in ("kernel: c", "kernel: d", "guest: e", "kernel: f"):
+    objects = [f"kernel: {number} of 9 objects, CC a.o" for number in range(9)]
+    for text in (*objects, "kernel: collecting the image", objects[8]):
         progress(text)
-    assert lines[2:] == ["kernel: c", "guest: e", "kernel: f"]
+    assert lines[2:] == [objects[0], "kernel: collecting the image", objects[8]]
+
+
+def test_a_silent_phase_is_printed_now_and_then_and_not_after_its_end() -> None:
+    lines: list[str] = []
+    progress = PlainProgress(lines.append, silence=0.0)
+    progress.beat()
+    assert lines == []
+    progress("source: unpacking linux.tar.xz")
+    progress.beat()
+    assert lines[1:] == ["[0:00] source: unpacking linux.tar.xz"]
+    progress.end()
+    progress.beat()
+    assert len(lines) == 2
 
 
 def test_a_cells_own_time_is_in_the_median() -> None:

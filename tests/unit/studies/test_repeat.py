@@ -146,7 +146,7 @@ def test_what_an_interrupted_study_has_stays(tmp_path: Path) -> None:
     kept = Repetitions(tmp_path, SHIPPED, CELLS, times=8, header={})
 
     def stop(said: str) -> None:
-        if said.startswith("5 of 16"):
+        if said.startswith("repeat: 5 of 16"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
