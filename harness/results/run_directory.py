@@ -113,7 +113,10 @@ class RunDirectory:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from going on with the run. Raises UserError if another holds it."""
+        """Keep other processes from the run; remove its locks at the end.
+
+        Raises UserError if another process holds it.
+        """
         lock = self.lock("run")
         try:
             lock.acquire(timeout=0)
@@ -125,6 +128,7 @@ class RunDirectory:
         try:
             yield
         finally:
+            self.remove_locks()
             lock.release()
 
     def discard(self) -> None:

@@ -206,7 +206,6 @@ class _Run:
                 stopped_by=signal.Signals(self._signal).name if self._signal else None,
                 error=str(self._error) if self._error else None,
             )
-            self._directory.remove_locks()
         matrix = self._matrix if self._on_disk() else None
         print_report(self._out, report, matrix=matrix, extent=self._plan.extent)
         self._raise_trouble()

@@ -107,12 +107,9 @@ def stopped_run(name: str, *, root: Path) -> Iterator[StoppedRun]:
     found = find_run(name, root=root).path
     directory = RunDirectory.create(found.parent, found.name)
     with directory.held():
-        try:
-            run = StoppedRun(directory, directory.header())
-            _check(run)
-            yield run
-        finally:
-            directory.remove_locks()
+        run = StoppedRun(directory, directory.header())
+        _check(run)
+        yield run
 
 
 def _check(run: StoppedRun) -> None:

@@ -192,3 +192,4 @@ def test_one_process_holds_a_run(tmp_path: Path) -> None:
         pass
     with RunDirectory(run).held():
         assert (run / ".locks").is_dir()
+    assert not (run / ".locks").exists()
