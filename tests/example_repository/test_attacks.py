@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every attack on every variant, and what is tested by hand."""
+"""Every attack on the variants of `pyproject.toml`, and what is tested by hand."""
 
 from __future__ import annotations
 
