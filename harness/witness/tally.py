@@ -81,6 +81,8 @@ class Violation(IntFlag):
     """Whether it can dump core, or what the dump would contain."""
     ROOT = 0x80000
     """Its root directory."""
+    STAND_IN = 0x100000
+    """Replies that came although the handler did not write them."""
 
     @property
     def word(self) -> str:

@@ -573,8 +573,8 @@ static bool umd_is_expected(const struct umd_mgmt *mgmt, const char *blob, size_
  *
  * For the loader module's init function.
  *
- * Return: 0, or a negative errno with nothing left loaded: -EKEYREJECTED for
- * another blob than the manager's.
+ * Return: 0, or a negative errno with nothing loaded by this call: -EKEYREJECTED
+ * for another blob than the manager's, -EBUSY if a blob is loaded already.
  */
 int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
 {
@@ -584,6 +584,10 @@ int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
 		return -EKEYREJECTED;
 
 	mutex_lock(&mgmt->lock);
+	ret = -EBUSY;
+	if (mgmt->kmod_loaded)
+		goto out;
+
 	ret = umd_load_blob(&mgmt->info, start, end - start);
 	if (ret)
 		goto out;

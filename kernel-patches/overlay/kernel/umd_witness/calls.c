@@ -34,6 +34,7 @@ static void see_enter(void *unused, struct pt_regs *regs, long nr)
 
 	if (!sight)
 		return;
+	sight->writes = entry == WITNESS_NATIVE && nr == __NR_write;
 	if (entry == WITNESS_NATIVE && is_allowed(nr))
 		sight->entered = WITNESS_NO_CALL;
 	else
@@ -44,7 +45,11 @@ static void see_exit(void *unused, struct pt_regs *regs, long ret)
 {
 	struct witness_sight *sight = witness_sees(current);
 
-	if (!sight || sight->entered == WITNESS_NO_CALL)
+	if (!sight)
+		return;
+	if (sight->writes && ret > 0)
+		WRITE_ONCE(sight->written, sight->written + ret);
+	if (sight->entered == WITNESS_NO_CALL)
 		return;
 
 	witness_note_return(sight->entered, ret);

@@ -48,6 +48,11 @@ static bool use_kthread;
 module_param_named(kthread, use_kthread, bool, 0);
 MODULE_PARM_DESC(kthread, "the handler is a kernel thread");
 
+bool witness_is_kthread(void)
+{
+	return use_kthread;
+}
+
 static const struct witness_handler *handler;
 static DECLARE_WAIT_QUEUE_HEAD(vmfork_wait);
 
@@ -208,6 +213,31 @@ static void keep_priority(void)
 	tally_end();
 }
 
+/*
+ * Whether the latest replies came from another process. A reply is in the pipe before the handler's
+ * write(2) returns, so that the handler may owe the witness the return from one write, not two.
+ */
+static bool is_stand_in(void)
+{
+	const s64 reply = sizeof(struct witness_message);
+	static u32 generation;
+	static u64 written;
+	static s64 owed;
+	u64 now;
+
+	if (witness_is_kthread())
+		return false;
+
+	now = witness_written();
+	if (generation == tally.generation)
+		owed = max(owed + reply - (s64)(now - written), 0LL);
+	else
+		owed = 0;
+	generation = tally.generation;
+	written = now;
+	return owed > reply;
+}
+
 /* One at a time, or nobody could tell in which order the handler got them. */
 static DEFINE_SEMAPHORE(asking, 1);
 
@@ -229,8 +259,11 @@ static bool exchange(const struct witness_message *request, struct witness_messa
 	ret = handler->transact((struct witness_message *)request, reply);
 	begin = ktime_get_ns() - begin;
 	last = READ_ONCE(tally.generation);
-	if (!ret)
+	if (!ret) {
 		violations |= handler->examine(false);
+		if (is_stand_in())
+			violations |= WITNESS_STAND_IN;
+	}
 
 	tally_begin();
 	tally.violations |= violations;

@@ -68,14 +68,23 @@ static void remember(struct image *image, const char *blob, unsigned long len)
  * @start: the blob's first byte
  * @end: the byte behind its last
  *
- * Return: what umd_mgmt_load() returned.
+ * Return: what umd_mgmt_load() returned; -EBUSY where the handler is a kernel thread.
  */
 int umd_witness_load(enum witness_program program, char *start, char *end)
 {
+	enum witness_program before = last_loaded;
+	int ret;
+
+	if (witness_is_kthread())
+		return -EBUSY;
+
 	if (!images[program].count)
 		remember(&images[program], start, end - start);
 	last_loaded = program;
-	return umd_mgmt_load(&umd_witness_mgmt, start, end);
+	ret = umd_mgmt_load(&umd_witness_mgmt, start, end);
+	if (ret)
+		last_loaded = before;
+	return ret;
 }
 EXPORT_SYMBOL_GPL(umd_witness_load);
 

@@ -222,6 +222,8 @@ void witness_see(struct task_struct *task, const struct umd_info *info)
 	}
 
 	sight->entered = WITNESS_NO_CALL;
+	sight->written = 0;
+	sight->writes = false;
 	before = xchg(&sight->task, get_task_struct(task));
 	latest++;
 	WRITE_ONCE(watched, task);
@@ -254,6 +256,12 @@ struct witness_sight *witness_sees(struct task_struct *task)
 			return &handlers[i];
 	}
 	return NULL;
+}
+
+/* How many bytes the latest handler has written. */
+u64 witness_written(void)
+{
+	return READ_ONCE(handlers[latest % HANDLERS].written);
 }
 
 /* The prototype of a function by its BTF; NULL if that has none. */

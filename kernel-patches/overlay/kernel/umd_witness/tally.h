@@ -49,6 +49,7 @@ enum witness_violation {
 	WITNESS_FAULTS = 1 << 17,	/* calls of it are made to fail */
 	WITNESS_DUMP = 1 << 18,		/* whether, and what of it, a core dump holds */
 	WITNESS_ROOT = 1 << 19,		/* the directory it takes for the root */
+	WITNESS_STAND_IN = 1 << 20,	/* replies came that it did not write */
 };
 
 struct witness_count {

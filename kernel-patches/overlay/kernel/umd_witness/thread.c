@@ -126,6 +126,9 @@ int umd_witness_kthread_load(const struct witness_code *code)
 {
 	int ret;
 
+	if (!witness_is_kthread())
+		return -EBUSY;
+
 	mutex_lock(&lock);
 	loaded_code = code;
 	ret = start_locked(true);

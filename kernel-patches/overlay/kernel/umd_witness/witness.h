@@ -36,6 +36,7 @@ struct witness_code {
 	const void *chain;
 };
 
+bool witness_is_kthread(void);
 int umd_witness_kthread_load(const struct witness_code *code);
 void umd_witness_kthread_unload(void);
 int umd_witness_receive(struct witness_message *request);
@@ -76,12 +77,15 @@ void witness_note_end(struct task_struct *task, bool is_latest);
 struct witness_sight {
 	struct task_struct *task;
 	u64 entered;	/* the call outside of the allow-list that it is in */
+	u64 written;	/* bytes, by those calls of write(2) that have returned */
+	bool writes;	/* the call that it is in, or was in last, is write(2) */
 };
 
 void witness_see_init(void);
 void witness_see(struct task_struct *task, const struct umd_info *info);
 struct witness_sight *witness_sees(struct task_struct *task);
 bool witness_forget(struct task_struct *task);
+u64 witness_written(void);
 void witness_watch(const s64 *functions, int call);
 void witness_calls_init(void);
 
