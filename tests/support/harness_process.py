@@ -76,7 +76,10 @@ class Place:
         return ended(self.start_run(*arguments, **environment))
 
     def left(self) -> list[Path]:
-        """What is left behind: unfinished work, and processes that run in the cache."""
+        """What is left behind: unfinished work, and processes that run in the cache.
+
+        Another process may be at work in the parts that are the real cache's.
+        """
         processes = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -85,7 +88,8 @@ class Place:
                 continue
             if where.is_relative_to(self.cache.resolve()):
                 processes.append(process)
-        return [*(path for name in LEFTOVERS for path in self.cache.glob(name)), *processes]
+        own = (name for name in LEFTOVERS if not (self.cache / name.partition("/")[0]).is_symlink())
+        return [*(path for name in own for path in self.cache.glob(name)), *processes]
 
     def kept(self) -> tuple[dict[str, Any], dict[str, str]]:
         """What the only run left on disk: run.json, and the verdict of each scenario."""
