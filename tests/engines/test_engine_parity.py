@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_cells import Engines, many
+from engine_cells import Engines, compared
 
 from harness.engines import ENGINES, MICROVM
 
@@ -25,7 +25,7 @@ def engines() -> Engines:
     return Engines()
 
 
-@pytest.mark.parametrize("cell", many(), ids=lambda cell: cell.id)
+@pytest.mark.parametrize("cell", compared())
 @pytest.mark.parametrize("engine", OTHERS)
 def test_the_verdict_is_that_of_the_default_engine(
     engines: Engines, engine: str, cell: Cell

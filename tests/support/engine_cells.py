@@ -3,8 +3,7 @@
 
 Of each file of the corpus, which is a class of attacks, the first two; not those that take the
 whole machine down, whose end is the same however it booted, nor those that freeze it, and with it
-what an attacker may be reached by, nor those that take a disk, which one engine has. In the system
-tests, the first of each file, of the first four files by name.
+what an attacker may be reached by, nor those that take a disk, which one engine has.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from harness.engines import ENGINES, MICROVM
 from harness.kernel.series.lines import DEFAULT_LINE
@@ -23,7 +24,7 @@ from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from _pytest.mark.structures import ParameterSet
 
     from harness.scenarios import Scenario
 
@@ -42,18 +43,18 @@ def classes() -> dict[str, list[Scenario]]:
     return {name: found[name] for name in sorted(found)}
 
 
-def many() -> list[Cell]:
-    """The cells of the comparison."""
-    return _cells(scenario for ones in classes().values() for scenario in ones[:EACH])
-
-
-def few() -> list[Cell]:
-    """Those of the system tests."""
-    return _cells(ones[0] for ones in list(classes().values())[:FEW])
-
-
-def _cells(scenarios: Iterable[Scenario]) -> list[Cell]:
-    return [Cell(DEFAULT_LINE, variant, one.name) for one in scenarios for variant in VARIANTS]
+def compared() -> list[ParameterSet]:
+    """The cells of the comparison. CI runs those marked `few`: of four files the first scenario."""
+    return [
+        pytest.param(
+            Cell(DEFAULT_LINE, variant, scenario.name),
+            marks=[pytest.mark.few] if number < FEW and scenario is ones[0] else [],
+            id=f"{variant}-{scenario.name}",
+        )
+        for number, ones in enumerate(classes().values())
+        for scenario in ones[:EACH]
+        for variant in VARIANTS
+    ]
 
 
 @dataclass

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import paramiko
 import pytest
 from cells import Cells, cells, overwrite
-from engine_cells import Engines, few
 
 from harness.attacker import Attacker, Channel
 from harness.engines import ENGINES
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.lab.lab import Lab
-    from harness.model.cell import Cell
     from harness.vm.machine import Machine
     from harness.witness.handler import Handler
 
@@ -56,12 +54,6 @@ def image_lab(lab: Lab) -> Lab:
     IMAGE.check()
     IMAGE.make(progress=lambda _: None)
     return replace(lab, engine=IMAGE)
-
-
-@pytest.fixture(scope="session")
-def engines(lab: Lab, image_lab: Lab) -> Engines:
-    """The labs of the comparison, of images that are there."""
-    return Engines({"microvm": lab, "image": image_lab})
 
 
 @pytest.fixture
@@ -337,8 +329,3 @@ def test_a_guest_that_shows_another_host_key_is_lost(image_lab: Lab) -> None:
         with pytest.raises(VmLost, match="the guest's host key is not the pinned one"):
             while time.monotonic() < deadline:
                 machine.agent_socket().close()
-
-
-@pytest.mark.parametrize("cell", few(), ids=lambda cell: cell.id)
-def test_the_verdict_is_that_of_the_default_engine(engines: Engines, cell: Cell) -> None:
-    engines.compare("image", cell)
