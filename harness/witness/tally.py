@@ -82,7 +82,8 @@ class Violation(IntFlag):
     ROOT = 0x80000
     """Its root directory."""
     STAND_IN = 0x100000
-    """Replies that came although the handler did not write them."""
+    """Replies without as many returns from the handler's write(2). Another process wrote them, or a
+    single write contained several."""
 
     @property
     def word(self) -> str:
