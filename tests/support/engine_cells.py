@@ -24,6 +24,8 @@ from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from _pytest.mark.structures import ParameterSet
 
     from harness.scenarios import Scenario
@@ -43,18 +45,27 @@ def classes() -> dict[str, list[Scenario]]:
     return {name: found[name] for name in sorted(found)}
 
 
+def many() -> list[Cell]:
+    """The cells of the comparison."""
+    return _cells(scenario for ones in classes().values() for scenario in ones[:EACH])
+
+
+def few() -> list[Cell]:
+    """The cells that CI has time for: of four files the first scenario."""
+    return _cells(ones[0] for ones in list(classes().values())[:FEW])
+
+
 def compared() -> list[ParameterSet]:
-    """The cells of the comparison. CI runs those marked `few`: of four files the first scenario."""
+    """The cells of the comparison as parameters. The mark `few` is for the cells of CI."""
+    marked = set(few())
     return [
-        pytest.param(
-            Cell(DEFAULT_LINE, variant, scenario.name),
-            marks=[pytest.mark.few] if number < FEW and scenario is ones[0] else [],
-            id=f"{variant}-{scenario.name}",
-        )
-        for number, ones in enumerate(classes().values())
-        for scenario in ones[:EACH]
-        for variant in VARIANTS
+        pytest.param(cell, marks=[pytest.mark.few] if cell in marked else [], id=cell.id)
+        for cell in many()
     ]
+
+
+def _cells(scenarios: Iterable[Scenario]) -> list[Cell]:
+    return [Cell(DEFAULT_LINE, variant, one.name) for one in scenarios for variant in VARIANTS]
 
 
 @dataclass
