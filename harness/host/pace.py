@@ -14,14 +14,15 @@ class Pace:
     Not thread-safe: several threads that count have a lock, or one thread counts for them.
     """
 
-    def __init__(self, total: int) -> None:
-        """Start the clock."""
+    def __init__(self, total: int, *, unit: str = "") -> None:
+        """Start the clock. The unit, if there is one, stands after the count."""
         self.total = total
+        self._unit = f" {unit}" if unit else ""
         self._start = time.monotonic()
 
     def at(self, done: int) -> str:
         """Return the count, and the time that is left once the pace is known."""
-        said = f"{done} of {self.total}"
+        said = f"{done} of {self.total}{self._unit}"
         left = self.left(done)
         return said if left is None else f"{said}, about {duration(left)} left"
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NOTE = "phases.json"
 _COUNTED = "#"  # in place of a count
 _SHORT = 5.0  # seconds; a phase that ends earlier needs no estimate
-_COUNT = re.compile(r"\b\d+(/\d+| of (about )?\d+| objects| MiB| s\b)( objects)?")
+_COUNT = re.compile(r"\b\d+(/\d+| of (about )?\d+| objects| MiB| s\b)( objects| MiB)?")
 
 
 class Phase:

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +16,10 @@ import msgspec
 from harness.cache.notes import read_note, write_note
 from harness.cache.places import CHECKS as CHECKS_PLACE
 from harness.cache.store import Store
-from harness.host.commands import check_disk, process_group
+from harness.host.commands import check_disk, output_of, process_group
 from harness.host.errors import UserError
 from harness.host.files import folder_aside, remove_scratch
+from harness.host.pace import Pace
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.series.lines import source_package
 from harness.kernel.source.source_package import fetch
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SOURCE_DIR = Path("/usr/src")
+_RECORD = 10240  # bytes; tar counts its input in records
+_CHECKPOINT = 1000  # records between two lines of tar
+_AT = re.compile(rb"^\S*tar: at \d+\n", re.MULTILINE)
 _UNPACK_SECONDS = 600.0  # about 20 on an idle disk
 
 # What Kconfig, merge_config.sh and checkpatch.pl read: a tenth of the tree.
@@ -89,7 +96,13 @@ def find_source(
     return Source(line, tarball, digest)
 
 
-def unpack(source: Source, target: Path, *, members: Sequence[str] = ()) -> None:
+def unpack(
+    source: Source,
+    target: Path,
+    *,
+    members: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> None:
     """Unpack the tarball, or only the members that match, so that `target` is whole or absent.
 
     Patterns are relative to the tree's top; `*` matches slashes too, as in tar. The caller holds
@@ -98,15 +111,18 @@ def unpack(source: Source, target: Path, *, members: Sequence[str] = ()) -> None
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_scratch(target.parent)
     with folder_aside(target) as new:
-        _extract(source, new, members)
+        _extract(source, new, members, progress)
 
 
-def _extract(source: Source, folder: Path, members: Sequence[str]) -> None:
+def _extract(
+    source: Source, folder: Path, members: Sequence[str], progress: Callable[[str], None]
+) -> None:
     top = source.tarball.name.removesuffix(".tar.xz")
     argv = ["tar", "--extract", "--file", str(source.tarball), "--strip-components=1"]
     argv += ["--no-same-owner", "--wildcards", *(f"{top}/{member}" for member in members)]
+    argv += [f"--checkpoint={_CHECKPOINT}", "--checkpoint-action=echo=at %u"]
     with process_group(argv, cwd=folder) as process:
-        output, _ = process.communicate(timeout=_UNPACK_SECONDS)
+        output = _followed(process, source.tarball, progress)
     missed = b"Not found in archive" in output
     if process.returncode != 0 and not (members and missed):
         said = output.decode(errors="replace")
@@ -117,6 +133,34 @@ def _extract(source: Source, folder: Path, members: Sequence[str]) -> None:
             hint=f"reinstall the package linux-source-{source.line}; if it was fetched, "
             "`umd-harness clean --all` has it fetched again",
         )
+
+
+def _followed(
+    process: subprocess.Popen[bytes], tarball: Path, progress: Callable[[str], None]
+) -> bytes:
+    """Wait for tar, and tell how far it is. Return what it says, without its checkpoints."""
+    pace = Pace(_mib_in(tarball), unit="MiB")
+    deadline = time.monotonic() + _UNPACK_SECONDS
+    done = 0
+    while True:
+        so_far = f": {pace.at(done)}" if pace.total else ""
+        progress(f"source: unpacking {tarball.name}{so_far}")
+        try:
+            output, _ = process.communicate(timeout=1.0)
+        except subprocess.TimeoutExpired as waiting:
+            if time.monotonic() > deadline:
+                raise
+            records = len(_AT.findall(waiting.output or b"")) * _CHECKPOINT
+            done = min(pace.total, records * _RECORD >> 20)
+        else:
+            return _AT.sub(b"", output)
+
+
+def _mib_in(tarball: Path) -> int:
+    """Return the unpacked size in MiB; 0 if xz does not tell it."""
+    _, said = output_of(["xz", "--robot", "--list", str(tarball)])
+    totals = re.search(r"^totals\t\d+\t\d+\t\d+\t(\d+)\t", said, re.MULTILINE)
+    return int(totals[1]) >> 20 if totals else 0
 
 
 def checks_tree(source: Source, *, cache: Path) -> Path:
@@ -133,5 +177,5 @@ def partial_tree(source: Source, members: Sequence[str], *, cache: Path) -> Path
     store = Store(CHECKS_PLACE.path(cache), seconds=_UNPACK_SECONDS, is_sealed=False)
     return store.find_or_make(
         f"{source.line}-{source.digest[:16]}-{wanted}",
-        lambda new: _extract(source, new, members),
+        lambda new: _extract(source, new, members, lambda _: None),
     )

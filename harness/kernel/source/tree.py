@@ -64,9 +64,8 @@ def prepare(
         if other := "" if members else link_from_another(tree, source):
             progress(f"source: taking the files of the build tree {other}")
         else:
-            progress(f"source: unpacking {source.tarball.name}")
             changed = series.changed_files() if members else ()
-            unpack(source, tree.source, members=(*members, *changed))
+            unpack(source, tree.source, members=(*members, *changed), progress=progress)
         note_unpacked(tree, source)
     progress(f"source: applying {len(series.commits)} commits")
     folder = tree.root / "stage"

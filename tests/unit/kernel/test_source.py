@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from miniature_kernel import FILES, LINE, pack
 
+from harness.host.commands import process_group
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
+from harness.kernel.source import tarball as tarball_module
 from harness.kernel.source.tarball import find_source, partial_tree, unpack
 
 if TYPE_CHECKING:
@@ -70,6 +72,33 @@ def test_cut_tarball_leaves_no_tree(tmp_path: Path) -> None:
         unpack(source, tmp_path / "tree", members=["kernel/*"])
     assert not list(tmp_path.glob("*tree*"))
     assert not list(tmp_path.glob(".new-*"))
+
+
+def test_tar_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tarball_module, "_mib_in", lambda _: 100)
+    slow = """
+    printf '/usr/bin/tar: at 1000\\ntar: at 2000\\ntar: a: Cannot open\\n'
+    until [ -e told ]; do sleep 0.02; done
+    """
+    said: list[str] = []
+
+    def progress(text: str) -> None:
+        said.append(text)
+        if ": 19 of 100 MiB" in text:
+            (tmp_path / "told").touch()
+
+    with process_group(["sh", "-c", slow], cwd=tmp_path) as process:
+        output = tarball_module._followed(process, tmp_path / "linux.tar.xz", progress)
+    assert output == b"tar: a: Cannot open\n"
+    assert said[0] == "source: unpacking linux.tar.xz: 0 of 100 MiB"
+    assert "left" in said[-1]
+
+
+def test_the_size_of_a_tarball_is_known_beforehand(tmp_path: Path) -> None:
+    big = pack(tmp_path, {"lib/zero.c": "0" * (3 << 20)})
+    assert tarball_module._mib_in(big) == 3
+    (tmp_path / "none").touch()
+    assert tarball_module._mib_in(tmp_path / "none") == 0
 
 
 def test_relative_cache_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,8 @@ def test_a_count_belongs_to_its_phase(time: Clock) -> None:
     assert not phase.tell("kernel: 2001 objects, CC c.o"), "without a total, it is the same phase"
     assert phase.tell("kernel: collecting the image")
     assert str(phase) == "[0:00] kernel: collecting the image"
-    assert phase.tell(UNPACKING)
+    assert phase.tell(f"{UNPACKING}: 0 of 1486 MiB")
+    assert not phase.tell(f"{UNPACKING}: 900 of 1486 MiB, about 9 s left")
     assert phase.tell("source: unpacking linux-source-7.2.tar.xz"), "a name is no count"
 
 
