@@ -105,10 +105,10 @@ class Screen:
 
     def progress(self, text: str) -> None:
         """Show work other than the cells' own, such as a build."""
-        if self._is_live:
-            self._phase.tell(text)
-        else:
+        if not self._is_live:
             self._plain(text)
+        elif self._phase.tell(text):
+            self._live.refresh()
 
     def say(self, text: str) -> None:
         """Print a line that stays on the terminal."""

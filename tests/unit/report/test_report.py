@@ -291,7 +291,6 @@ def test_a_terminal_shows_the_matrix_live_and_leaves_it_clean() -> None:
     terminal = Console(file=out, force_terminal=True, width=100, height=40, markup=False)
     with Screen(SMALL, all_cells(SMALL), terminal) as screen:
         screen.progress("kernel: 7 \x1b[2Jobjects")
-        screen._live.refresh()
         screen.started(ISOLATED)
         screen._live.refresh()
         screen.ended(ISOLATED)
