@@ -84,9 +84,9 @@ class ScenarioSession:
             except UserError as error:
                 self._give_up(item.session, error)
             except OSError as error:
-                if (told := mendable(error)) is None:
+                if (mended := mendable(error)) is None:
                     raise
-                self._give_up(item.session, told)
+                self._give_up(item.session, mended)
         return (yield)
 
     def pytest_unconfigure(self) -> None:
