@@ -27,7 +27,7 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
     Only outcome.json is synced: syncing all would slow each cell down. Where a crash
     tears another JSON file, reading that file is refused.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # without parents: a run that was removed stays so
     _write(folder / WITNESS, json_text(outcome.witness, otherwise=str))
     _write(folder / ATTEMPT, json_text(outcome.attempt, otherwise=str))
     _write(folder / CONSOLE, outcome.console)

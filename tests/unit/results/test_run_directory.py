@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import resource
+import shutil
 import threading
 from collections import Counter
 from contextlib import contextmanager
@@ -132,6 +133,14 @@ def test_evidence_is_kept_and_comes_back(tmp_path: Path) -> None:
     assert kept == replace(given, console="\\x1b[31m \\udc80")
     names = {path.name for path in (run.cells / ISOLATED.id).iterdir()}
     assert names == {"attempt.json", "witness.json", "console.txt", "outcome.json"}
+
+
+def test_evidence_does_not_bring_a_run_back_that_was_removed(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    shutil.rmtree(run.path)
+    with pytest.raises(FileNotFoundError):
+        run.keep(ISOLATED, outcome(Verdict.HELD))
+    assert not run.path.exists()
 
 
 def test_a_traceback_is_a_file_of_its_own(tmp_path: Path) -> None:
