@@ -77,6 +77,8 @@ class Screen:
         self._started: dict[Cell, float] = {}
         self._ended: set[Cell] = set()
         self._results: dict[Cell, Result] = {}
+        self._known = 0
+        """How many of the results are those of an earlier part of the run."""
         self._is_live = is_live(out)
         self._spinner = Spinner("dots")
         self._phase = phase_of_user()
@@ -119,7 +121,7 @@ class Screen:
         now = time.monotonic()
         if not self._started:
             self._phase.end()
-            self._pace, self._start = Pace(len(self._cells)), now
+            self._pace, self._start = Pace(len(self._cells) - self._known), now
         self._started[cell] = now
 
     def ended(self, cell: Cell) -> None:
@@ -127,8 +129,9 @@ class Screen:
         self._ended.add(cell)
 
     def known(self, result: Result) -> None:
-        """Note a result of an earlier part of the run."""
+        """Note a result of an earlier part of the run, before a cell starts."""
         self._results[result.cell] = result
+        self._known += 1
 
     def final(self, result: Result) -> None:
         """Note a final result. Print its line if it is due."""
@@ -152,7 +155,8 @@ class Screen:
         return len(self._cells) <= _FEW or not result.ok or is_last or now_and_then
 
     def _left(self) -> str:
-        left = self._pace.left(len(self._results)) if len(self._cells) > _FEW else None
+        done = len(self._results) - self._known
+        left = self._pace.left(done) if len(self._cells) > _FEW else None
         return "" if left is None else f", about {duration(left)} left"
 
     def _draw(self) -> Group:

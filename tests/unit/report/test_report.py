@@ -323,6 +323,24 @@ def test_a_dumb_terminal_and_a_pipe_get_lines_now_and_then(
     assert "\x1b" not in out.getvalue()
 
 
+def test_what_is_left_of_a_resumed_run_is_told_by_the_pace_of_its_own_cells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    out = io.StringIO()
+    cells = [*all_cells(SMALL), *(replace(ISOLATED, scenario=f"more_{n}") for n in range(9))]
+    screen = Screen(SMALL, cells, console(out))
+    *known, last = results()
+    for result in known:
+        screen.known(result)
+    screen.started(last.cell)
+    now[0] += 5
+    screen.final(last)
+    assert out.getvalue().startswith(f"[{CELLS}/{len(cells)}] ")
+    assert out.getvalue().endswith(", about 45 s left\n"), "9 more of 5 s each"
+
+
 def test_progress_on_a_terminal_is_one_line_with_a_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     for term, drawn in (("xterm", "[0:00] kernel: 1 of 2"), ("dumb", "kernel: 1 of 2\n")):
         monkeypatch.setenv("TERM", term)
