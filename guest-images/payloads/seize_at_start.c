@@ -11,8 +11,11 @@
  * 'r' if a process that it had seized was not let exec.
  *
  * With an address (hexadecimal) as the second argument, it then reads a byte, overwrites 32 bytes
- * of the handler's there, and says 't' once more.
+ * of the handler's there, and says 't' once more. If the handler has died, it says '-' and looks
+ * out for the next start.
  */
+#include <stdbool.h>
+
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
@@ -93,15 +96,15 @@ static unsigned long from_hex(const char *digits)
 	return value;
 }
 
-/* When told to. */
-static void overwrite(unsigned long address)
+/* When told to. Returns false if the handler had died. */
+static bool overwrite(unsigned long address)
 {
 	char said;
 	int status, i;
 	long ret;
 
 	if (sys(__NR_read, 0, &said, 1) != 1)
-		return;
+		return true;
 	sys(__NR_ptrace, PTRACE_INTERRUPT, traced, 0, 0);
 	sys(__NR_wait4, traced, &status, __WALL, NULL);
 	for (i = 0, ret = 0; i < WORDS; i++)
@@ -109,6 +112,7 @@ static void overwrite(unsigned long address)
 	sys(__NR_ptrace, PTRACE_CONT, traced, 0, 0);
 	said = ret ? '-' : 't';
 	sys(__NR_write, 1, &said, 1);
+	return !ret;
 }
 
 static void go_on_tracing(void)
@@ -127,15 +131,16 @@ int main(int argc, char **argv, char **envp)
 {
 	long loadavg = sys(__NR_open, "/proc/loadavg", O_RDONLY);
 	int priority = 1;
-	char came = '-';
+	char came;
 
 	(void)envp;
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
-	while (came == '-' && sys(__NR_write, 1, &came, 1) == 1)
-		came = catch(argv[1], loadavg, now() + TURN);
-	sys(__NR_write, 1, &came, 1);
-	if (came == 't' && argc > 2)
-		overwrite(from_hex(argv[2]));
+	do {
+		came = '-';
+		while (came == '-' && sys(__NR_write, 1, &came, 1) == 1)
+			came = catch(argv[1], loadavg, now() + TURN);
+		sys(__NR_write, 1, &came, 1);
+	} while (came == 't' && argc > 2 && !overwrite(from_hex(argv[2])));
 	if (came == 't')
 		go_on_tracing();
 	return 0;

@@ -32,6 +32,9 @@ NEED_NOT_BE_FIRST = {
     if variant.debug
 }
 
+TRIES = 3
+"""On a busy host a handler may exceed a deadline before its tracer has written to it."""
+
 THREADS_MAX = "/proc/sys/kernel/threads-max"
 
 FRAMED = on_debug(
@@ -100,9 +103,13 @@ def ptrace_already_attached(attacker: Attacker, handler: Handler) -> None:
     ptrace checks permission at the attach only.
     """
     tracer = EarlyTracer(attacker, handler.name, handler.symbol("chain"))
-    if tracer.catch(handler.restart):
+    for _ in range(TRIES):
+        if not tracer.catch(handler.restart):
+            return
         handler.wait_for_request()
-        tracer.poke()
+        if tracer.poke():
+            return
+    raise NoTarget("its tracer could not write to it")
 
 
 @scenario(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.starts import catch_start
 
@@ -43,11 +42,10 @@ class EarlyTracer:
         came = self._said.read(1)
         return None if came == _NONE else came
 
-    def poke(self) -> None:
+    def poke(self) -> bool:
         """Make the tracer stop the handler, overwrite 32 bytes at the address, and resume it.
 
-        Raises NoTarget if the tracer could not write.
+        Return whether the tracer could write. If not, it looks out for the next start.
         """
         self._told.write(b"!")
-        if self._said.read(1) != _TRACED:
-            raise NoTarget("its tracer could not write to it")
+        return self._said.read(1) == _TRACED
