@@ -8,17 +8,16 @@ import gzip
 import hashlib
 import lzma
 import struct
+import subprocess
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import NoteSegment
 
-from harness.host.commands import output_of
+from harness.host.commands import find_tool
 from harness.host.errors import UserError
 from harness.kernel.build.artifacts import collect_built, modules_of
 from harness.kernel.build.images import KernelImage, find_image, publish
@@ -26,6 +25,7 @@ from harness.kernel.series.commits import WITNESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from harness.kernel.choice.kernel_choice import KernelChoice
 
@@ -158,13 +158,15 @@ def _payload(bzimage: Path) -> bytes:
 
 
 def _by_tool(tool: str, data: bytes) -> bytes:
-    with TemporaryDirectory() as scratch:
-        source, target = Path(scratch) / f"vmlinux.{tool}", Path(scratch) / "vmlinux"
-        source.write_bytes(data)
-        status, said = output_of([tool, "-d", "-f", str(source), "-o", str(target)])
-        if status != 0:
-            raise UserError(f"{tool} cannot unpack the kernel: {said.strip()}", hint="see its data")
-        return target.read_bytes()
+    argv = [find_tool(tool), "-d", "-c"]
+    done = subprocess.run(argv, input=data, capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise UserError(
+            f"{tool} cannot unpack the kernel: {said}",
+            hint="build it again: the bzImage is damaged",
+        )
+    return done.stdout
 
 
 def _check_built(objects: Path, elf: _Elf, vmlinux: Path) -> None:
