@@ -97,8 +97,8 @@ def engine_option() -> str:
 
 
 def variant_option(
-    help: str = "take this variant only (default: all; your own attacks run on all except the "
-    "rivals selinux and smack)",
+    help: str = "take this variant, and the controls that it needs (default: all; your own attacks "
+    "run on all except the rivals selinux and smack)",
 ) -> tuple[str, ...]:
     """Declare `--variant` for commands that take several."""
     return repeated("--variant", convert=str, metavar="VARIANT", help=f"{help}; {SHIPPED_VARIANTS}")
@@ -168,8 +168,8 @@ class KernelOptions:
         convert=Path,
         default=None,
         metavar="DIR|SERIES|MBOX",
-        help="apply these patches in place of our series: a folder, a quilt series, an mbox or a "
-        "single patch (default: our series)",
+        help="apply these patches in place of our series, or with --with-library on top of it: a "
+        "folder, a quilt series, an mbox or a single patch (default: our series)",
     )
     with_library: bool = switch(
         "--with-library",

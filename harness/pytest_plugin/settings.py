@@ -74,7 +74,7 @@ SETTINGS = {
         "--umd-patches",
         "file",
         "DIR|SERIES|MBOX",
-        "apply these patches in place of our series",
+        "apply these patches in place of our series, or with the library on top of it",
     ),
     "umd_with_library": Setting(
         "--umd-with-library",

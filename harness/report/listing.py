@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import errno_name
+from harness.model.verdict import A_STEP, Verdict
 from harness.report.text import visible
 from harness.surface.configs import reachable_with
 
@@ -95,7 +96,7 @@ def _section(module: str, scenarios: list[Scenario], cells: ListedCells) -> str:
 
 def _row(scenario: Scenario, cells: ListedCells) -> list[str]:
     verdicts = [
-        f"{scenario.expected(v)}{_mark(scenario, v)}" if cells.has(scenario, v) else ""
+        f"{_expected(scenario, v)}{_mark(scenario, v)}" if cells.has(scenario, v) else ""
         for v in cells.variants
     ]
     through = scenario.reach or scenario.through
@@ -105,6 +106,13 @@ def _row(scenario: Scenario, cells: ListedCells) -> list[str]:
     name = f"`{scenario.name}`"
     kernels, answers = _kernels(scenario), ", ".join(scenario.answers)
     return [name, summary, effect, scenario.surface, function, kernels, answers, *verdicts]
+
+
+def _expected(scenario: Scenario, variant: Variant) -> str:
+    """Return the expected verdict, with the step if the attack gains one."""
+    verdict = scenario.expected(variant)
+    gains = verdict is Verdict.HELD and scenario.gains(variant)
+    return f"{verdict}, {A_STEP}" if gains else str(verdict)
 
 
 def _mark(scenario: Scenario, variant: Variant) -> str:
@@ -141,7 +149,7 @@ def _paragraph(scenario: Scenario, variants: list[Variant], width: int) -> list[
     head = f"{scenario.name}  (effect {effect}, surface {scenario.surface}, answers {answers})"
     lines = [head, f"    {visible(scenario.summary)}", f"    reachable with: {_kernels(scenario)}"]
     for variant in variants:
-        told = f"    {variant.name:<{width}}  {scenario.expected(variant)}"
+        told = f"    {variant.name:<{width}}  {_expected(scenario, variant)}"
         lines.append(f"{told}  {_note(scenario, variant)}".rstrip())
     return lines
 
