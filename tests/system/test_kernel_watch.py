@@ -106,7 +106,8 @@ def test_code_outside_of_the_known_ranges_is_counted(lab: Lab) -> None:
     assert spec.watched is not None
     unknown = replace(spec, watched=replace(spec.watched, text=()))
     with Machine.restore(unknown, lab.accelerator, state) as machine:
-        machine.pause()
+        with Channel(machine.agent_socket()) as channel:
+            Attacker(channel, lab.guest).getpid()
         seen = kernel_calls(machine)
     assert seen.foreign > 0
     (start, end), _ = spec.watched.text
