@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hand_clock import HandClock
 
 from harness.kernel.build import counter as counting
 from harness.kernel.build.counter import ObjectCounter
@@ -15,25 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Clock:
-    """Stands in for time.monotonic()."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    clock = HandClock()
     monkeypatch.setattr(counting, "time", clock)
     return clock
 
 
 def build(
-    clock: Clock,
+    clock: HandClock,
     note: Path,
     objects: int,
     *,
@@ -57,7 +48,9 @@ def build(
     return said
 
 
-def test_the_first_build_has_an_estimate_that_does_not_grow(clock: Clock, tmp_path: Path) -> None:
+def test_the_first_build_has_an_estimate_that_does_not_grow(
+    clock: HandClock, tmp_path: Path
+) -> None:
     said = build(clock, tmp_path / "note", 2101)
     assert said[0] == "kernel: 1 of about 2000 objects, CC 0.o"
     assert said[999] == "kernel: 1000 of about 2000 objects, about 18 min left, CC 999.o"
@@ -66,7 +59,7 @@ def test_the_first_build_has_an_estimate_that_does_not_grow(clock: Clock, tmp_pa
     assert said[-1] == "kernel: 2101 objects, LD vmlinux"
 
 
-def test_the_copy_for_a_flavour_has_a_total_of_its_own(clock: Clock, tmp_path: Path) -> None:
+def test_the_copy_for_a_flavour_has_a_total_of_its_own(clock: HandClock, tmp_path: Path) -> None:
     build(clock, tmp_path / "note", 200)
 
     def copy(objects: int) -> str:
@@ -81,7 +74,7 @@ def test_the_copy_for_a_flavour_has_a_total_of_its_own(clock: Clock, tmp_path: P
 
 
 def test_the_next_one_counts_towards_the_same_total_throughout(
-    clock: Clock, tmp_path: Path
+    clock: HandClock, tmp_path: Path
 ) -> None:
     build(clock, tmp_path / "note", 200)
     said = build(clock, tmp_path / "note", 200)
@@ -91,7 +84,7 @@ def test_the_next_one_counts_towards_the_same_total_throughout(
     assert said[-1] == "kernel: 200 of 200 objects, about 2 min left, LD vmlinux"
 
 
-def test_more_objects_than_last_time_take_the_total_away(clock: Clock, tmp_path: Path) -> None:
+def test_more_objects_than_last_time_take_the_total_away(clock: HandClock, tmp_path: Path) -> None:
     build(clock, tmp_path / "note", 100)
     said = build(clock, tmp_path / "note", 101)
     assert "100 of 100 objects" in said[99]
@@ -99,14 +92,14 @@ def test_more_objects_than_last_time_take_the_total_away(clock: Clock, tmp_path:
     assert "101 of 101 objects" in build(clock, tmp_path / "note", 101)[-1]
 
 
-def test_another_configuration_has_another_total(clock: Clock, tmp_path: Path) -> None:
+def test_another_configuration_has_another_total(clock: HandClock, tmp_path: Path) -> None:
     build(clock, tmp_path / "note", 100)
     assert "of about 2000" in build(clock, tmp_path / "note", 50, config="other")[-1]
     assert "100 of 100" in build(clock, tmp_path / "note", 100)[-1]
 
 
 def test_a_build_of_what_changed_says_no_total_and_does_not_count(
-    clock: Clock, tmp_path: Path
+    clock: HandClock, tmp_path: Path
 ) -> None:
     build(clock, tmp_path / "note", 100)
     said = build(clock, tmp_path / "note", 3, from_nothing=False)
@@ -114,14 +107,14 @@ def test_a_build_of_what_changed_says_no_total_and_does_not_count(
     assert "100 of 100" in build(clock, tmp_path / "note", 100)[-1]
 
 
-def test_a_build_that_does_not_end_does_not_count(clock: Clock, tmp_path: Path) -> None:
+def test_a_build_that_does_not_end_does_not_count(clock: HandClock, tmp_path: Path) -> None:
     build(clock, tmp_path / "note", 100)
     build(clock, tmp_path / "note", 70, ends=False)
     assert "100 of 100" in build(clock, tmp_path / "note", 100)[-1]
 
 
 @pytest.mark.parametrize("content", ["1823", "{", '{"c": {"objects": "many"}}'])
-def test_a_note_of_another_kind_is_no_total(clock: Clock, tmp_path: Path, content: str) -> None:
+def test_a_note_of_another_kind_is_no_total(clock: HandClock, tmp_path: Path, content: str) -> None:
     (tmp_path / "note").write_text(content)
     assert "5 of about 2000" in build(clock, tmp_path / "note", 5)[-1]
     assert "5 of 5" in build(clock, tmp_path / "note", 5)[-1]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hand_clock import HandClock
 
 from harness.host import pace as pacing
 from harness.host.pace import Pace, clock, duration
@@ -18,25 +19,15 @@ if TYPE_CHECKING:
 UNPACKING = "source: unpacking linux-source-6.12.tar.xz"
 
 
-class Clock:
-    """Stands in for time.monotonic()."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    time = Clock()
+def time(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    time = HandClock()
     monkeypatch.setattr(phases, "time", time)
     monkeypatch.setattr(pacing, "time", time)
     return time
 
 
-def test_a_count_belongs_to_its_phase(time: Clock) -> None:
+def test_a_count_belongs_to_its_phase(time: HandClock) -> None:
     phase = Phase(None)
     assert phase.tell("kernel: 1 of about 2000 objects, CC a.o")
     time.now += 65
@@ -50,7 +41,7 @@ def test_a_count_belongs_to_its_phase(time: Clock) -> None:
     assert phase.tell("source: unpacking linux-source-7.2.tar.xz"), "a name is no count"
 
 
-def test_the_time_of_the_last_run_is_the_estimate(time: Clock, tmp_path: Path) -> None:
+def test_the_time_of_the_last_run_is_the_estimate(time: HandClock, tmp_path: Path) -> None:
     note = tmp_path / "phases.json"
     first = Phase(note)
     first.tell(UNPACKING)
@@ -67,7 +58,7 @@ def test_the_time_of_the_last_run_is_the_estimate(time: Clock, tmp_path: Path) -
 
 
 def test_a_phase_that_did_not_end_or_was_short_or_counts_is_not_noted(
-    time: Clock, tmp_path: Path
+    time: HandClock, tmp_path: Path
 ) -> None:
     note = tmp_path / "phases.json"
     phase = Phase(note)
@@ -81,7 +72,7 @@ def test_a_phase_that_did_not_end_or_was_short_or_counts_is_not_noted(
 
 
 def test_a_damaged_note_and_one_that_cannot_be_written_are_no_error(
-    time: Clock, tmp_path: Path
+    time: HandClock, tmp_path: Path
 ) -> None:
     (tmp_path / "note").write_text("[")
     phase = Phase(tmp_path / "note" / "below")
@@ -91,7 +82,7 @@ def test_a_damaged_note_and_one_that_cannot_be_written_are_no_error(
     assert str(Phase(tmp_path / "note")) == ""
 
 
-def test_the_pace_tells_what_is_left_of_a_total_that_does_not_change(time: Clock) -> None:
+def test_the_pace_tells_what_is_left_of_a_total_that_does_not_change(time: HandClock) -> None:
     pace = Pace(100)
     time.now += 40
     assert pace.at(0) == "0 of 100"
