@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from gone_process import gone
 from harness_process import Place, ended, place, wait_for
 from miniature_kernel import FILES, MAKEFILE, Miniature, make_miniature, pack
 
@@ -81,13 +82,6 @@ def slow_make(mini: Miniature, marker: Path) -> None:
     pack(mini.sources, {**FILES, "Makefile": makefile})
 
 
-def runs(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 @SIGNALS
 @TIMES
 def test_while_the_kernel_is_compiled(
@@ -101,7 +95,7 @@ def test_while_the_kernel_is_compiled(
     wait_for(lambda: marker.exists() and marker.read_text().strip(), process)
     send(process, number, times)
     check(process, number)
-    assert not runs(int(marker.read_text()))
+    assert gone(int(marker.read_text()))
     assert not list(mini.cache.glob("images/*"))
     assert not place.left()
 
@@ -155,7 +149,7 @@ def test_while_the_guest_image_is_made_or_the_machine_examined(
         wait_for(lambda: marker.read_text().strip(), process)
         send(process, number, times)
         check(process, number)
-        assert not runs(int(marker.read_text()))
+        assert gone(int(marker.read_text()))
     assert not place.left()
 
 

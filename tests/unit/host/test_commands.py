@@ -8,29 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from gone_process import gone
 
 from harness.host.commands import clean_environment, output_of, process_group
 from harness.host.errors import UserError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FAMILY = "sleep 300 & echo $!; trap '' TERM; wait; sleep 300"
 """A shell that ignores SIGTERM, with a child."""
-
-
-def gone(pid: int) -> bool:
-    """Whether the process ended, within a minute (an orphan's reaper needs a moment)."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_interrupt_ends_the_whole_group(tmp_path: Path) -> None:

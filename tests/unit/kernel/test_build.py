@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from gone_process import gone
 from miniature_kernel import FILES, LINE, MAKEFILE, SERIES, Miniature, make_miniature, pack
 
 from harness.host.errors import UserError
@@ -25,6 +25,7 @@ from harness.kernel.series.series_file import load_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from harness.kernel.build.images import KernelImage
 
@@ -167,7 +168,7 @@ def test_a_silent_make_is_ended(
     monkeypatch.setattr("harness.kernel.build.make._QUIET_LIMIT", 0.7)
     with pytest.raises(UserError, match="make printed nothing for 1 s"):
         build(mini)
-    assert not _runs(int((tmp_path / "sleeper").read_text()))
+    assert gone(int((tmp_path / "sleeper").read_text()))
 
 
 def linked(said: list[str]) -> str:
@@ -289,17 +290,10 @@ def test_ctrl_c_ends_make_and_publishes_nothing(mini: Miniature, tmp_path: Path)
         finally:
             harness.kill()
     assert "KeyboardInterrupt" in errors
-    assert not _runs(int(marker.read_text()))
+    assert gone(int(marker.read_text()))
     assert images(mini) == []
     pack(mini.sources, FILES)
     assert build(mini).bzimage.is_file()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def test_two_processes_build_once(mini: Miniature) -> None:
@@ -325,10 +319,7 @@ def test_a_build_takes_over_from_one_that_was_killed(mini: Miniature, tmp_path: 
                 first.kill()
             said, errors = second.communicate(timeout=120)
     assert second.returncode == 0, said + errors
-    deadline = time.monotonic() + 60
-    while _runs(int(marker.read_text())):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert gone(int(marker.read_text()))
     (image,) = images(mini)
     assert (image / "bzImage").stat().st_size
 
