@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _POLL = struct.Struct("<ihh")  # struct pollfd
 _POLL_MILLISECONDS = 1000
+_LAST_READS = 4  # of CHUNK bytes; a process that goes on may write without end
 
 
 def run_command(
@@ -49,8 +50,9 @@ def run_command(
         while not _ended(attacker, process, sinks):
             pass
     for reader, sink in sinks.items():
-        while _pass_on(reader, sink):
-            pass
+        for _ in range(_LAST_READS):
+            if not _pass_on(reader, sink):
+                break
     return attacker.waitpid(pid)[1]
 
 

@@ -10,6 +10,7 @@ import pytest
 from local_agent import local_attacker
 
 from harness.attacker import SetupFailed
+from harness.attacker.agent import command as commands
 from harness.attacker.agent.command import run_command
 
 
@@ -43,6 +44,12 @@ def test_what_goes_on_in_the_background_is_not_waited_for() -> None:
     status, out, _ = run("/bin/sh", "-c", "sleep 1000 & echo $!")
     os.kill(int(out), signal.SIGKILL)  # it still has the pipes
     assert status == 0
+
+
+def test_a_pipe_that_is_never_empty_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one into which a process in the background writes without end."""
+    monkeypatch.setattr(commands, "_pass_on", lambda *_: True)
+    assert run("/bin/sh", "-c", "exit 3")[0] == 3 << 8
 
 
 def test_closed_output_is_no_end() -> None:
