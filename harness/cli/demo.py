@@ -37,12 +37,14 @@ class Options:
 
 def run(options: Options) -> int:
     """Run the attack and explain the verdicts. Raises UserError."""
+    from harness.host.output_paths import check_results_root
+
+    check_results_root(options.results)
     for line in _INTRODUCTION:
         say(line)
 
     from functools import partial
 
-    from harness.host.output_paths import check_results_root
     from harness.judge.controls import closure
     from harness.kernel.series.lines import DEFAULT_LINE
     from harness.model.cell import Cell
@@ -55,7 +57,6 @@ def run(options: Options) -> int:
     from harness.run.run_plan import RunPlan, run_plan
     from harness.scenarios.corpus import SHIPPED
 
-    check_results_root(options.results)
     _say_how_long(DEFAULT_LINE)
     chosen = [Cell(DEFAULT_LINE, variant, ATTACK) for variant in VARIANTS]
     plan = RunPlan(
