@@ -138,7 +138,7 @@ def _run(
     from harness.report.terminal import console
     from harness.run.run_plan import RunPlan, run_plan
 
-    asked = {options.matrix: Extent.MATRIX, options.only_problems: Extent.PROBLEMS}
+    extent = Extent.PROBLEMS if options.only_problems else Extent.FITTING
     own = options.own
     plan = RunPlan(
         line=chosen.kernel.line,
@@ -151,7 +151,7 @@ def _run(
         keep_vmcores=options.keep == "vmcore",
         variant_files=own.variant_files,
         choice=chosen.kernel.choice,
-        extent=asked.get(True, Extent.FITTING),
+        extent=Extent.MATRIX if options.matrix else extent,
         arguments=arguments,
         brought=digests([*own.scenario_files, *own.attacks, *own.variant_files]),
         failed_of=failed_of,

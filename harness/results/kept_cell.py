@@ -43,16 +43,16 @@ class KeptCell:
     @property
     def control(self) -> ResultLine | None:
         """The control's result; None if the cell is its own control, or the run has none."""
-        if self.line.is_control:
-            return None
-        found = Cell(self.line.line, self.line.control.variant, self.line.scenario)
-        return self.run.cells.get(found)
+        return None if self.line.is_control else self.run.cells.get(self._control)
+
+    @property
+    def _control(self) -> Cell:
+        return Cell(self.line.line, self.line.control.variant, self.line.scenario)
 
     @property
     def references(self) -> list[ResultLine]:
         """The results of the reference cells of the variant, and of the control's."""
-        control = Cell(self.line.line, self.line.control.variant, self.line.scenario)
-        every = dict.fromkeys((*references_of(self.cell), *references_of(control)))
+        every = dict.fromkeys((*references_of(self.cell), *references_of(self._control)))
         return [self.run.cells[one] for one in every if one in self.run.cells and one != self.cell]
 
     @property
