@@ -10,14 +10,17 @@ import pytest
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
+from harness.attacker import GuestError
 from harness.model.variants import VARIANTS
 from harness.witness.handler import PROGRAM, Handler
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
+    from harness.attacker import Attacker
     from harness.kernel.build.images import KernelImage
     from harness.lab.lab import Lab
 
+SECOND = "/lib/modules/umd_witness_backdoor.ko"
 EI_PAD = 9
 """Offset of a padding byte in an ELF header (System V ABI, "ELF Identification")."""
 
@@ -28,6 +31,16 @@ def address_of_header(image: KernelImage) -> int:
         segments = [one.header for one in ELFFile(file).iter_segments("PT_LOAD")]
     (first,) = (one for one in segments if one.p_offset == 0 and not one.p_flags & P_FLAGS.PF_W)
     return int(first.p_vaddr)
+
+
+def test_a_second_blob_is_refused(attacker: Attacker, witness: Witness) -> None:
+    """The kernel said so by a warning, which made each cell an error."""
+    witness.wait(lambda tally: tally.count.right > 0, seconds=60, what="right reply")
+    before = witness.taint()
+    module = attacker.read_file(SECOND)
+    with pytest.raises(GuestError, match="EBUSY at init_module"):
+        attacker.syscall("init_module", module, len(module), "")
+    assert witness.taint() == before
 
 
 @pytest.mark.parametrize(("without", "runs"), [("", False), ("image", True)])

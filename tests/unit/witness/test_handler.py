@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 from tallies import BEFORE
 
-from harness.witness.handler import Handler, start_time
+from harness.witness.handler import HEARTBEAT, SILENCE_NS, Handler, start_time
 from harness.witness.recollection import Recollection
 from harness.witness.tally import Seen
 
@@ -48,6 +48,20 @@ def test_what_another_was_the_object_of_is_no_arrival_at_the_handler(
     (has_arrived,) = witness.wait.call_args.args
     seen = Seen(0, on_handler, elsewhere, 0, 0)
     assert has_arrived(replace(BEFORE, named=(seen, *BEFORE.named[1:]))) is arrived
+
+
+def test_silence_is_as_long_as_the_guest_says() -> None:
+    """However long the host took for its looks: it stops the guest's clock meanwhile."""
+    witness = Mock()
+    Handler(Mock(), Mock(), Mock(), witness).wait_for_silence()
+    (is_silent,) = witness.wait.call_args.args
+    beats = SILENCE_NS // HEARTBEAT
+    answered = replace(BEFORE.count, right=BEFORE.count.right + 1)
+    assert not is_silent(replace(BEFORE, heartbeat=100))
+    assert not is_silent(replace(BEFORE, heartbeat=100 + beats))
+    assert not is_silent(replace(BEFORE, heartbeat=101 + beats, count=answered))
+    assert not is_silent(replace(BEFORE, heartbeat=101 + 2 * beats, count=answered))
+    assert is_silent(replace(BEFORE, heartbeat=102 + 2 * beats, count=answered))
 
 
 def test_a_return_to_an_earlier_state_contradicts_nothing() -> None:

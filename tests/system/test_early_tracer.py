@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tracer that seizes a start: a handler that dies before the tracer writes is not the last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.attacker.tools.early_tracer import EarlyTracer
+from harness.witness.handler import Handler
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.lab.images import BootImages
+    from harness.lab.lab import Lab
+    from harness.vm.machine import Machine
+    from harness.witness.reader import Witness
+
+# A first kernel build takes under 15 minutes on two cores; the machine may be busy.
+pytestmark = pytest.mark.timeout(3600)
+
+
+def test_it_seizes_another_start_after_a_death(
+    lab: Lab, images: BootImages, machine: Machine, witness: Witness, attacker: Attacker
+) -> None:
+    variant = lab.corpus.variants["baseline"]
+    handler = Handler(variant, machine, images.kernel, witness)
+    tracer = EarlyTracer(attacker, handler.name, handler.symbol("chain"))
+    assert tracer.catch(handler.restart)
+    handler.wait_for_request()
+    handler.restart()
+    assert not tracer.poke()
+    assert tracer.catch(handler.restart)
+    handler.wait_for_request()
+    assert tracer.poke()
+    witness.wait(lambda tally: tally.count.wrong > 0, seconds=60, what="wrong reply")
