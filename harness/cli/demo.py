@@ -20,7 +20,7 @@ _INTRODUCTION = (
 )
 _IS_BUILT = "The kernel is in the cache, so the demo takes about a minute."
 _IS_NOT_BUILT = (
-    "First it builds the kernel, in one configuration. That takes 5 to 15 minutes on two cores;",
+    "First it builds the kernel, in one configuration. That takes up to 20 minutes on two cores;",
     "this machine has {cores}. It happens once: the kernel is kept in {cache}.",
     "The attacks then take about a minute. After Ctrl-C, the same command goes on.",
 )
