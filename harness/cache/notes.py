@@ -29,5 +29,6 @@ def read_note(path: Path, kind: type[T]) -> T | None:
 
 
 def write_note(path: Path, value: object) -> None:
-    """Write the note atomically. Raises OSError."""
+    """Write the note atomically; a missing folder is made. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(msgspec.to_builtins(value), indent=1))

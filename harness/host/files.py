@@ -23,13 +23,13 @@ _MANY = 500  # files; to sync each of more takes longer than to sync all disks
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file so that readers, also after a crash, see its old content or the new one.
 
-    A missing folder is made. Text becomes UTF-8; characters that UTF-8 cannot encode are escaped.
-    Raises OSError, whose `filename` is `path`.
+    Its folder must exist: a folder that is removed meanwhile stays removed. Text becomes
+    UTF-8; characters that UTF-8 cannot encode are escaped. Raises OSError, whose `filename` is
+    `path`.
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     scratch = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with scratch.open("xb") as file:
                 file.write(data)

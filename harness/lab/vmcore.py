@@ -85,7 +85,7 @@ def write_vmcore(machine: Machine, path: Path) -> None:
     QEMU gets the file's descriptor: it opens no name, and follows no link. Raises VmLost, OSError,
     or UserError if the disk has too little room.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # without parents: a run that was removed stays so
     most = machine.memory_size + _MOST_NOTES
     if (free := shutil.disk_usage(path.parent).free) < most + _SPARE:
         raise UserError(

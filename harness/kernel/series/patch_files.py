@@ -208,5 +208,6 @@ def _kept(content: bytes, name: str, *, cache: Path) -> Path:
     folder = PATCHES.path(cache) / hashlib.sha256(content).hexdigest()[:32]
     path = folder / name.rpartition("/")[2]
     if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     return path

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("content", ["text: é\n", b"bytes\0"])
 def test_the_content_replaces_the_old_one(tmp_path: Path, content: str | bytes) -> None:
-    path = tmp_path / "made" / "file"
+    path = tmp_path / "file"
     write_atomically(path, "old")
     write_atomically(path, content)
     expected = content.encode() if isinstance(content, str) else content
@@ -80,3 +80,11 @@ def test_a_tree_is_synced_with_its_folders(tmp_path: Path, monkeypatch: pytest.M
     sync_tree(tmp_path)
     expected = [path.stat().st_ino for path in (tmp_path / "a/file", tmp_path / "a", tmp_path)]
     assert synced == expected
+
+
+def test_a_folder_that_was_removed_stays_removed(tmp_path: Path) -> None:
+    path = tmp_path / "removed" / "file"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_atomically(path, "content")
+    assert caught.value.filename == str(path)
+    assert not path.parent.exists()
