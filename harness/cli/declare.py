@@ -101,9 +101,10 @@ def several(name: str, *, metavar: str, help: str) -> tuple[str, ...]:
     return _declared((name,), (), nargs="+", metavar=metavar, help=help)
 
 
-def positional(*, metavar: str, help: str) -> str:
-    """Declare an argument that has to be given."""
-    return _declared((), None, metavar=metavar, help=help)
+def positional(*, metavar: str, help: str, default: str | None = None) -> str:
+    """Declare an argument. It has to be given if it has no default."""
+    more = {} if default is None else {"nargs": "?"}
+    return _declared((), default, metavar=metavar, help=help, **more)
 
 
 def positionals(*, metavar: str, help: str) -> tuple[str, ...]:

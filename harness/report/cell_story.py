@@ -71,7 +71,7 @@ def text(story: CellStory) -> str:
         "The witness:": witness_lines(outcome.witness) if outcome else (),
         "Hooks that were called on the handler:": _hooks(kept.line),
         "Took:": _cost(kept.line),
-        "Console, last lines:": _console(kept),
+        "Console, last lines:": console_end(kept),
         "Traceback:": outcome.traceback.splitlines() if outcome else (),
         f"Evidence in {kept.folder}:": [", ".join(kept.files) or "none is kept"],
         "Run it again:": [story.run],
@@ -169,8 +169,8 @@ def _cost(line: ResultLine) -> Iterator[str]:
     yield f"{said}, kernel image {line.image[:_HASH]}"
 
 
-def _console(kept: KeptCell) -> list[str]:
-    """Return the end of what the guest printed, if the cell is an error."""
+def console_end(kept: KeptCell) -> list[str]:
+    """Return the last lines that the guest printed, if the cell is an error."""
     if kept.outcome is None or kept.line.verdict is not Verdict.ERROR:
         return []
     return [line for line in kept.outcome.console.splitlines() if line.strip()][-_CONSOLE:]

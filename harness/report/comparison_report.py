@@ -42,12 +42,12 @@ def text(comparison: RunComparison) -> str:
     """Return the facts of both runs, the cells under each kind of change, and the counts."""
     lines = []
     for which, run in (("old", comparison.old), ("new", comparison.new)):
-        facts = ", ".join(f"{name} {said}" for name, said in _facts(run).items() if said)
+        facts = ", ".join(f"{name} {said}" for name, said in run_facts(run).items() if said)
         lines.append(f"{which}  {run.name}: {facts}")
         lines += [f"     {said}" for said in _trouble(run)]
-    for change, cells in _listed(comparison):
+    for change, cells in listed(comparison):
         lines.append(f"{change} ({len(cells)}):")
-        lines += [f"  {_id(one)}: {_story(one)}" for one in cells]
+        lines += [f"  {_id(one)}: {change_told(one)}" for one in cells]
     lines.append(summary(comparison))
     return "\n".join(map(visible, lines))
 
@@ -61,16 +61,16 @@ def markdown(comparison: RunComparison) -> str:
     old, new = comparison.old, comparison.new
     lines = [f"**{summary(comparison)}**", "", "| | old | new |", "| --- | --- | --- |"]
     lines.append(f"| run | {_code(old.name)} | {_code(new.name)} |")
-    before, after = _facts(old), _facts(new)
+    before, after = run_facts(old), run_facts(new)
     for name in before:
         if before[name] or after[name]:
             lines.append(f"| {name} | {_code(before[name])} | {_code(after[name])} |")
     for which, run in (("old", old), ("new", new)):
         lines += [f"\nThe {which} run: {_code(said)}" for said in _trouble(run)]
-    listed = list(_listed(comparison))
-    if listed:
+    groups = list(listed(comparison))
+    if groups:
         lines += ["", "| | cell | old | new |", "| --- | --- | --- | --- |"]
-    for change, cells in listed:
+    for change, cells in groups:
         lines += [_row(one) for one in cells[:_ROWS]]
         if len(cells) > _ROWS:
             lines.append(f"| {change} | and {len(cells) - _ROWS} more | | |")
@@ -122,7 +122,8 @@ def told(found: ResultLine) -> str:
     return "".join([found.verdict, *step, f" ({detail})" if detail else ""])
 
 
-def _facts(run: RecordedRun) -> dict[str, str]:
+def run_facts(run: RecordedRun) -> dict[str, str]:
+    """Return the facts that tell two runs apart, by name; an empty value is not known."""
     return {name: show(getattr(run.header, name) or "") for name, show in _FACTS.items()}
 
 
@@ -132,7 +133,8 @@ def _trouble(run: RecordedRun) -> Iterator[str]:
         yield f"cut short: {run.trouble}{missing}"
 
 
-def _listed(comparison: RunComparison) -> Iterator[tuple[Change, list[CellComparison]]]:
+def listed(comparison: RunComparison) -> Iterator[tuple[Change, list[CellComparison]]]:
+    """Yield each kind of change that is listed, with its cells."""
     for change in Change:
         cells = comparison.of(change)
         if cells and change not in _COUNTED:
@@ -150,7 +152,8 @@ def _said(found: ResultLine | None) -> str:
     return told(found) + due
 
 
-def _story(one: CellComparison) -> str:
+def change_told(one: CellComparison) -> str:
+    """Return the verdicts of a cell in both runs, and the axes on which it changed."""
     axes = f": {_axes(one)}" if one.worse or one.better else ""
     if one.old is None or one.new is None:
         return _said(one.new or one.old)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import statistics
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -40,17 +41,22 @@ class Extent(Enum):
     PROBLEMS = "the cells that are not as expected"
 
 
-def print_report(
-    out: Console, run: FinishedRun, *, matrix: Path | None, extent: Extent = Extent.FITTING
-) -> None:
-    """Print the report of a run.
+@dataclass(frozen=True)
+class Kept:
+    """The files that have the whole report; None for a file that is not there."""
 
-    `matrix` is the file that has the whole report. Without it, the whole report is printed.
-    """
-    if _is_whole(out, run, matrix, extent) or matrix is None:
-        _print_whole(out, run)
+    matrix: Path | None = None
+    page: Path | None = None
+
+
+def print_report(
+    out: Console, run: FinishedRun, *, kept: Kept, extent: Extent = Extent.FITTING
+) -> None:
+    """Print the report of a run: the whole of it, if no file has the matrix."""
+    if _is_whole(out, run, kept, extent) or kept.matrix is None:
+        _print_whole(out, run, kept.page)
     else:
-        _print_summary(out, run, matrix, counted=extent is Extent.FITTING)
+        _print_summary(out, run, kept, rest=kept.matrix, counted=extent is Extent.FITTING)
 
 
 def write_matrix(path: Path, run: FinishedRun) -> None:
@@ -61,23 +67,25 @@ def write_matrix(path: Path, run: FinishedRun) -> None:
     path.write_text("".join(f"{line}\n" for line in lines))
 
 
-def _is_whole(out: Console, run: FinishedRun, matrix: Path | None, extent: Extent) -> bool:
-    if matrix is None or extent is not Extent.FITTING:
+def _is_whole(out: Console, run: FinishedRun, kept: Kept, extent: Extent) -> bool:
+    if kept.matrix is None or extent is not Extent.FITTING:
         return extent is not Extent.PROBLEMS
     too_many = len({cell.scenario for cell in run.cells}) > ROWS  # saves the time to draw them
-    return not too_many and rows_of(lambda on: _print_whole(on, run), out.width) <= ROWS
+    return not too_many and rows_of(lambda on: _print_whole(on, run, kept.page), out.width) <= ROWS
 
 
-def _print_whole(out: Console, run: FinishedRun) -> None:
+def _print_whole(out: Console, run: FinishedRun, page: Path | None = None) -> None:
     """Print the matrix, the problems, what was found, and the counts."""
     for table in matrix_tables(run.corpus, run.cells, run.results, width=out.width):
         out.print(table)
     print_problems(out, run)
     print_findings(out, run.ordered)
-    _print_end(out, run)
+    _print_end(out, run, Kept(page=page))
 
 
-def _print_summary(out: Console, run: FinishedRun, matrix: Path, *, counted: bool) -> None:
+def _print_summary(
+    out: Console, run: FinishedRun, kept: Kept, *, rest: Path, counted: bool
+) -> None:
     """Print at most `ROWS` rows: the counts, the problems that fit, and where the rest is."""
 
     def head(on: Console) -> None:
@@ -87,23 +95,25 @@ def _print_summary(out: Console, run: FinishedRun, matrix: Path, *, counted: boo
     def end(on: Console) -> None:
         if counted:
             print_findings_counted(on, run.ordered)
-        _print_end(on, run, matrix)
+        _print_end(on, run, kept)
 
     head(out)
     room = ROWS - rows_of(head, out.width) - rows_of(end, out.width)
-    print_some_problems(out, run, room=room, rest=visible(str(matrix)))
+    print_some_problems(out, run, room=room, rest=visible(str(rest)))
     end(out)
 
 
-def _print_end(out: Console, run: FinishedRun, matrix: Path | None = None) -> None:
+def _print_end(out: Console, run: FinishedRun, kept: Kept) -> None:
     ran = [result.seconds for result in run.ordered if result.verdict is not Verdict.ERROR]
     if ran:
         median = statistics.median(ran)
         times = f"median cell {median:.2f} s, slowest {max(ran):.2f} s; {run.seconds:.1f} s in all"
         out.print(times, soft_wrap=True)
     out.print(f"results: {visible(str(run.where))}", soft_wrap=True)
-    if matrix is not None:
-        out.print(f"matrix: {visible(str(matrix))}", soft_wrap=True)
+    if kept.matrix is not None:
+        out.print(f"matrix: {visible(str(kept.matrix))}", soft_wrap=True)
+    if kept.page is not None:
+        out.print(f"report: {visible(str(kept.page))}", soft_wrap=True)
     out.print(
         summary_line(run.lines, not_run=run.not_run),
         style="bold green" if run.ok else "bold red",

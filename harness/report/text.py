@@ -30,15 +30,19 @@ Azure's `##vso[`, TeamCity's `##teamcity[`."""
 
 
 def visible(text: str) -> str:
-    """Escape unprintable characters and commands to a CI system: details may quote a guest.
+    """Escape unprintable characters and commands to a CI system: details may quote a guest."""
+    return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable(text))
+
+
+def printable(text: str) -> str:
+    """Escape unprintable characters.
 
     Unicode's classes decide which characters are printable. Terminal controls, line breaks,
     right-to-left overrides and lone surrogates are not.
     """
-    printable = "".join(
+    return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
-    return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable)
 
 
 def rerun_line(result: Result, corpus: Corpus, choice: KernelChoice | None = None) -> str:

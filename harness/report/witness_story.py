@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_COUNTS = ("sent", "right", "wrong", "failed", "starts")
+COUNTS = ("sent", "right", "wrong", "failed", "starts")
+"""The witness's counts of requests, of those answered in each way, and of starts."""
+_PARTS = {"before", "attacked", "after"}
 _PHASES = ("aftermath", "after a restart", "after a reload")
 """The phases of the aftermath, in their order."""
 _MILLION = 1_000_000
@@ -16,12 +18,32 @@ _MILLION = 1_000_000
 
 def witness_lines(witness: Mapping[str, Any]) -> Iterator[str]:
     """Yield the counts before, during and after the attack, and the further findings."""
+    if rows := request_counts(witness):
+        width = max(map(len, rows))
+        yield f"{'requests':<{width}}" + "".join(f"{name:>8}" for name in COUNTS)
+        for name, counts in rows.items():
+            yield f"{name:<{width}}" + "".join(f"{count:>8}" for count in counts)
+    yield from witness_findings(witness)
+
+
+def request_counts(witness: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the counts of `COUNTS` by phase. It is empty if the machine was lost."""
+    if not witness.keys() >= _PARTS:
+        return {}
+    before, attacked = witness["before"]["count"], witness["attacked"]["count"]
+    during = {name: attacked[name] - before[name] for name in COUNTS}
+    rows = {"before": before, "during": during}
+    rows |= dict(zip(_PHASES, witness["after"]["phases"], strict=False))
+    return {name: [counts[column] for column in COUNTS] for name, counts in rows.items()}
+
+
+def witness_findings(witness: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the witness found besides the counts."""
     if "machine" in witness:
         yield f"the machine ended: {witness['machine']}"
-    if not {"before", "attacked", "after"} <= witness.keys():
+    if not witness.keys() >= _PARTS:
         return
     before, attacked, after = (witness[name] for name in ("before", "attacked", "after"))
-    yield from _table(before, attacked, after)
     yield f"violations: {', '.join(after['violations']) or 'none'}"
     yield "slowest reply since boot: " + ", ".join(
         f"{tally['slowest_ns'] / _MILLION:.1f} ms {when}"
@@ -41,15 +63,3 @@ def witness_lines(witness: Mapping[str, Any]) -> Iterator[str]:
     if witness["taint"]:
         yield f"taint flags: {witness['taint']:#x}"
     yield f"the machine stood still for at most {witness['stalled_seconds']} s"
-
-
-def _table(
-    before: Mapping[str, Any], attacked: Mapping[str, Any], after: Mapping[str, Any]
-) -> Iterator[str]:
-    during = {name: attacked["count"][name] - before["count"][name] for name in _COUNTS}
-    rows = {"before": before["count"], "during": during}
-    rows |= dict(zip(_PHASES, after["phases"], strict=False))
-    width = max(map(len, rows))
-    yield f"{'requests':<{width}}" + "".join(f"{name:>8}" for name in _COUNTS)
-    for name, counts in rows.items():
-        yield f"{name:<{width}}" + "".join(f"{counts[column]:>8}" for column in _COUNTS)

@@ -124,8 +124,11 @@ class BenchFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def read_figures(path: Path) -> BenchFigures:
-    """Read the file. Raises OSError, and UserError if it is damaged or has another schema."""
-    schema = schema_of(path, hint=_HINT)
+    """Read the file. Raises UserError if it cannot be read, or has another schema."""
+    try:
+        schema = schema_of(path, hint=_HINT)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
     if schema != FIGURES_SCHEMA:
         raise UserError(
             f"{path} has schema {schema}, and this version reads {FIGURES_SCHEMA}", hint=_HINT

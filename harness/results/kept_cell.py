@@ -66,7 +66,11 @@ def kept_cell(run: RecordedRun, text: str) -> KeptCell:
 
     Upper and lower case are the same.
     """
-    line = run.cells[_named(text, run.cells)]
+    return keep_of(run, run.cells[_named(text, run.cells)])
+
+
+def keep_of(run: RecordedRun, line: ResultLine) -> KeptCell:
+    """Return a cell with its evidence. Raises UserError if a file of it cannot be read."""
     folder = RunDirectory(run.path).folder(line.cell)
     try:
         outcome = read_outcome(folder)

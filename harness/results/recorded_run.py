@@ -73,7 +73,7 @@ def find_run(name: str, *, root: Path) -> RunDirectory:
 
     Raises UserError if it is no run, or was recorded by another version.
     """
-    run = RunDirectory(_folder(name, root).resolve())
+    run = RunDirectory(run_folder(name, root))
     with _readable(run.path.name):
         schema = schema_of(run.path / "run.json")
     if schema != SCHEMA:
@@ -107,11 +107,11 @@ def _check_whole(run: RunDirectory, header: RunHeader, found: int) -> None:
         )
 
 
-def _folder(name: str, root: Path) -> Path:
-    """Find the folder of a run."""
+def run_folder(name: str, root: Path) -> Path:
+    """Return the folder of a run, named as for `read_run`. Raises UserError if it is no run."""
     for folder in (Path(name), root / name):
         if (folder / "run.json").is_file():
-            return folder
+            return folder.resolve()
     if Path(name).exists() or (root / name).exists():
         what = f"{name} is not the folder of a run: it has no run.json"
     else:

@@ -16,7 +16,8 @@ from harness.host.errors import UserError
 from harness.judge.controls import variants_needed
 from harness.report.finished_run import FinishedRun
 from harness.report.junit import write_junit
-from harness.report.run_report import Extent, print_report, write_matrix
+from harness.report.page.page import write_page
+from harness.report.run_report import Extent, Kept, print_report, write_matrix
 from harness.report.terminal import Screen
 from harness.report.text import rerun_line
 from harness.results.counts import counts, exit_status
@@ -118,6 +119,8 @@ class _Run:
         self._running = False
         self._error: UserError | None = None
         self._vmcores: Vmcores | None = None
+        self._page: Path | None = None
+        """The page, once it is written."""
 
     def lab_of(self, opened: PreparedLab) -> CellRunner:
         """Return the cell runner. It keeps dumps if the plan asks for them. Raises UserError."""
@@ -206,8 +209,8 @@ class _Run:
                 stopped_by=signal.Signals(self._signal).name if self._signal else None,
                 error=str(self._error) if self._error else None,
             )
-        matrix = self._matrix if self._on_disk() else None
-        print_report(self._out, report, matrix=matrix, extent=self._plan.extent)
+            self._keep_page()
+        print_report(self._out, report, kept=self._kept(), extent=self._plan.extent)
         self._raise_trouble()
         return status
 
@@ -233,6 +236,18 @@ class _Run:
         except OSError as error:
             self._ledger.trouble = error
 
+    def _keep_page(self) -> None:
+        """Write the page. It is made from the files of the run: without results there is none."""
+        try:
+            self._page = write_page(self._directory.path, self._plan.corpus)
+        except OSError as error:
+            self._ledger.trouble = error
+        except UserError:
+            return  # no result is on the disk: the ledger says why
+
+    def _kept(self) -> Kept:
+        return Kept(self._matrix if self._on_disk() else None, self._page)
+
     def _dumps_told(self) -> dict[Cell, str]:
         if self._vmcores is None:
             return {}
@@ -253,7 +268,9 @@ class _Run:
         return finished and not self._ledger.unsaved and self._reports_written()
 
     def _reports_written(self) -> bool:
-        return (self._directory.path / "junit.xml").is_file() and self._matrix.is_file()
+        is_page_due = bool(self._ledger.results)
+        junit = self._directory.path / "junit.xml"
+        return junit.is_file() and self._matrix.is_file() and bool(self._page or not is_page_due)
 
     def _follow(self, pool: Pool, screen: Screen) -> None:
         for event in pool.events():

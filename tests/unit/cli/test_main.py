@@ -51,7 +51,7 @@ def test_all_as_expected_is_0_and_all_is_kept(tmp_path: Path) -> None:
     assert header["started"] <= header["finished"]
     assert header["counts"]["not_run"] == 0
     names = {path.name for path in (tmp_path / "results/latest").resolve().iterdir()}
-    assert names == {"cells", "results.jsonl", "run.json", "junit.xml", "matrix.txt"}
+    assert names == {"cells", "results.jsonl", "run.json", "junit.xml", "matrix.txt", "report.html"}
 
 
 def test_how_the_machines_boot_is_the_users_choice_and_kept(tmp_path: Path) -> None:
@@ -80,6 +80,7 @@ def test_the_whole_corpus_is_as_expected_and_each_cell_runs_once(tmp_path: Path)
     header, lines = latest(tmp_path)
     assert sorted(header["selected"]) == cells
     assert len(lines) == len(cells)
+    assert (tmp_path / "results/latest/report.html").stat().st_size < 3_000_000
 
 
 def test_one_cell_is_chosen_and_what_it_rests_on_comes_along(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_only_what_is_not_as_expected_is_printed_during_the_run_and_at_its_end(
     assert built == "kernel: 1/2 objects"
     assert "6.12-isolated-proc_mem_write ! tampered, expected held: chain" in during
     assert end[0] == "Not as expected:"
-    assert [line.split()[0] for line in end[3:]] == ["median", "results:", "matrix:", "28"]
+    assert [line.split()[0] for line in end[3:]] == ["median", "results:", "matrix:", "report:", "28"]
     assert done.stdout.count("proc_mem_write") == 3
     assert "host_tamper" in (tmp_path / "results/latest/matrix.txt").read_text()
 

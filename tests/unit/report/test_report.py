@@ -27,7 +27,7 @@ from harness.report.finished_run import FinishedRun
 from harness.report.junit import write_junit
 from harness.report.progress import PlainProgress
 from harness.report.rows import plain_console
-from harness.report.run_report import Extent, print_report
+from harness.report.run_report import Extent, Kept, print_report
 from harness.report.terminal import Screen, console, progress_line
 from harness.report.text import explain, plan_line, rerun_line, summary_line, visible
 from harness.scenarios import REFERENCES, Effect, scenario
@@ -101,7 +101,7 @@ def report(
     out = io.StringIO()
     run = finished(found, corpus=corpus, notes=notes or {})
     on = plain_console(out, width=width) if width else console(out)
-    print_report(on, run, matrix=Path("results/x/matrix.txt"), extent=extent)
+    print_report(on, run, kept=Kept(Path("results/x/matrix.txt")), extent=extent)
     return out.getvalue()
 
 

@@ -18,7 +18,7 @@ from harness.judge.conclusion import conclude
 from harness.model.verdict import Verdict
 from harness.report.finished_run import FinishedRun
 from harness.report.rows import plain_console, rows_of
-from harness.report.run_report import ROWS, Extent, print_report, write_matrix
+from harness.report.run_report import ROWS, Extent, Kept, print_report, write_matrix
 from harness.report.table import PARITY, divided
 from harness.report.text import rerun_line
 from harness.scenarios.corpus import SHIPPED
@@ -68,7 +68,7 @@ def finished(corpus: Corpus, lost: Sequence[Cell] = ()) -> FinishedRun:
 
 def report(run: FinishedRun, width: int, extent: Extent = Extent.FITTING) -> list[str]:
     out = io.StringIO()
-    print_report(plain_console(out, width=width), run, matrix=MATRIX, extent=extent)
+    print_report(plain_console(out, width=width), run, kept=Kept(MATRIX), extent=extent)
     return out.getvalue().splitlines()
 
 
@@ -109,7 +109,9 @@ def test_a_small_run_prints_its_matrix_if_it_fits() -> None:
 def test_the_matrix_is_printed_if_it_is_asked_for_or_kept_nowhere() -> None:
     for matrix, extent in ((None, Extent.FITTING), (MATRIX, Extent.MATRIX)):
         out = io.StringIO()
-        print_report(plain_console(out, width=50), finished(SMALL), matrix=matrix, extent=extent)
+        print_report(
+            plain_console(out, width=50), finished(SMALL), kept=Kept(matrix), extent=extent
+        )
         lines = out.getvalue().splitlines()
         assert sum(line.startswith(" 6.12: scenario") for line in lines) > 1
         assert len(lines) > ROWS

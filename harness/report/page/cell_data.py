@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A cell in the page's data: its result, and its story in short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.host.errors import UserError
+from harness.model.verdict import Verdict
+from harness.report.attack_calls import call_lines
+from harness.report.cell_story import cell_story, console_end
+from harness.report.witness_story import request_counts, witness_findings
+from harness.results.kept_cell import KeptCell, keep_of
+from harness.results.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from harness.model.cell import Outcome
+    from harness.report.page.texts import Texts
+    from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
+    from harness.scenarios.corpus import Corpus
+
+_TRACEBACK = 40  # lines of a traceback
+
+Data = dict[str, Any]
+
+
+class CellData:
+    """Makes the objects of a run's cells, and notes which evidence is missing or damaged."""
+
+    def __init__(self, run: RecordedRun, corpus: Corpus, texts: Texts) -> None:
+        """Take the run; the texts of the objects go into `texts`."""
+        self._run, self._corpus, self._texts = run, corpus, texts
+        self.absent: list[str] = []
+        """The cells without evidence."""
+        self.damaged: list[str] = []
+        """The cells of whose evidence a part cannot be read."""
+
+    def of(self, line: ResultLine) -> Data:
+        """Return a cell's object. Empty values are left out."""
+        kept = self._kept(line)
+        story = cell_story(kept, self._corpus)
+        place = self._texts.place
+        found: Data = {
+            **self._result(line),
+            "why": place(story.expectation),
+            "run": place(story.run),
+            "shell": place(story.shell),
+            "files": self._texts.places(kept.files),
+        }
+        if kept.outcome is not None:
+            found |= self._evidence(kept, kept.outcome)
+        return {name: value for name, value in found.items() if value not in (0, "", [], {}, None)}
+
+    def _result(self, line: ResultLine) -> Data:
+        place, places = self._texts.place, self._texts.places
+        won, made = line.tries
+        return {
+            "id": line.cell.id,
+            "variant": line.variant,
+            "verdict": line.verdict.value,
+            "unexpected": int(not line.ok),
+            "expected": line.expected.value,
+            "lost": sorted(line.lost),
+            "detail": place(line.detail),
+            "hole": place(line.known_hole or "") if line.ok else 0,
+            "hooks": places(line.hooks),
+            "refusable": places(line.refusable),
+            "unhooked": int(self._unhooked(line)),
+            "gained": places(line.gained),
+            "half": place(line.half),
+            "end": place(line.attempt_end),
+            "control": "" if line.is_control else line.control.variant,
+            "tries": f"{won} of {made}" if made else "",
+            "rounds": line.rounds if line.rounds > 1 else 0,
+            "seconds": round(line.seconds, 2),
+        }
+
+    def _unhooked(self, line: ResultLine) -> bool:
+        """Whether an attack from outside won and passed no LSM hook able to deny it (L5)."""
+        known = self._corpus.scenarios.get(line.scenario)
+        is_inside = known is not None and (known.inside or known.from_host)
+        return bool(line.lost) and not (is_inside or line.refusable)
+
+    def _kept(self, line: ResultLine) -> KeptCell:
+        try:
+            kept = keep_of(self._run, line)
+        except (UserError, ValueError):
+            self.damaged.append(line.cell.id)
+            return KeptCell(self._run, line, RunDirectory(self._run.path).folder(line.cell), None)
+        if kept.outcome is None:
+            self.absent.append(line.cell.id)
+        return kept
+
+    def _evidence(self, kept: KeptCell, outcome: Outcome) -> Data:
+        """Return what the witness and the attacker's calls say, as far as this version reads it."""
+        places = self._texts.places
+        found: Data = {
+            "console": places(console_end(kept)),
+            "traceback": places(outcome.traceback.splitlines()[-_TRACEBACK:]),
+        }
+        try:
+            return found | {
+                "calls": places(call_lines(outcome.attempt)),
+                "counts": list(request_counts(outcome.witness).values()),
+                "witness": places(witness_findings(outcome.witness)),
+            }
+        except (LookupError, TypeError, ValueError, AttributeError):
+            self.damaged.append(kept.cell.id)
+            return found
+
+
+def worse_than(line: ResultLine, reference: ResultLine | None) -> list[str] | None:
+    """Return what a cell loses and the reference does not; None if that cannot be determined."""
+    lines = [line, reference]
+    if any(one is None or one.verdict is Verdict.ERROR for one in lines):
+        return None
+    return sorted(line.lost - (reference.lost if reference else frozenset()))

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report of a run as one HTML file, which works offline and asks for nothing.
+
+What a guest wrote is hostile. It reaches the page in two ways: through the template, which escapes
+all values, and as JSON, of which the script makes text and never HTML. The content security policy
+allows only our own script and style, which it names by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.host.files import write_atomically
+from harness.report.page import sections
+from harness.report.page.matrix_data import columns, page_data
+from harness.report.page.texts import shown
+from harness.report.text import summary_line
+from harness.results.run_comparison import compare
+from harness.results.salvaged_run import salvage
+
+if TYPE_CHECKING:
+    from harness.results.bench_figures import BenchFigures
+    from harness.results.salvaged_run import SalvagedRun
+    from harness.scenarios.corpus import Corpus
+
+PAGE = "report.html"
+"""The name of the page in the folder of a run."""
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What a page shows."""
+
+    new: SalvagedRun
+    old: SalvagedRun | None = None
+    """The earlier run to compare with."""
+    figures: BenchFigures | None = None
+    """The cost of the isolation, as measured by `bench`."""
+
+
+def write_page(folder: Path, corpus: Corpus) -> Path:
+    """Write the page of a run into its folder. Raises OSError and UserError."""
+    run, path = salvage(str(folder), root=folder.parent), folder / PAGE
+    write_atomically(path, page(PageContent(run), corpus, place=folder))
+    return path
+
+
+def page(content: PageContent, corpus: Corpus, *, place: Path) -> str:
+    """Return the page. The links to evidence are relative to `place`, the folder of the file."""
+    run, old = content.new.run, content.old
+    comparison = compare(old.run, run) if old else None
+    data, gaps = page_data(run, corpus, comparison)
+    data["evidence"] = _link(run.path, place)
+    data["oldEvidence"] = _link(old.run.path, place) if old else ""
+    data["run"], data["oldRun"] = run.name, old.run.name if old else ""
+    style, script = (_text(name) for name in ("page.css", "page.js"))
+    return (
+        _environment()
+        .get_template("template.html")
+        .render(
+            name=run.name,
+            summary=summary_line(run.cells.values()),
+            gaps=[shown(gap) for gap in (*content.new.gaps, *gaps)],
+            old_gaps=[shown(gap) for gap in old.gaps] if old else [],
+            held=sections.held(run, corpus, columns(run, corpus)),
+            difference=sections.difference(comparison) if comparison else None,
+            times=sections.times(run, columns(run, corpus)),
+            cost=sections.cost(content.figures) if content.figures else None,
+            facts=sections.facts(run.header),
+            style=style,
+            script=script,
+            hashes={"style": _hash(style), "script": _hash(script)},
+            data=_json(data),
+        )
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _json(data: dict[str, Any]) -> Markup:
+    """Return JSON that cannot end the script element in which it stands."""
+    text = json.dumps(data, separators=(",", ":"))
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)  # noqa: S704 - nothing in it can be markup
+
+
+def _text(name: str) -> Markup:
+    """Return a file of ours."""
+    return Markup((_HERE / name).read_text("utf-8"))  # noqa: S704 - it is our own
+
+
+def _hash(text: str) -> str:
+    """Return the hash by which the content security policy allows a script or a style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _link(folder: Path, place: Path) -> str:
+    """Return the relative address of a folder."""
+    return quote(os.path.relpath(folder.resolve(), place.resolve()))

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run of which all is read that can be read, and a list of what cannot.
+
+`read_run` refuses a run that is damaged, incomplete or of another schema. A report for a person
+shows what is there and says what is not.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from harness.host.errors import UserError
+from harness.judge.result import NO_VERDICT
+from harness.model.verdict import Axes, Effect, Verdict
+from harness.results.recorded_run import RecordedRun, run_folder
+from harness.results.result_line import SCHEMA, Control, ResultLine
+from harness.results.run_header import RunHeader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.model.cell import Cell
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_NAMED = 5  # cells and lines that a sentence names
+
+_NEEDED = {"line", "variant", "scenario", "verdict"}
+"""The fields without which a line of results.jsonl says nothing."""
+
+
+@dataclass(frozen=True)
+class SalvagedRun:
+    """What can be read of a run, and sentences about what cannot."""
+
+    run: RecordedRun
+    gaps: tuple[str, ...]
+
+
+def salvage(name: str, *, root: Path) -> SalvagedRun:
+    """Read a run, named as for `read_run`, as far as possible.
+
+    Raises UserError if it is no run, or if no result can be read.
+    """
+    path = run_folder(name, root)
+    header, of_header = _header(path / "run.json")
+    cells, of_lines = _lines(path / "results.jsonl")
+    run = RecordedRun(path.name, header, cells, path)
+    gaps = (*of_header, *of_lines, *_missing(run))
+    if not cells:
+        raise UserError(
+            f"no result of the run {path.name} can be read: {'; '.join(gaps) or 'it has none'}",
+            hint="name another run",
+        )
+    return SalvagedRun(run, gaps)
+
+
+def named(what: list[str]) -> str:
+    """Return the first few of some names, and an ellipsis for the others."""
+    return ", ".join(what[:_NAMED]) + (", …" if len(what) > _NAMED else "")
+
+
+def _header(path: Path) -> tuple[RunHeader, list[str]]:
+    try:
+        raw = _object(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        return RunHeader(), [f"run.json cannot be read: {error}"]
+    schema = raw.get("schema")
+    values, lost = _fields(raw, RunHeader)
+    gaps = [f"run.json: {one} is damaged" for one in lost]
+    if schema != SCHEMA:
+        absent = [name for name in _names(RunHeader) if name not in raw]
+        gaps.append(
+            f"the run was recorded by another version of the harness (schema {schema}, and this "
+            f"version writes {SCHEMA}): a field may have had another meaning"
+        )
+        if absent:
+            gaps.append(f"run.json has no {', '.join(absent)}")
+    return RunHeader(**{**values, "schema": SCHEMA}), gaps
+
+
+def _lines(path: Path) -> tuple[dict[Cell, ResultLine], list[str]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return {}, [f"results.jsonl cannot be read: {error.strerror}"]
+    cells: dict[Cell, ResultLine] = {}
+    damaged: list[str] = []
+    absent: dict[str, None] = {}
+    for number, text in enumerate(content.splitlines(), start=1):
+        try:
+            line, without = _line(text)
+        except (ValueError, RecursionError):
+            damaged.append(str(number))
+            continue
+        absent |= dict.fromkeys(without)
+        cells[line.cell] = line
+    gaps = [f"results.jsonl has no {', '.join(absent)}"] if absent else []
+    if damaged:
+        gaps.append(f"lines of results.jsonl that cannot be read: {named(damaged)}")
+    return cells, gaps
+
+
+def _line(text: bytes) -> tuple[ResultLine, list[str]]:
+    """Return a line, and the names of the fields that it has not. Raises ValueError."""
+    values, lost = _fields(_object(text), ResultLine)
+    absent = [name for name in _names(ResultLine) if name not in values and name != "schema"]
+    if _NEEDED & {*lost, *absent}:
+        raise ValueError("it names no cell, or has no verdict")
+    values = {**_unknown(values), **values, "schema": SCHEMA}
+    return ResultLine(**values), absent
+
+
+def _unknown(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands for the fields that a line has not."""
+    verdict, variant = values["verdict"], values["variant"]
+    axes = Axes(
+        integrity=verdict is Verdict.TAMPERED,
+        availability=verdict is Verdict.DISRUPTED,
+        confidentiality=verdict is Verdict.LEAKED,
+    )
+    expected = values.get("expected", verdict)
+    return {
+        "effect": Effect.NONE,
+        "surface": "",
+        "answers": (),
+        "control": Control(variant=variant, verdict=verdict),
+        "axes": None if verdict in NO_VERDICT else axes,
+        "detail": "",
+        "expected": expected,
+        "ok": verdict is expected and verdict is not Verdict.ERROR,
+        "known_hole": None,
+        "hooks": (),
+        "refusable": (),
+        "gained": (),
+        "tries": (0, 0),
+        "rounds": 1,
+        "seconds": 0.0,
+        "image": "",
+        "witness": "",
+        "attempt": "",
+        "attempt_end": "",
+        "half": "",
+    }
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """Return a JSON object. Raises ValueError and RecursionError."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is not a JSON object")
+    return found
+
+
+def _fields(raw: dict[str, Any], kind: type[T]) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields that can be converted, and the names of those that cannot."""
+    values: dict[str, Any] = {}
+    lost = []
+    for field in msgspec.structs.fields(kind):
+        if field.name in raw:
+            try:
+                values[field.name] = msgspec.convert(raw[field.name], field.type)
+            except msgspec.ValidationError:
+                lost.append(field.name)
+    return values, lost
+
+
+def _names(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _missing(run: RecordedRun) -> Iterator[str]:
+    """Yield sentences about cells that the run should have."""
+    if run.trouble:
+        yield f"the run was cut short: {run.trouble}"
+    found = {cell.id for cell in run.cells}
+    if absent := [name for name in run.header.selected or () if name not in found]:
+        yield f"chosen cells without a result ({len(absent)}): {named(absent)}"
+    counted = run.header.counts.get("cells", len(found))
+    if counted != len(found):
+        yield f"run.json counts {counted} cells, and results.jsonl has {len(found)}"
+    if not_run := run.header.counts.get("not_run"):
+        yield f"cells that were not run: {not_run}"
