@@ -104,7 +104,13 @@ def test_only_what_is_not_as_expected_is_printed_during_the_run_and_at_its_end(
     assert built == "kernel: 1/2 objects"
     assert "6.12-isolated-proc_mem_write ! tampered, expected held: chain" in during
     assert end[0] == "Not as expected:"
-    assert [line.split()[0] for line in end[3:]] == ["median", "results:", "matrix:", "report:", "28"]
+    assert [line.split()[0] for line in end[3:]] == [
+        "median",
+        "results:",
+        "matrix:",
+        "report:",
+        "28",
+    ]
     assert done.stdout.count("proc_mem_write") == 3
     assert "host_tamper" in (tmp_path / "results/latest/matrix.txt").read_text()
 
