@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.report.text import plural
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -55,7 +57,7 @@ def witness_findings(witness: Mapping[str, Any]) -> Iterator[str]:
     yield "arrival: " + (
         "no function can prove it"
         if reached is None
-        else f"{reached} calls of the function that proves it"
+        else f"{plural(reached, 'call')} of the function that proves it"
     )
     if witness["entered"]:
         ways = (f"{way} ({calls} times)" for way, calls in witness["entered"].items())

@@ -5,6 +5,7 @@
                             run.json         what was run, on what, when, and how it ended
                             junit.xml        for a CI system (written by `umd-harness run`)
                             matrix.txt       the whole report (written by `umd-harness run`)
+                            report.html      the same as a page (harness/report/page/)
                             cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json,
                                              traceback.txt, if Python raised an error, and
                                              vmcore, if a dump was asked for and was due

@@ -95,6 +95,7 @@ def test_the_commands_gate_a_series(script: Any, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "results")
     status, said = run(script(), tmp_path)
     assert status == 1, said
+    assert '<details class="group worse" open>' in (tmp_path / "report.html").read_text()
     summary = (tmp_path / "summary.md").read_text()
     assert "| **worse**: integrity | `6.12 isolated proc_mem_write` | `held" in summary
     if script is github:
@@ -103,14 +104,14 @@ def test_the_commands_gate_a_series(script: Any, tmp_path: Path) -> None:
 
 def test_what_is_kept_is_what_is_compared() -> None:
     job = pipeline("gitlab-ci.yml")["scenarios"]
-    assert {"results/", "summary.md"} == set(job["artifacts"]["paths"])
+    assert {"report.html", "results/", "summary.md"} == set(job["artifacts"]["paths"])
     assert job["artifacts"]["when"] == "always"
     assert job["cache"][0]["paths"] == ["target/"]
     assert [rule["variables"]["KEEP"] for rule in job["rules"]] == ["pull", "pull-push"]
     steps = pipeline("github-actions.yml")["jobs"]["scenarios"]["steps"]
     uses = {step["uses"].partition("@")[0]: step for step in steps if "uses" in step}
     upload, save = uses["actions/upload-artifact"], uses["actions/cache/save"]
-    assert upload["with"]["path"].split() == ["results/", "summary.md"]
+    assert upload["with"]["path"].split() == ["report.html", "results/", "summary.md"]
     assert (save["with"]["path"], save["if"]) == ("target", "github.event_name == 'push'")
     assert save["with"]["key"].startswith("umd-harness-results-${{ github.ref_name }}-")
     restore = uses["actions/cache/restore"]["with"]["restore-keys"]

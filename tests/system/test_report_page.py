@@ -202,7 +202,7 @@ def test_axe_finds_nothing_serious(
     context = browser.new_context(bypass_csp=True, color_scheme=scheme)
     shown = context.new_page()
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
-    for state in ("", "#view=held", "#view=difference", f"#cell={ISOLATED.id}"):
+    for state in ("", "#only=hole", "#view=held", "#view=difference", f"#cell={ISOLATED.id}"):
         shown.goto("about:blank")
         shown.goto(f"{address}{state}")
         shown.add_script_tag(content=axe)

@@ -86,14 +86,17 @@ def test_a_mistake_is_one_line(script: Path, words: list[str], said: str) -> Non
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
-def test_what_is_missing_is_installed_where_nothing_else_changes(script: Path) -> None:
+@pytest.mark.parametrize(("what", "last"), [("scenarios", "zstd"), ("tests", "zstd chromium")])
+def test_what_is_missing_is_installed_where_nothing_else_changes(
+    script: Path, what: str, last: str
+) -> None:
     (script.parent / "planned").write_text(NEW)
-    done = called(script, "tests")
+    done = called(script, what)
     assert "has to change" not in done.stderr
     assert "python3 cannot make a venv" in done.stderr, "it went on"
     [call] = installs(script)
     assert "--no-upgrade" in call
-    assert call.endswith(" zstd")
+    assert call.endswith(f" zlib1g-dev {last}")
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ class CellData:
             "half": place(line.half),
             "end": place(line.attempt_end),
             "control": "" if line.is_control else line.control.variant,
+            "controlVerdict": "" if line.is_control else line.control.verdict.value,
             "tries": f"{won} of {made}" if made else "",
             "rounds": line.rounds if line.rounds > 1 else 0,
             "seconds": round(line.seconds, 2),

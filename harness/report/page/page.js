@@ -58,9 +58,9 @@
     return element;
   }
   const list = (kind, lines) => lines.length ? make("pre", { class: kind, tabindex: 0 }, lines.join("\n")) : "";
-  const part = (head, ...children) => {
+  const titled = (level, head, ...children) => {
     const body = children.filter((child) => child != null && child !== "");
-    return body.length ? [make("h3", {}, head), ...body] : [];
+    return body.length ? [make(level, {}, head), ...body] : [];
   };
 
   function kindOf(cell) {
@@ -114,7 +114,7 @@
       if (row.about.class !== name) {
         name = row.about.class;
         body = make("tbody", {}, make("tr", {}, make("th", { class: "class", scope: "rowgroup", colspan: data.variants.length + 1 },
-          name, make("span", { class: "count" }))));
+          make("span", {}, name, make("span", { class: "count" })))));
         matrix.append(body);
       }
       row.element = make("tr", {}, make("th", { scope: "row" }, make("span", { class: "mono" }, row.line === data.rows[0].line ? row.scenario : `${row.line} ${row.scenario}`),
@@ -267,13 +267,14 @@
       make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "requests"), ...data.columns.map((name) => make("th", { scope: "col" }, name)))),
       make("tbody", {}, ...cell.counts.map((row, number) => make("tr", {}, make("th", { scope: "row" }, PHASES[number]), ...row.map((count) => make("td", {}, String(count)))))));
   }
-  function other(id) {
-    const cell = cells.get(id);
-    return cell ? [chip(cell, cell.variant), ` ${said(cell)}`] : [];
+  function control(cell) {
+    const found = cell.row?.byVariant.get(cell.control); // a cell of the old run has no row
+    if (found) return [chip(found, found.variant), ` ${said(found)}`];
+    return cell.control ? [`${cell.control}: ${cell.controlVerdict}`] : [];
   }
-  function story(cell, about, evidence) {
+  function story(cell, level, evidence) {
     const able = new Set(cell.refusable);
-    const control = cell.control && cell.id.slice(0, cell.id.length - about.name.length - cell.variant.length - 1) + `${cell.control}-${about.name}`;
+    const part = (...given) => titled(level, ...given);
     return [
       ...part("Verdict", facts(
         fact("verdict", make("span", { class: `${kindOf(cell)} chip` }, cell.verdict), text(cell.detail) && ` ${text(cell.detail)}`),
@@ -282,7 +283,7 @@
         fact("partial", text(cell.half)),
         fact(cell.unexpected ? "NOT as expected" : "as expected", `${cell.expected}: ${text(cell.why)}`),
         fact("by its own account", text(cell.end)),
-        fact("control", ...(control ? other(control) : [])),
+        fact("control", ...control(cell)),
         fact("tries won", cell.tries || ""), fact("rounds", cell.rounds ? String(cell.rounds) : ""),
         fact("took", `${(cell.seconds || 0).toFixed(2)} s`),
       )),
@@ -312,8 +313,8 @@
     const about = cell ? cell.row.about : data.scenarios.filter((one) => id.endsWith(`-${one.name}`)).sort((one, two) => two.name.length - one.name.length)[0];
     const siblings = cell ? data.variants.map((name) => cell.row.byVariant.get(name)).filter(Boolean) : [];
     const stories = [];
-    if (cell) stories.push(make("div", {}, ...(old ? [make("h3", {}, `In ${data.run}`)] : []), ...story(cell, about, data.evidence)));
-    if (old) stories.push(make("div", {}, make("h3", {}, `In ${data.oldRun}, the old run`), ...story(old, about, data.oldEvidence)));
+    if (cell) stories.push(make("div", {}, ...(old ? [make("h3", {}, `In ${data.run}`)] : []), ...story(cell, old ? "h4" : "h3", data.evidence)));
+    if (old) stories.push(make("div", {}, make("h3", {}, `In ${data.oldRun}, the old run`), ...story(old, "h4", data.oldEvidence)));
     place.replaceChildren(
       make("div", { class: "cell-head" }, back, make("h2", { tabindex: -1 }, about.name, make("span", { class: "soft" }, ` on ${any.variant}`))),
       make("p", { class: "about-attack" }, about.about.join("\n")),

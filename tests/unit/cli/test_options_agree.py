@@ -9,6 +9,7 @@ from harness.cli.parser import parser
 
 DIFFERENT = {
     "--all": ({"help"}, "each command says what all is"),
+    "--bench": ({"help"}, "export quotes the cost, and report draws it"),
     "--format": ({"choices"}, "a command has the formats of its report"),
     "--jobs": ({"help", "default"}, "selftests measure time, so they run one by one"),
     "--output": ({"help"}, "bench measures for minutes, so it prints in any case"),
