@@ -100,7 +100,7 @@ def _lines(path: Path) -> tuple[dict[Cell, ResultLine], list[str]]:
             continue
         absent |= dict.fromkeys(without)
         cells[line.cell] = line
-    gaps = [f"results.jsonl has no {', '.join(absent)}"] if absent else []
+    gaps = [f"fields that lines of results.jsonl lack: {', '.join(absent)}"] if absent else []
     if damaged:
         gaps.append(f"lines of results.jsonl that cannot be read: {named(damaged)}")
     return cells, gaps

@@ -70,7 +70,7 @@ def test_another_schema(kept: Path) -> None:
     edited(kept / "run.json", lambda one: (one.pop("compiler"), one.update(schema=7, later=[])))
     assert "(schema 7, and this version writes 9)" in gaps(kept)
     assert "run.json has no compiler" in gaps(kept)
-    assert "results.jsonl has no axes, known_hole" in gaps(kept)
+    assert "fields that lines of results.jsonl lack: axes, known_hole" in gaps(kept)
     run = salvage("one", root=kept.parent).run
     verdicts = {cell: line.verdict for cell, line in run.cells.items()}
     assert verdicts[ISOLATED] is Verdict.HELD
