@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from harness.cli.chosen import choice_of, choose
 from harness.cli.command import Command
@@ -60,6 +62,13 @@ class Options(MatrixOptions):
         "--only-problems",
         help="print only the cells that are not as expected, during the run and at the end",
     )
+    format: str = choice(
+        "--format",
+        choices=("text", "ktap"),
+        default="text",
+        help="the format of the results on standard output; with ktap, all other text goes to "
+        "standard error (default: text)",
+    )
 
 
 def run(options: Options) -> int:
@@ -73,14 +82,24 @@ def run(options: Options) -> int:
     if options.resume is not None and options.failed is not None:
         raise UserError("--resume and --failed contradict each other", hint="give one of them")
     check_results_root(options.results)
+    if options.format == "text":
+        return _begin(options)
+    ktap = sys.stdout
+    with redirect_stdout(sys.stderr):
+        return _begin(options, ktap=ktap)
+
+
+def _begin(options: Options, *, ktap: TextIO | None = None) -> int:
+    """Run the cells. `ktap` is the file for KTAP, if that is asked for."""
     if options.failed is not None:
-        return _run_failed(options, options.failed)
+        return _run_failed(options, options.failed, ktap=ktap)
     if options.resume is not None:
-        return _resume(options, options.resume)
-    return _run(options, choose(options), arguments=[COMMAND.name, *words_of(options)])
+        return _resume(options, options.resume, ktap=ktap)
+    arguments = [COMMAND.name, *words_of(options)]
+    return _run(options, choose(options), arguments=arguments, ktap=ktap)
 
 
-def _resume(options: Options, name: str) -> int:
+def _resume(options: Options, name: str, *, ktap: TextIO | None) -> int:
     """Go on with a run. What can be checked without a build is checked first."""
     from harness.run import provenance
     from harness.run.stopped_run import stopped_run
@@ -93,10 +112,10 @@ def _resume(options: Options, name: str) -> int:
             provenance.planned_image(own.kernel.line, choice_of(own.kernel).if_own())
         )
         chosen = choose(replace(own, expression=None), recorded=header.selected or ())
-        return _run(own, chosen, arguments=header.arguments, stopped=stopped)
+        return _run(own, chosen, arguments=header.arguments, stopped=stopped, ktap=ktap)
 
 
-def _run_failed(options: Options, name: str) -> int:
+def _run_failed(options: Options, name: str, *, ktap: TextIO | None) -> int:
     """Run the cells that were not as expected in a run, in a new run."""
     from harness.results.recorded_run import read_run
 
@@ -113,7 +132,7 @@ def _run_failed(options: Options, name: str) -> int:
     chosen = choose(own, recorded=failed)
     say(f"{told}; {len(chosen.cells)} of them run again")
     arguments = [COMMAND.name, *words_of(own)]
-    return _run(own, chosen, arguments=arguments, failed_of=recorded.name)
+    return _run(own, chosen, arguments=arguments, failed_of=recorded.name, ktap=ktap)
 
 
 def _run(
@@ -123,6 +142,7 @@ def _run(
     arguments: Sequence[str],
     failed_of: str | None = None,
     stopped: StoppedRun | None = None,
+    ktap: TextIO | None = None,
 ) -> int:
     from harness.brought.digests import digests
     from harness.judge.controls import closure
@@ -156,6 +176,7 @@ def _run(
         brought=digests([*own.scenario_files, *own.attacks, *own.variant_files]),
         failed_of=failed_of,
         stopped=stopped,
+        ktap=ktap,
     )
     return run_plan(plan, prepare_lab=chosen.kernel.prepare_lab, out=console())
 

@@ -129,7 +129,7 @@ def run_facts(run: RecordedRun) -> dict[str, str]:
 
 def _trouble(run: RecordedRun) -> Iterator[str]:
     if run.trouble:
-        missing = f"; {plural(run.missing, 'chosen cell')} not run" if run.missing else ""
+        missing = f"; {plural(len(run.not_run), 'chosen cell')} not run" if run.not_run else ""
         yield f"cut short: {run.trouble}{missing}"
 
 
@@ -190,7 +190,7 @@ def _code(said: str) -> str:
 def _run_object(run: RecordedRun) -> dict[str, Any]:
     names = (*_FACTS, "finished", "exit_status")
     facts = {name: _or_null(getattr(run.header, name)) for name in names}
-    return {"run": run.name, **facts, "trouble": run.trouble, "not_run": run.missing}
+    return {"run": run.name, **facts, "trouble": run.trouble, "not_run": len(run.not_run)}
 
 
 def _or_null(fact: object) -> object:

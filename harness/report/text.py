@@ -84,6 +84,17 @@ def explain(result: Result) -> str:
     return f"{result.verdict}, expected {result.expected}{said}"
 
 
+def explain_line(line: ResultLine) -> str:
+    """Say in one line why a kept result is not as expected."""
+    said = f": {visible(line.detail)}" if line.detail else ""
+    if line.verdict is Verdict.ERROR:
+        return f"error{said}"
+    if line.verdict is not line.expected:
+        return f"{line.verdict}, expected {line.expected}{said}"
+    gained = f"it gained {', '.join(line.gained)}" if line.gained else "nothing was gained"
+    return f"{line.verdict} as expected, but {visible(line.half or gained)}{said}"
+
+
 def summary_line(lines: Iterable[ResultLine], *, not_run: int = 0) -> str:
     """Return the last line of a run: the numbers of its cells by outcome."""
     count = counts(lines)

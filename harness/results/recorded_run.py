@@ -46,10 +46,10 @@ class RecordedRun:
         return bool(self.trouble) and (chosen is None or cell.id in chosen)
 
     @property
-    def missing(self) -> int:
-        """How many of the chosen cells are not there."""
+    def not_run(self) -> list[str]:
+        """The ids of the chosen cells that are not there."""
         found = {cell.id for cell in self.cells}
-        return sum(name not in found for name in self.header.selected or ())
+        return [name for name in self.header.selected or () if name not in found]
 
 
 def read_run(name: str, *, root: Path) -> RecordedRun:

@@ -138,6 +138,11 @@ class ResultLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Whether it concludes nothing: an error, or a control that did not come out as it must."""
         return self.verdict is Verdict.ERROR or (self.is_control and not self.ok)
 
+    @property
+    def is_skipped(self) -> bool:
+        """Whether it is an expected `n/a`, which other tools call skipped."""
+        return self.ok and self.verdict is Verdict.NOT_APPLICABLE
+
 
 def line_of(result: Result) -> ResultLine:
     """Return the line that stands for a result."""

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -16,6 +16,7 @@ from harness.host.errors import UserError
 from harness.judge.controls import variants_needed
 from harness.report.finished_run import FinishedRun
 from harness.report.junit import write_junit
+from harness.report.ktap import write_ktap
 from harness.report.page.page import write_page
 from harness.report.run_report import Extent, Kept, print_report, write_matrix
 from harness.report.terminal import Screen
@@ -72,6 +73,8 @@ class RunPlan:
     """The name of the run in which the chosen cells were not as expected, if that chose them."""
     stopped: StoppedRun | None = None
     """The run to go on with; None to begin one."""
+    ktap: TextIO | None = None
+    """The file for the results as KTAP, besides the report; None for no KTAP."""
 
     @property
     def left(self) -> list[Cell]:
@@ -211,6 +214,8 @@ class _Run:
             )
             self._keep_page()
         print_report(self._out, report, kept=self._kept(), extent=self._plan.extent)
+        if self._plan.ktap:
+            write_ktap(self._plan.ktap, report)
         self._raise_trouble()
         return status
 

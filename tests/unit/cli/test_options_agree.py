@@ -10,7 +10,10 @@ from harness.cli.parser import parser
 DIFFERENT = {
     "--all": ({"help"}, "each command says what all is"),
     "--bench": ({"help"}, "export quotes the cost, and report draws it"),
-    "--format": ({"choices"}, "a command has the formats of its report"),
+    "--format": (
+        {"choices", "default", "help"},
+        "a command has the formats of its report; run and convert say what the formats are for",
+    ),
     "--jobs": ({"help", "default"}, "selftests measure time, so they run one by one"),
     "--output": ({"help"}, "bench measures for minutes, so it prints in any case"),
     "--rounds": ({"help", "default"}, "each command says what it repeats, and how often"),

@@ -219,6 +219,7 @@ WORDS = {command.name: [command.name] for command in COMMANDS} | {
     "compare": ["compare", "old", "new"],
     "show": ["show", "latest", "nothing"],
     "table": ["table", "latest"],
+    "convert": ["convert", "latest"],
     "bisect": ["bisect", "-k", "nothing"],
 }
 

@@ -52,6 +52,14 @@ def lines_of(where: Path) -> list[dict[str, Any]]:
     return sorted(latest(where)[1], key=lambda line: (line["variant"], line["scenario"]))
 
 
+def test_a_resumed_run_prints_all_of_its_cells_as_ktap(tmp_path: Path) -> None:
+    stopped(tmp_path, without=[ISOLATED])
+    done = umd_harness(tmp_path, "run", "--resume", "--format", "ktap")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("KTAP version 1\n")
+    assert done.stdout.count("\n  ok ") == CELLS
+
+
 def test_a_run_that_was_killed_ends_like_one_that_was_not(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
