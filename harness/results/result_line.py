@@ -158,7 +158,7 @@ def line_of(result: Result) -> ResultLine:
         control=Control(variant=result.control, verdict=result.control_verdict),
         verdict=result.verdict,
         axes=result.axes,
-        detail=result.detail,
+        detail=_paired(result.detail),
         expected=result.expected,
         ok=result.ok,
         known_hole=result.hole,
@@ -171,6 +171,11 @@ def line_of(result: Result) -> ResultLine:
         image=result.image,
         witness=f"cells/{cell.id}/witness.json",
         attempt=f"cells/{cell.id}/attempt.json",
-        attempt_end=str(result.attempt_end),
+        attempt_end=_paired(str(result.attempt_end)),
         half=result.half,
     )
+
+
+def _paired(text: str) -> str:
+    """Return text with lone surrogates written out: many programs that read JSON refuse them."""
+    return text.encode(errors="backslashreplace").decode()

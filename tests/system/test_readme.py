@@ -10,6 +10,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from run_schemas import validate_run
+
 from harness.host.paths import CHECKOUT
 from harness.scenarios import Effect
 
@@ -39,7 +41,9 @@ def test_the_readme_example_runs(tmp_path: Path) -> None:
         command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = (tmp_path / "results" / "latest" / "results.jsonl").read_text().splitlines()
+    run = tmp_path / "results" / "latest"
+    lines = (run / "results.jsonl").read_text().splitlines()
+    assert validate_run(run) == len(lines) > 0
     name = re.search(r"^def (\w+)\(attacker, handler", block, re.MULTILINE)
     effect = re.search(r"\beffect=Effect\.(\w+)", block)
     assert name and effect
