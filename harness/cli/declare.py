@@ -107,6 +107,11 @@ def positional(*, metavar: str, help: str, default: str | None = None) -> str:
     return _declared((), default, metavar=metavar, help=help, **more)
 
 
+def one_of(*, metavar: str, choices: Iterable[str], help: str) -> str:
+    """Declare an argument that has to be given, with one of several values."""
+    return _declared((), None, metavar=metavar, choices=tuple(choices), help=help)
+
+
 def positionals(*, metavar: str, help: str) -> tuple[str, ...]:
     """Declare any number of arguments."""
     return _declared((), (), nargs="*", metavar=metavar, help=help)

@@ -39,7 +39,12 @@ class _Stopped(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 2 for anything that the user has to mend."""
-    parsed = parser().parse_args(argv)
+    whole = parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
+        from harness.cli.completers import complete
+
+        complete(whole)
+    parsed = whole.parse_args(argv)
     if sys.stdout is None:
         sys.stderr.write("umd-harness: its output is closed; send it to /dev/null instead\n")
         return 2

@@ -11,6 +11,7 @@ from harness.cli import (
     build,
     clean,
     compare,
+    completion,
     convert,
     defences,
     demo,
@@ -53,6 +54,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     bisect.COMMAND,
     kselftest.COMMAND,
     clean.COMMAND,
+    completion.COMMAND,
 )
 """The commands, in the order of the help."""
 

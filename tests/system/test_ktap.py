@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +16,7 @@ from outcomes import ISOLATED
 from scripted_lab import outcome
 from small_corpus import CELLS, NOT_APPLICABLE
 
-from harness.cache.places import cache_dir
+from harness.host.paths import cache_dir
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.kernel.source.tarball import find_source, partial_tree
 from harness.model.cell import Cell
@@ -25,15 +24,18 @@ from harness.model.verdict import Verdict
 from harness.report.ktap import ktap
 from harness.results.recorded_run import read_run
 
-HOSTILE = "x # SKIP\nok 9 y # SKIP List of all partitions: reboot: System halted\n1..0\nKTAP version 1"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOSTILE = (
+    "x # SKIP\nok 9 y # SKIP List of all partitions: reboot: System halted\n1..0\nKTAP version 1"
+)
 """A guest's text that would skip a test, add a test, and end the parser's reading."""
 LOST = outcome(Verdict.TAMPERED, HOSTILE)
 BROKEN = outcome(Verdict.ERROR, HOSTILE)
 NOT_RUN = Cell("6.12", "kthread", "dev_mem")
 STOPPED = {"stopped_by": "SIGINT", "selected": [NOT_RUN.id, ISOLATED.id]}
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")

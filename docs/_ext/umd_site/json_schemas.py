@@ -20,7 +20,10 @@ from harness.results.run_header import FlavourImages, RunHeader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILES = {"results.schema.json": ResultLine, "run.schema.json": RunHeader}
+FILES: dict[str, type[msgspec.Struct]] = {
+    "results.schema.json": ResultLine,
+    "run.schema.json": RunHeader,
+}
 """By name: the class of a line of results.jsonl, and that of run.json."""
 
 _FOLDER = CHECKOUT / "docs/reference"

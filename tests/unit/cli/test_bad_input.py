@@ -176,6 +176,8 @@ TABLE = {
     "kselftest mm/nowhere": "there is no selftest 'mm/nowhere'; name a program or one of seccomp, ",
     "kselftest --rounds 0": f"-n/--rounds: 0 {NUMBER}",
     "kselftest --results text": UNWRITABLE,
+    "completion": "the following arguments are required: SHELL; see `umd-harness completion --h",
+    "completion tcsh": "there is no shell 'tcsh'; take one of: bash, zsh, fish",
     "clean all": "clean does not take the word 'all'; see `umd-harness clean --help`",
     "export --output mails": "no option --output of export; did you mean --output-directory?",
     "clean --al": "there is no option --al of clean; did you mean --all?",

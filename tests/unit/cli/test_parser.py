@@ -43,6 +43,7 @@ FRAME = {
     "argument_parser",
     "chosen",
     "command",
+    "completers",
     "declare",
     "main",
     "options",
@@ -220,6 +221,7 @@ WORDS = {command.name: [command.name] for command in COMMANDS} | {
     "show": ["show", "latest", "nothing"],
     "table": ["table", "latest"],
     "convert": ["convert", "latest"],
+    "completion": ["completion", "bash"],
     "bisect": ["bisect", "-k", "nothing"],
 }
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from kcidb_io.schema import V5_3
 from kept_runs import keep_run
 from outcomes import CONTROL, ISOLATED
@@ -19,6 +18,8 @@ from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from harness.model.cell import Outcome
 

@@ -70,7 +70,7 @@ def test_each_statement_of_the_guide_finds_what_it_says(
     keep_run(tmp_path / "results", "20260101T000000Z-000000")
     keep_run(tmp_path / "results", "20260102T000000Z-000000", script=SCRIPT)
     monkeypatch.chdir(tmp_path)
-    tampered, counted, worse, asked, runs = (duckdb.sql(one).fetchall() for one in statements())
+    tampered, counted, worse, asked, runs = (duckdb.execute(one).fetchall() for one in statements())
     holes = [hole for hole in HOLES if "isolated-debug" not in hole]
     assert {row[0] for row in tampered} == {"host_tamper", "proc_mem_write", "dev_mem"}
     assert sum(row[2] is not None for row in tampered) == len(holes)
