@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.brought.options import not_run
-from harness.cli.output import say
+from harness.cli.output import say, warn
 from harness.model.engine_names import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
@@ -56,6 +56,14 @@ def say_not_run(cells: Sequence[Cell], corpus: Corpus) -> None:
         say(f"not run, because -k matches others of the file: {', '.join(names)}")
 
 
+def warn_of_unknown_words(corpus: Corpus, line: str, expression: str | None) -> None:
+    """Name the words of -k that match nothing: each is probably mistyped."""
+    from harness.judge.selection import unknown_words
+
+    for warning in unknown_words(corpus, line, expression):
+        warn(f"umd-harness: warning: {warning}")
+
+
 def choose(options: MatrixOptions, *, recorded: Collection[str] | None = None) -> Chosen:
     """Load what the user adds, choose the cells, and build the user's own kernel if there is one.
 
@@ -78,6 +86,7 @@ def ask(options: MatrixOptions, *, recorded: Collection[str] | None = None) -> R
         expression=options.expression,
         recorded=recorded,
     )
+    warn_of_unknown_words(asked.corpus, asked.line, options.expression)
     if recorded is None:
         say_not_run(asked.cells, asked.corpus)
     return asked

@@ -9,6 +9,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from harness.brought.options import Brought, corpus_with, own_variants
+from harness.cli.chosen import warn_of_unknown_words
 from harness.cli.command import Command
 from harness.cli.declare import option
 from harness.cli.options import (
@@ -53,6 +54,7 @@ def run(options: Options) -> int:
     corpus = corpus_with(Brought(scenario_files=options.scenario_files), options.variant_files)
     asked = options.variants or own_variants(corpus)
     chosen = select(corpus, all_cells(corpus, options.line, asked), options.expression)
+    warn_of_unknown_words(corpus, options.line, options.expression)
     cells = ListedCells(corpus, chosen)
     match options.format:
         case "json":

@@ -20,7 +20,7 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a line to standard error, where standard output belongs to a program."""
+    """Print a line to standard error: a warning, or where a program has standard output."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -8,11 +8,12 @@ plugin gives the test of a cell the same keywords. So an expression chooses the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
 from harness.model.cell import Cell
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Matcher = Callable[[Cell], bool]
 _TOKEN = re.compile(r"[ \t]*([()]|[\w:+\-.\[\]\\/]+|\S|\s)")
 _OPERATORS = ("and", "or", "not", "(", ")")
 _WORD = re.compile(r"[\w:+\-.\[\]\\/]+")
+_LIST = "`umd-harness list` prints all names"
 
 
 def keywords(corpus: Corpus, cell: Cell) -> tuple[str, ...]:
@@ -64,15 +66,40 @@ def select(corpus: Corpus, cells: Sequence[Cell], expression: str | None) -> lis
     return chosen
 
 
+def unknown_words(
+    corpus: Corpus, line: str, expression: str | None, *, also: Iterable[str] = ()
+) -> list[str]:
+    """Return a warning about each word that matches no cell of the corpus on this line.
+
+    `also` has further texts in which a word may be found. A word that matches only cells on other
+    variants than those asked for has no warning: `-k 'ptrace and not kthread' --variant isolated`.
+    """
+    words = list(dict.fromkeys(_words(expression or "")))
+    if not words:
+        return []
+    cells = (Cell(line, variant, name) for variant in corpus.variants for name in corpus.scenarios)
+    known = {text.lower() for cell in cells for text in keywords(corpus, cell)}
+    known.update(text.lower() for text in also)
+    names = (*corpus.scenarios, *corpus.variants)
+    return [
+        f"nothing matches {word!r} in -k {expression!r}; {hint_for(word, names, otherwise=_LIST)}"
+        for word in words
+        if not any(word.lower() in text for text in known)
+    ]
+
+
 def _has(corpus: Corpus, cell: Cell, word: str) -> bool:
     return any(word.lower() in keyword.lower() for keyword in keywords(corpus, cell))
 
 
+def _words(expression: str) -> list[str]:
+    return [word for word in _WORD.findall(expression) if word not in _OPERATORS]
+
+
 def _suggestion(expression: str, corpus: Corpus) -> str:
-    words = [word for word in _WORD.findall(expression) if word not in _OPERATORS]
     names = (*corpus.scenarios, *corpus.variants)
-    near = [name for word in words for name in get_close_matches(word, names, n=2)]
-    return f"did you mean {' or '.join(near)}?" if near else "`umd-harness list` prints all names"
+    near = [name for word in _words(expression) for name in get_close_matches(word, names, n=2)]
+    return f"did you mean {' or '.join(near)}?" if near else _LIST
 
 
 class _Parser:

@@ -78,6 +78,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     mark(item, corpus, cell)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Warn of words of -k that match no test, before pytest deselects. One xdist worker does it."""
+    expression = config.getoption("keyword", "")
+    worker = getattr(config, "workerinput", {}).get("workerid", "gw0")
+    if expression and _SESSION in config.stash and worker == "gw0":
+        from harness.pytest_plugin.unknown_words import warn_of_unknown_words
+
+        warn_of_unknown_words(config, expression, items, _request(config))
+
+
 @pytest.fixture(scope="session")
 def scenario_results(pytestconfig: pytest.Config) -> ScenarioSession:
     """The run of this pytest session, a ScenarioSession.

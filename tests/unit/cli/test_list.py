@@ -75,6 +75,19 @@ def test_a_list_has_the_chosen_cells(tmp_path: Path) -> None:
     assert page.count("\n- `dev_mem` on isolated: ") == 1
 
 
+@pytest.mark.parametrize("command", ["list", "run"])
+def test_a_word_that_matches_nothing_is_a_warning(tmp_path: Path, command: str) -> None:
+    expression = "nothing and not nosuch and not kthread or kthraed"
+    done = umd_harness(tmp_path, command, "-k", expression, "--variant", "isolated")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"umd-harness: warning: nothing matches 'nosuch' in -k '{expression}'; "
+        "`umd-harness list` prints all names",
+        f"umd-harness: warning: nothing matches 'kthraed' in -k '{expression}'; "
+        "did you mean kthread?",
+    ]
+
+
 def test_a_line_is_a_word_of_an_expression(tmp_path: Path) -> None:
     words = ("-k", "[6.1-isolated-nothing]")
     assert umd_harness(tmp_path, "list", *words).returncode == 2

@@ -335,6 +335,24 @@ def test_a_faulty_users_file_is_one_line(session: Session) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_word_that_matches_no_test_is_a_warning(session: Session, workers: str) -> None:
+    expression = "6.12-kthread-nothing or test_one or kthraed"
+    result = session.run("-k", expression, "-n", workers)
+    result.assert_outcomes(passed=2)
+    assert result.errlines == [
+        f"umd-harness: warning: nothing matches 'kthraed' in -k '{expression}'; "
+        "did you mean kthread?"
+    ]
+
+
+def test_a_shipped_attack_is_no_test_beside_a_repositorys_own(session: Session) -> None:
+    session.pytester.makepyfile(users=MINE)
+    result = session.run("--umd-scenario", "users.py", "-k", "ptrace_seize", "--collect-only")
+    (said,) = result.errlines
+    assert said.startswith("umd-harness: warning: nothing matches 'ptrace_seize' in -k ")
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
 def test_other_sessions_are_left_alone(session: Session, workers: str) -> None:
     result = session.run("-n", workers, "test_other.py")
     result.assert_outcomes(passed=1)

@@ -18,7 +18,7 @@ from small_corpus import SMALL
 from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.judge.controls import closure, is_final, rests_on
-from harness.judge.selection import exact_word, select
+from harness.judge.selection import exact_word, select, unknown_words
 from harness.model.cell import Cell, Outcome
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
@@ -93,6 +93,32 @@ def test_an_expression_that_cannot_be_read_says_so(expression: str) -> None:
 def test_nothing_selected_is_an_error_and_names_what_is_near() -> None:
     with pytest.raises(UserError, match="did you mean proc_mem_write"):
         chosen("proc_mem_wirte")
+
+
+@pytest.mark.parametrize(
+    ("expression", "unknown"),
+    [
+        ("nothing or nosuchname", ["nosuchname"]),
+        ("nothing and not (nosuch or other)", ["nosuch", "other"]),
+        ("nosuch and nosuch", ["nosuch"]),
+        ("not KTHREAD and 6.12 and integrity and proc-mem-write and [6.12-isolated-dev_mem]", []),
+        ("6.1-isolated or 7.2", ["6.1-isolated", "7.2"]),
+        (None, []),
+        ("", []),
+    ],
+)
+def test_each_word_that_matches_nothing_is_named(
+    expression: str | None, unknown: list[str]
+) -> None:
+    said = unknown_words(SMALL, "6.12", expression)
+    assert [warning.split("'")[1] for warning in said] == unknown
+
+
+def test_an_unknown_word_has_the_name_that_is_most_like_it() -> None:
+    (said,) = unknown_words(SMALL, "6.12", "nothing or kthraed")
+    assert said.endswith("; did you mean kthread?")
+    (said,) = unknown_words(SMALL, "6.12", "nothing or xyz or TEST_one", also=["test_ONE_two"])
+    assert said.endswith("; `umd-harness list` prints all names")
 
 
 @given(st.text(alphabet="()abn ordt", max_size=20))
