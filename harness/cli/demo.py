@@ -52,7 +52,7 @@ def run(options: Options) -> int:
     from harness.report.terminal import console
     from harness.report.text import run_command
     from harness.results.recorded_run import read_run
-    from harness.results.run_name import LATEST
+    from harness.results.run_name import new_run_name
     from harness.run import provenance
     from harness.run.run_plan import RunPlan, run_plan
     from harness.scenarios.corpus import SHIPPED
@@ -66,12 +66,13 @@ def run(options: Options) -> int:
         needed=closure(SHIPPED, chosen),
         jobs=options.jobs,
         root=options.results,
+        name=new_run_name(),
     )
     status = run_plan(
         plan, prepare_lab=partial(provenance.prepare_lab, corpus=SHIPPED), out=console()
     )
     if status == 0:
-        kept = read_run(LATEST, root=options.results)
+        kept = read_run(plan.name, root=options.results)
         say("\n".join(("", *meaning(kept.cells.values()), _NEXT.format(run=run_command()))))
     elif status in (1, 2):
         say(NOT_AS_EXPECTED)

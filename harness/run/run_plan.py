@@ -73,6 +73,8 @@ class RunPlan:
     """The name of the run in which the chosen cells were not as expected, if that chose them."""
     stopped: StoppedRun | None = None
     """The run to go on with; None to begin one."""
+    name: str = ""
+    """The name of the run to begin; empty for a name with the time when the lab is open."""
     ktap: TextIO | None = None
     """The file for the results as KTAP, besides the report; None for no KTAP."""
 
@@ -142,7 +144,7 @@ class _Run:
             self._go_on(stopped, screen)
             yield
             return
-        self._directory = RunDirectory.create(self._plan.root, new_run_name())
+        self._directory = RunDirectory.create(self._plan.root, self._plan.name or new_run_name())
         with self._directory.held():
             self._directory.announce()
             self._ledger = Ledger(self._directory, self._plan.corpus)

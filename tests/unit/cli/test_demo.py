@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scripted_lab import Script, ScriptedLab, expected_outcome, outcome, prepare_lab
@@ -13,11 +13,14 @@ from harness.kernel.build.images import KernelImage
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
 from harness.report.demo import NOT_AS_EXPECTED
+from harness.run import run_plan as run_plan_module
 from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from harness.run.run_plan import RunPlan
 
     Demo = Callable[..., tuple[int, list[str]]]
 
@@ -81,3 +84,21 @@ def test_verdicts_that_are_not_as_expected_are_not_explained(demo: Demo) -> None
     status, said = demo({("isolated", "proc_mem_write"): outcome(Verdict.TAMPERED)})
     assert status == 1
     assert said[-1] == NOT_AS_EXPECTED
+
+
+def test_another_run_at_the_same_time_is_not_explained(
+    demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_plan = run_plan_module.run_plan
+
+    def and_another(plan: RunPlan, **lab: Any) -> int:
+        status = run_plan(plan, **lab)
+        latest = tmp_path / "results/latest"
+        latest.unlink()
+        latest.symlink_to("another")
+        return status
+
+    monkeypatch.setattr(run_plan_module, "run_plan", and_another)
+    status, said = demo({("baseline", "proc_mem_write"): outcome(Verdict.TAMPERED, "9 wrong")})
+    assert status == 0
+    assert any(line.endswith("(9 wrong).") for line in said)
