@@ -104,18 +104,23 @@ def built(asked: Request) -> Chosen:
 
 
 def chosen_kernel(
-    options: KernelOptions, corpus: Corpus, asked: Sequence[str] = ()
+    options: KernelOptions,
+    corpus: Corpus,
+    asked: Sequence[str] = (),
+    *,
+    engine: str = DEFAULT_ENGINE,
 ) -> ChosenKernel:
     """Return the kernel that the options choose; the user's own is built, or found built.
 
-    Raises UserError, also if the user's own does not support a variant that was `asked` for.
+    The `engine` that boots the user's own is checked first. Raises UserError, also if the user's
+    own does not support a variant that was `asked` for.
     """
     from harness.judge.cells import check_variants
 
     choice = choice_of(options).if_own()
     if choice:
         check_variants(corpus, asked)  # an unknown variant is an error before the build
-    return _kernel(choice, options.line, corpus, asked, engine=DEFAULT_ENGINE)
+    return _kernel(choice, options.line, corpus, asked, engine=engine)
 
 
 def _kernel(

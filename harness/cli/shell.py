@@ -126,7 +126,7 @@ def _opened(options: Options, corpus: Corpus, variant: str) -> Lab:
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
 
-    kernel = chosen_kernel(options.kernel, corpus, [variant])
+    kernel = chosen_kernel(options.kernel, corpus, [variant], engine=options.engine)
     with progress_line(console()) as progress:
         return Lab.open(
             kernel.line,

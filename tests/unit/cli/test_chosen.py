@@ -100,6 +100,17 @@ def test_an_engine_that_does_not_load_a_policy_of_the_kernel(
     assert {line["variant"] for line in latest(tmp_path)[1]} == {"baseline", "kthread"}
 
 
+def test_the_engine_of_a_shell_is_checked_before_the_kernel_is_built(
+    kernel: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ("shell", "--variant", "baseline", "--engine", "image", *kernel, "--", "true")
+    done = umd_harness(tmp_path, *words)
+    assert done.returncode == 2
+    assert "is not installed; apt-get install " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_all_variants_where_the_parameter_is(kernel: list[str], tmp_path: Path) -> None:
     built = tmp_path / "built"
     write_files(
