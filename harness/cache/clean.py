@@ -17,6 +17,8 @@ from harness.host.paths import cache_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.cache.places import Place
+
 _MIB = 1 << 20
 _TRASH = ".removed-"
 
@@ -56,16 +58,23 @@ def mebibytes(size: int) -> str:
 
 
 def _removables(cache: Path, *, everything: bool) -> list[Removable]:
-    """Return what killed processes left, and then the places without what is left in them."""
+    """Return what killed processes left, and then each place without that, and its notes."""
     patterns = (f"{_TRASH}*", *(one for place in PLACES for one in place.all_leftovers()))
     paths = dict.fromkeys(path for pattern in patterns for path in sorted(cache.glob(pattern)))
     left = [Removable(path, _size(path)) for path in paths]
-    found = [
+    due = [place for place in PLACES if everything or not place.is_costly]
+    found = [path for place in due for path in _of(place, cache)]
+    return left + [
         Removable(path, _size(path) - sum(one.size for one in left if path in one.path.parents))
-        for place in PLACES
-        if (path := place.path(cache)).is_dir() and (everything or not place.is_costly)
+        for path in found
     ]
-    return [*left, *found]
+
+
+def _of(place: Place, cache: Path) -> list[Path]:
+    """Return the folder of a place, if it is there, and its notes."""
+    folder = place.path(cache)
+    notes = (path for pattern in place.notes for path in sorted(cache.glob(pattern)))
+    return [*([folder] if folder.is_dir() else []), *notes]
 
 
 def _remove(path: Path, cache: Path) -> None:

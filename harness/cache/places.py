@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The folders of the cache, each declared once: for the module that fills it, and for `clean`."""
+"""The folders of the cache, each declared once: for the module that fills it, and for `clean`.
+
+A note at the top of the cache belongs to a folder, and is declared with it.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,9 @@ class Place:
     leftovers: tuple[str, ...] = ()
     """Glob patterns of further leftovers, relative to the cache."""
 
+    notes: tuple[str, ...] = ()
+    """Glob patterns of the notes that `clean` removes with the folder, relative to the cache."""
+
     def path(self, cache: Path | None = None) -> Path:
         """Return the folder in `cache`, or in the user's cache. The folder may be missing."""
         return (cache_dir() if cache is None else cache) / self.name
@@ -45,7 +51,8 @@ class Place:
         return (f"{self.name}/{SCRATCH}*", *self.leftovers)
 
 
-STATES = Place("states", locks=("states/*.lock",))
+STATES = Place("states", locks=("states/*.lock",), notes=("accelerator.json", "qemu.json"))
+"""The notes say which accelerator works and which QEMU there is: a saved state is of both."""
 PLUGINS = Place("plugins")
 BUILD = Place("build", locks=("build/*.lock",))
 CHECKS = Place("checks")
@@ -53,14 +60,20 @@ MACHINES = Place("machines", locks=("machines/*/lock",))
 TREES = Place("trees")
 PATCHES = Place("patches")
 BISECT = Place("bisect")
-IMAGES = Place("images", is_costly=True, leftovers=("images/.*.new",))
+IMAGES = Place(
+    "images",
+    is_costly=True,
+    leftovers=("images/.*.new",),
+    notes=("objects-*.json", "phases.json"),
+)
+"""The notes say what earlier builds took: a build after `clean` still tells the time left."""
 GUESTS = Place("guests", is_costly=True, leftovers=("guests/*/.new-*", "guests/*/tmp*"))
 BOOTS = Place("boots", is_costly=True)
 SURFACE = Place("surface", is_costly=True)
 KSELFTESTS = Place("kselftests", is_costly=True)
 SIGNING = Place("signing", is_costly=True, leftovers=(f"{SCRATCH}*",))
 """The key lies beside the images whose kernels trust its certificate: `clean` removes both."""
-SOURCES = Place("sources", is_costly=True)
+SOURCES = Place("sources", is_costly=True, notes=("source-*.json",))
 DEBIAN = Place("debian", is_costly=True)
 
 PLACES = (

@@ -22,7 +22,6 @@ from harness.report.text import visible
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NOTE = "phases.json"
 _COUNTED = "#"  # in place of a count
 _SHORT = 5.0  # seconds; a phase that ends earlier needs no estimate
 _COUNT = re.compile(r"\b\d+(/\d+| of (about )?\d+| objects| MiB| s\b)( objects| MiB)?")
@@ -86,6 +85,6 @@ class Phase:
 def phase_of_user() -> Phase:
     """Return a phase whose estimates are those of the user's cache, if there is one."""
     try:
-        return Phase(cache_dir() / _NOTE)
+        return Phase(cache_dir() / "phases.json")
     except UserError:
         return Phase(None)

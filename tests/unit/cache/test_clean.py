@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOTES = ("accelerator.json", "objects-6.12.json", "phases.json", "qemu.json", "source-6.12.json")
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with a bit of everything."""
@@ -31,7 +34,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         (cache / name).parent.mkdir(parents=True)
         (cache / name).write_bytes(b"x" * 8192)
-    (cache / "source-6.12.json").write_text("{}")
+    for name in NOTES:
+        (cache / name).write_text("{}")
     return cache
 
 
@@ -41,20 +45,26 @@ def test_what_is_made_again_soon_goes_and_images_stay(
     assert main(["clean"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"removed {cache / 'states'}, 0.0 MiB",
+        f"removed {cache / 'accelerator.json'}, 0.0 MiB",
+        f"removed {cache / 'qemu.json'}, 0.0 MiB",
         f"removed {cache / 'build'}, 0.0 MiB",
         "removed 0.0 MiB in all",
     ]
     kept = sorted(path.name for path in cache.iterdir())
-    assert kept == ["guests", "images", "signing", "source-6.12.json"]
+    notes = ["objects-6.12.json", "phases.json", "source-6.12.json"]
+    assert kept == sorted(["guests", "images", "signing", *notes])
 
 
 def test_all_takes_the_images_too_and_counts_real_blocks(cache: Path) -> None:
     with (cache / "images/k/sparse").open("wb") as file:
         file.truncate(1 << 30)
     removed = {one.path.name: one.size for one in clean(everything=True)}
-    assert list(removed) == ["states", "build", "images", "guests", "signing"]
+    assert list(removed) == [
+        *("states", "accelerator.json", "qemu.json", "build"),
+        *("images", "objects-6.12.json", "phases.json", "guests", "signing", "source-6.12.json"),
+    ]
     assert 8192 <= removed["images"] < 1 << 20
-    assert [path.name for path in cache.iterdir()] == ["source-6.12.json"]
+    assert list(cache.iterdir()) == []
 
 
 @pytest.mark.usefixtures("cache")
@@ -65,7 +75,8 @@ def test_a_second_time_there_is_nothing() -> None:
 
 def test_what_an_interrupted_removal_left_goes_as_well(cache: Path) -> None:
     (cache / "states").rename(cache / ".removed-states-1")
-    assert [one.path.name for one in clean(everything=False)] == [".removed-states-1", "build"]
+    removed = [one.path.name for one in clean(everything=False)]
+    assert removed == [".removed-states-1", "accelerator.json", "qemu.json", "build"]
 
 
 def contents(cache: Path) -> dict[str, bytes]:
@@ -88,7 +99,7 @@ def test_a_dry_run_says_the_same_and_removes_nothing(
     assert capsys.readouterr().out == dry.replace("would remove", "removed")
     assert f"would remove {cache / 'images/.new-x'}, 1.0 MiB\n" in dry
     assert f"would remove {cache / 'images'}, 0.0 MiB\n" in dry
-    assert dry.endswith("would remove 1.0 MiB in all\n")
+    assert dry.endswith("would remove 1.1 MiB in all\n")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_what_killed_builds_left_goes_and_what_is_whole_stays(cache: Path, left:
     (cache / left).parent.mkdir(parents=True, exist_ok=True)
     (cache / left).write_bytes(b"x" * 8192)
     removed = {str(one.path.relative_to(cache)): one.size for one in clean(everything=False)}
-    (gone,) = removed.keys() - {"states", "build"}
+    (gone,) = removed.keys() - {"states", "accelerator.json", "qemu.json", "build"}
     assert left.startswith(gone)
     assert removed[gone] >= 8192
     assert not (cache / gone).exists()
