@@ -39,10 +39,10 @@ def run(options: Options) -> int:
     from harness.report.heatmap import svg
     from harness.report.held_table import as_json, markdown, text
     from harness.results.held_counts import count_by_class
-    from harness.results.recorded_run import read_run
+    from harness.results.run_summary import read_kept
     from harness.scenarios.corpus import SHIPPED
 
-    kept = read_run(options.run, root=options.results)
+    kept = read_kept(options.run, SHIPPED, root=options.results)
     counts = count_by_class(kept, SHIPPED, options.variants)
     report = {"json": as_json, "markdown": markdown, "svg": svg}.get(options.format, text)
     write_report(report(counts), options.output)

@@ -20,7 +20,8 @@ SCHEMA = 1
 
 CLASS, TOTAL = "attacks", "all"
 
-_HASH = 12  # hex digits that are shown of a hash, as in the other reports
+HASH = 12
+"""The hex digits that are shown of a hash, as in the other reports."""
 
 
 def text(counts: HeldByClass) -> str:
@@ -73,7 +74,7 @@ def sources(counts: HeldByClass) -> Iterator[str]:
     run = counts.run
     facts = {
         "line": run.header.line,
-        "kernel image": run.header.image[:_HASH],
+        "kernel image": run.header.image[:HASH],
         "harness": run.header.commit,
         "engine": run.header.engine,
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umd_site import attacks, commands, docstrings, pytest_plugin, results, variants
+from umd_site import attacks, commands, docstrings, findings, pytest_plugin, results, variants
 from umd_site.pictures import Picture, PictureNode, draw, say
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-FOLDERS = ("reference/attacks", "reference/commands", "reference/generated")
+FOLDERS = ("findings", "reference/attacks", "reference/commands", "reference/generated")
 """All that is in these folders of `docs/` is generated; git ignores them."""
 
 
@@ -24,6 +24,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"reference/attacks/{name}.md", text
     for name, text in commands.pages().items():
         yield f"reference/commands/{name}.md", text
+    yield from findings.pages()
     yield "reference/generated/attacks.md", attacks.overview()
     yield "reference/generated/commands.md", commands.overview()
     yield "reference/generated/manual.md", commands.manual()

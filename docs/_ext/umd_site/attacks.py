@@ -11,6 +11,7 @@ from harness.model.variants import VARIANTS, Variant
 from harness.report.text import plural
 from harness.scenarios import REFERENCES, SCENARIOS, Scenario
 from harness.surface.configs import reachable_with
+from umd_site.findings import measured
 from umd_site.text import code, prose, table, toctree
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _section(scenario: Scenario) -> Iterator[str]:
     yield "\n| expected | on |\n| --- | --- |"
     for verdict, variants in verdicts.items():
         yield f"| **{verdict}** | {', '.join(variants)} |"
+    if found := measured(scenario.name):
+        yield f"\n{found}"
     if reasons := list(_reasons(scenario)):
         yield ""
         yield from reasons

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The findings, from the summaries of runs in docs/runs, each time that the site is built."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from harness.findings.document import markdown
+from harness.findings.evidence import NOT_MEASURED, Evidence, kept_evidence
+from harness.findings.page import findings
+from harness.findings.price import prices
+from harness.findings.price_picture import svg
+from harness.findings.price_table import together
+from harness.host.paths import CHECKOUT, KERNEL_PATCHES
+from harness.kernel.series.lines import DEFAULT_LINE
+from harness.kernel.series.series_file import load_series
+from harness.scenarios.corpus import SHIPPED
+from umd_site.text import code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RUNS = CHECKOUT / "docs" / "runs"
+PICTURE = "price.svg"
+GENERATED = "<!-- Generated from docs/runs each time that the site is built. -->"
+
+
+@cache
+def evidence() -> Evidence:
+    """Return the evidence that the documentation rests on."""
+    return kept_evidence(RUNS, SHIPPED)
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Yield the page and the picture of the front: the path below `docs/`, and the text."""
+    price = prices(load_series(DEFAULT_LINE, patches=KERNEL_PATCHES))
+    page = markdown(findings(evidence(), price, picture=PICTURE), link)
+    yield "findings/index.md", f"{GENERATED}\n\n{page}\n"
+    if alone := evidence().defences.alone:
+        yield f"findings/{PICTURE}", svg(together(alone, price)) + "\n"
+
+
+def measured(name: str) -> str:
+    """Return the verdicts of an attack in the kept runs; empty if it was not made."""
+    on: dict[str, list[str]] = {}
+    for variant in evidence().variants:
+        if (verdict := evidence().verdict(variant, name)) != NOT_MEASURED:
+            on.setdefault(verdict, []).append(code(variant))
+    said = "; ".join(f"{verdict} on {', '.join(names)}" for verdict, names in on.items())
+    return f"Measured ([the runs](../../findings/index.md)): {said}." if said else ""
+
+
+def link(name: str) -> str:
+    """Return the link to the page of an attack, which has its verdicts."""
+    return f"[{code(name)}](#attack-{name})"

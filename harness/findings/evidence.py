@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The evidence of the findings: several kept runs, and for each variant the run that counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.model.verdict import A_STEP, Axes, Verdict
+from harness.results.defence_summary import DefenceSummary, read_defences
+from harness.results.held_counts import HeldCount
+from harness.results.run_summary import SUFFIX, read_kept, read_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
+    from harness.scenarios.corpus import Corpus
+
+AXES = {**{name: name for name in Axes.__dataclass_fields__}, A_STEP: A_STEP}
+AXES["confidentiality"] = "secrets"
+"""What an attack can win, the three axes and a step, with the short names for a table."""
+
+NOT_MEASURED = "not measured in this run"
+"""What stands for the number of a variant that no run has."""
+
+DEFENCES_FILE = f"defences{SUFFIX}"
+"""The file, beside the summaries of runs, with what was measured of the defences."""
+
+
+_UNMEASURED = DefenceSummary()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Kept runs. Of the runs that have a variant, the first gives its numbers."""
+
+    corpus: Corpus
+    runs: Sequence[RecordedRun]
+    defences: DefenceSummary = _UNMEASURED
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that some run has."""
+        return list(dict.fromkeys(cell.variant for run in self.runs for cell in run.cells))
+
+    def run_of(self, variant: str) -> RecordedRun | None:
+        """Return the run that counts for a variant; None if no run has an attack on it."""
+        return next((run for run in self.runs if _attacks(run, self.corpus, variant)), None)
+
+    def lines(self, variant: str) -> Mapping[str, ResultLine]:
+        """Return the lines of a variant by attack, without the reference cells."""
+        run = self.run_of(variant)
+        return _attacks(run, self.corpus, variant) if run else {}
+
+    def has(self, variant: str) -> bool:
+        """Whether a run has the variant."""
+        return self.run_of(variant) is not None
+
+    def won(self, variant: str, axis: str) -> list[str]:
+        """Return the attacks that won on an axis, or gained a step, on a variant."""
+        return [
+            name
+            for name, line in self.lines(variant).items()
+            if axis in line.lost and not line.is_inconclusive
+        ]
+
+    def held(self, variant: str, names: Iterable[str]) -> HeldCount:
+        """Count some attacks on a variant."""
+        lines = self.lines(variant)
+        return HeldCount.of(lines[name] for name in names if name in lines)
+
+    def verdict(self, variant: str, name: str) -> str:
+        """Return the verdict of a cell in words."""
+        line = self.lines(variant).get(name)
+        if line is None:
+            return NOT_MEASURED
+        step = line.verdict is Verdict.HELD and A_STEP in line.lost
+        return f"{line.verdict}, {A_STEP}" if step else str(line.verdict)
+
+    def unhooked(self, variant: str) -> list[str]:
+        """Return the attacks from outside that won and passed no LSM hook able to deny them."""
+        return [
+            name
+            for name, line in self.lines(variant).items()
+            if line.lost and not line.refusable and not self._is_exempt(name)
+        ]
+
+    def attacks_of(self, file: str) -> list[str]:
+        """Return the attacks that a file of harness/scenarios/ has."""
+        return [
+            name
+            for name, scenario in self.corpus.scenarios.items()
+            if scenario.attack.__module__ == f"harness.scenarios.{file}"
+        ]
+
+    def _is_exempt(self, name: str) -> bool:
+        scenario = self.corpus.scenarios[name]
+        return scenario.inside or scenario.from_host
+
+
+def _attacks(run: RecordedRun, corpus: Corpus, variant: str) -> dict[str, ResultLine]:
+    return {
+        cell.scenario: line
+        for cell, line in run.cells.items()
+        if cell.variant == variant
+        and cell.scenario in corpus.scenarios
+        and not corpus.scenarios[cell.scenario].is_reference
+    }
+
+
+def evidence_of(
+    names: Sequence[str], corpus: Corpus, *, root: Path, defences: DefenceSummary | None = None
+) -> Evidence:
+    """Return the evidence of runs, or of their summaries, by name. Raises UserError."""
+    runs = [read_kept(name, corpus, root=root) for name in names]
+    return Evidence(corpus, runs, defences or _UNMEASURED)
+
+
+def kept_evidence(folder: Path, corpus: Corpus) -> Evidence:
+    """Return the evidence of the summaries in a folder: the run with the most cells comes first.
+
+    Raises UserError.
+    """
+    files = [path for path in folder.glob(f"*{SUFFIX}") if path.name != DEFENCES_FILE]
+    runs = [read_summary(path, corpus) for path in sorted(files)]
+    runs.sort(key=lambda run: len(run.cells), reverse=True)
+    measured = folder / DEFENCES_FILE
+    return Evidence(corpus, runs, read_defences(measured) if measured.is_file() else _UNMEASURED)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The findings as one document: the answer, the questions, the price, and what was not tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.findings.document import Document, Names, Section, Text, code
+from harness.findings.evidence import NOT_MEASURED
+from harness.findings.price_table import enough_section, price_section
+from harness.findings.questions import INTEGRITY, REFERENCE, SUBJECT, proposal, sections
+from harness.findings.tables import missing, won_by_variant
+from harness.report.held_table import HASH
+from harness.report.text import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.findings.document import Block
+    from harness.findings.evidence import Evidence
+    from harness.findings.price import Price
+
+TITLE = "Findings"
+
+
+def findings(evidence: Evidence, prices: dict[str, Price], *, picture: str = "") -> Document:
+    """Return the document. Each number in it is counted from the evidence or from the series.
+
+    `picture` is the file with the picture of the prices, if there is one.
+    """
+    return Document(
+        TITLE,
+        [
+            Text(
+                "Is a user mode driver isolated from root by strict seccomp, by denying ptrace, by "
+                "limiting the kill and by locking memory? That was said in July 2023. These "
+                "answers are counted from kept runs."
+            ),
+            *sources(evidence),
+        ],
+        [
+            Section("The answer", list(_answer(evidence))),
+            *sections(evidence),
+            enough_section(evidence),
+            price_section(evidence, prices, picture),
+            Section("What was not tried", list(not_tried(evidence))),
+        ],
+    )
+
+
+def sources(evidence: Evidence) -> Iterator[Block]:
+    """Yield a sentence for each run that gives numbers, with its variants."""
+    for run in evidence.runs:
+        names = [name for name in evidence.variants if evidence.run_of(name) is run]
+        if names:
+            header = run.header
+            trouble = f" It was cut short: {run.trouble}." if run.trouble else ""
+            yield Text(
+                f"Run {code(run.name)}: line {header.line}, kernel image {header.image[:HASH]}, "
+                f"harness {header.commit}, engine {header.engine}. It gives the numbers of "
+                f"{', '.join(map(code, names))}.{trouble} "
+                f"`umd-harness show {run.name} CELL` tells the story of one of its cells, where "
+                "the run is kept."
+            )
+
+
+def _answer(evidence: Evidence) -> Iterator[Block]:
+    yield from proposal(evidence)
+    if evidence.has(SUBJECT):
+        mine, theirs = evidence.won(SUBJECT, INTEGRITY), evidence.won(REFERENCE, INTEGRITY)
+        yield Text(
+            f"{code(SUBJECT)}, our isolation: {plural(len(mine), 'attack')} win on integrity. "
+            f"On {code(REFERENCE)}, {len(theirs)} do. Without isolation, on `baseline`, "
+            f"{len(evidence.won('baseline', INTEGRITY))} do."
+        )
+        beyond = [name for name in mine if name not in theirs]
+        yield Names(f"Win on {code(SUBJECT)}, and not on {code(REFERENCE)}", beyond)
+    for goal, found in evidence.defences.enough.items():
+        sets = " or ".join(" + ".join(map(code, one)) for one in found.sets)
+        yield Text(f"Enough for the goal {code(goal)}: {sets}.")
+    yield Text(
+        "Attacks that won, by what they took, of the attacks with a verdict. An attack may take "
+        "several:"
+    )
+    yield from won_by_variant(evidence)
+
+
+def not_tried(evidence: Evidence) -> Iterator[Block]:
+    """Say what the answers do not cover."""
+    if absent := missing(evidence):
+        yield Text(f"Variants {NOT_MEASURED}: {', '.join(map(code, absent))}.")
+    lines = sorted({run.header.line for run in evidence.runs})
+    engines = sorted({run.header.engine for run in evidence.runs})
+    yield Text(
+        f"The runs are of kernel line {', '.join(lines)} and of engine {', '.join(engines)}. No "
+        "number here says anything about another kernel, another configuration or another "
+        "architecture than x86-64."
+    )
+    if evidence.has(SUBJECT):
+        absent_cells = [
+            name
+            for name in evidence.corpus.scenarios
+            if name not in evidence.lines(SUBJECT)
+            and not evidence.corpus.scenarios[name].is_reference
+        ]
+        if absent_cells:
+            yield Names(f"Attacks that were not made on {code(SUBJECT)}", absent_cells)
+        lacking = [n for n, line in evidence.lines(SUBJECT).items() if line.verdict == "n/a"]
+        yield Names(
+            f"Attacks that have no verdict on {code(SUBJECT)}, for example because the "
+            "kernel or the engine lacks what they need",
+            lacking,
+        )
+    yield Text(
+        "Not tried at all: side channels of the processor (caches, speculation), faults of the "
+        "hardware, real devices, attacks on the host or on QEMU, attacks by several processors at "
+        "a time except where an attack declares it, and attacks on a parser: the handler here "
+        "computes the SHA-256 of random requests. A defence was left out or put in as a whole, "
+        "never in part. The corpus has the attacks that its authors found."
+    )

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The price of each defence against the attacks that it holds; and the sets that are enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.findings.document import Picture, Section, Table, Text, code
+from harness.findings.price import FILTER, SHARED, Price
+from harness.report.text import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from harness.findings.document import Block
+    from harness.findings.evidence import Evidence
+    from harness.results.defence_summary import Alone, Enough
+
+GOALS = {
+    "integrity": "no attack takes integrity that does not take it from a kernel thread",
+    "availability": "no attack takes availability that does not take it from a kernel thread",
+    "all": "no attack takes anything, a step included, that it does not take from a kernel thread",
+}
+"""What a set of defences has to reach."""
+
+TITLE = "Attacks held, at most, for the lines that are added to the kernel's own files"
+"""What the picture of the prices shows."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A defence, or several: lines added to the kernel's own files, and the attacks held."""
+
+    name: str
+    lines: int
+    attacks: int
+
+
+def points(alone: Alone, prices: Mapping[str, Price]) -> list[Point]:
+    """Return a point for each defence: the attacks that it holds alone."""
+    return [Point(name, prices[name].lines, len(won)) for name, won in alone.won.items()]
+
+
+def front(found: list[Point]) -> list[Point]:
+    """Return the points that no other equals in attacks for fewer lines, the cheapest first."""
+    best: list[Point] = []
+    for point in sorted(found, key=lambda one: (one.lines, -one.attacks)):
+        if point.attacks > max((one.attacks for one in best), default=0):
+            best.append(point)
+    return best
+
+
+def together(alone: Alone, prices: Mapping[str, Price]) -> list[Point]:
+    """Return what defences reach one after the other, most attacks for a line first.
+
+    An attack counts once all defences are in without which it wins. Others may be needed as well,
+    so that the number is an upper bound.
+    """
+    needed: dict[str, set[str]] = {}
+    for defence, won in alone.won.items():
+        for attack in won:
+            needed.setdefault(attack, set()).add(defence)
+
+    def held(by: set[str]) -> int:
+        return sum(defences <= by for defences in needed.values())
+
+    taken: set[str] = set()
+    lines, found = 0, []
+    left = [name for name, won in alone.won.items() if won]
+    while left:
+        now = held(taken)
+        gain = {name: held(taken | {name}) - now for name in left}
+        best = max(left, key=lambda name: (gain[name] / (prices[name].lines or 0.5), gain[name]))
+        left.remove(best)
+        taken.add(best)
+        lines += prices[best].lines
+        found.append(Point(best, lines, held(taken)))
+    return found
+
+
+def price_section(evidence: Evidence, prices: Mapping[str, Price], picture: str) -> Section:
+    """Return the section on what each defence costs and holds, with a picture if it is named."""
+    blocks = list(_price(evidence.defences.alone, prices))
+    if picture and evidence.defences.alone:
+        blocks.append(Picture(picture, TITLE))
+    return Section("What each defence costs", blocks)
+
+
+def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
+    yield Text(
+        "The price is counted in the patches for 6.12: lines that are added to files that the "
+        "kernel has already, and those files. New files are free: no other code changes by them. "
+        "All defences need the shared part, the mark from the fork on, the module's registration "
+        f"and the confinement: {_said(prices[SHARED])}. A seccomp filter in place of strict "
+        f"seccomp adds {_said(prices[FILTER])}."
+    )
+    head = ["defence", "lines added", "files", "hot paths", "attacks it alone holds"]
+    won = alone.won if alone else {}
+    yield Table(
+        [
+            head,
+            *(
+                [
+                    code(name),
+                    str(price.lines),
+                    str(len(price.files)),
+                    ", ".join(price.paths) or "none",
+                    str(len(won[name])) if name in won else "not measured",
+                ]
+                for name, price in prices.items()
+                if name not in (SHARED, FILTER)
+            ),
+        ]
+    )
+    if alone is None:
+        return
+    best = ", ".join(
+        f"{code(one.name)} ({plural(one.lines, 'line')}, {plural(one.attacks, 'attack')})"
+        for one in front(points(alone, prices))
+    )
+    yield Text(f"No other defence alone holds as many attacks for fewer lines than these: {best}.")
+    yield Text(
+        "One defence after the other, most attacks for a line first. The attacks are those whose "
+        "single defences are all in. Other defences may be needed as well, so each number is an "
+        "upper bound; only a run of the set measures it:"
+    )
+    yield Table(
+        [
+            ["added", "lines in all", "attacks held, at most"],
+            *(
+                [code(one.name), str(one.lines), str(one.attacks)]
+                for one in together(alone, prices)
+            ),
+        ]
+    )
+    yield Text(
+        f"The attacks are counted from kernel image {alone.image[:12]}, line {alone.line}: "
+        f"{plural(len(alone.attacks), 'attack')} without each defence "
+        "([Defences](../reference/defences.md)). The round trip of the whole isolation is measured "
+        "in [What isolation costs](../explanation/costs.md)."
+    )
+
+
+def _said(price: Price) -> str:
+    return f"{plural(price.lines, 'line')} in {plural(len(price.files), 'file')}"
+
+
+def enough_section(evidence: Evidence) -> Section:
+    """Return the section on the smallest sets of defences that are enough."""
+    found = evidence.defences.enough
+    blocks: list[Block] = [
+        block
+        for goal, said in GOALS.items()
+        for block in (
+            _enough(goal, found[goal], said)
+            if goal in found
+            else [Text(f"For {code(goal)}: not measured in this run.")]
+        )
+    ]
+    return Section("What would be enough?", blocks)
+
+
+def _enough(goal: str, found: Enough, said: str) -> list[Block]:
+    first = found.sets[0]
+    how = (
+        "These are all minimal sets, if fewer defences never hold more attacks"
+        if found.is_all
+        else "A minimal set: no defence of it can be left out. There may be others"
+    )
+    sets = "; ".join(" + ".join(map(code, one)) for one in found.sets)
+    confirmed = (
+        "A run of every attack on the first set came to the same conclusion."
+        if found.confirmed
+        else "**No run of every attack on it has confirmed it yet.**"
+    )
+    return [
+        Text(f"**{goal.capitalize()}**, that is, {said}: {len(first)} defences. {how}: {sets}."),
+        Text(
+            f"{confirmed} {plural(found.decisive, 'attack')} decide; {len(found.allowed)} win on a "
+            f"kernel thread or on `isolated` and may win. {plural(found.cells, 'cell')} were run "
+            f"on line {found.line}, kernel image {found.image[:12]}, study {code(found.run)}."
+        ),
+        Table(
+            [
+                ["without", "wins"],
+                *([code(name), code(attack)] for name, attack in found.needs.items()),
+            ]
+        ),
+    ]

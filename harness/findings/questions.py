@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The questions of the discussions, and what the evidence answers to each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.findings.document import Names, Section, Text, code
+from harness.findings.tables import (
+    OURS,
+    PROPOSALS,
+    RIVALS,
+    held_by_variant,
+    verdicts,
+    won_by_variant,
+)
+from harness.report.text import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.findings.document import Block
+    from harness.findings.evidence import Evidence
+
+INTEGRITY = "integrity"
+REFERENCE, SUBJECT = "kthread", "isolated"
+
+
+def sections(evidence: Evidence) -> Iterator[Section]:
+    """Yield the section of each question."""
+    for title, answer in _ANSWERS.items():
+        yield Section(title, list(answer(evidence)))
+
+
+def proposal(evidence: Evidence) -> Iterator[Block]:
+    """Say how the variants of the proposal fare on integrity, against a kernel thread."""
+    for name in PROPOSALS:
+        if not evidence.has(name):
+            yield Text(f"{code(name)}: not measured in this run.")
+            continue
+        won = evidence.won(name, INTEGRITY)
+        theirs = set(evidence.won(REFERENCE, INTEGRITY))
+        beyond = [attack for attack in won if attack not in theirs]
+        yield Text(
+            f"{code(name)}: {plural(len(won), 'attack')} win on integrity. A kernel thread holds "
+            f"{len(beyond)} of them."
+        )
+        yield Names(f"Win on {code(name)}, held by {code(REFERENCE)}", beyond)
+
+
+def ptrace(evidence: Evidence) -> Iterator[Block]:
+    """Is denying ptrace enough?"""
+    alone = evidence.defences.alone
+    if alone is None:
+        yield Text("What each defence holds alone is not measured in this run.")
+    else:
+        others = {n for one, won in alone.won.items() if one != "access" for n in won}
+        yield Text(
+            f"**{'No' if others else 'Yes'}.** Without `access`, the defence that denies ptrace "
+            f"access and hands out no memory, {plural(len(alone.won.get('access', {})), 'attack')} "
+            f"win on {code(SUBJECT)}. With `access` and without one of the other defences, "
+            f"{plural(len(others), 'attack')} win in all."
+        )
+        yield Text(
+            f"Counted from {plural(len(alone.won), 'machine')} that leave out one defence "
+            f"each: line {alone.line}, kernel image {alone.image[:12]}."
+        )
+    yield from won_by_variant(evidence, ("baseline", "yama", *PROPOSALS, SUBJECT, REFERENCE))
+
+
+def swapping(evidence: Evidence) -> Iterator[Block]:
+    """Is locked memory enough, and from when on?"""
+    yield Text(
+        "These attacks have memory swapped out and read it, or change it, on the swap device. "
+        "`swap_at_start` swaps out pages that exec has filled before a lock after exec could take "
+        "them: memory has to be locked from its first page. `blob_swap_tamper` swaps out the blob "
+        "while no handler runs."
+    )
+    yield verdicts(evidence, evidence.attacks_of("swap"))
+
+
+def killing(evidence: Evidence) -> Iterator[Block]:
+    """Is it enough to limit the kill?"""
+    names = evidence.attacks_of("signals")
+    yield Text(
+        f"There are {plural(len(names), 'attack')} by signals. The hook `task_kill` sees those "
+        "that a process sends. sysrq, the power button, an orphaned process group and others "
+        "have the kernel send the signal, and pass no hook that can refuse."
+    )
+    yield held_by_variant(evidence, names)
+    if evidence.has("baseline"):
+        won = [name for name in evidence.unhooked("baseline") if name in names]
+        yield Names("Win on `baseline`, and pass no hook that can refuse", won)
+
+
+def io_uring(evidence: Evidence) -> Iterator[Block]:
+    """Does io_uring bypass the isolation?"""
+    yield Text(
+        "`escape_io_uring` sets up a ring from inside the handler. `io_uring_inject` opens the "
+        "handler's end of the reply pipe in a worker of a ring, and writes a forged reply to it."
+    )
+    names = [name for name in evidence.corpus.scenarios if "io_uring" in name]
+    yield verdicts(evidence, names)
+
+
+def hooks(evidence: Evidence) -> Iterator[Block]:
+    """Is the set of LSM hooks complete?"""
+    by_variant = {name: evidence.unhooked(name) for name in evidence.variants}
+    every = {name for names in by_variant.values() for name in names}
+    yield Text(
+        f"{'**No.** ' if every else ''}{plural(len(every), 'attack')} won on some variant and "
+        "passed no LSM hook able to deny them. A gained step counts as a win. No security module "
+        "can refuse these attacks at a hook, whatever its policy is."
+    )
+    counts = {name: names for name, names in by_variant.items() if names}
+    yield Text(
+        "By variant: " + ", ".join(f"{code(n)} {len(names)}" for n, names in counts.items()) + "."
+    )
+    if by_variant.get(SUBJECT):
+        yield Names(f"On {code(SUBJECT)}", by_variant[SUBJECT])
+
+
+def policies(evidence: Evidence) -> Iterator[Block]:
+    """Could SELinux, Smack or another policy do it?"""
+    yield from won_by_variant(evidence, (*RIVALS, SUBJECT, REFERENCE))
+    inside = [name for name, scenario in evidence.corpus.scenarios.items() if scenario.inside]
+    yield Text("From inside the handler, where a policy filters few system calls:")
+    yield held_by_variant(evidence, inside, (*RIVALS, SUBJECT))
+    yield Text(
+        "A policy has a price for root: [Rivals](../explanation/rivals.md) lists what root loses "
+        "under each."
+    )
+
+
+def boundary(evidence: Evidence) -> Iterator[Block]:
+    """Is there a boundary between root and the kernel?"""
+    yield Text(
+        "A kernel that root may write has no such boundary: root changes a kernel thread as well. "
+        "So parity with a kernel thread is measured, and what lockdown adds."
+    )
+    yield from won_by_variant(evidence, (*OURS, "lockdown", "lockdown-confidentiality", REFERENCE))
+    if all(map(evidence.has, OURS)):
+        open_now = set(evidence.won(OURS[1], INTEGRITY))
+        closed = [name for name in evidence.won(OURS[0], INTEGRITY) if name not in open_now]
+        yield Names(f"Win on integrity on {code(OURS[0])}, and not under lockdown", closed)
+        yield Names("Win on integrity under lockdown as well", sorted(open_now))
+
+
+def keys(evidence: Evidence) -> Iterator[Block]:
+    """Why not a user mode driver for PGP keys?"""
+    inside = [name for name, scenario in evidence.corpus.scenarios.items() if scenario.inside]
+    yield Text(
+        "A parser that was taken over is code inside the handler. It can lie in its replies: no "
+        "isolation prevents that, and the kernel has to check each field. These attacks try to do "
+        "more than that. Whether reviewers feel confident is no measurement."
+    )
+    variants = ("baseline", "seccomp-strict", *PROPOSALS, SUBJECT)
+    yield held_by_variant(evidence, inside, variants)
+    yield verdicts(evidence, inside, variants)
+
+
+def own_root(evidence: Evidence) -> Iterator[Block]:
+    """What do kernel threads with a root directory of their own change?"""
+    yield Text(
+        "The handler's helpers take their root directory from pid 1, and root can change it. "
+        "`init_fs_chroot` does. The RFC of March 2026 was not applied to any kernel here, so what "
+        "becomes of this attack under it is not measured."
+    )
+    yield verdicts(evidence, ["init_fs_chroot"], ("baseline", *PROPOSALS, *OURS, REFERENCE))
+
+
+def sandboxes(_: Evidence) -> Iterator[Block]:
+    """What would a sandbox inside the kernel add, and what an enclave?"""
+    yield Text(
+        "Nothing was measured, and no claim is made. On paper, a sandbox inside the kernel "
+        "(SandBox Mode, 2024) is another answer to the first objective, to limit what the parser "
+        "may do. It has no process of its own, so attacks on a process would have no target there. "
+        "An enclave is another answer to the second objective, as far as memory goes: root could "
+        "still stop it."
+    )
+
+
+_ANSWERS = {
+    "“Is denying ptrace enough?”": ptrace,
+    "“Avoid swapping”: is locked memory enough, and from when on?": swapping,
+    "“Limit the kill”": killing,
+    "“Maybe something similar with io_uring”": io_uring,
+    "“Any LSM is bounded by its hooks”: is the set complete?": hooks,
+    "“SELinux or Smack could do it”": policies,
+    "“Is root-to-kernel a boundary?”": boundary,
+    "“Why not a user mode driver for PGP keys?”": keys,
+    "Kernel threads with a root directory of their own": own_root,
+    "A sandbox inside the kernel, an enclave": sandboxes,
+}
+"""The questions in their order. The words in quotation marks sum up a discussion."""

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `umd-harness defences` has measured, in one file that a repository can keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from harness.host.errors import UserError
+from harness.host.files import write_atomically
+from harness.results.records import decoded, json_text, schema_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFENCES_SCHEMA = 1
+"""Changes with the fields of the file, and with their meaning."""
+
+_HINT = "write it again: umd-harness defences --keep FILE"
+
+
+class Alone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What each defence holds alone: the attacks that win when only this one is left out."""
+
+    line: str
+    """The kernel line."""
+
+    image: str
+    """The key of the kernel image, or its start."""
+
+    attacks: tuple[str, ...]
+    """The attacks that were made, without each of the defences."""
+
+    won: dict[str, dict[str, str]]
+    """By defence and attack: the verdict without the defence, or `a step`."""
+
+
+class Enough(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The smallest sets of defences that are enough for a goal (harness/studies/enough.py)."""
+
+    line: str
+    """The kernel line."""
+
+    image: str
+    """The key of the kernel image, or its start."""
+
+    run: str
+    """The name of the study, whose folder has every cell that was run."""
+
+    sets: tuple[tuple[str, ...], ...]
+    """The minimal sets that were found, the smallest first."""
+
+    is_all: bool
+    """Whether there is no other minimal set, if fewer defences never hold more attacks."""
+
+    needs: dict[str, str]
+    """For each defence of the first set, an attack that wins if it is left out of that set."""
+
+    allowed: tuple[str, ...]
+    """The attacks that win on `kthread` or with all defences on, and so may win."""
+
+    decisive: int
+    """How many attacks can decide: they win without any defence and may not win."""
+
+    cells: int
+    """How many cells were run."""
+
+    confirmed: bool
+    """Whether a run of every attack on the first set came to the same conclusion."""
+
+
+class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that was measured of the defences."""
+
+    schema: int = DEFENCES_SCHEMA
+    """The version of these fields, `DEFENCES_SCHEMA`."""
+
+    alone: Alone | None = None
+    """What each defence holds alone; null if that was not measured."""
+
+    enough: dict[str, Enough] = {}
+    """The smallest sets, by goal: `integrity`, `availability` or `all`."""
+
+
+def read_defences(path: Path) -> DefenceSummary:
+    """Read the file. Raises UserError if it cannot be read, or is of another version."""
+    try:
+        if schema_of(path, hint=_HINT) != DEFENCES_SCHEMA:
+            raise UserError(f"{path} does not describe defences of this version", hint=_HINT)
+        return decoded(path.read_bytes(), DefenceSummary, path=path, hint=_HINT)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+
+
+def write_defences(path: Path, summary: DefenceSummary) -> None:
+    """Write the file. Raises OSError."""
+    write_atomically(path, json_text(summary))
