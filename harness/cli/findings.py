@@ -31,11 +31,11 @@ class Options:
         convert=Path,
         default=None,
         metavar="FILE",
-        help="add what `umd-harness defences --keep FILE` has measured (default: none)",
+        help="add what `umd-harness defences --summary FILE` has measured (default: none)",
     )
     mail: bool = switch("--mail", help="print plain text of at most 72 columns, for a mail")
-    keep: Path | None = option(
-        "--keep",
+    summaries: Path | None = option(
+        "--summaries",
         convert=Path,
         default=None,
         metavar="DIR",
@@ -59,14 +59,14 @@ def run(options: Options) -> int:
 
     if not options.runs:
         raise UserError("no run is named", hint="name one, such as `latest`")
-    if options.keep is not None and (options.mail or options.output):
+    if options.summaries is not None and (options.mail or options.output):
         raise UserError(
-            "--keep writes summaries and no findings", hint="leave out --mail and --output"
+            "--summaries writes summaries and no findings", hint="leave out --mail and --output"
         )
     defences = read_defences(options.defences) if options.defences else None
     evidence = evidence_of(options.runs, SHIPPED, root=options.results, defences=defences)
-    if options.keep is not None:
-        _keep(evidence, options.keep)
+    if options.summaries is not None:
+        _keep(evidence, options.summaries)
         return 0
     document = findings(evidence, prices(load_series(DEFAULT_LINE, patches=KERNEL_PATCHES)))
     write_report(mail(document) if options.mail else markdown(document), options.output)
@@ -83,7 +83,7 @@ def _keep(evidence: Evidence, folder: Path) -> None:
         except OSError as error:
             raise UserError(
                 f"the summary of {kept.name} cannot be written to {folder}: {error.strerror}",
-                hint="name a folder that exists with --keep",
+                hint="name a folder that exists with --summaries",
             ) from error
 
 
@@ -98,6 +98,6 @@ COMMAND = Command(
     examples={
         "findings latest": "print the findings of the latest run",
         "findings latest --mail": "print them as the text of a mail",
-        "findings latest --keep docs/runs": "write the run's summary for the documentation",
+        "findings latest --summaries docs/runs": "write the run's summary for the documentation",
     },
 )

@@ -33,7 +33,7 @@ SUMMARY_SCHEMA = 1
 
 SUFFIX = ".json"
 
-_HINT = "write it again: umd-harness findings RUN --keep DIR"
+_HINT = "write it again: umd-harness findings RUN --summaries DIR"
 _HELD, _STEP, _HOOKED, _HOLE, _UNEXPECTED = "held", "step", "hooked", "hole", "unexpected"
 _AXES = tuple(Axes.__dataclass_fields__)
 _WORDS = frozenset((*_AXES, _STEP, _HOOKED, _HOLE, _UNEXPECTED, *map(str, Verdict)))

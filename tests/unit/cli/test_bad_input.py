@@ -123,6 +123,17 @@ TABLE = {
     "bench --cells": "there is no option --cells of bench; see `umd-harness bench --help`",
     "defences --without acess": "there is no defence 'acess'; did you mean access?",
     "export --line 6.13": LINE,
+    "findings": "no run is named; name one, such as `latest`",
+    "findings nowhere": "there is no run nowhere, neither here nor in results; name one,",
+    "findings cut": CUT,
+    "findings text.json": "text.json is damaged: ",
+    "findings words.json": "words.json says 'won' of nothing, which is no result; write it again:",
+    "findings other.json": "other.json is not the summary of a run of this version; write it again",
+    "findings latest --defences nowhere": "nowhere cannot be read: No such file or direct",
+    "findings latest --defences other.json": "does not describe defences of this version; write it",
+    "findings latest --mail --summaries folder": "--summaries writes summaries and no findings;",
+    "findings latest --summaries nowhere": "cannot be written to nowhere: No such file",
+    "findings latest --output nowhere/x": ABSENT,
     "export --output-directory nowhere/x": ABSENT,
     "export --output-directory text": "text is not a directory; name a folder, or a new name in",
     "export --bench text": "text cannot be read: Expecting value: ",
@@ -184,7 +195,16 @@ TABLE = {
 }
 """By what is typed after `umd-harness`, a part of the line that is printed."""
 
+SUMMARY = (
+    '{"schema": 1, "run": "x", "line": "6.12", "release": "", "image": "", "commit": "", '
+    '"engine": "", "accelerator": "", "finished": null, "error": null, "stopped_by": null, '
+    '"cells": {"nothing": {"baseline": "won"}}}\n'
+)
+
 FILES = {
+    "text.json": "nonsense\n",
+    "other.json": '{"schema": 99}\n',
+    "words.json": SUMMARY,
     "text": "nonsense\n",
     "empty": "",
     "syntax.py": "def x(:\n",

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The numbers of the documentation are those of the runs whose summaries lie in docs/runs.
+
+After a new run:
+
+    umd-harness findings RUN --summaries docs/runs
+    umd-harness table RUN --format markdown         (into docs/explanation/held-attacks.md)
+    umd-harness table RUN --format svg --output docs/heatmap.svg
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import pytest
+from umd_site.findings import evidence, pages
+
+from harness.host.paths import CHECKOUT
+from harness.report.heatmap import svg
+from harness.report.held_table import TOTAL, markdown
+from harness.results.held_counts import HeldByClass, count_by_class
+from harness.scenarios import REFERENCES, SCENARIOS
+from harness.scenarios.corpus import SHIPPED
+
+DOCS = CHECKOUT / "docs"
+README = (CHECKOUT / "README.md").read_text()
+OF = re.compile(r"\b(\w+) of (?:the )?(\w+)\b")
+NUMBERS = {
+    word: number
+    for number, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    )
+}
+COUNTED = (
+    "README.md",
+    "docs/explanation/held-attacks.md",
+    "docs/explanation/isolation.md",
+    "docs/explanation/rivals.md",
+)
+"""The pages that say how many attacks of how many were held, or won."""
+
+
+@cache
+def central() -> HeldByClass:
+    """The counts of the run with the most cells."""
+    return count_by_class(evidence().runs[0], SHIPPED)
+
+
+def number(word: str) -> int | None:
+    return int(word) if word.isdecimal() else NUMBERS.get(word.lower())
+
+
+def pairs(text: str) -> set[tuple[int, int]]:
+    """Return each `N of M` and `N/M` that a text has."""
+    found = {(number(one), number(other)) for one, other in OF.findall(text)}
+    found |= {
+        (number(a), number(b)) for a, b in re.findall(r"(?<![\d/])(\d+)/(\d+)(?![\d/])", text)
+    }
+    return {(a, b) for a, b in found if a is not None and b is not None}
+
+
+def given() -> set[tuple[int, int]]:
+    """Return each pair that the kept runs give: held of those with a verdict, or lost of them."""
+    found = set()
+    for run in evidence().runs:
+        every = count_by_class(run, SHIPPED, list(dict.fromkeys(c.variant for c in run.cells)))
+        for row in (*every.rows.values(), every.total):
+            found |= {(count.held, count.run) for count in row.values()}
+            found |= {(count.run - count.held, count.run) for count in row.values()}
+    return found
+
+
+@pytest.mark.parametrize("page", COUNTED)
+def test_each_count_is_one_that_a_kept_run_gives(page: str) -> None:
+    assert pairs((CHECKOUT / page).read_text()) - given() == set()
+
+
+def test_a_count_that_no_run_gives_is_found() -> None:
+    assert pairs("181 of 212, seven of ten, 1/10, 2026/11/28, out of the box") - given() == {
+        (181, 212)
+    }
+
+
+def test_the_table_is_that_of_the_kept_run() -> None:
+    page = (DOCS / "explanation/held-attacks.md").read_text()
+    lines = [line.rstrip() for line in markdown(central()).splitlines()]
+    assert "\n".join(lines) in "\n".join(line.rstrip() for line in page.splitlines())
+
+
+def test_the_heat_map_is_that_of_the_kept_run() -> None:
+    assert (DOCS / "heatmap.svg").read_text().rstrip("\n") == svg(central())
+
+
+def test_the_readme_counts_as_the_kept_run_does() -> None:
+    run = evidence().runs[0]
+    lines = list(run.cells.values())
+    holes = sum(line.known_hole is not None for line in lines)
+    unhooked = {name for variant in evidence().variants for name in evidence().unhooked(variant)}
+    assert f"\n{holes} known holes\n" in README
+    assert f"\n{len(unhooked)} attacks won and passed no LSM hook able to deny them\n" in README
+    assert f"\n{len(lines)} cells: {len(lines)} as expected, 0 unexpected" in README
+    assert f"The {len(SCENARIOS.keys() - set(REFERENCES))} attacks" in README or (
+        f"The {len(SCENARIOS)} scenarios" in README
+    )
+    assert f"{TOTAL} " in README
+
+
+def test_the_page_of_the_defences_is_that_of_the_kept_measurement() -> None:
+    alone = evidence().defences.alone
+    assert alone
+    page = (DOCS / "reference/defences.md").read_text()
+    for name, won in alone.won.items():
+        entries = ", ".join(f"`{attack}` ({lost})" for attack, lost in won.items()) or "none"
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", page, re.MULTILINE)
+        assert row.endswith(f"| {entries} |")
+    assert f"kernel image {alone.image[:12]}" in page
+
+
+def test_the_page_of_findings_is_made_from_the_kept_runs() -> None:
+    made = dict(pages())
+    page = made["findings/index.md"]
+    assert all(f"`{run.name}`" in page for run in evidence().runs)
+    assert made["findings/price.svg"].startswith("<svg")

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The findings: each number is counted from a run, and what is not measured is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kept_runs import keep_run
+from scripted_lab import outcome
+from small_corpus import SMALL
+
+from harness.cli.main import main
+from harness.findings.document import COLUMNS, Document, Names, Section, Table, Text, mail, markdown
+from harness.findings.evidence import Evidence, evidence_of, kept_evidence
+from harness.findings.page import findings
+from harness.findings.price import prices
+from harness.findings.tables import SHOWN
+from harness.host.paths import KERNEL_PATCHES
+from harness.kernel.series.series_file import load_series
+from harness.model.verdict import Verdict
+from harness.results.defence_summary import Alone, DefenceSummary, Enough, write_defences
+from harness.results.recorded_run import read_run
+from harness.results.run_summary import write_summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from harness.model.cell import Outcome
+
+PRICES = prices(load_series("6.12", patches=KERNEL_PATCHES))
+ALONE = Alone(
+    line="6.12",
+    image="abcd",
+    attacks=("ptrace_seize", "proc_mem_write", "process_vm_readv"),
+    won={"access": {"ptrace_seize": "tampered"}, "oom": {"process_vm_readv": "leaked"}},
+)
+ENOUGH = Enough(
+    line="6.12",
+    image="abcd",
+    run="a-study",
+    sets=(("access", "oom"),),
+    is_all=True,
+    needs={"access": "ptrace_seize", "oom": "process_vm_readv"},
+    allowed=("dev_mem",),
+    decisive=3,
+    cells=12,
+    confirmed=False,
+)
+
+
+def evidence(root: Path, **script: Outcome) -> Evidence:
+    keep_run(root, "kept", script=script)
+    return evidence_of(["kept"], SMALL, root=root)
+
+
+def said(found: Evidence) -> str:
+    return markdown(findings(found, PRICES))
+
+
+def test_each_number_is_counted_from_the_run(tmp_path: Path) -> None:
+    lost = outcome(Verdict.TAMPERED)
+    page = said(evidence(tmp_path, isolated__ptrace_seize=lost))
+    assert "`isolated`, our isolation: 2 attacks win on integrity. On `kthread`, 1 do." in page
+    assert "Win on `isolated`, and not on `kthread`: `ptrace_seize`." in page
+    assert "Run `kept`: line 6.12, kernel image 0123456789ab" in page
+
+
+def test_a_variant_that_no_run_has_is_said_to_be_missing(tmp_path: Path) -> None:
+    found = evidence(tmp_path)
+    page = said(found)
+    absent = [name for name in SHOWN if not found.has(name)]
+    assert "proposal" in absent
+    assert "`proposal`: not measured in this run." in page
+    assert f"Not measured in this run: {', '.join(f'`{name}`' for name in absent)}." in page
+    last = page[page.index("## What was not tried") :]
+    assert f"Variants not measured in this run: {', '.join(f'`{n}`' for n in absent)}." in last
+
+
+def test_of_several_runs_the_first_that_has_a_variant_counts(tmp_path: Path) -> None:
+    keep_run(tmp_path, "kept")
+    keep_run(tmp_path, "other", script={"isolated__ptrace_seize": outcome(Verdict.TAMPERED)})
+    found = evidence_of(["kept", "other"], SMALL, root=tmp_path)
+    assert found.won("isolated", "integrity") == ["dev_mem"]
+    assert "Run `other`" not in said(found)
+    again = evidence_of(["other", "kept"], SMALL, root=tmp_path)
+    assert again.won("isolated", "integrity") == ["ptrace_seize", "dev_mem"]
+
+
+def test_an_attack_that_met_a_hook_is_not_among_those_without(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    met = replace(outcome(Verdict.TAMPERED), refusable=("security_ptrace_access_check",))
+    found = evidence(tmp_path, baseline__ptrace_seize=met)
+    assert "ptrace_seize" not in found.unhooked("baseline")
+    assert "proc_mem_write" in found.unhooked("baseline")
+    assert "escape_openat" not in found.unhooked("baseline")
+
+
+def test_the_defences_are_counted(tmp_path: Path) -> None:
+    keep_run(tmp_path, "kept")
+    measured = DefenceSummary(alone=ALONE, enough={"integrity": ENOUGH})
+    page = said(evidence_of(["kept"], SMALL, root=tmp_path, defences=measured))
+    assert "**No.** Without `access`" in page
+    assert "1 attack win on `isolated`" in page
+    assert "Enough for the goal `integrity`: `access` + `oom`." in page
+    assert "**No run of every attack on it has confirmed it yet.**" in page
+    assert "For `availability`: not measured in this run." in page
+
+
+def test_a_mail_has_72_columns(tmp_path: Path) -> None:
+    keep_run(tmp_path, "kept")
+    measured = DefenceSummary(alone=ALONE, enough={"integrity": ENOUGH})
+    found = evidence_of(["kept"], SMALL, root=tmp_path, defences=measured)
+    text = mail(findings(found, PRICES, picture="price.svg"))
+    assert max(map(len, text.splitlines())) <= COLUMNS
+    assert "`" not in text
+    assert "price.svg" not in text
+    assert text.isprintable() or set(text) - {"\n"} == {c for c in text if c.isprintable()}
+
+
+def test_a_table_that_is_too_wide_for_a_mail_becomes_lines() -> None:
+    wide = Table([["a", "b", "c"], ["x" * 30, "y" * 30, "z" * 30]])
+    document = Document("T", [Text("`code` and [a link](x.md)")], [Section("S", [wide])])
+    assert mail(document).splitlines()[-2:] == [f"{'x' * 30}: b {'y' * 30}; c", f"  {'z' * 30}"]
+    assert "code and a link" in mail(document)
+
+
+def test_markdown_links_each_attack() -> None:
+    blocks = [Names("Win", ["one"]), Table([["attack", "x"], ["two", "held"]], of_attacks=True)]
+    text = markdown(Document("T", blocks), lambda name: f"[{name}](#{name})")
+    assert "Win: [one](#one)." in text
+    assert "| [two](#two) | held |" in text
+
+
+def test_the_command_writes_a_mail_and_summaries(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_run(tmp_path, "kept")
+    there = ["--results", str(tmp_path)]
+    assert main(["findings", "kept", "--mail", *there]) == 0
+    assert capsys.readouterr().out.startswith("Findings\n========\n")
+    assert main(["findings", "kept", "--summaries", str(tmp_path), *there]) == 0
+    file = capsys.readouterr().out.strip()
+    assert main(["findings", file]) == 0
+    assert "# Findings" in capsys.readouterr().out
+
+
+def test_the_kept_summaries_are_evidence(tmp_path: Path) -> None:
+    keep_run(tmp_path / "runs", "kept")
+    write_summary(tmp_path, read_run("kept", root=tmp_path / "runs"))
+    assert kept_evidence(tmp_path, SMALL).defences == DefenceSummary()
+    write_defences(tmp_path / "defences.json", DefenceSummary(alone=ALONE))
+    found = kept_evidence(tmp_path, SMALL)
+    assert found.defences.alone == ALONE
+    assert found.has("isolated")
