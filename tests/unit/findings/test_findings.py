@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kept_runs import keep_run
@@ -10,7 +11,17 @@ from scripted_lab import outcome
 from small_corpus import SMALL
 
 from harness.cli.main import main
-from harness.findings.document import COLUMNS, Document, Names, Section, Table, Text, mail, markdown
+from harness.findings.document import (
+    COLUMNS,
+    Block,
+    Document,
+    Names,
+    Section,
+    Table,
+    Text,
+    mail,
+    markdown,
+)
 from harness.findings.evidence import Evidence, evidence_of, kept_evidence
 from harness.findings.page import findings
 from harness.findings.price import prices
@@ -89,8 +100,6 @@ def test_of_several_runs_the_first_that_has_a_variant_counts(tmp_path: Path) -> 
 
 
 def test_an_attack_that_met_a_hook_is_not_among_those_without(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     met = replace(outcome(Verdict.TAMPERED), refusable=("security_ptrace_access_check",))
     found = evidence(tmp_path, baseline__ptrace_seize=met)
     assert "ptrace_seize" not in found.unhooked("baseline")
@@ -128,7 +137,10 @@ def test_a_table_that_is_too_wide_for_a_mail_becomes_lines() -> None:
 
 
 def test_markdown_links_each_attack() -> None:
-    blocks = [Names("Win", ["one"]), Table([["attack", "x"], ["two", "held"]], of_attacks=True)]
+    blocks: list[Block] = [
+        Names("Win", ["one"]),
+        Table([["attack", "x"], ["two", "held"]], of_attacks=True),
+    ]
     text = markdown(Document("T", blocks), lambda name: f"[{name}](#{name})")
     assert "Win: [one](#one)." in text
     assert "| [two](#two) | held |" in text
