@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,24 +14,23 @@ import msgspec
 from harness.host.errors import UserError
 from harness.judge.controls import variants_needed
 from harness.report.finished_run import FinishedRun
-from harness.report.junit import write_junit
 from harness.report.ktap import write_ktap
-from harness.report.page.page import write_page
-from harness.report.run_report import Extent, Kept, print_report, write_matrix
+from harness.report.run_report import Extent, Kept, print_report
 from harness.report.terminal import Screen
 from harness.report.text import rerun_line
 from harness.results.counts import counts, exit_status
 from harness.results.result_line import line_of
 from harness.results.run_directory import RunDirectory, now
 from harness.results.run_name import new_run_name
+from harness.run.kept_reports import KeptReports
 from harness.run.ledger import Ledger
 from harness.run.pool import Ended, Failed, Pool, Started, Stopping
+from harness.run.stop_signals import StopSignals
 from harness.run.vmcores import Vmcores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import FrameType
 
     from rich.console import Console
 
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from harness.run.provenance import LabPreparer, PreparedLab
     from harness.run.stopped_run import StoppedRun
     from harness.scenarios.corpus import Corpus
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
             if plan.stopped:
                 plan.stopped.check(opened.facts)
             pool = Pool(plan.left, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
-            until_kept.enter_context(run.stopped_by_signals(pool))
+            until_kept.enter_context(run.signals.stopping(pool))
             until_kept.enter_context(run.begun(opened, screen))
             run.go(pool, screen)
         return run.end()
@@ -114,18 +110,14 @@ class _Run:
 
     def __init__(self, plan: RunPlan, out: Console) -> None:
         self._plan = plan
-        self._rerun = partial(rerun_line, corpus=plan.corpus, choice=plan.choice)
+        self.signals = StopSignals()
         self._out = out
         self._start = time.monotonic()
         self._started = now()
         self._before = 0.0
         """The seconds that earlier parts of the run took."""
-        self._signal = 0
-        self._running = False
         self._error: UserError | None = None
         self._vmcores: Vmcores | None = None
-        self._page: Path | None = None
-        """The page, once it is written."""
 
     def lab_of(self, opened: PreparedLab) -> CellRunner:
         """Return the cell runner. It keeps dumps if the plan asks for them. Raises UserError."""
@@ -184,12 +176,11 @@ class _Run:
     def go(self, pool: Pool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run is stopped."""
         try:
-            self._running = True
-            self._follow(pool, screen)
+            with self.signals.killing():
+                self._follow(pool, screen)
         except KeyboardInterrupt:
             screen.say("stopping now: the running cells are killed")
             pool.abandon()
-        self._running = False
         for result in self._ledger.close():
             screen.final(result)
         self._error = self._error or self._ledger.lost
@@ -200,25 +191,28 @@ class _Run:
         lines = [line_of(result) for result in results]
         missing = len(self._plan.needed) - len(results)
         status = 2 if missing or self._error or self._ledger.unsaved else exit_status(lines)
-        if self._signal:
-            status = 128 + self._signal
+        if self.signals.number:
+            status = 128 + self.signals.number
         seconds = self._before + time.monotonic() - self._start
         report = self._report(seconds)
+        reports = KeptReports(report)
         if self._directory.removed() != self._directory.path:
-            self._keep_reports(report)
+            self._keep(reports.write)
             self._note(
                 finished=now(),
                 seconds=round(seconds, 3),
                 exit_status=status,
                 counts={**counts(lines), "not_run": missing},
-                stopped_by=signal.Signals(self._signal).name if self._signal else None,
+                stopped_by=self.signals.name,
                 error=str(self._error) if self._error else None,
             )
-            self._keep_page()
-        print_report(self._out, report, kept=self._kept(), extent=self._plan.extent)
+            self._keep(reports.write_page)
+        is_kept = self._is_kept(reports)
+        kept = Kept(reports.matrix if is_kept else None, reports.page)
+        print_report(self._out, report, kept=kept, extent=self._plan.extent)
         if self._plan.ktap:
             write_ktap(self._plan.ktap, report)
-        self._raise_trouble()
+        self._raise_trouble(is_kept=is_kept)
         return status
 
     def _report(self, seconds: float) -> FinishedRun:
@@ -229,55 +223,28 @@ class _Run:
             seconds=seconds,
             where=self._directory.path,
             notes=self._dumps_told(),
-            rerun=self._rerun,
+            rerun=partial(rerun_line, corpus=self._plan.corpus, choice=self._plan.choice),
         )
-
-    @property
-    def _matrix(self) -> Path:
-        return self._directory.path / "matrix.txt"
-
-    def _keep_reports(self, report: FinishedRun) -> None:
-        try:
-            write_junit(self._directory.path / "junit.xml", report.ordered, rerun=self._rerun)
-            write_matrix(self._matrix, report)
-        except OSError as error:
-            self._ledger.trouble = error
-
-    def _keep_page(self) -> None:
-        """Write the page. It is made from the files of the run: without results there is none."""
-        try:
-            self._page = write_page(self._directory.path, self._plan.corpus)
-        except OSError as error:
-            self._ledger.trouble = error
-        except UserError:
-            return  # no result is on the disk: the ledger says why
-
-    def _kept(self) -> Kept:
-        return Kept(self._matrix if self._on_disk() else None, self._page)
 
     def _dumps_told(self) -> dict[Cell, str]:
         if self._vmcores is None:
             return {}
         return self._vmcores.told(self._directory.path, self._ledger.outcomes.items())
 
-    def _raise_trouble(self) -> None:
+    def _raise_trouble(self, *, is_kept: bool) -> None:
         if self._error:
             raise self._error
-        if self._ledger.trouble is not None and not self._on_disk():
+        if self._ledger.trouble is not None and not is_kept:
             raise UserError(
                 f"some results could not be written to {self._directory.path}: "
                 f"{self._ledger.trouble.strerror or self._ledger.trouble}",
                 hint="the report above has them; correct the cause and run again",
             ) from self._ledger.trouble
 
-    def _on_disk(self) -> bool:
+    def _is_kept(self, reports: KeptReports) -> bool:
+        """Whether the folder has the results, the reports and the end of the run."""
         finished = self._directory.header().finished is not None
-        return finished and not self._ledger.unsaved and self._reports_written()
-
-    def _reports_written(self) -> bool:
-        is_page_due = bool(self._ledger.results)
-        junit = self._directory.path / "junit.xml"
-        return junit.is_file() and self._matrix.is_file() and bool(self._page or not is_page_due)
+        return finished and not self._ledger.unsaved and reports.are_written
 
     def _follow(self, pool: Pool, screen: Screen) -> None:
         for event in pool.events():
@@ -293,7 +260,7 @@ class _Run:
                     self._error = self._error or error
                 case Stopping():
                     screen.say("stopping after the running cells; press Ctrl-C again to kill them")
-                    if self._signal:
+                    if self.signals.number:
                         screen.say("`run --resume` goes on with the run later")
 
     def _stop_if_lost(self, pool: Pool, screen: Screen) -> None:
@@ -302,31 +269,12 @@ class _Run:
             screen.say(self._error.message)
             pool.stop()
 
-    @contextmanager
-    def stopped_by_signals(self, pool: Pool) -> Iterator[None]:
-        """Stop the pool at the first SIGINT, SIGTERM or SIGHUP; kill its cells at the second.
-
-        The first signal raises no exception, which could arrive before an outcome is on disk. A
-        third signal is ignored while the results are written.
-        """
-
-        def stop(number: int, _frame: FrameType | None) -> None:
-            if not self._signal:
-                self._signal = number
-                pool.stop()
-            elif self._running:
-                self._running = False
-                raise KeyboardInterrupt
-
-        before = {number: signal.signal(number, stop) for number in _STOPPING}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def _note(self, **facts: Any) -> None:
+        self._keep(partial(self._directory.write_header, facts))
+
+    def _keep(self, write: Callable[[], None]) -> None:
+        """Write to the run's folder. An error is told at the end."""
         try:
-            self._directory.write_header(facts)
+            write()
         except OSError as error:
             self._ledger.trouble = error

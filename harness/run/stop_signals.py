@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The signals that stop a run: the first lets its running cells end, the second kills them."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from harness.run.pool import Pool
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopSignals:
+    """Receives SIGINT, SIGTERM and SIGHUP."""
+
+    def __init__(self) -> None:
+        """No signal has come."""
+        self.number = 0
+        """The first signal that has come; 0 if none has."""
+        self._may_kill = False
+
+    @property
+    def name(self) -> str | None:
+        """The name of the first signal that has come, such as `SIGINT`."""
+        return signal.Signals(self.number).name if self.number else None
+
+    @contextmanager
+    def stopping(self, pool: Pool) -> Iterator[None]:
+        """Let the first signal stop the pool, while the block runs.
+
+        It raises no exception, which could arrive before an outcome is on disk. Further signals
+        are ignored, except where they may kill.
+        """
+
+        def stop(number: int, _frame: FrameType | None) -> None:
+            if not self.number:
+                self.number = number
+                pool.stop()
+            elif self._may_kill:
+                self._may_kill = False
+                raise KeyboardInterrupt
+
+        before = {number: signal.signal(number, stop) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def killing(self) -> Iterator[None]:
+        """Let the second signal raise KeyboardInterrupt, while the block runs."""
+        self._may_kill = True
+        try:
+            yield
+        finally:
+            self._may_kill = False
