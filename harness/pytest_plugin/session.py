@@ -128,7 +128,7 @@ class ScenarioSession:
         for cell in (result.cell, *rests_on(self._corpus, result.cell)):
             if cell == result.cell or not is_as_expected(self._corpus, cell, self._outcomes[cell]):
                 yield f"evidence: {visible(str(self._run_directory.folder(cell)))}"
-        yield rerun_line(result, self._corpus, self._kernel)
+        yield rerun_line(result, self._corpus, self._kernel, engine=self._asked.engine)
 
     def _result(self, cell: Cell) -> Result:
         run = self._run_directory

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.host.paths import CHECKOUT
 from harness.judge.selection import exact_word
 from harness.kernel.series.lines import DEFAULT_LINE
+from harness.model.engine_names import DEFAULT_ENGINE
 from harness.model.verdict import Verdict
 from harness.results.counts import counts
 
@@ -45,7 +46,13 @@ def printable(text: str) -> str:
     )
 
 
-def rerun_line(result: Result, corpus: Corpus, choice: KernelChoice | None = None) -> str:
+def rerun_line(
+    result: Result,
+    corpus: Corpus,
+    choice: KernelChoice | None = None,
+    *,
+    engine: str = DEFAULT_ENGINE,
+) -> str:
     """Return the command that runs this cell again, with the cells that its result depends on.
 
     `corpus` has the scenarios among which `-k` chooses. `choice` is the kernel that the user
@@ -53,8 +60,9 @@ def rerun_line(result: Result, corpus: Corpus, choice: KernelChoice | None = Non
     """
     cell = result.cell
     line = [] if cell.line == DEFAULT_LINE else ["--line", cell.line]
-    words = [*(choice.words() if choice else line), "--variant", cell.variant, "-k"]
-    words.append(exact_word(corpus, cell))
+    words = [*(choice.words() if choice else line)]
+    words += [] if engine in ("", DEFAULT_ENGINE) else ["--engine", engine]
+    words += ["--variant", cell.variant, "-k", exact_word(corpus, cell)]
     words += result.variant.origin + result.scenario.origin
     return f"{run_command()} {shlex.join(words)}"
 

@@ -132,6 +132,7 @@ class _Run:
     @contextmanager
     def begun(self, opened: PreparedLab, screen: Screen) -> Iterator[None]:
         """Make the run's folder, or take that of the stopped run; hold it until it is kept."""
+        self._engine = opened.facts.engine
         if stopped := self._plan.stopped:
             self._go_on(stopped, screen)
             yield
@@ -223,7 +224,12 @@ class _Run:
             seconds=seconds,
             where=self._directory.path,
             notes=self._dumps_told(),
-            rerun=partial(rerun_line, corpus=self._plan.corpus, choice=self._plan.choice),
+            rerun=partial(
+                rerun_line,
+                corpus=self._plan.corpus,
+                choice=self._plan.choice,
+                engine=self._engine,
+            ),
         )
 
     def _dumps_told(self) -> dict[Cell, str]:

@@ -22,6 +22,7 @@ from small_corpus import AS_EXPECTED, CELLS, POLICIES
 
 from harness.engines import ENGINES
 from harness.judge.cells import all_cells
+from harness.model.engine_names import DEFAULT_ENGINE
 from harness.model.variants import VARIANTS
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
@@ -126,6 +127,18 @@ def test_the_exit_status_and_the_rerun_line(tmp_path: Path, script: str, status:
     assert latest(tmp_path)[0]["exit_status"] == status
     if LOST in script:
         assert "    umd-harness run --variant isolated -k proc_mem_write\n" in done.stdout
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_rerun_line_names_the_engine_unless_it_is_the_default(
+    tmp_path: Path, engine: str
+) -> None:
+    words = ("run", "-k", "proc_mem_write", "--engine", engine)
+    done = umd_harness(tmp_path, *words, script=f"{{{LOST}}}")
+    given = "" if engine == DEFAULT_ENGINE else f"--engine {engine} "
+    again = f"umd-harness run {given}--variant isolated -k proc_mem_write"
+    assert f"    {again}\n" in done.stdout
+    assert again in (tmp_path / "results/latest/junit.xml").read_text()
 
 
 def test_of_a_cell_that_failed_the_dump_is_told_or_why_there_is_none(tmp_path: Path) -> None:

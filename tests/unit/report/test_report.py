@@ -220,9 +220,10 @@ def test_rerun_lines_carry_all_that_is_not_the_default(
     result = results()[0]
     mine = replace(result.scenario, origin=("--scenario", "my scenarios.py"))
     cell = Cell("7.2", "isolated", "mine")
-    line = rerun_line(replace(result, cell=cell, scenario=mine), SMALL)
+    line = rerun_line(replace(result, cell=cell, scenario=mine), SMALL, engine="virtme")
     assert shlex.split(line) == [
-        *("umd-harness", "run", "--line", "7.2", "--variant", "isolated", "-k", "mine"),
+        *("umd-harness", "run", "--line", "7.2", "--engine", "virtme"),
+        *("--variant", "isolated", "-k", "mine"),
         *("--scenario", "my scenarios.py"),
     ]
 
