@@ -69,8 +69,11 @@ def run(options: Options) -> int:
 
 
 def _kept(options: Options, chosen: Chosen, facts: Provenance) -> Repetitions:
+    from functools import partial
+
     import msgspec
 
+    from harness.report.text import rerun_line
     from harness.results.run_name import new_run_name
     from harness.studies.repetitions import Repetitions
 
@@ -88,6 +91,12 @@ def _kept(options: Options, chosen: Chosen, facts: Provenance) -> Repetitions:
             "variant_files": tuple(map(str, own.variant_files)),
             **msgspec.structs.asdict(facts),
         },
+        rerun=partial(
+            rerun_line,
+            corpus=chosen.corpus,
+            choice=chosen.kernel.choice,
+            engine=options.engine,
+        ),
     )
 
 

@@ -132,7 +132,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Complete the run's header when all workers are done."""
+    """Complete the run's header and write its reports when all workers are done."""
     config = session.config
     if _is_worker(config):
         return
@@ -140,16 +140,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if relay is not None:
         relay.stop()
     if _was_run(config):
-        from harness.pytest_plugin.session import finish_run
+        from harness.pytest_plugin.finished_session import finish_run
 
-        finish_run(_run_directory(config), int(exitstatus), config.invocation_params.args)
+        directory, words = _run_directory(config), config.invocation_params.args
+        finish_run(directory, int(exitstatus), words, _request(config))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the numbers of cells and the folder of the results."""
     config = terminalreporter.config
     if not _is_worker(config) and _was_run(config):
-        from harness.pytest_plugin.session import summary
+        from harness.pytest_plugin.finished_session import summary
 
         for line in summary(_run_directory(config)):
             terminalreporter.write_line(line)

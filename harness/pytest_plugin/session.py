@@ -22,15 +22,14 @@ from harness.judge.controls import closure, rests_on, variants_needed
 from harness.pytest_plugin.relay import tell
 from harness.pytest_plugin.settings import told
 from harness.report.progress import PlainProgress
-from harness.report.text import explain, rerun_line, summary_line, visible
-from harness.results.counts import counts, exit_status
+from harness.report.text import explain, rerun_line, visible
 from harness.results.run_directory import RunDirectory, now
 from harness.run import provenance
 from harness.run.pool import run_rounds
 from harness.run.request import supported_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.judge.result import Result
@@ -227,30 +226,3 @@ class AbortGuard:
         The hook of ScenarioSession cannot do that, because a wrapper must yield.
         """
         return self._session.gave_up or None
-
-
-def finish_run(directory: Path, status: int, arguments: Iterable[object]) -> None:
-    """Complete run.json. Write errors are ignored here: `check` has reported them."""
-    run = RunDirectory(directory)
-    if run.header().started is None:
-        run.discard()
-        return
-    lines = run.lines()
-    try:
-        run.write_header(
-            {
-                "finished": now(),
-                "exit_status": exit_status(lines),
-                "pytest_exit_status": status,
-                "counts": counts(lines),
-                "arguments": ["pytest", *map(str, arguments)],
-            }
-        )
-        run.remove_locks()
-    except OSError:
-        return
-
-
-def summary(directory: Path) -> list[str]:
-    """Return the last lines of a session in which cells ran."""
-    return [f"results: {visible(str(directory))}", summary_line(RunDirectory(directory).lines())]

@@ -3,9 +3,9 @@
 
     results/<UTC time>-<id>/results.jsonl    one object per cell, as it becomes final
                             run.json         what was run, on what, when, and how it ended
-                            junit.xml        for a CI system (written by `umd-harness run`)
-                            matrix.txt       the whole report (written by `umd-harness run`)
-                            report.html      the same as a page (harness/report/page/)
+                            junit.xml        the results for a CI system, at the end
+                            matrix.txt       the whole report, at the end
+                            report.html      the same as a page (harness/report/page/), at the end
                             cells/<cell>/    attempt.json, witness.json, console.txt, outcome.json,
                                              traceback.txt, if Python raised an error, and
                                              vmcore, if a dump was asked for and was due

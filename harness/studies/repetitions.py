@@ -2,6 +2,7 @@
 """The repetitions of a study on disk: each is a run of its own, in a folder below the study's.
 
     results/<UTC time>-<id>/001/run.json, results.jsonl, cells/
+                                junit.xml, matrix.txt, report.html
                             002/…
                             latest         a symbolic link to the newest repetition
 
@@ -12,20 +13,25 @@ more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
+from harness.judge.controls import closure
 from harness.judge.expectations import half_done
+from harness.report.finished_run import FinishedRun
 from harness.results.counts import counts, exit_status
-from harness.results.result_line import line_of
 from harness.results.run_directory import RunDirectory, now
+from harness.run.kept_reports import KeptReports
 from harness.run.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from harness.judge.result import Result
     from harness.model.cell import Cell, Outcome
     from harness.scenarios.corpus import Corpus
 
@@ -38,6 +44,7 @@ class _Open:
     ledger: Ledger
     left: int
     """How many of its cells have not ended."""
+    start: float = field(default_factory=time.monotonic)
 
 
 class Repetitions:
@@ -51,10 +58,15 @@ class Repetitions:
         *,
         times: int,
         header: Mapping[str, Any],
+        rerun: Callable[[Result], str],
     ) -> None:
-        """Make no folder yet. `header` has the fields of run.json that all repetitions share."""
+        """Make no folder yet. `header` has the fields of run.json that all repetitions share.
+
+        `rerun` returns the command that runs a cell again.
+        """
         self.path = path
         self._corpus, self._cells, self._header = corpus, cells, header
+        self._rerun = rerun
         self._width = max(3, len(str(times)))
         self._shared: dict[Cell, Outcome] = {}
         self._ended = dict.fromkeys(cells, 0)
@@ -121,18 +133,33 @@ class Repetitions:
 
     def _end(self, repetition: _Open) -> None:
         repetition.ledger.close()
-        lines = [line_of(result) for result in repetition.ledger.results.values()]
+        run = FinishedRun(
+            corpus=self._corpus,
+            cells=closure(self._corpus, self._cells),
+            results=repetition.ledger.results,
+            seconds=time.monotonic() - repetition.start,
+            where=repetition.directory.path,
+            notes={},
+            rerun=self._rerun,
+        )
+        reports = KeptReports(run)
+        self._keep(reports.write)
         self._note(
             repetition.directory,
             finished=now(),
-            exit_status=exit_status(lines),
-            counts={**counts(lines), "not_run": 0},
+            seconds=round(run.seconds, 3),
+            exit_status=exit_status(run.lines),
+            counts={**counts(run.lines), "not_run": run.not_run},
         )
+        self._keep(reports.write_page)
         self._trouble = repetition.ledger.trouble if repetition.ledger.unsaved else self._trouble
         repetition.directory.remove_locks()
 
     def _note(self, directory: RunDirectory, **facts: Any) -> None:
+        self._keep(partial(directory.write_header, facts))
+
+    def _keep(self, write: Callable[[], None]) -> None:
         try:
-            directory.write_header(facts)
+            write()
         except OSError as error:
             self._trouble = error

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester", "plugin_session"]
 
+FILES = {"cells", "results.jsonl", "run.json", "junit.xml", "matrix.txt", "report.html"}
+"""What the folder of a run has, as after `umd-harness run`."""
+
 TESTS = Path(__file__).parents[2]
 
 MINE = """
@@ -105,11 +108,13 @@ def test_a_run_is_kept_and_counted(session: Session) -> None:
     assert (header["exit_status"], header["image"]) == (0, "0123abcd")
     assert header["finished"]
     assert header["arguments"][0] == "pytest"
-    assert not list(session.latest.glob(".*"))
+    assert header["seconds"] >= 0
+    assert {path.name for path in session.latest.iterdir()} == FILES
     result.stdout.fnmatch_lines(
         [
             "kernel: 1/2 objects",
             "results: *",
+            "report: */report.html",
             "28 cells: 28 as expected, 0 unexpected, 0 errors, 2 known holes",
             "SKIPPED * nothing confines kernel code",
         ]
@@ -145,25 +150,29 @@ def test_workers_share_a_run_and_no_cell_runs_twice(session: Session, workers: s
     assert len(session.lines()) == len(session.ran()) == 20
     runs = [path for path in (session.pytester.path / "results").iterdir() if path.name[0] == "2"]
     assert len(runs) == 1
-    assert not list(session.latest.glob(".*"))
+    assert {path.name for path in session.latest.iterdir()} == FILES
     result.stdout.fnmatch_lines(["kernel: 1/2 objects"])
     result.stdout.fnmatch_lines(["20 cells: 20 as expected, 0 unexpected, 0 errors, 2 known holes"])
 
 
 def test_a_failure_is_the_reason_and_the_rerun_line(session: Session) -> None:
     session.script("{('isolated', 'proc_mem_write'): outcome(Verdict.TAMPERED, 'ch\\x1bain')}")
-    result = session.run("-k", "proc_mem_write", "--junitxml", "junit.xml")
+    words = ("-k", "proc_mem_write", "--junitxml", "junit.xml", "--umd-engine", "virtme")
+    result = session.run(*words)
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(
         [
             "6.12-isolated-proc_mem_write: tampered, expected held: ch\\x1bain",
             "evidence: */cells/6.12-isolated-proc_mem_write",
-            "umd-harness run --variant isolated -k proc_mem_write",
+            "umd-harness run --engine virtme --variant isolated -k proc_mem_write",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
-    junit = ElementTree.parse(session.pytester.path / "junit.xml")  # noqa: S314
-    assert len(list(junit.iter("failure"))) == 1
+    for path in (session.pytester.path, session.latest):
+        junit = ElementTree.parse(path / "junit.xml")  # noqa: S314
+        assert len(list(junit.iter("failure"))) == 1
+    matrix = (session.latest / "matrix.txt").read_text()
+    assert "umd-harness run --engine virtme --variant isolated -k proc_mem_write" in matrix
 
 
 def test_a_control_that_did_not_win_fails_what_rests_on_it(session: Session) -> None:

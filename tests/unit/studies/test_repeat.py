@@ -15,6 +15,7 @@ from scripted_lab import ScriptedLab, expected_outcome, outcome
 from harness.host.errors import UserError
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
+from harness.report.text import rerun_line
 from harness.results.kept_cell import kept_cell
 from harness.results.recorded_run import read_run
 from harness.results.run_comparison import Change, compare
@@ -54,12 +55,17 @@ class Fickle:
         return self.other
 
 
+def repetitions(root: Path, cells: Sequence[Cell], *, times: int) -> Repetitions:
+    rerun = partial(rerun_line, corpus=SHIPPED)
+    return Repetitions(root, SHIPPED, cells, times=times, header={"line": "6.12"}, rerun=rerun)
+
+
 def repeated(
     lab: CellRunner, root: Path, *, times: int, jobs: int, cells: Sequence[Cell] = CELLS
 ) -> list[RepeatedVerdicts]:
     """Repeat the cells, keep the repetitions in `root`, and return the counts."""
     counts = {cell: RepeatedVerdicts(cell) for cell in cells}
-    kept = Repetitions(root, SHIPPED, cells, times=times, header={"line": "6.12"})
+    kept = repetitions(root, cells, times=times)
     try:
         repeat(
             lab,
@@ -127,7 +133,10 @@ def test_each_repetition_is_a_run_that_can_be_read(tmp_path: Path) -> None:
         assert all(line.ok for line in run.cells.values()), "judged with control and references"
         assert (run.trouble, run.header.line, run.header.exit_status) == ("", "6.12", 0)
         assert run.header.selected == tuple(cell.id for cell in CELLS)
-        assert not (run.path / ".locks").exists()
+        assert {path.name for path in run.path.iterdir()} == {
+            *("cells", "results.jsonl", "run.json", "junit.xml", "matrix.txt", "report.html")
+        }
+        assert "isolated" in (run.path / "matrix.txt").read_text()
     assert compare(runs[0], runs[2]).counts()[Change.SAME] == 8
 
 
@@ -143,7 +152,7 @@ def test_evidence_is_kept_at_first_and_where_the_conclusion_differs(tmp_path: Pa
 
 def test_what_an_interrupted_study_has_stays(tmp_path: Path) -> None:
     counts = {cell: RepeatedVerdicts(cell) for cell in CELLS}
-    kept = Repetitions(tmp_path, SHIPPED, CELLS, times=8, header={})
+    kept = repetitions(tmp_path, CELLS, times=8)
 
     def stop(said: str) -> None:
         if said.startswith("repeat: 5 of 16"):
@@ -161,7 +170,7 @@ def test_what_an_interrupted_study_has_stays(tmp_path: Path) -> None:
 
 
 def test_results_that_are_removed_end_the_study(tmp_path: Path) -> None:
-    kept = Repetitions(tmp_path, SHIPPED, CELLS, times=2, header={})
+    kept = repetitions(tmp_path, CELLS, times=2)
     kept.add(CELLS[0], outcome(Verdict.HELD))
     shutil.rmtree(tmp_path / "001")
     with pytest.raises(UserError, match="001 was removed or cut short during the run"):
