@@ -1,17 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness defences`: the attacks that succeed on `isolated` without each defence."""
+"""`umd-harness defences`: what each defence holds, and which of them are enough."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import repeated
-from harness.cli.options import KernelOptions, jobs_option, kernel_options
+from harness.cli.declare import choice, repeated
+from harness.cli.options import (
+    KernelOptions,
+    jobs_option,
+    kernel_options,
+    report_output_option,
+    results_option,
+)
 from harness.cli.output import say
 from harness.host.errors import UserError
 from harness.host.suggestion import hint_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.lab.lab import Lab
+    from harness.results.defence_summary import DefenceSummary
+
+_GOALS = ("integrity", "availability", "all")
 
 
 @dataclass(frozen=True)
@@ -24,49 +42,157 @@ class Options:
         metavar="NAME",
         help="switch off this defence only (default: each in turn)",
     )
+    enough: str | None = choice(
+        "--enough",
+        choices=_GOALS,
+        default=None,
+        help="search for the smallest sets of defences with which no attack takes integrity, "
+        "availability, or anything that it does not take from a kernel thread (default: no search)",
+    )
+    output: Path | None = report_output_option(
+        "add what is found to this file, such as docs/runs/defences.json (default: none)"
+    )
     jobs: int = jobs_option()
+    results: Path = results_option()
     kernel: KernelOptions = kernel_options()
 
 
 def run(options: Options) -> int:
-    """Print a row for each defence; return 2 if a cell gave no conclusion. Raises UserError."""
+    """Print what each defence holds, or which are enough. Raises UserError.
+
+    Return 2 if a cell gave no conclusion.
+    """
+    from harness.host.output_paths import check_output_file, check_results_root
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
-    from harness.report.text import visible
+    from harness.results.defence_summary import DefenceSummary, read_defences
     from harness.scenarios.corpus import SHIPPED
-    from harness.studies.defences import DEFENCES, SUBJECT, held_cells, markdown, what_each_buys
+    from harness.studies.defences import DEFENCES, SUBJECT
+    from harness.studies.enough import REFERENCE
 
-    defences = options.without or tuple(DEFENCES)
-    if unknown := sorted(set(defences) - set(DEFENCES)):
+    if unknown := sorted(set(options.without) - set(DEFENCES)):
         hint = hint_for(unknown[0], DEFENCES)
         raise UserError(f"there is no defence {unknown[0]!r}", hint=hint)
-    kernel = chosen_kernel(options.kernel, SHIPPED, [SUBJECT])
-    cells = held_cells(SHIPPED, kernel.line)
+    if options.without and (options.enough or options.output):
+        raise UserError("--enough and --output are about all defences", hint="leave out --without")
+    summary = DefenceSummary()
+    if options.output is not None:
+        check_output_file(options.output)
+        summary = read_defences(options.output) if options.output.exists() else summary
+    check_results_root(options.results)
+    variants = [SUBJECT, REFERENCE] if options.enough else [SUBJECT]
+    kernel = chosen_kernel(options.kernel, SHIPPED, variants)
     with progress_line(console()) as progress:
-        lab = Lab.open(kernel.line, [SUBJECT], progress=progress, choice=kernel.choice)
-        bought = what_each_buys(
-            lambda defence: replace(lab, without=defence),
-            SHIPPED,
-            cells,
-            defences=defences,
-            jobs=options.jobs,
-            progress=progress,
-        )
+        lab = Lab.open(kernel.line, variants, progress=progress, choice=kernel.choice)
+        study = _each if options.enough is None else _enough
+        return study(options, lab, summary, progress)
+
+
+def _folder(options: Options, lab: Lab) -> Path:
+    """Return the folder of the study: the same for the same kernel and the same code."""
+    from harness.run.code import code_digest
+
+    return options.results / f"defences-{lab.image.key[:12]}-{code_digest()[:12]}"
+
+
+def _each(
+    options: Options, lab: Lab, summary: DefenceSummary, progress: Callable[[str], None]
+) -> int:
+    """Switch off each defence, and print what wins without it."""
+    from harness.report.text import visible
+    from harness.results.defence_summary import Alone
+    from harness.results.run_directory import RunDirectory
+    from harness.scenarios.corpus import SHIPPED
+    from harness.studies.defence_sets import ALL, KeptRunner, name_of
+    from harness.studies.defences import DEFENCES, held_cells, markdown, what_each_buys
+
+    folder, cells = _folder(options, lab), held_cells(SHIPPED, lab.line)
+    folder.mkdir(parents=True, exist_ok=True)
+    bought = what_each_buys(
+        lambda defence: KeptRunner(
+            replace(lab, without=(defence,)),
+            RunDirectory.create(folder, name_of(ALL - {defence})),
+        ),
+        SHIPPED,
+        cells,
+        defences=options.without or tuple(DEFENCES),
+        jobs=options.jobs,
+        progress=progress,
+    )
     say(markdown(bought, cells))
     for one in bought:
         for name, why in one.broken.items():
             say(visible(f"without {one.defence}: {name}: error: {why}"))
+    alone = Alone(
+        line=lab.line,
+        image=lab.image.key,
+        attacks=tuple(cell.scenario for cell in cells),
+        won={one.defence: one.lost for one in bought},
+    )
+    _write(options, structs.replace(summary, alone=alone))
     return 2 if any(one.broken for one in bought) else 0
+
+
+def _enough(
+    options: Options, lab: Lab, summary: DefenceSummary, progress: Callable[[str], None]
+) -> int:
+    """Search for the smallest sets that are enough, and print them."""
+    from harness.report.text import visible
+    from harness.scenarios.corpus import SHIPPED
+    from harness.studies.defence_sets import DefenceSets
+    from harness.studies.enough import Search, summed_up, told
+
+    goal = str(options.enough)
+    folder = _folder(options, lab)
+    sets = DefenceSets(
+        SHIPPED,
+        lab.line,
+        lambda off: replace(lab, without=off),
+        folder,
+        jobs=options.jobs,
+        progress=progress,
+    )
+    likely = {name: list(won) for name, won in summary.alone.won.items()} if summary.alone else {}
+    found = Search(sets, goal, likely=likely, say=say).run()
+    for line in told(found):
+        say(line)
+    for name, why in sets.broken.items():
+        say(visible(f"{name}: error: {why}"))
+    say(f"results: {visible(str(folder))}")
+    if found.sets:
+        new = summed_up(found, sets, image=lab.image.key)
+        _write(options, structs.replace(summary, enough={**summary.enough, goal: new}))
+    if sets.broken or not found.sets:
+        return 2
+    return 0 if found.confirmed else 1
+
+
+def _write(options: Options, summary: DefenceSummary) -> None:
+    """Write the file of what was found, if the user named one. Raises UserError."""
+    from harness.results.defence_summary import write_defences
+
+    if options.output is not None:
+        try:
+            write_defences(options.output, summary)
+        except OSError as error:
+            raise UserError(
+                f"{options.output} cannot be written: {error.strerror}",
+                hint="name another file with --output",
+            ) from error
 
 
 COMMAND = Command(
     "defences",
-    "list the attacks that succeed on `isolated` when a single defence is switched off",
-    "The list is Markdown. Exit status: 2 if a cell gave no conclusion, else 0.",
+    "list what each defence of `isolated` holds, or search for the smallest sets that are enough",
+    "The list is Markdown. Outcomes are kept below --results: the same command goes on where it "
+    "stopped, as long as kernel and code are the same. Exit status: 2 if a cell gave no "
+    "conclusion, 1 if what --enough found was not confirmed, else 0.",
     Options,
     run,
     examples={
         "defences": "switch off each defence in turn",
         "defences --without access": "switch off a single defence",
+        "defences --enough integrity": "search for the smallest sets that keep integrity",
+        "defences --enough all --output docs/runs/defences.json": "keep what is found for the site",
     },
 )

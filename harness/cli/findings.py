@@ -31,7 +31,7 @@ class Options:
         convert=Path,
         default=None,
         metavar="FILE",
-        help="add what `umd-harness defences --summary FILE` has measured (default: none)",
+        help="add what `umd-harness defences --output FILE` has measured (default: none)",
     )
     mail: bool = switch("--mail", help="print plain text of at most 72 columns, for a mail")
     summaries: Path | None = option(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from harness.findings.evidence import Evidence
 
 INTEGRITY = "integrity"
+PTRACE = ("ptrace", "access")
+"""The defences that deny access to memory, with ptrace's check and where it is not asked."""
+
 REFERENCE, SUBJECT = "kthread", "isolated"
 
 
@@ -54,11 +57,13 @@ def ptrace(evidence: Evidence) -> Iterator[Block]:
     if alone is None:
         yield Text("What each defence holds alone is not measured in this run.")
     else:
-        others = {n for one, won in alone.won.items() if one != "access" for n in won}
+        by = [name for name in PTRACE if name in alone.won]
+        by_ptrace = {name for one in PTRACE for name in alone.won.get(one, ())}
+        others = {n for one, won in alone.won.items() if one not in PTRACE for n in won}
         yield Text(
-            f"**{'No' if others else 'Yes'}.** Without `access`, the defence that denies ptrace "
-            f"access and hands out no memory, {plural(len(alone.won.get('access', {})), 'attack')} "
-            f"win on {code(SUBJECT)}. With `access` and without one of the other defences, "
+            f"**{'No' if others else 'Yes'}.** Without {' or '.join(map(code, by))}, which denies "
+            f"ptrace access and hands out no memory, {plural(len(by_ptrace), 'attack')} "
+            f"win on {code(SUBJECT)}. With it and without one of the other defences, "
             f"{plural(len(others), 'attack')} win in all."
         )
         yield Text(

@@ -49,8 +49,8 @@ class Lab:
     """The images of each flavour that was asked for; the line's own is ""."""
     accelerator: Accelerator
     kaslr: bool = False
-    without: str = ""
-    """A defence that all kernels leave out, empty for none."""
+    without: tuple[str, ...] = ()
+    """The defences that all kernels leave out."""
     engine: Engine = MICROVM
     """How the machines boot."""
     is_foreign: bool = False

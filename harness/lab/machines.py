@@ -48,14 +48,15 @@ class Machines:
     accelerator: Accelerator
     engine: Engine
     kaslr: bool
-    without: str
-    """A defence that the kernels leave out, empty for none."""
+    without: tuple[str, ...]
+    """The defences that the kernels leave out."""
 
     def spec(self, plan: MachinePlan, *, interactive: bool = False) -> MachineSpec:
         """Describe the machine. With `interactive` it has a console for a person, and no agent."""
-        boot = f"{plan.boot} umd_without={self.without}".strip() if self.without else plan.boot
+        boot = " ".join([plan.boot, *(f"umd_without={name}" for name in self.without)]).strip()
         own = [self.engine.name] * (self.engine != MICROVM)
-        own += [f"{plan.cpus}-cpus"] * (plan.cpus > 1) + re.findall(r"[\w.-]+", boot)
+        own += [f"{plan.cpus}-cpus"] * (plan.cpus > 1) + re.findall(r"[\w.-]+", plan.boot)
+        own += ["without", *self.without] if self.without else []
         kernel, guest = plan.images.kernel, plan.images.guest
         plain = MachineSpec(
             name="-".join([self.line, plan.variant.name, *own, *(["kaslr"] if self.kaslr else [])]),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFENCES_SCHEMA = 1
 """Changes with the fields of the file, and with their meaning."""
 
-_HINT = "write it again: umd-harness defences --summary FILE"
+_HINT = "write it again: umd-harness defences --output FILE"
 
 
 class Alone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -43,8 +43,8 @@ def test_a_second_blob_is_refused(attacker: Attacker, witness: Witness) -> None:
     assert witness.taint() == before
 
 
-@pytest.mark.parametrize(("without", "runs"), [("", False), ("image", True)])
-def test_a_changed_blob(lab: Lab, without: str, runs: bool) -> None:
+@pytest.mark.parametrize(("without", "runs"), [((), False), (("image",), True)])
+def test_a_changed_blob(lab: Lab, without: tuple[str, ...], runs: bool) -> None:
     """A padding byte differs: where the hash is checked, no handler starts until it is restored."""
     image = lab.images("isolated").kernel
     with replace(lab, without=without).machine("isolated") as machine:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QEMU = Accelerator("tcg", "for a test")
-PLAIN = Machines("6.12", QEMU, MICROVM, kaslr=False, without="")
+PLAIN = Machines("6.12", QEMU, MICROVM, kaslr=False, without=())
 BASELINE = SHIPPED.variants["baseline"]
 
 
@@ -36,11 +36,11 @@ BASELINE = SHIPPED.variants["baseline"]
         (PLAIN, 1, "lsm=x", "6.12-baseline-lsm-x", "umd_isolation=off lsm=x"),
         (replace(PLAIN, kaslr=True), 1, "", "6.12-baseline-kaslr", "umd_isolation=off"),
         (
-            replace(PLAIN, without="access"),
+            replace(PLAIN, without=("access", "oom")),
             1,
             "lsm=x",
-            "6.12-baseline-lsm-x-umd_without-access",
-            "umd_isolation=off lsm=x umd_without=access",
+            "6.12-baseline-lsm-x-without-access-oom",
+            "umd_isolation=off lsm=x umd_without=access umd_without=oom",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from scripted_lab import SmallLab, outcome
@@ -21,6 +21,7 @@ from harness.studies.defences import DEFENCES, SUBJECT, Bought, held_cells, mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 HELD = ["ptrace_seize", "proc_mem_write", "process_vm_readv", "escape_openat"]
 
@@ -81,11 +82,12 @@ def test_the_names_are_the_kernels() -> None:
 
 
 def test_words_of_a_guest_are_escaped(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bought = [Bought("access", broken={"nothing": "gone\x1b[2J\n::error::no"})]
     monkeypatch.setattr("harness.cli.defences.chosen_kernel", Mock())
-    monkeypatch.setattr("harness.lab.lab.Lab.open", Mock())
+    monkeypatch.setattr("harness.lab.lab.Lab.open", MagicMock())
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("harness.studies.defences.what_each_buys", lambda *_, **__: bought)
     assert main(["defences"]) == 2
     last = capsys.readouterr().out.splitlines()[-1]
