@@ -29,7 +29,7 @@ extensions = [
     "sphinx_design",
     "umd_site",
 ]
-exclude_patterns = ["_build", "_ext", "man", "reference/generated"]  # the last are included
+exclude_patterns = ["_build", "_ext", "reference/generated"]  # the last are included
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4  # a link to a heading has the heading's text, as on a forge
@@ -49,10 +49,5 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-
-# Of the folder man/ alone: sphinx-build -b man -c docs docs/man
-man_pages = [
-    ("index", "umd-harness", "measure whether root can tamper with a user mode driver", author, "1")
-]
 
 linkcheck_ignore = [] if "online" in globals().get("tags", ()) else [r"https?://"]

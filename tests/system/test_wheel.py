@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from wheel import OFFLINE, SECONDS, build_wheel, call
 
+from harness.cli.man_page import PLACE, man_page
+from harness.host.version import version
+
 if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
@@ -68,6 +71,11 @@ def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
 def test_it_lists_and_examines(installed: Installed) -> None:
     assert "proc_mem_write" in installed.run("umd-harness", "list").stdout
     assert "MISSING" not in installed.run("umd-harness", "doctor").stdout
+
+
+def test_man_finds_its_page(installed: Installed) -> None:
+    page = installed.programs.parent / PLACE
+    assert page.read_text() == man_page(version())
 
 
 def test_its_images_are_the_checkouts(installed: Installed, lab: Lab) -> None:

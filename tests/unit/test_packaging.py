@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.cli.man_page import PLACE, man_page
 from harness.host.paths import CHECKOUT
+from harness.host.version import version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,9 +71,15 @@ def test_what_is_beside_the_package_is_in_it(wheel: zipfile.ZipFile, part: str) 
 
 def test_the_package_is_whole_and_alone(wheel: zipfile.ZipFile) -> None:
     modules = {name for name in wheel.namelist() if not name.startswith(DATA)}
-    info = {name for name in modules if ".dist-info/" in name}
+    info = {name for name in modules if ".dist-info/" in name or ".data/data/share/" in name}
     assert modules - info == set(shipped("harness"))
     assert "harness/scenarios/direct.py" in modules
+
+
+def test_the_man_page_is_where_pip_lays_man_pages(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if ".data/" in name)
+    assert name.endswith(f".data/data/{PLACE}")
+    assert wheel.read(name).decode() == man_page(version())
 
 
 def test_the_command_and_the_plugin_are_announced(wheel: zipfile.ZipFile) -> None:

@@ -27,7 +27,6 @@ def pages() -> Iterator[tuple[str, str]]:
     yield from findings.pages()
     yield "reference/generated/attacks.md", attacks.overview()
     yield "reference/generated/commands.md", commands.overview()
-    yield "reference/generated/manual.md", commands.manual()
     yield "reference/generated/variants.md", variants.overview()
     yield "reference/generated/results.md", results.tables()
     yield "reference/generated/list.md", results.list_tables()

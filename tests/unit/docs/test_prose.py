@@ -26,7 +26,7 @@ EXAMPLE = CHECKOUT / "tests" / "example_repository"
 SHELL = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`((?:ci|docs|guest-images|harness|kernel-patches|tests)/[\w./-]+)`")
 HARNESS = re.compile(r"^(?:\.venv/bin/)?umd-harness |^\./run scenarios ?")
-MADE = {"docs/_build/html", "docs/_build/man", "docs/_build/man/umd-harness.1"}
+MADE = {"docs/_build/html", "docs/_build/umd-harness.1"}
 
 
 def pages() -> list[Path]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import dataclasses
 import importlib
@@ -33,7 +32,8 @@ from umd_site import (
 from umd_site.text import prose
 
 import harness.results
-from harness.cli.parser import COMMANDS, parser
+from harness.cli import man_page
+from harness.cli.parser import COMMANDS
 from harness.host.paths import CHECKOUT
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.lab import CALM_TRIES
@@ -74,7 +74,7 @@ def test_each_attack_has_one_section_with_each_variant() -> None:
 
 
 def test_each_command_has_a_page_with_each_option() -> None:
-    shown, all_commands = commands.pages(), subcommands()
+    shown, all_commands = commands.pages(), man_page.commands()
     assert shown.keys() == all_commands.keys()
     assert len(shown) >= 15
     for name, command in all_commands.items():
@@ -92,24 +92,9 @@ def test_each_command_has_a_page_with_each_option() -> None:
         assert option in ENTRY.findall(shown["run"])
 
 
-def subcommands() -> dict[str, argparse.ArgumentParser]:
-    (choice,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(choice.choices)
-
-
-def test_the_man_page_has_what_the_pages_of_the_commands_have() -> None:
-    sections = re.split(r"^### (\w+)\n", commands.manual(), flags=re.MULTILINE)[1:]
-    manual = dict(zip(sections[::2], sections[1::2], strict=True))
-    assert list(manual) == list(subcommands())
-    for name, page in commands.pages().items():
-        assert ENTRY.findall(manual[name]) == ENTRY.findall(page)
-        assert BLOCK.findall(manual[name])[-1] == BLOCK.findall(page)[-1]
-    assert (CHECKOUT / "docs/man/index.md").read_text().count("generated/manual.md") == 1
-
-
 def test_the_list_of_commands_has_each_command() -> None:
     listed = re.findall(r"^\| \[`(\w+)`\]", commands.overview(), re.MULTILINE)
-    assert listed == list(subcommands())
+    assert listed == list(man_page.commands())
 
 
 def test_the_list_of_attacks_has_each_file() -> None:
