@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.findings.document import Document, Names, Section, Text, code
-from harness.findings.evidence import NOT_MEASURED
+from harness.findings.evidence import AXES, NOT_MEASURED
 from harness.findings.price_table import enough_section, price_section
 from harness.findings.questions import INTEGRITY, REFERENCE, SUBJECT, proposal, sections
 from harness.findings.tables import missing, won_by_variant
@@ -44,6 +44,30 @@ def findings(evidence: Evidence, prices: dict[str, Price], *, picture: str = "")
             enough_section(evidence),
             price_section(evidence, prices, picture),
             Section("What was not tried", list(not_tried(evidence))),
+        ],
+    )
+
+
+def attacks_behind(evidence: Evidence) -> Document:
+    """Return the attacks behind the numbers: those that won, by variant and by what they took."""
+    return Document(
+        "Attacks that won",
+        [
+            Text(
+                "The attacks behind the numbers of the findings. Each page of an attack has its "
+                "verdicts."
+            )
+        ],
+        [
+            Section(
+                code(variant),
+                [
+                    Names(f"{axis.capitalize()} ({len(names)})", names)
+                    for axis in AXES
+                    if (names := evidence.won(variant, axis))
+                ],
+            )
+            for variant in evidence.variants
         ],
     )
 

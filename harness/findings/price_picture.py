@@ -24,6 +24,7 @@ _LIST, _LINE, _MARGIN = 520, 18, 12
 """Where the list begins, the height of a line in it, and the margin."""
 
 _TICKS = 4
+_APART = 12  # pixels between two numbers
 
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328; }
@@ -91,7 +92,7 @@ def _axes(root: ET.Element, lines: int, attacks: int) -> None:
         _text(root, x, bottom + 18, str(lines * tick // _TICKS), anchor="middle")
         _text(root, _LEFT - 8, y + 4, str(attacks * tick // _TICKS), anchor="end")
     _text(root, _LEFT + _WIDTH // 2, bottom + 38, "lines added", "head", "middle")
-    _text(root, _LEFT, _TOP - 10, "attacks", "head", "middle")
+    _text(root, _MARGIN, _TOP - 8, "attacks", "head")
 
 
 def _front(root: ET.Element, places: Sequence[tuple[int, int]]) -> None:
@@ -100,9 +101,12 @@ def _front(root: ET.Element, places: Sequence[tuple[int, int]]) -> None:
         corners += [f"{x},{last}", f"{x},{y}"]
         last = y
     ET.SubElement(root, "polyline", {"class": "front", "points": " ".join(corners)})
+    free = _TOP + _HEIGHT
     for number, (x, y) in enumerate(places, start=1):
         ET.SubElement(root, "circle", {"class": "point", "cx": str(x), "cy": str(y), "r": "3"})
-        _text(root, x - 4, y - 5, str(number), anchor="end")
+        if y <= free:  # else the number would lie on that of the point below
+            _text(root, x - 4, y - 5, str(number), anchor="end")
+            free = y - _APART
 
 
 def _text(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.findings.document import markdown
 from harness.findings.evidence import NOT_MEASURED, Evidence, kept_evidence
-from harness.findings.page import findings
+from harness.findings.page import attacks_behind, findings
 from harness.findings.price import prices
 from harness.findings.price_picture import svg
 from harness.findings.price_table import together
@@ -16,13 +16,16 @@ from harness.host.paths import CHECKOUT, KERNEL_PATCHES
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.kernel.series.series_file import load_series
 from harness.scenarios.corpus import SHIPPED
-from umd_site.text import code
+from umd_site.text import code, toctree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RUNS = CHECKOUT / "docs" / "runs"
 PICTURE = "price.svg"
+BEHIND = "attacks"
+"""The page with the names behind the numbers."""
+
 GENERATED = "<!-- Generated from docs/runs each time that the site is built. -->"
 
 
@@ -36,7 +39,11 @@ def pages() -> Iterator[tuple[str, str]]:
     """Yield the page and the picture of the front: the path below `docs/`, and the text."""
     price = prices(load_series(DEFAULT_LINE, patches=KERNEL_PATCHES))
     page = markdown(findings(evidence(), price, picture=PICTURE), link)
-    yield "findings/index.md", f"{GENERATED}\n\n{page}\n"
+    behind = f"[The attacks behind the numbers]({BEHIND}.md), by variant."
+    parts = [GENERATED, page, behind, toctree([BEHIND])]
+    yield "findings/index.md", "\n\n".join(parts) + "\n"
+    won = markdown(attacks_behind(evidence()), link)
+    yield f"findings/{BEHIND}.md", f"{GENERATED}\n\n{won}\n"
     if alone := evidence().defences.alone:
         yield f"findings/{PICTURE}", svg(together(alone, price)) + "\n"
 

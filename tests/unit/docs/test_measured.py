@@ -17,14 +17,14 @@ import pytest
 from umd_site.findings import evidence, pages
 
 from harness.host.paths import CHECKOUT
+from harness.model.verdict import Verdict
 from harness.report.heatmap import svg
-from harness.report.held_table import TOTAL, markdown
+from harness.report.held_table import markdown
 from harness.results.held_counts import HeldByClass, count_by_class
-from harness.scenarios import REFERENCES, SCENARIOS
+from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
 
 DOCS = CHECKOUT / "docs"
-README = (CHECKOUT / "README.md").read_text()
 OF = re.compile(r"\b(\w+) of (?:the )?(\w+)\b")
 NUMBERS = {
     word: number
@@ -32,11 +32,18 @@ NUMBERS = {
         ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     )
 }
+FEW = 3
+"""A pair of no more than this is no count of attacks: `one of three`."""
+
+WON = frozenset({Verdict.TAMPERED, Verdict.DISRUPTED, Verdict.LEAKED})
+
 COUNTED = (
     "README.md",
-    "docs/explanation/held-attacks.md",
-    "docs/explanation/isolation.md",
-    "docs/explanation/rivals.md",
+    *(
+        str(page.relative_to(CHECKOUT))
+        for part in ("explanation", "tutorials")
+        for page in sorted((DOCS / part).glob("*.md"))
+    ),
 )
 """The pages that say how many attacks of how many were held, or won."""
 
@@ -57,7 +64,7 @@ def pairs(text: str) -> set[tuple[int, int]]:
     found |= {
         (number(a), number(b)) for a, b in re.findall(r"(?<![\d/])(\d+)/(\d+)(?![\d/])", text)
     }
-    return {(a, b) for a, b in found if a is not None and b is not None}
+    return {(a, b) for a, b in found if a is not None and b is not None and FEW < b >= a}
 
 
 def given() -> set[tuple[int, int]]:
@@ -77,9 +84,9 @@ def test_each_count_is_one_that_a_kept_run_gives(page: str) -> None:
 
 
 def test_a_count_that_no_run_gives_is_found() -> None:
-    assert pairs("181 of 212, seven of ten, 1/10, 2026/11/28, out of the box") - given() == {
-        (181, 212)
-    }
+    assert pairs(
+        "181 of 212, seven of ten, 1/10, 2026/11/28, one of two, out of the box"
+    ) - given() == {(181, 212)}
 
 
 def test_the_table_is_that_of_the_kept_run() -> None:
@@ -92,18 +99,49 @@ def test_the_heat_map_is_that_of_the_kept_run() -> None:
     assert (DOCS / "heatmap.svg").read_text().rstrip("\n") == svg(central())
 
 
-def test_the_readme_counts_as_the_kept_run_does() -> None:
-    run = evidence().runs[0]
-    lines = list(run.cells.values())
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorials/read-a-matrix.md"])
+def test_a_report_counts_as_the_kept_run_does(page: str) -> None:
+    text = (CHECKOUT / page).read_text()
+    lines = list(evidence().runs[0].cells.values())
     holes = sum(line.known_hole is not None for line in lines)
     unhooked = {name for variant in evidence().variants for name in evidence().unhooked(variant)}
-    assert f"\n{holes} known holes\n" in README
-    assert f"\n{len(unhooked)} attacks won and passed no LSM hook able to deny them\n" in README
-    assert f"\n{len(lines)} cells: {len(lines)} as expected, 0 unexpected" in README
-    assert f"The {len(SCENARIOS.keys() - set(REFERENCES))} attacks" in README or (
-        f"The {len(SCENARIOS)} scenarios" in README
-    )
-    assert f"{TOTAL} " in README
+    assert re.search(rf"^{holes} known holes:?$", text, re.MULTILINE)
+    assert f"\n{len(unhooked)} attacks won and passed no LSM hook able to deny them" in text
+    assert f"\nisolated loses more than kthread under {len(worse())} attacks:" in text
+    assert f"\n{len(lines)} cells: {len(lines)} as expected, 0 unexpected" in text
+
+
+def lost(variant: str) -> dict[str, frozenset[str]]:
+    """Return what each attack took from a variant."""
+    return {name: line.lost for name, line in evidence().lines(variant).items()}
+
+
+def worse() -> list[str]:
+    """Return the attacks from outside under which `isolated` loses more than `kthread`."""
+    theirs = lost("kthread")
+    return [
+        name
+        for name, taken in lost("isolated").items()
+        if taken - theirs[name] and not SCENARIOS[name].inside
+    ]
+
+
+def test_the_page_of_the_isolation_counts_as_the_kept_run_does() -> None:
+    page = " ".join((DOCS / "explanation/isolation.md").read_text().split())
+    words = {number: word for word, number in NUMBERS.items()}
+    assert f"loses more than a kernel thread under {words[len(worse())]} attacks" in page
+    assert all(f"| `{name}` (" in page for name in worse())
+    locked = lost("isolated-lockdown")
+    closed = [name for name, taken in lost("isolated").items() if taken and not locked[name]]
+    (said, named) = re.findall(r"It closes (\d+) of the attacks .*? as a whole: (.*?)\.", page)[0]
+    assert (int(said), set(re.findall(r"`(\w+)`", named))) == (len(closed), set(closed))
+
+
+def test_the_page_of_the_rivals_counts_as_the_kept_run_does() -> None:
+    page = (DOCS / "explanation/rivals.md").read_text()
+    smack = evidence().lines("smack").items()
+    won = [n for n, line in smack if line.verdict in WON and not SCENARIOS[n].inside]
+    assert f"loses {len(won)} in the counted run" in page
 
 
 def test_the_page_of_the_defences_is_that_of_the_kept_measurement() -> None:
