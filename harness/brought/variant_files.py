@@ -8,7 +8,7 @@
     protects = true                 # optional: it claims to protect the handler from root
     confines = false                # optional: it claims to confine the handler
     needs = ["SECURITY_MINE"]       # optional: kernel options that it needs
-    writes = [["/sys/kernel/security/mine/control", "enforce"]]     # optional: see Variant
+    writes = [["/sys/kernel/security/mine/control", "enforce\\n"]]  # optional: see Variant
 
 Fields that are left out have the values of the variant named by `like`. The same goes for the
 declarations of scenarios: `not_applicable`, `denied_by` and `holes`.
@@ -37,6 +37,7 @@ LIKE = "baseline"
 _REQUIRED = ("name", "summary", "cmdline")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LINE = re.compile(r"[ -~]+")
+_CONTENT = re.compile(r"[ -~]+\n?")
 
 
 def load_variant_files(paths: Iterable[Path], corpus: Corpus) -> Corpus:
@@ -107,6 +108,11 @@ def _is_line(value: object) -> bool:
     return isinstance(value, str) and bool(_LINE.fullmatch(value))
 
 
+def _is_content(value: object) -> bool:
+    """Whether it is a line that may have its end: some files of the kernel demand it."""
+    return isinstance(value, str) and bool(_CONTENT.fullmatch(value))
+
+
 def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -119,7 +125,11 @@ def _are_options(value: object) -> bool:
 
 def _are_writes(value: object) -> bool:
     return isinstance(value, list) and all(
-        isinstance(one, list) and len(one) == 2 and all(map(_is_line, one)) and one[0][0] == "/"
+        isinstance(one, list)
+        and len(one) == 2
+        and _is_line(one[0])
+        and one[0][0] == "/"
+        and _is_content(one[1])
         for one in value
     )
 

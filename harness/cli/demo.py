@@ -24,7 +24,7 @@ _IS_NOT_BUILT = (
     "this machine has {cores}. It happens once: the kernel is kept in {cache}.",
     "The attacks then take about a minute. After Ctrl-C, the same command goes on.",
 )
-_NEXT = "Next: `{run}` makes every attack on nine variants."
+_NEXT = "Next: `{run}` makes every attack on each variant."
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
+    from harness.model.variants import Policy
     from harness.scenarios.registry import Scenario
     from harness.witness.handler import Handler
 
@@ -32,13 +33,15 @@ def _is_locked_down(scenario: Scenario, error: BaseException | None, *, locked: 
     return scenario.lockdown.get(error.call) == error.errno
 
 
-def _is_denied(error: BaseException | None, *, policed: bool) -> bool:
+def _is_denied(error: BaseException | None, *, policed: Policy | None) -> bool:
     """Whether a rival's policy may have refused the call. It may refuse any call."""
-    return policed and isinstance(error, GuestError) and error.errno in (EACCES, EPERM)
+    if policed is None or not isinstance(error, GuestError):
+        return False
+    return error.errno in (EACCES, EPERM) or (error.call, error.errno) in policed.also
 
 
 def _classify(
-    scenario: Scenario, error: GuestError, *, spared: bool, locked: bool, policed: bool
+    scenario: Scenario, error: GuestError, *, spared: bool, locked: bool, policed: Policy | None
 ) -> AttemptEnd:
     if _is_locked_down(scenario, error, locked=locked):
         return AttemptEnd(End.LOCKED_DOWN, str(error))
@@ -59,7 +62,7 @@ def _python_error(error: SetupFailed) -> BaseException | None:
 
 
 def _classify_setup(
-    scenario: Scenario, error: SetupFailed, *, locked: bool, policed: bool
+    scenario: Scenario, error: SetupFailed, *, locked: bool, policed: Policy | None
 ) -> AttemptEnd:
     if _is_denied(error.__cause__, policed=policed):
         return AttemptEnd(End.DENIED, str(error.__cause__))
@@ -77,14 +80,14 @@ def attempt(
     *,
     spared: bool,
     locked: bool = False,
-    policed: bool = False,
+    policed: Policy | None = None,
     failed: Callable[[Exception], None] = lambda _error: None,
 ) -> AttemptEnd:
     """Run the attack. Only a declared errno of the attacking call is a refusal (rule 3).
 
     `spared`: the variant protects the handler from other tasks. `locked`: it keeps root out of the
-    kernel. `policed`: a rival's policy limits root. The last two may also refuse a call of set-up.
-    `failed` is called with an error of the attack's own Python code.
+    kernel. `policed`: the rival's policy that limits root, if any. The last two may also refuse a
+    call of set-up. `failed` is called with an error of the attack's own Python code.
 
     Raises VmLost if the machine is gone. Any other failure makes a broken attempt, even a handler
     that serves no more: the aftermath shows whether it was lost.

@@ -7,12 +7,13 @@ import re
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from errno import ENOENT
 from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel, GuestError
 from harness.engines import MICROVM
-from harness.host.errors import UserError, VmLost
+from harness.host.errors import VmLost
 from harness.vm.machine import Machine
 from harness.vm.spec import MachineSpec
 from harness.vm.states import BAD_BOOTS, BOOTS, saved_state
@@ -127,7 +128,7 @@ class Machines:
         seconds = BOOT_SECONDS if self.engine == MICROVM else WHOLE_BOOT_SECONDS
         first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
         rival = plan.variant.rival
-        if rival and "lsm=" not in plan.boot:
+        if rival and not _chooses_lsm(plan.boot):
             check_policy(rival, machine, kernel)
         start = time.monotonic()
         warm = witness.wait(
@@ -143,7 +144,7 @@ class Machines:
             attacker = Attacker(channel, plan.images.guest)
             await_final_clock(attacker)
             self.engine.prepare(machine, attacker)
-            write_settings(attacker, plan.variant)
+            write_settings(attacker, plan.variant, lsm_chosen=_chooses_lsm(plan.boot))
 
 
 def await_final_clock(attacker: Attacker) -> None:
@@ -159,13 +160,20 @@ def await_final_clock(attacker: Attacker) -> None:
         time.sleep(CLOCK_POLL)
 
 
-def write_settings(attacker: Attacker, variant: Variant) -> None:
-    """Write to the variant's files. Raises UserError for a file that refuses: not the variant."""
+def _chooses_lsm(boot: str) -> bool:
+    """Whether boot parameters choose the security modules, and may leave the variant's out."""
+    return "lsm=" in boot
+
+
+def write_settings(attacker: Attacker, variant: Variant, *, lsm_chosen: bool = False) -> None:
+    """Write to the variant's files. Raises VmLost for a file that refuses: not the variant.
+
+    With `lsm_chosen`, the file of a module that was left out may be missing.
+    """
     for path, text in variant.writes:
         try:
             attacker.write_file(path, text.encode())
         except GuestError as error:
-            raise UserError(
-                f"{variant.name}: {path} does not take {text!r}: {error}",
-                hint="mend the variant's file, or the kernel's options",
-            ) from error
+            if lsm_chosen and error.errno == ENOENT:
+                continue
+            raise VmLost(f"{variant.name}: {path} does not take {text!r}: {error}") from error

@@ -164,7 +164,7 @@ class Trial:
                 handler,
                 spared=policy.protects,
                 locked=policy.locked,
-                policed=policy.rival is not None,
+                policed=policy.rival,
                 failed=self._failed,
             )
         finally:

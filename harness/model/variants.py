@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from errno import EINVAL
 from types import MappingProxyType
 
 
@@ -12,14 +13,31 @@ class Policy:
     """A security module's policy that an administrator sets against root (C5)."""
 
     module: str
-    """The module's name in `lsm=`; its rules lie in guest-images/policies/<module>/."""
+    """The module's name in `lsm=`. If it takes rules, guest-images/policies/<module>/ has them."""
+    option: str
+    """The kernel option of the module, without CONFIG_."""
     denials: tuple[str, ...]
-    """Kernel functions: the module calls one of them when its rules refuse, and never else."""
+    """Kernel functions: one of them is called when the policy refuses, and never else."""
+    also: tuple[tuple[str, int], ...] = ()
+    """Further refusals, beside EACCES and EPERM at any call: a call and its errno."""
+    level: int = 0
+    """For lockdown: 1 is integrity, 2 is confidentiality."""
 
 
-SELINUX = Policy("selinux", denials=("avc_denied", "slow_avc_audit"))
+SELINUX = Policy("selinux", "SECURITY_SELINUX", denials=("avc_denied", "slow_avc_audit"))
 """Since 6.16 a task caches its permissions on folders; a refusal from there skips the former."""
-SMACK = Policy("smack", denials=("common_lsm_audit",))
+SMACK = Policy("smack", "SECURITY_SMACK", denials=("common_lsm_audit",))
+LOCKDOWN = Policy(
+    "lockdown",
+    "SECURITY_LOCKDOWN_LSM",
+    denials=("security_locked_down",),
+    also=(("bpf", EINVAL),),
+    level=1,
+)
+"""No traceable function is called for refusals alone. The hook is called where lockdown may refuse:
+an attack that the control shows to work, and that fails after it, was refused. The verifier says
+EINVAL about a BPF helper that lockdown forbids."""
+LOCKDOWN_CONFIDENTIALITY = replace(LOCKDOWN, level=2)
 
 
 @dataclass(frozen=True)
@@ -127,6 +145,18 @@ VARIANTS = MappingProxyType(
                 "the kernel's, which the handler has, and nobody has the label that may change "
                 "it (C5)",
                 rival=SMACK,
+            ),
+            Variant(
+                "lockdown",
+                "umd_isolation=off lockdown=integrity",
+                "baseline on a kernel that root may not modify: lockdown, and signed modules",
+                rival=LOCKDOWN,
+            ),
+            Variant(
+                "lockdown-confidentiality",
+                "umd_isolation=off lockdown=confidentiality",
+                "as lockdown, and root may not read the kernel's memory either",
+                rival=LOCKDOWN_CONFIDENTIALITY,
             ),
         )
     }

@@ -28,6 +28,8 @@ CENTRAL = (
     "seccomp-filter",
     "selinux",
     "smack",
+    "lockdown",
+    "lockdown-confidentiality",
     "isolated",
     "kthread",
     "tsem",

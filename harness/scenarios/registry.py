@@ -223,21 +223,25 @@ def _still_open(holes: Mapping[str, Hole], lockdown: Mapping[str, int]) -> dict[
     }
 
 
-def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str]]:
-    """Return the rivals where an attack wins otherwise than on `baseline`, or does not win."""
-    holes, denied_by = {}, {}
+def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str], dict[str, str]]:
+    """Return the rivals whose expectation differs: another win, no win, or nothing to attack."""
+    holes: dict[str, Hole] = {}
+    denied_by: dict[str, str] = {}
+    lacking: dict[str, str] = {}
     for rival in RIVALS:
         if measured := rival_expectations(rival).get(name):
             if measured.verdict is Verdict.HELD:
                 denied_by[rival] = measured.reason
+            elif measured.verdict is Verdict.NOT_APPLICABLE:
+                lacking[rival] = measured.reason
             else:
                 holes[rival] = Hole(measured.verdict, measured.reason, measured.partly)
-    return holes, denied_by
+    return holes, denied_by, lacking
 
 
 def _scenario(declared: Declaration, attack: Attack) -> Scenario:
     """Return the scenario of an attack: what is declared, and what follows from it."""
-    holes, denied_by = _on_rivals(attack.__name__)
+    holes, denied_by, lacking = _on_rivals(attack.__name__)
     follows = {
         "debugging": declared.reach == PTRACE_CHECK
         if declared.debugging is None
@@ -246,7 +250,7 @@ def _scenario(declared: Declaration, attack: Attack) -> Scenario:
         "lockdown": MappingProxyType(dict(declared.lockdown)),
         "holes": MappingProxyType(holes | _still_open(declared.holes, declared.lockdown)),
         "denied_by": MappingProxyType(denied_by | dict(declared.denied_by)),
-        "not_applicable": MappingProxyType(dict(declared.not_applicable)),
+        "not_applicable": MappingProxyType(lacking | dict(declared.not_applicable)),
     }
     given = {one.name: getattr(declared, one.name) for one in fields(declared)}
     return Scenario(

@@ -2,7 +2,8 @@
 """Expected verdicts of the rivals: the attacks that their policies stop or limit (L5).
 
 A rival's policy makes no claims. Each attack is expected to win as on `baseline`, unless the file
-<rival>.toml in this folder has another verdict for the attack, and the reason.
+<rival>.toml in this folder has another verdict for the attack, and the reason. The verdict is `n/a`
+where the policy leaves nothing to attack, so that no call could prove a refusal.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ RIVALS = tuple(name for name, variant in VARIANTS.items() if variant.rival)
 
 def asleep(policy: Policy, reason: str) -> dict[str, str]:
     """For `not_applicable`: the variants without the policy's module, except `baseline`."""
-    return {
-        name: reason
-        for name, variant in VARIANTS.items()
-        if variant.rival is not policy and name != "baseline"
-    }
+    awake = (
+        name for name, one in VARIANTS.items() if one.rival and one.rival.module == policy.module
+    )
+    left_out = VARIANTS.keys() - {"baseline", *awake}
+    return {name: reason for name in VARIANTS if name in left_out}

@@ -27,6 +27,9 @@ _FLAGS = ("initialized", "enforcing")
 """The flags of struct selinux_state that must be set (security/selinux/include/security.h)."""
 _DRACONIAN = 2
 """SMACK_PTRACE_DRACONIAN: no task may trace one of another label (security/smack/smack.h)."""
+_NO_ATTACH = 3
+"""YAMA_SCOPE_NO_ATTACH: no process may trace another (security/yama/yama_lsm.c)."""
+_ENUM_SIZE = 4
 _IMAGE = 0xFFFFFFFF80000000
 """Start of the kernel image's mapping. Memory that the kernel allocates has lower addresses."""
 
@@ -34,11 +37,11 @@ _IMAGE = 0xFFFFFFFF80000000
 def check_policy(policy: Policy, machine: Machine, kernel: KernelImage) -> None:
     """Raise VmLost unless the policy is loaded and enforced; UserError if pahole is missing."""
     with machine.paused():
-        if missing := _CHECKS[policy.module](machine, kernel):
+        if missing := _CHECKS[policy.module](policy, machine, kernel):
             raise VmLost(f"the policy of {policy.module} is not {missing} in this guest")
 
 
-def _selinux(machine: Machine, kernel: KernelImage) -> str:
+def _selinux(_policy: Policy, machine: Machine, kernel: KernelImage) -> str:
     """Return the first flag of SELinux that is not set, empty if all are."""
     offsets = _offsets(_types(machine, kernel), "selinux_state", _FLAGS)
     for flag, offset in offsets.items():
@@ -47,7 +50,7 @@ def _selinux(machine: Machine, kernel: KernelImage) -> str:
     return ""
 
 
-def _smack(machine: Machine, kernel: KernelImage) -> str:
+def _smack(_policy: Policy, machine: Machine, kernel: KernelImage) -> str:
     """Return what Smack's policy is not, `draconian` or `sealed`; empty if it is in force.
 
     It is sealed if the list of labels that may override it is not empty. The first element of an
@@ -58,9 +61,27 @@ def _smack(machine: Machine, kernel: KernelImage) -> str:
     return "sealed" if _read(machine, kernel, "smack_onlycap_list", 8) >= _IMAGE else ""
 
 
-_CHECKS: Mapping[str, Callable[[Machine, KernelImage], str]] = {
+def _yama(_policy: Policy, machine: Machine, kernel: KernelImage) -> str:
+    """Return what Yama's policy is not: at its strictest; empty if it is."""
+    scope = _read(machine, kernel, "ptrace_scope", _ENUM_SIZE)
+    return "" if scope == _NO_ATTACH else "at ptrace_scope=3"
+
+
+def _lockdown(policy: Policy, machine: Machine, kernel: KernelImage) -> str:
+    """Return what lockdown is not: at the policy's level; empty if it is.
+
+    The kernel's table of levels has the value of each, which differs between versions.
+    """
+    level = _read(machine, kernel, "kernel_locked_down", _ENUM_SIZE)
+    due = _read(machine, kernel, "lockdown_levels", _ENUM_SIZE, offset=policy.level * _ENUM_SIZE)
+    return "" if level == due else f"at level {policy.level}"
+
+
+_CHECKS: Mapping[str, Callable[[Policy, Machine, KernelImage], str]] = {
     "selinux": _selinux,
     "smack": _smack,
+    "yama": _yama,
+    "lockdown": _lockdown,
 }
 """For each security module, the function that returns what its policy is not; empty if nothing."""
 

@@ -31,11 +31,8 @@ def lacks(kernel: KernelImage, variant: Variant) -> str:
             return f"this kernel has no isolation of ours (CONFIG_{ISOLATION})"
     elif PARAMETER not in kernel.symbols and value != "on" and variant.handler:
         return "this kernel always isolates: it has no parameter umd_isolation="
-    if (
-        variant.rival
-        and (option := f"SECURITY_{variant.rival.module.upper()}") not in kernel.options
-    ):
-        return f"this kernel has no CONFIG_{option}"
+    if variant.rival and variant.rival.option not in kernel.options:
+        return f"this kernel has no CONFIG_{variant.rival.option}"
     if DEBUGGING in kernel.options and value == "on" and not variant.debug:
         return f"this kernel lets handlers be debugged (CONFIG_{DEBUGGING})"
     if missing := [name for name in variant.needs if name not in kernel.options]:

@@ -81,7 +81,7 @@ def test_the_shipped_file_is_sound() -> None:
     tsem = load_variant_files([shipped], SMALL).variants["tsem"]
     assert tsem.needs == ("SECURITY_TSEM",)
     assert "tsem" in tsem.cmdline
-    assert [text for _, text in tsem.writes] == ["enforce", "seal"]
+    assert [text for _, text in tsem.writes] == ["enforce\n", "seal\n"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,8 @@ def test_the_shipped_file_is_sound() -> None:
         (f'{MINE}needs = ["CONFIG x"]\n', "needs is not a list of kernel options"),
         (f'{MINE}writes = [["a/b", "c"]]\n', "writes is not a list of pairs"),
         (f'{MINE}writes = [["/a"]]\n', "writes is not a list of pairs"),
+        (f'{MINE}writes = [["/a", "b\\nc"]]\n', "writes is not a list of pairs"),
+        (f'{MINE}writes = [["/a\\n", "b"]]\n', "writes is not a list of pairs"),
         (MINE.replace("a policy", "a\\npolicy"), "summary is not one line"),
     ],
 )

@@ -17,7 +17,7 @@ from harness.model.variants import VARIANTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-RIVALS = "CONFIG_SECURITY_SELINUX=y\nCONFIG_SECURITY_SMACK=y\n"
+RIVALS = "".join(f"CONFIG_{one.rival.option}=y\n" for one in VARIANTS.values() if one.rival)
 OURS = f"{RIVALS}CONFIG_{ISOLATION}=y\n# CONFIG_{DEBUGGING} is not set\n"
 
 
@@ -31,9 +31,10 @@ def test_a_library_alone(tmp_path: Path) -> None:
     there, missing = supported(image(tmp_path, "CONFIG_USERMODE_DRIVER=y\n"), VARIANTS)
     assert there == ["baseline", "kthread"]
     assert set(there) | set(missing) == set(VARIANTS)
-    for name in ("selinux", "smack"):
-        assert missing[name] == f"this kernel has no CONFIG_SECURITY_{name.upper()}"
-    rest = {why for name, why in missing.items() if name not in ("selinux", "smack")}
+    rivals = {name: one.rival for name, one in VARIANTS.items() if one.rival}
+    for name, policy in rivals.items():
+        assert missing[name] == f"this kernel has no CONFIG_{policy.option}"
+    rest = {why for name, why in missing.items() if name not in rivals}
     assert rest == {"this kernel has no isolation of ours (CONFIG_SECURITY_UMD)"}
 
 

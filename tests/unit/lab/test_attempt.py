@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EACCES, ENOENT, ENOSYS, EPERM, ESRCH
+from errno import EACCES, EINVAL, ENOENT, ENOSYS, EPERM, ESRCH
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -13,6 +13,7 @@ from harness.attacker.agent.errors import ProgramFailed
 from harness.host.errors import Silent, UserError, VmLost
 from harness.lab.attempt import attempt
 from harness.model.attempt_end import AttemptEnd, End
+from harness.model.variants import LOCKDOWN, SELINUX, Policy
 from harness.model.verdict import Effect
 from harness.scenarios.registry import Scenario
 
@@ -26,7 +27,7 @@ def end_of(
     *,
     spared: bool = False,
     locked: bool = False,
-    policed: bool = False,
+    policed: Policy | None = None,
     said: str | None = None,
 ) -> AttemptEnd:
     """How an attack that raises `error`, or else says this, ended; its attacking call is openat."""
@@ -98,12 +99,15 @@ def preparing(cause: Exception) -> SetupFailed:
 def test_a_rivals_policy_may_refuse_at_any_call(number: int) -> None:
     refused = GuestError(number, "mkdir")
     for error in (refused, preparing(refused)):
-        assert end_of(error, policed=True) == AttemptEnd(End.DENIED, str(refused))
+        assert end_of(error, policed=SELINUX) == AttemptEnd(End.DENIED, str(refused))
         assert end_of(error).end is End.BROKEN
+    assert end_of(GuestError(EINVAL, "bpf"), policed=SELINUX).end is End.BROKEN
+    assert end_of(GuestError(EINVAL, "bpf"), policed=LOCKDOWN).end is End.DENIED
+    assert end_of(GuestError(EINVAL, "mkdir"), policed=LOCKDOWN).end is End.BROKEN
     # The attacking call may be refused by who refuses everybody.
-    assert end_of(GuestError(number, "openat"), policed=True).end is End.REFUSED
-    assert end_of(GuestError(ENOENT, "mkdir"), policed=True).end is End.BROKEN
-    assert end_of(preparing(ShortTransfer("write", count=3, wanted=9)), policed=True).end is (
+    assert end_of(GuestError(number, "openat"), policed=SELINUX).end is End.REFUSED
+    assert end_of(GuestError(ENOENT, "mkdir"), policed=SELINUX).end is End.BROKEN
+    assert end_of(preparing(ShortTransfer("write", count=3, wanted=9)), policed=SELINUX).end is (
         End.BROKEN
     )
 

@@ -11,6 +11,7 @@ from local_agent import local_attacker
 from harness.attacker.agent.errors import NoTarget
 from harness.lab.attempt import attempt
 from harness.model.attempt_end import End
+from harness.model.variants import SELINUX, Policy
 from harness.scenarios import SCENARIOS
 
 
@@ -21,12 +22,14 @@ def look_in_vain(_attacker: object, _handler: object) -> None:
 @pytest.mark.parametrize(
     ("policed", "spared", "end"),
     [
-        (True, False, End.DENIED),
-        (False, True, End.NO_TARGET),
-        (False, False, End.BROKEN),
+        (SELINUX, False, End.DENIED),
+        (None, True, End.NO_TARGET),
+        (None, False, End.BROKEN),
     ],
 )
-def test_what_is_not_found_under_a_policy_was_denied(policed: bool, spared: bool, end: End) -> None:
+def test_what_is_not_found_under_a_policy_was_denied(
+    policed: Policy | None, spared: bool, end: End
+) -> None:
     scenario = replace(SCENARIOS["seize_at_start"], attack=look_in_vain)
     with local_attacker() as attacker:
         ended = attempt(scenario, attacker, None, spared=spared, policed=policed)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from boot_images import boot_images
 from local_agent import local_attacker
 
 from harness.engines import MICROVM
-from harness.host.errors import UserError, VmLost
+from harness.host.errors import VmLost
 from harness.lab import machines
 from harness.lab.machines import Machines, await_final_clock, write_settings
 from harness.lab.plan import MachinePlan
@@ -62,8 +62,12 @@ def test_what_is_written_for_a_variant_has_to_be_taken(tmp_path: Path) -> None:
     with local_attacker() as attacker:
         write_settings(attacker, mine)
         assert control.read_text() == "enforce"
-        with pytest.raises(UserError, match=r"mine: .*/absent/control does not take 'seal'"):
+        with pytest.raises(VmLost, match=r"mine: .*/absent/control does not take 'seal'"):
             write_settings(attacker, absent)
+        write_settings(attacker, absent, lsm_chosen=True)  # its module may be left out
+        refuses = replace(mine, writes=((str(tmp_path), "seal"),))
+        with pytest.raises(VmLost, match="does not take 'seal'"):
+            write_settings(attacker, refuses, lsm_chosen=True)
 
 
 def test_a_machine_is_saved_with_the_clock_that_stays(

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.host.errors import VmLost
-from harness.model.variants import SELINUX
+from harness.model.variants import LOCKDOWN, LOCKDOWN_CONFIDENTIALITY, SELINUX
 from harness.witness.enforcing import check_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from harness.model.variants import Policy
 
 STATE, TYPES = 0x1000, 0x2000
 SOURCE = "#include <stdbool.h>\nstruct selinux_state {{ {} }} selinux_state;\n"
@@ -85,3 +87,41 @@ def test_a_kernel_that_cannot_say_so_is_refused(folder: Path) -> None:
         check(Guest(types_of(folder, "bool initialized;"), b"\1"))
     with pytest.raises(VmLost):
         check(Guest(b"no types", b"\1\1"))
+
+
+LEVELS = (0, 19, 29)
+"""The values of lockdown's levels in some version."""
+
+
+@dataclass
+class Words:
+    """A machine with 32-bit variables of a kernel in its memory, by their symbols."""
+
+    values: Mapping[str, tuple[int, ...]]
+    load_offset: int = 0x100
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        yield
+
+    def physical(self, name: str) -> int:
+        return list(self.values).index(name) * 0x1000
+
+    def read(self, address: int, size: int) -> bytes:
+        place, offset = divmod(address - self.load_offset, 0x1000)
+        words = b"".join(word.to_bytes(4, "little") for word in list(self.values.values())[place])
+        return words[offset : offset + size]
+
+
+def check_words(policy: Policy, **values: tuple[int, ...]) -> None:
+    guest = Words(values)
+    check_policy(policy, *cast("tuple[Any, Any]", (guest, guest)))
+
+
+def test_lockdown_is_in_force_at_its_own_level() -> None:
+    check_words(LOCKDOWN, kernel_locked_down=(19,), lockdown_levels=LEVELS)
+    check_words(LOCKDOWN_CONFIDENTIALITY, kernel_locked_down=(29,), lockdown_levels=LEVELS)
+    with pytest.raises(VmLost, match="lockdown is not at level 1"):
+        check_words(LOCKDOWN, kernel_locked_down=(0,), lockdown_levels=LEVELS)
+    with pytest.raises(VmLost, match="lockdown is not at level 2"):
+        check_words(LOCKDOWN_CONFIDENTIALITY, kernel_locked_down=(19,), lockdown_levels=LEVELS)
