@@ -101,12 +101,12 @@ def _front(root: ET.Element, places: Sequence[tuple[int, int]]) -> None:
         corners += [f"{x},{last}", f"{x},{y}"]
         last = y
     ET.SubElement(root, "polyline", {"class": "front", "points": " ".join(corners)})
-    free = _TOP + _HEIGHT
+    left, free = 0, _TOP + _HEIGHT
     for number, (x, y) in enumerate(places, start=1):
         ET.SubElement(root, "circle", {"class": "point", "cx": str(x), "cy": str(y), "r": "3"})
-        if y <= free:  # else the number would lie on that of the point below
+        if y <= free or x >= left:  # else the number would lie on the one before
             _text(root, x - 4, y - 5, str(number), anchor="end")
-            free = y - _APART
+            left, free = x + 2 * _APART, y - _APART
 
 
 def _text(

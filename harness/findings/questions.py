@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.findings.document import Names, Section, Text, code
+from harness.findings.document import Names, Section, Table, Text, code
 from harness.findings.tables import (
     OURS,
     PROPOSALS,
@@ -17,7 +17,7 @@ from harness.findings.tables import (
 from harness.report.text import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from harness.findings.document import Block
     from harness.findings.evidence import Evidence
@@ -30,9 +30,19 @@ REFERENCE, SUBJECT = "kthread", "isolated"
 
 
 def sections(evidence: Evidence) -> Iterator[Section]:
-    """Yield the section of each question."""
+    """Yield the section of each question, with the runs that its numbers are counted from."""
     for title, answer in _ANSWERS.items():
-        yield Section(title, list(answer(evidence)))
+        blocks = list(answer(evidence))
+        yield Section(title, [*blocks, *_counted_from(evidence, blocks)])
+
+
+def _counted_from(evidence: Evidence, blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield a sentence that names the runs of the variants that the tables show."""
+    words = {word for one in blocks if isinstance(one, Table) for row in one.rows for word in row}
+    shown = [name for name in evidence.variants if code(name) in words]
+    runs = dict.fromkeys(run.name for name in shown if (run := evidence.run_of(name)))
+    if runs:
+        yield Text(f"Counted from run {' and '.join(map(code, runs))}.")
 
 
 def proposal(evidence: Evidence) -> Iterator[Block]:

@@ -99,6 +99,19 @@ def test_of_several_runs_the_first_that_has_a_variant_counts(tmp_path: Path) -> 
     assert again.won("isolated", "integrity") == ["ptrace_seize", "dev_mem"]
 
 
+def test_each_question_names_the_runs_of_its_variants(tmp_path: Path) -> None:
+    keep_run(tmp_path, "kept")
+    keep_run(tmp_path, "other")
+    runs = [read_run(name, root=tmp_path) for name in ("kept", "other")]
+    on = [{c: one for c, one in run.cells.items() if c.variant != "kthread"} for run in runs]
+    found = Evidence(SMALL, [replace(runs[0], cells=on[0]), runs[1]])
+    page = said(found)
+    asked = page[page.index("## “Is denying ptrace") : page.index("## “Avoid swapping")]
+    assert "Counted from run `kept` and `other`." in asked
+    lonely = page[page.index("## A sandbox") : page.index("## What would be enough")]
+    assert "Counted from" not in lonely
+
+
 def test_an_attack_that_met_a_hook_is_not_among_those_without(tmp_path: Path) -> None:
     met = replace(outcome(Verdict.TAMPERED), refusable=("security_ptrace_access_check",))
     found = evidence(tmp_path, baseline__ptrace_seize=met)

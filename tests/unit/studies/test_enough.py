@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from scripted_lab import outcome
 from small_corpus import SMALL
 
 from harness.cli.defences import _GOALS
+from harness.cli.main import main
 from harness.findings.price_table import GOALS as SAID
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
+from harness.results.defence_summary import read_defences
 from harness.results.run_directory import RunDirectory
 from harness.studies.defence_sets import ALL, DefenceSets, name_of
 from harness.studies.enough import GOALS, Found, Search, in_order, summed_up, told
@@ -204,3 +208,41 @@ def test_the_name_of_a_set_tells_it(tmp_path: Path) -> None:
 
 def test_the_goals_are_those_of_the_command_and_the_findings() -> None:
     assert tuple(GOALS) == _GOALS == tuple(SAID)
+
+
+@dataclass(frozen=True)
+class OpenedLab:
+    """What the command sees of a lab."""
+
+    without: tuple[str, ...] = ()
+    line: str = "6.12"
+    image: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(key="0123456789abcdef"))
+
+    def run(self, cell: Cell, *, fresh: bool = False) -> Outcome:
+        return HeldLab(HOLDERS, frozenset(self.without)).run(cell, fresh=fresh)
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the command, whose lab is scripted and whose corpus is small."""
+    monkeypatch.setattr("harness.lab.lab.Lab.open", lambda *_, **__: OpenedLab())
+    monkeypatch.setattr("harness.cli.defences.chosen_kernel", Mock())
+    monkeypatch.setattr("harness.scenarios.corpus.SHIPPED", SMALL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "found.json"
+
+
+def test_the_command_searches_and_keeps_what_it_finds(
+    opened: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["defences", "--enough", "integrity", "--output", str(opened)]) == 0
+    said = capsys.readouterr().out
+    assert f"enough, 2 of {len(ALL)} defences: access" in said
+    assert "confirmed: a run of every attack" in said
+    assert "results: results/defences-0123456789ab-" in said
+    assert main(["defences", "--output", str(opened)]) == 0
+    kept = read_defences(opened)
+    assert kept.enough["integrity"].confirmed
+    assert kept.alone
+    assert kept.alone.won["oom"] == {"process_vm_readv": "leaked"}
+    assert kept.alone.image == "0123456789abcdef"
