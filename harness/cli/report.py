@@ -42,16 +42,21 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the page. Raises UserError."""
+    from harness.host.output_paths import check_output_file
     from harness.report.page.page import PAGE, PageContent, page
     from harness.results.bench_figures import read_figures
+    from harness.results.repetition import unsteady
     from harness.results.salvaged_run import salvage
     from harness.scenarios.corpus import SHIPPED
 
+    if options.output:
+        check_output_file(options.output)
     new = salvage(options.run, root=options.results)
     old = salvage(options.against, root=options.results) if options.against else None
     figures = read_figures(options.bench) if options.bench else None
     path = options.output or new.run.path / PAGE
-    write_report(page(PageContent(new, old, figures), SHIPPED, place=path.parent), path)
+    content = PageContent(new, old, figures, unsteady(new.run))
+    write_report(page(content, SHIPPED, place=path.parent), path)
     for gap in new.gaps:
         say(f"not in the report: {gap}")
     say(f"report: {path}")

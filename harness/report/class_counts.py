@@ -64,7 +64,9 @@ def _table(run: FinishedRun, counts: HeldByClass, variants: Sequence[str], *, wi
     for name in variants:
         head = "\n".join(textwrap.wrap(name, _COLUMN - 1))
         table.add_column(head, width=_COLUMN - 1, justify="right")
-    rows = {name: row for name, row in counts.rows.items() if row and any(row.values())}
+    rows = {
+        name: row for name, row in counts.rows.items() if any(one.cells for one in row.values())
+    }
     for name, row in (*rows.items(), (TOTAL, counts.total)):
         entries = (_entry(row[variant]) if variant in row else "" for variant in variants)
         table.add_row(name, *entries, style="bold" if name == TOTAL else None)

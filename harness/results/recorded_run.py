@@ -120,6 +120,9 @@ def run_folder(name: str, root: Path) -> Path:
 
 
 def _known(name: str, root: Path) -> str:
+    for folder in (Path(name), root / name):
+        if (folder / LATEST / "run.json").is_file():
+            return f"name one of the runs in it, such as {name.rstrip('/')}/{LATEST}"
     runs = sorted(path.parent.name for path in root.glob("*/run.json"))
     named = [run for run in runs if run != LATEST][-_NAMED:]
     if not named:

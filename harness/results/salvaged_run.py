@@ -8,6 +8,7 @@ shows what is there and says what is not.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_NAME_MAX = 255  # bytes, the limit of Linux
 _NAMED = 5  # cells and lines that a sentence names
 
 _NEEDED = {"line", "variant", "scenario", "verdict"}
@@ -112,8 +114,10 @@ def _line(text: bytes) -> tuple[ResultLine, list[str]]:
     absent = [name for name in _names(ResultLine) if name not in values and name != "schema"]
     if _NEEDED & {*lost, *absent}:
         raise ValueError("it names no cell, or has no verdict")
-    values = {**_unknown(values), **values, "schema": SCHEMA}
-    return ResultLine(**values), absent
+    line = ResultLine(**{**_unknown(values), **values, "schema": SCHEMA})
+    if "/" in line.cell.id or "\0" in line.cell.id or len(os.fsencode(line.cell.id)) > _NAME_MAX:
+        raise ValueError("its cell cannot be the name of a folder")
+    return line, absent
 
 
 def _unknown(values: dict[str, Any]) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def test_a_cell_opens_from_the_keyboard_and_escape_leads_back(seen: Seen) -> Non
 def test_the_evidence_is_a_link_away(seen: Seen) -> None:
     shown = seen.open(f"#cell={ISOLATED.id}")
     folder = seen.address.rpartition("/")[0]
-    link = shown.locator("#cell a", has_text="witness.json").first
+    link = shown.locator("#cell a", has_text="witness.json").last
     assert link.evaluate("(one) => one.href") == f"{folder}/cells/{ISOLATED.id}/witness.json"
 
 
@@ -189,6 +189,11 @@ def test_the_parts_of_the_report_lead_into_the_matrix(seen: Seen) -> None:
     assert urlsplit(shown.url).fragment == "variant=isolated"
     seen.open("#view=difference").get_by_role("link", name=ISOLATED.id).click()
     assert shown.locator("#cell h2").inner_text() == "proc_mem_write on isolated"
+    heads = shown.locator("#cell h3").all_inner_texts()
+    assert heads == ["In old, the old run", "In new"]
+    shown.keyboard.press("Escape")
+    assert urlsplit(shown.url).fragment == "view=difference"
+    assert shown.evaluate("document.activeElement.textContent") == ISOLATED.id
     assert seen.open("#cell=6.12-isolated-nowhere").locator("h2").first.inner_text() == (
         "There is no such cell"
     )

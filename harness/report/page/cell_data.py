@@ -14,7 +14,9 @@ from harness.results.kept_cell import KeptCell, keep_of
 from harness.results.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from harness.model.cell import Outcome
+    from collections.abc import Mapping
+
+    from harness.model.cell import Cell, Outcome
     from harness.report.page.texts import Texts
     from harness.results.recorded_run import RecordedRun
     from harness.results.result_line import ResultLine
@@ -28,9 +30,14 @@ Data = dict[str, Any]
 class CellData:
     """Makes the objects of a run's cells, and notes which evidence is missing or damaged."""
 
-    def __init__(self, run: RecordedRun, corpus: Corpus, texts: Texts) -> None:
-        """Take the run; the texts of the objects go into `texts`."""
-        self._run, self._corpus, self._texts = run, corpus, texts
+    def __init__(
+        self, run: RecordedRun, corpus: Corpus, texts: Texts, unsteady: Mapping[Cell, str]
+    ) -> None:
+        """Take the run, and the cells that have other verdicts in other repetitions of it.
+
+        The texts of the objects go into `texts`.
+        """
+        self._run, self._corpus, self._texts, self._unsteady = run, corpus, texts, unsteady
         self.absent: list[str] = []
         """The cells without evidence."""
         self.damaged: list[str] = []
@@ -55,6 +62,7 @@ class CellData:
     def _result(self, line: ResultLine) -> Data:
         place, places = self._texts.place, self._texts.places
         won, made = line.tries
+        repeats = self._unsteady.get(line.cell, "")
         return {
             "id": line.cell.id,
             "variant": line.variant,
@@ -74,6 +82,8 @@ class CellData:
             "controlVerdict": "" if line.is_control else line.control.verdict.value,
             "tries": f"{won} of {made}" if made else "",
             "rounds": line.rounds if line.rounds > 1 else 0,
+            "repeats": repeats,
+            "flaky": int(0 < won < made or line.rounds > 1 or bool(repeats)),
             "seconds": round(line.seconds, 2),
         }
 

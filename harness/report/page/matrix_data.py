@@ -33,12 +33,18 @@ Data = dict[str, Any]
 
 
 def page_data(
-    run: RecordedRun, corpus: Corpus, comparison: RunComparison | None
+    run: RecordedRun,
+    corpus: Corpus,
+    comparison: RunComparison | None,
+    unsteady: Mapping[Cell, str],
 ) -> tuple[Data, list[str]]:
-    """Return the data, and sentences about evidence that is not there."""
+    """Return the data, and sentences about evidence that is not there.
+
+    `unsteady` has the cells that have other verdicts in other repetitions of the run.
+    """
     texts = Texts()
     lines = [*run.cells.values(), *(_old_lines(comparison) if comparison else ())]
-    cells = CellData(run, corpus, texts)
+    cells = CellData(run, corpus, texts, unsteady)
     rows = _rows(run, corpus)
     data: Data = {
         "variants": columns(run, corpus),
@@ -57,7 +63,7 @@ def page_data(
     }
     gaps = list(_evidence_gaps(cells, "the run"))
     if comparison:
-        old = CellData(comparison.old, corpus, texts)
+        old = CellData(comparison.old, corpus, texts, {})
         data["old"] = {line.cell.id: old.of(line) for line in _old_lines(comparison)}
         gaps += _evidence_gaps(old, "the old run")
     data["texts"] = texts.every

@@ -12,9 +12,9 @@
     unexpected: "not as expected",
     hole: "known hole",
     differs: "differs between variants",
-    worse: "isolated worse than kthread",
+    worse: "worse than kthread",
     unhooked: "won, met no hook that can refuse",
-    race: "race or several rounds",
+    flaky: "flaky",
   };
   const PHASES = ["before", "during", "aftermath", "after a restart", "after a reload"];
   const DEFAULTS = { view: "matrix", cell: "", q: "", class: "", variant: "", axis: "", verdict: "", only: "" };
@@ -43,7 +43,7 @@
     differs: (cell) => cell.row.differs,
     worse: (cell) => cell.row.worse?.length && ["isolated", "kthread"].includes(cell.variant),
     unhooked: (cell) => cell.unhooked,
-    race: (cell) => cell.tries || cell.rounds,
+    flaky: (cell) => cell.flaky,
   };
 
   // ---- elements ----------------------------------------------------------------------------------
@@ -70,27 +70,28 @@
     return kind.join(" ");
   }
   const marks = (cell) =>
-    (cell.unexpected ? "!" : "") + (cell.hole ? "°" : "") + (cell.gained ? "+" : "") + (isFound.race(cell) ? "~" : "");
+    (cell.unexpected ? "!" : "") + (cell.hole ? "°" : "") + (cell.gained ? "+" : "") + (cell.flaky ? "~" : "");
   function said(cell) {
     return [
       cell.verdict, cell.unexpected ? `not as expected (${cell.expected})` : "", cell.hole ? "known hole" : "",
       cell.gained ? "gained a step" : "", cell.tries ? `won ${cell.tries} tries` : "", cell.rounds ? `round ${cell.rounds}` : "",
-      text(cell.detail),
+      cell.repeats || "", text(cell.detail),
     ].filter(Boolean).join(", ");
   }
 
   // ---- the state, which is in the address ----------------------------------------------------------
 
+  const tabs = new Map([...document.querySelectorAll("nav a")].map((link) => [link.dataset.view, link.textContent]));
+  const sectionOf = (state) => (state.cell ? "cell" : state.view); // a cell keeps the view that led to it
   function stateOf(hash) {
     const found = new URLSearchParams(hash.replace(/^#/, ""));
     const state = { ...DEFAULTS };
     for (const key of Object.keys(DEFAULTS)) if (found.has(key)) state[key] = found.get(key);
-    if (state.cell) state.view = "cell";
-    if (![...document.querySelectorAll("section")].some((one) => one.dataset.view === state.view)) state.view = "matrix";
+    if (!tabs.has(state.view)) state.view = "matrix";
     return state;
   }
   function addressOf(state) {
-    const kept = Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key] && !(key === "view" && value === "cell"));
+    const kept = Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key]);
     return "#" + new URLSearchParams(kept).toString();
   }
   let state = stateOf(location.hash);
@@ -107,17 +108,19 @@
 
   function buildMatrix() {
     const head = make("tr", {}, make("th", { scope: "col" }, "scenario"),
-      ...data.variants.map((name) => make("th", { scope: "col", "data-variant": name }, ...name.split(/(?<=-)/).flatMap((word) => [word, make("wbr")]))));
+      ...data.variants.map((name) => make("th", { scope: "col", "data-variant": name }, make("span", {}, ...name.split(/(?<=-)/).flatMap((word) => [word, make("wbr")])))));
     matrix.append(make("thead", {}, head));
+    const hasLines = new Set(data.rows.map((row) => row.line)).size > 1;
+    const named = (row, name) => (hasLines ? `${row.line} ${name}` : name);
     let body, name;
     for (const row of data.rows) {
-      if (row.about.class !== name) {
-        name = row.about.class;
+      if (named(row, row.about.class) !== name) {
+        name = named(row, row.about.class);
         body = make("tbody", {}, make("tr", {}, make("th", { class: "class", scope: "rowgroup", colspan: data.variants.length + 1 },
           make("span", {}, name, make("span", { class: "count" })))));
         matrix.append(body);
       }
-      row.element = make("tr", {}, make("th", { scope: "row" }, make("span", { class: "mono" }, row.line === data.rows[0].line ? row.scenario : `${row.line} ${row.scenario}`),
+      row.element = make("tr", {}, make("th", { scope: "row" }, make("span", { class: "mono" }, named(row, row.scenario)),
         make("span", { class: "about", title: row.about.about[0] }, row.about.about[0])), ...data.variants.map((variant) => entry(row, variant)));
       row.body = body;
       body.append(row.element);
@@ -235,6 +238,7 @@
       const field = form.elements[name];
       if (field.value !== state[name]) field.value = state[name];
     }
+    if (state.verdict || state.only) byId("more").open = true;
     for (const one of form.querySelectorAll('input[type="checkbox"]')) one.checked = state[one.name].split(",").includes(one.value);
   }
   form.addEventListener("input", () => {
@@ -275,6 +279,7 @@
   function story(cell, level, evidence) {
     const able = new Set(cell.refusable);
     const part = (...given) => titled(level, ...given);
+    const none = (word) => (cell.verdict === "n/a" ? "" : make("p", { class: "soft" }, word));
     return [
       ...part("Verdict", facts(
         fact("verdict", make("span", { class: `${kindOf(cell)} chip` }, cell.verdict), text(cell.detail) && ` ${text(cell.detail)}`),
@@ -285,12 +290,13 @@
         fact("by its own account", text(cell.end)),
         fact("control", ...control(cell)),
         fact("tries won", cell.tries || ""), fact("rounds", cell.rounds ? String(cell.rounds) : ""),
+        fact("repetitions", cell.repeats || ""),
         fact("took", `${(cell.seconds || 0).toFixed(2)} s`),
       )),
-      ...part("System calls of the attack", cell.calls ? make("ol", { class: "calls" }, ...texts(cell.calls).map(call)) : ""),
+      ...part("System calls of the attack", cell.calls ? make("ol", { class: "calls" }, ...texts(cell.calls).map(call)) : none("none is kept")),
       ...part("What the witness saw", counts(cell), list("wrap", texts(cell.witness))),
       ...part("Hooks that were called on the handler", cell.hooks
-        ? make("ul", {}, ...cell.hooks.map((hook) => make("li", { class: "mono" }, text(hook) + (able.has(hook) ? " (can refuse)" : "")))) : ""),
+        ? make("ul", {}, ...cell.hooks.map((hook) => make("li", { class: "mono" }, text(hook) + (able.has(hook) ? " (can refuse)" : "")))) : none("none")),
       ...part("Console, last lines", list("", texts(cell.console))),
       ...part("Traceback", list("", texts(cell.traceback))),
       ...part("Evidence", cell.files ? make("ul", { class: "files" }, ...texts(cell.files).map((name) =>
@@ -304,7 +310,7 @@
   function showCell() {
     const place = byId("cell"), id = state.cell;
     const cell = cells.get(id), old = data.old[id];
-    const back = make("a", { href: addressOf({ ...state, view: "matrix", cell: "" }) }, "← Matrix");
+    const back = make("a", { href: addressOf({ ...state, cell: "" }) }, `← ${tabs.get(state.view)}`);
     if (!cell && !old) {
       place.replaceChildren(make("p", {}, back), make("h2", { tabindex: -1 }, "There is no such cell"), make("p", { class: "mono" }, id));
       return;
@@ -313,8 +319,8 @@
     const about = cell ? cell.row.about : data.scenarios.filter((one) => id.endsWith(`-${one.name}`)).sort((one, two) => two.name.length - one.name.length)[0];
     const siblings = cell ? data.variants.map((name) => cell.row.byVariant.get(name)).filter(Boolean) : [];
     const stories = [];
-    if (cell) stories.push(make("div", {}, ...(old ? [make("h3", {}, `In ${data.run}`)] : []), ...story(cell, old ? "h4" : "h3", data.evidence)));
     if (old) stories.push(make("div", {}, make("h3", {}, `In ${data.oldRun}, the old run`), ...story(old, "h4", data.oldEvidence)));
+    if (cell) stories.push(make("div", {}, ...(old ? [make("h3", {}, `In ${data.run}`)] : []), ...story(cell, old ? "h4" : "h3", data.evidence)));
     place.replaceChildren(
       make("div", { class: "cell-head" }, back, make("h2", { tabindex: -1 }, about.name, make("span", { class: "soft" }, ` on ${any.variant}`))),
       make("p", { class: "about-attack" }, about.about.join("\n")),
@@ -334,28 +340,35 @@
 
   // ---- what is shown -------------------------------------------------------------------------------
 
+  function returnTo(view) {
+    const links = document.querySelectorAll(`section[data-view="${view}"] a[href^="#cell="]`);
+    const link = [...links].find((one) => stateOf(one.hash).cell === focused);
+    link?.focus();
+    link?.scrollIntoView({ block: "center" });
+  }
   function show() {
-    const before = state.view;
+    const before = sectionOf(state);
     state = stateOf(location.hash);
-    for (const section of document.querySelectorAll("section[data-view]")) section.hidden = section.dataset.view !== state.view;
+    const now = sectionOf(state);
+    for (const section of document.querySelectorAll("section[data-view]")) section.hidden = section.dataset.view !== now;
     for (const link of document.querySelectorAll("nav a")) {
-      const isHere = link.dataset.view === (state.view === "cell" ? "matrix" : state.view);
-      if (isHere) link.setAttribute("aria-current", "page");
+      if (link.dataset.view === state.view) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    if (state.view === "matrix") {
+    if (now === "matrix") {
       writeFilters();
       filterMatrix();
       if (before === "cell" && focused) {
         roveTo(cells.get(focused)?.link);
         cells.get(focused)?.link.scrollIntoView({ block: "center", inline: "nearest" });
       }
-    } else if (state.view === "cell") {
+    } else if (now === "cell") {
       focused = state.cell;
       showCell();
       scrollTo(0, 0);
       byId("cell").querySelector("h2").focus();
-    } else if (before !== state.view) scrollTo(0, 0);
+    } else if (before === "cell") returnTo(now);
+    else if (before !== now) scrollTo(0, 0);
     document.title = state.cell ? `${state.cell} in run ${data.run}` : `${data.run}: attacks on a user mode driver`;
   }
 
@@ -366,15 +379,15 @@
     event.preventDefault();
     const wanted = stateOf(link.getAttribute("href"));
     if (link.closest(".heat")) go({ ...DEFAULTS, class: wanted.class, variant: wanted.variant });
-    else go({ view: wanted.view === "cell" ? "matrix" : wanted.view, cell: wanted.cell });
+    else go(wanted.cell ? { cell: wanted.cell } : { view: wanted.view, cell: "" });
   });
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.matches("input[type=search], select");
     if (event.key === "/" && !isTyping) {
       event.preventDefault();
-      if (state.view !== "matrix") go({ view: "matrix", cell: "" });
+      if (sectionOf(state) !== "matrix") go({ view: "matrix", cell: "" });
       byId("q").focus();
-    } else if (event.key === "Escape" && state.view === "cell") go({ view: "matrix", cell: "" });
+    } else if (event.key === "Escape" && state.cell) go({ cell: "" });
   });
   addEventListener("popstate", show);
 

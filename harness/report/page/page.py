@@ -12,7 +12,7 @@ import base64
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -25,10 +25,14 @@ from harness.report.page import sections
 from harness.report.page.matrix_data import columns, page_data
 from harness.report.page.texts import shown
 from harness.report.text import summary_line
+from harness.results.repetition import full_name
 from harness.results.run_comparison import compare
 from harness.results.salvaged_run import salvage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.model.cell import Cell
     from harness.results.bench_figures import BenchFigures
     from harness.results.salvaged_run import SalvagedRun
     from harness.scenarios.corpus import Corpus
@@ -48,6 +52,8 @@ class PageContent:
     """The earlier run to compare with."""
     figures: BenchFigures | None = None
     """The cost of the isolation, as measured by `bench`."""
+    unsteady: Mapping[Cell, str] = field(default_factory=dict)
+    """The cells with other verdicts in other repetitions, and the number of each verdict."""
 
 
 def write_page(folder: Path, corpus: Corpus) -> Path:
@@ -61,16 +67,17 @@ def page(content: PageContent, corpus: Corpus, *, place: Path) -> str:
     """Return the page. The links to evidence are relative to `place`, the folder of the file."""
     run, old = content.new.run, content.old
     comparison = compare(old.run, run) if old else None
-    data, gaps = page_data(run, corpus, comparison)
+    data, gaps = page_data(run, corpus, comparison, content.unsteady)
     data["evidence"] = _link(run.path, place)
     data["oldEvidence"] = _link(old.run.path, place) if old else ""
-    data["run"], data["oldRun"] = run.name, old.run.name if old else ""
+    name = full_name(run)
+    data["run"], data["oldRun"] = name, full_name(old.run) if old else ""
     style, script = (_text(name) for name in ("page.css", "page.js"))
     return (
         _environment()
         .get_template("template.html")
         .render(
-            name=run.name,
+            name=name,
             summary=summary_line(run.cells.values()),
             gaps=[shown(gap) for gap in (*content.new.gaps, *gaps)],
             old_gaps=[shown(gap) for gap in old.gaps] if old else [],

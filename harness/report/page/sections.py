@@ -43,7 +43,7 @@ def held(run: RecordedRun, corpus: Corpus, variants: Sequence[str]) -> Section:
                 "entries": [_entry(row.get(variant)) for variant in variants],
             }
             for name, row in rows.items()
-            if any(row.values())
+            if any(count.cells for count in row.values())
         ],
         "notes": [shown(one) for one in sources(counts)],
     }

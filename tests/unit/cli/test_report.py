@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kept_runs import keep_run
+from scripted_lab import outcome
 
 from harness.cli.main import main
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +41,29 @@ def test_another_run_another_place_and_a_difference(
     html = (tmp_path / "page.html").read_text()
     assert "No cell has changed." in html
     assert '"evidence":"results/new"' in html
+
+
+def test_the_place_is_checked_before_the_run_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "nowhere", "--output", "absent/page.html"]) == 2
+    assert "absent/page.html is in a directory that does not exist" in capsys.readouterr().err
+
+
+def test_a_repetition_says_which_cells_had_another_verdict(results: Path) -> None:
+    lost = {"isolated__proc_mem_write": outcome(Verdict.TAMPERED)}
+    keep_run(results / "study", "001", script=lost)
+    keep_run(results / "study", "002")
+    assert main(["report", "study/latest"]) == 0
+    html = (results / "study/002/report.html").read_text()
+    assert "<h1>Run study/002</h1>" in html
+    assert '"repeats":"1 x tampered, 1 x held"' in html
+
+
+def test_a_study_is_no_run_and_names_its_latest(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_run(results / "study", "001")
+    assert main(["report", "study"]) == 2
+    assert capsys.readouterr().err.endswith("name one of the runs in it, such as study/latest\n")
 
 
 def test_what_is_not_there_is_said_and_is_no_failure(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from hostile_run import CONTROLS, MARKUP, SHOWN, keep_hostile_run, keep_old_run
 from kept_runs import keep_run
 from outcomes import ISOLATED
 from result_lines import result_line
+from scripted_lab import outcome
 from small_corpus import SMALL
 
 from harness.model.verdict import A_STEP, Verdict
@@ -194,6 +196,29 @@ def test_a_win_past_every_hook_that_can_refuse_is_marked(tmp_path: Path) -> None
     assert cells["6.12-baseline-proc_mem_write"]["unhooked"] == 1
     assert "unhooked" not in cells[ISOLATED.id]
     assert "unhooked" not in cells["6.12-baseline-host_tamper"]
+
+
+def test_a_race_that_was_won_now_and_then_is_flaky(tmp_path: Path) -> None:
+    tries = {"isolated__proc_mem_write": (2, 5), "isolated__ptrace_seize": (5, 5)}
+    script = {name: replace(outcome(Verdict.HELD), tries=won) for name, won in tries.items()}
+    cells = cells_of(
+        data_of(write_page(keep_run(tmp_path, "one", script=script), SMALL).read_text())
+    )
+    assert [name for name, cell in cells.items() if "flaky" in cell] == [ISOLATED.id]
+    assert cells[ISOLATED.id]["tries"] == "2 of 5"
+
+
+def test_another_verdict_in_another_repetition_is_flaky(tmp_path: Path) -> None:
+    new = keep_hostile_run(tmp_path)
+    html = page(PageContent(new, unsteady={ISOLATED: "2 x held"}), SMALL, place=tmp_path)
+    cells = cells_of(data_of(html))
+    assert [name for name, cell in cells.items() if "flaky" in cell] == [ISOLATED.id]
+    assert cells[ISOLATED.id]["repeats"] == "2 x held"
+
+
+def test_the_heat_map_leaves_out_the_classes_that_were_not_run(html: str) -> None:
+    assert '<th scope="row">all</th>' in html
+    assert "not run" not in html
 
 
 def test_each_text_is_kept_once() -> None:

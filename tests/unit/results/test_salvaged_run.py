@@ -78,6 +78,13 @@ def test_another_schema(kept: Path) -> None:
     assert run.header.line == "6.12"
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "../" * 9, "\0", "\ud800"])
+def test_a_line_of_a_cell_that_can_have_no_folder_is_left_out(kept: Path, name: str) -> None:
+    edited(kept / "results.jsonl", lambda one: one.update(scenario=one["scenario"] + name))
+    with pytest.raises(UserError, match=r"no result of the run one can be read: .* 1, 2, 3, "):
+        salvage("one", root=kept.parent)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\xff"])
 def test_a_damaged_header(kept: Path, text: str) -> None:
     (kept / "run.json").write_text(text, "latin-1")
