@@ -98,6 +98,7 @@ COMMAND = Command(
     examples={
         "findings latest": "print the findings of the latest run",
         "findings latest --mail": "print them as the text of a mail",
+        "findings docs/runs/*.json": "print the findings of the documentation",
         "findings latest --summaries docs/runs": "write the run's summary for the documentation",
     },
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.model.verdict import A_STEP, Axes, Verdict
@@ -13,7 +14,6 @@ from harness.results.run_summary import SUFFIX, read_kept, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from harness.results.recorded_run import RecordedRun
     from harness.results.result_line import ResultLine
@@ -114,8 +114,14 @@ def _attacks(run: RecordedRun, corpus: Corpus, variant: str) -> dict[str, Result
 def evidence_of(
     names: Sequence[str], corpus: Corpus, *, root: Path, defences: DefenceSummary | None = None
 ) -> Evidence:
-    """Return the evidence of runs, or of their summaries, by name. Raises UserError."""
-    runs = [read_kept(name, corpus, root=root) for name in names]
+    """Return the evidence of runs, or of their summaries, by name. Raises UserError.
+
+    A file that is called as the one in docs/runs has what was measured of the defences.
+    """
+    measured = [name for name in names if Path(name).name == DEFENCES_FILE]
+    runs = [read_kept(name, corpus, root=root) for name in names if name not in measured]
+    if measured and defences is None:
+        defences = read_defences(Path(measured[0]))
     return Evidence(corpus, runs, defences or _UNMEASURED)
 
 

@@ -180,3 +180,5 @@ def test_the_kept_summaries_are_evidence(tmp_path: Path) -> None:
     found = kept_evidence(tmp_path, SMALL)
     assert found.defences.alone == ALONE
     assert found.has("isolated")
+    named = [str(path) for path in tmp_path.glob("*.json")]
+    assert evidence_of(named, SMALL, root=tmp_path).defences.alone == ALONE
