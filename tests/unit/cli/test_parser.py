@@ -46,6 +46,7 @@ FRAME = {
     "completers",
     "declare",
     "main",
+    "man_page",
     "options",
     "output",
     "parser",
