@@ -57,17 +57,21 @@ def mebibytes(size: int) -> str:
     return f"{size / _MIB:.1f} MiB"
 
 
-def _removables(cache: Path, *, everything: bool) -> list[Removable]:
-    """Return what killed processes left, and then each place without that, and its notes."""
+def _removables(cache: Path, *, everything: bool) -> Iterator[Removable]:
+    """Yield what killed processes left, and then each place without that, and its notes.
+
+    Each is sized only when its turn comes: to size a build tree takes seconds.
+    """
     patterns = (f"{_TRASH}*", *(one for place in PLACES for one in place.all_leftovers()))
     paths = dict.fromkeys(path for pattern in patterns for path in sorted(cache.glob(pattern)))
-    left = [Removable(path, _size(path)) for path in paths]
+    left = []
+    for path in paths:
+        left.append(Removable(path, _size(path)))
+        yield left[-1]
     due = [place for place in PLACES if everything or not place.is_costly]
-    found = [path for place in due for path in _of(place, cache)]
-    return left + [
-        Removable(path, _size(path) - sum(one.size for one in left if path in one.path.parents))
-        for path in found
-    ]
+    for path in [path for place in due for path in _of(place, cache)]:
+        still_in_it = (one for one in left if path in one.path.parents and one.path.exists())
+        yield Removable(path, _size(path) - sum(one.size for one in still_in_it))
 
 
 def _of(place: Place, cache: Path) -> list[Path]:

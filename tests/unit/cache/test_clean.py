@@ -67,6 +67,22 @@ def test_all_takes_the_images_too_and_counts_real_blocks(cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
+def test_each_is_told_before_the_next_is_sized(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sized: list[str] = []
+
+    def size(path: Path) -> int:
+        sized.append(path.name)
+        return 0
+
+    monkeypatch.setattr("harness.cache.clean._size", size)
+    for one in clean(everything=True, dry_run=True):
+        assert sized[-1] == one.path.name
+    assert sized[0] == "states"
+    assert (cache / "states").is_dir()
+
+
 @pytest.mark.usefixtures("cache")
 def test_a_second_time_there_is_nothing() -> None:
     assert list(clean(everything=True))
