@@ -30,6 +30,7 @@ _FACTS: dict[str, Callable[[Any], str]] = {
     "line": str,
     "image": lambda key: str(key)[:_HASH],
     "series": lambda key: str(key)[:_HASH],
+    "engine": str,
     "host": str,
     "accelerator": str,
     "commit": str,

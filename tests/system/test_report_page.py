@@ -136,6 +136,8 @@ def test_the_filters_are_in_the_address_and_a_link_restores_them(seen: Seen) -> 
     ]
     shown.get_by_role("button", name="Show all").click()
     assert len(seen.rows()) == 7
+    shown.get_by_role("combobox", name="Lost").select_option("confidentiality")
+    assert shown.locator("#status").inner_text() == "1 of 7 scenarios, 2 of 28 cells"
 
 
 def test_a_cell_opens_from_the_keyboard_and_escape_leads_back(seen: Seen) -> None:

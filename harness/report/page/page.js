@@ -34,7 +34,7 @@
     }
   }
   const wordsOf = (cell) => (cell.words ??= [
-    cell.variant, cell.verdict, text(cell.detail), text(cell.hole), text(cell.end), ...texts(cell.gained),
+    cell.variant, cell.verdict, ...(cell.lost || []), text(cell.detail), text(cell.hole), text(cell.end), ...texts(cell.gained),
     ...texts(cell.hooks), ...texts(cell.calls), ...texts(cell.console),
   ].join("\n").toLowerCase());
   const isFound = {
@@ -150,7 +150,7 @@
       : row.words.includes(word) || wordsOf(cell).includes(word);
     return (row, cell) =>
       (!state.class || row.about.class === state.class) && (!state.variant || cell.variant === state.variant) &&
-      (!verdicts.length || verdicts.includes(cell.verdict)) && (!state.axis || cell.lost?.includes(state.axis)) &&
+      (!verdicts.length || verdicts.includes(cell.verdict)) && (!state.axis || (cell.lost || []).includes(state.axis)) &&
       only.every((name) => isFound[name](cell)) && words.every(hasWord(row, cell));
   }
 

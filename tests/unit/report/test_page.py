@@ -27,9 +27,10 @@ from harness.model.verdict import A_STEP, Verdict
 from harness.report.page import page as module
 from harness.report.page.cell_data import worse_than
 from harness.report.page.page import PAGE, PageContent, page, write_page
-from harness.report.page.sections import cost
+from harness.report.page.sections import cost, difference
 from harness.report.page.texts import LONGEST, Texts
 from harness.results.bench_figures import BenchFigures
+from harness.results.run_comparison import compare
 from harness.results.run_header import Provenance
 from harness.results.salvaged_run import salvage
 from harness.studies.round_trip import Pair, RoundTrip
@@ -174,6 +175,13 @@ def test_the_difference_has_both_stories_of_what_changed(tmp_path: Path) -> None
     heads = re.findall(r"<summary>([^<]*) <span", html)
     assert heads == ["error now", "better"]
     assert data["oldEvidence"] == "old"
+
+
+def test_the_difference_names_the_engines_of_both_runs(tmp_path: Path) -> None:
+    for engine in ("microvm", "virtme"):
+        keep_run(tmp_path, engine, header={"engine": engine})
+    old, new = (salvage(name, root=tmp_path).run for name in ("microvm", "virtme"))
+    assert ("engine", "microvm", "virtme") in difference(compare(old, new))["facts"]
 
 
 def test_a_page_without_an_old_run_has_no_difference(html: str) -> None:
