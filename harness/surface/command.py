@@ -14,7 +14,7 @@ from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.lab.lab import Lab
 from harness.scenarios.corpus import SHIPPED
 from harness.surface.diff import added, added_by_series, diff_report, justify, series_report
-from harness.surface.facts import Facts, facts_of_line, facts_of_tree, nodes_of
+from harness.surface.facts import Facts, facts_of_line, facts_of_tree, line_tree, nodes_of
 from harness.surface.nodes import VARIANT
 from harness.surface.probe import probe, writable
 from harness.surface.report import count, is_closed, judge_moved, probe_report, report
@@ -51,6 +51,7 @@ def diff_surface(
     check_corpus(SHIPPED)
     facts = _facts(chosen, progress)
     if base == STOCK:
+        line_tree(chosen, progress=progress)
         progress("surface: comparing the sources")
         additions, stale = justify(added_by_series(chosen, facts))
         say(series_report(chosen, additions, stale))

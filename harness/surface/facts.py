@@ -12,9 +12,10 @@ import msgspec
 
 from harness.cache.locks import locked
 from harness.cache.notes import read_note, write_note
-from harness.cache.places import BUILD, SURFACE
+from harness.cache.places import SURFACE
 from harness.host.errors import UserError, VmLost
-from harness.kernel.source.build_tree import BuildTree
+from harness.kernel.build.build import kept_tree
+from harness.kernel.build.plan import BuildRequest
 from harness.surface.graph import read_symbols
 from harness.surface.hooks import DEFINITIONS
 from harness.surface.nodes import find_nodes
@@ -24,7 +25,6 @@ from harness.surface.tree import KernelTree, built_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.kernel.build.images import KernelImage
     from harness.lab.lab import Lab
 
 _CODE = (
@@ -61,10 +61,9 @@ def facts_of_tree(path: Path, *, progress: Callable[[str], None]) -> Facts:
 
 def facts_of_line(lab: Lab, *, progress: Callable[[str], None]) -> Facts:
     """Search a line's kernel, and a guest that runs it. Raises UserError."""
-    image = lab.image
-    key = image.key
+    key = lab.image.key
     static = _kept(key) or _static(
-        line_tree(lab.line, image), key, name=lab.line, progress=progress
+        line_tree(lab.line, progress=progress), key, name=lab.line, progress=progress
     )
     return Facts(
         lab.line,
@@ -73,19 +72,9 @@ def facts_of_line(lab: Lab, *, progress: Callable[[str], None]) -> Facts:
     )
 
 
-def line_tree(line: str, image: KernelImage) -> KernelTree:
-    """Return the build tree of an image. Raises UserError if it holds another kernel now."""
-    tree = BuildTree(BUILD.path() / line)
-    built = tree.objects / "System.map"
-    if (
-        not (tree.objects / "vmlinux").is_file()
-        or not built.is_file()
-        or built.read_bytes() != image.system_map.read_bytes()
-    ):
-        raise UserError(
-            f"the build tree of {line} is gone, or holds another kernel than its image",
-            hint=f"rm -r {image.directory}, then `umd-harness build`",
-        )
+def line_tree(line: str, *, progress: Callable[[str], None]) -> KernelTree:
+    """Return the build tree of a line, which holds the line's kernel again. Raises UserError."""
+    tree = kept_tree(BuildRequest(line), progress=progress)
     return KernelTree(line, tree.source, tree.objects)
 
 

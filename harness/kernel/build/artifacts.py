@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from harness.kernel.source.build_tree import BuildTree
 
+BZIMAGE = "arch/x86/boot/bzImage"
+"""The image's place below a folder of objects."""
+
 _WITNESS = "kernel/umd_witness/built-in.a"
 _COPY_SECONDS = 600.0  # 200 MB; 2 s on an idle machine
 _INJECTABLE = re.compile(r"ALLOW_ERROR_INJECTION\((\w+),")
@@ -30,7 +33,7 @@ def collect(tree: BuildTree, folder: Path, *, handlers: Sequence[str]) -> None:
     nothing that root may make fail, `witness-functions.txt` for the host to look after its code
     (rule 1).
     """
-    bzimage, vmlinux = tree.objects / "arch/x86/boot/bzImage", tree.objects / "vmlinux"
+    bzimage, vmlinux = tree.objects / BZIMAGE, tree.objects / "vmlinux"
     collect_built(tree.objects, folder, bzimage=bzimage, vmlinux=vmlinux, handlers=handlers)
     _write_names(folder / "error-injection.txt", _injectable(tree.source))
     shutil.copyfile(tree.log, folder / "build.log")

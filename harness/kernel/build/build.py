@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.cache.locks import locked
 from harness.cache.places import BUILD
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
-from harness.kernel.build.artifacts import collect
+from harness.kernel.build.artifacts import BZIMAGE, collect
 from harness.kernel.build.config import configure, known_options, requested_options
 from harness.kernel.build.counter import ObjectCounter
 from harness.kernel.build.images import KernelImage, find_image, is_damaged, publish
@@ -30,7 +32,7 @@ from harness.kernel.source.tarball import Source
 from harness.kernel.source.tree import prepare, start_from_own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from harness.kernel.choice.kernel_choice import KernelChoice
@@ -64,6 +66,50 @@ def kernel_image(
     plan = plan_build(request, workspace, progress=progress)
     if image := find_image(request.line, plan.key, cache=cache):
         return image
+    with _held_tree(request, cache, progress) as tree:
+        # Once more: the wait may have been long, and the other build may have made this image.
+        plan = plan_build(request, workspace, progress=progress)
+        if image := find_image(request.line, plan.key, cache=cache):
+            return image
+        if is_damaged(plan.key, cache=cache):
+            progress(f"kernel: the image {plan.key[:12]} is damaged, so it is built again")
+        _check_place(tree, plan, workspace.free_space)
+        merged = _make_tree(plan, tree, cache=cache, progress=progress)
+        return _publish(plan, tree, merged, cache=cache, progress=progress)
+
+
+def kept_tree(
+    request: BuildRequest,
+    *,
+    progress: Callable[[str], None],
+    workspace: Workspace | None = None,
+) -> BuildTree:
+    """Return the build tree of the requested kernel, as it was when its image was made.
+
+    A tree that holds another kernel by now, such as a step of the series, is brought back. Raises
+    UserError.
+    """
+    workspace = workspace or Workspace(cache_dir())
+    image = kernel_image(request, progress=progress, workspace=workspace)
+    plan = plan_build(request, workspace, progress=progress)
+    with _held_tree(request, workspace.cache, progress) as tree:
+        if not _holds(tree, image):
+            progress("kernel: the build tree holds another kernel, so this one is made again")
+            _check_place(tree, plan, workspace.free_space)
+            _make_tree(plan, tree, cache=workspace.cache, progress=progress)
+        if not _holds(tree, image):
+            raise UserError(
+                f"the build of {request.line} does not give its image again",
+                hint=f"rm -r {image.directory}, then `umd-harness build`",
+            )
+        return tree
+
+
+@contextmanager
+def _held_tree(
+    request: BuildRequest, cache: Path, progress: Callable[[str], None]
+) -> Iterator[BuildTree]:
+    """Yield the kept tree of a request, which no other process changes meanwhile."""
     tree = BuildTree(BUILD.path(cache) / request.folder, request.flavour)
     tree.root.mkdir(parents=True, exist_ok=True)
 
@@ -71,15 +117,13 @@ def kernel_image(
         progress(f"kernel: another process builds this line; waited {seconds:.0f} s")
 
     with locked(tree.lock, seconds=_LOCK_SECONDS, waiting=waiting):
-        # Once more: the wait may have been long, and the other build may have made this image.
-        plan = plan_build(request, workspace, progress=progress)
-        if image := find_image(request.line, plan.key, cache=cache):
-            return image
-        if is_damaged(plan.key, cache=cache):
-            progress(f"kernel: the image {plan.key[:12]} is damaged, so it is built again")
-        free_space = workspace.free_space
-        _check_place(tree.root, _needed(tree, plan) if free_space is None else free_space)
-        return _build(plan, tree, cache=cache, progress=progress)
+        yield tree
+
+
+def _holds(tree: BuildTree, image: KernelImage) -> bool:
+    """Whether an image was made of what is in the tree now."""
+    built = tree.objects / BZIMAGE
+    return built.is_file() and filecmp.cmp(built, image.bzimage, shallow=False)
 
 
 def image_key(
@@ -104,7 +148,10 @@ def _needed(tree: BuildTree, plan: BuildPlan) -> int:
     return _COPY_SPACE if BuildTree(tree.root).objects.is_dir() else FRESH_SPACE
 
 
-def _check_place(root: Path, needed: int) -> None:
+def _check_place(tree: BuildTree, plan: BuildPlan, free_space: int | None) -> None:
+    """Raise UserError if make cannot work in the tree's place, or the disk is too full."""
+    root = tree.root
+    needed = _needed(tree, plan) if free_space is None else free_space
     if re.search(r"[\s:]", str(root)):
         raise UserError(
             f"the kernel cannot be built in {root}: its Makefile takes no space or colon",
@@ -119,9 +166,10 @@ def _check_place(root: Path, needed: int) -> None:
         )
 
 
-def _build(
+def _make_tree(
     plan: BuildPlan, tree: BuildTree, *, cache: Path, progress: Callable[[str], None]
-) -> KernelImage:
+) -> list[str]:
+    """Bring source and objects to the plan. Return what was merged, a line for each."""
     tree.log.write_text("")
     merged = prepare(
         tree, source=plan.source, series=plan.series, progress=progress, base=plan.base
@@ -146,6 +194,17 @@ def _build(
     )
     make(tree, TARGETS, follow=counter.follow)
     counter.finish()
+    return merged
+
+
+def _publish(
+    plan: BuildPlan,
+    tree: BuildTree,
+    merged: list[str],
+    *,
+    cache: Path,
+    progress: Callable[[str], None],
+) -> KernelImage:
     progress("kernel: collecting the image")
     return publish(
         plan.series.line,

@@ -114,9 +114,13 @@ class KernelChoice:
 
     @property
     def folder(self) -> str:
-        """The name of the build tree that is kept: one for each tree, whatever patches it gets."""
+        """The name of the build tree that is kept: one for each tree, whatever patches it gets.
+
+        Patches on the source of a line are built in the line's own tree, so that make compiles
+        only what they change. Options of the user's would change most objects there.
+        """
         if self.tree is None:
-            return f"{self.line}-own"
+            return f"{self.line}-own" if self.fragments else self.line
         path = self.tree.resolve()
         return f"{_word(path.name)}-{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
 

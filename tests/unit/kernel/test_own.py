@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from miniature_kernel import PATCH, write_files
+from miniature_kernel import LINE, PATCH, pack, write_files
 from own_tree import ADD_LIBRARY, CHANGE_STRING, OWN_FILES, Own, make_own
 
 from harness.host.errors import UserError
+from harness.kernel.build.build import kept_tree, kernel_image
+from harness.kernel.build.plan import BuildRequest
 from harness.kernel.choice.parts import LIBRARY, parts_of
 from harness.kernel.source.tree import FRAMEWORK
 
@@ -167,6 +169,30 @@ def test_patches_on_the_source_of_the_line(own: Own, tmp_path: Path) -> None:
         "",
         "kernel: Add the witness",
     ]
+
+
+def test_patches_on_a_line_compile_in_its_tree_only_what_they_change(
+    bare: Own, tmp_path: Path
+) -> None:
+    # As in the real kernel, an object is not made anew for every change of the configuration.
+    files = {**OWN_FILES, "Makefile": OWN_FILES["Makefile"].replace("%.c $(O)/.config", "%.c")}
+    pack(bare.mini.sources, files)
+    line = BuildRequest(LINE)
+    first = kernel_image(line, progress=bare.said.append, workspace=bare.mini.workspace)
+    (tmp_path / "string.patch").write_text(CHANGE_STRING)
+    mine = {"tree": None, "patches": tmp_path / "string.patch", "with_library": True}
+    image = bare.build(**mine)
+    assert (image.key != first.key, bare.compiled) == (True, {"lib/string.o"})
+    kept_tree(line, progress=bare.said.append, workspace=bare.mini.workspace)
+    bare.said.clear()
+    assert bare.build(**mine) == image
+    assert bare.said == []
+
+
+def test_options_of_ones_own_leave_the_objects_of_the_line_alone(own: Own, tmp_path: Path) -> None:
+    (tmp_path / "mine.config").write_text("CONFIG_MINE=y\n")
+    mine = own.choice(tree=None, fragments=(tmp_path / "mine.config",))
+    assert (own.choice(tree=None).folder, mine.folder) == (LINE, f"{LINE}-own")
 
 
 def test_a_library_twice_is_refused(own: Own) -> None:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from miniature_kernel import LINE, Miniature, make_miniature
+from miniature_kernel import FILES, LINE, MAKEFILE, Miniature, make_miniature, pack
 
 from harness.host.errors import DoesNotBuild, UserError
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.build.build import kernel_image
+from harness.kernel.build.artifacts import BZIMAGE
+from harness.kernel.build.build import kept_tree, kernel_image
 from harness.kernel.build.plan import BuildRequest
 from harness.kernel.series.series_file import load_series
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.kernel.build.images import KernelImage
+    from harness.kernel.source.build_tree import BuildTree
 
 
 @pytest.fixture
@@ -62,6 +65,36 @@ def test_a_step_is_built_in_the_same_tree_without_what_is_not_there_yet(mini: Mi
     assert build(mini, 0) == step
     assert build(mini, 1) == whole, "all commits are the line itself, found where it was built"
     assert build(mini, None).symbol("fork_hook") >= 0
+
+
+def kept(mini: Miniature, said: list[str]) -> BuildTree:
+    return kept_tree(BuildRequest(LINE), progress=said.append, workspace=mini.workspace)
+
+
+def test_the_tree_of_the_whole_is_brought_back_from_a_step(mini: Miniature) -> None:
+    whole, step = build(mini, None), build(mini, 0)
+    said: list[str] = []
+    built = kept(mini, said).objects / BZIMAGE
+    assert built.read_bytes() == whole.bzimage.read_bytes() != step.bzimage.read_bytes()
+    assert said[0] == "kernel: the build tree holds another kernel, so this one is made again"
+    said.clear()
+    assert "fork_hook" in (kept(mini, said).source / "kernel/fork.c").read_text()
+    assert said == []
+
+
+def test_a_tree_that_does_not_give_its_image_again_is_told(mini: Miniature) -> None:
+    dated = MAKEFILE.replace("@cat $^ >", "@(cat $^; date +%s.%N) >")
+    pack(mini.sources, {**FILES, "Makefile": dated})
+    build(mini, None), build(mini, 0)
+    with pytest.raises(UserError, match=r"the build of 6\.12 does not give its image again; rm -r"):
+        kept(mini, [])
+
+
+def test_a_tree_is_not_brought_back_onto_a_full_disk(mini: Miniature) -> None:
+    build(mini, None), build(mini, 0)
+    full = replace(mini.workspace, free_space=1 << 60)
+    with pytest.raises(UserError, match=r"building the kernel needs .* GiB free"):
+        kept_tree(BuildRequest(LINE), progress=lambda _: None, workspace=full)
 
 
 def test_steps_do_not_crowd_out_the_line(mini: Miniature) -> None:
