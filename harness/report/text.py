@@ -87,7 +87,7 @@ def explain(result: Result) -> str:
             f"held{said}; the hole declared for {result.cell.variant} "
             f"(expected {result.expected}: {result.hole}) is closed: remove it from the scenario"
         )
-    if result.doubt:
+    if result.doubt and result.verdict is result.expected:
         return f"{result.verdict} as expected, but {visible(result.doubt)}{said}"
     return f"{result.verdict}, expected {result.expected}{said}"
 

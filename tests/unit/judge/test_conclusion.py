@@ -234,6 +234,12 @@ def test_half_an_attack_confirms_no_loss(one: Cell) -> None:
     assert "tampered as expected, but the attack was not completed" in explain(result)
 
 
+def test_half_an_attack_that_was_not_to_win_is_not_as_expected() -> None:
+    result = conclude(SMALL, ISOLATED, as_expected(isolated__proc_mem_write=HALF))
+    assert (result.verdict, result.ok) == (Verdict.TAMPERED, False)
+    assert explain(result) == "tampered, expected held: pipes"
+
+
 def test_a_hole_that_lets_half_an_attack_through_is_confirmed_by_that() -> None:
     partly = {"isolated": Hole(Verdict.TAMPERED, "as far as the pipe", partly=True)}
     corpus = changed(SMALL, "dev_mem", holes=partly)
