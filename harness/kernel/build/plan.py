@@ -90,6 +90,7 @@ class BuildPlan:
     def config_inputs(self) -> str:
         """Return a hash of all inputs of the configuration."""
         named = [(name, self.meta[name].encode()) for name in ("source", "config", "tools")]
+        named += [("required", fragment.name.encode()) for fragment in self.fragments]
         return _digest([*named, *self.series.kconfig_content()])
 
 

@@ -20,6 +20,10 @@ WITNESS = "kernel/umd_witness/"
 OURS, THEIRS = "ours", "theirs"
 """The lineages of the commits of a kernel that has patches of the user's beside ours."""
 
+_CODE = (".c", ".h", ".S", ".rst", ".txt", "/MAINTAINERS")
+"""The ends of the names of files from which Kconfig reads nothing, outside of `scripts/`."""
+
+_NAMED = re.compile(r"^(?:diff --git|---|\+\+\+|(?:rename|copy) (?:from|to)) (\S+)", re.MULTILINE)
 _CHANGED = re.compile(r"^\+\+\+ [^/\s]+/(\S+)", re.MULTILINE)  # diff writes a time behind
 
 
@@ -147,9 +151,17 @@ class Series:
         return sorted({name for commit in self.commits for name in commit.changed_files()})
 
     def kconfig_content(self) -> list[tuple[str, bytes]]:
-        """Return the content that may change the configuration: Kconfig files and patches."""
+        """Return the content that may change the configuration: Kconfig files and patches.
+
+        A patch that changes only code or documentation is none of them.
+        """
         return [
             (name, content)
             for name, content in self.content()
-            if name.startswith("patch ") or "/Kconfig" in name
+            if "/Kconfig" in name or (name.startswith("patch ") and _may_configure(content))
         ]
+
+
+def _may_configure(patch: bytes) -> bool:
+    named = set(_NAMED.findall(patch.decode(errors="replace"))) - {"/dev/null"}
+    return not named or any("scripts/" in one or not one.endswith(_CODE) for one in named)

@@ -94,6 +94,27 @@ def test_the_files_that_patches_change(mini: Miniature) -> None:
     assert load_series(LINE, patches=mini.patches).changed_files() == ["kernel/fork.c"]
 
 
+@pytest.mark.parametrize(
+    ("patch", "counts"),
+    [
+        ("--- a/kernel/fork.c\n+++ b/kernel/fork.c\n--- a/MAINTAINERS\n+++ b/MAINTAINERS\n", False),
+        ("--- /dev/null\n+++ b/include/linux/umd.h\n--- a/umd.rst\n+++ /dev/null\n", False),
+        ("--- a/kernel/fork.c\n+++ b/kernel/fork.c\n--- a/init/Kconfig\n+++ /dev/null\n", True),
+        ("--- a/Makefile\n+++ b/Makefile\n", True),
+        ("--- a/scripts/kconfig/parser.c\n+++ b/scripts/kconfig/parser.c\n", True),
+        ("diff --git a/x.c b/x.c\nrename from init/Kconfig.umd\nrename to x.c\n", True),
+        ("diff --git a/init/Kconfig.umd b/init/Kconfig.umd\nnew file mode 100644\n", True),
+        ("no file is named\n", True),
+    ],
+)
+def test_a_patch_of_code_alone_leaves_the_configuration_as_it_is(
+    mini: Miniature, patch: str, *, counts: bool
+) -> None:
+    (mini.patches / LINE / "0001-hook.patch").write_text(patch)
+    named = [name for name, _ in load_series(LINE, patches=mini.patches).kconfig_content()]
+    assert named == (["patch 0001-hook.patch"] if counts else [])
+
+
 def test_lines_are_the_folders_in_the_order_of_their_versions(mini: Miniature) -> None:
     for line in ("7.2", "6.1", "10.0"):
         write_files(mini.patches, {f"{line}/series.toml": SERIES})

@@ -47,6 +47,8 @@ class BuiltSteps(KernelSteps):
     own: Own = field(kw_only=True)
     compiled: dict[int, set[str]] = field(default_factory=dict)
     """What each step compiled."""
+    configured: list[int] = field(default_factory=list)
+    """The steps for which Kconfig was run."""
 
     def _request(self, number: int) -> BuildRequest:
         return BuildRequest(self.line, step=number, choice=self.choice)
@@ -62,8 +64,11 @@ class BuiltSteps(KernelSteps):
         assert set(variants) == {"baseline", "isolated"}
         mini = self.own.mini
         image = kernel_image(self._request(number), progress=progress, workspace=mini.workspace)
-        lines = image.build_log.read_text().splitlines()
-        self.compiled[number] = {line.split()[1] for line in lines if line.startswith("  CC ")}
+        log = image.build_log.read_text()
+        made = (line.split() for line in log.splitlines() if line.startswith("  CC "))
+        self.compiled[number] = {name for _, name in made}
+        if "tinyconfig" in log:
+            self.configured.append(number)
         is_open = "return 1" in (mini.built / "source/lib/string.c").read_text()
         won = {("isolated", "proc_mem_write"): outcome(Verdict.TAMPERED, "17 wrong replies")}
         return SmallLab(won if is_open else {})
@@ -92,3 +97,4 @@ def test_the_patch_that_opens_the_handler_is_named(
     assert len(steps.compiled.pop(steps.plain)) == 5, "from nothing"
     added = {"lib/first.o", "lib/second.o"}
     assert steps.compiled == {5: {"lib/string.o", *added}, 3: {"lib/string.o"}, 4: {"lib/string.o"}}
+    assert steps.configured == [2], "the patches change code alone"
