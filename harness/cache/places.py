@@ -68,6 +68,7 @@ IMAGES = Place(
 )
 """The notes say what earlier builds took: a build after `clean` still tells the time left."""
 GUESTS = Place("guests", is_costly=True, leftovers=("guests/*/.new-*", "guests/*/tmp*"))
+PROGRAMS = Place("programs", is_costly=True)
 BOOTS = Place("boots", is_costly=True)
 SURFACE = Place("surface", is_costly=True)
 KSELFTESTS = Place("kselftests", is_costly=True)
@@ -78,6 +79,6 @@ DEBIAN = Place("debian", is_costly=True)
 
 PLACES = (
     *(STATES, PLUGINS, BUILD, CHECKS, MACHINES, TREES, PATCHES, BISECT),
-    *(IMAGES, GUESTS, BOOTS, SURFACE, KSELFTESTS, SIGNING, SOURCES, DEBIAN),
+    *(IMAGES, GUESTS, PROGRAMS, BOOTS, SURFACE, KSELFTESTS, SIGNING, SOURCES, DEBIAN),
 )
 """All folders of the cache, in the order in which `clean` removes them."""

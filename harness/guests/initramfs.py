@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from harness.cache.places import GUESTS
+from harness.cache.places import GUESTS, PROGRAMS
 from harness.cache.store import Store
 from harness.guests.cpio import Entry, archive, device, directory, program, symlink
 from harness.guests.payloads import SOURCES, compile_payloads, compile_program, inputs
@@ -34,6 +34,7 @@ _STRIP_SECONDS = 120.0
 _LOCK_SECONDS = 600.0
 KEPT = 16
 """How many guest images stay in the cache, 10 MB each."""
+_KEPT_PROGRAMS = 4  # 3 MB each
 IDLE_SECONDS = 86400.0
 """Guest images that were used within a day stay in any case: a run may boot them still."""
 _DIRECTORIES = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "sbin", "sys", "tmp")
@@ -79,19 +80,34 @@ def guest_image(kernel: GuestKernel, *, progress: Callable[[str], None]) -> Gues
     store = Store(GUESTS.path(), seconds=_LOCK_SECONDS, kept=KEPT, idle_seconds=IDLE_SECONDS)
 
     def fill(new: Path) -> None:
-        progress("guest image: compiling the agent and the payloads")
-        _make(new, kernel, busybox, signing)
+        programs = _programs(progress)
+        progress("guest image: packing")
+        _make(new, programs, kernel, busybox, signing)
 
     place = store.find_or_make(key, fill)
     return GuestImage(key=key, initramfs=place / "initramfs.cpio", payloads=place / "payloads")
 
 
-def _make(place: Path, kernel: GuestKernel, busybox: Path, signing: SigningKey) -> None:
-    payloads = place / "payloads"
-    payloads.mkdir()
-    compile_payloads(payloads)
-    agent = place / "agent"
-    compile_program(SOURCES / "agent" / "agent.c", agent)
+def _programs(progress: Callable[[str], None]) -> Path:
+    """Find the agent and the payloads, which are the same for all kernels, or compile them."""
+    store = Store(
+        PROGRAMS.path(), seconds=_LOCK_SECONDS, kept=_KEPT_PROGRAMS, idle_seconds=IDLE_SECONDS
+    )
+
+    def fill(new: Path) -> None:
+        progress("guest image: compiling the agent and the payloads")
+        (new / "payloads").mkdir()
+        compile_payloads(new / "payloads")
+        compile_program(SOURCES / "agent" / "agent.c", new / "agent")
+
+    return store.find_or_make(inputs().hex()[:32], fill)
+
+
+def _make(
+    place: Path, programs: Path, kernel: GuestKernel, busybox: Path, signing: SigningKey
+) -> None:
+    shutil.copytree(programs / "payloads", place / "payloads")
+    agent = Path(shutil.copy(programs / "agent", place / "agent"))
     modules = {
         _module_name(module): signing.sign(_stripped(module)) for module in sorted(kernel.modules)
     }

@@ -109,7 +109,7 @@ def test_a_damaged_guest_image_is_made_again(
     damage(guest / name)
     done = place.run()
     done.succeeded()
-    assert "compiling the agent" in done.out
+    assert "guest image: packing" in done.out
     assert (guest / name).read_bytes() == whole
     assert not place.left()
 

@@ -35,7 +35,7 @@ def test_two_runs_from_nothing(place: Place, lab: Lab) -> None:
     both = [place.start_run(*CELLS) for _ in range(2)]
     done = [ended(process) for process in both]
     assert [one.status for one in done] == [0, 0], done
-    assert sum("compiling the agent" in one.out for one in done) == 1
+    assert sum("guest image: packing" in one.out for one in done) == 1
     runs = [path for path in place.results.iterdir() if not path.is_symlink()]
     assert [verdicts(run) for run in runs] == [EXPECTED, EXPECTED]
     assert (place.results / "latest").resolve() in runs

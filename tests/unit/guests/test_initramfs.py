@@ -74,8 +74,13 @@ def test_found_again_and_made_anew_when_an_input_changes(
     said: list[str] = []
     first = guest_image(kernel, progress=said.append)
     assert guest_image(kernel, progress=said.append) == first
-    assert len(said) == 1
-    assert guest_image(StandIn("k2", kernel.modules), progress=quiet).key != first.key
+    packing = "guest image: packing"
+    assert said == ["guest image: compiling the agent and the payloads", packing]
+    other = guest_image(StandIn("k2", kernel.modules), progress=said.append)
+    assert other.key != first.key
+    assert said[2:] == [packing], "the programs are the same for all kernels"
+    assert (other.payloads / "burn").read_bytes() == (first.payloads / "burn").read_bytes()
+    assert not (other.payloads / "burn").samefile(first.payloads / "burn")
     (tmp_path / "other/umd-harness").mkdir(parents=True)
     shutil.copytree(cache_dir() / "signing", tmp_path / "other/umd-harness/signing")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
