@@ -82,12 +82,13 @@ def compile_bpf(source: Path, target: Path) -> None:
 def compile_payloads(folder: Path) -> None:
     """Compile all payloads into `folder`, each under the name that a scenario asks for.
 
-    `<name>.c` becomes `<name>`, `bpf/<name>.bpf.c` becomes `<name>.bpf.o`. Raises UserError.
+    `<name>.c` becomes `<name>`, `bpf/<name>.bpf.c` becomes `<name>.bpf.o`, and so does the policy
+    of the rival that is a BPF program. Raises UserError.
     """
     payloads = SOURCES / "payloads"
     for source in sorted(payloads.glob("*.c")):
         compile_program(source, folder / source.stem)
-    for source in sorted(payloads.glob("bpf/*.bpf.c")):
+    for source in sorted([*payloads.glob("bpf/*.bpf.c"), *SOURCES.glob("policies/bpf/*.bpf.c")]):
         compile_bpf(source, folder / f"{source.stem}.o")
     loader = payloads / "bpf" / "loader.c"
     _compile(_WITH_LIBBPF, loader, folder / BPF_LOADER, *_LIBBPF)

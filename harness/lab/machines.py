@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from harness.attacker import Attacker, Channel, GuestError
 from harness.engines import MICROVM
 from harness.host.errors import VmLost
+from harness.lab.policy import load_policy
 from harness.vm.machine import Machine
 from harness.vm.spec import MachineSpec
 from harness.vm.states import BAD_BOOTS, BOOTS, saved_state
@@ -128,7 +129,7 @@ class Machines:
         seconds = BOOT_SECONDS if self.engine == MICROVM else WHOLE_BOOT_SECONDS
         first = witness.wait(lambda t: t.count.right > 0, seconds=seconds, what="right reply")
         rival = plan.variant.rival
-        if rival and not _chooses_lsm(plan.boot):
+        if rival and not (rival.by_host or _chooses_lsm(plan.boot)):
             check_policy(rival, machine, kernel)
         start = time.monotonic()
         warm = witness.wait(
@@ -145,6 +146,9 @@ class Machines:
             await_final_clock(attacker)
             self.engine.prepare(machine, attacker)
             write_settings(attacker, plan.variant, lsm_chosen=_chooses_lsm(plan.boot))
+            rival = plan.variant.rival
+            if rival and rival.by_host and not _chooses_lsm(plan.boot):
+                load_policy(attacker, rival)
 
 
 def await_final_clock(attacker: Attacker) -> None:

@@ -22,6 +22,9 @@ class Policy:
     """Further refusals, beside EACCES and EPERM at any call: a call and its errno."""
     level: int = 0
     """For lockdown: 1 is integrity, 2 is confidentiality."""
+    by_host: bool = False
+    """Root loads the rules once the handler answers, before any attack (harness/lab/policy.py). The
+    others are in force from boot on."""
 
 
 SELINUX = Policy("selinux", "SECURITY_SELINUX", denials=("avc_denied", "slow_avc_audit"))
@@ -37,6 +40,8 @@ LOCKDOWN = Policy(
 """No traceable function is called for refusals alone. The hook is called where lockdown may refuse:
 an attack that the control shows to work, and that fails after it, was refused. The verifier says
 EINVAL about a BPF helper that lockdown forbids."""
+BPF_LSM = Policy("bpf", "BPF_LSM", denials=("bpf_ringbuf_output",), by_host=True)
+"""The policy notes each refusal in a ring buffer, and no attack uses another."""
 LOCKDOWN_CONFIDENTIALITY = replace(LOCKDOWN, level=2)
 
 
@@ -145,6 +150,13 @@ VARIANTS = MappingProxyType(
                 "the kernel's, which the handler has, and nobody has the label that may change "
                 "it (C5)",
                 rival=SMACK,
+            ),
+            Variant(
+                "bpf-lsm",
+                "umd_isolation=off lsm=lockdown,bpf",
+                "baseline under a policy of BPF programs on the hooks of the security modules: no "
+                "other process may touch the kernel's, and their links are pinned for good (C5)",
+                rival=BPF_LSM,
             ),
             Variant(
                 "lockdown",

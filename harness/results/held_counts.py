@@ -28,6 +28,7 @@ CENTRAL = (
     "seccomp-filter",
     "selinux",
     "smack",
+    "bpf-lsm",
     "lockdown",
     "lockdown-confidentiality",
     "isolated",

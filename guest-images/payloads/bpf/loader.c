@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads a BPF object: loader OBJECT [CONSTANT=HEX]...
+ * Loads a BPF object: loader [--pin FOLDER] OBJECT [CONSTANT=HEX]...
  *
  * The constants are variables of the object's .rodata, their bytes as they lie in memory. On
  * standard output come two numbers: first 0 once every program is attached, or -errno; then the
  * object's `hits`, as soon as it is not 0 or WAIT_MS have passed. Behind them come the bytes of
- * its `taken`, if it has that variable. The programs stay until the loader is killed.
+ * its `taken`, if it has that variable. The programs stay until the loader is killed. With --pin
+ * they stay without it: it ends after the first number, and the folder of a bpffs keeps them.
  *
  * An iterator is read once to its end; a struct_ops map is registered; a program of a perf event
  * gets a breakpoint, on every process, at the address that is the object's `breakpoint`.
@@ -22,6 +23,8 @@
 #include <unistd.h>
 
 #define WAIT_MS	500
+
+static const char *pins;
 
 /*
  * libelf.a of elfutils 0.192 lacks these (sourceware.org bug 32293). They tend a tree of raw
@@ -126,6 +129,14 @@ static int run_iterator(struct bpf_link *link)
 	return n ? -errno : 0;
 }
 
+static int pin(struct bpf_link *link, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", pins, name);
+	return bpf_link__pin(link, path);
+}
+
 static int attach(struct bpf_object *object, struct bpf_program *program)
 {
 	struct bpf_link *link;
@@ -143,7 +154,7 @@ static int attach(struct bpf_object *object, struct bpf_program *program)
 		return -errno;
 	if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
 		return run_iterator(link);
-	return 0;
+	return pins ? pin(link, bpf_program__name(program)) : 0;
 }
 
 static int start(struct bpf_object *object, char **constants)
@@ -192,6 +203,11 @@ int main(int argc, char **argv)
 	size_t size;
 	int ret, ms;
 
+	if (argc > 3 && !strcmp(argv[1], "--pin")) {
+		pins = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc < 2)
 		return 2;
 	object = bpf_object__open(argv[1]);
@@ -199,6 +215,8 @@ int main(int argc, char **argv)
 	tell(ret);
 	if (ret)
 		return 1;
+	if (pins)
+		return 0;
 
 	hits = find(object, ".bss", "hits", &size);
 	for (ms = 0; hits && !*hits && ms < WAIT_MS; ms++)

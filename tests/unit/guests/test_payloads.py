@@ -30,9 +30,13 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_source_is_a_payload() -> None:
     found = {path.name for path in programs().iterdir()}
     names = {path.stem for path in payloads.SOURCES.glob("payloads/*.c")}
-    objects = {f"{path.stem}.o" for path in payloads.SOURCES.glob("payloads/bpf/*.bpf.c")}
+    objects = {
+        f"{path.stem}.o"
+        for folder in ("payloads/bpf", "policies/bpf")
+        for path in payloads.SOURCES.glob(f"{folder}/*.bpf.c")
+    }
     assert {"false_handler"} <= names
-    assert {"write_user.bpf.o"} <= objects
+    assert {"write_user.bpf.o", "policy.bpf.o"} <= objects
     assert names | objects | {BPF_LOADER, "agent"} == found
 
 
