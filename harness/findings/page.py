@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from harness.findings.document import Document, Names, Section, Text, code
 from harness.findings.evidence import AXES, NOT_MEASURED
-from harness.findings.price_table import enough_section, price_section
-from harness.findings.questions import INTEGRITY, REFERENCE, SUBJECT, proposal, sections
+from harness.findings.price_table import enough_section, price_section, summed
+from harness.findings.questions import SUBJECT, against_thread, proposal, sections
 from harness.findings.tables import missing, won_by_variant
 from harness.report.held_table import HASH
-from harness.report.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,17 +90,11 @@ def sources(evidence: Evidence) -> Iterator[Block]:
 def _answer(evidence: Evidence) -> Iterator[Block]:
     yield from proposal(evidence)
     if evidence.has(SUBJECT):
-        mine, theirs = evidence.won(SUBJECT, INTEGRITY), evidence.won(REFERENCE, INTEGRITY)
-        yield Text(
-            f"{code(SUBJECT)}, our isolation: {plural(len(mine), 'attack')} win on integrity. "
-            f"On {code(REFERENCE)}, {len(theirs)} do. Without isolation, on `baseline`, "
-            f"{len(evidence.won('baseline', INTEGRITY))} do."
-        )
-        beyond = [name for name in mine if name not in theirs]
-        yield Names(f"Win on {code(SUBJECT)}, and not on {code(REFERENCE)}", beyond)
+        yield from against_thread(evidence, SUBJECT)
     for goal, found in evidence.defences.enough.items():
-        sets = " or ".join(" + ".join(map(code, one)) for one in found.sets)
-        yield Text(f"Enough for the goal {code(goal)}: {sets}.")
+        sets = " or ".join(map(summed, found.sets))
+        doubt = "" if found.confirmed else " That is not confirmed yet."
+        yield Text(f"Enough for the goal {code(goal)}: {sets}.{doubt}")
     yield Text(
         "Attacks that won, by what they took, of the attacks with a verdict. An attack may take "
         "several:"

@@ -11,7 +11,7 @@ from harness.findings.price import FILTER, SHARED, Price
 from harness.report.text import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.findings.document import Block
     from harness.findings.evidence import Evidence
@@ -142,6 +142,11 @@ def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
     )
 
 
+def summed(one: Sequence[str]) -> str:
+    """Return a set of defences as a sum."""
+    return " + ".join(map(code, one)) or "no defence"
+
+
 def _said(price: Price) -> str:
     return f"{plural(price.lines, 'line')} in {plural(len(price.files), 'file')}"
 
@@ -168,7 +173,7 @@ def _enough(goal: str, found: Enough, said: str) -> list[Block]:
         if found.is_all
         else "A minimal set: no defence of it can be left out. There may be others"
     )
-    sets = "; ".join(" + ".join(map(code, one)) for one in found.sets)
+    sets = "; ".join(map(summed, found.sets))
     confirmed = (
         "A run of every attack on the first set came to the same conclusion."
         if found.confirmed
@@ -177,9 +182,10 @@ def _enough(goal: str, found: Enough, said: str) -> list[Block]:
     return [
         Text(f"**{goal.capitalize()}**, that is, {said}: {len(first)} defences. {how}: {sets}."),
         Text(
-            f"{confirmed} {plural(found.decisive, 'attack')} decide; {len(found.allowed)} win on a "
-            f"kernel thread or on `isolated` and may win. {plural(found.cells, 'cell')} were run "
-            f"on line {found.line}, kernel image {found.image[:12]}, study {code(found.run)}."
+            f"{confirmed} Attacks that decide: {found.decisive}. Attacks that win on a kernel "
+            f"thread or on `isolated`, and so may win: {len(found.allowed)}. Cells that were run: "
+            f"{found.cells}, on line {found.line}, kernel image {found.image[:12]}, study "
+            f"{code(found.run)}."
         ),
         Table(
             [

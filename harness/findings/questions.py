@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.findings.document import Names, Section, Table, Text, code
+from harness.findings.evidence import NOT_MEASURED
 from harness.findings.tables import (
     OURS,
     PROPOSALS,
@@ -48,17 +49,32 @@ def _counted_from(evidence: Evidence, blocks: Sequence[Block]) -> Iterator[Block
 def proposal(evidence: Evidence) -> Iterator[Block]:
     """Say how the variants of the proposal fare on integrity, against a kernel thread."""
     for name in PROPOSALS:
-        if not evidence.has(name):
-            yield Text(f"{code(name)}: not measured in this run.")
-            continue
-        won = evidence.won(name, INTEGRITY)
-        theirs = set(evidence.won(REFERENCE, INTEGRITY))
+        if evidence.has(name):
+            yield from against_thread(evidence, name)
+        else:
+            yield Text(f"{code(name)}: {NOT_MEASURED}.")
+
+
+def against_thread(evidence: Evidence, name: str) -> Iterator[Block]:
+    """Say how many attacks win on a variant on integrity, and which do not on a kernel thread."""
+    won = evidence.won(name, INTEGRITY)
+    others = [f"On {code(other)}, {_number(evidence, other)}." for other in ("baseline", REFERENCE)]
+    yield Text(" ".join([f"{code(name)}: {win(len(won))} on integrity.", *others]))
+    if evidence.has(REFERENCE):
+        theirs = evidence.won(REFERENCE, INTEGRITY)
         beyond = [attack for attack in won if attack not in theirs]
-        yield Text(
-            f"{code(name)}: {plural(len(won), 'attack')} win on integrity. A kernel thread holds "
-            f"{len(beyond)} of them."
-        )
-        yield Names(f"Win on {code(name)}, held by {code(REFERENCE)}", beyond)
+        yield Names(f"Win on {code(name)}, and not on {code(REFERENCE)}: {len(beyond)}", beyond)
+
+
+def _number(evidence: Evidence, variant: str) -> str:
+    if not evidence.has(variant):
+        return NOT_MEASURED
+    return win(len(evidence.won(variant, INTEGRITY)))
+
+
+def win(number: int) -> str:
+    """Return `1 attack wins`, `2 attacks win`."""
+    return f"{plural(number, 'attack')} {'wins' if number == 1 else 'win'}"
 
 
 def ptrace(evidence: Evidence) -> Iterator[Block]:
@@ -72,9 +88,9 @@ def ptrace(evidence: Evidence) -> Iterator[Block]:
         others = {n for one, won in alone.won.items() if one not in PTRACE for n in won}
         yield Text(
             f"**{'No' if others else 'Yes'}.** Without {' or '.join(map(code, by))}, which denies "
-            f"ptrace access and hands out no memory, {plural(len(by_ptrace), 'attack')} "
-            f"win on {code(SUBJECT)}. With it and without one of the other defences, "
-            f"{plural(len(others), 'attack')} win in all."
+            f"ptrace access and hands out no memory, {win(len(by_ptrace))} "
+            f"on {code(SUBJECT)}. With it and without one of the other defences, "
+            f"{win(len(others))} in all."
         )
         yield Text(
             f"Counted from {plural(len(alone.won), 'machine')} that leave out one defence "

@@ -73,8 +73,9 @@ def said(found: Evidence) -> str:
 def test_each_number_is_counted_from_the_run(tmp_path: Path) -> None:
     lost = outcome(Verdict.TAMPERED)
     page = said(evidence(tmp_path, isolated__ptrace_seize=lost))
-    assert "`isolated`, our isolation: 2 attacks win on integrity. On `kthread`, 1 do." in page
-    assert "Win on `isolated`, and not on `kthread`: `ptrace_seize`." in page
+    assert "`isolated`: 2 attacks win on integrity. On `baseline`, 4 attacks win. On" in page
+    assert "On `kthread`, 1 attack wins." in page
+    assert "Win on `isolated`, and not on `kthread`: 1: `ptrace_seize`." in page
     assert "Run `kept`: line 6.12, kernel image 0123456789ab" in page
 
 
@@ -87,6 +88,14 @@ def test_a_variant_that_no_run_has_is_said_to_be_missing(tmp_path: Path) -> None
     assert f"Not measured in this run: {', '.join(f'`{name}`' for name in absent)}." in page
     last = page[page.index("## What was not tried") :]
     assert f"Variants not measured in this run: {', '.join(f'`{n}`' for n in absent)}." in last
+
+
+def test_a_missing_thread_is_not_taken_for_one_that_holds_all(tmp_path: Path) -> None:
+    run = evidence(tmp_path).runs[0]
+    alone = {cell: line for cell, line in run.cells.items() if cell.variant == "isolated"}
+    page = said(Evidence(SMALL, [replace(run, cells=alone)]))
+    assert "On `kthread`, not measured in this run." in page
+    assert "and not on `kthread`" not in page
 
 
 def test_of_several_runs_the_first_that_has_a_variant_counts(tmp_path: Path) -> None:
@@ -125,8 +134,8 @@ def test_the_defences_are_counted(tmp_path: Path) -> None:
     measured = DefenceSummary(alone=ALONE, enough={"integrity": ENOUGH})
     page = said(evidence_of(["kept"], SMALL, root=tmp_path, defences=measured))
     assert "**No.** Without `access`" in page
-    assert "1 attack win on `isolated`" in page
-    assert "Enough for the goal `integrity`: `access` + `oom`." in page
+    assert "1 attack wins on `isolated`" in page
+    assert "Enough for the goal `integrity`: `access` + `oom`. That is not confirmed yet." in page
     assert "**No run of every attack on it has confirmed it yet.**" in page
     assert "For `availability`: not measured in this run." in page
 
