@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.host.suggestion import hint_for
@@ -56,9 +57,10 @@ class ArgumentParser(argparse.ArgumentParser):
         command = self.prog.removeprefix(PROGRAM).strip()
         word = next((word for word in unknown if word.startswith("-")), unknown[0])
         name = word.partition("=")[0]
-        if not name.startswith("-"):
-            self.error(f"{command} does not take the word {name!r}")
         known = self._option_string_actions
+        if not name.startswith("-"):
+            hint = f"; choose cells with -k {quote(name)}" if "-k" in known else ""
+            self.error(f"{command} does not take the word {name!r}{hint}")
         hint = hint_for(name, known, otherwise=self._help_hint(), likeness=0.7)
         of_command = f" of {command}" if command else ""
         self.error(f"there is no option {name}{of_command}; {hint}")

@@ -61,7 +61,7 @@ TABLE = {
     "list --scenario text": "text is not a Python file; name a file that ends in .py",
     "list --scenario syntax.py": "syntax.py:1: SyntaxError: ",
     "list --scenario empty.py": "empty.py declares no scenario; decorate a function with @scenario",
-    "run isolated": "run does not take the word 'isolated'; see `umd-harness run --help`",
+    "run isolated": "run does not take the word 'isolated'; choose cells with -k isolated",
     "run -k": "-k: expected one argument; see `umd-harness run --help`",
     "run -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
     "run -k isolatde": "no cell matches -k 'isolatde'; did you mean isolated",

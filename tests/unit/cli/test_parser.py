@@ -106,7 +106,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         (["--verison"], "there is no option --verison; did you mean --version?"),
         (["run", "--varaint=x"], "there is no option --varaint of run; did you mean --variant?"),
         (["run", "--varaint", "x"], "there is no option --varaint of run; did you mean --variant?"),
-        (["run", "x"], "run does not take the word 'x'; see `umd-harness run --help`"),
+        (["run", "x"], "run does not take the word 'x'; choose cells with -k x"),
         (["run", "-k"], "-k: expected one argument; see `umd-harness run --help`"),
         (["run", "--engine", "micorvm"], "--engine: there is no value 'micorvm'; did you mean mic"),
         (["clean", "--al"], "there is no option --al of clean; did you mean --all?"),
