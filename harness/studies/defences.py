@@ -48,6 +48,9 @@ DEFENCES = {
 }
 """The values of `umd_without=`, in the kernel's order, and what each defends the handler from."""
 
+PARTS = {"ptrace": "access"}
+"""The parts of defences that the kernel takes by name as well, and their defences."""
+
 
 @dataclass
 class Bought:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TEST_ONLY = (b"umd_isolation=", b"umd_without", b"umd_witness", b"UMD_WITNESS")
+TEST_ONLY = (b"umd_isolation=", b"umd_without", b"umd_only", b"umd_witness", b"UMD_WITNESS")
 ENTRY = "USER MODE DRIVERS"
 WITNESS_ENTRY = "USER MODE DRIVER WITNESS"
 

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from harness.kernel.series.commits import Series
 
-WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_witness_tally")
+WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_only_setup", "umd_witness_tally")
 """Symbols that only a kernel with the witness has: boot parameters that weaken isolation."""
 
-WEAKENING = (b"umd_isolation", b"umd_without")
+WEAKENING = (b"umd_isolation", b"umd_without", b"umd_only")
 """Their names on the command line."""
 
 _DEBUG_INFO = ("DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT", "DEBUG_INFO_BTF", "SCHED_CLASS_EXT")

@@ -17,7 +17,15 @@ from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
-from harness.studies.defences import DEFENCES, SUBJECT, Bought, held_cells, markdown, what_each_buys
+from harness.studies.defences import (
+    DEFENCES,
+    PARTS,
+    SUBJECT,
+    Bought,
+    held_cells,
+    markdown,
+    what_each_buys,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +86,7 @@ def test_the_table_has_each_defence_and_what_none_holds_alone() -> None:
 
 def test_the_names_are_the_kernels() -> None:
     source = (KERNEL_PATCHES / "overlay/kernel/umd_witness/defences.c").read_text()
-    assert re.findall(r'\[UMD_\w+\] = "(\w+)"', source) == list(DEFENCES)
+    assert re.findall(r'\[UMD_\w+\] = "(\w+)"', source) == [*PARTS, *DEFENCES]
 
 
 def test_words_of_a_guest_are_escaped(

@@ -11,7 +11,8 @@
 
 /**
  * enum umd_defence - what a user mode driver is defended from
- * @UMD_ACCESS: access to its memory, files and registers
+ * @UMD_PTRACE: access to its memory, files and registers, where ptrace's check is asked
+ * @UMD_ACCESS: access to its memory where that check is not asked
  * @UMD_SIGNALS: signals, whoever has them sent, but for its manager's
  * @UMD_SCHED: settings of its scheduling and limits
  * @UMD_CGROUPS: being moved to another cgroup
@@ -34,6 +35,7 @@
  * @UMD_SECCOMP: itself, once an attacker has taken it over
  */
 enum umd_defence {
+	UMD_PTRACE,
 	UMD_ACCESS,
 	UMD_SIGNALS,
 	UMD_SCHED,
@@ -85,7 +87,7 @@ static __always_inline bool umd_isolates(void)
 static __always_inline bool umd_defends(enum umd_defence defence)
 {
 	if (IS_ENABLED(CONFIG_SECURITY_UMD_DEBUG) &&
-	    (defence == UMD_ACCESS || defence == UMD_PERF))
+	    (defence == UMD_PTRACE || defence == UMD_ACCESS || defence == UMD_PERF))
 		return false;
 
 	return umd_defences & BIT(defence);

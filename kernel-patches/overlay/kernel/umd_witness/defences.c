@@ -31,6 +31,7 @@ static int __init umd_isolation_setup(char *value)
 early_param("umd_isolation", umd_isolation_setup);
 
 static const char * const umd_defence_names[] __initconst = {
+	[UMD_PTRACE] = "ptrace",
 	[UMD_ACCESS] = "access",
 	[UMD_SIGNALS] = "signals",
 	[UMD_SCHED] = "sched",
@@ -54,13 +55,41 @@ static const char * const umd_defence_names[] __initconst = {
 	[UMD_SECCOMP] = "seccomp",
 };
 
-static int __init umd_without_setup(char *value)
+/* The bits of a defence: "access" is all access, "ptrace" the part with ptrace's check. */
+static unsigned long __init umd_defence_bits(const char *name)
 {
-	int defence = match_string(umd_defence_names, UMD_DEFENCES, value);
+	int defence = match_string(umd_defence_names, UMD_DEFENCES, name);
 
 	if (defence < 0)
-		return defence;
-	umd_defences &= ~BIT(defence);
+		return 0;
+	return BIT(defence) | (defence == UMD_ACCESS ? BIT(UMD_PTRACE) : 0);
+}
+
+static int __init umd_without_setup(char *value)
+{
+	unsigned long bits = umd_defence_bits(value);
+
+	if (!bits)
+		return -EINVAL;
+	umd_defences &= ~bits;
 	return 0;
 }
 early_param("umd_without", umd_without_setup);
+
+/* A list with commas of those that are left. A name that is not known leaves all of them. */
+static int __init umd_only_setup(char *value)
+{
+	unsigned long only = 0;
+	char *name;
+
+	while ((name = strsep(&value, ","))) {
+		unsigned long bits = umd_defence_bits(name);
+
+		if (!bits)
+			return -EINVAL;
+		only |= bits;
+	}
+	umd_defences &= only;
+	return 0;
+}
+early_param("umd_only", umd_only_setup);

@@ -22,7 +22,7 @@ static int umd_deny(const struct task_struct *target, enum umd_defence defence)
 /* READ as well as ATTACH: READ alone opens the pipes and the blob's mount. */
 static int umd_ptrace_access_check(struct task_struct *child, unsigned int mode)
 {
-	return umd_deny(child, UMD_ACCESS);
+	return umd_deny(child, UMD_PTRACE);
 }
 
 /* Signal 0 is the question whether the task is there, which /proc answers too. */
