@@ -40,7 +40,7 @@ def all_cells(
         for variant in corpus.variants.values()
         if variant.name in (variants or corpus.variants) and _boots(engine, variant)
         for scenario in corpus.scenarios.values()
-        if variant.name in variants or not (variant.rival and scenario.origin)
+        if variant.name in variants or not (variant.is_measured and scenario.origin)
     ]
 
 

@@ -68,11 +68,13 @@ class Result:
     def hole(self) -> str | None:
         """The reason why this variant loses, if that is a known hole.
 
-        Kernel threads and rivals have none, nor has a kernel that lacks what the attack needs.
+        Kernel threads, rivals and proposals have none, nor has a kernel that lacks what the attack
+        needs.
         """
-        if self.variant.rival or not self.variant.handler or self.attempt_end.end is End.LACKING:
+        variant = self.variant
+        if variant.is_measured or not variant.handler or self.attempt_end.end is End.LACKING:
             return None
-        hole = self.scenario.hole_on(self.variant)
+        hole = self.scenario.hole_on(variant)
         return hole.reason if hole else None
 
     @property

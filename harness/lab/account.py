@@ -50,7 +50,9 @@ class Account:
         self._machine, self._calls, self._passes = machine, kernel_calls(machine), passes
         self._code = witness.code() if whole_kernel else b""
         self._kernel = KernelAtRest(machine, kernel)
-        self._rest = HandlerAtRest(machine, kernel, handler, fixed=variant.protects)
+        self._rest = HandlerAtRest(
+            machine, kernel, handler, fixed=variant.protects and not variant.proposed
+        )
         witness.observers.append(self._rest.observe)
 
     def attacked(self, before: Tally, attacker: Attacker) -> Evidence:

@@ -77,10 +77,18 @@ class Variant:
     """Kernel options without which the kernel is another policy."""
     writes: tuple[tuple[str, str], ...] = ()
     """Files and their contents: root writes them once the handler answers, before any attack."""
+    proposed: bool = False
+    """Another author proposed the policy. It claims what its author claims for it; what it loses is
+    measured (harness/scenarios/proposals.toml)."""
     like: tuple[str, ...] = ()
     """The variants whose expectations hold, in order, where a scenario does not name this one."""
     origin: tuple[str, ...] = ()
     """The options by which a user brought the variant; empty for one that ships."""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its expected verdicts are measured, so that no loss is a known hole of ours."""
+        return self.proposed or self.rival is not None
 
 
 VARIANTS = MappingProxyType(
@@ -101,6 +109,23 @@ VARIANTS = MappingProxyType(
                 "umd_isolation=seccomp-filter",
                 "a seccomp filter that also allows close and exit_group, and nothing else",
                 confines=True,
+            ),
+            Variant(
+                "proposal-mark",
+                "umd_isolation=on umd_only=ptrace,locked",
+                "the proposal of 2023 to mark the handler as a kernel thread: ptrace access to it "
+                "is denied, its memory is locked, and nothing else",
+                protects=True,
+                proposed=True,
+            ),
+            Variant(
+                "proposal",
+                "umd_isolation=on umd_only=access,signals,locked,seccomp",
+                "the proposal of 2023 with a small LSM: strict seccomp, ptrace access and signals "
+                "denied, memory locked, and nothing else",
+                protects=True,
+                confines=True,
+                proposed=True,
             ),
             Variant(
                 "isolated",

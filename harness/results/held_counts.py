@@ -26,6 +26,8 @@ CENTRAL = (
     "baseline",
     "seccomp-strict",
     "seccomp-filter",
+    "proposal-mark",
+    "proposal",
     "selinux",
     "smack",
     "bpf-lsm",

@@ -22,6 +22,7 @@ from harness.scenarios.declaration_checks import (
     check_attack,
     check_declaration,
 )
+from harness.scenarios.proposals import measured_wins
 from harness.scenarios.rivals import RIVALS, rival_expectations
 from harness.witness.evidence import WRONG_REPLY
 
@@ -239,16 +240,26 @@ def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str], dict[str, st
     return holes, denied_by, lacking
 
 
+def _on_proposals(name: str, declared: Declaration) -> dict[str, Hole]:
+    """Return the proposals where an attack wins more than on `isolated`."""
+    wins = worst(effect.wins for effect in (declared.effect, *declared.also))
+    return {
+        variant: Hole(one.verdict or wins, one.reason, one.partly)
+        for variant, one in measured_wins().get(name, {}).items()
+    }
+
+
 def _scenario(declared: Declaration, attack: Attack) -> Scenario:
     """Return the scenario of an attack: what is declared, and what follows from it."""
-    holes, denied_by, lacking = _on_rivals(attack.__name__)
+    on_rivals, denied_by, lacking = _on_rivals(attack.__name__)
+    on_ours = _still_open(declared.holes, declared.lockdown)
     follows = {
         "debugging": declared.reach == PTRACE_CHECK
         if declared.debugging is None
         else declared.debugging,
         "inside": declared.inside or declared.effect is Effect.ESCAPE,
         "lockdown": MappingProxyType(dict(declared.lockdown)),
-        "holes": MappingProxyType(holes | _still_open(declared.holes, declared.lockdown)),
+        "holes": MappingProxyType(on_rivals | on_ours | _on_proposals(attack.__name__, declared)),
         "denied_by": MappingProxyType(denied_by | dict(declared.denied_by)),
         "not_applicable": MappingProxyType(lacking | dict(declared.not_applicable)),
     }

@@ -80,7 +80,7 @@ def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
     not_applicable={
         variant.name: "the handler has CAP_SYS_RAWIO, which only confinement takes away"
         for variant in VARIANTS.values()
-        if not (variant.protects or variant.rival)
+        if variant.proposed or not (variant.protects or variant.rival)
     },
 )
 def mmap_min_addr(attacker: Attacker, handler: Handler) -> None:

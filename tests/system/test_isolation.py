@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.attacker import Attacker, Channel
 from harness.attacker.agent.tracee import (
     PTRACE_SEIZE,
 )
 from harness.model.variants import VARIANTS
+from harness.witness.reader import Witness
 from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
@@ -24,17 +26,19 @@ if TYPE_CHECKING:
 
     from sample import Sample
 
-    from harness.attacker import Attacker
     from harness.lab.images import BootImages
-    from harness.witness.reader import Witness
+    from harness.lab.lab import Lab
 
-OURS = [name for name, variant in VARIANTS.items() if not variant.rival]
+OURS = [name for name, variant in VARIANTS.items() if not variant.is_measured]
 PROCESSES = [name for name in OURS if VARIANTS[name].handler]
 ISOLATED = [name for name in PROCESSES if VARIANTS[name].protects]
+PROPOSALS = [name for name, variant in VARIANTS.items() if variant.proposed]
 SECCOMP = {
     "baseline": 0,
     "seccomp-strict": 1,
     "seccomp-filter": 2,
+    "proposal-mark": 0,
+    "proposal": 1,
     "isolated": 1,
     "isolated-debug": 1,
     "isolated-lockdown": 1,
@@ -70,27 +74,38 @@ def kib(value: str) -> int:
 # What the kernel sets up before the handler's first instruction
 
 
-@pytest.mark.parametrize("variant", PROCESSES)
+@pytest.mark.parametrize("variant", [*PROCESSES, *PROPOSALS])
 def test_the_setup(attacker: Attacker, sample: Sample, witness: Witness, variant: str) -> None:
     """Of the witness's handler, started at boot, and of the sample's, started just now."""
     sample.write("1")
-    full = VARIANTS[variant].protects
+    locked = VARIANTS[variant].protects
+    full = variant in ISOLATED
+    unseen = variant == "proposal" or (full and not VARIANTS[variant].debug)
     for pid in (witness.read().pid, sample.pid):
         status = fields(attacker, f"/proc/{pid}/status")
         assert int(status["Seccomp"]) == SECCOMP[variant]
         assert int(status["Seccomp_filters"]) == (SECCOMP[variant] == 2)
         score = int(attacker.read_file(f"/proc/{pid}/oom_score_adj"))
         assert score == (-1000 if full else 0)
-        if full and not VARIANTS[variant].debug:
+        if unseen:
             assert not any(name.startswith("Vm") for name in status), (
                 "its memory is nobody's to see"
             )
             continue
         lockable = kib(status["VmSize"]) - special_kib(attacker)
-        assert kib(status["VmLck"]) == (lockable if full else 0)
+        assert kib(status["VmLck"]) == (lockable if locked else 0)
         # All of it is there, too: nothing is left to be brought in later.
-        assert not full or kib(status["VmRSS"]) >= lockable
+        assert not locked or kib(status["VmRSS"]) >= lockable
         assert kib(status["VmSwap"]) == 0
+
+
+def test_an_unknown_defence_leaves_all_of_them(lab: Lab) -> None:
+    with lab.machine("proposal-mark", boot="umd_only=locked umd_only=nosuch") as machine:
+        witness = Witness(machine, lab.image)
+        with Channel(machine.agent_socket()) as channel:
+            attacker = Attacker(channel, lab.guest)
+            status = fields(attacker, f"/proc/{witness.read().pid}/status")
+    assert kib(status["VmLck"]) > 0, "the defences that both lists name"
 
 
 def special_kib(attacker: Attacker) -> int:

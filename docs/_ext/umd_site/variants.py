@@ -20,4 +20,4 @@ def _claims(variant: Variant) -> str:
     if variant.rival:
         return "nothing (a rival)"
     claims = [name for name in ("protects", "confines") if getattr(variant, name)]
-    return " and ".join(claims) or "nothing"
+    return (" and ".join(claims) or "nothing") + (" (a proposal)" if variant.proposed else "")

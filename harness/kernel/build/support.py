@@ -19,6 +19,9 @@ DEBUGGING = "SECURITY_UMD_DEBUG"
 PARAMETER = "umd_isolation_setup"
 """The function that reads `umd_isolation=`. A kernel has it only with the witness's option."""
 
+CHOICE = "umd_only_setup"
+"""The function that reads `umd_only=`, which chooses among the defences."""
+
 _VALUE = re.compile(r"\bumd_isolation=(\S+)")
 
 
@@ -31,6 +34,8 @@ def lacks(kernel: KernelImage, variant: Variant) -> str:
             return f"this kernel has no isolation of ours (CONFIG_{ISOLATION})"
     elif PARAMETER not in kernel.symbols and value != "on" and variant.handler:
         return "this kernel always isolates: it has no parameter umd_isolation="
+    if "umd_only=" in variant.cmdline and CHOICE not in kernel.symbols:
+        return "this kernel has no parameter umd_only="
     if variant.rival and variant.rival.option not in kernel.options:
         return f"this kernel has no CONFIG_{variant.rival.option}"
     if DEBUGGING in kernel.options and value == "on" and not variant.debug:

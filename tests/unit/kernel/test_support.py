@@ -11,7 +11,7 @@ from miniature_kernel import write_files
 
 from harness.host.errors import UserError
 from harness.kernel.build.images import KernelImage
-from harness.kernel.build.support import DEBUGGING, ISOLATION, PARAMETER, supported
+from harness.kernel.build.support import CHOICE, DEBUGGING, ISOLATION, PARAMETER, supported
 from harness.model.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -39,7 +39,13 @@ def test_a_library_alone(tmp_path: Path) -> None:
 
 
 def test_our_series_with_its_witness(tmp_path: Path) -> None:
-    assert supported(image(tmp_path, OURS, PARAMETER), VARIANTS) == (list(VARIANTS), {})
+    assert supported(image(tmp_path, OURS, PARAMETER, CHOICE), VARIANTS) == (list(VARIANTS), {})
+
+
+def test_a_witness_that_does_not_choose_among_the_defences(tmp_path: Path) -> None:
+    _, missing = supported(image(tmp_path, OURS, PARAMETER), VARIANTS)
+    assert missing.keys() == {"proposal", "proposal-mark"}
+    assert {"this kernel has no parameter umd_only="} == set(missing.values())
 
 
 def test_our_series_without_it(tmp_path: Path) -> None:
@@ -50,7 +56,7 @@ def test_our_series_without_it(tmp_path: Path) -> None:
 
 def test_debugging(tmp_path: Path) -> None:
     _, missing = supported(
-        image(tmp_path / "a", f"{RIVALS}CONFIG_{ISOLATION}=y\n", PARAMETER), VARIANTS
+        image(tmp_path / "a", f"{RIVALS}CONFIG_{ISOLATION}=y\n", PARAMETER, CHOICE), VARIANTS
     )
     assert missing == {"isolated-debug": f"this kernel has no CONFIG_{DEBUGGING}"}
     on = f"CONFIG_{ISOLATION}=y\nCONFIG_{DEBUGGING}=y\n"
@@ -62,10 +68,10 @@ def test_debugging(tmp_path: Path) -> None:
 def test_the_options_that_a_variant_needs(tmp_path: Path) -> None:
     mine = replace(VARIANTS["baseline"], name="mine", needs=("SECURITY_MINE",))
     variants = {**VARIANTS, "mine": mine}
-    _, missing = supported(image(tmp_path / "a", OURS, PARAMETER), variants)
+    _, missing = supported(image(tmp_path / "a", OURS, PARAMETER, CHOICE), variants)
     assert missing == {"mine": "this kernel has no CONFIG_SECURITY_MINE"}
     there, _ = supported(
-        image(tmp_path / "b", f"{OURS}CONFIG_SECURITY_MINE=y\n", PARAMETER), variants
+        image(tmp_path / "b", f"{OURS}CONFIG_SECURITY_MINE=y\n", PARAMETER, CHOICE), variants
     )
     assert "mine" in there
 
