@@ -38,8 +38,9 @@ def print_class_counts(out: Console, run: FinishedRun) -> None:
     for part in parts[:_TABLES]:
         out.print(_table(run, counts, part, width=out.width))
         out.print()
-    for name in (name for part in parts[_TABLES:] for name in part):
-        out.print(f"held on {name}: {_entry(counts.total[name])}", soft_wrap=True)
+    rest = [f"{name} {_entry(counts.total[name])}" for part in parts[_TABLES:] for name in part]
+    if rest:
+        out.print(f"held on {', '.join(rest)}", soft_wrap=True)
 
 
 def _counted(run: FinishedRun) -> HeldByClass:

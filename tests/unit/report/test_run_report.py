@@ -94,7 +94,7 @@ def test_the_report_of_the_whole_corpus_has_at_most_sixty_rows(width: int, faile
 
 
 def test_a_row_counts_a_class_and_says_where_a_cell_is_not_as_expected() -> None:
-    lines = report(whole(failed=2), 160)
+    lines = report(whole(failed=2), 250)
     (signals,) = [line.split() for line in lines if line.startswith("signals ")]
     assert signals[1:4] == ["2/16", "16/16", "14/16"]
     (failed,) = [line.split() for line in lines if line.startswith("not as expected ")]
