@@ -31,23 +31,31 @@ def print_some_problems(out: Console, run: FinishedRun, *, room: int, rest: str)
 
     An explanation may quote a guest, so its length is limited here.
     """
-    shown = _fitting(run, out.width, room - 1)
+    last = rows_of(partial(_print_left, left=len(run.problems), shown=0, rest=rest), out.width)
+    shown = _fitting(run, out.width, room - 1, last=last)
     left = len(run.problems) - shown
     if run.problems:
         _print_head(out)
     for result in run.problems[:shown]:
         _print_problem(out, run=run, result=result, longest=_LONGEST)
     if left:
-        out.print(f"  {left} {'more' if shown else 'cells'}: see {rest}", soft_wrap=True)
+        _print_left(out, left=left, shown=shown, rest=rest)
 
 
-def _fitting(run: FinishedRun, width: int, room: int) -> int:
-    """Return how many problems fit. The line that counts the others needs no room if all do."""
+def _print_left(out: Console, *, left: int, shown: int, rest: str) -> None:
+    out.print(f"  {left} {'more' if shown else 'cells'}: see {rest}", soft_wrap=True)
+
+
+def _fitting(run: FinishedRun, width: int, room: int, *, last: int) -> int:
+    """Return how many problems fit. The line that counts the others has `last` rows.
+
+    It needs no room if all problems fit.
+    """
     left = room
     for number, result in enumerate(run.problems):
         rows = rows_of(partial(_print_problem, run=run, result=result, longest=_LONGEST), width)
         is_last = number == len(run.problems) - 1
-        if rows > left - (0 if is_last else 1):
+        if rows > left - (0 if is_last else last):
             return number
         left -= rows
     return len(run.problems)
