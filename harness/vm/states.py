@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 KEPT = 2
 """States kept of one name: a user who alternates between two trees boots once for each."""
+IDLE_SECONDS = 600.0
+"""States that were used within this time stay: a cell of another run may be about to open them."""
 MAKING_SECONDS = 600
 BAD_BOOTS = (WrongClock, QemuCrashed)
 """Faults of a busy host or of QEMU. No attack has run yet, so another boot is as good."""
@@ -56,8 +58,8 @@ def saved_state(
     """Return the state of `spec`; one worker makes it if it is missing, and the others wait.
 
     `ready` gets the booting machine and returns when it may be saved. The last used `KEPT` states
-    of a name stay. A damaged state is made again. Raises VmLost if the machine does not boot as
-    far as that, UserError if it never could.
+    of a name stay, and those in use. A damaged state is made again. Raises VmLost if the machine
+    does not boot as far as that, UserError if it never could.
     """
     store = _store(spec.name)
 
@@ -73,7 +75,13 @@ def saved_state(
 
 def _store(name: str) -> Store:
     """The states of the machines of one name. Their folders are the owner's alone."""
-    return Store(STATES.path() / name, seconds=MAKING_SECONDS, kept=KEPT, mode=0o700)
+    return Store(
+        STATES.path() / name,
+        seconds=MAKING_SECONDS,
+        kept=KEPT,
+        idle_seconds=IDLE_SECONDS,
+        mode=0o700,
+    )
 
 
 def _make_well(

@@ -59,3 +59,14 @@ def test_the_last_used_states_are_kept_and_unfinished_ones_are_not(
     assert made.stat().st_mode & 0o777 == 0o700
     kept = sorted(path.name for path in store.root.iterdir())
     assert kept == ["made", *["newer", "newest"][-(KEPT - 1) :]]
+
+
+def test_a_state_that_another_run_uses_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store = _store("6.12-baseline")
+    keys = [f"of tree {number}" for number in range(KEPT + 2)]
+    for key in keys:
+        store.find_or_make(key, lambda new: (new / "ram").touch())
+    assert sorted(path.name for path in store.root.iterdir()) == keys
