@@ -41,7 +41,11 @@ def inapplicable(
     """
     if reason := scenario.lacking_on(variant):
         return Inapplicable(reason, End.NOT_TRIED)
-    lacking = lacks_of_engine(scenario, engine) or lacks_of_kernel(scenario, kernel)
+    lacking = (
+        lacks_of_engine(scenario, engine)
+        or lacks_of_kernel(scenario, kernel)
+        or _is_older(kernel, variant.since, what="the policy")
+    )
     if is_foreign and not lacking:
         lacking = _lacks_functions(scenario, variant, kernel)
     return Inapplicable(lacking, End.LACKING) if lacking else None
@@ -58,12 +62,18 @@ def lacks_of_engine(scenario: Scenario, engine: Engine) -> str:
 
 def lacks_of_kernel(scenario: Scenario, kernel: KernelImage) -> str:
     """What the kernel's version or options lack for the attack; empty if nothing."""
-    if scenario.since and kernel.version < _version(scenario.since):
-        return f"it needs Linux {scenario.since} or later"
+    if lacking := _is_older(kernel, scenario.since):
+        return lacking
     if scenario.before and kernel.version >= _version(scenario.before):
         return f"it needs Linux before {scenario.before}"
-    lacking = unmet(scenario.needs, kernel.options)
-    return f"this kernel lacks {', '.join(lacking)}" if lacking else ""
+    missing = unmet(scenario.needs, kernel.options)
+    return f"this kernel lacks {', '.join(missing)}" if missing else ""
+
+
+def _is_older(kernel: KernelImage, since: str, what: str = "it") -> str:
+    """Say that the kernel is older than the version `what` needs; empty if it is not."""
+    is_older = since and kernel.version < _version(since)
+    return f"{what} needs Linux {since} or later" if is_older else ""
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -75,6 +75,8 @@ class Variant:
     (harness/scenarios/rivals.py)."""
     needs: tuple[str, ...] = ()
     """Kernel options without which the kernel is another policy."""
+    since: str = ""
+    """The first version of Linux for which the policy is written, such as "6.3"; empty for any."""
     writes: tuple[tuple[str, str], ...] = ()
     """Files and their contents: root writes them once the handler answers, before any attack."""
     proposed: bool = False
@@ -182,6 +184,7 @@ VARIANTS = MappingProxyType(
                 "baseline under a policy of BPF programs on the hooks of the security modules: no "
                 "other process may touch the kernel's, and their links are pinned for good (C5)",
                 rival=BPF_LSM,
+                since="6.3",  # an argument of inode_setattr
             ),
             Variant(
                 "lockdown",

@@ -48,6 +48,16 @@ def test_what_an_attack_lacks_of_its_kernel(
     assert why == (Inapplicable(lacking, End.LACKING) if lacking else None)
 
 
+@pytest.mark.parametrize(("version", "lacking"), [("6.1.192", True), ("6.12.1", False)])
+def test_a_policy_is_not_tried_on_an_older_kernel(
+    tmp_path: Path, version: str, lacking: bool
+) -> None:
+    kernel = boot_images(tmp_path, version=version).kernel
+    why = inapplicable(ATTACK, SHIPPED.variants["bpf-lsm"], kernel, MICROVM, is_foreign=False)
+    reason = Inapplicable("the policy needs Linux 6.3 or later", End.LACKING)
+    assert why == (reason if lacking else None)
+
+
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=lambda engine: engine.name)
 def test_what_an_engine_cannot_run_is_not_tried(tmp_path: Path, engine: Engine) -> None:
     assert not lacks_of_engine(ATTACK, engine)
