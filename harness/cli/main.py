@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.cli.parser import parser
+from harness.host.end_signals import end_signals_handled
 from harness.host.errors import UserError, mendable
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
@@ -86,9 +86,5 @@ def _ended_by_signals() -> Iterator[None]:
             stopped = True
             raise _Stopped(number)
 
-    before = {number: signal.signal(number, stop) for number in _STOPPING}
-    try:
+    with end_signals_handled(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

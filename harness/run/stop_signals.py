@@ -7,13 +7,13 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from harness.host.end_signals import end_signals_handled
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
     from harness.run.pool import Pool
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
@@ -46,12 +46,8 @@ class StopSignals:
                 self._may_kill = False
                 raise KeyboardInterrupt
 
-        before = {number: signal.signal(number, stop) for number in _STOPPING}
-        try:
+        with end_signals_handled(stop):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     @contextmanager
     def killing(self) -> Iterator[None]:

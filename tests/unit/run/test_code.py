@@ -19,6 +19,7 @@ OTHERS = {
     "cache",
     "cli",
     "export",
+    "findings",
     "kernel",
     "kselftest",
     "pytest_plugin",
