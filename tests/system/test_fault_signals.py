@@ -143,6 +143,7 @@ def test_while_the_guest_image_is_made_or_the_machine_examined(
 ) -> None:
     if tool == "gcc":
         (place.own("guests", lab.guest.key) / "initramfs.cpio").unlink()
+        (place.cache / "programs").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as made:
         folder, marker = Path(made), Path(made, "pid")
         process = place.start("build", PATH=stand_in(folder, tool, case, marker))
