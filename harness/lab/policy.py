@@ -7,16 +7,14 @@ from errno import EPERM
 from os import O_RDWR
 from typing import TYPE_CHECKING
 
-from harness.attacker import GuestError
-from harness.guests.payloads import BPF_LOADER
+from harness.attacker import GuestError, SetupFailed
+from harness.attacker.tools.bpf import BPFFS, PinnedBpfObject
 from harness.host.errors import VmLost
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.model.variants import Policy
 
-BPFFS = "/sys/fs/bpf"
-"""The file system that keeps the links of the BPF programs."""
 _FORBIDDEN = "/dev/mem"
 """What no policy here lets root open for writing."""
 
@@ -25,7 +23,7 @@ def load_policy(attacker: Attacker, policy: Policy) -> None:
     """Load the policy, and show that it is in force. Raises VmLost unless it is."""
     try:
         _load_bpf(attacker)
-    except GuestError as error:
+    except (GuestError, SetupFailed) as error:
         raise VmLost(f"the policy of {policy.module} does not load: {error}") from error
     try:
         attacker.open(_FORBIDDEN, O_RDWR).close()
@@ -40,11 +38,4 @@ def load_policy(attacker: Attacker, policy: Policy) -> None:
 def _load_bpf(attacker: Attacker) -> None:
     """Attach the policy's BPF programs, and pin their links."""
     attacker.mount("bpf", BPFFS, "bpf")
-    loader, policy = attacker.payload(BPF_LOADER), attacker.payload("policy.bpf.o")
-    said, writer = attacker.pipe()
-    with writer:
-        pid = attacker.spawn(loader, "--pin", BPFFS, policy, stdout=writer.fd)
-    error = int.from_bytes(said.read(4), "little", signed=True)
-    attacker.waitpid(pid)
-    if error:
-        raise GuestError(-error, "bpf")
+    PinnedBpfObject(attacker, "policy").end()

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError
+from harness.attacker.tools.bpf import BPFFS
 from harness.model.variants import BPF_LSM
 from harness.model.verdict import Effect
 from harness.scenarios.direct import proc_mem_write
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-BPFFS = "/sys/fs/bpf"
 MNT_DETACH = 2
 BPF_LINK_GET_FD_BY_ID, BPF_LINK_DETACH = 30, 34
 _ATTR = 128

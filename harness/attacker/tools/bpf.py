@@ -13,6 +13,9 @@ from harness.guests.payloads import BPF_LOADER
 if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker
 
+BPFFS = "/sys/fs/bpf"
+"""The file system that keeps what is pinned."""
+
 _NUMBER = 4
 
 
@@ -29,6 +32,9 @@ def u64(number: int) -> bytes:
 class BpfObject:
     """The payload `<name>.bpf.o`. Its programs stay attached until `end`, or the agent's end."""
 
+    _options: tuple[str, ...] = ()
+    """Words of the loader's command line, before the object."""
+
     def __init__(self, attacker: Attacker, name: str, **constants: bytes) -> None:
         """Load the object and attach its programs.
 
@@ -41,7 +47,9 @@ class BpfObject:
         with attacker.setup():
             self._said, writer = attacker.pipe()
             with writer:
-                self._loader = attacker.spawn(loader, target, *values, stdout=writer.fd)
+                self._loader = attacker.spawn(
+                    loader, *self._options, target, *values, stdout=writer.fd
+                )
         if error := self._number():
             raise GuestError(-error, "bpf")
 
@@ -63,3 +71,9 @@ class BpfObject:
         if len(data) < _NUMBER:
             raise GuestError(EPROTO, "loader")
         return int.from_bytes(data, "little", signed=True)
+
+
+class PinnedBpfObject(BpfObject):
+    """A BPF object whose links are pinned to `BPFFS`: its programs stay attached after `end`."""
+
+    _options = ("--pin", BPFFS)

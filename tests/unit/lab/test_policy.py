@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from local_agent import local_attacker
 
-from harness.attacker import GuestError
+from harness.attacker import Attacker, GuestError
 from harness.host.errors import VmLost
 from harness.lab import policy
 from harness.lab.policy import load_policy
@@ -41,3 +41,10 @@ def test_a_policy_under_which_root_may_do_all_is_not_in_force(
         memory.unlink()
         with pytest.raises(VmLost, match="is not in force: ENOENT at openat"):
             load_policy(attacker, BPF_LSM)
+
+
+def test_a_loader_that_says_nothing_has_loaded_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Attacker, "payload", lambda *_words: "/bin/true")
+    monkeypatch.setattr(Attacker, "mount", lambda *_words: None)
+    with local_attacker() as attacker, pytest.raises(VmLost, match="does not load: EPROTO"):
+        load_policy(attacker, BPF_LSM)
