@@ -85,7 +85,7 @@ class Evidence:
         return [
             name
             for name, line in self.lines(variant).items()
-            if line.lost and not line.refusable and not self._is_exempt(name)
+            if line.is_unhooked(self.corpus.scenarios[name])
         ]
 
     def attacks_of(self, file: str) -> list[str]:
@@ -95,10 +95,6 @@ class Evidence:
             for name, scenario in self.corpus.scenarios.items()
             if scenario.attack.__module__ == f"harness.scenarios.{file}"
         ]
-
-    def _is_exempt(self, name: str) -> bool:
-        scenario = self.corpus.scenarios[name]
-        return scenario.inside or scenario.from_host
 
 
 def _attacks(run: RecordedRun, corpus: Corpus, variant: str) -> dict[str, ResultLine]:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Struct, UnsetType
 
-from harness.host.errors import UserError
-from harness.results.records import decoded, schema_of
+from harness.results.records import read_record
 from harness.results.run_header import Provenance
 
 if TYPE_CHECKING:
@@ -125,12 +124,5 @@ class BenchFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def read_figures(path: Path) -> BenchFigures:
     """Read the file. Raises UserError if it cannot be read, or has another schema."""
-    try:
-        schema = schema_of(path, hint=_HINT)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
-    if schema != FIGURES_SCHEMA:
-        raise UserError(
-            f"{path} has schema {schema}, and this version reads {FIGURES_SCHEMA}", hint=_HINT
-        )
-    return decoded(path.read_bytes(), BenchFigures, path=path, hint=_HINT)
+    wrong = f"has schema {{found}}, and this version reads {FIGURES_SCHEMA}"
+    return read_record(path, BenchFigures, schema=FIGURES_SCHEMA, wrong=wrong, hint=_HINT)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from harness.host.errors import UserError
 from harness.host.files import write_atomically
-from harness.results.records import decoded, json_text, schema_of
+from harness.results.records import json_text, read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,12 +84,8 @@ class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def read_defences(path: Path) -> DefenceSummary:
     """Read the file. Raises UserError if it cannot be read, or is of another version."""
-    try:
-        if schema_of(path, hint=_HINT) != DEFENCES_SCHEMA:
-            raise UserError(f"{path} does not describe defences of this version", hint=_HINT)
-        return decoded(path.read_bytes(), DefenceSummary, path=path, hint=_HINT)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    wrong = "does not describe defences of this version"
+    return read_record(path, DefenceSummary, schema=DEFENCES_SCHEMA, wrong=wrong, hint=_HINT)
 
 
 def write_defences(path: Path, summary: DefenceSummary) -> None:

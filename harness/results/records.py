@@ -57,6 +57,21 @@ class _Versioned(msgspec.Struct, frozen=True):
     schema: int | None = None
 
 
+def read_record(path: Path, kind: type[T], *, schema: int, wrong: str, hint: str) -> T:
+    """Return the JSON object in a file. Its schema is checked first.
+
+    `wrong` says what a file with another schema is not; `{found}` in it stands for that schema.
+    Raises UserError if the file cannot be read, or is not of that `kind` and `schema`.
+    """
+    try:
+        found = schema_of(path, hint=hint)
+        if found != schema:
+            raise UserError(f"{path} {wrong.format(found=found)}", hint=hint)
+        return decoded(path.read_bytes(), kind, path=path, hint=hint)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+
+
 def schema_of(path: Path, *, hint: str = RUN_AGAIN) -> int | None:
     """Return the schema that a JSON object in a file names. Raises OSError and UserError."""
     return decoded(path.read_bytes(), _Versioned, path=path, hint=hint).schema

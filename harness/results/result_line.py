@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -12,7 +13,10 @@ from harness.model.cell import Cell
 from harness.model.verdict import A_STEP, Axes, Effect, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.judge.result import Result
+    from harness.scenarios.registry import Scenario
 
 SCHEMA = 9
 """Changes with the fields of results.jsonl or run.json, and with their meaning."""
@@ -138,10 +142,38 @@ class ResultLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Whether it concludes nothing: an error, or a control that did not come out as it must."""
         return self.verdict is Verdict.ERROR or (self.is_control and not self.ok)
 
+    def is_unhooked(self, scenario: Scenario | None) -> bool:
+        """Whether an attack from outside won and passed no LSM hook able to deny it (L5).
+
+        `scenario` is None if the corpus does not have it; the attack then counts as from outside.
+        """
+        is_exempt = scenario is not None and (scenario.inside or scenario.from_host)
+        return bool(self.lost) and not (is_exempt or self.refusable)
+
     @property
     def is_skipped(self) -> bool:
         """Whether it is an expected `n/a`, which other tools call skipped."""
         return self.ok and self.verdict is Verdict.NOT_APPLICABLE
+
+
+NOT_KEPT: Mapping[str, Any] = MappingProxyType(
+    {
+        "detail": "",
+        "known_hole": None,
+        "hooks": (),
+        "refusable": (),
+        "gained": (),
+        "tries": (0, 0),
+        "rounds": 1,
+        "seconds": 0.0,
+        "image": "",
+        "witness": "",
+        "attempt": "",
+        "attempt_end": "",
+        "half": "",
+    }
+)
+"""What stands for the particulars of a result of which only the verdict is kept."""
 
 
 def line_of(result: Result) -> ResultLine:

@@ -18,8 +18,8 @@ from harness.host.files import write_atomically
 from harness.model.cell import Cell
 from harness.model.verdict import Axes, Verdict
 from harness.results.recorded_run import RecordedRun, read_run
-from harness.results.records import decoded, schema_of
-from harness.results.result_line import SCHEMA, Control, ResultLine
+from harness.results.records import read_record
+from harness.results.result_line import NOT_KEPT, SCHEMA, Control, ResultLine
 from harness.results.run_header import RunHeader
 
 if TYPE_CHECKING:
@@ -120,12 +120,8 @@ def read_summary(path: Path, corpus: Corpus) -> RecordedRun:
 
     Scenarios that the corpus does not have are left out.
     """
-    try:
-        if schema_of(path, hint=_HINT) != SUMMARY_SCHEMA:
-            raise UserError(f"{path} is not the summary of a run of this version", hint=_HINT)
-        summary = decoded(path.read_bytes(), RunSummary, path=path, hint=_HINT)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    wrong = "is not the summary of a run of this version"
+    summary = read_record(path, RunSummary, schema=SUMMARY_SCHEMA, wrong=wrong, hint=_HINT)
     lines = {}
     for name, row in summary.cells.items():
         if (scenario := corpus.scenarios.get(name)) is not None:
@@ -161,6 +157,12 @@ def _line(cell: Cell, scenario: Scenario, row: Mapping[str, str], *, image: str)
     words = set(row[cell.variant].split())
     verdict, axes = _outcome(words)
     control = cell.variant if scenario.is_reference else scenario.control
+    kept = {
+        "known_hole": _HOLE if _HOLE in words else None,
+        "refusable": (_HOOKED,) if _HOOKED in words else (),
+        "gained": (_STEP,) if _STEP in words else (),
+        "image": image,
+    }
     return ResultLine(
         schema=SCHEMA,
         line=cell.line,
@@ -174,21 +176,9 @@ def _line(cell: Cell, scenario: Scenario, row: Mapping[str, str], *, image: str)
         ),
         verdict=verdict,
         axes=axes,
-        detail="",
         expected=verdict,
         ok=_UNEXPECTED not in words,
-        known_hole=_HOLE if _HOLE in words else None,
-        hooks=(),
-        refusable=(_HOOKED,) if _HOOKED in words else (),
-        gained=(_STEP,) if _STEP in words else (),
-        tries=(0, 0),
-        rounds=1,
-        seconds=0.0,
-        image=image,
-        witness="",
-        attempt="",
-        attempt_end="",
-        half="",
+        **{**NOT_KEPT, **kept},
     )
 
 

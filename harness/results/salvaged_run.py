@@ -18,7 +18,7 @@ from harness.host.errors import UserError
 from harness.judge.result import NO_VERDICT
 from harness.model.verdict import Axes, Effect, Verdict
 from harness.results.recorded_run import RecordedRun, run_folder
-from harness.results.result_line import SCHEMA, Control, ResultLine
+from harness.results.result_line import NOT_KEPT, SCHEMA, Control, ResultLine
 from harness.results.run_header import RunHeader
 
 if TYPE_CHECKING:
@@ -130,26 +130,14 @@ def _unknown(values: dict[str, Any]) -> dict[str, Any]:
     )
     expected = values.get("expected", verdict)
     return {
+        **NOT_KEPT,
         "effect": Effect.NONE,
         "surface": "",
         "answers": (),
         "control": Control(variant=variant, verdict=verdict),
         "axes": None if verdict in NO_VERDICT else axes,
-        "detail": "",
         "expected": expected,
         "ok": verdict is expected and verdict is not Verdict.ERROR,
-        "known_hole": None,
-        "hooks": (),
-        "refusable": (),
-        "gained": (),
-        "tries": (0, 0),
-        "rounds": 1,
-        "seconds": 0.0,
-        "image": "",
-        "witness": "",
-        "attempt": "",
-        "attempt_end": "",
-        "half": "",
     }
 
 
@@ -182,11 +170,11 @@ def _missing(run: RecordedRun) -> Iterator[str]:
     """Yield sentences about cells that the run should have."""
     if run.trouble:
         yield f"the run was cut short: {run.trouble}"
-    found = {cell.id for cell in run.cells}
-    if absent := [name for name in run.header.selected or () if name not in found]:
+    if absent := run.not_run:
         yield f"chosen cells without a result ({len(absent)}): {named(absent)}"
-    counted = run.header.counts.get("cells", len(found))
-    if counted != len(found):
-        yield f"run.json counts {counted} cells, and results.jsonl has {len(found)}"
+    found = len(run.cells)
+    counted = run.header.counts.get("cells", found)
+    if counted != found:
+        yield f"run.json counts {counted} cells, and results.jsonl has {found}"
     if not_run := run.header.counts.get("not_run"):
         yield f"cells that were not run: {not_run}"

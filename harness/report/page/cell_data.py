@@ -74,7 +74,7 @@ class CellData:
             "hole": place(line.known_hole or "") if line.ok else 0,
             "hooks": places(line.hooks),
             "refusable": places(line.refusable),
-            "unhooked": int(self._unhooked(line)),
+            "unhooked": int(line.is_unhooked(self._corpus.scenarios.get(line.scenario))),
             "gained": places(line.gained),
             "half": place(line.half),
             "end": place(line.attempt_end),
@@ -86,12 +86,6 @@ class CellData:
             "flaky": int(0 < won < made or line.rounds > 1 or bool(repeats)),
             "seconds": round(line.seconds, 2),
         }
-
-    def _unhooked(self, line: ResultLine) -> bool:
-        """Whether an attack from outside won and passed no LSM hook able to deny it (L5)."""
-        known = self._corpus.scenarios.get(line.scenario)
-        is_inside = known is not None and (known.inside or known.from_host)
-        return bool(line.lost) and not (is_inside or line.refusable)
 
     def _kept(self, line: ResultLine) -> KeptCell:
         try:
