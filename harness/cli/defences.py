@@ -63,12 +63,12 @@ def run(options: Options) -> int:
     Return 2 if a cell gave no conclusion.
     """
     from harness.host.output_paths import check_output_file, check_results_root
+    from harness.judge.parity import REFERENCE, SUBJECT
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
     from harness.results.defence_summary import DefenceSummary, read_defences
     from harness.scenarios.corpus import SHIPPED
-    from harness.studies.defences import DEFENCES, SUBJECT
-    from harness.studies.enough import REFERENCE
+    from harness.studies.defences import DEFENCES
 
     if unknown := sorted(set(options.without) - set(DEFENCES)):
         hint = hint_for(unknown[0], DEFENCES)
@@ -112,6 +112,7 @@ def _each(
         lambda defence: KeptRunner(
             replace(lab, without=(defence,)),
             RunDirectory.create(folder, name_of(ALL - {defence})),
+            SHIPPED,
         ),
         SHIPPED,
         cells,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from harness.findings.document import Document, Names, Section, Text, code
 from harness.findings.evidence import AXES, NOT_MEASURED
 from harness.findings.price_table import enough_section, price_section, summed
-from harness.findings.questions import SUBJECT, against_thread, proposal, sections
+from harness.findings.questions import against_thread, proposal, sections
 from harness.findings.tables import missing, won_by_variant
+from harness.judge.parity import SUBJECT
 from harness.report.held_table import HASH
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from harness.findings.tables import (
     verdicts,
     won_by_variant,
 )
+from harness.judge.parity import REFERENCE, SUBJECT
 from harness.report.text import plural
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 INTEGRITY = "integrity"
 PTRACE = ("ptrace", "access")
 """The defences that deny access to memory, with ptrace's check and where it is not asked."""
-
-REFERENCE, SUBJECT = "kthread", "isolated"
 
 
 def sections(evidence: Evidence) -> Iterator[Section]:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from harness.host.pace import Pace
+from harness.judge.parity import SUBJECT
 from harness.model.cell import Cell
 from harness.model.verdict import A_STEP, Effect, Verdict
 from harness.run.pool import Pool
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
-
-SUBJECT = "isolated"
 
 DEFENCES = {
     "access": "access to its memory, files and registers",

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from harness.judge.parity import REFERENCE
 from harness.model.verdict import A_STEP
 from harness.results.defence_summary import Enough
 from harness.scenarios import REFERENCES
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harness.studies.defence_sets import DefenceSets, Loss
-
-REFERENCE = "kthread"
 
 GOALS: Mapping[str, frozenset[str]] = {
     "integrity": frozenset({"integrity"}),

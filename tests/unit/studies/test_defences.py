@@ -15,12 +15,12 @@ from small_corpus import SMALL
 from harness.cli.main import main
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
+from harness.judge.parity import SUBJECT
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
 from harness.studies.defences import (
     DEFENCES,
     PARTS,
-    SUBJECT,
     Bought,
     held_cells,
     markdown,
