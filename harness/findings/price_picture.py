@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from harness.findings.price_table import TITLE
+from harness.report.svg import add_text, drawn, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,21 +47,9 @@ def svg(points: Sequence[Point]) -> str:
     lines = max(1, *(point.lines for point in points))
     attacks = max(1, *(point.attacks for point in points))
     height = max(_TOP + _HEIGHT + 50, _TOP + _LINE * (len(points) + 2))
-    root = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {_LIST + 300} {height}",
-            "width": str(_LIST + 300),
-            "role": "img",
-            "aria-labelledby": "title description",
-        },
-    )
-    ET.SubElement(root, "title", id="title").text = TITLE
-    ET.SubElement(root, "desc", id="description").text = " ".join(map(_sentence, points))
-    ET.SubElement(root, "style").text = _STYLE
-    ET.SubElement(root, "rect", {"class": "paper", "width": "100%", "height": "100%"})
-    _text(root, _MARGIN, 24, TITLE, "head")
+    description = " ".join(map(_sentence, points))
+    root = picture(_LIST + 300, height, title=TITLE, description=description, style=_STYLE)
+    add_text(root, _MARGIN, 24, TITLE, "head")
     places = [
         (
             _LEFT + round(_WIDTH * point.lines / lines),
@@ -71,9 +60,8 @@ def svg(points: Sequence[Point]) -> str:
     _axes(root, lines, attacks)
     _front(root, places)
     for number, point in enumerate(points, start=1):
-        _text(root, _LIST, _TOP + _LINE * number, f"{number}  {_sentence(point)}")
-    ET.indent(root, " ")
-    return ET.tostring(root, encoding="unicode")
+        add_text(root, _LIST, _TOP + _LINE * number, f"{number}  {_sentence(point)}")
+    return drawn(root)
 
 
 def _sentence(point: Point) -> str:
@@ -89,10 +77,10 @@ def _axes(root: ET.Element, lines: int, attacks: int) -> None:
     )
     for tick in range(_TICKS + 1):
         x, y = _LEFT + _WIDTH * tick // _TICKS, bottom - _HEIGHT * tick // _TICKS
-        _text(root, x, bottom + 18, str(lines * tick // _TICKS), anchor="middle")
-        _text(root, _LEFT - 8, y + 4, str(attacks * tick // _TICKS), anchor="end")
-    _text(root, _LEFT + _WIDTH // 2, bottom + 38, "lines added", "head", "middle")
-    _text(root, _MARGIN, _TOP - 8, "attacks", "head")
+        add_text(root, x, bottom + 18, str(lines * tick // _TICKS), anchor="middle")
+        add_text(root, _LEFT - 8, y + 4, str(attacks * tick // _TICKS), anchor="end")
+    add_text(root, _LEFT + _WIDTH // 2, bottom + 38, "lines added", "head", "middle")
+    add_text(root, _MARGIN, _TOP - 8, "attacks", "head")
 
 
 def _front(root: ET.Element, places: Sequence[tuple[int, int]]) -> None:
@@ -105,12 +93,5 @@ def _front(root: ET.Element, places: Sequence[tuple[int, int]]) -> None:
     for number, (x, y) in enumerate(places, start=1):
         ET.SubElement(root, "circle", {"class": "point", "cx": str(x), "cy": str(y), "r": "3"})
         if y <= free or x >= left:  # else the number would lie on the one before
-            _text(root, x - 4, y - 5, str(number), anchor="end")
+            add_text(root, x - 4, y - 5, str(number), anchor="end")
             left, free = x + 2 * _APART, y - _APART
-
-
-def _text(
-    root: ET.Element, x: int, y: int, said: str, kind: str = "", anchor: str = "start"
-) -> None:
-    place = {"x": str(x), "y": str(y), "text-anchor": anchor}
-    ET.SubElement(root, "text", {**place, **({"class": kind} if kind else {})}).text = said

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from harness.report.held_table import TOTAL, sources
+from harness.report.svg import add_text, drawn, picture
 from harness.report.text import visible
 from harness.results.held_counts import NOT_RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from harness.results.held_counts import HeldByClass, HeldCount
 
 TITLE = "Attacks held, by class and variant"
@@ -65,26 +64,12 @@ def svg(counts: HeldByClass) -> str:
     ]
     width = 2 * _MARGIN + _LABEL + _COLUMN * len(variants)
     height = 2 * _MARGIN + _HEAD + _ROW * len(rows) + _LINE * (len(notes) + 1)
-    root = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {width} {height}",
-            "width": str(width),
-            "role": "img",
-            "aria-labelledby": "title description",
-        },
-    )
-    ET.SubElement(root, "title", id="title").text = TITLE
-    ET.SubElement(root, "desc", id="description").text = description(counts)
-    ET.SubElement(root, "style").text = _STYLE
-    ET.SubElement(root, "rect", {"class": "paper", "width": str(width), "height": str(height)})
+    root = picture(width, height, title=TITLE, description=description(counts), style=_STYLE)
     _heads(root, variants)
     for number, (name, row) in enumerate(rows.items()):
         _row(root, number, name, [row.get(variant) for variant in variants], name == TOTAL)
     _notes(root, _MARGIN + _HEAD + _ROW * len(rows), notes)
-    ET.indent(root, " ")
-    return ET.tostring(root, encoding="unicode")
+    return drawn(root)
 
 
 def description(counts: HeldByClass) -> str:
@@ -93,6 +78,11 @@ def description(counts: HeldByClass) -> str:
         f"{visible(name)} held {total.held} of {total.run} attacks."
         for name, total in counts.total.items()
     )
+
+
+def entry(count: HeldCount | None) -> str:
+    """Return the numbers of a cell, such as `3 / 4`."""
+    return (str(count) if count else NOT_RUN).replace(" of ", " / ")
 
 
 def shade(count: HeldCount | None) -> str:
@@ -110,14 +100,14 @@ def _heads(root: ET.Element, variants: list[str]) -> None:
         words = [word for word in re.split(r"(?<=-)", visible(name)) if word]
         for line, word in enumerate(words):
             y = _MARGIN + _HEAD - 10 - _LINE * (len(words) - 1 - line)
-            _text(root, _middle(column), y, word, "head", "middle")
+            add_text(root, _middle(column), y, word, "head", "middle")
 
 
 def _row(
     root: ET.Element, number: int, name: str, counts: list[HeldCount | None], is_total: bool
 ) -> None:
     top = _MARGIN + _HEAD + _ROW * number
-    _text(root, _MARGIN, top + 21, _short(name), "head" if is_total else "")
+    add_text(root, _MARGIN, top + 21, _short(name), "head" if is_total else "")
     for column, count in enumerate(counts):
         place = {
             "x": str(_MARGIN + _LABEL + _COLUMN * column + _GAP),
@@ -126,13 +116,12 @@ def _row(
             "height": str(_ROW - 2 * _GAP),
         }
         ET.SubElement(root, "rect", {"class": shade(count), "rx": "3", **place})
-        said = (str(count) if count else NOT_RUN).replace(" of ", " / ")
-        _text(root, _middle(column), top + 21, said, "", "middle")
+        add_text(root, _middle(column), top + 21, entry(count), "", "middle")
 
 
 def _notes(root: ET.Element, top: int, notes: list[str]) -> None:
     for line, note in enumerate(notes, start=1):
-        _text(root, _MARGIN, top + _LINE * line + 6, note, "source")
+        add_text(root, _MARGIN, top + _LINE * line + 6, note, "source")
 
 
 def _not_run(counts: HeldByClass) -> list[str]:
@@ -147,8 +136,3 @@ def _short(name: str) -> str:
 
 def _middle(column: int) -> int:
     return _MARGIN + _LABEL + _COLUMN * column + _COLUMN // 2
-
-
-def _text(root: ET.Element, x: int, y: int, said: str, kind: str, anchor: str = "start") -> None:
-    place: Mapping[str, str] = {"x": str(x), "y": str(y), "text-anchor": anchor}
-    ET.SubElement(root, "text", {**place, **({"class": kind} if kind else {})}).text = said

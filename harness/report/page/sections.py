@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.host.pace import duration
 from harness.report.comparison_report import change_told, listed, run_facts, summary
-from harness.report.heatmap import shade
+from harness.report.heatmap import entry, shade
 from harness.report.held_table import TOTAL, sources
 from harness.report.page.texts import shown
-from harness.results.held_counts import NOT_RUN, count_by_class
+from harness.results.held_counts import count_by_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,8 +50,7 @@ def held(run: RecordedRun, corpus: Corpus, variants: Sequence[str]) -> Section:
 
 
 def _entry(count: HeldCount | None) -> Section:
-    said = (str(count) if count else NOT_RUN).replace(" of ", " / ")
-    return {"shade": shade(count), "said": said}
+    return {"shade": shade(count), "said": entry(count)}
 
 
 def difference(comparison: RunComparison) -> Section:
