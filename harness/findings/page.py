@@ -11,7 +11,7 @@ from harness.findings.price_table import enough_section, price_section, summed
 from harness.findings.questions import against_thread, proposal, sections
 from harness.findings.tables import missing, won_by_variant
 from harness.judge.parity import SUBJECT
-from harness.report.held_table import HASH
+from harness.report.text import short_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +80,9 @@ def sources(evidence: Evidence) -> Iterator[Block]:
             header = run.header
             trouble = f" It was cut short: {run.trouble}." if run.trouble else ""
             yield Text(
-                f"Run {code(run.name)}: line {header.line}, kernel image {header.image[:HASH]}, "
-                f"harness {header.commit}, engine {header.engine}. It gives the numbers of "
+                f"Run {code(run.name)}: line {header.line}, "
+                f"kernel image {short_hash(header.image)}, harness {header.commit}, "
+                f"engine {header.engine}. It gives the numbers of "
                 f"{', '.join(map(code, names))}.{trouble} "
                 f"`umd-harness show {run.name} CELL` tells the story of one of its cells, where "
                 "the run is kept."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.findings.document import Picture, Section, Table, Text, code
 from harness.findings.price import FILTER, SHARED, Price
-from harness.report.text import plural
+from harness.report.text import plural, short_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -135,7 +135,7 @@ def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
         ]
     )
     yield Text(
-        f"The attacks are counted from kernel image {alone.image[:12]}, line {alone.line}: "
+        f"The attacks are counted from kernel image {short_hash(alone.image)}, line {alone.line}: "
         f"{plural(len(alone.attacks), 'attack')} without each defence "
         "([Defences](../reference/defences.md)). The round trip of the whole isolation is measured "
         "in [What isolation costs](../explanation/costs.md)."
@@ -184,7 +184,7 @@ def _enough(goal: str, found: Enough, said: str) -> list[Block]:
         Text(
             f"{confirmed} Attacks that decide: {found.decisive}. Attacks that win on a kernel "
             f"thread or on `isolated`, and so may win: {len(found.allowed)}. Cells that were run: "
-            f"{found.cells}, on line {found.line}, kernel image {found.image[:12]}, study "
+            f"{found.cells}, on line {found.line}, kernel image {short_hash(found.image)}, study "
             f"{code(found.run)}."
         ),
         Table(

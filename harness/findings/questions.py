@@ -16,7 +16,7 @@ from harness.findings.tables import (
     won_by_variant,
 )
 from harness.judge.parity import REFERENCE, SUBJECT
-from harness.report.text import plural
+from harness.report.text import plural, short_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,7 +93,7 @@ def ptrace(evidence: Evidence) -> Iterator[Block]:
         )
         yield Text(
             f"Counted from {plural(len(alone.won), 'machine')} that leave out one defence "
-            f"each: line {alone.line}, kernel image {alone.image[:12]}."
+            f"each: line {alone.line}, kernel image {short_hash(alone.image)}."
         )
     yield from won_by_variant(evidence, ("baseline", "yama", *PROPOSALS, SUBJECT, REFERENCE))
 

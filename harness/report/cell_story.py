@@ -14,7 +14,7 @@ from harness.report.attack_calls import call_lines
 from harness.report.attack_source import AttackSource, attack_source
 from harness.report.cell_again import run_again, shell_there
 from harness.report.comparison_report import told
-from harness.report.text import visible
+from harness.report.text import short_hash, visible
 from harness.report.witness_story import witness_lines
 from harness.scenarios import REFERENCES
 
@@ -30,7 +30,6 @@ SCHEMA = 1
 
 _ABOUT = 8  # lines of the docstring
 _CONSOLE = 15  # lines of the console of an error
-_HASH = 12  # hex digits that are shown of a hash, as in the other reports
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _cost(line: ResultLine) -> Iterator[str]:
     won, made = line.tries
     if made:
         said += f", won {won} of {made} tries"
-    yield f"{said}, kernel image {line.image[:_HASH]}"
+    yield f"{said}, kernel image {short_hash(line.image)}"
 
 
 def console_end(kept: KeptCell) -> list[str]:

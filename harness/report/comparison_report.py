@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.model.verdict import A_STEP, Verdict
-from harness.report.text import plural, visible
+from harness.report.text import plural, short_hash, visible
 from harness.results.run_comparison import CellComparison, Change, RunComparison
 
 if TYPE_CHECKING:
@@ -21,15 +21,14 @@ SCHEMA = 1
 """The version of the JSON object: raise it when a field or its meaning changes."""
 
 _ROWS = 40  # rows of one kind of change in Markdown, so that a mail stays short
-_HASH = 12  # hex digits that are shown of a hash, as in the other reports
 _DETAIL = 100  # characters
 _COUNTED = (Change.DETAIL, Change.SAME)
 """The changes that are counted but not listed: details differ from run to run."""
 
 _FACTS: dict[str, Callable[[Any], str]] = {
     "line": str,
-    "image": lambda key: str(key)[:_HASH],
-    "series": lambda key: str(key)[:_HASH],
+    "image": short_hash,
+    "series": short_hash,
     "engine": str,
     "host": str,
     "accelerator": str,

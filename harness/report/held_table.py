@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from harness.report.text import plural, visible
+from harness.report.text import plural, short_hash, visible
 from harness.results.held_counts import BELOW, DEFINITION, NOT_RUN
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ SCHEMA = 1
 """The version of the JSON object: raise it when a field or its meaning changes."""
 
 CLASS, TOTAL = "attacks", "all"
-
-HASH = 12
-"""The hex digits that are shown of a hash, as in the other reports."""
 
 
 def text(counts: HeldByClass) -> str:
@@ -74,7 +71,7 @@ def sources(counts: HeldByClass) -> Iterator[str]:
     run = counts.run
     facts = {
         "line": run.header.line,
-        "kernel image": run.header.image[:HASH],
+        "kernel image": short_hash(run.header.image),
         "harness": run.header.commit,
         "engine": run.header.engine,
     }

@@ -35,6 +35,11 @@ def visible(text: str) -> str:
     return _ORDERS.sub(lambda order: f"{order[0][0]}\\x{ord(order[0][1]):02x}", printable(text))
 
 
+def short_hash(value: str) -> str:
+    """Return the hex digits that reports show of a hash or of an image's key."""
+    return value[:12]
+
+
 def printable(text: str) -> str:
     """Escape unprintable characters.
 
