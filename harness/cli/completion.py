@@ -37,7 +37,8 @@ COMMAND = Command(
     "completion",
     "print the code with which a shell completes commands, options and names",
     'In ~/.bashrc and ~/.zshrc the line is eval "$(umd-harness completion SHELL)"; in zsh, after '
-    "compinit. It completes also scenarios, variants, kernel lines, runs, and the cells of a run.",
+    "compinit. The code also completes scenarios, variants, kernel lines, runs, and the cells of a "
+    "run.",
     Options,
     run,
     examples={

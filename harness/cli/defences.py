@@ -46,8 +46,8 @@ class Options:
         "--enough",
         choices=_GOALS,
         default=None,
-        help="search for the smallest sets of defences with which no attack takes integrity, "
-        "availability, or anything that it does not take from a kernel thread (default: no search)",
+        help="search for the smallest sets of defences with which an attack takes integrity, "
+        "availability or any loss only if a kernel thread loses it as well (default: no search)",
     )
     output: Path | None = report_output_option(
         "add what is found to this file, such as docs/runs/defences.json (default: none)"

@@ -98,7 +98,7 @@ def engine_option() -> str:
 
 def variant_option(
     help: str = "take this variant, and the controls that it needs (default: all; your own attacks "
-    "run on all except the rivals)",
+    "run on all except rivals and proposals)",
 ) -> tuple[str, ...]:
     """Declare `--variant` for commands that take several."""
     return repeated("--variant", convert=str, metavar="VARIANT", help=f"{help}; {SHIPPED_VARIANTS}")

@@ -33,7 +33,7 @@ def findings(evidence: Evidence, prices: dict[str, Price], *, picture: str = "")
         [
             Text(
                 "Is a user mode driver isolated from root by strict seccomp, by denying ptrace, by "
-                "limiting the kill and by locking memory? That was said in July 2023. These "
+                "limiting the kill and by locking memory? This was proposed in July 2023. The "
                 "answers are counted from kept runs."
             ),
             *sources(evidence),
@@ -54,7 +54,7 @@ def attacks_behind(evidence: Evidence) -> Document:
         "Attacks that won",
         [
             Text(
-                "The attacks behind the numbers of the findings. Each page of an attack has its "
+                "The attacks behind the numbers of the findings. The page of each attack has its "
                 "verdicts."
             )
         ],
@@ -84,8 +84,8 @@ def sources(evidence: Evidence) -> Iterator[Block]:
                 f"kernel image {short_hash(header.image)}, harness {header.commit}, "
                 f"engine {header.engine}. It gives the numbers of "
                 f"{', '.join(map(code, names))}.{trouble} "
-                f"`umd-harness show {run.name} CELL` tells the story of one of its cells, where "
-                "the run is kept."
+                f"`umd-harness show {run.name} CELL` tells the story of a cell, if the folder "
+                "of the run is kept."
             )
 
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from harness.results.defence_summary import Alone, Enough
 
 GOALS = {
-    "integrity": "no attack takes integrity that does not take it from a kernel thread",
-    "availability": "no attack takes availability that does not take it from a kernel thread",
-    "all": "no attack takes anything, a step included, that it does not take from a kernel thread",
+    "integrity": "an attack takes integrity only if it takes it from `kthread` or `isolated` too",
+    "availability": "an attack takes availability only if it takes it from `kthread` or "
+    "`isolated` too",
+    "all": "an attack takes an axis or a step only if it takes it from `kthread` or `isolated` too",
 }
 """What a set of defences has to reach."""
 
@@ -90,7 +91,8 @@ def price_section(evidence: Evidence, prices: Mapping[str, Price], picture: str)
 def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
     yield Text(
         "The price is counted in the patches for 6.12: lines that are added to files that the "
-        "kernel has already, and those files. New files are free: no other code changes by them. "
+        "kernel has already, and those files. New files are not counted: they leave all other "
+        "code as it is. "
         "All defences need the shared part, the mark from the fork on, the module's registration "
         f"and the confinement: {_said(prices[SHARED])}. A seccomp filter in place of strict "
         f"seccomp adds {_said(prices[FILTER])}."
@@ -119,11 +121,14 @@ def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
         f"{code(one.name)} ({plural(one.lines, 'line')}, {plural(one.attacks, 'attack')})"
         for one in front(points(alone, prices))
     )
-    yield Text(f"No other defence alone holds as many attacks for fewer lines than these: {best}.")
     yield Text(
-        "One defence after the other, most attacks for a line first. The attacks are those whose "
-        "single defences are all in. Other defences may be needed as well, so each number is an "
-        "upper bound; only a run of the set measures it:"
+        "For each of these defences, no other defence alone holds as many attacks for fewer lines: "
+        f"{best}."
+    )
+    yield Text(
+        "One defence after the other, most attacks for a line first. An attack counts once all "
+        "defences are in without which it wins. Other defences may be needed as well, so each "
+        "number is an upper bound. Only a run of the set measures it:"
     )
     yield Table(
         [
@@ -136,9 +141,9 @@ def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
     )
     yield Text(
         f"The attacks are counted from kernel image {short_hash(alone.image)}, line {alone.line}: "
-        f"{plural(len(alone.attacks), 'attack')} without each defence "
-        "([Defences](../reference/defences.md)). The round trip of the whole isolation is measured "
-        "in [What isolation costs](../explanation/costs.md)."
+        f"{plural(len(alone.attacks), 'attack')} that were made without "
+        "each defence in turn ([Defences](../reference/defences.md)). The round trip of the whole "
+        "isolation is measured in [What isolation costs](../explanation/costs.md)."
     )
 
 

@@ -89,7 +89,7 @@ def ptrace(evidence: Evidence) -> Iterator[Block]:
             f"**{'No' if others else 'Yes'}.** Without {' or '.join(map(code, by))}, which denies "
             f"ptrace access and hands out no memory, {win(len(by_ptrace))} "
             f"on {code(SUBJECT)}. With it and without one of the other defences, "
-            f"{win(len(others))} in all."
+            f"{win(len(others))} in all. A gained step counts as a win."
         )
         yield Text(
             f"Counted from {plural(len(alone.won), 'machine')} that leave out one defence "
@@ -113,9 +113,9 @@ def killing(evidence: Evidence) -> Iterator[Block]:
     """Is it enough to limit the kill?"""
     names = evidence.attacks_of("signals")
     yield Text(
-        f"There are {plural(len(names), 'attack')} by signals. The hook `task_kill` sees those "
-        "that a process sends. sysrq, the power button, an orphaned process group and others "
-        "have the kernel send the signal, and pass no hook that can refuse."
+        f"`harness/scenarios/signals.py` has {plural(len(names), 'attack')}. The hook `task_kill` "
+        "sees the signals that a process sends. sysrq, the power button, an orphaned process group "
+        "and others have the kernel send the signal. These attacks pass no hook that can refuse."
     )
     yield held_by_variant(evidence, names)
     if evidence.has("baseline"):
@@ -139,8 +139,10 @@ def hooks(evidence: Evidence) -> Iterator[Block]:
     every = {name for names in by_variant.values() for name in names}
     yield Text(
         f"{'**No.** ' if every else ''}{plural(len(every), 'attack')} won on some variant and "
-        "passed no LSM hook able to deny them. A gained step counts as a win. No security module "
-        "can refuse these attacks at a hook, whatever its policy is."
+        "passed no LSM hook able to deny them. A gained step counts as a win. The hooks are those "
+        "that were called on the handler, so a security module that guards only the handler cannot "
+        "refuse these attacks. A policy that limits root can refuse an earlier step, such as "
+        "opening a file."
     )
     counts = {name: names for name, names in by_variant.items() if names}
     yield Text(
@@ -166,7 +168,7 @@ def boundary(evidence: Evidence) -> Iterator[Block]:
     """Is there a boundary between root and the kernel?"""
     yield Text(
         "A kernel that root may write has no such boundary: root changes a kernel thread as well. "
-        "So parity with a kernel thread is measured, and what lockdown adds."
+        "So the runs measure parity with a kernel thread, and what lockdown adds."
     )
     yield from won_by_variant(evidence, (*OURS, "lockdown", "lockdown-confidentiality", REFERENCE))
     if all(map(evidence.has, OURS)):
@@ -192,9 +194,9 @@ def keys(evidence: Evidence) -> Iterator[Block]:
 def own_root(evidence: Evidence) -> Iterator[Block]:
     """What do kernel threads with a root directory of their own change?"""
     yield Text(
-        "The handler's helpers take their root directory from pid 1, and root can change it. "
-        "`init_fs_chroot` does. The RFC of March 2026 was not applied to any kernel here, so what "
-        "becomes of this attack under it is not measured."
+        "The kernel's threads and handlers share the root directory of pid 1, and root can change "
+        "it. `init_fs_chroot` changes it. The RFC of March 2026 was not applied to any kernel "
+        "here, so the verdict of this attack under the RFC is not measured."
     )
     yield verdicts(evidence, ["init_fs_chroot"], ("baseline", *PROPOSALS, *OURS, REFERENCE))
 
