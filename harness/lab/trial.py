@@ -17,7 +17,6 @@ from harness.lab.attempt import attempt
 from harness.lab.python_error import described, traceback_of
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
-from harness.model.verdict import Effect
 from harness.witness.cell_verdict import draw_verdict
 from harness.witness.handler import Handler
 from harness.witness.reader import ANY_CALL, Witness
@@ -89,7 +88,7 @@ class Trial:
             inside=self._scenario.inside,
             whole_kernel=self._scenario.whole_kernel,
             passes=self._scenario.passes,
-            pauses=self._scenario.freezes and Effect.AVAILABILITY not in self._scenario.effects,
+            pauses=self._scenario.excuses_late_replies,
         )
         first_request(witness)
         seconds = self._scenario.seconds

@@ -196,6 +196,7 @@ FORMS: Mapping[str, tuple[Check, str]] = {
     "boot": _TEXT,
     "ends_machine": _SWITCH,
     "freezes": _SWITCH,
+    "pauses": _SWITCH,
     "on_disk": _SWITCH,
     "debugging": (_or_none(_is_switch), "True, False or None"),
     "from_host": _SWITCH,

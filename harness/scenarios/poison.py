@@ -235,6 +235,7 @@ def hibernation_image(attacker: Attacker, handler: Handler) -> None:
     needs=("HIBERNATION_SNAPSHOT_DEV",),
     whole_kernel=True,
     holes=on_both(Verdict.TAMPERED, ALL_OF_MEMORY),
+    pauses=True,
     lockdown=BY_OPEN,
 )
 def hibernation_image_edit(attacker: Attacker, handler: Handler) -> None:

@@ -98,6 +98,9 @@ class Declaration:
     freezes: bool = False
     """The attack stops all of user space for a while, and goes on by itself. Unless its effects
     include availability, a late reply is then no loss."""
+    pauses: bool = False
+    """As `freezes`, but one program both stops user space and has it go on. The host's way to the
+    attacker outlasts that."""
     on_disk: bool = False
     """The attack needs a file system on a disk."""
     debugging: bool | None = None
@@ -171,6 +174,11 @@ class Scenario(Declaration):
     def effects(self) -> tuple[Effect, ...]:
         """All effects of the attack."""
         return (self.effect, *self.also)
+
+    @property
+    def excuses_late_replies(self) -> bool:
+        """Whether a late reply is no loss, for the attack stops user space on its way."""
+        return (self.freezes or self.pauses) and Effect.AVAILABILITY not in self.effects
 
     @property
     def wins(self) -> Verdict:

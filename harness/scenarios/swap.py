@@ -144,6 +144,7 @@ def _end_by_perf(attacker: Attacker, handler: Handler) -> None:
     reach="swap_writepage",
     target="system",
     tries=TRIES,
+    pauses=True,
     lockdown=BY_OPEN,
 )
 def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:

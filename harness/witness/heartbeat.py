@@ -53,6 +53,11 @@ class HeartbeatTracker:
         self._seen: tuple[int, float, CpuUse] | None = None
         self._use = CpuUse()  # since the last beat seen
 
+    @property
+    def waited(self) -> float:
+        """How long QEMU has waited for a CPU of the host, in seconds, as of the last note."""
+        return self._seen[2].waited if self._seen else 0.0
+
     def note(self, count: int, *, stopped: float, resumed: float, use: CpuUse) -> None:
         """Record the count, and when the machine was paused and resumed (monotonic seconds).
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 
@@ -82,6 +83,17 @@ def test_an_attack_can_be_believed(scenario: Scenario) -> None:
     may_hold = any(scenario.expected(VARIANTS[name]) == "held" for name in processes)
     if may_hold and not (scenario.inside or scenario.ends_machine):
         assert scenario.reach or Effect.STEP in scenario.effects, "`held` takes proof of arrival"
+
+
+def test_an_attack_that_freezes_the_machine_on_its_way_excuses_late_replies() -> None:
+    """Its verdict would follow the speed of the host."""
+    frozen = [one for one in ATTACKS if "SnapshotDevice(" in inspect.getsource(one.attack)]
+    assert {one.name for one in frozen if one.excuses_late_replies} == {
+        "clear_refs",
+        "hibernation_image",
+        "hibernation_image_edit",
+        "swap_tamper_anon",
+    }
 
 
 def test_lockdown_closes_the_holes_of_what_it_refuses() -> None:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The deadline of a wait moves by the time for which a busy host gives QEMU no CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unittest.mock import Mock, patch
+
+import pytest
+from tallies import BEFORE
+
+from harness.host.errors import Silent
+from harness.vm.cpu_use import CpuUse
+from harness.witness.heartbeat import BEAT_SECONDS
+from harness.witness.reader import PATIENCE, Witness
+
+if TYPE_CHECKING:
+    from harness.witness.tally import Tally
+
+
+class Polled(Witness):
+    """A witness whose machine lives by a clock of its own, which each look moves by 0.1 s."""
+
+    def __init__(self, *, waiting: float) -> None:
+        image = Mock(physical=Mock(return_value=0))
+        super().__init__(Mock(load_offset=0), image)
+        self.now = 0.0
+        self._waiting = waiting
+
+    def read(self) -> Tally:
+        """QEMU waited for this share of the time since the start, and no beat is missing."""
+        self.now += 0.1
+        use = CpuUse(worked=0.1 * self.now, waited=self._waiting * self.now)
+        beats = int(self.now / BEAT_SECONDS)
+        self.heartbeat.note(beats, stopped=self.now, resumed=self.now, use=use)
+        return BEFORE
+
+    def gives_up(self) -> float:
+        """Return after how many seconds a wait of 2 s ends in vain."""
+        with (
+            patch("harness.witness.reader.time.monotonic", lambda: self.now),
+            patch("harness.witness.reader.time.sleep", Mock()),
+            pytest.raises(Silent, match="no start within 2 s"),
+        ):
+            self.wait(lambda _: False, seconds=2, what="start")
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("waiting", "seconds"), [(0.0, 2.0), (0.5, 4.0), (0.75, 8.0), (9.0, 2.0 * (1 + PATIENCE))]
+)
+def test_a_deadline_moves_by_what_the_host_owes(waiting: float, seconds: float) -> None:
+    assert Polled(waiting=waiting).gives_up() == pytest.approx(seconds, abs=0.4)
