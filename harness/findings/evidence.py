@@ -67,6 +67,10 @@ class Evidence:
             if axis in line.lost and not line.is_inconclusive
         ]
 
+    def judged(self, variant: str) -> set[str]:
+        """Return the attacks with a verdict on a variant."""
+        return {name for name, line in self.lines(variant).items() if HeldCount.of([line]).run}
+
     def held(self, variant: str, names: Iterable[str]) -> HeldCount:
         """Count some attacks on a variant."""
         lines = self.lines(variant)

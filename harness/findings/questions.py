@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from harness.findings.evidence import Evidence
 
 INTEGRITY = "integrity"
+_CLAIMS = {
+    "proposal": "Is a handler as safe as a kernel thread with strict seccomp, ptrace and kill "
+    "denied, and memory locked?",
+    "proposal-mark": "Is it with ptrace refused as for a kernel thread, and memory locked?",
+    SUBJECT: "Is it with all our defences?",
+}
+"""What is asked of a variant. An answer is yes if a kernel thread loses to the same attacks."""
 PTRACE = ("ptrace", "access")
 """The defences that deny access to memory, with ptrace's check and where it is not asked."""
 
@@ -58,11 +65,18 @@ def against_thread(evidence: Evidence, name: str) -> Iterator[Block]:
     """Say how many attacks win on a variant on integrity, and which do not on a kernel thread."""
     won = evidence.won(name, INTEGRITY)
     others = [f"On {code(other)}, {_number(evidence, other)}." for other in ("baseline", REFERENCE)]
-    yield Text(" ".join([f"{code(name)}: {win(len(won))} on integrity.", *others]))
+    theirs = evidence.won(REFERENCE, INTEGRITY)
+    judged = evidence.judged(REFERENCE)
+    beyond = [attack for attack in won if attack in judged and attack not in theirs]
+    apart = [attack for attack in won if attack not in judged]
+    verdict = "" if not evidence.has(REFERENCE) else "**No.** " if beyond else "**Yes.** "
+    words = [f"{_CLAIMS[name]} {verdict}{code(name)}: {win(len(won))} on integrity.", *others]
+    yield Text(" ".join(words))
     if evidence.has(REFERENCE):
-        theirs = evidence.won(REFERENCE, INTEGRITY)
-        beyond = [attack for attack in won if attack not in theirs]
-        yield Names(f"Win on {code(name)}, and not on {code(REFERENCE)}: {len(beyond)}", beyond)
+        yield Names(f"Win on {code(name)}, and not on {code(REFERENCE)} ({len(beyond)})", beyond)
+        if apart:
+            known = f"Win on {code(name)}, and have no verdict on {code(REFERENCE)} ({len(apart)})"
+            yield Names(known, apart)
 
 
 def _number(evidence: Evidence, variant: str) -> str:
@@ -106,7 +120,7 @@ def swapping(evidence: Evidence) -> Iterator[Block]:
         "them: memory has to be locked from its first page. `blob_swap_tamper` swaps out the blob "
         "while no handler runs."
     )
-    yield verdicts(evidence, evidence.attacks_of("swap"))
+    yield from verdicts(evidence, evidence.attacks_of("swap"))
 
 
 def killing(evidence: Evidence) -> Iterator[Block]:
@@ -117,8 +131,8 @@ def killing(evidence: Evidence) -> Iterator[Block]:
         "sees the signals that a process sends. sysrq, the power button, an orphaned process group "
         "and others have the kernel send the signal. These attacks pass no hook that can refuse."
     )
-    yield held_by_variant(evidence, names)
-    if evidence.has("baseline"):
+    yield from held_by_variant(evidence, names)
+    if not evidence.lines("baseline").keys().isdisjoint(names):
         won = [name for name in evidence.unhooked("baseline") if name in names]
         yield Names("Win on `baseline`, and pass no hook that can refuse", won)
 
@@ -130,7 +144,7 @@ def io_uring(evidence: Evidence) -> Iterator[Block]:
         "handler's end of the reply pipe in a worker of a ring, and writes a forged reply to it."
     )
     names = [name for name in evidence.corpus.scenarios if "io_uring" in name]
-    yield verdicts(evidence, names)
+    yield from verdicts(evidence, names)
 
 
 def hooks(evidence: Evidence) -> Iterator[Block]:
@@ -145,9 +159,9 @@ def hooks(evidence: Evidence) -> Iterator[Block]:
         "opening a file."
     )
     counts = {name: names for name, names in by_variant.items() if names}
-    yield Text(
-        "By variant: " + ", ".join(f"{code(n)} {len(names)}" for n, names in counts.items()) + "."
-    )
+    if counts:
+        numbers = ", ".join(f"{code(name)} {len(names)}" for name, names in counts.items())
+        yield Text(f"By variant: {numbers}.")
     if by_variant.get(SUBJECT):
         yield Names(f"On {code(SUBJECT)}", by_variant[SUBJECT])
 
@@ -157,7 +171,7 @@ def policies(evidence: Evidence) -> Iterator[Block]:
     yield from won_by_variant(evidence, (*RIVALS, SUBJECT, REFERENCE))
     inside = [name for name, scenario in evidence.corpus.scenarios.items() if scenario.inside]
     yield Text("From inside the handler, where a policy filters few system calls:")
-    yield held_by_variant(evidence, inside, (*RIVALS, SUBJECT))
+    yield from held_by_variant(evidence, inside, (*RIVALS, SUBJECT))
     yield Text(
         "A policy has a price for root: [Rivals](../explanation/rivals.md) lists what root loses "
         "under each."
@@ -187,8 +201,8 @@ def keys(evidence: Evidence) -> Iterator[Block]:
         "more than that. Whether reviewers feel confident is no measurement."
     )
     variants = ("baseline", "seccomp-strict", *PROPOSALS, SUBJECT)
-    yield held_by_variant(evidence, inside, variants)
-    yield verdicts(evidence, inside, variants)
+    yield from held_by_variant(evidence, inside, variants)
+    yield from verdicts(evidence, inside, variants)
 
 
 def own_root(evidence: Evidence) -> Iterator[Block]:
@@ -198,7 +212,7 @@ def own_root(evidence: Evidence) -> Iterator[Block]:
         "it. `init_fs_chroot` changes it. The RFC of March 2026 was not applied to any kernel "
         "here, so the verdict of this attack under the RFC is not measured."
     )
-    yield verdicts(evidence, ["init_fs_chroot"], ("baseline", *PROPOSALS, *OURS, REFERENCE))
+    yield from verdicts(evidence, ["init_fs_chroot"], ("baseline", *PROPOSALS, *OURS, REFERENCE))
 
 
 def sandboxes(_: Evidence) -> Iterator[Block]:

@@ -43,6 +43,8 @@ SHOWN = (
 )
 """The variants of the first table, measured or not."""
 
+NOT_MADE = "None of these attacks was made in this run."
+
 CHOSEN = ("baseline", *PROPOSALS, "isolated", "kthread")
 """The variants of the tables about single attacks."""
 
@@ -65,27 +67,28 @@ def won_by_variant(evidence: Evidence, variants: Sequence[str] = SHOWN) -> list[
 
 def held_by_variant(
     evidence: Evidence, names: Sequence[str], variants: Sequence[str] = SHOWN
-) -> Table:
-    """Return a row for each variant: how many of some attacks it held."""
-    rows = [["variant", "held"]]
-    rows += [
-        [
-            code(name),
-            str(evidence.held(name, names)) if evidence.has(name) else NOT_MEASURED,
-        ]
+) -> list[Block]:
+    """Return a row for each variant that was measured: how many of some attacks it held."""
+    rows = [
+        [code(name), str(evidence.held(name, names))]
         for name in variants
+        if not evidence.lines(name).keys().isdisjoint(names)
     ]
-    return Table(rows)
+    return [Table([["variant", "held"], *rows])] if rows else [Text(NOT_MADE)]
 
 
-def verdicts(evidence: Evidence, names: Sequence[str], variants: Sequence[str] = CHOSEN) -> Table:
-    """Return a row for each attack, with its verdict on the variants that were measured."""
+def verdicts(
+    evidence: Evidence, names: Sequence[str], variants: Sequence[str] = CHOSEN
+) -> list[Block]:
+    """Return a row for each attack that was made, with its verdict on the measured variants."""
     there = [name for name in variants if evidence.has(name)]
-    rows = [["attack", *map(code, there)]]
-    rows += [
-        [name, *(_bold(evidence.verdict(variant, name)) for variant in there)] for name in names
+    rows = [
+        [name, *(_bold(evidence.verdict(variant, name)) for variant in there)]
+        for name in names
+        if any(name in evidence.lines(variant) for variant in there)
     ]
-    return Table(rows, of_attacks=True)
+    head = ["attack", *map(code, there)]
+    return [Table([head, *rows], of_attacks=True)] if rows else [Text(NOT_MADE)]
 
 
 def missing(evidence: Evidence, variants: Sequence[str] = SHOWN) -> list[str]:

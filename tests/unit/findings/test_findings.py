@@ -75,8 +75,19 @@ def test_each_number_is_counted_from_the_run(tmp_path: Path) -> None:
     page = said(evidence(tmp_path, isolated__ptrace_seize=lost))
     assert "`isolated`: 2 attacks win on integrity. On `baseline`, 4 attacks win. On" in page
     assert "On `kthread`, 1 attack wins." in page
-    assert "Win on `isolated`, and not on `kthread`: 1: `ptrace_seize`." in page
+    assert "Win on `isolated`, and not on `kthread` (1): `ptrace_seize`." in page
     assert "Run `kept`: line 6.12, kernel image 0123456789ab" in page
+    assert "**No.** `isolated`: 2 attacks win" in page
+
+
+def test_an_attack_without_a_verdict_on_a_thread_speaks_for_nobody(tmp_path: Path) -> None:
+    """`isolated` loses to dev_mem and a thread, too: the answer is yes, whatever else wins."""
+    no_verdict = outcome(Verdict.NOT_APPLICABLE)
+    lost = outcome(Verdict.TAMPERED)
+    found = evidence(tmp_path, isolated__ptrace_seize=lost, kthread__ptrace_seize=no_verdict)
+    page = said(found)
+    assert "**Yes.** `isolated`: 2 attacks win" in page
+    assert "Win on `isolated`, and have no verdict on `kthread` (1): `ptrace_seize`." in page
 
 
 def test_a_variant_that_no_run_has_is_said_to_be_missing(tmp_path: Path) -> None:
