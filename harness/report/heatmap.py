@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TITLE = "Attacks held, by class and variant"
 
-_LABEL, _COLUMN, _ROW = 350, 84, 34
+_LABEL, _COLUMN, _ROW = 350, 96, 34
 """The width of the labels, and the width and height of a cell, in pixels."""
 _HEAD, _GAP, _MARGIN, _LINE = 70, 3, 12, 18
 
