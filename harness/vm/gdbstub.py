@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads and writes guest-physical memory through QEMU's gdbstub.
+"""Writes guest-physical memory through QEMU's gdbstub, and reads what guest_ram.py cannot.
 
 QMP has no command that writes, and its pmemsave takes ten times as long to read, by way of a
 file. The stub stays attached: attaching pauses the machine, and only QMP resumes it. No

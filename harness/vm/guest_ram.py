@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pages of guest memory that changed since an earlier moment, as the host's kernel shows them.
+"""Guest memory as the host's kernel shows it, and its pages that changed since an earlier moment.
 
 A restored machine maps the saved state's memory privately. /proc/<pid>/pagemap tells which pages
 of the mapping QEMU has copied; all other pages are as saved. So only the copied pages are read:
@@ -8,6 +8,7 @@ reading all of a kernel's text by the gdbstub would take longer than a cell.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from contextlib import contextmanager
@@ -57,15 +58,16 @@ class SharedRam:
 
     def mark(self, address: int, size: int) -> Mark:
         """Return the mark of whole pages, as they are now."""
-        data = self._read(address, size)
+        data = self.read(address, size)
         return Mark(address, size, lambda at, n: data[at - address : at - address + n])
 
     def changes(self, mark: Mark) -> list[Change]:
         """Return the pages that differ from the mark. The machine must be paused."""
-        return _changes(mark, _split(mark.address, self._read(mark.address, mark.size)))
+        return _changes(mark, _split(mark.address, self.read(mark.address, mark.size)))
 
-    def _read(self, address: int, size: int) -> bytes:
-        return os.pread(self._ram, size, address)
+    def read(self, address: int, size: int) -> bytes:
+        """Read bytes of guest-physical memory, at any time. Raises OSError."""
+        return _exactly(size, os.pread(self._ram, size, address))
 
 
 class PrivateRam:
@@ -92,12 +94,28 @@ class PrivateRam:
     def _copied(self, address: int, size: int) -> Iterator[tuple[int, bytes]]:
         """Yield the pages that QEMU has copied, and their bytes."""
         first = self._mapped_at + address
-        with _opened(self._pid, "pagemap") as pagemap, _opened(self._pid, "mem") as memory:
+        with _opened(self._pid, "pagemap") as pagemap:
             entries = os.pread(pagemap, size // PAGE * 8, first // PAGE * 8)
             for number, (entry,) in enumerate(struct.iter_unpack("<Q", entries)):
                 if entry & _SWAPPED or (entry & _PRESENT and not entry & _OF_FILE):
-                    data = os.pread(memory, PAGE, first + number * PAGE)
-                    yield address + number * PAGE, data
+                    yield address + number * PAGE, self.read(address + number * PAGE, PAGE)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Read bytes of guest-physical memory, at any time.
+
+        Raises OSError if the host forbids to look into QEMU, or if QEMU has ended.
+        """
+        return _exactly(size, os.pread(self._memory, size, self._mapped_at + address))
+
+    def close(self) -> None:
+        """Close QEMU's memory."""
+        if "_memory" in vars(self):
+            os.close(self._memory)
+
+    @cached_property
+    def _memory(self) -> int:
+        """QEMU's memory. QEMU's program must run by now, not the one that started it."""
+        return os.open(f"/proc/{self._pid}/mem", os.O_RDONLY)
 
     @cached_property
     def _mapped_at(self) -> int:
@@ -118,6 +136,13 @@ class PrivateRam:
 
 
 GuestRam = SharedRam | PrivateRam
+
+
+def _exactly(size: int, data: bytes) -> bytes:
+    """Return the data. Raises OSError if it is short: the process has no memory any more."""
+    if len(data) != size:
+        raise OSError(errno.ESRCH, "QEMU's memory is gone")
+    return data
 
 
 def _changes(mark: Mark, pages: Iterator[tuple[int, bytes]]) -> list[Change]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from harness.host.errors import VmLost
@@ -101,7 +101,8 @@ class Machine:
                     debugger=debugger,
                 )
             with machine._explained():
-                machine._connect()
+                machine._monitor.connect()
+                machine._gdbstub.connect()
                 machine.ram = SharedRam(stack.enter_context((directory / RAM).open("rb")).fileno())
                 machine.resume()
                 placement = Placement()
@@ -150,9 +151,11 @@ class Machine:
                     debugger=debugger,
                 )
                 machine.ram = PrivateRam(ram, machine.pid, directory, machine._monitor)
+                stack.callback(machine.ram.close)
             with machine._explained():
                 machine._place(state.placement)
-                machine._connect()
+                machine._monitor.connect()
+                machine._gdbstub.connect()
                 machine._load(f"file:/proc/self/fd/{device}")
                 machine.resume()
                 yield machine
@@ -175,9 +178,8 @@ class Machine:
         on_disk, layers = disk
         arguments = [*spec.arguments(), *on_disk, *accelerated, "-S", *arguments]
         inherited, readable = [*inherited, *layers], [*readable]
-        watch = None
-        if spec.watched is not None:
-            watch = KernelWatch(stack, spec.watched)
+        watch = KernelWatch(stack, spec.watched) if spec.watched else None
+        if watch:
             arguments += watch.arguments()
             inherited.append(watch.memory)
             readable.append(watch.plugin)
@@ -208,10 +210,6 @@ class Machine:
         self.placement = placement
         if self.watch:
             self.watch.place(placement.slide)
-
-    def _connect(self) -> None:
-        self._monitor.connect()
-        self._gdbstub.connect()
 
     def _ignore_shared(self) -> None:
         """Exclude RAM, which is a file already, from the saved or loaded stream."""
@@ -330,6 +328,8 @@ class Machine:
         Raises ValueError unless the machine is paused, VmLost if the range is not RAM.
         """
         self._check(address, size)
+        with suppress(OSError):  # the host forbids to look into QEMU, or QEMU is gone
+            return self.ram.read(address, size)
         return self._gdbstub.read(address, size)
 
     def write(self, address: int, data: bytes) -> None:

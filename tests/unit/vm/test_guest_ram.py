@@ -85,3 +85,19 @@ def test_a_booted_machine_is_compared_with_the_moment_of_the_mark(ram: int) -> N
     assert shared.changes(mark) == []
     os.pwrite(ram, b"\xff", 3 * PAGE)
     assert shared.changes(mark) == [Change(3 * PAGE, SAVED[3 * PAGE :][:PAGE], CHANGED)]
+
+
+def test_memory_is_read_as_it_is_now(private: PrivateRam, memory: mmap.mmap, ram: int) -> None:
+    assert private.read(3 * PAGE, PAGE) == SAVED[3 * PAGE :][:PAGE]
+    memory[3 * PAGE] = 0xFF
+    assert private.read(3 * PAGE, PAGE) == CHANGED
+    private.close()
+    os.pwrite(ram, b"\xff", 3 * PAGE)
+    assert SharedRam(ram).read(3 * PAGE, PAGE) == CHANGED
+
+
+def test_memory_that_is_gone_is_not_read(private: PrivateRam, ram: int) -> None:
+    private._pid = 0
+    for where in (private, SharedRam(ram)):
+        with pytest.raises(OSError, match=r"."):
+            where.read(8 * PAGE, 1)
