@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import asdict, dataclass
 from enum import IntEnum, IntFlag
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.host.errors import VmLost
 from harness.witness.layout import (
+    HASH_BYTES,
     MAGIC,
     RETURNS,
     SECRETS,
@@ -17,6 +19,11 @@ from harness.witness.layout import (
     CountStruct,
     TallyStruct,
 )
+
+# The arrays of the layout. To read them by ctypes takes four times as long.
+_SECRET = struct.Struct(f"{HASH_BYTES}s")
+_RECORD = struct.Struct("<IIiIQ")
+_HOOK = struct.Struct("<qII")
 
 
 class WitnessState(IntEnum):
@@ -130,8 +137,7 @@ class ServiceCounts:
     """The last failure's negated errno; 0 if none failed."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One of the latest requests."""
 
     number: int
@@ -162,8 +168,7 @@ class Seen:
     """How many of the other calls came from the attacking system call."""
 
 
-@dataclass(frozen=True)
-class Hook:
+class Hook(NamedTuple):
     """Calls of one of the hooks of security modules (`security_*`)."""
 
     function: int
@@ -295,7 +300,7 @@ class Tally:
             "count": vars(self.count),
             "phases": [vars(phase) for phase in self.phases],
             "secrets_sha256": [secret.hex() for secret in self.secrets_sha256],
-            "records": [vars(record) for record in self.records],
+            "records": [record._asdict() for record in self.records],
             "exits": self.exits,
             "exit_code": self.exit_code,
             "demoted": self.demoted,
@@ -345,10 +350,10 @@ def parse(data: bytes) -> Tally | None:
         chain=raw.chain,
         count=_count(raw.count),
         phases=tuple(_count(phase) for phase in raw.phases),
-        secret_slots=tuple(map(bytes, raw.secrets_sha256)),
+        secret_slots=tuple(slot for (slot,) in _SECRET.iter_unpack(raw.secrets_sha256)),
         records=tuple(
-            Record(r.number, r.generation, r.error, bool(r.wrong), r.nanoseconds)
-            for r in raw.records
+            Record(number, generation, error, bool(wrong), nanoseconds)
+            for number, generation, error, wrong, nanoseconds in _RECORD.iter_unpack(raw.records)
         ),
         exits=raw.exits,
         exit_code=raw.exit_code,
@@ -368,7 +373,9 @@ def parse(data: bytes) -> Tally | None:
             for s in raw.named
         ),
         hooks=tuple(
-            Hook(h.function, h.on_handler, bool(h.can_refuse)) for h in raw.hooks if h.function
+            Hook(function, on_handler, bool(can_refuse))
+            for function, on_handler, can_refuse in _HOOK.iter_unpack(raw.hooks)
+            if function
         ),
         challenge=Challenge(
             raw.challenge.generation,
