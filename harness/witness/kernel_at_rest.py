@@ -43,6 +43,7 @@ _JUMP_BYTES = 5
 _PROBE = "optprobe_template_clac", "optprobe_template_val"
 """Each optimized kprobe has a copy of the kernel's template. The kernel changes 3 bytes of the copy
 at the first symbol, and all from the second on (arch/x86/kernel/kprobes/opt.c)."""
+_NOT_ZERO = re.compile(rb"[^\0]")
 _NOP = bytes.fromhex("0f1f440000")
 _ENTRY = re.compile(r"^(GDT|IDT)= +([0-9a-f]+ [0-9a-f]+)|(CR0|CR4|EFER)=([0-9a-f]+)", re.MULTILINE)
 _KEPT_BITS = {"CR0": 1 << 31 | 1 << 16 | 1, "CR4": 3 << 20 | 1 << 11, "EFER": 1 << 11 | 1}
@@ -145,12 +146,19 @@ def foreign_byte(
     `linked` is the address of the page. Without `sites` the kernel changes nothing. `is_probe`
     tells whether a jump to a linked address is an optimized kprobe's.
     """
-    for offset, (old, new) in enumerate(zip(was, now, strict=True)):
-        if old == new or (sites and _is_own(linked, offset, now, sites)):
+    for offset in _differing(was, now):
+        if sites and _is_own(linked, offset, now, sites):
             continue
         if not sites or not any(map(is_probe, _jumps(linked, offset, now))):
             return linked + offset
     return None
+
+
+def _differing(was: bytes, now: bytes) -> Iterator[int]:
+    """Yield the offsets at which two pages differ."""
+    difference = int.from_bytes(was, "big") ^ int.from_bytes(now, "big")
+    for found in _NOT_ZERO.finditer(difference.to_bytes(len(was), "big")):
+        yield found.start()
 
 
 def _jumps(linked: int, offset: int, now: bytes) -> Iterator[int]:
