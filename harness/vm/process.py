@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from harness.host.errors import UserError
@@ -81,7 +85,7 @@ class Process:
     def end(self) -> None:
         """Kill and reap QEMU, and read its console to the end."""
         self._process.kill()
-        self._process.wait(EXIT_SECONDS)
+        self._wait(EXIT_SECONDS)
         self._console.close()
 
     def console(self) -> str:
@@ -94,11 +98,27 @@ class Process:
         Return None if it still runs after `seconds`.
         """
         try:
-            status = self._process.wait(seconds)
+            status = self._wait(seconds)
         except subprocess.TimeoutExpired:
             return None
         self._console.hear_out()
         return status
+
+    def _wait(self, seconds: float) -> int:
+        """Wait for QEMU's end, and reap it. Raises TimeoutExpired.
+
+        A wait of Popen with a deadline polls, up to every 50 ms.
+        """
+        deadline = time.monotonic() + seconds
+        with suppress(OSError):  # reaped already, or a host without pidfds
+            pidfd = os.pidfd_open(self.pid)
+            try:
+                ended = select.poll()
+                ended.register(pidfd, select.POLLIN)
+                ended.poll(seconds * 1000)
+            finally:
+                os.close(pidfd)
+        return self._process.wait(max(0, deadline - time.monotonic()))
 
     def last_words(self) -> str:
         """Return the end of QEMU's standard error, escaped."""
