@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 COUNTS = ("sent", "right", "wrong", "failed", "starts")
 """The witness's counts of requests, of those answered in each way, and of starts."""
-_PARTS = {"before", "attacked", "after"}
-_PHASES = ("aftermath", "after a restart", "after a reload")
-"""The phases of the aftermath, in their order."""
+_PARTS = ("before", "attacked", "after")
+PHASES = ("before", "during", "aftermath", "after a restart", "after a reload", "between these")
+"""All phases of a cell. Each request is in one of them."""
 _MILLION = 1_000_000
 
 
@@ -30,22 +30,29 @@ def witness_lines(witness: Mapping[str, Any]) -> Iterator[str]:
 
 def request_counts(witness: Mapping[str, Any]) -> dict[str, list[int]]:
     """Return the counts of `COUNTS` by phase. It is empty if the machine was lost."""
-    if not witness.keys() >= _PARTS:
+    if not witness.keys() >= set(_PARTS):
         return {}
-    before, attacked = witness["before"]["count"], witness["attacked"]["count"]
-    during = {name: attacked[name] - before[name] for name in COUNTS}
-    rows = {"before": before, "during": during}
-    rows |= dict(zip(_PHASES, witness["after"]["phases"], strict=False))
-    return {name: [counts[column] for column in COUNTS] for name, counts in rows.items()}
+    before, attacked, after = (_counts(witness[part]["count"]) for part in _PARTS)
+    aftermath = list(map(_counts, witness["after"]["phases"]))
+    during = [late - early for late, early in zip(attacked, before, strict=True)]
+    between = [
+        late - early - sum(phases)
+        for late, early, *phases in zip(after, attacked, *aftermath, strict=True)
+    ]
+    return dict(zip(PHASES, (before, during, *aftermath, between), strict=True))
+
+
+def _counts(counts: Mapping[str, int]) -> list[int]:
+    return [counts[name] for name in COUNTS]
 
 
 def witness_findings(witness: Mapping[str, Any]) -> Iterator[str]:
     """Yield what the witness found besides the counts."""
     if "machine" in witness:
         yield f"the machine ended: {witness['machine']}"
-    if not witness.keys() >= _PARTS:
+    if not witness.keys() >= set(_PARTS):
         return
-    before, attacked, after = (witness[name] for name in ("before", "attacked", "after"))
+    before, attacked, after = (witness[name] for name in _PARTS)
     yield f"violations: {', '.join(after['violations']) or 'none'}"
     yield "slowest reply since boot: " + ", ".join(
         f"{tally['slowest_ns'] / _MILLION:.1f} ms {when}"

@@ -11,7 +11,7 @@ from harness.report.attack_source import attack_source
 from harness.report.page.cell_data import CellData, worse_than
 from harness.report.page.texts import Texts, shown
 from harness.report.table import variants_of
-from harness.report.witness_story import COUNTS
+from harness.report.witness_story import COUNTS, PHASES
 from harness.results.run_comparison import Change
 from harness.results.salvaged_run import named
 from harness.scenarios import REFERENCES
@@ -59,6 +59,7 @@ def page_data(
             for (line, name), of_row in rows.items()
         ],
         "columns": list(COUNTS),
+        "phases": list(PHASES),
         "old": {},
     }
     gaps = list(_evidence_gaps(cells, "the run"))

@@ -16,7 +16,6 @@
     unhooked: "won, met no hook that can refuse",
     flaky: "flaky",
   };
-  const PHASES = ["before", "during", "aftermath", "after a restart", "after a reload"];
   const DEFAULTS = { view: "matrix", cell: "", q: "", class: "", variant: "", axis: "", verdict: "", only: "" };
 
   // ---- the data, made easy to search -------------------------------------------------------------
@@ -269,7 +268,7 @@
     if (!cell.counts) return "";
     return make("table", { class: "plain numbers" },
       make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "requests"), ...data.columns.map((name) => make("th", { scope: "col" }, name)))),
-      make("tbody", {}, ...cell.counts.map((row, number) => make("tr", {}, make("th", { scope: "row" }, PHASES[number]), ...row.map((count) => make("td", {}, String(count)))))));
+      make("tbody", {}, ...cell.counts.map((row, number) => make("tr", {}, make("th", { scope: "row" }, data.phases[number]), ...row.map((count) => make("td", {}, String(count)))))));
   }
   function control(cell) {
     const found = cell.row?.byVariant.get(cell.control); // a cell of the old run has no row

@@ -200,10 +200,15 @@ def test_only_the_last_calls_are_told() -> None:
 def test_the_witness_before_during_and_after() -> None:
     before = BEFORE.as_json()
     during = {**before, "count": {**before["count"], "wrong": before["count"]["wrong"] + 3}}
+    phases = before["phases"]
+    total = {
+        name: count + sum(phase[name] for phase in phases)
+        for name, count in during["count"].items()
+    }
     witness = {
         "before": before,
         "attacked": during,
-        "after": {**before, "violations": ["TRACED"]},
+        "after": {**during, "count": total, "violations": ["TRACED"]},
         "reached": None,
         "taint": 0,
         "entered": {"klp_enable_patch": 1},
@@ -212,6 +217,7 @@ def test_the_witness_before_during_and_after() -> None:
     lines = list(witness_lines(witness))
     assert lines[0].split() == ["requests", "sent", "right", "wrong", "failed", "starts"]
     assert lines[2].split()[:4] == ["during", "0", "0", "3"]
+    assert lines[6].split() == ["between", "these", "0", "0", "0", "0", "0"]
     assert "violations: TRACED" in lines
     assert "arrival: no function can prove it" in lines
     assert "ways into the kernel: klp_enable_patch (1 times)" in lines
