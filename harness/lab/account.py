@@ -43,6 +43,7 @@ class Account:
         whole_kernel: bool = False,
         passes: Collection[str] = (),
         pauses: bool = False,
+        without: Collection[str] = (),
     ) -> None:
         self._variant, self._witness, self._handler = variant, witness, handler
         self._inside, self._whole_kernel, self._pauses = inside, whole_kernel, pauses
@@ -50,9 +51,8 @@ class Account:
         self._machine, self._calls, self._passes = machine, kernel_calls(machine), passes
         self._code = witness.code() if whole_kernel else b""
         self._kernel = KernelAtRest(machine, kernel)
-        self._rest = HandlerAtRest(
-            machine, kernel, handler, fixed=variant.protects and not variant.proposed
-        )
+        fixed = variant.has_defence("pages") and "pages" not in without
+        self._rest = HandlerAtRest(machine, kernel, handler, fixed=fixed)
         witness.observers.append(self._rest.observe)
 
     def attacked(self, before: Tally, attacker: Attacker) -> Evidence:

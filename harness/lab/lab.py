@@ -121,7 +121,7 @@ class Lab:
         why = inapplicable(
             scenario, variant, images.kernel, self.engine, is_foreign=self.is_foreign
         )
-        return CellPlan(cell, scenario, variant, images, why)
+        return CellPlan(cell, scenario, variant, images, why, self.without)
 
     def machine_plan(self, variant: str, *, cpus: int = 1, boot: str = "") -> MachinePlan:
         """Resolve the name of a variant. Other CPUs or parameters make another machine."""

@@ -35,6 +35,8 @@ class CellPlan:
     images: BootImages
     inapplicable: Inapplicable | None
     """Why the cell is `n/a`. None: the cell can run."""
+    without: tuple[str, ...] = ()
+    """The defences that the cell's machine leaves out."""
 
     @property
     def machine(self) -> MachinePlan:

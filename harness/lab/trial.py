@@ -89,6 +89,7 @@ class Trial:
             whole_kernel=self._scenario.whole_kernel,
             passes=self._scenario.passes,
             pauses=self._scenario.excuses_late_replies,
+            without=self.plan.without,
         )
         first_request(witness)
         seconds = self._scenario.seconds

@@ -92,6 +92,13 @@ class Variant:
         """Whether its expected verdicts are measured, so that no loss is a known hole of ours."""
         return self.proposed or self.rival is not None
 
+    def has_defence(self, name: str) -> bool:
+        """Whether boot parameters leave a defence on. A kernel thread needs none, and has all."""
+        words = self.cmdline.split()
+        only = [word for word in words if word.startswith("umd_only=")]
+        chosen = not only or name in only[-1].removeprefix("umd_only=").split(",")
+        return self.protects and chosen and f"umd_without={name}" not in words
+
 
 VARIANTS = MappingProxyType(
     {
