@@ -33,7 +33,7 @@ class Microvm:
     )
     reached_by: str = ""
     has_disk: bool = False
-    policies: frozenset[str] = frozenset({"selinux", "smack", "lockdown", "bpf"})
+    policies: frozenset[str] = frozenset({"selinux", "smack", "yama", "lockdown", "bpf"})
 
     def check(self) -> None:
         """Do nothing: the modules that use a program check for it."""

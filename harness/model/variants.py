@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from errno import EINVAL
+from errno import EINVAL, EKEYREJECTED
 from types import MappingProxyType
 
 
@@ -40,6 +40,18 @@ LOCKDOWN = Policy(
 """No traceable function is called for refusals alone. The hook is called where lockdown may refuse:
 an attack that the control shows to work, and that fails after it, was refused. The verifier says
 EINVAL about a BPF helper that lockdown forbids."""
+YAMA = Policy(
+    "yama",
+    "SECURITY_YAMA",
+    denials=(
+        "report_access",
+        # What the settings beside Yama refuse, at its entry: they make no note of it.
+        *("__x64_sys_init_module", "__x64_sys_finit_module"),
+        *("__x64_sys_kexec_load", "__x64_sys_io_uring_setup", "__x64_sys_perf_event_open"),
+    ),
+    also=(("init_module", EKEYREJECTED), ("finit_module", EKEYREJECTED)),
+)
+"""Yama, and the other settings that harden a kernel."""
 BPF_LSM = Policy("bpf", "BPF_LSM", denials=("bpf_ringbuf_output",), by_host=True)
 """The policy notes each refusal in a ring buffer, and no attack uses another."""
 LOCKDOWN_CONFIDENTIALITY = replace(LOCKDOWN, level=2)
@@ -99,6 +111,25 @@ class Variant:
         chosen = not only or name in only[-1].removeprefix("umd_only=").split(",")
         return self.protects and chosen and f"umd_without={name}" not in words
 
+
+_HARDENING = " ".join(
+    f"sysctl.{name}={value}"
+    for name, value in (
+        ("kernel.yama.ptrace_scope", 3),
+        ("kernel.kexec_load_disabled", 1),
+        ("kernel.io_uring_disabled", 2),
+        ("kernel.unprivileged_bpf_disabled", 1),
+        ("kernel.kptr_restrict", 2),
+        ("kernel.dmesg_restrict", 1),
+        ("kernel.perf_event_paranoid", 3),
+        ("kernel.sysrq", 0),
+        ("fs.suid_dumpable", 0),
+        ("net.core.bpf_jit_harden", 2),
+        ("vm.unprivileged_userfaultfd", 0),
+    )
+)
+"""The sysctls of `yama`, as boot parameters. `kernel.modules_disabled` is not one of them: the
+kernel loads the handler's loader when a handler is asked for."""
 
 VARIANTS = MappingProxyType(
     {
@@ -184,6 +215,14 @@ VARIANTS = MappingProxyType(
                 "the kernel's, which the handler has, and nobody has the label that may change "
                 "it (C5)",
                 rival=SMACK,
+            ),
+            Variant(
+                "yama",
+                f"umd_isolation=off lsm=lockdown,yama,bpf module.sig_enforce=1 {_HARDENING}",
+                "baseline with Yama's ptrace_scope=3 and the other settings that harden a kernel: "
+                "signed modules, no kexec, no io_uring, nothing for users without privileges",
+                rival=YAMA,
+                since="6.6",  # kernel.io_uring_disabled
             ),
             Variant(
                 "bpf-lsm",

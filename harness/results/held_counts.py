@@ -30,6 +30,7 @@ CENTRAL = (
     "proposal",
     "selinux",
     "smack",
+    "yama",
     "bpf-lsm",
     "lockdown",
     "lockdown-confidentiality",

@@ -38,6 +38,7 @@ with collecting() as _found:
         switched_off_bpf,
         switched_off_lockdown,
         switched_off_smack,
+        switched_off_yama,
         tracing,
         whole_kernel,
     )

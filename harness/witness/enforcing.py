@@ -27,6 +27,8 @@ _FLAGS = ("initialized", "enforcing")
 """The flags of struct selinux_state that must be set (security/selinux/include/security.h)."""
 _DRACONIAN = 2
 """SMACK_PTRACE_DRACONIAN: no task may trace one of another label (security/smack/smack.h)."""
+_NO_ATTACH = 3
+"""YAMA_SCOPE_NO_ATTACH: no process may trace another (security/yama/yama_lsm.c)."""
 _ENUM_SIZE = 4
 _IMAGE = 0xFFFFFFFF80000000
 """Start of the kernel image's mapping. Memory that the kernel allocates has lower addresses."""
@@ -59,6 +61,12 @@ def _smack(_policy: Policy, machine: Machine, kernel: KernelImage) -> str:
     return "sealed" if _read(machine, kernel, "smack_onlycap_list", 8) >= _IMAGE else ""
 
 
+def _yama(_policy: Policy, machine: Machine, kernel: KernelImage) -> str:
+    """Return what Yama's policy is not: at its strictest; empty if it is."""
+    scope = _read(machine, kernel, "ptrace_scope", _ENUM_SIZE)
+    return "" if scope == _NO_ATTACH else "at ptrace_scope=3"
+
+
 def _lockdown(policy: Policy, machine: Machine, kernel: KernelImage) -> str:
     """Return what lockdown is not: at the policy's level; empty if it is.
 
@@ -72,6 +80,7 @@ def _lockdown(policy: Policy, machine: Machine, kernel: KernelImage) -> str:
 _CHECKS: Mapping[str, Callable[[Policy, Machine, KernelImage], str]] = {
     "selinux": _selinux,
     "smack": _smack,
+    "yama": _yama,
     "lockdown": _lockdown,
 }
 """For each security module, the function that returns what its policy is not; empty if nothing."""

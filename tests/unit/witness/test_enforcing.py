@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.host.errors import VmLost
-from harness.model.variants import LOCKDOWN, LOCKDOWN_CONFIDENTIALITY, SELINUX
+from harness.model.variants import LOCKDOWN, LOCKDOWN_CONFIDENTIALITY, SELINUX, YAMA
 from harness.witness.enforcing import check_policy
 
 if TYPE_CHECKING:
@@ -125,3 +125,9 @@ def test_lockdown_is_in_force_at_its_own_level() -> None:
         check_words(LOCKDOWN, kernel_locked_down=(0,), lockdown_levels=LEVELS)
     with pytest.raises(VmLost, match="lockdown is not at level 2"):
         check_words(LOCKDOWN_CONFIDENTIALITY, kernel_locked_down=(19,), lockdown_levels=LEVELS)
+
+
+def test_yama_is_in_force_at_its_strictest() -> None:
+    check_words(YAMA, ptrace_scope=(3,))
+    with pytest.raises(VmLost, match="yama is not at ptrace_scope=3"):
+        check_words(YAMA, ptrace_scope=(2,))
