@@ -10,11 +10,11 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
-SHIPPED = ("kernel-patches", "guest-images")
+SHIPPED = ("kernel-patches", "guest-images", "handlers")
 
 
 class BuildWithData(build_py):
-    """Puts the kernel patches and the guests' sources into the wheel (harness/host/paths.py)."""
+    """Puts what SHIPPED names into the wheel (harness/host/paths.py)."""
 
     def run(self) -> None:
         """Build; an editable installation finds them in the checkout."""

@@ -19,7 +19,7 @@ from harness.host.version import version
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = ("harness", "kernel-patches", "guest-images")
+PARTS = ("harness", "kernel-patches", "guest-images", "handlers")
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 DATA = "harness/data/"
 IGNORED = shutil.ignore_patterns("__pycache__")
@@ -59,7 +59,7 @@ def shipped(part: str) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("part", ["kernel-patches", "guest-images"])
+@pytest.mark.parametrize("part", PARTS[1:])
 def test_what_is_beside_the_package_is_in_it(wheel: zipfile.ZipFile, part: str) -> None:
     carried = {
         name.removeprefix(DATA): wheel.read(name)

@@ -33,11 +33,13 @@ _CHECKPOINT = 1000  # records between two lines of tar
 _AT = re.compile(rb"^\S*tar: at \d+\n", re.MULTILINE)
 _UNPACK_SECONDS = 600.0  # about 20 on an idle disk
 
-# What Kconfig, merge_config.sh and checkpatch.pl read: a tenth of the tree.
+# What Kconfig, merge_config.sh, checkpatch.pl and the build of handlers read: a tenth of the tree.
 CHECKS = (
     *("COPYING", "CREDITS", "Kbuild", "MAINTAINERS", "Makefile", "README"),
     *("scripts/*", "include/*", "*/Kconfig*", "Kconfig", "kernel/configs/*", "ipc/Makefile"),
     *("arch/x86/Makefile*", "arch/x86/configs/*", "arch/x86/include/*"),
+    *("crypto/asymmetric_keys/*", "lib/asn1_decoder.c", "lib/oid_registry.c"),
+    *("lib/build_OID_registry", "tools/include/nolibc/*"),
 )
 
 
@@ -164,7 +166,7 @@ def _mib_in(tarball: Path) -> int:
 
 
 def checks_tree(source: Source, *, cache: Path) -> Path:
-    """Return the part of the source that Kconfig and checkpatch.pl need, unpacked once."""
+    """Return the part of the source that CHECKS names, unpacked once."""
     return partial_tree(source, CHECKS, cache=cache)
 
 

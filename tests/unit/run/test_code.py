@@ -20,6 +20,7 @@ OTHERS = {
     "cli",
     "export",
     "findings",
+    "handlers",
     "kernel",
     "kselftest",
     "pytest_plugin",

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From the structures of the tree's parsers to parts of the request. */
+#include "x509_parser.h"
+
+#include "key_id.h"
+#include "x509_fields.h"
+
+/* A part that is elsewhere, such as an empty one, is missing. */
+struct umd_span umd_span_of(const struct umd_request *request, const void *part, size_t len)
+{
+	size_t offset = (uintptr_t)part - (uintptr_t)request->data;
+
+	if (offset > request->len || len > request->len - offset)
+		return (struct umd_span){ 0 };
+	return (struct umd_span){ offset, len };
+}
+
+/* The kernel's name of an algorithm, which the parser gives for whatever it accepts. */
+int umd_copy_name(char *to, size_t size, const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
+
+	if (!len || len > size)
+		return -ENOPKG;
+	memcpy(to, name, len);
+	return 0;
+}
+
+static struct umd_span find(const struct umd_request *request, const u8 *from, size_t size,
+			    const char *text, size_t len)
+{
+	for (; len <= size; from++, size--)
+		if (!memcmp(from, text, len))
+			return umd_span_of(request, from, len);
+	return (struct umd_span){ 0 };
+}
+
+/*
+ * The parser has made the text of one or two parts of the name, with ": " between
+ * them. It does not keep where they were.
+ */
+static struct umd_x509_name name_of(const struct umd_request *request, const u8 *raw,
+				    size_t size, const char *text)
+{
+	size_t len = strlen(text), colon;
+	struct umd_x509_name name = { 0 };
+
+	if (!len)
+		return name;
+
+	name.rest = find(request, raw, size, text, len);
+	for (colon = 1; !name.rest.length && colon + 2 < len; colon++) {
+		if (text[colon] != ':' || text[colon + 1] != ' ')
+			continue;
+		name.organisation = find(request, raw, size, text, colon);
+		name.rest = find(request, raw, size, text + colon + 2, len - colon - 2);
+	}
+	return name;
+}
+
+static void key_id_fields(const struct umd_request *request, const struct asymmetric_key_id *id,
+			  struct umd_span *first, struct umd_span *second)
+{
+	const struct umd_key_id *made = umd_key_id(id);
+
+	if (!id)
+		return;
+	*first = umd_span_of(request, made->first, made->first_len);
+	if (second)
+		*second = umd_span_of(request, made->second, made->second_len);
+}
+
+int umd_x509_fields(const struct umd_request *request, const struct x509_certificate *cert,
+		    struct umd_x509 *fields)
+{
+	const struct public_key_signature *sig = cert->sig;
+	const struct public_key *pub = cert->pub;
+
+	fields->usage = pub->key_eflags;
+	fields->valid_from = cert->valid_from;
+	fields->valid_to = cert->valid_to;
+	fields->key_oid = pub->algo;
+	fields->tbs = umd_span_of(request, cert->tbs, cert->tbs_size);
+	fields->signature = umd_span_of(request, cert->raw_sig, cert->raw_sig_size);
+	fields->serial = umd_span_of(request, cert->raw_serial, cert->raw_serial_size);
+	fields->issuer = umd_span_of(request, cert->raw_issuer, cert->raw_issuer_size);
+	fields->subject = umd_span_of(request, cert->raw_subject, cert->raw_subject_size);
+	fields->key = umd_span_of(request, pub->key, pub->keylen);
+	fields->params = umd_span_of(request, pub->params, pub->paramlen);
+	fields->skid = umd_span_of(request, cert->raw_skid, cert->raw_skid_size);
+	key_id_fields(request, sig->auth_ids[0], &fields->authority_serial,
+		      &fields->authority_issuer);
+	key_id_fields(request, sig->auth_ids[1], &fields->authority_key, NULL);
+	fields->issuer_name = name_of(request, cert->raw_issuer, cert->raw_issuer_size,
+				      cert->issuer);
+	fields->subject_name = name_of(request, cert->raw_subject, cert->raw_subject_size,
+				       cert->subject);
+
+	return umd_copy_name(fields->key_algo, sizeof(fields->key_algo), pub->pkey_algo) ?:
+	       umd_copy_name(fields->sig_algo, sizeof(fields->sig_algo), sig->pkey_algo) ?:
+	       umd_copy_name(fields->hash_algo, sizeof(fields->hash_algo), sig->hash_algo) ?:
+	       umd_copy_name(fields->encoding, sizeof(fields->encoding), sig->encoding);
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A handler that parses PKCS#7 messages with the kernel's own parser. */
+#include "pkcs7_parser.h"
+
+#include "kernel/key_id.h"
+#include "kernel/x509_fields.h"
+#include "pkcs7.h"
+
+static struct umd_pkcs7 reply;
+
+static int signer_fields(const struct umd_request *request, const struct pkcs7_signed_info *info,
+			 struct umd_pkcs7_signer *signer)
+{
+	const struct public_key_signature *sig = info->sig;
+	const struct umd_key_id *id = umd_key_id(sig->auth_ids[0]);
+
+	signer->attributes = info->aa_set;
+	signer->signing_time = info->signing_time;
+	signer->signature = umd_span_of(request, sig->s, sig->s_size);
+	signer->digest = umd_span_of(request, info->msgdigest, info->msgdigest_len);
+	signer->authattrs = umd_span_of(request, info->authattrs, info->authattrs_len);
+	signer->serial = umd_span_of(request, id->first, id->first_len);
+	signer->issuer = umd_span_of(request, id->second, id->second_len);
+
+	return umd_copy_name(signer->sig_algo, sizeof(signer->sig_algo), sig->pkey_algo) ?:
+	       umd_copy_name(signer->hash_algo, sizeof(signer->hash_algo), sig->hash_algo) ?:
+	       umd_copy_name(signer->encoding, sizeof(signer->encoding), sig->encoding);
+}
+
+static int fill(const struct umd_request *request, const struct pkcs7_message *message,
+		struct umd_pkcs7 *out)
+{
+	const struct pkcs7_signed_info *info;
+	const struct x509_certificate *cert;
+	int ret = 0;
+
+	out->version = message->version;
+	out->data_oid = message->data_type;
+	out->data_header = message->data_hdrlen;
+	out->data = umd_span_of(request, message->data, message->data_len);
+
+	for (cert = message->certs; cert && !ret; cert = cert->next) {
+		if (out->cert_count == UMD_PKCS7_CERTS)
+			return -EOVERFLOW;
+		ret = umd_x509_fields(request, cert, &out->certs[out->cert_count++]);
+	}
+	for (info = message->signed_infos; info && !ret; info = info->next) {
+		if (out->signer_count == UMD_PKCS7_SIGNERS)
+			return -EOVERFLOW;
+		ret = signer_fields(request, info, &out->signers[out->signer_count++]);
+	}
+	return ret;
+}
+
+static int parse(const void *data, size_t len, void *out)
+{
+	const struct umd_request request = { data, len };
+	const struct pkcs7_message *message = pkcs7_parse_message(data, len);
+
+	return IS_ERR(message) ? PTR_ERR(message) : fill(&request, message, out);
+}
+
+int main(void)
+{
+	umd_serve(parse, &reply, sizeof(reply));
+	return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the handler of PKCS#7 messages replies. */
+#ifndef UMD_PKCS7_H
+#define UMD_PKCS7_H
+
+#include "x509.h"
+
+#define UMD_PKCS7_CERTS		16
+#define UMD_PKCS7_SIGNERS	16
+
+/**
+ * struct umd_pkcs7_signer - a signature over the content, and whose it is
+ * @attributes: bits sinfo_has_* of the tree's pkcs7_parser.h
+ * @reserved: zero
+ * @signing_time: seconds since 1970, if @attributes has it
+ * @sig_algo: the kernel's name for the signature's algorithm, filled up with zeroes
+ * @hash_algo: that of the hash
+ * @encoding: that of the signature's encoding
+ * @signature: the signature
+ * @digest: the digest of the content, as the attributes have it
+ * @authattrs: the attributes that are signed, from their second byte: the first one
+ *	must be that of a SET when they are hashed
+ * @serial: the serial number of the signer's certificate, or the identifier of the
+ *	signer's key, and then there is no @issuer
+ * @issuer: the issuer's name of the signer's certificate, in ASN.1
+ */
+struct umd_pkcs7_signer {
+	__u32 attributes;
+	__u32 reserved;
+	__s64 signing_time;
+	char sig_algo[8];
+	char hash_algo[16];
+	char encoding[8];
+	struct umd_span signature;
+	struct umd_span digest;
+	struct umd_span authattrs;
+	struct umd_span serial;
+	struct umd_span issuer;
+};
+
+/**
+ * struct umd_pkcs7 - a message
+ * @status: 0; as in struct umd_x509, and -EOVERFLOW for more certificates or
+ *	signers than the reply has room for
+ * @version: of the message
+ * @data_oid: what the content is: enum OID of the tree's linux/oid_registry.h
+ * @data_header: how many bytes before @data are its header
+ * @data: the content; missing if it is detached
+ * @cert_count: how many certificates there are
+ * @signer_count: how many signers there are
+ * @certs: the certificates, each with the status 0
+ * @signers: the signers
+ */
+struct umd_pkcs7 {
+	__s32 status;
+	__u32 version;
+	__u32 data_oid;
+	__u32 data_header;
+	struct umd_span data;
+	__u32 cert_count;
+	__u32 signer_count;
+	struct umd_x509 certs[UMD_PKCS7_CERTS];
+	struct umd_pkcs7_signer signers[UMD_PKCS7_SIGNERS];
+};
+
+#endif

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handler of certificates: what it reads, and what it says to what is no certificate."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from handler_process import HandlerProcess, certificate, running, spans_of
+
+from harness.handlers.build import build_handler
+from harness.handlers.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+    Hash = SHA256 | SHA384 | SHA512 | None
+
+FROM = datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC)
+UNTIL = datetime(2061, 12, 31, tzinfo=UTC)
+AUTHORITY = bytes(range(20))
+KEYS: dict[str, tuple[Key, Hash, tuple[str, ...]]] = {
+    "rsa": (rsa.generate_private_key(65537, 2048), SHA512(), ("rsa", "rsa", "sha512", "pkcs1")),
+    "p256": (
+        ec.generate_private_key(ec.SECP256R1()),
+        SHA256(),
+        ("ecdsa-nist-p256", "ecdsa", "sha256", "x962"),
+    ),
+    "p384": (
+        ec.generate_private_key(ec.SECP384R1()),
+        SHA384(),
+        ("ecdsa-nist-p384", "ecdsa", "sha384", "x962"),
+    ),
+}
+
+
+def made(key: Key, algorithm: Hash) -> bytes:
+    organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Makers")
+    issuer = x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, "Root of trust")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Leaf")]))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(0x1234567890ABCDEF)
+        .not_valid_before(FROM)
+        .not_valid_after(UNTIL)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier(AUTHORITY, None, None), critical=False)
+    )
+    return builder.sign(key, algorithm).public_bytes(Encoding.DER)
+
+
+HONEST = made(*KEYS["p256"][:2])
+
+
+@pytest.fixture(scope="module")
+def handler(programs: Path, confine: str) -> Iterator[HandlerProcess]:
+    """One process for all tests: what a request leaves behind would show in the next."""
+    with running(programs / "x509", confine) as process:
+        yield process
+        assert process.status(HONEST) == "0"
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_the_parts_of_a_certificate(handler: HandlerProcess, kind: str) -> None:
+    key, algorithm, names = KEYS[kind]
+    blob = made(key, algorithm)
+    found, other = certificate(handler.ask(blob)), x509.load_der_x509_certificate(blob)
+    assert (found.key_algo, found.sig_algo, found.hash_algo, found.encoding) == names
+    assert found.tbs.of(blob) == other.tbs_certificate_bytes
+    assert found.signature.of(blob) == other.signature
+    assert found.issuer.of(blob) == other.issuer.public_bytes()[2:]
+    assert (found.valid_from, found.valid_to) == (FROM.timestamp(), UNTIL.timestamp())
+    assert found.serial.of(blob) == bytes.fromhex("1234567890ABCDEF")
+    assert found.issuer_organisation.of(blob) == b"Makers"
+    assert found.issuer_rest.of(blob) == b"Root of trust"
+    assert (found.subject_organisation.length, found.subject_rest.of(blob)) == (0, b"Leaf")
+    assert found.authority_key.of(blob) == AUTHORITY
+    assert found.skid == found.authority_serial == (0, 0)
+    assert found.usage == 1, "it may sign certificates"
+
+
+def test_a_key_that_the_kernel_does_not_know(handler: HandlerProcess) -> None:
+    assert handler.status(made(ed25519.Ed25519PrivateKey.generate(), None)) == "ENOPKG"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"", "EBADMSG"),
+        (b"\x30", "EBADMSG"),
+        (HONEST[:-1], "EBADMSG"),
+        (bytes(65535), "EBADMSG"),
+        (bytes(65536), "EMSGSIZE"),
+        (bytes(65537), "EMSGSIZE"),
+        (bytes(3 << 20), "EMSGSIZE"),
+        (HONEST + bytes(1 << 20), "EMSGSIZE"),
+    ],
+    ids=["empty", "one", "cut", "zeroes", "longest", "too-long", "much-too-long", "padded"],
+)
+def test_what_is_no_certificate(handler: HandlerProcess, request_: bytes, status: str) -> None:
+    assert handler.status(request_) == status
+    assert handler.status(HONEST) == "0"
+
+
+def test_a_certificate_that_is_cut_off(handler: HandlerProcess) -> None:
+    assert {handler.status(HONEST[:size]) for size in range(len(HONEST))} == {"EBADMSG"}
+
+
+def test_a_reply_stays_within_the_request_whatever_is_asked(handler: HandlerProcess) -> None:
+    choose = random.Random(24)  # noqa: S311 - the same bytes each time
+    accepted = 0
+    for _ in range(2000):
+        blob = bytearray(HONEST)
+        for _ in range(choose.randint(1, 3)):
+            blob[choose.randrange(len(blob))] = choose.randrange(256)
+        found = certificate(handler.ask(bytes(blob)))
+        accepted += found.status == 0
+        for span in spans_of(found).values():
+            span.of(bytes(blob))
+    assert accepted
+
+
+def test_an_arena_that_is_too_small(tmp_path: Path, tree: Path) -> None:
+    build_handler(replace(RECIPES["x509"], arena_size=512), tmp_path / "x509", tree=tree)
+    with running(tmp_path / "x509") as small:
+        assert [small.status(HONEST) for _ in range(3)] == ["ENOMEM"] * 3
+
+
+def test_what_has_no_frame_ends_the_handler(programs: Path) -> None:
+    done = subprocess.run([programs / "x509"], input=bytes(100), capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, b"")
