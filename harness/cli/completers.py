@@ -98,6 +98,7 @@ COMPLETERS: Mapping[str, Callable[..., Iterable[str]]] = {
     "FILE.py": FilesCompleter(["py"]),
     "FILE.toml": FilesCompleter(["toml"]),
     "LINE": _lines,
+    "I/N": SuppressCompleter(),
     "N": SuppressCompleter(),
     "NEW": _runs,
     "OLD": _runs,

@@ -7,7 +7,7 @@ import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.brought.options import EFFECTS, Brought
 from harness.cli.declare import choice, group, option, repeated, switch
@@ -16,6 +16,9 @@ from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.series.lines import DEFAULT_LINE, check_line, kernel_lines
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 from harness.model.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from harness.run.shard import Shard
 
 D = TypeVar("D")
 
@@ -39,6 +42,16 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on; for example 2")
     return int(text)
+
+
+def known_shard(text: str) -> Shard:
+    """Convert the name of a shard, such as 2/4."""
+    from harness.run.shard import Shard
+
+    try:
+        return Shard.parse(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def known_line(text: str) -> str:
@@ -132,6 +145,16 @@ def results_option() -> Path:
         default=Path("results"),
         metavar="DIR",
         help="the folder of the runs, where each run has a folder of its own (default: results)",
+    )
+
+
+def matrix_switch() -> bool:
+    """Declare `--matrix` of the commands that end with the report of a run."""
+    return switch(
+        "--matrix",
+        help="print the whole matrix at the end (default: the matrix if the report has at most 60 "
+        "lines with it, otherwise the attacks held by class; the matrix is in matrix.txt in the "
+        "folder of the run)",
     )
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from harness.cli.chosen import choice_of, choose
 from harness.cli.command import Command
-from harness.cli.declare import choice, optional, switch, words_of
-from harness.cli.options import RUN, MatrixOptions, results_option
+from harness.cli.declare import choice, option, optional, switch, words_of
+from harness.cli.options import RUN, MatrixOptions, known_shard, matrix_switch, results_option
 from harness.cli.output import say
 from harness.cli.run_again import options_again, recorded_words
 from harness.host.errors import UserError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cli.chosen import Chosen
+    from harness.results.shard_record import ShardRecord
+    from harness.run.shard import Shard
     from harness.run.stopped_run import StoppedRun
 
 
@@ -52,12 +54,23 @@ class Options(MatrixOptions):
         help="run the cells again that were not as expected in RUN, with its kernel, variants, "
         "engine and files; RUN as for --resume (default: choose the cells by -k)",
     )
-    matrix: bool = switch(
-        "--matrix",
-        help="print the whole matrix at the end (default: the matrix if the report has at most 60 "
-        "lines with it, otherwise the attacks held by class; the matrix is in matrix.txt in the "
-        "folder of the run)",
+    shard: Shard | None = option(
+        "--shard",
+        convert=known_shard,
+        default=None,
+        metavar="I/N",
+        help="divide the chosen cells by scenario among N machines, and run the part I of them; "
+        "`umd-harness merge` makes one run of all parts (default: run all)",
     )
+    balance: str | None = option(
+        "--balance",
+        convert=str,
+        default=None,
+        metavar="RUN",
+        help="divide the cells by the seconds that they took in RUN, the same on each machine: "
+        f"{RUN}, or the file of its summary (default: the newest summary in docs/runs)",
+    )
+    matrix: bool = matrix_switch()
     only_problems: bool = switch(
         "--only-problems",
         help="print only the cells that are not as expected, during the run and at the end",
@@ -81,6 +94,8 @@ def run(options: Options) -> int:
         )
     if options.resume is not None and options.failed is not None:
         raise UserError("--resume and --failed contradict each other", hint="give one of them")
+    if options.balance is not None and options.shard is None:
+        raise UserError("--balance divides cells for --shard", hint="add --shard, or leave it out")
     check_results_root(options.results)
     if options.format == "text":
         return _begin(options)
@@ -96,7 +111,26 @@ def _begin(options: Options, *, ktap: TextIO | None = None) -> int:
     if options.resume is not None:
         return _resume(options, options.resume, ktap=ktap)
     arguments = [COMMAND.name, *words_of(options)]
+    if options.shard is not None:
+        return _run_shard(options, options.shard, arguments=arguments, ktap=ktap)
     return _run(options, choose(options), arguments=arguments, ktap=ktap)
+
+
+def _run_shard(
+    options: Options, shard: Shard, *, arguments: Sequence[str], ktap: TextIO | None
+) -> int:
+    """Run one part of the chosen cells. Where there are fewer attacks than parts, it is empty."""
+    from harness.results.cell_seconds import seconds_of
+    from harness.run.shard import planned
+
+    seconds = seconds_of(options.balance, root=options.results)
+    chosen = choose(options)
+    part = planned(shard, chosen.corpus, chosen.cells, seconds)
+    if not part.cells:
+        say(f"shard {shard} has none of the {len(chosen.cells)} chosen cells: nothing is run")
+        return 0
+    chosen = replace(chosen, cells=part.cells)
+    return _run(options, chosen, arguments=arguments, shard=part.record, ktap=ktap)
 
 
 def _resume(options: Options, name: str, *, ktap: TextIO | None) -> int:
@@ -129,6 +163,7 @@ def _run_failed(options: Options, name: str, *, ktap: TextIO | None) -> int:
         say(told)
         return 0
     own = options_again(options, recorded_words(recorded.header), switch="failed")
+    own = replace(own, shard=None, balance=None)
     chosen = choose(own, recorded=failed)
     say(f"{told}; {len(chosen.cells)} of them run again")
     arguments = [COMMAND.name, *words_of(own)]
@@ -141,6 +176,7 @@ def _run(
     *,
     arguments: Sequence[str],
     failed_of: str | None = None,
+    shard: ShardRecord | None = None,
     stopped: StoppedRun | None = None,
     ktap: TextIO | None = None,
 ) -> int:
@@ -175,6 +211,7 @@ def _run(
         arguments=arguments,
         brought=digests([*own.scenario_files, *own.attacks, *own.variant_files]),
         failed_of=failed_of,
+        shard=shard,
         stopped=stopped,
         ktap=ktap,
     )
@@ -193,7 +230,7 @@ COMMAND = Command(
         "run -k ptrace --variant isolated": "run some attacks on one variant",
         "run --tree ~/src/linux --with-library": "run on your tree and our series",
         "run --resume": "go on with the latest run, which was stopped",
-        "run --failed": "run the failed cells of the latest run again",
+        "run --shard 2/4": "run the second of four parts, each on a machine of its own",
         "run --scenario mine.py": "run the attacks in your own file",
     },
 )

@@ -10,10 +10,12 @@ from harness.cli.declare import options_of, words_of
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.cli.options import MatrixOptions
+    from harness.judge.result import Result
     from harness.results.run_header import RunHeader
+    from harness.scenarios.corpus import Corpus
 
 Run = TypeVar("Run", bound="MatrixOptions")
 
@@ -51,3 +53,22 @@ def recorded_words(header: RunHeader) -> list[str]:
     for file in header.scenario_files:
         words += ["--scenario" if file.endswith(".py") else "--attack", file]
     return words
+
+
+def own_corpus(
+    kind: type[MatrixOptions], header: RunHeader
+) -> tuple[Corpus, Callable[[Result], str]]:
+    """Return the corpus of a run, and the function that says how to run a cell of it again.
+
+    `kind` is that of the run's options. The user's files are loaded. Raises UserError.
+    """
+    from functools import partial
+
+    from harness.brought.options import corpus_with
+    from harness.cli.chosen import choice_of
+    from harness.report.text import rerun_line
+
+    options = options_of(kind, recorded_words(header))
+    corpus = corpus_with(options.own.brought(), options.own.variant_files)
+    choice = choice_of(options.kernel).if_own()
+    return corpus, partial(rerun_line, corpus=corpus, choice=choice, engine=header.engine)

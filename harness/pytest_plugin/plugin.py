@@ -42,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     register_markers(config)
     if Settings(config).are_given:
         _request(config)
+        try:
+            Settings(config).shard()
+        except UserError as error:
+            raise pytest.UsageError(told(error)) from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

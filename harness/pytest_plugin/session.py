@@ -27,15 +27,17 @@ from harness.results.run_directory import RunDirectory, now
 from harness.run import provenance
 from harness.run.pool import run_rounds
 from harness.run.request import supported_cells
+from harness.run.shard import planned
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.judge.result import Result
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell, Outcome
     from harness.pytest_plugin.settings import Settings
+    from harness.results.shard_record import ShardRecord
     from harness.run.request import Request
 
 _BUILD_DEADLINE = 2 * 3600.0  # seconds to wait for another worker that builds
@@ -71,6 +73,7 @@ class ScenarioSession:
         """The variants that the user's own kernel does not support, and why not."""
         self._merged: Sequence[str] = ()
         """What was merged or left out where the user's patches did not apply."""
+        self._shard: ShardRecord | None = None
         self._tell = PlainProgress(self._write)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -87,6 +90,25 @@ class ScenarioSession:
                     raise
                 self._give_up(item.session, mended)
         return (yield)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Deselect the cells of other shards, of those that pytest's own -k and -m have kept."""
+        shard = self._settings.shard()
+        if shard is None:
+            return
+        try:
+            seconds = self._settings.seconds()
+        except UserError as error:
+            raise pytest.UsageError(told(error)) from error
+        part = planned(shard, self._corpus, list(_cells(items)), seconds)
+        self._shard, mine = part.record, set(part.cells)
+        others = [item for item in items if (cell := _cell(item)) and cell not in mine]
+        items[:] = [item for item in items if item not in set(others)]
+        if others:
+            config.hook.pytest_deselected(items=others)
 
     def pytest_unconfigure(self) -> None:
         """Close the lab."""
@@ -146,7 +168,7 @@ class ScenarioSession:
         run = RunDirectory.create(self._directory.parent, self._directory.name)
         try:
             with run.lock("lab").acquire(timeout=_BUILD_DEADLINE):
-                cells = list(_cells(session))
+                cells = list(_cells(session.items))
                 if self._kernel:
                     cells = self._build(self._kernel, cells)
                 opened = provenance.prepare_lab(
@@ -169,6 +191,8 @@ class ScenarioSession:
                             "line": self._asked.line,
                             "scenario_files": [str(f) for f in self._settings.scenario_files],
                             "variant_files": [str(f) for f in self._settings.variant_files],
+                            "shard": self._shard,
+                            "selected": [cell.id for cell in cells] if self._shard else None,
                             **msgspec.structs.asdict(self._opened.facts),
                         }
                     )
@@ -204,12 +228,15 @@ class ScenarioSession:
         session.shouldstop = told(error)
 
 
-def _cells(session: pytest.Session) -> Iterator[Cell]:
-    """Yield the cells of the selected tests."""
-    for item in session.items:
-        spec = getattr(item, "callspec", None)
-        if spec is not None and "scenario_cell" in spec.params:
-            yield spec.params["scenario_cell"]
+def _cells(items: Iterable[pytest.Item]) -> Iterator[Cell]:
+    """Yield the cells of those tests that have one."""
+    return filter(None, map(_cell, items))
+
+
+def _cell(item: pytest.Item) -> Cell | None:
+    """Return the cell of a test; None for another test."""
+    spec = getattr(item, "callspec", None)
+    return spec.params.get("scenario_cell") if spec is not None else None
 
 
 class AbortGuard:

@@ -15,12 +15,14 @@ from harness.host.errors import UserError
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pytest
 
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.run.request import Request
+    from harness.run.shard import Shard
 
 Kind = Literal["word", "words", "file", "files", "switch"]
 
@@ -60,6 +62,20 @@ SETTINGS = {
         "FILE.toml",
         "add a variant of your own from this file; without --umd-variant, only added variants run; "
         "repeatable",
+    ),
+    "umd_shard": Setting(
+        "--umd-shard",
+        "word",
+        "I/N",
+        "divide the selected cells by scenario among N machines, and run the part I of them; "
+        "`umd-harness merge` makes one run of all parts",
+    ),
+    "umd_balance": Setting(
+        "--umd-balance",
+        "word",
+        "RUN",
+        "divide the cells by the seconds that they took in this run, or in the file of its "
+        "summary, the same on each machine (default: the newest summary in docs/runs)",
     ),
     "umd_engine": Setting(
         "--umd-engine",
@@ -159,6 +175,25 @@ class Settings:
             kernel=self._kernel(),
             engine=self._engine(),
         )
+
+    def shard(self) -> Shard | None:
+        """Return the shard to run; None for all. Raises UserError for a wrong setting."""
+        from harness.run.shard import Shard
+
+        if text := self._value("umd_shard"):
+            return Shard.parse(text)
+        if self._value("umd_balance"):
+            raise UserError(
+                "--balance divides cells for --shard", hint="add --shard, or leave it out"
+            )
+        return None
+
+    def seconds(self) -> Mapping[str, float]:
+        """Return the seconds by which shards are balanced. Raises UserError."""
+        from harness.results.cell_seconds import seconds_of
+
+        root = self._config.rootpath / "results"
+        return seconds_of(self._value("umd_balance") or None, root=root)
 
     def _kernel(self) -> KernelChoice:
         from harness.host.paths import KERNEL_PATCHES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError
 from harness.host.suggestion import hint_for
 from harness.results.records import RUN_AGAIN, schema_of
-from harness.results.result_line import SCHEMA
+from harness.results.result_line import READABLE, SCHEMA
 from harness.results.run_directory import RunDirectory
 from harness.results.run_name import LATEST
 
@@ -76,7 +76,7 @@ def find_run(name: str, *, root: Path) -> RunDirectory:
     run = RunDirectory(run_folder(name, root))
     with _readable(run.path.name):
         schema = schema_of(run.path / "run.json")
-    if schema != SCHEMA:
+    if schema not in READABLE:
         raise UserError(
             f"the run {run.path.name} was recorded by another version of the harness "
             f"(schema {schema}, and this version reads {SCHEMA})",

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from harness.judge.result import NO_VERDICT
+from harness.judge.result import NO_VERDICT, Result
+from harness.model.attempt_end import AttemptEnd
 from harness.model.cell import Cell
 from harness.model.verdict import A_STEP, Axes, Effect, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.judge.result import Result
+    from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
 
-SCHEMA = 9
+SCHEMA = 10
 """Changes with the fields of results.jsonl or run.json, and with their meaning."""
+
+READABLE = (9, SCHEMA)
+"""The schemas that this version reads: what 9 lacks has a default."""
 
 
 class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,7 +116,7 @@ class ResultLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raise ValueError for a line of another version or one that contradicts itself."""
-        if self.schema != SCHEMA:
+        if self.schema not in READABLE:
             raise ValueError(f"schema {self.schema}, and this version reads {SCHEMA}")
         own = None if self.axes is None else self.axes.verdict
         due = None if self.verdict in NO_VERDICT else self.verdict
@@ -205,6 +209,32 @@ def line_of(result: Result) -> ResultLine:
         attempt=f"cells/{cell.id}/attempt.json",
         attempt_end=_paired(str(result.attempt_end)),
         half=result.half,
+    )
+
+
+def result_of(line: ResultLine, corpus: Corpus) -> Result:
+    """Return the result that a line stands for: the inverse of `line_of`.
+
+    The corpus must be that of the run. Raises KeyError if it has not the scenario.
+    """
+    return Result(
+        cell=line.cell,
+        scenario=corpus.scenarios[line.scenario],
+        variant=corpus.variants[line.variant],
+        verdict=line.verdict,
+        axes=line.axes,
+        detail=line.detail,
+        control=line.control.variant,
+        control_verdict=line.control.verdict,
+        seconds=line.seconds,
+        image=line.image,
+        attempt_end=AttemptEnd.parse(line.attempt_end),
+        half=line.half,
+        hooks=line.hooks,
+        refusable=line.refusable,
+        gained=line.gained,
+        tries=line.tries,
+        rounds=line.rounds,
     )
 
 

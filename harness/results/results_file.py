@@ -16,7 +16,7 @@ from harness.results.records import decoded, json_line
 from harness.results.result_line import ResultLine, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -56,6 +56,10 @@ class ResultsFile:
                 os.close(file)
             self._cells.add(result.cell)
         return True
+
+    def write(self, lines: Iterable[ResultLine]) -> None:
+        """Write these lines in place of all that are there. No other process may write."""
+        write_atomically(self.path, "".join(map(json_line, lines)))
 
     def is_cut(self) -> bool:
         """Whether lines that this process knows are gone, or the whole file is."""

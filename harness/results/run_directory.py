@@ -74,7 +74,7 @@ class RunDirectory:
     def create(cls, root: Path, name: str) -> RunDirectory:
         """Make the folder, or join it if another process has made it; raises UserError."""
         run = cls(root / name)
-        with _told(root):
+        with writable(root):
             run.cells.mkdir(parents=True, exist_ok=True)
         run._made = _identity(run.path)
         return run
@@ -83,7 +83,7 @@ class RunDirectory:
         """Point `latest` here: the run has begun; raises UserError."""
         root = self.path.parent
         scratch = root / f".latest-{self.path.name}-{os.getpid()}"
-        with _told(root):
+        with writable(root):
             scratch.symlink_to(self.path.name)
             try:
                 scratch.replace(root / "latest")
@@ -173,6 +173,10 @@ class RunDirectory:
         """Add the result's line, unless it is there; return whether it was added."""
         return self._results.append(result)
 
+    def write_lines(self, lines: Iterable[ResultLine]) -> None:
+        """Write results.jsonl anew, with these lines."""
+        self._results.write(lines)
+
     def mend(self, due: Collection[ResultLine], *, without: Iterable[Cell]) -> list[str]:
         """Remove what a killed process has left: lines that are not `due`, and scratch files.
 
@@ -219,7 +223,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _told(root: Path) -> Iterator[None]:
+def writable(root: Path) -> Iterator[None]:
     """Raise UserError where the folder of results cannot be written."""
     try:
         yield

@@ -8,6 +8,18 @@ from typing import Any
 from msgspec import Struct
 
 from harness.results.result_line import SCHEMA
+from harness.results.shard_record import ShardRecord
+
+SAME = {
+    "image": "kernel image",
+    "flavours": "kernel image of a flavour",
+    "guest_image": "guest image",
+    "disk": "disk image",
+    "engine": "engine",
+    "qemu": "QEMU",
+    "accelerator": "accelerator",
+}
+"""The facts that all parts of a run share, and what they are called."""
 
 
 class FlavourImages(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,10 +128,17 @@ class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The command with its options; options that have their default value are left out."""
 
     selected: tuple[str, ...] | None = None
-    """The ids of the chosen cells, without those they rest on; null for a pytest session."""
+    """The ids of the chosen cells, without those they rest on; null for a pytest session that is no
+    shard."""
 
     failed_of: str | None = None
     """The run from which `run --failed` has the chosen cells; null for another choice."""
+
+    shard: ShardRecord | None = None
+    """The shard that the run is; null if the chosen cells were not divided."""
+
+    merged: tuple[str, ...] = ()
+    """The names of the runs that `umd-harness merge` made this one of."""
 
     jobs: int | None = None
     """How many cells ran at a time; null for a pytest session."""

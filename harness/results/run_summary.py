@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The summary of a run: what reports count, in one file that a repository can keep.
 
-The file has no evidence, nothing of a guest and nothing of the host. Its cells are in words, so
-that a change of the file can be read.
+The file has no evidence, nothing of a guest, and nothing of the host but how long cells took. Its
+cells are in words, so that a change of the file can be read.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
@@ -23,7 +24,7 @@ from harness.results.result_line import NOT_KEPT, SCHEMA, Control, ResultLine
 from harness.results.run_header import RunHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
@@ -80,9 +81,14 @@ class RunSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `step` if something was gained, `hooked` if a hook that can refuse was called, `hole` for a
     known hole, `unexpected` if the verdict was another than declared."""
 
+    seconds: dict[str, float] = {}
+    """The mean seconds of a cell of each scenario; `run --shard` divides cells by them."""
+
 
 _HEADER = tuple(
-    name for name in RunSummary.__struct_fields__ if name not in ("schema", "run", "cells")
+    name
+    for name in RunSummary.__struct_fields__
+    if name not in ("schema", "run", "cells", "seconds")
 )
 
 
@@ -92,7 +98,17 @@ def summary_of(run: RecordedRun) -> RunSummary:
     for cell, line in run.cells.items():
         cells.setdefault(cell.scenario, {})[cell.variant] = _in_words(line)
     kept = {name: getattr(run.header, name) for name in _HEADER}
-    return RunSummary(schema=SUMMARY_SCHEMA, run=run.name, cells=cells, **kept)
+    seconds = mean_seconds(run.cells.values())
+    return RunSummary(schema=SUMMARY_SCHEMA, run=run.name, cells=cells, seconds=seconds, **kept)
+
+
+def mean_seconds(lines: Iterable[ResultLine]) -> dict[str, float]:
+    """Return the mean seconds of the cells of each scenario, without those that were not tried."""
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        if line.seconds:
+            found.setdefault(line.scenario, []).append(line.seconds)
+    return {name: round(fmean(every), 2) for name, every in sorted(found.items())}
 
 
 def write_summary(folder: Path, run: RecordedRun) -> Path:
@@ -120,17 +136,22 @@ def read_summary(path: Path, corpus: Corpus) -> RecordedRun:
 
     Scenarios that the corpus does not have are left out.
     """
-    wrong = "is not the summary of a run of this version"
-    summary = read_record(path, RunSummary, schema=SUMMARY_SCHEMA, wrong=wrong, hint=_HINT)
+    summary = read_summary_file(path)
     lines = {}
     for name, row in summary.cells.items():
         if (scenario := corpus.scenarios.get(name)) is not None:
             for variant, said in row.items():
                 _check_words(path, name, said)
                 cell = Cell(summary.line, variant, name)
-                lines[cell] = _line(cell, scenario, row, image=summary.image)
+                lines[cell] = _line(cell, scenario, row, summary)
     header = RunHeader(**{name: getattr(summary, name) for name in _HEADER})
     return RecordedRun(summary.run, header, lines, path)
+
+
+def read_summary_file(path: Path) -> RunSummary:
+    """Return what the file has. Raises UserError."""
+    wrong = "is not the summary of a run of this version"
+    return read_record(path, RunSummary, schema=SUMMARY_SCHEMA, wrong=wrong, hint=_HINT)
 
 
 def _in_words(line: ResultLine) -> str:
@@ -153,7 +174,9 @@ def _check_words(path: Path, name: str, said: str) -> None:
         raise UserError(f"{path} says {what} of {name}, which is no result", hint=_HINT)
 
 
-def _line(cell: Cell, scenario: Scenario, row: Mapping[str, str], *, image: str) -> ResultLine:
+def _line(
+    cell: Cell, scenario: Scenario, row: Mapping[str, str], summary: RunSummary
+) -> ResultLine:
     words = set(row[cell.variant].split())
     verdict, axes = _outcome(words)
     control = cell.variant if scenario.is_reference else scenario.control
@@ -161,7 +184,8 @@ def _line(cell: Cell, scenario: Scenario, row: Mapping[str, str], *, image: str)
         "known_hole": _HOLE if _HOLE in words else None,
         "refusable": (_HOOKED,) if _HOOKED in words else (),
         "gained": (_STEP,) if _STEP in words else (),
-        "image": image,
+        "image": summary.image,
+        "seconds": 0.0 if axes is None else summary.seconds.get(cell.scenario, 0.0),
     }
     return ResultLine(
         schema=SCHEMA,

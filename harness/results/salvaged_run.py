@@ -18,7 +18,7 @@ from harness.host.errors import UserError
 from harness.judge.result import NO_VERDICT
 from harness.model.verdict import Axes, Effect, Verdict
 from harness.results.recorded_run import RecordedRun, run_folder
-from harness.results.result_line import NOT_KEPT, SCHEMA, Control, ResultLine
+from harness.results.result_line import NOT_KEPT, READABLE, SCHEMA, Control, ResultLine
 from harness.results.run_header import RunHeader
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _header(path: Path) -> tuple[RunHeader, list[str]]:
     schema = raw.get("schema")
     values, lost = _fields(raw, RunHeader)
     gaps = [f"run.json: {one} is damaged" for one in lost]
-    if schema != SCHEMA:
+    if schema not in READABLE:
         absent = [name for name in _names(RunHeader) if name not in raw]
         gaps.append(
             f"the run was recorded by another version of the harness (schema {schema}, and this "

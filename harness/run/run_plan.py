@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.model.cell import Cell
+    from harness.results.shard_record import ShardRecord
     from harness.run.cell_runner import CellRunner
     from harness.run.provenance import LabPreparer, PreparedLab
     from harness.run.stopped_run import StoppedRun
@@ -67,6 +68,8 @@ class RunPlan:
     """The hashes of the user's files, for the run's header."""
     failed_of: str | None = None
     """The name of the run in which the chosen cells were not as expected, if that chose them."""
+    shard: ShardRecord | None = None
+    """The shard that the chosen cells are, if they were divided."""
     stopped: StoppedRun | None = None
     """The run to go on with; None to begin one."""
     name: str = ""
@@ -152,6 +155,7 @@ class _Run:
                 variant_files=[str(path) for path in self._plan.variant_files],
                 brought=self._plan.brought,
                 failed_of=self._plan.failed_of,
+                shard=self._plan.shard,
                 **msgspec.structs.asdict(opened.facts),
             )
             yield

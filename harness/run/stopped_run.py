@@ -14,6 +14,7 @@ from harness.judge.controls import is_final
 from harness.results.recorded_run import find_run
 from harness.results.result_line import line_of
 from harness.results.run_directory import RunDirectory
+from harness.results.run_header import SAME
 from harness.run.code import code_digest
 
 if TYPE_CHECKING:
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell, Outcome
     from harness.results.run_header import Provenance, RunHeader
     from harness.scenarios.corpus import Corpus
-
-_SAME = {
-    "image": "kernel image",
-    "flavours": "kernel image of a flavour",
-    "guest_image": "guest image",
-    "disk": "disk image",
-    "engine": "engine",
-    "qemu": "QEMU",
-    "accelerator": "accelerator",
-}
-"""The facts that all parts of a run share, and what they are called."""
 
 _NEW_RUN = "start a new run"
 
@@ -67,11 +57,11 @@ class StoppedRun:
     def check_planned(self, image: str) -> None:
         """Raise UserError unless `image`, if it is not empty, is the key of the run's image."""
         if image and image != self.header.image:
-            self._refuse(_SAME["image"], self.header.image, image)
+            self._refuse(SAME["image"], self.header.image, image)
 
     def check(self, facts: Provenance) -> None:
         """Raise UserError unless the lab is that of the run: no run mixes the evidence of two."""
-        for name, what in _SAME.items():
+        for name, what in SAME.items():
             then, today = getattr(self.header, name), getattr(facts, name)
             if then != today:
                 self._refuse(what, str(then), str(today))

@@ -33,7 +33,11 @@ class Here:
     def run(self, *words: str, script: Script | None = None) -> int:
         """Run `umd-harness run` with these words; return its exit status."""
         self._lab.script = script or {}
-        status = main(["run", *words])
+        return self.command("run", *words)
+
+    def command(self, *words: str) -> int:
+        """Run `umd-harness` with these words; return its exit status."""
+        status = main(list(words))
         self.out, self.error = self._printed.readouterr()
         return status
 

@@ -16,6 +16,7 @@ from harness.host.paths import CHECKOUT
 from harness.model.verdict import Axes
 from harness.results.result_line import SCHEMA, Control, ResultLine
 from harness.results.run_header import FlavourImages, RunHeader
+from harness.results.shard_record import ShardRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ FILES: dict[str, type[msgspec.Struct]] = {
 
 _FOLDER = CHECKOUT / "docs/reference"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_DOCUMENTED = (ResultLine, Control, Axes, RunHeader, FlavourImages)
+_DOCUMENTED = (ResultLine, Control, Axes, RunHeader, FlavourImages, ShardRecord)
 
 
 def texts() -> dict[str, str]:

@@ -15,7 +15,10 @@ DIFFERENT = {
         "a command has the formats of its report; run and convert say what the formats are for",
     ),
     "--jobs": ({"help", "default"}, "selftests measure time, so they run one by one"),
-    "--output": ({"help"}, "bench measures for minutes, so it prints in any case"),
+    "--output": (
+        {"help", "metavar"},
+        "bench measures for minutes, so it prints in any case; merge makes a folder",
+    ),
     "--rounds": ({"help", "default"}, "each command says what it repeats, and how often"),
     "--variant": ({"help", "default", "once"}, "shell boots a variant, and table shows its column"),
     "-k": ({"help"}, "each command says its default: bisect has none, run and repeat add attacks"),

@@ -35,6 +35,9 @@ BAD = {
     "--umd-tree .": "is not a kernel tree: it has no Makefile, Kconfig, init and",
     "--umd-patches p --umd-kernel k": "--umd-kernel and --umd-vmlinux go together: one is booted",
     "--umd-config text": "line 1 is not a configuration line: nonsense; write CONFIG_NAME=value",
+    "--umd-shard 2": "'2' is no shard; give I/N with I up to N, such as 2/4",
+    "--umd-balance one": "--umd-balance divides cells for --umd-shard; add --umd-shard, or leave",
+    "--umd-shard 1/2 --umd-balance one": "there is no run one, neither here nor in ",
     "--umd-with-library": "--umd-with-library is for a tree or patches of yours; leave it out",
     "--umd-skip-docs": "--umd-skip-docs is for patches of yours; add --umd-patches, or leave it",
     "--umd-scenario nowhere.py": "nowhere.py; name a file that ends in .py",
@@ -64,6 +67,12 @@ def test_options_choose_the_cells(session: Session) -> None:
     said = session.collect(*(words.split() for words in chosen))
     assert [one.cells for one in said] == list(chosen.values())
     assert {one.status for one in said} == {pytest.ExitCode.OK}
+
+
+def test_shards_divide_what_is_selected(session: Session) -> None:
+    words = ["--umd-variant", "isolated", "-k", "ptrace or dev_mem"]
+    one, two = session.collect([*words, "--umd-shard", "1/2"], [*words, "--umd-shard", "2/2"])
+    assert [one.cells, two.cells] == [["6.12-isolated-dev_mem"], ["6.12-isolated-ptrace_seize"]]
 
 
 def test_a_setting_is_the_default_of_its_option(session: Session) -> None:

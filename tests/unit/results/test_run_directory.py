@@ -79,7 +79,7 @@ def test_a_line_has_exactly_its_fields() -> None:
     result = conclude(SMALL, ISOLATED, as_expected(isolated__proc_mem_write=held))
     line = json.loads(json_line(line_of(result)))
     assert list(line) == FIELDS
-    assert line["schema"] == 9
+    assert line["schema"] == 10
     assert line["hooks"] == ["security_file_open"]
     assert (line["gained"], line["tries"]) == (["an address"], [1, 2])
     assert line["control"] == {"variant": "baseline", "verdict": "tampered"}
@@ -266,7 +266,7 @@ def test_the_header_is_added_to(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     run.write_header({"started": "now", "finished": None})
     run.write_header({"finished": "later"})
-    assert run.header() == RunHeader(schema=9, started="now", finished="later")
+    assert run.header() == RunHeader(schema=10, started="now", finished="later")
     kept = json.loads((run.path / "run.json").read_text())
     assert list(kept) == list(RunHeader.__struct_fields__)
     assert (kept["started"], kept["finished"], kept["error"]) == ("now", "later", None)

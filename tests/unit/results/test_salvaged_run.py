@@ -68,7 +68,7 @@ def test_another_schema(kept: Path) -> None:
 
     edited(kept / "results.jsonl", older)
     edited(kept / "run.json", lambda one: (one.pop("compiler"), one.update(schema=7, later=[])))
-    assert "(schema 7, and this version writes 9)" in gaps(kept)
+    assert "(schema 7, and this version writes 10)" in gaps(kept)
     assert "run.json has no compiler" in gaps(kept)
     assert "fields that lines of results.jsonl lack: axes, known_hole" in gaps(kept)
     run = salvage("one", root=kept.parent).run

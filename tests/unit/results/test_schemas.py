@@ -48,7 +48,7 @@ def test_a_kept_run_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"verdict": "won"}, {"schema": 8}, {"seconds": "1"}, {"axes": {"integrity": 1}}, {"new": 1}],
+    [{"verdict": "won"}, {"schema": 9}, {"seconds": "1"}, {"axes": {"integrity": 1}}, {"new": 1}],
 )
 def test_another_line_is_not_valid(tmp_path: Path, change: dict[str, Any]) -> None:
     run = keep_run(tmp_path, "one")

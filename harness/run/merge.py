@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`umd-harness merge`: the folders of several runs become that of one, with all reports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.brought.digests import changed
+from harness.host.errors import UserError
+from harness.judge.controls import closure
+from harness.report.finished_run import FinishedRun
+from harness.results.counts import counts, exit_status
+from harness.results.result_line import result_of
+from harness.results.run_directory import RunDirectory, writable
+from harness.results.run_union import check_parts, lines_of, owners, united_header
+from harness.run.code import code_digest
+from harness.run.kept_reports import KeptReports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from harness.judge.result import Result
+    from harness.model.cell import Cell
+    from harness.results.recorded_run import RecordedRun
+    from harness.results.run_header import RunHeader
+    from harness.scenarios.corpus import Corpus
+
+
+def check_code(header: RunHeader) -> None:
+    """Raise UserError unless the code and the user's files are those of the run."""
+    if header.code != code_digest():
+        raise UserError(
+            f"the code of the harness is not that of the runs (commit {header.commit})",
+            hint="merge them with the code that ran them",
+        )
+    if path := changed(header.brought):
+        raise UserError(
+            f"{path} is not the file that the runs had",
+            hint="start in a folder like that of the runs, with the same file",
+        )
+
+
+def merge(
+    parts: Sequence[RecordedRun], target: Path, corpus: Corpus, *, rerun: Callable[[Result], str]
+) -> tuple[FinishedRun, KeptReports]:
+    """Make one run of the parts, in the folder `target`. Raises UserError.
+
+    Files of evidence become further names of the same content where the disk allows it.
+    """
+    check_parts(parts)
+    found = owners(parts)
+    cells = closure(corpus, _in_order(corpus, found))
+    if missing := [cell.id for cell in cells if cell not in found]:
+        raise UserError(
+            f"cells on which others rest are in none of the runs, such as {missing[0]}",
+            hint="name runs that ended by themselves",
+        )
+    lines = lines_of(found)
+    header = united_header(parts)
+    with writable(target.parent):
+        directory = RunDirectory.create(target.parent, target.name)
+        with directory.held():
+            for cell in cells:
+                _take(found[cell].path / "cells" / cell.id, directory.folder(cell))
+            for part in parts:
+                for symbols in part.path.glob("vmlinux*"):
+                    _take(symbols, target / symbols.name)
+            directory.write_lines(lines[cell] for cell in cells)
+            directory.write_header(
+                {
+                    **msgspec.structs.asdict(header),
+                    "exit_status": exit_status(lines.values()),
+                    "counts": {**counts(lines.values()), "not_run": 0},
+                }
+            )
+            finished = FinishedRun(
+                corpus=corpus,
+                cells=cells,
+                results={cell: result_of(lines[cell], corpus) for cell in cells},
+                seconds=header.seconds or 0.0,
+                where=target,
+                notes={},
+                rerun=rerun,
+            )
+            reports = KeptReports(finished)
+            reports.write()
+            reports.write_page()
+    return finished, reports
+
+
+def _in_order(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells in the order of the corpus, as a run that chooses all of them has them."""
+    variants, scenarios = list(corpus.variants), list(corpus.scenarios)
+    places = {name: place for names in (variants, scenarios) for place, name in enumerate(names)}
+    return sorted(cells, key=lambda cell: (places[cell.variant], places[cell.scenario]))
+
+
+def _take(source: Path, target: Path) -> None:
+    """Give a file, or each file of a folder, a further name, or copy it to another disk."""
+    if source.is_dir():
+        target.mkdir()
+        for entry in os.scandir(source):
+            _link(entry.path, str(target / entry.name))
+    elif source.is_file() and not target.exists():
+        _link(str(source), str(target))
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without such names
+        shutil.copy2(source, target)
