@@ -19,6 +19,10 @@ DIFFERENT = {
         {"help", "metavar"},
         "bench measures for minutes, so it prints in any case; merge makes a folder",
     ),
+    "--resume": (
+        {"default", "help", "metavar", "nargs", "once", "type"},
+        "run names a run, and a campaign is named by its seed",
+    ),
     "--rounds": ({"help", "default"}, "each command says what it repeats, and how often"),
     "--variant": ({"help", "default", "once"}, "shell boots a variant, and table shows its column"),
     "-k": ({"help"}, "each command says its default: bisect has none, run and repeat add attacks"),

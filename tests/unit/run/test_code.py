@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OTHERS = {
     "cache",
+    "campaign",
     "cli",
     "export",
     "findings",

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A finding as a C program that `--attack` takes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.syscalls import NUMBERS
+from harness.campaign.program import Data, Made, Number, Pid, Program, Room, Text, parts
+from harness.campaign.wire import signed
+
+if TYPE_CHECKING:
+    from harness.campaign.program import Argument, Call
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_HEAD = """\
+// SPDX-License-Identifier: GPL-2.0-only
+/* {about} */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+"""
+_PARENT_OF = """
+/* Field 4 of /proc/<pid>/stat; 2 if it cannot be read. */
+static long parent_of(long pid)
+{
+	char path[64], text[512], *end;
+	long parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	file = fopen(path, "r");
+	text[file ? fread(text, 1, sizeof(text) - 1, file) : 0] = 0;
+	end = strrchr(text, ')');
+	if (end)
+		sscanf(end + 1, " %*c %ld", &parent);
+	return parent ? parent : 2;
+}
+"""
+_PIDS = {
+    "handler": 'atol(getenv("UMD_HANDLER_PID"))',
+    "group": "-handler",
+    "parent": "parent_of(handler)",
+    "kthreadd": "2",
+    "init": "1",
+    "self": "getpid()",
+    "everyone": "-1",
+    "bystander": "fork()",
+}
+"""How the program comes by the pids. A pid stands after those that it is made from."""
+
+
+def c_program(program: Program, *, about: str) -> str:
+    """Return the source of a program that makes the calls. `about` is one line about it."""
+    body = _Body()
+    body.pids(program)
+    if program.stays:
+        body.line("/* It stays, with all that it has open, when its parent has ended. */")
+        body.line("if (fork()) {", "\tsleep(1);", "\treturn 0;", "}")
+    body.line(f"long made[{len(program.calls)}];")
+    for at, call in enumerate(program.calls):
+        body.call(at, call)
+    if program.stays:
+        body.line("for (;;)", "\tpause();")
+    else:
+        body.line(f"return made[{len(program.calls) - 1}] < 0;")
+    needs_parent = "parent" in _named(program)
+    head = _HEAD.replace("{about}", about.replace("*/", "* /"))
+    return f"{head}{_PARENT_OF if needs_parent else ''}\n{body}"
+
+
+def _named(program: Program) -> set[str]:
+    """Return the processes that a program names."""
+    found = {"handler"}
+    for argument in (part for call in program.calls for one in call.args for part in parts(one)):
+        if isinstance(argument, Pid):
+            found.add(argument.whose)
+        elif isinstance(argument, Text):
+            found.update(_PLACE.findall(argument.text))
+    return found
+
+
+class _Body:
+    """The statements of main()."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._variables = 0
+
+    def __str__(self) -> str:
+        statements = "\n".join(f"\t{line}" if line else "" for line in self._lines)
+        return f"int main(void)\n{{\n{statements}\n}}\n"
+
+    def line(self, *lines: str) -> None:
+        self._lines += lines
+
+    def pids(self, program: Program) -> None:
+        named = _named(program)
+        for whose, source in _PIDS.items():
+            if whose in named:
+                self.line(f"long {whose} = {source};")
+        if "bystander" in named:
+            self.line("", "while (!bystander)", "\tpause();")
+        self.line("", "(void)handler;")
+
+    def call(self, at: int, call: Call) -> None:
+        self.line("")
+        rooms: list[str] = []
+        args = [self._value(argument, rooms) for argument in call.args]
+        words = ", ".join((f"{NUMBERS[call.name]}L", *args))
+        self.line(f"made[{at}] = syscall({words}); /* {call.name} */")
+        self.line(f'printf("{call.name}: %ld\\n", made[{at}]);')
+        self.line(*(f"fwrite({room}, 1, sizeof({room}), stdout);" for room in rooms))
+        self.line("fflush(stdout);")
+
+    def _value(self, argument: Argument, rooms: list[str]) -> str:
+        """Return the C expression of an argument; add the memory that the kernel may write."""
+        match argument:
+            case Number(value):
+                return f"{_number(value)}"
+            case Pid(whose):
+                return whose
+            case Made(at):
+                return f"made[{at}]"
+        name = f"v{self._variables}"
+        self._variables += 1
+        match argument:
+            case Text(text):
+                self._text(name, text)
+            case Room(size):
+                self.line(f"static unsigned char {name}[{max(size, 1)}];")
+                rooms.append(name)
+            case Data(content, fields):
+                octets = ", ".join(map(str, content.rstrip(b"\0") or b"\0"))
+                self.line(f"static unsigned char {name}[{max(len(content), 1)}] = {{ {octets} }};")
+                for offset, width, field in fields:
+                    word = self._value(field, rooms)
+                    self.line(f"memcpy({name} + {offset}, &(long){{ (long)({word}) }}, {width});")
+        return name
+
+    def _text(self, name: str, text: str) -> None:
+        form = _PLACE.sub("%ld", text.replace("%", "%%"))
+        args = "".join(f", {whose}" for whose in _PLACE.findall(text))
+        self.line(f"char {name}[{len(text) + 64}];")
+        self.line(f'snprintf({name}, sizeof({name}), "{_escaped(form)}"{args});')
+
+
+def _number(value: int) -> str:
+    number = signed(value)
+    return f"{number}L" if number > -(1 << 63) else "(-9223372036854775807L - 1)"
+
+
+def _escaped(text: str) -> str:
+    """Return a text as the inside of a C string. Octal escapes have three digits, and so an end."""
+    return "".join(
+        char
+        if " " <= char <= "~" and char not in '"\\'
+        else "".join(f"\\{byte:03o}" for byte in char.encode())
+        for char in text
+    )

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs a batch of programs in the guest: each in a process of its own, one after the other, with a
+ * time limit. harness/campaign/wire.py writes the batch and reads what this prints:
+ *
+ *   batch    struct batch, then for each program struct program, its calls, their arguments
+ *   output   struct outcome for each program, then all memory that the kernel may have written
+ */
+#include <asm/signal.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/mman.h>
+#include <linux/poll.h>
+#include <linux/types.h>
+
+#include "bare.h"
+#include "number.h"
+
+#define PROGRAMS_MAX 256
+#define CALLS_MAX 12 /* as in program.py */
+#define BATCH_MAX (1 << 20)
+#define ROOMS (40 << 10) /* what is printed must fit into what the host keeps of it */
+#define PRIVATE (1 << 20)
+#define TICK_MS 5
+
+enum kind { NUMBER, PID, MADE, TEXT, ROOM, DATA };
+
+/* In the order of WHOSE in program.py. */
+enum whose { HANDLER, PARENT, KTHREADD, INIT, SELF, BYSTANDER, GROUP, EVERYONE, WHOSE };
+
+struct batch {
+	__u32 programs;
+	__u32 limit_ms; /* for one program */
+};
+
+struct program {
+	__u32 calls;
+	__u32 stays;
+};
+
+struct call {
+	__u32 number;
+	__u32 arguments;
+};
+
+/* A string or data follow, padded to 8 bytes; then the fields, each as struct field. */
+struct argument {
+	__u32 kind;
+	__u32 size;
+	__s64 value; /* of data: how many fields */
+};
+
+struct field {
+	__u32 offset;
+	__u32 width;
+	struct argument argument;
+};
+
+struct outcome {
+	__u32 begun; /* calls */
+	__u32 ended;
+	__s64 results[CALLS_MAX];
+};
+
+static unsigned char input[BATCH_MAX] __aligned(8);
+static unsigned char private[PRIVATE] __aligned(16);
+static size_t private_used;
+static long pids[WHOSE];
+
+/* In memory that all processes share. */
+static struct shared {
+	struct outcome outcomes[PROGRAMS_MAX];
+	__u64 rooms_used;
+	unsigned char rooms[ROOMS] __aligned(16);
+} *shared;
+
+static void *take(size_t size)
+{
+	size_t padded = (size + 15) & ~15UL;
+	void *at = private + private_used;
+
+	if (padded > PRIVATE - private_used)
+		leave(2);
+	private_used += padded;
+	return at;
+}
+
+/* What does not fit into the shared memory is not shown. */
+static void *room(size_t size)
+{
+	size_t padded = (size + 15) & ~15UL;
+	void *at = shared->rooms + shared->rooms_used;
+
+	if (padded > ROOMS - shared->rooms_used)
+		return take(size);
+	shared->rooms_used += padded;
+	return at;
+}
+
+static char *decimal(char *to, long value)
+{
+	char digits[20];
+	int n = 0;
+
+	if (value < 0) {
+		*to++ = '-';
+		value = -value;
+	}
+	do {
+		digits[n++] = '0' + value % 10;
+	} while (value /= 10);
+	while (n)
+		*to++ = digits[--n];
+	return to;
+}
+
+/* A byte below WHOSE + 1 stands for a pid in decimal. */
+static __s64 expand(const unsigned char *text, size_t size)
+{
+	char *start = take(size * 20 + 1), *to = start;
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		if (text[i] && text[i] <= WHOSE)
+			to = decimal(to, pids[text[i] - 1]);
+		else
+			*to++ = text[i];
+	}
+	*to = '\0';
+	return (__s64)start;
+}
+
+static const unsigned char *resolve(const unsigned char *at, const __s64 *made, __s64 *value);
+
+static const unsigned char *fill(const unsigned char *at, __s64 fields, unsigned char *to,
+				 const __s64 *made)
+{
+	while (fields--) {
+		const struct field *field = (const struct field *)at;
+		__s64 value;
+
+		at = resolve((const unsigned char *)&field->argument, made, &value);
+		memcpy(to + field->offset, &value, field->width);
+	}
+	return at;
+}
+
+/* Returns what follows the argument. */
+static const unsigned char *resolve(const unsigned char *at, const __s64 *made, __s64 *value)
+{
+	const struct argument *argument = (const struct argument *)at;
+	const unsigned char *body = at + sizeof(*argument);
+	const unsigned char *end = body + ((argument->size + 7) & ~7UL);
+
+	*value = argument->value;
+	switch (argument->kind) {
+	case PID:
+		*value = pids[argument->value];
+		return body;
+	case MADE:
+		*value = made[argument->value] < 0 ? -1 : made[argument->value];
+		return body;
+	case ROOM:
+		*value = (__s64)room(argument->size);
+		return body;
+	case TEXT:
+		*value = expand(body, argument->size);
+		return end;
+	case DATA:
+		*value = (__s64)take(argument->size);
+		memcpy((void *)*value, body, argument->size);
+		return fill(end, argument->value, (unsigned char *)*value, made);
+	}
+	return body;
+}
+
+static const unsigned char *skip(const unsigned char *at)
+{
+	const struct argument *argument = (const struct argument *)at;
+	const unsigned char *end = at + sizeof(*argument);
+	__s64 field;
+
+	if (argument->kind == TEXT || argument->kind == DATA)
+		end += (argument->size + 7) & ~7UL;
+	for (field = 0; argument->kind == DATA && field < argument->value; field++)
+		end = skip(end + 8);
+	return end;
+}
+
+static const unsigned char *after(const struct program *program)
+{
+	const unsigned char *at = (const unsigned char *)(program + 1);
+	__u32 i, j;
+
+	for (i = 0; i < program->calls; i++) {
+		const struct call *call = (const struct call *)at;
+
+		at += sizeof(*call);
+		for (j = 0; j < call->arguments; j++)
+			at = skip(at);
+	}
+	return at;
+}
+
+/* What is printed is the executor's alone. */
+static void become_child(void)
+{
+	long nowhere = sys(__NR_open, "/dev/null", O_RDWR), to;
+
+	for (to = 0; to < 3; to++)
+		sys(__NR_dup2, nowhere, to);
+	if (nowhere > 2)
+		sys(__NR_close, nowhere);
+	sys(__NR_setpgid, 0, 0);
+	pids[SELF] = sys(__NR_getpid);
+}
+
+static __noreturn void perform(const struct program *program, struct outcome *outcome)
+{
+	const unsigned char *at = (const unsigned char *)(program + 1);
+	__u32 i, j;
+
+	become_child();
+	for (i = 0; i < program->calls; i++) {
+		const struct call *call = (const struct call *)at;
+		__s64 a[6] = {};
+
+		at += sizeof(*call);
+		for (j = 0; j < call->arguments; j++)
+			at = resolve(at, outcome->results, &a[j]);
+		outcome->begun = i + 1;
+		outcome->results[i] = sys(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	}
+	outcome->ended = 1;
+	while (program->stays)
+		sys(__NR_pause);
+	leave(0);
+}
+
+/* A process that stays is left alone once it has made its calls. */
+static void run(const struct program *program, struct outcome *outcome, long limit_ms)
+{
+	long child = sys(__NR_fork), process, waited;
+	struct pollfd polled = { .events = POLLIN };
+
+	if (!child)
+		perform(program, outcome);
+	if (child < 0)
+		return;
+	process = sys(__NR_pidfd_open, child, 0);
+	polled.fd = process;
+	for (waited = 0; waited < limit_ms; waited += TICK_MS) {
+		if (sys(__NR_poll, &polled, 1, TICK_MS) > 0)
+			break;
+		if (program->stays && outcome->ended)
+			goto out;
+	}
+	sys(__NR_kill, child, SIGKILL);
+	/* One that cannot die yet is left to its fate. */
+	if (sys(__NR_poll, &polled, 1, limit_ms) > 0)
+		sys(__NR_wait4, child, NULL, 0, NULL);
+out:
+	sys(__NR_close, process);
+}
+
+static long idle(void)
+{
+	long pid = sys(__NR_fork);
+
+	if (pid)
+		return pid;
+	become_child();
+	for (;;)
+		sys(__NR_pause);
+}
+
+/* Field 4 of the handler's stat; the name may contain spaces, and the first fields are short. */
+static long parent_of(long pid)
+{
+	char path[64] = "/proc/", text[256], *at;
+	long file, size, parent = 0;
+
+	memcpy(decimal(path + 6, pid), "/stat", 6);
+	file = sys(__NR_open, path, O_RDONLY);
+	size = sys(__NR_read, file, text, sizeof(text) - 1);
+	sys(__NR_close, file);
+	if (size <= 0)
+		return 2;
+	for (at = text + size - 1; at > text && *at != ')'; at--)
+		;
+	for (at += 4; *at >= '0' && *at <= '9'; at++)
+		parent = parent * 10 + *at - '0';
+	return parent ? parent : 2;
+}
+
+static const char *value_of(char **envp, const char *name)
+{
+	for (; *envp; envp++) {
+		const char *at = *envp, *wanted = name;
+
+		while (*wanted && *at == *wanted)
+			at++, wanted++;
+		if (!*wanted)
+			return at;
+	}
+	return "0";
+}
+
+static void print(const void *from, size_t size)
+{
+	while (size) {
+		long written = sys(__NR_write, 1, from, size);
+
+		if (written <= 0)
+			leave(3);
+		from = (const char *)from + written;
+		size -= written;
+	}
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	const struct batch *batch = (const struct batch *)input;
+	const unsigned char *at = input + sizeof(*batch);
+	size_t have = 0;
+	long n, file;
+	__u32 i;
+
+	file = sys(__NR_open, argc > 1 ? argv[1] : "/tmp/batch", O_RDONLY);
+	while ((n = sys(__NR_read, file, input + have, sizeof(input) - have)) > 0)
+		have += n;
+	sys(__NR_close, file);
+	shared = (struct shared *)sys(__NR_mmap, NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (have < sizeof(*batch) || (long)shared < 0 || batch->programs > PROGRAMS_MAX)
+		return 4;
+	pids[HANDLER] = number(value_of(envp, "UMD_HANDLER_PID="), 10);
+	pids[GROUP] = -pids[HANDLER];
+	pids[PARENT] = parent_of(pids[HANDLER]);
+	pids[KTHREADD] = 2;
+	pids[INIT] = 1;
+	pids[EVERYONE] = -1;
+	pids[BYSTANDER] = idle();
+	for (i = 0; i < batch->programs; i++) {
+		const struct program *program = (const struct program *)at;
+
+		run(program, &shared->outcomes[i], batch->limit_ms);
+		at = after(program);
+	}
+	print(shared->outcomes, batch->programs * sizeof(struct outcome));
+	print(shared->rooms, shared->rooms_used);
+	return 0;
+}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A finding: the smallest program that took something from the handler, and how sure that is."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.campaign.program import Program, ways
+from harness.model.verdict import Verdict
+
+CONFIRMATIONS = 3
+"""Machines, each just booted, on which a finding is made again."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What the search has found."""
+
+    program: Program
+    verdict: Verdict
+    detail: str
+    what: str
+    """What was lost."""
+    lost: tuple[str, ...]
+    """The axes that were lost."""
+    confirmed: int
+    """On how many of `CONFIRMATIONS` machines it was lost again."""
+    thread: Verdict
+    """The verdict on a kernel thread after the same program; `error` is no conclusion."""
+    thread_lost: tuple[str, ...] = ()
+    """The axes that a kernel thread lost."""
+    hooks: tuple[str, ...] = ()
+    """The hooks of security modules that saw the handler."""
+
+    @property
+    def pattern(self) -> tuple[str, ...]:
+        """What its program has in common with others of the same way in."""
+        return ways(self.program)
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """The same for findings that are one: what was lost, and by which calls."""
+        return self.what, self.pattern
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether every machine lost it again."""
+        return self.confirmed == CONFIRMATIONS
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is sure, and a kernel thread loses less by it."""
+        return self.is_sure and not set(self.lost) <= set(self.thread_lost)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""New programs, from nothing but the types of the kernel's system calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.syscalls import NUMBERS as CALL_NUMBERS
+from harness.campaign.program import (
+    CALLS_MAX,
+    Argument,
+    Call,
+    Data,
+    Made,
+    Number,
+    Pid,
+    Program,
+    Room,
+    Text,
+)
+from harness.campaign.resources import (
+    CONTENTS,
+    FILES,
+    NUMBERS,
+    PIDS,
+    SIZES,
+    is_made,
+    sort,
+    weight,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from harness.campaign.call_types import CallType
+
+_AT_FDCWD = -100
+_O_RDONLY, _O_WRONLY, _O_RDWR, _O_CREAT, _O_PATH = 0, 1, 2, 0x40, 0x200000
+_SIGNALS = 64
+_STAYS = 0.1
+_WORD = 4
+
+
+class Generator:
+    """Makes programs and their parts. `addresses` are those of the handler's variables."""
+
+    def __init__(self, types: Sequence[CallType], addresses: Sequence[int] = ()) -> None:
+        """Keep the calls that the harness knows and that programs may make."""
+        known = [one for one in types if one.name in CALL_NUMBERS and is_made(one)]
+        self._types = known
+        self._weights = [weight(one) for one in known]
+        self._addresses = (0, *addresses)
+
+    def program(self, random: Random) -> Program:
+        """Return a new program of one to four calls, and what these need."""
+        calls: list[Call] = []
+        for _ in range(random.choice((1, 1, 2, 2, 3, 4))):
+            if len(calls) < CALLS_MAX - 2:
+                self.add(random, calls)
+        return Program(tuple(calls[:CALLS_MAX]), stays=random.random() < _STAYS)
+
+    def add(self, random: Random, calls: list[Call]) -> None:
+        """Add a call, and before it the calls that make what it takes."""
+        (chosen,) = random.choices(self._types, self._weights)
+        args: list[Argument] = []
+        for parameter in chosen.parameters:
+            args.append(self._argument(random, sort(parameter), parameter.type, calls, args))
+        calls.append(Call(chosen.name, tuple(args)))
+
+    def other(self, random: Random, call: Call, at: int) -> Argument:
+        """Return another argument for the place `at` of a call."""
+        for one in self._types:
+            if one.name == call.name and at < len(one.parameters):
+                parameter = one.parameters[at]
+                return self._argument(random, sort(parameter), parameter.type, None, call.args[:at])
+        return Number(random.choice(NUMBERS))
+
+    def _argument(
+        self,
+        random: Random,
+        sort_of: str,
+        type_of: str,
+        calls: list[Call] | None,
+        before: Sequence[Argument],
+    ) -> Argument:
+        """Return an argument. With `calls`, it may add a call that makes it."""
+        match sort_of:
+            case "pid":
+                return Pid(random.choice(PIDS))
+            case "fd" | "pidfd":
+                return self._descriptor(random, sort_of, calls)
+            case "signal":
+                return Number(random.randint(0, _SIGNALS))
+            case "path":
+                return Text(random.choice(FILES))
+            case "text":
+                return self._text(random)
+            case "iovec":
+                return self._iovec(random)
+            case "memory":
+                return self._memory(random, type_of)
+            case "size":
+                return Number(_size(random, before))
+        if random.random() < 0.1:
+            return Pid(random.choice(PIDS))
+        if random.random() < 0.1:
+            return Number(random.choice(self._addresses))
+        return Number(random.choice(NUMBERS))
+
+    def _descriptor(self, random: Random, sort_of: str, calls: list[Call] | None) -> Argument:
+        if calls is None or random.random() < 0.1:
+            return Number(random.choice((_AT_FDCWD, -1, 0, 1, 3, 4)))
+        made = [at for at, call in enumerate(calls) if _makes(call) == sort_of]
+        if made and random.random() < 0.5:
+            return Made(random.choice(made))
+        if sort_of == "pidfd":
+            calls.append(Call("pidfd_open", (Pid(random.choice(PIDS)), Number(0))))
+        else:
+            flags = random.choice((_O_RDONLY, _O_WRONLY, _O_RDWR, _O_RDWR | _O_CREAT, _O_PATH))
+            path = Text(random.choice(FILES))
+            calls.append(Call("openat", (Number(_AT_FDCWD), path, Number(flags), Number(0o600))))
+        return Made(len(calls) - 1)
+
+    def _text(self, random: Random) -> Text:
+        return Text(random.choice(CONTENTS if random.random() < 0.7 else FILES))
+
+    def _iovec(self, random: Random) -> Data:
+        """Return one struct iovec: memory of the program's own, or an address of the handler's."""
+        if random.random() < 0.5:
+            base: Number | Room = Number(random.choice(self._addresses))
+        else:
+            base = Room(64)
+        size = Number(random.choice((8, 32, 64)))
+        return Data(bytes(16), ((0, 8, base), (8, 8, size)))
+
+    def _memory(self, random: Random, type_of: str) -> Argument:
+        if random.random() < 0.1:
+            return Number(0)
+        if type_of in ("char *", "void *") and random.random() < 0.5:
+            return Room(random.choice(SIZES[4:]))
+        if type_of in ("const void *", "void *", "char *") and random.random() < 0.7:
+            return self._text(random)
+        return self._structure(random)
+
+    def _structure(self, random: Random) -> Data:
+        """Return words of which some are small numbers or pids."""
+        size = random.choice((8, 16, 32, 64, 128))
+        content, fields = bytearray(size), []
+        for _ in range(random.randint(0, 3)):
+            at = random.randrange(0, size, _WORD)
+            if random.random() < 0.4:
+                fields.append((at, _WORD, Pid(random.choice(PIDS))))
+            else:
+                number = random.choice(NUMBERS) & 0xFFFFFFFF
+                content[at : at + _WORD] = number.to_bytes(_WORD, "little")
+        return Data(bytes(content), tuple(fields))
+
+
+def _makes(call: Call) -> str:
+    return {"openat": "fd", "pidfd_open": "pidfd"}.get(call.name, "")
+
+
+def _size(random: Random, before: Sequence[Argument]) -> int:
+    """Return the size of the argument before, or any."""
+    if before and random.random() < 0.8:
+        match before[-1]:
+            case Room(size):
+                return size
+            case Data(content, _):
+                return len(content)
+            case Text(text):
+                return len(text) if "{" not in text else 3
+    return random.choice(SIZES)

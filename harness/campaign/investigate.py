@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a batch by which something was lost to the smallest program that takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from harness.campaign.finding import CONFIRMATIONS, Finding
+from harness.campaign.program import (
+    CALLS_MAX,
+    Argument,
+    Call,
+    Number,
+    Program,
+    Room,
+    contains,
+    joined,
+    ordered,
+    ways,
+)
+from harness.campaign.shrink import fewest, shortest_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.campaign.judged import Judged
+
+
+class Judge(Protocol):
+    """Makes programs on a machine of a variant (judged.BatchJudge)."""
+
+    def judged(self, variant: str, programs: Sequence[Program], *, fresh: bool = False) -> Judged:
+        """Return what the programs took."""
+
+
+TRIES = 40
+"""The most machines for one step of making a program smaller."""
+MOST = 4
+"""The most findings of one batch."""
+_SIMPLE = (Number(0),)
+
+
+@dataclass(frozen=True)
+class Investigator:
+    """Investigates on machines of `variant`; `thread` is the variant to compare with."""
+
+    judge: Judge
+    variant: str
+    thread: str
+    most: int = MOST
+
+    def findings(
+        self, batch: Sequence[Program], known: Sequence[Sequence[str]]
+    ) -> tuple[list[Finding], int]:
+        """Return the findings of a batch that lost, and how many losses did not come again.
+
+        `known` are the patterns of findings. Programs with one of them are left out first.
+        """
+        found: list[Finding] = []
+        for _ in range(self.most):
+            patterns = [*known, *(finding.pattern for finding in found)]
+            rest = without_known(batch, patterns)
+            seen = self.judge.judged(self.variant, rest) if rest else None
+            if seen is None or not seen.lost:
+                return found, int(not found and len(rest) == len(batch))
+            program = self._program(rest, seen.lost)
+            finding = self._confirmed(program, seen.lost) if program else None
+            if finding is None:
+                return found, 1
+            found.append(finding)
+        return found, 0
+
+    def _loses(self, programs: Sequence[Program], lost: frozenset[str]) -> bool:
+        return bool(programs and self.judge.judged(self.variant, programs).lost & lost)
+
+    def _program(self, batch: Sequence[Program], lost: frozenset[str]) -> Program | None:
+        """Return one small program that loses; None if no single program does."""
+
+        def loses(programs: Sequence[Program]) -> bool:
+            return self._loses(programs, lost)
+
+        prefix = shortest_prefix(batch, loses)
+        whole = prefix[-1]
+        if not loses([whole]):
+            whole = joined(fewest(prefix, loses, tries=TRIES))
+            if len(whole.calls) > CALLS_MAX or not loses([whole]):
+                return None
+        return self._simplest(self._shortest(whole, lost), lost)
+
+    def _shortest(self, program: Program, lost: frozenset[str]) -> Program:
+        def loses(places: Sequence[int]) -> bool:
+            return self._loses([ordered(program, places)], lost)
+
+        short = ordered(program, fewest(range(len(program.calls)), loses, tries=TRIES))
+        gone = Program(short.calls, stays=False)
+        return gone if short.stays and self._loses([gone], lost) else short
+
+    def _simplest(self, program: Program, lost: frozenset[str]) -> Program:
+        """Return the program with zeros wherever an argument does not matter."""
+        for at, call in enumerate(program.calls):
+            for place, argument in enumerate(call.args):
+                if argument in _SIMPLE or isinstance(argument, Room):
+                    continue
+                simpler = _with(program, at, place, Number(0))
+                if self._loses([simpler], lost):
+                    program = simpler
+        return program
+
+    def _confirmed(self, program: Program, lost: frozenset[str]) -> Finding | None:
+        """Return the finding, made again on machines that have just booted; None if none lost."""
+        made = [
+            self.judge.judged(self.variant, [program], fresh=True) for _ in range(CONFIRMATIONS)
+        ]
+        again = [one for one in made if one.lost & lost]
+        if not again:
+            return None
+        thread = self.judge.judged(self.thread, [program])
+        first = again[0]
+        return Finding(
+            program,
+            first.verdict,
+            first.detail,
+            first.what,
+            tuple(sorted(first.lost)),
+            confirmed=len(again),
+            thread=thread.verdict,
+            thread_lost=tuple(sorted(thread.lost)),
+            hooks=tuple(sorted(first.hooks)),
+        )
+
+
+def without_known(programs: Sequence[Program], patterns: Sequence[Sequence[str]]) -> list[Program]:
+    """Return the programs without those that would complete the calls of a finding, in order."""
+    left: list[Program] = []
+    made: list[str] = []
+    for program in programs:
+        if not is_known(made, program, patterns):
+            left.append(program)
+            made += ways(program)
+    return left
+
+
+def is_known(made: Sequence[str], program: Program, patterns: Sequence[Sequence[str]]) -> bool:
+    """Whether the program completes the calls of a finding, after the ways that were made."""
+    now = (*made, *ways(program))
+    return any(contains(now, pattern) for pattern in patterns)
+
+
+def _with(program: Program, at: int, place: int, argument: Argument) -> Program:
+    """Return the program with another argument."""
+    call = program.calls[at]
+    args = (*call.args[:place], argument, *call.args[place + 1 :])
+    calls = (*program.calls[:at], Call(call.name, args), *program.calls[at + 1 :])
+    return Program(calls, program.stays)

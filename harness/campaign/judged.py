@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A batch of programs made on a machine, and what the witness says that it took."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from signal import SIGKILL
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.attacker import Attacker, Channel
+from harness.attacker.agent.errors import SetupFailed
+from harness.attacker.agent.program import run_program
+from harness.campaign.wire import batch_bytes, results
+from harness.guests.payloads import compile_attack
+from harness.host.errors import Silent, VmLost
+from harness.lab.account import Account
+from harness.lab.lab import CALM_TRIES
+from harness.lab.trial import TALLY, aftermath, first_request
+from harness.model.attempt_end import AttemptEnd, End
+from harness.model.verdict import Verdict
+from harness.witness.cell_verdict import draw_verdict
+from harness.witness.evidence import death
+from harness.witness.handler import Handler
+from harness.witness.reader import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.campaign.program import Program
+    from harness.lab.lab import Lab
+    from harness.model.verdict import Axes
+    from harness.vm.machine import Machine
+    from harness.witness.evidence import Evidence
+    from harness.witness.tally import Tally
+
+EXECUTOR = Path(__file__).with_name("executor.c")
+SECONDS = 25.0
+"""How long a batch may take on the host's clock."""
+
+_PLACE, _BATCH = "/tmp/executor", "/tmp/batch"  # noqa: S108 - paths in the guest
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a batch did."""
+
+    verdict: Verdict
+    detail: str
+    lost: frozenset[str] = frozenset()
+    """The axes that were lost; empty if there is no conclusion."""
+    wrongs: tuple[str, ...] = ()
+    """What was wrong with the handler."""
+    hooks: frozenset[str] = frozenset()
+    """The hooks of security modules that saw the handler during the batch."""
+    results: tuple[tuple[int, ...], ...] = ()
+    """The results of each program's calls, as the guest claims."""
+
+    stood_still: bool = False
+    """There is no conclusion because the host was too busy."""
+
+    @property
+    def what(self) -> str:
+        """What was lost, as text: the same for losses of one kind."""
+        return ", ".join(self.wrongs) or str(self.verdict)
+
+
+@dataclass(frozen=True)
+class BatchJudge:
+    """Makes batches, each on a machine of its own. Safe to use from several threads."""
+
+    lab: Lab
+    executor: bytes
+    """The compiled executor."""
+
+    @classmethod
+    def of(cls, lab: Lab) -> BatchJudge:
+        """Compile the executor. Raises UserError."""
+        with tempfile.TemporaryDirectory(prefix="umd-campaign-") as scratch:
+            target = Path(scratch) / "executor"
+            compile_attack(EXECUTOR, target)
+            return cls(lab, target.read_bytes())
+
+    def judged(self, variant: str, programs: Sequence[Program], *, fresh: bool = False) -> Judged:
+        """Make the programs from the saved state or, if `fresh`, after a boot; then the aftermath.
+
+        A machine that is lost gives an `error` with its reason. After a machine that stood still
+        the programs are made again.
+        """
+        for _ in range(CALM_TRIES):
+            judged = self._once(variant, programs, fresh=fresh)
+            if not judged.stood_still:
+                break
+        return judged
+
+    def _once(self, variant: str, programs: Sequence[Program], *, fresh: bool) -> Judged:
+        try:
+            with self.lab.machine(variant, fresh=fresh) as machine:
+                return self._judged(variant, machine, programs)
+        except VmLost as lost:
+            return Judged(Verdict.ERROR, str(lost))
+        except SetupFailed as failed:
+            return Judged(Verdict.ERROR, str(failed))
+
+    def _judged(self, variant: str, machine: Machine, programs: Sequence[Program]) -> Judged:
+        plan = self.lab.machine_plan(variant)
+        kernel = plan.images.kernel
+        witness = Witness(machine, kernel)
+        handler = Handler(plan.variant, machine, kernel, witness)
+        first_request(witness)
+        with Channel(machine.agent_socket(), attempt_seconds=2 * SECONDS) as channel:
+            attacker = Attacker(channel, plan.images.guest)
+            handler.note_start(attacker)
+            account = Account(machine, kernel, plan.variant, witness, handler)
+            with attacker.setup():
+                attacker.write_file(_PLACE, self.executor, mode=0o755)
+                attacker.write_file(_BATCH, batch_bytes(programs), mode=0o600)
+            before = witness.read()
+            made = _made(attacker, handler, programs)
+            attacked = account.attacked(before, attacker)
+            after, ended = aftermath(witness)
+        evidence = account.concluded(attacked, after, ended=ended)
+        return conclusion(evidence, self._hooks(variant, before, attacked.attacked), made)
+
+    def _hooks(self, variant: str, before: Tally, attacked: Tally) -> frozenset[str]:
+        kernel = self.lab.images(variant).kernel
+        tally = kernel.symbol(TALLY)
+        were = {hook.function: hook.on_handler for hook in before.hooks}
+        return frozenset(
+            kernel.symbol_at(tally + hook.function)
+            for hook in attacked.hooks
+            if hook.on_handler > were.get(hook.function, 0)
+        )
+
+
+def conclusion(
+    evidence: Evidence,
+    hooks: frozenset[str] = frozenset(),
+    results: tuple[tuple[int, ...], ...] = (),
+) -> Judged:
+    """Return what the evidence shows."""
+    drawn = draw_verdict(evidence, AttemptEnd(End.COMPLETED))
+    verdict, stood_still = drawn.verdict, drawn.retry
+    if stood_still and _was_sent_a_signal(evidence):
+        verdict, stood_still = drawn.axes.verdict, False
+    is_error = verdict is Verdict.ERROR
+    return Judged(
+        verdict,
+        drawn.detail,
+        lost=frozenset() if is_error else _lost(drawn.axes),
+        wrongs=tuple(sorted(drawn.wrongs)),
+        hooks=hooks,
+        results=results,
+        stood_still=stood_still,
+    )
+
+
+def _was_sent_a_signal(evidence: Evidence) -> bool:
+    """Whether the handler died of a signal that a busy host does not explain.
+
+    The kernel ends a handler that is late by SIGKILL, and by no other.
+    """
+    died = death(evidence)
+    return died is not None and died.signal not in (0, SIGKILL)
+
+
+def _lost(axes: Axes) -> frozenset[str]:
+    return frozenset(name for name, lost in asdict(axes).items() if lost)
+
+
+def _made(
+    attacker: Attacker, handler: Handler, programs: Sequence[Program]
+) -> tuple[tuple[int, ...], ...]:
+    """Run the executor; return the results of the calls, and show the host what they read.
+
+    A batch that ends the agent ends itself. The witness tells what came of it. Raises VmLost if
+    the machine itself is lost.
+    """
+    env = {"UMD_HANDLER_PID": str(handler.pid)}
+    try:
+        ended = run_program(attacker, _PLACE, env=env, seconds=SECONDS)
+    except Silent as silent:
+        if not silent.alive:
+            raise
+        return ()
+    except VmLost as lost:
+        if lost.by_guest:
+            raise
+        return ()
+    found, written = results(ended.output, programs)
+    attacker.show_all(written)
+    return tuple(map(tuple, found))

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A campaign on disk: a line for each batch that ended, and a folder for each finding.
+
+    <folder>/campaign.json          what the campaign is about
+    <folder>/batches.jsonl          a line for each batch, in the order in which they ended
+    <folder>/findings/<n>-<name>/   finding.json, attack.c, scenario.py, README.txt
+
+A batch that has no line is made again: it is the same for the same seed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.campaign.finding import Finding
+from harness.campaign.program import Program
+from harness.host.errors import UserError
+from harness.host.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUBJECT, BATCHES, FINDINGS = "campaign.json", "batches.jsonl", "findings"
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a campaign is about. Batches of another subject are other batches."""
+
+    line: str
+    image: str
+    """The key of the kernel image."""
+    variant: str
+    cmdline: str
+    """The variant's boot parameters."""
+    seed: str
+    size: int
+    """Programs in a batch."""
+    seeds: tuple[Program, ...] = ()
+    """The programs to start from."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A program that is kept for mutations, and the new things that it did."""
+
+    program: Program
+    features: tuple[str, ...]
+
+
+class BatchEnd(msgspec.Struct, frozen=True):
+    """What came of one batch."""
+
+    number: int
+    programs: int
+    verdict: str
+    detail: str
+    seconds: float
+    kept: tuple[Kept, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    lost_once: int = 0
+    """Losses that did not come again."""
+
+
+class CampaignFolder:
+    """The folder of one campaign. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read or written yet."""
+        self.path = path
+
+    def begin(self, subject: Subject, *, resume: bool) -> list[BatchEnd]:
+        """Make the folder, or go on in it; return the batches that have ended.
+
+        Raises UserError if there is a campaign and `resume` is not said, or if it is about
+        something else, and for a file that is damaged or cannot be written.
+        """
+        if (self.path / SUBJECT).exists():
+            if not resume:
+                raise UserError(
+                    f"{self.path} has this campaign already",
+                    hint="go on with --resume, or take another --seed",
+                )
+            if self._read(self.path / SUBJECT, Subject) != subject:
+                raise UserError(
+                    f"{self.path} has a campaign with another size of batches or other seeds",
+                    hint="give the same options, or take another --seed",
+                )
+            return self._ended()
+        if resume:
+            raise UserError(
+                f"there is no campaign {self.path}", hint="leave out --resume, or correct --seed"
+            )
+        (self.path / FINDINGS).mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path / SUBJECT, msgspec.json.encode(subject))
+        return []
+
+    def add(self, end: BatchEnd) -> None:
+        """Append a batch that has ended. It is on the disk when this returns."""
+        line = msgspec.json.encode(end) + b"\n"
+        with (self.path / BATCHES).open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _ended(self) -> list[BatchEnd]:
+        path = self.path / BATCHES
+        if not path.exists():
+            return []
+        *whole, rest = path.read_bytes().split(b"\n")
+        if rest:  # the process was killed while it wrote the line
+            write_atomically(path, b"".join(line + b"\n" for line in whole))
+        try:
+            return [msgspec.json.decode(line, type=BatchEnd) for line in whole]
+        except msgspec.MsgspecError as error:
+            raise _damaged(path, error) from error
+
+    def _read(self, path: Path, kind: type[Subject]) -> Subject:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except msgspec.MsgspecError as error:
+            raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path} is damaged: {error}", hint="remove the folder, and start the campaign again"
+    )

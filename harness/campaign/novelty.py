@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is new about a program: results of calls at the handler, and hooks that saw the handler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.errors import errno_name
+from harness.attacker.agent.protocol import failed
+from harness.campaign.program import Call, Made, Pid, Text, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.campaign.program import Program
+
+_NEAR = ("handler", "group", "parent")
+
+
+def is_near(program: Program, call: Call) -> bool:
+    """Whether a call names the handler or its parent, itself or by what an earlier call made."""
+    for argument in (part for one in call.args for part in parts(one)):
+        match argument:
+            case Pid(whose) if whose in _NEAR:
+                return True
+            case Text(text) if any(f"{{{whose}}}" in text for whose in _NEAR):
+                return True
+            case Made(at) if is_near(program, program.calls[at]):
+                return True
+    return False
+
+
+def features(program: Program, results: Sequence[int]) -> set[str]:
+    """Return what the calls at the handler did: a name and a result each.
+
+    The results are the guest's claims. They steer the search, and decide nothing.
+    """
+    return {
+        f"{call.name} {errno_name(-result) if failed(result) else 'done'}"
+        for call, result in zip(program.calls, results, strict=False)
+        if is_near(program, call)
+    }

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs: short sequences of system calls with typed arguments, which refer to what they need.
+
+A program names no pid and no descriptor by its number. So the same program runs on any machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CALLS_MAX: Final = 12
+"""The most calls of a program (executor.c)."""
+
+WHOSE: Final = ("handler", "parent", "kthreadd", "init", "self", "bystander", "group", "everyone")
+"""The processes that a program may name, in the order of their codes in executor.c. `parent` is the
+handler's parent, `bystander` an idle process of the attacker, `group` the handler's pid negated,
+`everyone` is -1."""
+
+
+class Number(msgspec.Struct, frozen=True, tag="number"):
+    """A number that is passed as it is."""
+
+    value: int
+
+
+class Pid(msgspec.Struct, frozen=True, tag="pid"):
+    """The pid of one of `WHOSE`."""
+
+    whose: str
+
+
+class Made(msgspec.Struct, frozen=True, tag="made"):
+    """The result of an earlier call of the program, such as a descriptor; -1 if that failed."""
+
+    call: int
+    """The call's place in the program."""
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """A string. `{handler}` and the like stand for pids in decimal."""
+
+    text: str
+
+
+class Room(msgspec.Struct, frozen=True, tag="room"):
+    """Zeroed memory that the kernel may write. The executor shows its content to the host."""
+
+    size: int
+
+
+class Data(msgspec.Struct, frozen=True, tag="data"):
+    """Memory with this content, of which some fields are arguments themselves."""
+
+    content: bytes
+    fields: tuple[tuple[int, int, Number | Pid | Made | Text | Room], ...] = ()
+    """Offset and width in bytes, 4 or 8, and what is there."""
+
+
+Argument = Number | Pid | Made | Text | Room | Data
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One system call."""
+
+    name: str
+    args: tuple[Argument, ...] = ()
+
+
+class Program(msgspec.Struct, frozen=True):
+    """Calls that one process makes in order."""
+
+    calls: tuple[Call, ...]
+    stays: bool = False
+    """The process lives on, with all that it has open, through the aftermath and its restarts."""
+
+
+def parts(argument: Argument) -> tuple[Argument, ...]:
+    """Return the argument, and the arguments that are fields of it."""
+    if isinstance(argument, Data):
+        return (argument, *(field for _, _, field in argument.fields))
+    return (argument,)
+
+
+def _moved(argument: Argument, to: dict[int, int]) -> Argument:
+    """Return the argument with the places of calls replaced. What has no place becomes -1."""
+    if isinstance(argument, Made):
+        return Made(to[argument.call]) if argument.call in to else Number(-1)
+    if isinstance(argument, Data):
+        fields = tuple((at, width, _moved(field, to)) for at, width, field in argument.fields)
+        return msgspec.structs.replace(argument, fields=fields)
+    return argument
+
+
+def _call_moved(call: Call, to: dict[int, int]) -> Call:
+    return Call(call.name, tuple(_moved(argument, to) for argument in call.args))
+
+
+def ordered(program: Program, places: Sequence[int]) -> Program:
+    """Return the program with the calls of these places, in this order; a place may come twice.
+
+    A reference to a call that does not come earlier becomes -1.
+    """
+    calls: list[Call] = []
+    to: dict[int, int] = {}
+    for place in places:
+        calls.append(_call_moved(program.calls[place], to))
+        to[place] = len(calls) - 1
+    return Program(tuple(calls), program.stays)
+
+
+def joined(programs: Sequence[Program]) -> Program:
+    """Return one program with the calls of all of them."""
+    calls: list[Call] = []
+    for program in programs:
+        shift = {place: place + len(calls) for place in range(len(program.calls))}
+        calls += [_call_moved(call, shift) for call in program.calls]
+    return Program(tuple(calls), any(program.stays for program in programs))
+
+
+def kind(argument: Argument) -> str:
+    """Return what an argument refers to, without what may differ from try to try."""
+    match argument:
+        case Pid(whose):
+            return whose
+        case Made(_):
+            return "made"
+        case Text(text):
+            return text if "/" in text else "text"
+        case Data(_, fields):
+            return ",".join(("data", *(kind(field) for _, _, field in fields)))
+    return ""
+
+
+def way(call: Call) -> str:
+    """Return a call's name with the kinds of its arguments: the same for like calls."""
+    return f"{call.name}({' '.join(filter(None, map(kind, call.args)))})"
+
+
+def ways(program: Program) -> tuple[str, ...]:
+    """Return the ways of all calls in order."""
+    return tuple(map(way, program.calls))
+
+
+def contains(made: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the ways of the pattern come among the ways that were made, in order."""
+    left = iter(made)
+    return all(one in left for one in pattern)

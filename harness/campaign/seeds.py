@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs to start from: the recorded calls of the attacks of a kept run.
+
+A record has a call's arguments as text, shortened. A call whose argument was cut is left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+from harness.attacker.agent.syscalls import NUMBERS
+from harness.campaign.program import (
+    CALLS_MAX,
+    Argument,
+    Call,
+    Data,
+    Made,
+    Number,
+    Pid,
+    Program,
+    Text,
+)
+from harness.campaign.resources import NEVER_MADE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harness.results.recorded_run import RecordedRun
+
+_NUMBER = re.compile(r"-?(0x[0-9a-f]+|\d+)")
+_MAKE = ("openat", "open", "pidfd_open", "pidfd_getfd", "perf_event_open", "memfd_create")
+"""Calls whose result is a descriptor that later calls take."""
+
+
+def seeds_of(run: RecordedRun) -> tuple[Program, ...]:
+    """Return the programs of a run's attacks, each once. Raises UserError for a damaged file."""
+    from harness.results.kept_cell import keep_of
+
+    found: dict[Program, None] = {}
+    for line in run.cells.values():
+        outcome = keep_of(run, line).outcome
+        if outcome is not None and outcome.witness:
+            pid = int(outcome.witness["before"]["pid"])
+            if program := seed(outcome.attempt, pid=pid):
+                found[program] = None
+    return tuple(found)
+
+
+def seed(attempt: Iterable[Mapping[str, Any]], *, pid: int) -> Program | None:
+    """Return a program of the first recorded calls; None if there are none.
+
+    `pid` is the handler's pid in the record.
+    """
+    calls: list[Call] = []
+    made: dict[int, int] = {}
+    for entry in attempt:
+        name = entry.get("call")
+        if name not in NUMBERS or name in NEVER_MADE or entry.get("setup"):
+            continue
+        args = [_argument(text, pid, made) for text in entry["args"]]
+        if None in args or len(args) > 6:
+            continue
+        calls.append(Call(name, tuple(one for one in args if one is not None)))
+        if name in _MAKE and entry.get("result", -1) > 2:
+            made[entry["result"]] = len(calls) - 1
+        if len(calls) == CALLS_MAX:
+            break
+    return Program(tuple(calls)) if calls else None
+
+
+def _argument(text: str, pid: int, made: Mapping[int, int]) -> Argument | None:
+    """Return an argument from its text; None if the text was cut."""
+    if _NUMBER.fullmatch(text):
+        number = int(text, 0)
+        if number in made:
+            return Made(made[number])
+        return {pid: Pid("handler"), -pid: Pid("group")}.get(number) or Number(number)
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    if isinstance(value, bytes):
+        return _data(value, pid)
+    if isinstance(value, str) and value.isascii():
+        return Text(re.sub(rf"(?<!\d){pid}(?!\d)", "{handler}", value))
+    return None
+
+
+def _data(content: bytes, pid: int) -> Data | Text:
+    """Return memory; the handler's pid in it, as a word or in decimal, stands for any handler's."""
+    if content.strip() == str(pid).encode():
+        return Text("{handler}")
+    fields = tuple(
+        (at, 4, Pid("handler"))
+        for at in range(0, len(content) - 3, 4)
+        if content[at : at + 4] == pid.to_bytes(4, "little")
+    )
+    return Data(content, fields)

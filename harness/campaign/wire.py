@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The executor's batch and its output (executor.c has the same layout)."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.syscalls import NUMBERS
+from harness.campaign.program import (
+    CALLS_MAX,
+    WHOSE,
+    Argument,
+    Data,
+    Made,
+    Number,
+    Pid,
+    Program,
+    Room,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LIMIT_MS = 100
+"""How long a program may take in the guest, in milliseconds of the guest's time."""
+
+_BATCH = struct.Struct("<II")
+_PROGRAM = struct.Struct("<II")
+_CALL = struct.Struct("<II")
+_ARGUMENT = struct.Struct("<IIq")
+_FIELD = struct.Struct("<II")
+_OUTCOME = struct.Struct(f"<II{CALLS_MAX}q")
+_NUMBER, _PID, _MADE, _TEXT, _ROOM, _DATA = range(6)
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def batch_bytes(programs: Sequence[Program], *, limit_ms: int = LIMIT_MS) -> bytes:
+    """Return the batch as the executor reads it."""
+    return _BATCH.pack(len(programs), limit_ms) + b"".join(map(_program, programs))
+
+
+def _program(program: Program) -> bytes:
+    calls = []
+    for call in program.calls:
+        calls.append(_CALL.pack(NUMBERS[call.name], len(call.args)))
+        calls += map(_argument, call.args)
+    return _PROGRAM.pack(len(program.calls), program.stays) + b"".join(calls)
+
+
+def _argument(argument: Argument) -> bytes:
+    match argument:
+        case Number(value):
+            return _ARGUMENT.pack(_NUMBER, 0, signed(value))
+        case Pid(whose):
+            return _ARGUMENT.pack(_PID, 0, WHOSE.index(whose))
+        case Made(call):
+            return _ARGUMENT.pack(_MADE, 0, call)
+        case Room(size):
+            return _ARGUMENT.pack(_ROOM, size, 0)
+        case Text(text):
+            body = encoded(text)
+            return _ARGUMENT.pack(_TEXT, len(body), 0) + _padded(body)
+        case Data(content, fields):
+            filled = b"".join(_FIELD.pack(at, width) + _argument(one) for at, width, one in fields)
+            return _ARGUMENT.pack(_DATA, len(content), len(fields)) + _padded(content) + filled
+
+
+def encoded(text: str) -> bytes:
+    """Return a text's bytes. A byte of 1 or more stands for a pid, by its place in `WHOSE`."""
+    return _PLACE.sub(lambda at: chr(WHOSE.index(at[1]) + 1), text).encode()
+
+
+def signed(value: int) -> int:
+    """Return a number of 64 bits as the signed number with the same bits."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 8)
+
+
+def results(output: bytes, programs: Sequence[Program]) -> tuple[list[list[int]], bytes]:
+    """Return the results of each program's calls, and what the kernel wrote for all of them.
+
+    They are the guest's claims. A call that has not returned has no result. Output that is cut, or
+    of another form, gives what there is.
+    """
+    found: list[list[int]] = []
+    for at, program in enumerate(programs):
+        part = output[at * _OUTCOME.size : (at + 1) * _OUTCOME.size]
+        if len(part) < _OUTCOME.size:
+            found.append([])
+            continue
+        begun, ended, *values = _OUTCOME.unpack(part)
+        done = begun if ended else max(0, begun - 1)
+        found.append(values[: min(done, len(program.calls))])
+    return found, output[len(programs) * _OUTCOME.size :]

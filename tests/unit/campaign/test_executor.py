@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The executor makes the calls of a batch, as it would in the guest, and tells their results."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from errno import ESRCH
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.campaign.judged import EXECUTOR
+from harness.campaign.program import Call, Data, Made, Number, Pid, Program, Room, Text
+from harness.campaign.wire import batch_bytes, results
+from harness.guests.payloads import compile_attack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+READ_STAT = Program(
+    (
+        Call("openat", (Number(-100), Text("/proc/{handler}/stat"), Number(0))),
+        Call("read", (Made(0), Room(64), Number(64))),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("executor") / "executor"
+    compile_attack(EXECUTOR, target)
+    return target
+
+
+@pytest.fixture
+def handler() -> Iterator[int]:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def run(
+    executor: Path, handler: int, programs: Sequence[Program], tmp_path: Path
+) -> tuple[list[list[int]], bytes]:
+    batch = tmp_path / "batch"
+    batch.write_bytes(batch_bytes(programs, limit_ms=1000))
+    environment = {"UMD_HANDLER_PID": str(handler)}
+    command = [str(executor), str(batch)]
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, check=True, timeout=60, process_group=0
+    )
+    return results(done.stdout, programs)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(executor: Path) -> Iterator[None]:
+    """End the bystanders, and the programs that stay."""
+    yield
+    for process in os.scandir("/proc"):
+        if process.name.isdigit():
+            try:
+                if Path(process.path, "exe").readlink() == executor:
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:
+                continue
+
+
+def test_what_a_call_made_is_there_for_the_next(
+    executor: Path, handler: int, tmp_path: Path
+) -> None:
+    (made,), shown = run(executor, handler, [READ_STAT], tmp_path)
+    assert made[0] >= 0
+    assert made[1] == 64
+    assert shown.startswith(f"{handler} (sleep)".encode())
+
+
+def test_a_program_finds_the_handler_as_its_predecessor_left_it(
+    executor: Path, handler: int, tmp_path: Path
+) -> None:
+    kill = Program((Call("kill", (Pid("handler"), Number(int(signal.SIGKILL)))),))
+    info = Data(bytes(128), ((0, 4, Number(9)), (8, 4, Number(-1))))
+    queue = Program((Call("rt_sigqueueinfo", (Pid("handler"), Number(9), info)),))
+    (first, second), _ = run(executor, handler, [kill, queue], tmp_path)
+    assert first == [0]
+    assert second in ([0], [-ESRCH]), "a zombie takes signals until it is reaped"
+
+
+def test_a_program_that_blocks_is_ended_and_the_next_runs(
+    executor: Path, handler: int, tmp_path: Path
+) -> None:
+    blocks = Program((Call("getpid"), Call("pause"), Call("getpid")))
+    (first, second), _ = run(executor, handler, [blocks, Program((Call("getppid"),))], tmp_path)
+    assert len(first) == 1
+    assert len(second) == 1
+
+
+def test_a_program_that_stays_outlives_the_executor(
+    executor: Path, handler: int, tmp_path: Path
+) -> None:
+    stays = Program((Call("getpid"),), stays=True)
+    (((pid,)), _) = run(executor, handler, [stays], tmp_path)[0][0], None
+    os.kill(pid, 0)
+
+
+def test_the_parent_is_that_of_the_handler(executor: Path, handler: int, tmp_path: Path) -> None:
+    session = Program((Call("getsid", (Pid("parent"),)), Call("getsid", (Pid("handler"),))))
+    ((parent, own),), _ = run(executor, handler, [session], tmp_path)
+    assert parent == os.getsid(0) == own
+
+
+def test_output_that_is_cut_gives_what_there_is() -> None:
+    assert results(b"\1", [READ_STAT, READ_STAT]) == ([[], []], b"")

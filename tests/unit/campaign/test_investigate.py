@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A batch that lost gives the smallest program, made again and compared with a thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripted_judge import KILL, ScriptedJudge
+
+from harness.campaign.investigate import Investigator
+from harness.campaign.program import Call, Number, Pid, Program
+from harness.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IDLE = Call("getpid")
+BATCH = [Program((IDLE,)) for _ in range(10)]
+BATCH[6] = Program((IDLE, KILL, IDLE), stays=True)
+
+
+def of(judge: ScriptedJudge) -> Investigator:
+    return Investigator(judge, "isolated", "kthread")
+
+
+def test_the_smallest_program_is_made_again_after_three_boots() -> None:
+    judge = ScriptedJudge()
+    (finding,), lost_once = of(judge).findings(BATCH, [])
+    assert finding.program == Program((KILL,))
+    assert (finding.confirmed, finding.thread, finding.counts) == (3, Verdict.HELD, True)
+    assert [fresh for _, programs, fresh in judge.batches if fresh] == [True] * 3
+    assert lost_once == 0
+
+
+def test_what_a_thread_loses_as_well_does_not_count() -> None:
+    (finding,), _ = of(ScriptedJudge(variants=("isolated", "kthread"))).findings(BATCH, [])
+    assert finding.is_sure
+    assert not finding.counts
+
+
+def test_a_loss_that_does_not_come_again_is_no_finding() -> None:
+    judge = ScriptedJudge(loses=lambda _: False)
+    assert of(judge).findings(BATCH, []) == ([], 1)
+
+
+def test_a_loss_that_comes_again_on_some_machines_only_does_not_count() -> None:
+    judge = ScriptedJudge()
+    boots = 0
+
+    def loses(programs: Sequence[Program]) -> bool:
+        nonlocal boots
+        boots += judge.batches[-1][2]
+        return kills_but(programs, boots == 2 and judge.batches[-1][2])
+
+    judge.loses = loses
+    (finding,), _ = of(judge).findings(BATCH, [])
+    assert finding.confirmed == 2
+    assert not finding.counts
+
+
+def kills_but(programs: Sequence[Program], spared: bool) -> bool:
+    return not spared and any(KILL in program.calls for program in programs)
+
+
+def test_known_programs_are_left_out_first() -> None:
+    judge = ScriptedJudge()
+    assert of(judge).findings(BATCH, [("kill(handler)",)]) == ([], 0)
+    ((_, rest, _),) = judge.batches
+    assert len(rest) == 9
+
+
+def test_a_second_way_in_of_the_same_batch_is_found_too() -> None:
+    other = Call("tkill", (Pid("handler"), Number(9)))
+
+    def loses(programs: Sequence[Program]) -> bool:
+        return any({KILL, other} & set(program.calls) for program in programs)
+
+    batch = [*BATCH, Program((other,))]
+    found, _ = of(ScriptedJudge(loses=loses)).findings(batch, [])
+    assert [finding.program for finding in found] == [Program((KILL,)), Program((other,))]
+
+
+def test_two_programs_that_lose_together_become_one() -> None:
+    sets = Call("setns")
+
+    def loses(programs: Sequence[Program]) -> bool:
+        calls = [call for program in programs for call in program.calls]
+        return sets in calls and KILL in calls[calls.index(sets) :]
+
+    batch = [Program((IDLE, sets)), *BATCH]
+    (finding,), _ = of(ScriptedJudge(loses=loses)).findings(batch, [])
+    assert finding.program.calls == (sets, KILL)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What counts as a loss on a host that was too busy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from signal import SIGKILL, SIGQUIT
+
+import pytest
+from tallies import AFTER, evidence
+
+from harness.campaign.judged import conclusion
+from harness.model.verdict import Verdict
+
+
+@pytest.mark.parametrize(
+    ("signal", "verdict", "stood_still"),
+    [(SIGQUIT, Verdict.DISRUPTED, False), (SIGKILL, Verdict.ERROR, True)],
+    ids=["another", "of the kernel for a late reply"],
+)
+def test_a_signal_is_no_matter_of_a_busy_host(
+    signal: int, verdict: Verdict, stood_still: bool
+) -> None:
+    count = replace(AFTER.count, failed=AFTER.count.failed + 1, sent=AFTER.count.sent + 1)
+    after = replace(AFTER, count=count, exits=AFTER.exits + 1, exit_code=signal)
+    judged = conclusion(evidence(after=after, attacked=after, stalled=2.0))
+    assert (judged.verdict, judged.stood_still) == (verdict, stood_still)
+    assert bool(judged.lost) is not stood_still
+
+
+def test_nothing_is_lost_where_nothing_was() -> None:
+    judged = conclusion(evidence())
+    assert (judged.verdict, judged.lost) == (Verdict.HELD, frozenset())
