@@ -48,5 +48,7 @@ RECIPES = {
         (*_X509_ASN1, f"{_ASYMMETRIC}/pkcs7.asn1"),
         arena_size=512 << 10,
     ),
+    "pgp": Recipe("pgp.c", request_size=256 << 10, arena_size=16),
+    "rpm": Recipe("rpm.c", request_size=1 << 20, arena_size=16),
 }
 """By name, the handlers that we ship."""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handlers of RPM headers and of OpenPGP packets, on requests that are made here."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from handler_process import running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGEST = b"ab" * 32
+KEY = bytes([4]) + struct.pack(">IB", 1700000000, 1) + b"\0\x09\x01\x23" + b"\0\x02\x03"
+"""The body of a public key: version 4, RSA, two numbers."""
+
+
+def header(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """Return a header with these entries: tag, type, count, content."""
+    index, store = b"", b""
+    for tag, kind, count, content in entries:
+        index += struct.pack(">IIII", tag, kind, len(store), count)
+        store += content
+    intro = bytes.fromhex("8eade80100000000") + struct.pack(">II", len(entries), len(store))
+    return intro + index + store
+
+
+def test_rpm(programs: Path, confine: str) -> None:
+    algo = (5011, 4, 1, struct.pack(">I", 8))
+    files = (1035, 8, 3, b"\0" + DIGEST + b"\0\0")
+    whole = header(algo, files)
+    with running(programs / "rpm", confine) as handler:
+        reply = handler.ask(whole)
+        assert struct.unpack_from("<iIIIIII", reply) == (0, 8, 64, 3, 1, 1, whole.index(DIGEST))
+        refused = {
+            "EBADMSG": (
+                *(b"", whole[:-1], whole + b"\0", header(algo, files, files)),
+                *(header(algo, (1035, 8, 4, files[3])), header(algo, (1035, 6, 3, files[3]))),
+                header(algo, (1035, 8, 1, DIGEST[1:] + b"\0")),
+            ),
+            "ENOPKG": (header((5011, 4, 1, struct.pack(">I", 99)), files),),
+            "EOVERFLOW": (header(algo, (1035, 8, 4097, (DIGEST + b"\0") * 4097)),),
+            "EMSGSIZE": (bytes((1 << 20) + 1),),
+        }
+        for status, requests in refused.items():
+            assert [handler.status(request) for request in requests] == [status] * len(requests)
+        assert handler.ask(whole) == reply
+
+
+def test_pgp(programs: Path, confine: str) -> None:
+    old, new = bytes([0x98, len(KEY)]) + KEY, bytes([0xC6, len(KEY)]) + KEY
+    with running(programs / "pgp", confine) as handler:
+        for packet in (old, new):
+            reply = handler.ask(packet)
+            assert struct.unpack_from("<iI6I2I", reply) == (
+                *(0, 1),
+                *(6, 4, 0, 1, 0, 1700000000),
+                *(2, len(KEY)),
+            )
+            assert struct.unpack_from("<4I", reply, 8 + 56) == (10, 2, 14, 1)
+        partial, unknown_length = b"\xc6\xe1" + KEY, b"\x9b" + KEY
+        bad = (b"", b"\0", old[:-1], old + b"\0", partial, unknown_length)
+        assert [handler.status(request) for request in bad] == ["EBADMSG"] * len(bad)
+        assert handler.status(old * 256) == "0"
+        assert handler.status(old * 257) == "EOVERFLOW"
+        assert handler.status(bytes((256 << 10) + 1)) == "EMSGSIZE"
+        assert handler.ask(new) == reply
