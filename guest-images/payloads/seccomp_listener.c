@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/ioctl.h>
 #include <linux/poll.h>
+#include <linux/prctl.h>
 #include <linux/seccomp.h>
 
 #include "bare.h"
@@ -36,11 +37,14 @@ int main(int argc, char **argv, char **envp)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog filter = { .len = ARRAY_SIZE(reads), .filter = reads };
-	long listener = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
-			    SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+	long listener;
 	int pids[2];
 
 	(void)argc, (void)argv, (void)envp;
+	/* With it the filter takes no capability. */
+	sys(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	listener = sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+		       &filter);
 	pids[0] = told(listener);
 	if (!sys(__NR_fork)) {
 		sys(__NR_read, -1, pids, 0);

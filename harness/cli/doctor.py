@@ -47,6 +47,7 @@ _TOOLS = (
     ("ctags", "universal-ctags", "what our series adds to the attack surface"),
     ("setpriv", "util-linux", "privileges dropped before QEMU"),
     ("secilc", "secilc", "the SELinux policy"),
+    ("/usr/sbin/apparmor_parser", "apparmor", "the AppArmor policy"),
 )
 
 

@@ -33,7 +33,9 @@ class Microvm:
     )
     reached_by: str = ""
     has_disk: bool = False
-    policies: frozenset[str] = frozenset({"selinux", "smack", "yama", "lockdown", "bpf"})
+    policies: frozenset[str] = frozenset(
+        {"selinux", "smack", "apparmor", "yama", "lockdown", "bpf"}
+    )
 
     def check(self) -> None:
         """Do nothing: the modules that use a program check for it."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rivals' policies, as a guest's pid 1 loads them (guest-images/agent/policy.h)."""
+"""The rivals' policies, as a guest's pid 1 loads them (guest-images/agent/policy.h), or root."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ POLICY_VERSION = "33"
 """A version that all kernel lines read (security/selinux/include/security.h)."""
 _AS_A_STORE = ("-m", "-U", "deny")
 """Modules may declare a thing twice, as in a policy store; unknown permissions are denied."""
+_PARSER = "/usr/sbin/apparmor_parser"
+"""Its folder is not in every user's PATH."""
+_FEATURES = "/etc/apparmor.d/abi/3.0"
+"""What the compiler may use of AppArmor: all kernel lines have that, whatever this host's has."""
 _SECONDS = 600.0
 
 
@@ -91,20 +95,27 @@ def compile_cil(*sources: Path, options: Sequence[str] = ()) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / RULES
         command = ["secilc", "-c", POLICY_VERSION, "-o", str(target), "-f", "/dev/null"]
-        try:
-            subprocess.run(
-                [*command, *options, *map(str, sources)],
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS,
-                check=True,
-            )
-        except FileNotFoundError:
-            raise UserError("secilc is missing", hint="apt-get install secilc") from None
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.strip().partition("\n")[0]
-            raise UserError(
-                f"the SELinux policy does not compile: {said}",
-                hint=f"mend {', '.join(source.name for source in sources)}",
-            ) from None
+        _compile([*command, *options, *map(str, sources)], "SELinux", "secilc", sources)
         return target.read_bytes()
+
+
+def compile_profiles(source: Path = SOURCES / "apparmor" / RULES) -> bytes:
+    """Compile a policy for AppArmor. Raises UserError with the compiler's complaint."""
+    options = ("--skip-kernel-load", "--skip-cache", "--stdout", "--features-file", _FEATURES)
+    return _compile([_PARSER, *options, str(source)], "AppArmor", "apparmor", [source])
+
+
+def _compile(command: Sequence[str], module: str, package: str, sources: Sequence[Path]) -> bytes:
+    """Run a compiler; return its output. Raises UserError with its complaint."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=True)
+    except FileNotFoundError:
+        name = Path(command[0]).name
+        raise UserError(f"{name} is missing", hint=f"apt-get install {package}") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise UserError(
+            f"the {module} policy does not compile: {said}",
+            hint=f"mend {', '.join(source.name for source in sources)}",
+        ) from None
+    return done.stdout

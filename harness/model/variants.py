@@ -52,6 +52,8 @@ YAMA = Policy(
     also=(("init_module", EKEYREJECTED), ("finit_module", EKEYREJECTED)),
 )
 """Yama, and the other settings that harden a kernel."""
+APPARMOR = Policy("apparmor", "SECURITY_APPARMOR", denials=("aa_audit_msg",), by_host=True)
+"""The policy has no rule that lets a refusal pass without a message."""
 BPF_LSM = Policy("bpf", "BPF_LSM", denials=("bpf_ringbuf_output",), by_host=True)
 """The policy notes each refusal in a ring buffer, and no attack uses another."""
 LOCKDOWN_CONFIDENTIALITY = replace(LOCKDOWN, level=2)
@@ -215,6 +217,13 @@ VARIANTS = MappingProxyType(
                 "the kernel's, which the handler has, and nobody has the label that may change "
                 "it (C5)",
                 rival=SMACK,
+            ),
+            Variant(
+                "apparmor",
+                "umd_isolation=off lsm=lockdown,apparmor,bpf",
+                "baseline under AppArmor: everybody but the kernel has a profile that shuts off "
+                "the kernel's processes and files, and nobody may load another (C5)",
+                rival=APPARMOR,
             ),
             Variant(
                 "yama",

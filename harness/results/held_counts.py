@@ -30,6 +30,7 @@ CENTRAL = (
     "proposal",
     "selinux",
     "smack",
+    "apparmor",
     "yama",
     "bpf-lsm",
     "lockdown",

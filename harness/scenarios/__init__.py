@@ -35,6 +35,7 @@ with collecting() as _found:
         surroundings,
         swap,
         switched_off,
+        switched_off_apparmor,
         switched_off_bpf,
         switched_off_lockdown,
         switched_off_smack,

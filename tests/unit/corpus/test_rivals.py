@@ -13,6 +13,7 @@ from harness.guests.policies import (
     LABELS,
     RULES,
     compile_cil,
+    compile_profiles,
     policies,
     selinux_sources,
     spelt_out,
@@ -97,6 +98,14 @@ def test_a_policy_that_is_none_is_told(tmp_path: Path) -> None:
     broken.write_text("(allow nobody_t nobody_t (file (read)))\n")
     with pytest.raises(UserError, match=r"does not compile: .* at .*broken\.cil:1"):
         compile_cil(broken)
+
+
+def test_profiles_compile_or_the_compiler_is_heard(tmp_path: Path) -> None:
+    assert b"everybody" in compile_profiles()
+    broken = tmp_path / "broken"
+    broken.write_text("profile everybody /** { capability everything, }\n")
+    with pytest.raises(UserError, match=r"the AppArmor policy does not compile: .*broken"):
+        compile_profiles(broken)
 
 
 ALLOWED = (

@@ -13,7 +13,7 @@ from harness.attacker import Attacker, GuestError
 from harness.host.errors import VmLost
 from harness.lab import policy
 from harness.lab.policy import load_policy
-from harness.model.variants import BPF_LSM
+from harness.model.variants import APPARMOR, BPF_LSM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +48,11 @@ def test_a_loader_that_says_nothing_has_loaded_nothing(monkeypatch: pytest.Monke
     monkeypatch.setattr(Attacker, "mount", lambda *_words: None)
     with local_attacker() as attacker, pytest.raises(VmLost, match="does not load: EPROTO"):
         load_policy(attacker, BPF_LSM)
+
+
+def test_a_kernel_without_apparmor_loads_no_profiles() -> None:
+    with (
+        local_attacker() as attacker,
+        pytest.raises(VmLost, match="policy of apparmor does not load: ENOENT at openat"),
+    ):
+        load_policy(attacker, APPARMOR)
