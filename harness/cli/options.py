@@ -44,6 +44,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def percentage(text: str) -> float:
+    """Convert a percentage, such as 5%."""
+    try:
+        share = float(text.removesuffix("%"))
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0% and up to 100%; such as 5%")
+    return share
+
+
 def known_shard(text: str) -> Shard:
     """Convert the name of a shard, such as 2/4."""
     from harness.run.shard import Shard

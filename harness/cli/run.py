@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, TextIO
 from harness.cli.chosen import choice_of, choose
 from harness.cli.command import Command
 from harness.cli.declare import choice, option, optional, switch, words_of
-from harness.cli.options import RUN, MatrixOptions, known_shard, matrix_switch, results_option
+from harness.cli.options import (
+    RUN,
+    MatrixOptions,
+    known_shard,
+    matrix_switch,
+    percentage,
+    results_option,
+)
 from harness.cli.output import say
 from harness.cli.run_again import options_again, recorded_words
 from harness.host.errors import UserError
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 
     from harness.cli.chosen import Chosen
     from harness.results.shard_record import ShardRecord
+    from harness.run.kept_cells import Since
     from harness.run.shard import Shard
     from harness.run.stopped_run import StoppedRun
 
@@ -46,6 +54,23 @@ class Options(MatrixOptions):
         metavar="RUN",
         help="go on with a run that was stopped or crashed, with its cells and options; RUN is "
         f"{RUN}; without RUN, the latest run (default: start a new run)",
+    )
+    since: str | None = option(
+        "--since",
+        convert=str,
+        default=None,
+        metavar="RUN",
+        help="take over the cells of RUN that were as expected and rest on nothing that has "
+        "changed, and run the others: images, variant, attack, payloads, the harness's code, "
+        f"control; RUN is {RUN} (default: run all)",
+    )
+    verify_kept: float = option(
+        "--verify-kept",
+        convert=percentage,
+        default=0.0,
+        metavar="P%",
+        help="run this share of the cells that --since takes over again, others each time, and end "
+        "with an error if a verdict differs (default: none)",
     )
     failed: str | None = optional(
         "--failed",
@@ -94,6 +119,8 @@ def run(options: Options) -> int:
         )
     if options.resume is not None and options.failed is not None:
         raise UserError("--resume and --failed contradict each other", hint="give one of them")
+    if options.verify_kept and options.since is None:
+        raise UserError("--verify-kept is about kept cells", hint="add --since, or leave it out")
     if options.balance is not None and options.shard is None:
         raise UserError("--balance divides cells for --shard", hint="add --shard, or leave it out")
     check_results_root(options.results)
@@ -111,13 +138,29 @@ def _begin(options: Options, *, ktap: TextIO | None = None) -> int:
     if options.resume is not None:
         return _resume(options, options.resume, ktap=ktap)
     arguments = [COMMAND.name, *words_of(options)]
+    since = _since(options)
     if options.shard is not None:
-        return _run_shard(options, options.shard, arguments=arguments, ktap=ktap)
-    return _run(options, choose(options), arguments=arguments, ktap=ktap)
+        return _run_shard(options, options.shard, arguments=arguments, since=since, ktap=ktap)
+    return _run(options, choose(options), arguments=arguments, since=since, ktap=ktap)
+
+
+def _since(options: Options) -> Since | None:
+    """Return the earlier run whose cells are taken over, if one is named."""
+    from harness.results.recorded_run import read_run
+    from harness.run.kept_cells import Since
+
+    if options.since is None:
+        return None
+    return Since(read_run(options.since, root=options.results), options.verify_kept / 100)
 
 
 def _run_shard(
-    options: Options, shard: Shard, *, arguments: Sequence[str], ktap: TextIO | None
+    options: Options,
+    shard: Shard,
+    *,
+    arguments: Sequence[str],
+    since: Since | None,
+    ktap: TextIO | None,
 ) -> int:
     """Run one part of the chosen cells. Where there are fewer attacks than parts, it is empty."""
     from harness.results.cell_seconds import seconds_of
@@ -130,7 +173,7 @@ def _run_shard(
         say(f"shard {shard} has none of the {len(chosen.cells)} chosen cells: nothing is run")
         return 0
     chosen = replace(chosen, cells=part.cells)
-    return _run(options, chosen, arguments=arguments, shard=part.record, ktap=ktap)
+    return _run(options, chosen, arguments=arguments, shard=part.record, since=since, ktap=ktap)
 
 
 def _resume(options: Options, name: str, *, ktap: TextIO | None) -> int:
@@ -163,7 +206,7 @@ def _run_failed(options: Options, name: str, *, ktap: TextIO | None) -> int:
         say(told)
         return 0
     own = options_again(options, recorded_words(recorded.header), switch="failed")
-    own = replace(own, shard=None, balance=None)
+    own = replace(own, shard=None, balance=None, since=None, verify_kept=0.0)
     chosen = choose(own, recorded=failed)
     say(f"{told}; {len(chosen.cells)} of them run again")
     arguments = [COMMAND.name, *words_of(own)]
@@ -177,6 +220,7 @@ def _run(
     arguments: Sequence[str],
     failed_of: str | None = None,
     shard: ShardRecord | None = None,
+    since: Since | None = None,
     stopped: StoppedRun | None = None,
     ktap: TextIO | None = None,
 ) -> int:
@@ -212,6 +256,7 @@ def _run(
         brought=digests([*own.scenario_files, *own.attacks, *own.variant_files]),
         failed_of=failed_of,
         shard=shard,
+        since=since,
         stopped=stopped,
         ktap=ktap,
     )

@@ -64,6 +64,7 @@ def _result(
         gained=outcome.gained,
         tries=outcome.tries,
         rounds=outcome.rounds,
+        kept=outcome.kept,
     )
 
 

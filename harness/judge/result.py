@@ -58,6 +58,8 @@ class Result:
     """How many times a race won and was run, by the attacker's account: (won, made)."""
     rounds: int
     """How many times the attack was made from a fresh machine."""
+    kept: str = ""
+    """The name of the run in which the cell ran; empty if it ran in this one."""
 
     @property
     def expected(self) -> Verdict:

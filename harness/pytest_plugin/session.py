@@ -8,6 +8,7 @@ take longer than a test's time limit.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +26,7 @@ from harness.report.progress import PlainProgress
 from harness.report.text import explain, rerun_line, visible
 from harness.results.run_directory import RunDirectory, now
 from harness.run import provenance
+from harness.run.grounds import Grounds
 from harness.run.pool import run_rounds
 from harness.run.request import supported_cells
 from harness.run.shard import planned
@@ -162,7 +164,8 @@ class ScenarioSession:
 
     def _run(self, cell: Cell) -> Outcome:
         assert self._opened is not None  # noqa: S101 - the hook above has opened it
-        return run_rounds(self._corpus, self._opened.lab, cell)
+        outcome = run_rounds(self._corpus, self._opened.lab, cell)
+        return replace(outcome, rests_on=self._grounds.digest(cell))
 
     def _open(self, session: pytest.Session) -> None:
         run = RunDirectory.create(self._directory.parent, self._directory.name)
@@ -180,6 +183,7 @@ class ScenarioSession:
                     engine=self._asked.engine,
                 )
                 self._opened = self._stack.enter_context(opened)
+                self._grounds = Grounds(self._corpus, self._opened)
                 if run.header().started is None:
                     run.announce()
                     for text in self._merged:

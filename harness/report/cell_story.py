@@ -162,6 +162,7 @@ def _hooks(line: ResultLine) -> Iterator[str]:
 
 def _cost(line: ResultLine) -> Iterator[str]:
     said = f"{line.seconds:.2f} s, round {line.rounds}"
+    said += f", kept from {line.kept}" if line.kept else ""
     won, made = line.tries
     if made:
         said += f", won {won} of {made} tries"

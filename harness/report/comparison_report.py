@@ -105,13 +105,15 @@ def as_json(comparison: RunComparison, *, failed: Sequence[CellComparison]) -> s
 
 
 def summary(comparison: RunComparison) -> str:
-    """Return the last line: the number of cells for each kind of change that occurs."""
+    """Return the last line: the number of cells for each kind of change, and of those kept."""
     counts = comparison.counts()
     said = [
         f"{number} {change}"
         for change, number in counts.items()
         if number or change in (Change.WORSE, Change.BETTER)
     ]
+    if kept := sum(bool(line.kept) for line in comparison.new.cells.values()):
+        said.append(f"{kept} kept")
     return f"{plural(sum(counts.values()), 'cell')}: {', '.join(said)}"
 
 
@@ -149,7 +151,8 @@ def _said(found: ResultLine | None) -> str:
     if found is None:
         return ""
     due = "" if found.ok or found.verdict is Verdict.ERROR else f", expected {found.expected}"
-    return told(found) + due
+    kept = f", kept from {found.kept}" if found.kept else ""
+    return told(found) + due + kept
 
 
 def change_told(one: CellComparison) -> str:
@@ -207,4 +210,5 @@ def _found_object(found: ResultLine | None) -> dict[str, Any] | None:
         "detail": found.detail,
         "expected": found.expected.value,
         "ok": found.ok,
+        "kept": found.kept,
     }

@@ -68,6 +68,8 @@ def _case(number: int, line: ResultLine, where: str) -> Iterator[str]:
     if not line.ok:
         yield f"# {_safe(explain_line(line))}"
         yield f"# umd-harness show {_safe(where)} {_safe(line.cell.id)}"
+    if line.kept:
+        yield f"# kept from {_safe(line.kept)}: {_safe(line.scenario)}"
     directive = _directive(line)
     yield f"{_result([line])} {number} {_safe(line.scenario)}{directive and f' # {directive}'}"
 

@@ -164,6 +164,8 @@ def verdict_text(result: Result, *, detail: bool = True) -> Text:
         text.append(f"\nwon {won} of {made} tries", style="dim")
     if detail and result.rounds > 1:
         text.append(f"\nround {result.rounds}", style="dim")
+    if detail and result.kept:
+        text.append(f"\nkept from {visible(result.kept)}", style="dim")
     if detail and result.detail:
         text.append("\n" + _shortened(visible(result.detail)), style="dim")
     return text

@@ -110,13 +110,16 @@ def explain_line(line: ResultLine) -> str:
 
 def summary_line(lines: Iterable[ResultLine], *, not_run: int = 0) -> str:
     """Return the last line of a run: the numbers of its cells by outcome."""
-    count = counts(lines)
+    every = list(lines)
+    count = counts(every)
     parts = [
         f"{count['expected']} as expected",
         f"{count['unexpected']} unexpected",
         plural(count["errors"], "error"),
         plural(count["known_holes"], "known hole"),
     ]
+    if kept := sum(bool(line.kept) for line in every):
+        parts.append(f"{kept} kept")
     if not_run:
         parts.append(f"{not_run} not run")
     return f"{plural(count['cells'], 'cell')}: " + ", ".join(parts)

@@ -114,6 +114,9 @@ class ResultLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     half: str
     """What is missing of an attack that won by its verdict; empty if nothing is."""
 
+    kept: str = ""
+    """The name of the run in which the cell ran, if `run --since` has it from there."""
+
     def __post_init__(self) -> None:
         """Raise ValueError for a line of another version or one that contradicts itself."""
         if self.schema not in READABLE:
@@ -209,6 +212,7 @@ def line_of(result: Result) -> ResultLine:
         attempt=f"cells/{cell.id}/attempt.json",
         attempt_end=_paired(str(result.attempt_end)),
         half=result.half,
+        kept=result.kept,
     )
 
 
@@ -235,6 +239,7 @@ def result_of(line: ResultLine, corpus: Corpus) -> Result:
         gained=line.gained,
         tries=line.tries,
         rounds=line.rounds,
+        kept=line.kept,
     )
 
 

@@ -140,6 +140,9 @@ class RunHeader(Provenance, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     merged: tuple[str, ...] = ()
     """The names of the runs that `umd-harness merge` made this one of."""
 
+    since: str | None = None
+    """The run from which `run --since` has the cells that rest on nothing that has changed."""
+
     jobs: int | None = None
     """How many cells ran at a time; null for a pytest session."""
 

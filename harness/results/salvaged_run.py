@@ -111,7 +111,8 @@ def _lines(path: Path) -> tuple[dict[Cell, ResultLine], list[str]]:
 def _line(text: bytes) -> tuple[ResultLine, list[str]]:
     """Return a line, and the names of the fields that it has not. Raises ValueError."""
     values, lost = _fields(_object(text), ResultLine)
-    absent = [name for name in _names(ResultLine) if name not in values and name != "schema"]
+    required = [one.name for one in msgspec.structs.fields(ResultLine) if one.required]
+    absent = [name for name in required if name not in values and name != "schema"]
     if _NEEDED & {*lost, *absent}:
         raise ValueError("it names no cell, or has no verdict")
     line = ResultLine(**{**_unknown(values), **values, "schema": SCHEMA})

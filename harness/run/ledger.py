@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
@@ -32,9 +33,14 @@ class Ledger:
         corpus: Corpus,
         *,
         has_evidence: Callable[[Cell, Outcome], bool] = lambda _cell, _outcome: True,
+        grounds: Callable[[Cell], str] = lambda _cell: "",
     ) -> None:
-        """Start empty. Results are written to `run`, and the outcomes of which evidence is kept."""
+        """Start empty. Results are written to `run`, and the outcomes of which evidence is kept.
+
+        `grounds` returns the hash of all that a cell rests on.
+        """
         self._has_evidence = has_evidence
+        self._grounds = grounds
         self.outcomes: dict[Cell, Outcome] = {}
         self.results: dict[Cell, Result] = {}
         self.trouble: OSError | None = None
@@ -53,6 +59,7 @@ class Ledger:
 
     def add(self, cell: Cell, outcome: Outcome) -> list[Result]:
         """Add a cell's outcome; return the results that have become final with it."""
+        outcome = replace(outcome, rests_on=self._grounds(cell))
         self.outcomes[cell] = outcome
         if self._has_evidence(cell, outcome):
             self._unkept[cell] = outcome

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from harness.engines import ENGINES, MICROVM
@@ -19,7 +20,9 @@ from harness.run.code import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from harness.guests.initramfs import GuestImage
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.lab.lab import Lab
     from harness.run.cell_runner import InspectableRunner
@@ -31,11 +34,22 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class GuestContent:
+    """The hashes of what the guests of a flavour get."""
+
+    initramfs: str
+    payloads: Mapping[str, str]
+    """By the name of the file."""
+
+
+@dataclass(frozen=True)
 class PreparedLab:
     """A lab that is ready to run cells, and the facts about it."""
 
     lab: InspectableRunner
     facts: Provenance = field(default_factory=Provenance)
+    guests: Mapping[str, GuestContent] = field(default_factory=dict)
+    """By flavour; empty for a lab without guests."""
 
 
 LabPreparer = Callable[[str, Iterable[str], Progress], AbstractContextManager[PreparedLab]]
@@ -66,7 +80,16 @@ def prepare_lab(
     lab = Lab.open(
         line, asked, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
     )
-    yield PreparedLab(lab, _facts_of(lab, choice, asked))
+    guests = {flavour: _content(images.guest) for flavour, images in lab.flavours.items()}
+    yield PreparedLab(lab, _facts_of(lab, choice, asked), guests)
+
+
+def _content(guest: GuestImage) -> GuestContent:
+    def digest(path: Path) -> str:
+        return sha256(path.read_bytes()).hexdigest()
+
+    payloads = {path.name: digest(path) for path in sorted(guest.payloads.iterdir())}
+    return GuestContent(digest(guest.initramfs), payloads)
 
 
 def planned_image(line: str, choice: KernelChoice | None) -> str:

@@ -22,6 +22,8 @@ from harness.results.counts import counts, exit_status
 from harness.results.result_line import line_of
 from harness.results.run_directory import RunDirectory, now
 from harness.results.run_name import new_run_name
+from harness.run.grounds import Grounds
+from harness.run.kept_cells import kept_cells
 from harness.run.kept_reports import KeptReports
 from harness.run.ledger import Ledger
 from harness.run.pool import Ended, Failed, Pool, Started, Stopping
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell
     from harness.results.shard_record import ShardRecord
     from harness.run.cell_runner import CellRunner
+    from harness.run.kept_cells import KeptCells, Since
     from harness.run.provenance import LabPreparer, PreparedLab
     from harness.run.stopped_run import StoppedRun
     from harness.scenarios.corpus import Corpus
@@ -70,6 +73,8 @@ class RunPlan:
     """The name of the run in which the chosen cells were not as expected, if that chose them."""
     shard: ShardRecord | None = None
     """The shard that the chosen cells are, if they were divided."""
+    since: Since | None = None
+    """The earlier run whose cells are taken over if they rest on nothing that has changed."""
     stopped: StoppedRun | None = None
     """The run to go on with; None to begin one."""
     name: str = ""
@@ -101,7 +106,8 @@ def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
         ):
             if plan.stopped:
                 plan.stopped.check(opened.facts)
-            pool = Pool(plan.left, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
+            left = run.left(opened)
+            pool = Pool(left, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
             until_kept.enter_context(run.signals.stopping(pool))
             until_kept.enter_context(run.begun(opened, screen))
             run.go(pool, screen)
@@ -121,6 +127,16 @@ class _Run:
         """The seconds that earlier parts of the run took."""
         self._error: UserError | None = None
         self._vmcores: Vmcores | None = None
+        self._kept: KeptCells | None = None
+
+    def left(self, opened: PreparedLab) -> list[Cell]:
+        """Return the cells to run: those of the plan that are not taken from an earlier run."""
+        plan = self._plan
+        self._grounds = Grounds(plan.corpus, opened)
+        if plan.since is not None:
+            self._kept = kept_cells(plan.since, plan.corpus, plan.needed, self._grounds)
+        kept = self._kept.outcomes if self._kept else {}
+        return [cell for cell in plan.left if cell not in kept]
 
     def lab_of(self, opened: PreparedLab) -> CellRunner:
         """Return the cell runner. It keeps dumps if the plan asks for them. Raises UserError."""
@@ -143,7 +159,7 @@ class _Run:
         self._directory = RunDirectory.create(self._plan.root, self._plan.name or new_run_name())
         with self._directory.held():
             self._directory.announce()
-            self._ledger = Ledger(self._directory, self._plan.corpus)
+            self._ledger = self._new_ledger()
             self._note(
                 started=self._started,
                 finished=None,
@@ -156,15 +172,17 @@ class _Run:
                 brought=self._plan.brought,
                 failed_of=self._plan.failed_of,
                 shard=self._plan.shard,
+                since=self._plan.since.run.name if self._plan.since else None,
                 **msgspec.structs.asdict(opened.facts),
             )
+            self._take_over(screen)
             yield
 
     def _go_on(self, stopped: StoppedRun, screen: Screen) -> None:
         """Take what the stopped run has, and note that it has not ended."""
         self._directory = stopped.directory
         self._before = stopped.header.seconds or 0.0
-        self._ledger = Ledger(self._directory, self._plan.corpus)
+        self._ledger = self._new_ledger()
         self._note(
             resumed=[*stopped.header.resumed, self._started],
             finished=None,
@@ -178,6 +196,20 @@ class _Run:
         for result in self._ledger.recall(stopped.outcomes):
             screen.known(result)
 
+    def _new_ledger(self) -> Ledger:
+        return Ledger(self._directory, self._plan.corpus, grounds=self._grounds.digest)
+
+    def _take_over(self, screen: Screen) -> None:
+        """Take the cells of the earlier run that rest on nothing that has changed."""
+        kept = self._kept
+        if kept is None:
+            return
+        self._keep(partial(kept.take, self._directory))
+        for result in self._ledger.recall(kept.outcomes):
+            screen.known(result)
+        again = f", and {len(kept.repeated)} of its cells run again" if kept.repeated else ""
+        screen.say(f"kept from {kept.since.run.name}: {len(kept.outcomes)} cells{again}")
+
     def go(self, pool: Pool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run is stopped."""
         try:
@@ -189,6 +221,11 @@ class _Run:
         for result in self._ledger.close():
             screen.final(result)
         self._error = self._error or self._ledger.lost
+        if self._kept and not self._error:
+            try:
+                self._kept.check(self._ledger.results)
+            except UserError as error:
+                self._error = error
 
     def end(self) -> int:
         """Show and keep the results; return the exit status or raise UserError."""

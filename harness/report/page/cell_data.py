@@ -83,6 +83,7 @@ class CellData:
             "tries": f"{won} of {made}" if made else "",
             "rounds": line.rounds if line.rounds > 1 else 0,
             "repeats": repeats,
+            "kept": place(line.kept),
             "flaky": int(0 < won < made or line.rounds > 1 or bool(repeats)),
             "seconds": round(line.seconds, 2),
         }

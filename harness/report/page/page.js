@@ -74,7 +74,7 @@
     return [
       cell.verdict, cell.unexpected ? `not as expected (${cell.expected})` : "", cell.hole ? "known hole" : "",
       cell.gained ? "gained a step" : "", cell.tries ? `won ${cell.tries} tries` : "", cell.rounds ? `round ${cell.rounds}` : "",
-      cell.repeats || "", text(cell.detail),
+      cell.repeats || "", cell.kept ? `kept from ${text(cell.kept)}` : "", text(cell.detail),
     ].filter(Boolean).join(", ");
   }
 
@@ -289,7 +289,7 @@
         fact("by its own account", text(cell.end)),
         fact("control", ...control(cell)),
         fact("tries won", cell.tries || ""), fact("rounds", cell.rounds ? String(cell.rounds) : ""),
-        fact("repetitions", cell.repeats || ""),
+        fact("repetitions", cell.repeats || ""), fact("kept from", text(cell.kept)),
         fact("took", `${(cell.seconds || 0).toFixed(2)} s`),
       )),
       ...part("System calls of the attack", cell.calls ? make("ol", { class: "calls" }, ...texts(cell.calls).map(call)) : none("none is kept")),

@@ -66,6 +66,7 @@ FIELDS = [
     "attempt",
     "attempt_end",
     "half",
+    "kept",
 ]
 
 
