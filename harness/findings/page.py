@@ -79,11 +79,12 @@ def sources(evidence: Evidence) -> Iterator[Block]:
         if names:
             header = run.header
             trouble = f" It was cut short: {run.trouble}." if run.trouble else ""
+            built = f" Its kernel is built from {header.kernel}." if header.kernel else ""
             yield Text(
                 f"Run {code(run.name)}: line {header.line}, "
                 f"kernel image {short_hash(header.image)}, harness {header.commit}, "
                 f"engine {header.engine}. It gives the numbers of "
-                f"{', '.join(map(code, names))}.{trouble} "
+                f"{', '.join(map(code, names))}.{built}{trouble} "
                 f"`umd-harness show {run.name} CELL` tells the story of a cell, if the folder "
                 "of the run is kept."
             )

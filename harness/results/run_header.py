@@ -56,6 +56,9 @@ class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     series: str = ""
     """The hash of the patch series, which `export` compares with the series as it is."""
 
+    kernel: str = ""
+    """What the user's kernel was built from, in words; empty for a kernel line."""
+
     choice: Any = None
     """The user's kernel: its tree, patches and fragments, or its files, and the `words` of the
     command line for it; null for a kernel line."""

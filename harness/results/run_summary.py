@@ -76,6 +76,9 @@ class RunSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stopped_by: str | None
     """The signal that stopped the run."""
 
+    kernel: str = ""
+    """What the user's kernel was built from, in words; empty for a kernel line."""
+
     cells: dict[str, dict[str, str]]
     """For each scenario and variant, words: `held`, `n/a` or `error`, or the axes that were lost;
     `step` if something was gained, `hooked` if a hook that can refuse was called, `hole` for a

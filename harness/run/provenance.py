@@ -106,7 +106,7 @@ def planned_image(line: str, choice: KernelChoice | None) -> str:
 
 def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Provenance:
     from harness.guests.debian import recipe_key
-    from harness.kernel.choice.built import facts_of
+    from harness.kernel.choice.built import description, facts_of
 
     image = lab.image
     return Provenance(
@@ -116,6 +116,7 @@ def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Pr
         source=image.meta.get("source", ""),
         config=image.meta.get("config", ""),
         series=image.meta.get("series", ""),
+        kernel=description(choice) if choice else "",
         choice={**facts_of(choice, image.merged), "words": choice.words()} if choice else None,
         guest_image=lab.guest.key,
         disk=recipe_key() if lab.engine.has_disk else "",

@@ -23,7 +23,7 @@ from harness.kernel.source.tarball import SOURCE_DIR, Source, find_source
 from harness.kernel.source.tree import FRAMEWORK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.kernel.choice.kernel_choice import KernelChoice
@@ -230,7 +230,13 @@ def describe_parts(facts: Mapping[str, Any]) -> str:
     if facts["with_library"]:
         said += f", our series for {facts['line']}"
     if patches:
-        said += f", {len(patches)} patch{'es' if len(patches) > 1 else ''}"
+        said += f", {len(patches)} patch{'es' if len(patches) > 1 else ''}{_sent(patches)}"
     if config:
         said += f", {', '.join(one['name'] for one in config)}"
     return said + ", the witness"
+
+
+def _sent(patches: Sequence[Mapping[str, str]]) -> str:
+    """Return when the patches were sent as mails, if they were."""
+    days = sorted({one["sent"] for one in patches if one.get("sent")})
+    return f" of {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
@@ -34,6 +35,8 @@ class Mail:
     is_answer: bool
     title: str
     version: int
+    sent: str
+    """The day on which it was sent, such as 2024-08-26; empty if it does not say."""
     number: int = -1
     total: int = -1
 
@@ -52,8 +55,16 @@ def read_mail(path: Path) -> Mail:
         _ANSWER.match(subject) is not None,
         subject[tags.end() :] if tags else subject,
         int(version[1]) if version else 1,
+        _day(str(headers.get("Date", ""))),
         *((int(place[1]), int(place[2])) if place else ()),
     )
+
+
+def _day(date: str) -> str:
+    try:
+        return parsedate_to_datetime(date).date().isoformat()
+    except ValueError:
+        return ""
 
 
 def _decoded(header: str) -> str:

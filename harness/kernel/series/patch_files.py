@@ -40,6 +40,8 @@ class PatchFile:
     name: str
     subject: str
     path: Path
+    sent: str = ""
+    """The day of the mail, such as 2024-08-26; empty if there is none."""
 
     @property
     def sha256(self) -> str:
@@ -58,7 +60,8 @@ class PatchFile:
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts about the patch for a run's header."""
-        return {"name": self.name, "subject": self.subject, "sha256": self.sha256}
+        facts = {"name": self.name, "subject": self.subject, "sha256": self.sha256}
+        return {**facts, "sent": self.sent} if self.sent else facts
 
 
 def read_patches(given: Path, *, cache: Path) -> tuple[PatchFile, ...]:
@@ -171,7 +174,7 @@ def _mails(path: Path, *, cache: Path) -> list[PatchFile]:
             name = path.name if len(names) == 1 else f"{path.name}, mail {int(mail.path.name)}"
             content = _patch_of(mail).read_bytes()
             kept = _kept(content, f"{len(found) + 1:04}.patch", cache=cache)
-            found.append(PatchFile(name, subjects[mail], kept))
+            found.append(PatchFile(name, subjects[mail], kept, mail.sent))
     if not found and path.suffix not in (".patch", ".diff"):  # then the file is a cover letter
         raise UserError(f"no mail of {path} has a patch", hint="save the thread's patches: b4 am")
     return found
