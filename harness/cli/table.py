@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
-from harness.cli.declare import positional
+from harness.cli.declare import positional, positionals
 from harness.cli.options import (
     RUN,
     report_format_option,
@@ -26,6 +26,10 @@ class Options:
     """The options of `table`."""
 
     run: str = positional(metavar="RUN", help=f"the run: {RUN}")
+    others: tuple[str, ...] = positionals(
+        metavar="RUN",
+        help="further runs, for the variants that the first does not have",
+    )
     variants: tuple[str, ...] = variant_option(
         "show a column for this variant (default: those of docs/explanation/held-attacks.md)"
     )
@@ -42,8 +46,10 @@ def run(options: Options) -> int:
     from harness.results.run_summary import read_kept
     from harness.scenarios.corpus import SHIPPED
 
-    kept = read_kept(options.run, SHIPPED, root=options.results)
-    counts = count_by_class(kept, SHIPPED, options.variants)
+    kept, *others = (
+        read_kept(name, SHIPPED, root=options.results) for name in (options.run, *options.others)
+    )
+    counts = count_by_class(kept, SHIPPED, options.variants, others=others)
     report = {"json": as_json, "markdown": markdown, "svg": svg}.get(options.format, text)
     write_report(report(counts), options.output)
     return 0
@@ -58,6 +64,7 @@ COMMAND = Command(
     examples={
         "table latest": "print the table of the latest run",
         "table latest --variant baseline --variant isolated": "print the columns of two variants",
+        "table docs/runs/A.json docs/runs/B.json": "take what the first run lacks from the second",
         "table latest --format svg --output heatmap.svg": "draw the table as a heat map",
     },
 )

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.results.held_counts import HeldByClass, HeldCount
+    from harness.results.recorded_run import RecordedRun
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the JSON object: raise it when a field or its meaning changes."""
 
 CLASS, TOTAL = "attacks", "all"
@@ -49,6 +50,7 @@ def as_json(counts: HeldByClass) -> str:
     value = {
         "schema": SCHEMA,
         "run": counts.run.name,
+        "others": {name: run.name for name, run in counts.others.items()},
         "trouble": counts.run.trouble,
         "not_shown": counts.not_shown,
         "classes": {name: numbers(dict(row)) for name, row in counts.rows.items()},
@@ -69,14 +71,9 @@ def _rows(counts: HeldByClass) -> Iterator[list[str]]:
 def sources(counts: HeldByClass) -> Iterator[str]:
     """Yield lines on the run that was counted, and on the parts of it that are incomplete."""
     run = counts.run
-    facts = {
-        "line": run.header.line,
-        "kernel image": short_hash(run.header.image),
-        "harness": run.header.commit,
-        "engine": run.header.engine,
-    }
-    said = ", ".join(f"{name} {fact}" for name, fact in facts.items() if fact)
-    yield f"Counted from run {run.name}: {said}."
+    yield f"Counted from run {run.name}: {_facts(run)}."
+    for name, other in counts.others.items():
+        yield f"{name} is counted from run {other.name}: {_facts(other)}."
     yield DEFINITION
     if run.trouble:
         yield f"That run was cut short: {run.trouble}."
@@ -84,3 +81,15 @@ def sources(counts: HeldByClass) -> Iterator[str]:
         yield f"On {name}, {plural(made, 'attack')} only."
     if counts.not_shown:
         yield f"Also run, and not shown: {', '.join(counts.not_shown)}."
+
+
+def _facts(run: RecordedRun) -> str:
+    header = run.header
+    facts = {
+        "line": header.line,
+        "kernel image": short_hash(header.image),
+        "built from": header.kernel,
+        "harness": header.commit,
+        "engine": header.engine,
+    }
+    return ", ".join(f"{name} {fact}" for name, fact in facts.items() if fact)

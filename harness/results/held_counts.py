@@ -6,7 +6,7 @@ The README's table and the cover letter of the series both count by `HeldCount`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
@@ -116,6 +116,8 @@ class HeldByClass:
     variants: tuple[str, ...]
     rows: Mapping[str, Mapping[str, HeldCount]]
     total: Mapping[str, HeldCount]
+    others: Mapping[str, RecordedRun] = field(default_factory=dict)
+    """For a variant that the run does not have: another run, which gives its numbers."""
 
     @property
     def not_shown(self) -> list[str]:
@@ -130,23 +132,31 @@ class HeldByClass:
         return {name: one.cells for name, one in self.total.items() if one.cells < attacks}
 
 
-def count_by_class(run: RecordedRun, corpus: Corpus, variants: Sequence[str] = ()) -> HeldByClass:
+def count_by_class(
+    run: RecordedRun,
+    corpus: Corpus,
+    variants: Sequence[str] = (),
+    *,
+    others: Sequence[RecordedRun] = (),
+) -> HeldByClass:
     """Count a run's attacks by class, on the variants named, or on those of `CENTRAL` if none is.
 
-    Raises UserError for a variant that neither the run nor the harness knows.
+    A variant that the run does not have is counted from the first of the `others` that has it.
+    Raises UserError for a variant that neither a run nor the harness knows.
     """
-    found: dict[str, dict[str, list[ResultLine]]] = {}
-    for cell, one in run.cells.items():
-        of_variant = found.setdefault(cell.variant, {})
-        if cell.scenario not in REFERENCES:
-            of_variant.setdefault(class_of(cell.scenario), []).append(one)
+    shown = tuple(dict.fromkeys(variants)) or CENTRAL
+    found = _by_variant(run)
+    given: dict[str, RecordedRun] = {}
+    for other in others:
+        for name, lines in _by_variant(other).items():
+            if name in shown and name not in found:
+                found[name], given[name] = lines, other
     for name in variants:
         if name not in found and name not in (*corpus.variants, *CENTRAL):
             raise UserError(
                 f"there is no variant {name}, neither in the run {run.name} nor here",
                 hint=hint_for(name, found, otherwise=f"the run has {', '.join(found)}"),
             )
-    shown = tuple(dict.fromkeys(variants)) or CENTRAL
     names = [*classes(), *([BROUGHT] if any(BROUGHT in of for of in found.values()) else [])]
     there = [variant for variant in shown if variant in found]
     return HeldByClass(
@@ -161,4 +171,15 @@ def count_by_class(run: RecordedRun, corpus: Corpus, variants: Sequence[str] = (
             variant: HeldCount.of(one for cells in found[variant].values() for one in cells)
             for variant in there
         },
+        others=given,
     )
+
+
+def _by_variant(run: RecordedRun) -> dict[str, dict[str, list[ResultLine]]]:
+    """Return the lines of the attacks, by variant and class."""
+    found: dict[str, dict[str, list[ResultLine]]] = {}
+    for cell, one in run.cells.items():
+        of_variant = found.setdefault(cell.variant, {})
+        if cell.scenario not in REFERENCES:
+            of_variant.setdefault(class_of(cell.scenario), []).append(one)
+    return found

@@ -4,8 +4,8 @@
 After a new run:
 
     umd-harness findings RUN --summaries docs/runs
-    umd-harness table RUN --format markdown         (into docs/explanation/held-attacks.md)
-    umd-harness table RUN --format svg --output docs/heatmap.svg
+    umd-harness table RUN OTHERS --format markdown  (into docs/explanation/held-attacks.md)
+    umd-harness table RUN OTHERS --format svg --output docs/heatmap.svg
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ COUNTED = (
 
 @cache
 def central() -> HeldByClass:
-    """The counts of the run with the most cells."""
-    return count_by_class(evidence().runs[0], SHIPPED)
+    """The counts of the run with the most cells, and of the others for what it does not have."""
+    first, *others = evidence().runs
+    return count_by_class(first, SHIPPED, others=others)
 
 
 def number(word: str) -> int | None:

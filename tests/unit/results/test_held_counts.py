@@ -105,6 +105,24 @@ def test_what_was_not_made_of_all_is_told(tmp_path: Path) -> None:
     assert "That run was cut short: stopped by SIGINT." in said
 
 
+def test_what_a_run_lacks_is_counted_from_another(tmp_path: Path) -> None:
+    keep_run(tmp_path, "kept")
+    keep_run(tmp_path, "other", header={"kernel": "a tree", "line": "mine", "commit": "c0ffee"})
+    run, other = (read_run(name, root=tmp_path) for name in ("kept", "other"))
+    cells = {c: one for c, one in run.cells.items() if c.variant != "kthread"}
+    alone = replace(run, cells=cells)
+    counts = count_by_class(alone, SMALL, ["isolated", "kthread"], others=[other])
+    assert counts.total["kthread"] == count_by_class(run, SMALL, ["kthread"]).total["kthread"]
+    assert counts.total["isolated"] == count_by_class(run, SMALL, ["isolated"]).total["isolated"]
+    assert (
+        "kthread is counted from run other: line mine, kernel image 0123456789ab, "
+        "built from a tree, harness c0ffee" in text(counts)
+    )
+    assert "isolated is counted" not in text(counts)
+    assert json.loads(as_json(counts))["others"] == {"kthread": "other"}
+    assert "kthread is counted" not in text(count_by_class(run, SMALL, others=[other]))
+
+
 def test_a_variant_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no variant smaack, neither in the run kept nor"):
         counted(tmp_path, "smaack")
