@@ -9,6 +9,8 @@
     confines = false                # optional: it claims to confine the handler
     needs = ["SECURITY_MINE"]       # optional: kernel options that it needs
     writes = [["/sys/kernel/security/mine/control", "enforce\\n"]]  # optional: see Variant
+    rehearsed = false               # optional: see Variant
+    denials = ["mine_denied"]       # optional: see Variant
 
 Fields that are left out have the values of the variant named by `like`. The same goes for the
 declarations of scenarios: `not_applicable`, `denied_by` and `holes`.
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 OPTION = "--variant-file"
 LIKE = "baseline"
+MOST_DENIALS = 4
+"""The witness counts the calls of eight functions; an attack names up to three."""
 
 _REQUIRED = ("name", "summary", "cmdline")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -134,6 +138,14 @@ def _are_writes(value: object) -> bool:
     )
 
 
+def _are_functions(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= MOST_DENIALS
+        and all(isinstance(one, str) and re.fullmatch(r"[A-Za-z_]\w*", one) for one in value)
+    )
+
+
 _FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (_is_name, "a name of small letters, digits and hyphens"),
     "summary": (_is_line, "one line of printable ASCII"),
@@ -141,6 +153,8 @@ _FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
     "protects": (_is_bool, "true or false"),
     "confines": (_is_bool, "true or false"),
     "needs": (_are_options, "a list of kernel options, without CONFIG_"),
+    "rehearsed": (_is_bool, "true or false"),
+    "denials": (_are_functions, f"a list of at most {MOST_DENIALS} names of kernel functions"),
     "writes": (_are_writes, "a list of pairs: a file's path and what is written to it"),
 }
 """The fields of a file; for each, the check of a value, and the form in words."""

@@ -73,7 +73,7 @@ class Account:
             inside=self._inside,
             whole_kernel=self._whole_kernel,
             pauses=self._pauses,
-            policed=self._variant.rival is not None,
+            policed=self._variant.policy is not None,
             witness_changed=False,
             entered={},
             at_rest="",

@@ -47,10 +47,10 @@ class Arrival:
         """
         if end is End.LOCKED_DOWN:
             return self._calls(LOCKED_DOWN)
-        if self.variant.rival and end is End.REFUSED:
+        if self.variant.policy and end is End.REFUSED:
             # A policy may refuse a call before the kernel gets to the scenario's function.
             return self._calls_of_reach() or self._calls_of_denials()
-        if self.variant.rival and end is End.DENIED:
+        if self.variant.policy and end is End.DENIED:
             return self._calls_of_denials()
         function = self._proof(end)
         if function is not None:
@@ -114,4 +114,4 @@ class Arrival:
 
 
 def _denials(variant: Variant) -> tuple[str, ...]:
-    return variant.rival.denials if variant.rival else ()
+    return variant.policy.denials if variant.policy else ()

@@ -67,6 +67,7 @@ class Machines:
             initramfs=guest.initramfs,
             guest_key=guest.key,
             cmdline=f"{plan.variant.cmdline} {boot}".strip(),
+            settings=settings_of(plan.variant),
             cpus=plan.cpus,
             kaslr=self.kaslr,
             watched=kernel_code(kernel),
@@ -145,6 +146,8 @@ class Machines:
             attacker = Attacker(channel, plan.images.guest)
             await_final_clock(attacker)
             self.engine.prepare(machine, attacker)
+            if plan.variant.rehearsed:
+                Witness(machine, plan.images.kernel).aftermath()
             write_settings(attacker, plan.variant, lsm_chosen=_chooses_lsm(plan.boot))
             rival = plan.variant.rival
             if rival and rival.by_host and not _chooses_lsm(plan.boot):
@@ -167,6 +170,12 @@ def await_final_clock(attacker: Attacker) -> None:
 def _chooses_lsm(boot: str) -> bool:
     """Whether boot parameters choose the security modules, and may leave the variant's out."""
     return "lsm=" in boot
+
+
+def settings_of(variant: Variant) -> str:
+    """Return what is set in the variant's guests, in words; empty if nothing is."""
+    settings = variant.rehearsed, variant.writes
+    return repr(settings) if any(settings) else ""
 
 
 def write_settings(attacker: Attacker, variant: Variant, *, lsm_chosen: bool = False) -> None:

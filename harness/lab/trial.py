@@ -164,7 +164,7 @@ class Trial:
                 handler,
                 spared=policy.protects,
                 locked=policy.locked,
-                policed=policy.rival,
+                policed=policy.policy,
                 failed=self._failed,
             )
         finally:

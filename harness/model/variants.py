@@ -93,6 +93,12 @@ class Variant:
     """The first version of Linux for which the policy is written, such as "6.3"; empty for any."""
     writes: tuple[tuple[str, str], ...] = ()
     """Files and their contents: root writes them once the handler answers, before any attack."""
+    rehearsed: bool = False
+    """Before the files are written, a handler is started again, and its loader loaded again, as
+    after each attack: for a policy that learns what it allows."""
+    denials: tuple[str, ...] = ()
+    """For the policy of a user: kernel functions, one of which is called when it refuses, and never
+    else. Then its refusals of any call count, as a rival's do."""
     proposed: bool = False
     """Another author proposed the policy. It claims what its author claims for it; what it loses is
     measured (harness/scenarios/proposals.toml)."""
@@ -100,6 +106,13 @@ class Variant:
     """The variants whose expectations hold, in order, where a scenario does not name this one."""
     origin: tuple[str, ...] = ()
     """The options by which a user brought the variant; empty for one that ships."""
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy whose refusals count: a rival's, or a user's that names its denials."""
+        if not self.denials:
+            return self.rival
+        return Policy(self.name, option="", denials=self.denials)
 
     @property
     def is_measured(self) -> bool:

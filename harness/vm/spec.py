@@ -56,6 +56,8 @@ class MachineSpec:
     """A hash of all that the initramfs, and the disk, were built from."""
     cmdline: str
     """The kernel's parameters besides `CMDLINE`."""
+    settings: str = ""
+    """What is set in the guest before its state is saved: another setting is another state."""
     memory_mib: int = 256
     """The guest's memory in MiB."""
     cpus: int = 1

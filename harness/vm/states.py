@@ -46,6 +46,7 @@ def state_key(spec: MachineSpec, accelerator: Accelerator) -> str:
         spec.kernel_key,
         spec.guest_key,
         spec.append,
+        *([spec.settings] if spec.settings else []),
         accelerator.name,
         *spec.arguments(),
     ]

@@ -57,7 +57,7 @@ class Evidence:
     whole_kernel: bool
     """The attack may write kernel memory."""
     policed: bool
-    """A rival's policy is in force. It may refuse a system call of the handler."""
+    """A policy that tells its refusals is in force. It may refuse a system call of the handler."""
     witness_changed: bool
     """The witness's code differs from the code before the attack."""
     entered: Mapping[str, int]

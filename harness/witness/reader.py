@@ -150,11 +150,12 @@ class Witness:
         argument: int = 0,
         data: bytes = b"",
         seconds: float = 15,
+        what: str = "",
     ) -> Tally:
         """Give a command, wait until it is done, and return the tally then."""
         sequence = self.command(command, argument=argument, data=data)
         return self.wait(
-            lambda t: t.command == sequence, seconds=seconds, what=f"end of {command.name}"
+            lambda t: t.command == sequence, seconds=seconds, what=what or f"end of {command.name}"
         )
 
     def watch(self, functions: Sequence[int], *, call: int) -> Tally:
@@ -183,7 +184,10 @@ class Witness:
         Its three phases have `TRANSACTIONS` requests each: the handler as it is, a restarted
         handler, and a handler of a reloaded loader.
         """
-        self.command(WitnessCommand.AFTERMATH, argument=TRANSACTIONS)
-        return self.wait(
-            lambda t: t.state is WitnessState.DONE, seconds=seconds, what="end of the aftermath"
+        # The state alone may be that of an earlier one, which a rehearsal was.
+        return self.obey(
+            WitnessCommand.AFTERMATH,
+            argument=TRANSACTIONS,
+            seconds=seconds,
+            what="end of the aftermath",
         )

@@ -9,6 +9,7 @@ import pytest
 from command_line import latest, umd_harness
 from small_corpus import SMALL
 
+from harness.brought.scenario_files import load_scenario_files
 from harness.brought.variant_files import load_variant_files
 from harness.host.errors import UserError
 from harness.host.paths import GUEST_IMAGES
@@ -82,6 +83,20 @@ def test_the_shipped_file_is_sound() -> None:
     assert tsem.needs == ("SECURITY_TSEM",)
     assert "tsem" in tsem.cmdline
     assert [text for _, text in tsem.writes] == ["enforce\n", "seal\n"]
+    assert tsem.rehearsed
+    assert tsem.policy
+    assert tsem.policy.denials == ("untrusted_task",)
+    assert tsem.rival is None
+    load_scenario_files([shipped.with_name("own_model.py")], SMALL)
+
+
+def test_a_policy_that_names_its_denials_still_has_its_claims(file: Path) -> None:
+    file.write_text(f'{MINE}protects = true\ndenials = ["mine_denied"]\n')
+    mine = loaded(file)
+    assert mine.policy
+    assert (mine.policy.denials, mine.is_measured) == (("mine_denied",), False)
+    assert SMALL.scenarios["ptrace_seize"].expected(mine) is Verdict.HELD
+    assert VARIANTS["selinux"].policy == VARIANTS["selinux"].rival
 
 
 @pytest.mark.parametrize(
@@ -107,6 +122,8 @@ def test_the_shipped_file_is_sound() -> None:
         (f'{MINE}writes = [["/a"]]\n', "writes is not a list of pairs"),
         (f'{MINE}writes = [["/a", "b\\nc"]]\n', "writes is not a list of pairs"),
         (f'{MINE}writes = [["/a\\n", "b"]]\n', "writes is not a list of pairs"),
+        (f'{MINE}denials = ["a.b"]\n', "denials is not a list of at most 4 names of kernel"),
+        (f"{MINE}denials = {list('abcde')}\n", "denials is not a list of at most 4 names"),
         (MINE.replace("a policy", "a\\npolicy"), "summary is not one line"),
     ],
 )

@@ -113,3 +113,14 @@ def test_a_rivals_refusal_counts_at_the_function_or_where_the_policy_refuses() -
     assert reached(ATTACK, "selinux", End.DENIED, {"reach": 2}, denials) == 3
     assert reached(ATTACK, "selinux", End.DENIED, {"reach": 2}) == 0
     assert reached(ATTACK, "selinux", End.COMPLETED, {"reach": 2}, denials) == 2
+
+
+def test_the_denials_of_a_user_s_policy_prove_its_refusals() -> None:
+    mine = replace(SHIPPED.variants["baseline"], denials=("mine_denied",))
+    assert watched(ATTACK, mine) == ["reach", "spared", "mine_denied"]
+    before = replace(BEFORE, named=(Seen(0, 3, 3, 3, 3),) * NAMED)
+    calls = [Seen(0, 3, 3, 3, 3)] * NAMED
+    calls[2] = Seen(0, 3, 4, 3, 3)
+    after = replace(before, named=tuple(calls))
+    assert Arrival(ATTACK, mine, before, after).reached(End.DENIED) == 1
+    assert Arrival(ATTACK, mine, before, before).reached(End.DENIED) == 0

@@ -54,6 +54,20 @@ def test_another_machine_has_another_name(
     assert (spec.kernel_key, spec.guest_key) == ("k1", "g1")
 
 
+def test_other_settings_make_another_state(tmp_path: Path) -> None:
+    made = [
+        PLAIN.spec(MachinePlan(replace(BASELINE, **more), boot_images(tmp_path))).settings
+        for more in (
+            {},
+            {"writes": (("/a", "b"),)},
+            {"writes": (("/a", "c"),)},
+            {"rehearsed": True},
+        )
+    ]
+    assert len(set(made)) == len(made)
+    assert made[0] == ""
+
+
 def test_what_is_written_for_a_variant_has_to_be_taken(tmp_path: Path) -> None:
     control = tmp_path / "control"
     control.touch()

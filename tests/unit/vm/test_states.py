@@ -33,6 +33,7 @@ def test_the_same_machine_has_the_same_key() -> None:
         replace(SPEC, guest_key="g2"),
         replace(SPEC, kernel_key="kg", guest_key=""),
         replace(SPEC, cmdline="umd_isolation=off"),
+        replace(SPEC, settings="written"),
         replace(SPEC, memory_mib=512),
         replace(SPEC, cpus=2),
         replace(SPEC, kaslr=True),
