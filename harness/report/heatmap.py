@@ -60,7 +60,7 @@ def svg(counts: HeldByClass) -> str:
     notes = [
         line
         for note in (_KEY, *sources(counts), *_not_run(counts))
-        for line in textwrap.wrap(visible(note), _LETTERS)
+        for line in textwrap.wrap(visible(note), _LETTERS, break_on_hyphens=False)
     ]
     width = 2 * _MARGIN + _LABEL + _COLUMN * len(variants)
     height = 2 * _MARGIN + _HEAD + _ROW * len(rows) + _LINE * (len(notes) + 1)
