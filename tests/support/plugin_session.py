@@ -100,13 +100,13 @@ class Session:
         self.pytester.makeconftest(text)
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=500)
+        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=900)
 
     def collect(self, *asked: Iterable[str]) -> list[Collection]:
         """Collect the scenarios once for each list of arguments, all in one process."""
         (self.pytester.path / "asked.json").write_text(json.dumps([list(words) for words in asked]))
         self.pytester.makepyfile(collect=COLLECT)
-        self.pytester.run(sys.executable, "collect.py", timeout=500)
+        self.pytester.run(sys.executable, "collect.py", timeout=900)
         said = json.loads((self.pytester.path / "said.json").read_text())
         return [Collection(*one) for one in said]
 

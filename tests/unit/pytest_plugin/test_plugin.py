@@ -67,7 +67,7 @@ def test_in_the_checkout_the_marker_selects_the_corpus_alone() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=500,
+        timeout=900,
     )
     ids = [line for line in done.stdout.splitlines() if "::" in line]
     assert ids == [
@@ -383,7 +383,7 @@ def test_the_plugin_imports_nothing_of_weight() -> None:
         "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=500
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=900
     )
     assert done.stdout.split() == [
         "harness",
