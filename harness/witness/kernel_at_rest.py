@@ -40,6 +40,7 @@ _IMAGE_TABLE = "level2_kernel_pgt"
 _DIRTY = 1 << 6
 _INT3, _CALL, _JUMP = 0xCC, 0xE8, 0xE9
 _JUMP_BYTES = 5
+_TAIL_BYTES = _JUMP_BYTES - 1
 _PROBE = "optprobe_template_clac", "optprobe_template_val"
 """Each optimized kprobe has a copy of the kernel's template. The kernel changes 3 bytes of the copy
 at the first symbol, and all from the second on (arch/x86/kernel/kprobes/opt.c)."""
@@ -97,7 +98,10 @@ class KernelAtRest:
         """Yield what a change of a page is, unless the kernel may have made it."""
         linked = change.address - self._machine.load_offset + _LINKED
         sites = patch_sites(self._kernel) if what == "text" else None
-        at = foreign_byte(linked, change.was, change.now, sites, self._is_probe)
+        before = self._machine.read(change.address - _TAIL_BYTES, _TAIL_BYTES)
+        after = self._machine.read(change.address + PAGE, _TAIL_BYTES)
+        beside = before, after
+        at = foreign_byte(linked, change.was, change.now, sites, self._is_probe, beside=beside)
         if at is not None:
             symbol = self._kernel.symbol_at(at)
             yield f"{what} at {symbol}+{at - self._kernel.symbol(symbol):#x}"
@@ -140,16 +144,21 @@ def foreign_byte(
     now: bytes,
     sites: PatchSites | None,
     is_probe: Callable[[int], bool],
+    *,
+    beside: tuple[bytes, bytes] = (b"", b""),
 ) -> int | None:
     """Return the linked address of the first byte that the kernel did not change itself.
 
     `linked` is the address of the page. Without `sites` the kernel changes nothing. `is_probe`
-    tells whether a jump to a linked address is an optimized kprobe's.
+    tells whether a jump to a linked address is an optimized kprobe's. `beside` has the bytes before
+    and after the page: a jump may be on two pages.
     """
+    before, after = beside
+    code, start = before + now + after, linked - len(before)
     for offset in _differing(was, now):
         if sites and _is_own(linked, offset, now, sites):
             continue
-        if not sites or not any(map(is_probe, _jumps(linked, offset, now))):
+        if not sites or not any(map(is_probe, _jumps(start, offset + len(before), code))):
             return linked + offset
     return None
 
@@ -161,12 +170,13 @@ def _differing(was: bytes, now: bytes) -> Iterator[int]:
         yield found.start()
 
 
-def _jumps(linked: int, offset: int, now: bytes) -> Iterator[int]:
-    """Yield where the jumps lead that the byte at an offset in a page may be a part of."""
-    for start in range(max(0, offset - _JUMP_BYTES + 1), min(offset, PAGE - _JUMP_BYTES) + 1):
-        if now[start] == _JUMP:
+def _jumps(linked: int, offset: int, code: bytes) -> Iterator[int]:
+    """Yield where the jumps lead that the byte at an offset in the code may be a part of."""
+    last = min(offset, len(code) - _JUMP_BYTES)
+    for start in range(max(0, offset - _TAIL_BYTES), last + 1):
+        if code[start] == _JUMP:
             end = start + _JUMP_BYTES
-            yield linked + end + int.from_bytes(now[start + 1 : end], "little", signed=True)
+            yield linked + end + int.from_bytes(code[start + 1 : end], "little", signed=True)
 
 
 def _is_own(linked: int, offset: int, now: bytes, sites: PatchSites) -> bool:

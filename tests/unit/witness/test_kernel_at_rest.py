@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -85,6 +86,22 @@ def test_a_jump_is_a_patch_only_if_it_leads_to_a_kprobe(offset: int) -> None:
     assert foreign_byte(LINKED, PLAIN, now, SITES, probe.__eq__) is None
     assert foreign_byte(LINKED, PLAIN, now, SITES, (probe + 1).__eq__) == LINKED + offset
     assert foreign_byte(LINKED, PLAIN, now, None, probe.__eq__) == LINKED + offset
+
+
+@pytest.mark.parametrize("on_first", [1, 2, 3, 4])
+def test_a_kprobe_s_jump_may_be_on_two_pages(on_first: int) -> None:
+    """Where one is depends on the kernel's build: on one page in a build, on two in the next."""
+    sites = replace(SITES, traced=frozenset())
+    jump, start = b"\xe9\1\2\3\4", PAGE - on_first
+    probe = LINKED + start + 5 + 0x04030201
+    first, second = patched(start, jump[:on_first]), patched(0, jump[on_first:])
+    for is_probe, expected in ((probe.__eq__, None), (no_probe, LINKED + start)):
+        beside = PLAIN[-4:], second[:4]
+        assert foreign_byte(LINKED, PLAIN, first, sites, is_probe, beside=beside) == expected
+    for is_probe, expected in ((probe.__eq__, None), (no_probe, LINKED + PAGE)):
+        beside = first[-4:], PLAIN[:4]
+        found = foreign_byte(LINKED + PAGE, PLAIN, second, sites, is_probe, beside=beside)
+        assert found == expected
 
 
 def test_read_only_data_has_no_patches() -> None:
