@@ -53,7 +53,7 @@ def kernel_image(
 ) -> KernelImage:
     """Return the image of the requested kernel, as its inputs are now; build it if need be.
 
-    The first build of a flavour starts from a copy of the line's own objects. `progress` gets one
+    A flavour starts from a copy of the line's own objects, if they are newer. `progress` gets one
     short line at a time. Without a `workspace` it is the user's cache and what we ship. Raises
     UserError for all that the user can mend, DoesNotBuild where the sources are to blame.
     """
@@ -176,7 +176,7 @@ def _make_tree(
     )
     for line in merged:
         progress(f"source: {line}")
-    from_copy = start_from_own(tree, progress=progress)
+    from_copy = start_from_own(tree, BZIMAGE, progress=progress)
     from_nothing = not (tree.objects / ".config").is_file()
     plan.signing.trust(tree.objects)
     _configure(plan, tree, progress)

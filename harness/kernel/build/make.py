@@ -32,10 +32,6 @@ _REPRODUCIBLE = {
 VARIABLES = ("ARCH=x86", "LOCALVERSION=")
 RECIPE = (*VARIABLES, *(f"{name}={value}" for name, value in _REPRODUCIBLE.items()))
 
-# So that ccache knows an object again in the folder of another configuration. Only the name of the
-# working directory in its debug information is then that of the folder which was built first.
-_SHARED_OBJECTS = {"CCACHE_NOHASHDIR": "1"}
-
 _QUIET_LIMIT = 900.0  # seconds without a line; linking with BTF takes under 120 on two cores
 _LAST_LINES = 400  # of which one may say that the disk is full
 _MAKES = re.compile(r"\s+(CC|AS|LD|AR|HOSTCC|[A-Z]{2,})\s+(?:\[M\]\s+)?(\S+)")
@@ -75,7 +71,7 @@ def make(
     compiler = "CC=ccache gcc" if shutil.which("ccache") else "CC=gcc"
     argv = ["make", "--no-print-directory", f"-j{(os.cpu_count() or 1) + 1}"]
     argv += ["-C", str(tree.source / folder), f"O={tree.objects}", compiler, *VARIABLES, *targets]
-    env = {**clean_environment(), **_REPRODUCIBLE, **_SHARED_OBJECTS, **(variables or {})}
+    env = {**clean_environment(), **_REPRODUCIBLE, **(variables or {})}
     tree.objects.mkdir(parents=True, exist_ok=True)
     said = _Said()
     try:

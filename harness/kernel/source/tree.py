@@ -125,18 +125,20 @@ def _from_the_future(tree: BuildTree) -> str:
     return ""
 
 
-def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> bool:
-    """Start a flavour without objects from a copy of the line's own objects, if there are any.
+def start_from_own(tree: BuildTree, product: str, *, progress: Callable[[str], None]) -> bool:
+    """Start a flavour from a copy of the line's own objects, if they are newer than its own.
 
-    The copy keeps the times, so make builds only what the other configuration changes. Return
-    whether there is one.
+    The copy keeps the times, so make builds only what the other configuration changes. `product` is
+    the file that a build makes last. Return whether there is a copy.
     """
     own = BuildTree(tree.root)
     scratch = tree.root / "copy"
     _remove(scratch)  # of a build that was interrupted
-    if tree.objects.is_dir() or not own.objects.is_dir():
+    there = tree.objects.is_dir()
+    if not own.objects.is_dir() or (there and not _is_newer(own, tree, product)):
         return False
     progress(f"kernel: copying the objects for the flavour {tree.flavour}")
+    _remove(tree.objects)
     argv = ["cp", "-a", "--reflink=auto", str(own.objects), str(scratch)]
     status, output = output_of(argv, cwd=tree.root, deadline=_COPY_SECONDS)
     if status != 0:
@@ -146,6 +148,14 @@ def start_from_own(tree: BuildTree, *, progress: Callable[[str], None]) -> bool:
         )
     scratch.rename(tree.objects)  # the name appears when the copy is whole
     return True
+
+
+def _is_newer(one: BuildTree, other: BuildTree, product: str) -> bool:
+    """Whether a tree was built to its end after the other, or the other never was."""
+    built, before = one.objects / product, other.objects / product
+    if not (built.is_file() and before.is_file()):
+        return built.is_file()
+    return built.stat().st_mtime > before.stat().st_mtime
 
 
 def _remove(path: Path) -> None:

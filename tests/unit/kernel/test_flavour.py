@@ -74,6 +74,16 @@ def test_one_overlay_file_changed_compiles_one_file_in_each(mini: Miniature) -> 
         assert "tinyconfig" not in (mini.built / log).read_text()
 
 
+def test_what_compiled_all_of_its_own_is_copied_again(mini: Miniature) -> None:
+    build(mini), build(mini, "debug")
+    for path in mini.patches.glob("overlay/**/*.c"):
+        path.write_text(path.read_text() + "int more;\n")
+    build(mini)
+    assert compiled(mini, "build.log")
+    build(mini, "debug")
+    assert compiled(mini, "build-debug.log") == []
+
+
 def test_its_fragment_changes_its_image_alone(mini: Miniature) -> None:
     own, debug = build(mini), build(mini, "debug")
     (mini.patches / "config/debug.config").write_text("CONFIG_DEBUG=m\n")
