@@ -17,13 +17,14 @@ from harness.witness.layout import (
     SIZE,
     VERSION,
     CountStruct,
+    HookStruct,
+    RecordStruct,
     TallyStruct,
+    unpacker,
 )
 
-# The arrays of the layout. To read them by ctypes takes four times as long.
 _SECRET = struct.Struct(f"{HASH_BYTES}s")
-_RECORD = struct.Struct("<IIiIQ")
-_HOOK = struct.Struct("<qII")
+_RECORD, _HOOK = unpacker(RecordStruct), unpacker(HookStruct)
 
 
 class WitnessState(IntEnum):
