@@ -134,8 +134,7 @@ def start_from_own(tree: BuildTree, product: str, *, progress: Callable[[str], N
     own = BuildTree(tree.root)
     scratch = tree.root / "copy"
     _remove(scratch)  # of a build that was interrupted
-    there = tree.objects.is_dir()
-    if not own.objects.is_dir() or (there and not _is_newer(own, tree, product)):
+    if not _is_newer(own.objects / product, tree.objects / product):
         return False
     progress(f"kernel: copying the objects for the flavour {tree.flavour}")
     _remove(tree.objects)
@@ -150,12 +149,11 @@ def start_from_own(tree: BuildTree, product: str, *, progress: Callable[[str], N
     return True
 
 
-def _is_newer(one: BuildTree, other: BuildTree, product: str) -> bool:
-    """Whether a tree was built to its end after the other, or the other never was."""
-    built, before = one.objects / product, other.objects / product
-    if not (built.is_file() and before.is_file()):
-        return built.is_file()
-    return built.stat().st_mtime > before.stat().st_mtime
+def _is_newer(one: Path, other: Path) -> bool:
+    """Whether a file was made after the other, or the other never was."""
+    if not (one.is_file() and other.is_file()):
+        return one.is_file()
+    return one.stat().st_mtime > other.stat().st_mtime
 
 
 def _remove(path: Path) -> None:
