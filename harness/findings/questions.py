@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 INTEGRITY = "integrity"
 _CLAIMS = {
-    "proposal": "Is a handler as safe as a kernel thread with strict seccomp, ptrace and kill "
-    "denied, and memory locked?",
-    "proposal-mark": "Is it with ptrace refused as for a kernel thread, and memory locked?",
-    SUBJECT: "Is it with all our defences?",
+    "proposal": "with strict seccomp, ptrace and kill denied, and memory locked",
+    "proposal-mark": "with ptrace refused as for a kernel thread, and memory locked",
+    SUBJECT: "with all our defences",
 }
-"""What is asked of a variant. An answer is yes if a kernel thread loses to the same attacks."""
+"""What a variant gives a handler. It is as safe as a kernel thread if no attack wins that the
+thread holds."""
 PTRACE = ("ptrace", "access")
 """The defences that deny access to memory, with ptrace's check and where it is not asked."""
 
@@ -70,8 +70,9 @@ def against_thread(evidence: Evidence, name: str) -> Iterator[Block]:
     beyond = [attack for attack in won if attack in judged and attack not in theirs]
     apart = [attack for attack in won if attack not in judged]
     verdict = "" if not evidence.has(REFERENCE) else "**No.** " if beyond else "**Yes.** "
-    words = [f"{_CLAIMS[name]} {verdict}{code(name)}: {win(len(won))} on integrity.", *others]
-    yield Text(" ".join(words))
+    asked = f"Is a handler as safe as a kernel thread {_CLAIMS[name]}?"
+    said = f"{verdict}{code(name)}: {win(len(won))} on integrity."
+    yield Text(" ".join([asked, said, *others]))
     if evidence.has(REFERENCE):
         yield Names(f"Win on {code(name)}, and not on {code(REFERENCE)} ({len(beyond)})", beyond)
         if apart:
