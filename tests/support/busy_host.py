@@ -9,6 +9,7 @@ else the host does.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -48,14 +49,17 @@ def burning(count: int) -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     """Run the rounds; return the status of the part that failed, 0 if none did."""
-    rounds, parts = int(arguments[0]) if arguments else 5, arguments[1:] or list(PARTS)
-    tox = [sys.executable, "-m", "tox", "run", "-e", ",".join(parts)]
-    for number in range(1, rounds + 1):
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("rounds", type=int, nargs="?", default=5, help="default: 5")
+    parser.add_argument("parts", nargs="*", default=PARTS, help=f"default: {' '.join(PARTS)}")
+    given = parser.parse_args(arguments)
+    tox = [sys.executable, "-m", "tox", "run", "-e", ",".join(given.parts)]
+    for number in range(1, given.rounds + 1):
         start = time.monotonic()
         with burning(os.cpu_count() or 1):
             status = subprocess.run(tox, cwd=CHECKOUT, check=False).returncode
         spent = time.monotonic() - start
-        print(f"busy: round {number} of {rounds} ended with {status} after {spent:.0f} s")  # noqa: T201
+        print(f"busy: round {number} of {given.rounds} ended with {status} after {spent:.0f} s")  # noqa: T201
         if status:
             return status
     return 0
