@@ -59,6 +59,11 @@ def test_a_cell_whose_machine_stood_still_is_run_again(tmp_path: Path, stalls: i
     assert scripted(tmp_path, *[STILL] * stalls, HELD).run(CELL) == HELD
 
 
+def test_a_plan_names_the_defences_that_its_machine_leaves_out(tmp_path: Path) -> None:
+    assert lab(tmp_path).plan(CELL).without == ()
+    assert replace(lab(tmp_path), without=("pages",)).plan(CELL).without == ("pages",)
+
+
 def test_a_cell_that_never_comes_to_a_conclusion_is_an_error(tmp_path: Path) -> None:
     busy = scripted(tmp_path, *[STILL] * CALM_TRIES, HELD)
     assert busy.run(CELL) == STILL

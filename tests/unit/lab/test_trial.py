@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import O_RDONLY
 from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import DEFAULT, MagicMock, Mock, patch
 
 import pytest
 from local_agent import local_attacker
@@ -52,3 +54,23 @@ def test_what_comes_before_the_attack_is_recorded_as_such() -> None:
         trial(prepare)._prepare(attacker, cast("Handler", None))
         trial(None)._prepare(attacker, cast("Handler", None))
         assert [call.setup for call in attacker.attempt.calls] == [True]
+
+
+def test_the_account_is_told_of_pauses_and_of_defences_that_are_left_out() -> None:
+    """Otherwise late replies, and a handler's pages that moved, would count against a variant."""
+    made_up = trial(None).plan
+    pausing = replace(
+        made_up,
+        scenario=replace(made_up.scenario, pauses=True),
+        images=Mock(),
+        without=("pages",),
+    )
+    names = ("Account", "Handler", "first_request", "Attacker")
+    with (
+        patch.multiple("harness.lab.trial", **dict.fromkeys(names, DEFAULT)) as parts,
+        patch("harness.lab.trial.Channel", MagicMock()),
+        Trial(pausing, Mock()).prepared(Mock()),
+    ):
+        told = parts["Account"].call_args.kwargs
+    assert told["pauses"] is True
+    assert told["without"] == ("pages",)

@@ -5,11 +5,18 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from unittest.mock import Mock, patch
 
 import pytest
 
 from harness.vm.guest_ram import PAGE, Change
-from harness.witness.kernel_at_rest import entry_registers, foreign_byte, is_remapped
+from harness.witness.kernel_at_rest import (
+    _LINKED,
+    KernelAtRest,
+    entry_registers,
+    foreign_byte,
+    is_remapped,
+)
 from harness.witness.patch_sites import PatchSites
 
 TEXT = range(0xFFFFFFFF81000000, 0xFFFFFFFF81800000)
@@ -102,6 +109,24 @@ def test_a_kprobe_s_jump_may_be_on_two_pages(on_first: int) -> None:
         beside = first[-4:], PLAIN[:4]
         found = foreign_byte(LINKED + PAGE, PLAIN, second, sites, is_probe, beside=beside)
         assert found == expected
+
+
+def test_the_bytes_beside_a_page_are_read_from_the_guest() -> None:
+    """The rest of a jump at the page's end is there."""
+    at, jump = 0x5000, b"\xe9\1\2\3\4"
+    memory = {at - 4: b"\x90" * 4, at + PAGE: jump[2:] + b"\x90"}
+    machine = Mock(load_offset=0, read=lambda address, size: memory[address][:size])
+    kernel = KernelAtRest.__new__(KernelAtRest)
+    kernel._machine, kernel._kernel = machine, Mock(symbol=Mock(return_value=0))
+    sites = replace(SITES, traced=frozenset())
+    change = Change(at, PLAIN, patched(PAGE - 2, jump[:2]))
+    with (
+        patch("harness.witness.kernel_at_rest.patch_sites", Mock(return_value=sites)),
+        patch.object(KernelAtRest, "_is_probe", Mock(return_value=True)) as is_probe,
+    ):
+        assert list(kernel._foreign(change, "text")) == []
+    end = _LINKED + at + PAGE - 2 + len(jump)
+    assert {call.args for call in is_probe.call_args_list} == {(end + 0x04030201,)}
 
 
 def test_read_only_data_has_no_patches() -> None:
