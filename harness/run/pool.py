@@ -101,7 +101,12 @@ class Stopping:
     """No further cell is started. The running cells end normally."""
 
 
-Event = Started | Ended | Failed | Stopping
+@dataclass(frozen=True)
+class Killing:
+    """The running cells are to be killed. What ended before comes before."""
+
+
+Event = Started | Ended | Failed | Stopping | Killing
 
 
 class Pool:
@@ -145,6 +150,11 @@ class Pool:
         self._stopped.set()
         self._events.put(Stopping())
 
+    def kill(self) -> None:
+        """Ask the caller of `events` to abandon the cells. May be called from a signal handler."""
+        self._stopped.set()
+        self._events.put(Killing())
+
     def abandon(self) -> None:
         """Kill the machines of the running cells, and let the cells clean up.
 
@@ -180,7 +190,7 @@ class Pool:
                 continue
             if isinstance(event, Started):
                 running.add(event.cell)
-            elif not isinstance(event, Stopping):
+            elif not isinstance(event, Stopping | Killing):
                 running.discard(event.cell)
             yield event
 

@@ -26,7 +26,7 @@ from harness.run.grounds import Grounds
 from harness.run.kept_cells import kept_cells
 from harness.run.kept_reports import KeptReports
 from harness.run.ledger import Ledger
-from harness.run.pool import Ended, Failed, Pool, Started, Stopping
+from harness.run.pool import Ended, Failed, Killing, Pool, Started, Stopping
 from harness.run.stop_signals import StopSignals
 from harness.run.vmcores import Vmcores
 
@@ -212,12 +212,7 @@ class _Run:
 
     def go(self, pool: Pool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run is stopped."""
-        try:
-            with self.signals.killing():
-                self._follow(pool, screen)
-        except KeyboardInterrupt:
-            screen.say("stopping now: the running cells are killed")
-            pool.abandon()
+        self._follow(pool, screen)
         for result in self._ledger.close():
             screen.final(result)
         self._error = self._error or self._ledger.lost
@@ -309,6 +304,10 @@ class _Run:
                     screen.say("stopping after the running cells; press Ctrl-C again to kill them")
                     if self.signals.number:
                         screen.say("`run --resume` goes on with the run later")
+                case Killing():
+                    screen.say("stopping now: the running cells are killed")
+                    pool.abandon()
+                    return
 
     def _stop_if_lost(self, pool: Pool, screen: Screen) -> None:
         if self._ledger.lost and not self._error:

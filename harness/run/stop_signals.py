@@ -23,7 +23,7 @@ class StopSignals:
         """No signal has come."""
         self.number = 0
         """The first signal that has come; 0 if none has."""
-        self._may_kill = False
+        self._kills = False
 
     @property
     def name(self) -> str | None:
@@ -32,28 +32,19 @@ class StopSignals:
 
     @contextmanager
     def stopping(self, pool: Pool) -> Iterator[None]:
-        """Let the first signal stop the pool, while the block runs.
+        """Let the first signal stop the pool and the second kill its cells, in the block.
 
-        It raises no exception, which could arrive before an outcome is on disk. Further signals
-        are ignored, except where they may kill.
+        No signal raises an exception: it could arrive before an outcome is on disk. Further
+        signals are ignored.
         """
 
         def stop(number: int, _frame: FrameType | None) -> None:
             if not self.number:
                 self.number = number
                 pool.stop()
-            elif self._may_kill:
-                self._may_kill = False
-                raise KeyboardInterrupt
+            elif not self._kills:
+                self._kills = True
+                pool.kill()
 
         with end_signals_handled(stop):
             yield
-
-    @contextmanager
-    def killing(self) -> Iterator[None]:
-        """Let the second signal raise KeyboardInterrupt, while the block runs."""
-        self._may_kill = True
-        try:
-            yield
-        finally:
-            self._may_kill = False

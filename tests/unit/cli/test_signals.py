@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from command_line import (
@@ -19,6 +20,16 @@ from command_line import (
     wait_for_cells,
 )
 from small_corpus import CELLS
+
+from harness.run import run_plan
+from harness.run.grounds import Grounds
+
+if TYPE_CHECKING:
+    from command_here import Here
+
+    from harness.model.cell import Cell
+
+pytest_plugins = ["command_here"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -61,6 +72,21 @@ def test_a_second_signal_does_not_wait_and_leaves_nothing(tmp_path: Path) -> Non
     assert header_of(tmp_path)["exit_status"] == 130
     assert not list((tmp_path / "work").iterdir())
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_signals_while_an_outcome_is_noted_lose_no_outcome(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(Grounds):
+        def digest(self, cell: Cell) -> str:
+            for _ in range(3):
+                signal.raise_signal(signal.SIGINT)
+            return super().digest(cell)
+
+    monkeypatch.setattr(run_plan, "Grounds", Interrupted)
+    assert here.run("--jobs", "1") == 130
+    _, lines = here.latest()
+    assert lines[0]["scenario"] == "nothing"
 
 
 def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
