@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.syscalls import NUMBERS
-from harness.campaign.program import Data, Made, Number, Pid, Program, Room, Text, parts
+from harness.campaign.program import (
+    PLACE,
+    Data,
+    Made,
+    Number,
+    Pid,
+    Program,
+    Room,
+    Text,
+    all_arguments,
+)
 from harness.campaign.wire import signed
 
 if TYPE_CHECKING:
     from harness.campaign.program import Argument, Call
 
-_PLACE = re.compile(r"\{(\w+)\}")
 _HEAD = """\
 // SPDX-License-Identifier: GPL-2.0-only
 /* {about} */
@@ -75,11 +83,11 @@ def c_program(program: Program, *, about: str) -> str:
 def _named(program: Program) -> set[str]:
     """Return the processes that a program names."""
     found = {"handler"}
-    for argument in (part for call in program.calls for one in call.args for part in parts(one)):
+    for argument in all_arguments(program):
         if isinstance(argument, Pid):
             found.add(argument.whose)
         elif isinstance(argument, Text):
-            found.update(_PLACE.findall(argument.text))
+            found.update(PLACE.findall(argument.text))
     return found
 
 
@@ -142,8 +150,8 @@ class _Body:
         return name
 
     def _text(self, name: str, text: str) -> None:
-        form = _PLACE.sub("%ld", text.replace("%", "%%"))
-        args = "".join(f", {whose}" for whose in _PLACE.findall(text))
+        form = PLACE.sub("%ld", text.replace("%", "%%"))
+        args = "".join(f", {whose}" for whose in PLACE.findall(text))
         self.line(f"char {name}[{len(text) + 64}];")
         self.line(f'snprintf({name}, sizeof({name}), "{_escaped(form)}"{args});')
 

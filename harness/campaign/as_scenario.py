@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from harness.campaign.program import Data, Made, Number, Pid, Program, Room, Text, parts
+from harness.campaign.program import (
+    PLACE,
+    Data,
+    Made,
+    Number,
+    Pid,
+    Program,
+    Room,
+    Text,
+    all_arguments,
+)
 from harness.model.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.campaign.finding import Finding
     from harness.campaign.program import Argument
 
-_PLACE = re.compile(r"\{(\w+)\}")
 EFFECTS = {
     Verdict.TAMPERED: Effect.INTEGRITY,
     Verdict.DISRUPTED: Effect.AVAILABILITY,
@@ -81,10 +89,10 @@ def scenario_file(finding: Finding, *, name: str, program: str, about: str) -> s
 
 def _is_plain(program: Program) -> bool:
     """Whether the agent can make the calls itself, and not a process of the program's own."""
-    for argument in (part for call in program.calls for one in call.args for part in parts(one)):
+    for argument in all_arguments(program):
         if isinstance(argument, Pid) and argument.whose not in _PIDS:
             return False
-        if isinstance(argument, Text) and not set(_PLACE.findall(argument.text)) <= set(_PIDS):
+        if isinstance(argument, Text) and not set(PLACE.findall(argument.text)) <= set(_PIDS):
             return False
         if isinstance(argument, Data) and any(
             isinstance(field, (Text, Room)) for _, _, field in argument.fields
@@ -110,9 +118,9 @@ def _value(argument: Argument) -> str:
 
 
 def _text(text: str) -> str:
-    if not _PLACE.search(text):
+    if not PLACE.search(text):
         return repr(text)
-    inside = _PLACE.sub(lambda at: "{" + _PIDS[at[1]] + "}", text)
+    inside = PLACE.sub(lambda at: "{" + _PIDS[at[1]] + "}", text)
     return f"f{inside!r}"
 
 

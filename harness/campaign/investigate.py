@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 from harness.campaign.finding import CONFIRMATIONS, Finding
 from harness.campaign.program import (
     CALLS_MAX,
-    Argument,
-    Call,
     Number,
     Program,
     Room,
@@ -18,6 +16,7 @@ from harness.campaign.program import (
     joined,
     ordered,
     ways,
+    with_argument,
 )
 from harness.campaign.shrink import fewest, shortest_prefix
 
@@ -102,7 +101,7 @@ class Investigator:
             for place, argument in enumerate(call.args):
                 if argument in _SIMPLE or isinstance(argument, Room):
                     continue
-                simpler = _with(program, at, place, Number(0))
+                simpler = with_argument(program, at, place, Number(0))
                 if self._loses([simpler], lost):
                     program = simpler
         return program
@@ -145,11 +144,3 @@ def is_known(made: Sequence[str], program: Program, patterns: Sequence[Sequence[
     """Whether the program completes the calls of a finding, after the ways that were made."""
     now = (*made, *ways(program))
     return any(contains(now, pattern) for pattern in patterns)
-
-
-def _with(program: Program, at: int, place: int, argument: Argument) -> Program:
-    """Return the program with another argument."""
-    call = program.calls[at]
-    args = (*call.args[:place], argument, *call.args[place + 1 :])
-    calls = (*program.calls[:at], Call(call.name, args), *program.calls[at + 1 :])
-    return Program(calls, program.stays)

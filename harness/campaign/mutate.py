@@ -16,6 +16,7 @@ from harness.campaign.program import (
     Text,
     joined,
     ordered,
+    with_argument,
 )
 
 if TYPE_CHECKING:
@@ -64,13 +65,7 @@ def _with_other_argument(generator: Generator, random: Random, program: Program)
     if not call.args:
         return program
     place = random.randrange(len(call.args))
-    args = list(call.args)
-    args[place] = generator.other(random, call, place)
-    return _with_call(program, at, Call(call.name, tuple(args)))
-
-
-def _with_call(program: Program, at: int, call: Call) -> Program:
-    return Program((*program.calls[:at], call, *program.calls[at + 1 :]), program.stays)
+    return with_argument(program, at, place, generator.other(random, call, place))
 
 
 def _at_another(random: Random, program: Program) -> Program:

@@ -6,6 +6,7 @@ A program names no pid and no descriptor by its number. So the same program runs
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,6 +21,10 @@ WHOSE: Final = ("handler", "parent", "kthreadd", "init", "self", "bystander", "g
 """The processes that a program may name, in the order of their codes in executor.c. `parent` is the
 handler's parent, `bystander` an idle process of the attacker, `group` the handler's pid negated,
 `everyone` is -1."""
+
+
+PLACE: Final = re.compile(r"\{(\w+)\}")
+"""How a string names one of `WHOSE`: it stands for the pid in decimal."""
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
@@ -79,11 +84,24 @@ class Program(msgspec.Struct, frozen=True):
     """The process lives on, with all that it has open, through the aftermath and its restarts."""
 
 
+def with_argument(program: Program, at: int, place: int, argument: Argument) -> Program:
+    """Return the program with another argument at `place` of the call at `at`."""
+    call = program.calls[at]
+    args = (*call.args[:place], argument, *call.args[place + 1 :])
+    calls = (*program.calls[:at], Call(call.name, args), *program.calls[at + 1 :])
+    return Program(calls, program.stays)
+
+
 def parts(argument: Argument) -> tuple[Argument, ...]:
     """Return the argument, and the arguments that are fields of it."""
     if isinstance(argument, Data):
         return (argument, *(field for _, _, field in argument.fields))
     return (argument,)
+
+
+def all_arguments(program: Program) -> list[Argument]:
+    """Return all arguments of a program, and the arguments that are fields of them."""
+    return [part for call in program.calls for one in call.args for part in parts(one)]
 
 
 def _moved(argument: Argument, to: dict[int, int]) -> Argument:
