@@ -20,6 +20,7 @@ from harness.guests.cpio import Entry, archive, device, directory, program, syml
 from harness.guests.payloads import SOURCES, compile_payloads, compile_program, inputs
 from harness.guests.policies import SOURCES as POLICIES
 from harness.guests.policies import policies
+from harness.guests.policies import source_files as policy_files
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import SigningKey, signing_key
@@ -196,7 +197,7 @@ def _key(kernel: GuestKernel, busybox: Path, signing: SigningKey) -> str:
         digest.update(f"{module.name} {module.stat().st_size}\n".encode())
         digest.update(module.read_bytes())
     digest.update(inputs())
-    for path in sorted(path for path in POLICIES.rglob("*") if path.is_file()):
+    for path in policy_files():
         digest.update(f"{path.relative_to(POLICIES)} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]

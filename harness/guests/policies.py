@@ -59,6 +59,13 @@ def smack_policy(guest: str) -> Mapping[str, bytes]:
     }
 
 
+def source_files() -> list[Path]:
+    """Return the files that policies are made from, without what Python compiles beside them."""
+    return sorted(
+        path for path in SOURCES.rglob("*") if path.is_file() and path.parent.name != "__pycache__"
+    )
+
+
 def selinux_sources(guest: str) -> list[Path]:
     """Return what SELinux's policy for a guest is compiled from, beside Debian's own."""
     selinux = SOURCES / "selinux"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.guests import policies
 from harness.guests.cpio import Entry, archive, directory, program, symlink
 from harness.guests.initramfs import KEPT, guest_image
 from harness.guests.payloads import SOURCES, compile_program
@@ -182,3 +183,16 @@ def test_an_archive_unpacks_to_its_entries(tmp_path: Path) -> None:
     unpack(target, tmp_path / "out")
     assert (tmp_path / "out/link").read_bytes() == b"12345"
     assert (tmp_path / "out/d/empty").read_bytes() == b""
+
+
+def test_what_python_compiles_beside_a_policy_makes_no_other_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wheel's installation compiles the policies' Python files, a checkout does when it runs."""
+    monkeypatch.setattr(policies, "SOURCES", tmp_path)
+    policy = tmp_path / "tsem" / "own_model.py"
+    compiled = policy.parent / "__pycache__" / "own_model.cpython-311.pyc"
+    compiled.parent.mkdir(parents=True)
+    policy.touch()
+    compiled.touch()
+    assert policies.source_files() == [policy]
