@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
+TRIES = 10
+
 
 def test_it_seizes_another_start_after_a_death(
     lab: Lab, images: BootImages, machine: Machine, witness: Witness, attacker: Attacker
@@ -31,7 +33,10 @@ def test_it_seizes_another_start_after_a_death(
     handler.wait_for_request()
     handler.restart()
     assert not tracer.poke()
-    assert tracer.catch(handler.restart)
-    handler.wait_for_request()
-    assert tracer.poke()
+    # On a busy host, a traced handler may be too late for a request, and is ended for that.
+    for _ in range(TRIES):
+        assert tracer.catch(handler.restart)
+        handler.wait_for_request()
+        if tracer.poke():
+            break
     witness.wait(lambda tally: tally.count.wrong > 0, seconds=60, what="wrong reply")
