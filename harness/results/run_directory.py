@@ -14,8 +14,8 @@
     results/latest                           a symbolic link to the newest run
 
 Several processes may write to one run (pytest-xdist's workers). The lock of a cell makes it run
-once, and a lock of the run makes its line appear once. A line that a crash or a full disk tore is
-cut off.
+once, and the lock of results.jsonl makes its line appear once. A line that a crash or a full disk
+tore is cut off.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from harness.results.result_line import ResultLine
 
 _CELL_DEADLINE = 900.0  # seconds to wait for a cell that another process runs
-_LINE_DEADLINE = 60.0  # seconds to wait for another process's line
+_HEADER_DEADLINE = 60.0  # seconds to wait for another process that writes run.json
 
 
 def now() -> str:
@@ -66,9 +66,7 @@ class RunDirectory:
         """Device and inode of the folder, if this process has made or joined it."""
         self._has_header = False
         """Whether this process has written run.json."""
-        self._results = ResultsFile(
-            path / "results.jsonl", lambda: self.lock("results").acquire(timeout=_LINE_DEADLINE)
-        )
+        self._results = ResultsFile(path / "results.jsonl")
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunDirectory:
@@ -104,7 +102,7 @@ class RunDirectory:
     @property
     def cells(self) -> Path:
         """The folder of the cells' evidence."""
-        return self.path / "cells"
+        return cells_folder(self.path)
 
     def lock(self, name: str) -> FileLock:
         """Return the lock of that name within this run."""
@@ -199,7 +197,7 @@ class RunDirectory:
 
     def write_header(self, facts: Mapping[str, Any]) -> None:
         """Set fields of run.json; the others stay. Raises TypeError for an unknown field."""
-        with self.lock("header").acquire(timeout=_LINE_DEADLINE):
+        with self.lock("header").acquire(timeout=_HEADER_DEADLINE):
             header = msgspec.structs.replace(self.header(), **facts)
             write_atomically(self._header, json_text(header))
         self._has_header = True
@@ -211,6 +209,11 @@ class RunDirectory:
         except FileNotFoundError:
             return RunHeader()
         return decoded(text, RunHeader, path=self._header)
+
+
+def cells_folder(run: Path) -> Path:
+    """Return the folder of the cells' evidence in the folder of a run."""
+    return run / "cells"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

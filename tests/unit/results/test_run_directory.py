@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import resource
 import shutil
 import threading
+import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ from harness.report.text import summary_line
 from harness.results.counts import counts, exit_status
 from harness.results.records import json_line
 from harness.results.result_line import line_of
+from harness.results.results_file import ResultsFile
 from harness.results.run_directory import RunDirectory
 from harness.results.run_header import RunHeader
 from harness.results.run_name import new_run_name
@@ -331,6 +334,43 @@ def test_processes_that_append_the_same_cells_write_each_once(tmp_path: Path) ->
         worker.join(timeout=60)
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert Counter(line.cell for line in run.lines()) == Counter(all_cells(SMALL))
+
+
+def test_a_file_that_another_process_holds_is_waited_for_until_the_deadline(
+    tmp_path: Path,
+) -> None:
+    results = ResultsFile(tmp_path / "results.jsonl", deadline=0.0)
+    control, isolated = (conclude(SMALL, one, as_expected()) for one in (CONTROL, ISOLATED))
+    results.append(control)
+    with results.path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match="another process holds the file"):
+            results.append(isolated)
+    assert results.append(isolated)
+    assert results.lines() == [line_of(control), line_of(isolated)]
+
+
+def test_a_line_goes_to_the_file_that_was_put_in_place_during_the_wait(tmp_path: Path) -> None:
+    results = ResultsFile(tmp_path / "results.jsonl")
+    control, isolated = (conclude(SMALL, one, as_expected()) for one in (CONTROL, ISOLATED))
+    results.append(control)
+    with results.path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=results.append, args=(isolated,))
+        waiting.start()
+        while not is_open_twice(results.path):
+            time.sleep(0.001)
+        ResultsFile(results.path).write([line_of(control)])
+    waiting.join(timeout=60)
+    assert ResultsFile(results.path).lines() == [line_of(control), line_of(isolated)]
+
+
+def is_open_twice(path: Path) -> bool:
+    opened = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            opened.append(descriptor.readlink())
+    return opened.count(path) == 2
 
 
 def test_a_line_torn_by_another_process_is_cut_off_and_its_cell_written(tmp_path: Path) -> None:
