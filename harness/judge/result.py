@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.model.attempt_end import End
@@ -61,12 +62,12 @@ class Result:
     kept: str = ""
     """The name of the run in which the cell ran; empty if it ran in this one."""
 
-    @property
+    @cached_property
     def expected(self) -> Verdict:
         """The verdict that the scenario expects of this variant."""
         return self.scenario.expected(self.variant)
 
-    @property
+    @cached_property
     def hole(self) -> str | None:
         """The reason why this variant loses, if that is a known hole.
 
@@ -86,7 +87,7 @@ class Result:
         won = bool(self.gained) or self.verdict not in (*NO_VERDICT, Verdict.HELD)
         return won and not (scenario.inside or scenario.from_host or self.refusable)
 
-    @property
+    @cached_property
     def doubt(self) -> str:
         """Why a result with the expected verdict is still not the expected one; empty if it is.
 
@@ -103,7 +104,7 @@ class Result:
             return ""
         return self.half
 
-    @property
+    @cached_property
     def ok(self) -> bool:
         """Whether the result is as expected; an `error` never is."""
         if self.verdict is Verdict.NOT_APPLICABLE and self.attempt_end.end is End.LACKING:

@@ -45,9 +45,12 @@ class CellStory:
     """The command that opens a shell in its machine."""
 
 
-def cell_story(kept: KeptCell, corpus: Corpus) -> CellStory:
-    """Find out what the corpus and the run's files say about a kept cell."""
-    source = attack_source(kept.cell.scenario, corpus, kept.run.header.scenario_files)
+def cell_story(kept: KeptCell, corpus: Corpus, source: AttackSource | None = None) -> CellStory:
+    """Find out what the corpus and the run's files say about a kept cell.
+
+    `source` is that of the attack, if it is known already.
+    """
+    source = source or attack_source(kept.cell.scenario, corpus, kept.run.header.scenario_files)
     return CellStory(
         kept,
         source,

@@ -46,6 +46,8 @@ def printable(text: str) -> str:
     Unicode's classes decide which characters are printable. Terminal controls, line breaks,
     right-to-left overrides and lone surrogates are not.
     """
+    if text.isprintable():
+        return text
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
@@ -79,7 +81,7 @@ def run_command() -> str:
 
 def in_checkout() -> bool:
     """Whether the current directory is this checkout, whose commands are ./run and in .venv/bin."""
-    return Path("run").is_file() and Path.cwd() == CHECKOUT
+    return Path.cwd() == CHECKOUT and Path("run").is_file()
 
 
 def explain(result: Result) -> str:

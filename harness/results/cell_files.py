@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import FileIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.host.files import write_atomically
@@ -51,28 +52,34 @@ def read_outcome(folder: Path) -> Outcome | None:
     Raises UserError for a file that is damaged.
     """
     try:
-        rest = _read(folder / OUTCOME, Outcome)
+        rest = _read(f"{folder}/{OUTCOME}", Outcome)
     except FileNotFoundError:
         return None
     return replace(
         rest,
-        witness=_read(folder / WITNESS, dict[str, Any]),
-        attempt=_read(folder / ATTEMPT, list[dict[str, Any]]),
-        console=(folder / CONSOLE).read_text("utf-8"),
+        witness=_read(f"{folder}/{WITNESS}", dict[str, Any]),
+        attempt=_read(f"{folder}/{ATTEMPT}", list[dict[str, Any]]),
+        console=_content(f"{folder}/{CONSOLE}").decode(),
         traceback=_traceback(folder),
     )
 
 
 def _traceback(folder: Path) -> str:
     try:
-        return (folder / TRACEBACK).read_text("utf-8")
+        return _content(f"{folder}/{TRACEBACK}").decode()
     except FileNotFoundError:
         return ""
 
 
-def _read(path: Path, kind: type[T]) -> T:
-    hint = f"remove {path.parent}, and run the cell again"
-    return decoded(path.read_bytes(), kind, path=path, hint=hint)
+def _read(path: str, kind: type[T]) -> T:
+    hint = f"remove {path.rpartition('/')[0]}, and run the cell again"
+    return decoded(_content(path), kind, path=path, hint=hint)
+
+
+def _content(path: str) -> bytes:
+    """Return a file's bytes. A `Path` would take as long again, and a report reads every cell's."""
+    with FileIO(path) as file:
+        return file.readall()
 
 
 def _write(path: Path, content: str) -> None:

@@ -11,7 +11,7 @@ from harness.host.suggestion import hint_for
 from harness.judge.controls import references_of
 from harness.model.cell import Cell
 from harness.results.cell_files import read_outcome
-from harness.results.run_directory import RunDirectory
+from harness.results.run_directory import cells_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,7 +71,7 @@ def kept_cell(run: RecordedRun, text: str) -> KeptCell:
 
 def keep_of(run: RecordedRun, line: ResultLine) -> KeptCell:
     """Return a cell with its evidence. Raises UserError if a file of it cannot be read."""
-    folder = RunDirectory(run.path).folder(line.cell)
+    folder = cells_folder(run.path) / line.cell.id
     try:
         outcome = read_outcome(folder)
     except OSError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -110,15 +111,26 @@ def _lines(path: Path) -> tuple[dict[Cell, ResultLine], list[str]]:
 
 def _line(text: bytes) -> tuple[ResultLine, list[str]]:
     """Return a line, and the names of the fields that it has not. Raises ValueError."""
-    values, lost = _fields(_object(text), ResultLine)
-    required = [one.name for one in msgspec.structs.fields(ResultLine) if one.required]
-    absent = [name for name in required if name not in values and name != "schema"]
-    if _NEEDED & {*lost, *absent}:
-        raise ValueError("it names no cell, or has no verdict")
-    line = ResultLine(**{**_unknown(values), **values, "schema": SCHEMA})
+    line, absent = _whole_line(text), list[str]()
+    if line is None:
+        values, lost = _fields(_object(text), ResultLine)
+        absent = [one.name for one in _known(ResultLine) if one.required]
+        absent = [name for name in absent if name not in values and name != "schema"]
+        if _NEEDED & {*lost, *absent}:
+            raise ValueError("it names no cell, or has no verdict")
+        line = ResultLine(**{**_unknown(values), **values, "schema": SCHEMA})
     if "/" in line.cell.id or "\0" in line.cell.id or len(os.fsencode(line.cell.id)) > _NAME_MAX:
         raise ValueError("its cell cannot be the name of a folder")
     return line, absent
+
+
+def _whole_line(text: bytes) -> ResultLine | None:
+    """Return a line that has all fields of this version; None if it has not."""
+    try:
+        line = msgspec.json.decode(text, type=ResultLine)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return line if line.schema == SCHEMA else None
 
 
 def _unknown(values: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +166,7 @@ def _fields(raw: dict[str, Any], kind: type[T]) -> tuple[dict[str, Any], list[st
     """Return the fields that can be converted, and the names of those that cannot."""
     values: dict[str, Any] = {}
     lost = []
-    for field in msgspec.structs.fields(kind):
+    for field in _known(kind):
         if field.name in raw:
             try:
                 values[field.name] = msgspec.convert(raw[field.name], field.type)
@@ -163,8 +175,13 @@ def _fields(raw: dict[str, Any], kind: type[T]) -> tuple[dict[str, Any], list[st
     return values, lost
 
 
+@cache
+def _known(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
+
+
 def _names(kind: type[msgspec.Struct]) -> list[str]:
-    return [field.name for field in msgspec.structs.fields(kind)]
+    return [field.name for field in _known(kind)]
 
 
 def _missing(run: RecordedRun) -> Iterator[str]:

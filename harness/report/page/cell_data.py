@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
 from harness.model.verdict import Verdict
 from harness.report.attack_calls import call_lines
+from harness.report.attack_source import attack_source
 from harness.report.cell_story import cell_story, console_end
 from harness.report.witness_story import request_counts, witness_findings
 from harness.results.kept_cell import KeptCell, keep_of
-from harness.results.run_directory import RunDirectory
+from harness.results.run_directory import cells_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,9 @@ class CellData:
         The texts of the objects go into `texts`.
         """
         self._run, self._corpus, self._texts, self._unsteady = run, corpus, texts, unsteady
+        self._source = cache(
+            lambda name: attack_source(name, self._corpus, self._run.header.scenario_files)
+        )
         self.absent: list[str] = []
         """The cells without evidence."""
         self.damaged: list[str] = []
@@ -46,7 +51,7 @@ class CellData:
     def of(self, line: ResultLine) -> Data:
         """Return a cell's object. Empty values are left out."""
         kept = self._kept(line)
-        story = cell_story(kept, self._corpus)
+        story = cell_story(kept, self._corpus, self._source(line.scenario))
         place = self._texts.place
         found: Data = {
             **self._result(line),
@@ -93,7 +98,7 @@ class CellData:
             kept = keep_of(self._run, line)
         except (UserError, ValueError):
             self.damaged.append(line.cell.id)
-            return KeptCell(self._run, line, RunDirectory(self._run.path).folder(line.cell), None)
+            return KeptCell(self._run, line, cells_folder(self._run.path) / line.cell.id, None)
         if kept.outcome is None:
             self.absent.append(line.cell.id)
         return kept
