@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import statistics
+import sys
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness.model.verdict import Verdict
 from harness.report.class_counts import print_class_counts
 from harness.report.findings import print_findings, print_findings_counted
+from harness.report.plain_table import plain_table
 from harness.report.problems import print_problems, print_some_problems
 from harness.report.rows import plain_console, rows_of
 from harness.report.table import matrix_tables
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 ROWS = 60
 """The most rows of a report, unless the user asks for the matrix."""
 
-_MATRIX_WIDTH = 400  # columns of matrix.txt: all variants stand side by side
+_MATRIX_WIDTH = 400  # columns of the lists in matrix.txt
 
 
 class Extent(Enum):
@@ -62,9 +64,11 @@ def print_report(
 def write_matrix(path: Path, run: FinishedRun) -> None:
     """Write the whole report. Raises OSError."""
     text = io.StringIO()
-    _print_whole(plain_console(text, width=_MATRIX_WIDTH), run)
-    lines = (line.rstrip() for line in text.getvalue().splitlines())
-    path.write_text("".join(f"{line}\n" for line in lines))
+    _print_rest(plain_console(text, width=_MATRIX_WIDTH), run)
+    tables = matrix_tables(run.corpus, run.cells, run.results, width=sys.maxsize)
+    lines = (line for table in tables for line in plain_table(table))
+    rest = (line.rstrip() for line in text.getvalue().splitlines())
+    path.write_text("".join(f"{line}\n" for line in (*lines, *rest)))
 
 
 def _is_whole(out: Console, run: FinishedRun, kept: Kept, extent: Extent) -> bool:
@@ -78,6 +82,11 @@ def _print_whole(out: Console, run: FinishedRun, page: Path | None = None) -> No
     """Print the matrix, the problems, what was found, and the counts."""
     for table in matrix_tables(run.corpus, run.cells, run.results, width=out.width):
         out.print(table)
+    _print_rest(out, run, page)
+
+
+def _print_rest(out: Console, run: FinishedRun, page: Path | None = None) -> None:
+    """Print what stands below the matrix."""
     print_problems(out, run)
     print_findings(out, run.ordered)
     _print_end(out, run, Kept(page=page))
