@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness bench`: the time of a cell, and of a round trip to an isolated handler."""
+"""`umd-harness bench`: the time of a cell, of a round trip, and of the work with many records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import switch
+from harness.cli.declare import option, switch
 from harness.cli.options import (
     KernelOptions,
     kernel_options,
+    positive,
     report_output_option,
+    results_option,
     rounds_option,
 )
 from harness.cli.output import say
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,73 @@ class Options:
     round_trip: bool = switch(
         "--round-trip", help="measure the round trips alone (one to two minutes)"
     )
+    records: str | None = option(
+        "--records",
+        convert=str,
+        default=None,
+        metavar="RUN",
+        help="measure instead the work with the records of many cells: this run, named by its "
+        "folder, its name or `latest`, is made larger; needs no kernel (default: measure cells and "
+        "round trips)",
+    )
+    enlarged_to: int = option(
+        "--enlarged-to",
+        convert=positive,
+        default=100_000,
+        metavar="N",
+        help="how many cells --records makes of the run (default: 100000)",
+    )
     output: Path | None = report_output_option(
         "write to this file as well, as JSON (default: print only)"
     )
+    results: Path = results_option()
     kernel: KernelOptions = kernel_options()
 
 
 def run(options: Options) -> int:
     """Measure, and print the figures. Raises UserError."""
     from harness.host.output_paths import check_output_file
+
+    if options.output:
+        check_output_file(options.output)
+    if options.records is not None:
+        return _records(options, options.records)
+    return _cells(options)
+
+
+def _records(options: Options, name: str) -> int:
+    from tempfile import TemporaryDirectory
+
+    from harness.host.files import write_atomically
+    from harness.report.terminal import console, progress_line
+    from harness.results.bench_figures import FIGURES_SCHEMA, RecordsFigures
+    from harness.results.recorded_run import read_run
+    from harness.results.records import json_text
+    from harness.results.run_directory import writable
+    from harness.scenarios.corpus import SHIPPED
+    from harness.studies.growth import growth
+
+    kept = read_run(name, root=options.results)
+    root = kept.path.parent  # of the same disk, so that evidence can have further names
+    with (
+        progress_line(console()) as progress,
+        writable(root),
+        TemporaryDirectory(dir=root, prefix=".bench-", ignore_cleanup_errors=True) as folder,
+    ):
+        measured = growth(
+            kept, SHIPPED, cells=options.enlarged_to, folder=Path(folder), progress=progress
+        )
+    for one in measured:
+        say(str(one))
+    if options.output:
+        figures = RecordsFigures(
+            schema=FIGURES_SCHEMA, run=kept.name, work=tuple(one.figures() for one in measured)
+        )
+        write_atomically(options.output, json_text(figures))
+    return 0
+
+
+def _cells(options: Options) -> int:
     from harness.report.terminal import console, progress_line
     from harness.scenarios.corpus import SHIPPED
     from harness.studies.bench import CELLS, REPEAT, bench, check_repeat
@@ -52,8 +109,6 @@ def run(options: Options) -> int:
     if not options.round_trip:
         check_repeat(repeat)
     check_pairs(pairs)
-    if options.output:
-        check_output_file(options.output)
     variants = [BASELINE, ISOLATED, *(variant for variant, _ in CELLS if not options.round_trip)]
     kernel = chosen_kernel(options.kernel, SHIPPED, variants)
     with (
@@ -85,6 +140,7 @@ COMMAND = Command(
     run,
     examples={
         "bench --round-trip": "measure the cost of isolation in a minute or two",
+        "bench --records latest": "measure reports and merge of 100000 cells made of the last run",
         "bench -n 15 --output figures.json": "keep the figures, for `export --bench`",
     },
 )

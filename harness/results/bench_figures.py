@@ -122,6 +122,35 @@ class BenchFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The cells that were timed, `all cells` last; absent if none were."""
 
 
+class WorkFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long one kind of work with the records of a run took (harness/studies/growth.py)."""
+
+    name: str
+    """The work, such as `append` or the name of a report."""
+
+    cells: int
+    """The number of cells whose records it worked on."""
+
+    cpu_seconds: float
+    """The seconds on a processor."""
+
+    seconds: float
+    """The wall time in seconds."""
+
+
+class RecordsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that `umd-harness bench --records` measured."""
+
+    schema: int
+    """The version of these fields, `FIGURES_SCHEMA`."""
+
+    run: str
+    """The name of the run that was made larger."""
+
+    work: tuple[WorkFigures, ...]
+    """Each kind of work, in the order in which it was done."""
+
+
 def read_figures(path: Path) -> BenchFigures:
     """Read the file. Raises UserError if it cannot be read, or has another schema."""
     wrong = f"has schema {{found}}, and this version reads {FIGURES_SCHEMA}"

@@ -48,7 +48,19 @@ def check_code(header: RunHeader) -> None:
 def merge(
     parts: Sequence[RecordedRun], target: Path, corpus: Corpus, *, rerun: Callable[[Result], str]
 ) -> tuple[FinishedRun, KeptReports]:
-    """Make one run of the parts, in the folder `target`. Raises UserError.
+    """Make one run of the parts, in the folder `target`, with its reports. Raises UserError."""
+    finished = unite(parts, target, corpus, rerun=rerun)
+    reports = KeptReports(finished)
+    with writable(target.parent):
+        reports.write()
+        reports.write_page()
+    return finished, reports
+
+
+def unite(
+    parts: Sequence[RecordedRun], target: Path, corpus: Corpus, *, rerun: Callable[[Result], str]
+) -> FinishedRun:
+    """Make one run of the parts, in the folder `target`, without a report. Raises UserError.
 
     Files of evidence become further names of the same content where the disk allows it.
     """
@@ -78,19 +90,15 @@ def merge(
                     "counts": {**counts(lines.values()), "not_run": 0},
                 }
             )
-            finished = FinishedRun(
-                corpus=corpus,
-                cells=cells,
-                results={cell: result_of(lines[cell], corpus) for cell in cells},
-                seconds=header.seconds or 0.0,
-                where=target,
-                notes={},
-                rerun=rerun,
-            )
-            reports = KeptReports(finished)
-            reports.write()
-            reports.write_page()
-    return finished, reports
+    return FinishedRun(
+        corpus=corpus,
+        cells=cells,
+        results={cell: result_of(lines[cell], corpus) for cell in cells},
+        seconds=header.seconds or 0.0,
+        where=target,
+        notes={},
+        rerun=rerun,
+    )
 
 
 def _in_order(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
@@ -105,7 +113,7 @@ def _take(source: Path, target: Path) -> None:
     if source.is_dir():
         target.mkdir()
         for entry in os.scandir(source):
-            _link(entry.path, str(target / entry.name))
+            _link(entry.path, f"{target}/{entry.name}")  # a Path for each takes as long as the link
     elif source.is_file() and not target.exists():
         _link(str(source), str(target))
 
