@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness bench`: the time of a cell, of a round trip, and of the work with many records."""
+"""`umd-harness bench`: the time of a cell, of a round trip, of a run, and of its records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli.chosen import chosen_kernel
+from harness.cli.chosen import choice_of, chosen_kernel
 from harness.cli.command import Command
 from harness.cli.declare import option, switch
 from harness.cli.options import (
+    EXPRESSION_HELP,
     KernelOptions,
+    default_jobs,
     kernel_options,
     positive,
     report_output_option,
     results_option,
     rounds_option,
+    variant_option,
 )
 from harness.cli.output import say
 
@@ -31,6 +34,30 @@ class Options:
     )
     round_trip: bool = switch(
         "--round-trip", help="measure the round trips alone (one to two minutes)"
+    )
+    matrix: bool = switch(
+        "--matrix",
+        help="measure instead what cells cost in a run: seconds, processor, memory and disk, for "
+        "1, 2, 4 machines and so on; the time against the number of cells; and two shards",
+    )
+    expression: str | None = option(
+        "-k",
+        convert=str,
+        default=None,
+        metavar="EXPR",
+        help=f"for --matrix: {EXPRESSION_HELP} (default: eight attacks of different classes)",
+    )
+    variants: tuple[str, ...] = variant_option(
+        "for --matrix: take this variant, and the controls that it needs (default: baseline, "
+        "isolated and kthread)"
+    )
+    jobs: int = option(
+        "--jobs",
+        convert=positive,
+        default=default_jobs(),
+        metavar="N",
+        help="for --matrix: the most machines that run at a time (default: the number of "
+        "processors)",
     )
     records: str | None = option(
         "--records",
@@ -63,6 +90,8 @@ def run(options: Options) -> int:
         check_output_file(options.output)
     if options.records is not None:
         return _records(options, options.records)
+    if options.matrix:
+        return _matrix(options)
     return _cells(options)
 
 
@@ -93,6 +122,59 @@ def _records(options: Options, name: str) -> int:
     if options.output:
         figures = RecordsFigures(
             schema=FIGURES_SCHEMA, run=kept.name, work=tuple(one.figures() for one in measured)
+        )
+        write_atomically(options.output, json_text(figures))
+    return 0
+
+
+def _matrix(options: Options) -> int:
+    from tempfile import TemporaryDirectory
+
+    from harness.host.files import write_atomically
+    from harness.judge.cells import all_cells
+    from harness.judge.controls import variants_needed
+    from harness.judge.selection import select
+    from harness.report.terminal import console, progress_line
+    from harness.results.bench_figures import FIGURES_SCHEMA
+    from harness.results.matrix_figures import MatrixFigures
+    from harness.results.records import json_text
+    from harness.results.run_directory import writable
+    from harness.scenarios.corpus import SHIPPED
+    from harness.studies import matrix_cost as study
+
+    line = choice_of(options.kernel).line
+    asked = all_cells(SHIPPED, line, options.variants or study.VARIANTS)
+    cells = select(SHIPPED, asked, options.expression or study.EXPRESSION)
+    repeated = study.repeated(SHIPPED, cells, study.TIMES)
+    variants = variants_needed(SHIPPED, cells)
+    kernel = chosen_kernel(options.kernel, repeated.corpus, variants)
+    options.results.mkdir(parents=True, exist_ok=True)
+    with (
+        progress_line(console()) as progress,
+        kernel.prepare_lab(kernel.line, variants, progress) as opened,
+        writable(options.results),
+        TemporaryDirectory(
+            dir=options.results, prefix=".bench-", ignore_cleanup_errors=True
+        ) as folder,
+    ):
+        bench = study.MatrixBench(
+            opened.lab, repeated, Path(folder), progress, study.job_numbers(options.jobs)
+        )
+        jobs = bench.by_jobs()
+        growth, shards = bench.grown()
+    for one in jobs:
+        say(study.jobs_line(one))
+    say(study.growth_line(growth))
+    say(study.shards_line(shards))
+    if options.output:
+        figures = MatrixFigures(
+            schema=FIGURES_SCHEMA,
+            line=kernel.line,
+            facts=opened.facts,
+            cells=tuple(cell.id for cell in repeated.first),
+            jobs=tuple(jobs),
+            growth=growth,
+            shards=shards,
         )
         write_atomically(options.output, json_text(figures))
     return 0
@@ -140,6 +222,7 @@ COMMAND = Command(
     run,
     examples={
         "bench --round-trip": "measure the cost of isolation in a minute or two",
+        "bench --matrix --jobs 4": "measure cells with 1, 2 and 4 machines at a time",
         "bench --records latest": "measure reports and merge of 100000 cells made of the last run",
         "bench -n 15 --output figures.json": "keep the figures, for `export --bench`",
     },

@@ -15,6 +15,7 @@ DIFFERENT = {
         "a command has the formats of its report; run and convert say what the formats are for",
     ),
     "--jobs": ({"help", "default"}, "selftests measure time, so they run one by one"),
+    "--matrix": ({"help"}, "bench measures the matrix, the others print it"),
     "--output": (
         {"help", "metavar"},
         "bench measures for minutes, so it prints in any case; merge makes a folder",

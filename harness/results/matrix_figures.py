@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The file of `bench --matrix --output`: what cells cost, and how the time of a run grows."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from harness.results.run_header import Provenance
+
+
+class JobsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Some cells, run with a number of machines at a time."""
+
+    jobs: int
+    """How many machines ran at a time."""
+
+    cells: int
+    """How many cells ran."""
+
+    errors: int
+    """How many of them ended in an error: their times say little."""
+
+    seconds: float
+    """The wall time of all cells, in seconds."""
+
+    cpu_seconds: float
+    """The seconds on a processor of the harness and its machines."""
+
+    memory_mib: float
+    """The most memory of the harness and its machines. A page that is shared counts once."""
+
+    disk_kib: float
+    """What the results and the evidence of a cell take on the disk."""
+
+
+class GrowthFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The time of one run against the number of cells that have ended."""
+
+    jobs: int
+    """How many machines ran at a time."""
+
+    ended: tuple[int, ...]
+    """Numbers of ended cells: after the reference cells, and after each repetition."""
+
+    seconds: tuple[float, ...]
+    """The wall time at each of these numbers, in seconds."""
+
+    seconds_a_cell: float
+    """The slope of the line through these points."""
+
+    determination: float
+    """The coefficient of determination of that line: 1 if all points are on it."""
+
+    last_over_first: float
+    """The time of the last repetition over that of the first."""
+
+
+class ShardsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same cells in one run, and in shards that each had the machine alone."""
+
+    whole_seconds: float
+    """The wall time of the one run."""
+
+    shard_seconds: tuple[float, ...]
+    """The wall time of each shard."""
+
+    efficiency: float
+    """The one run's time over the number of shards times the longest shard's."""
+
+
+class MatrixFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that `umd-harness bench --matrix` measured."""
+
+    schema: int
+    """The version of these fields, `FIGURES_SCHEMA` of harness/results/bench_figures.py."""
+
+    line: str
+    """The kernel line, or the name of the user's kernel."""
+
+    facts: Provenance
+    """What was measured on what, as in a run's run.json."""
+
+    cells: tuple[str, ...]
+    """The ids of the cells, without those that only have another name."""
+
+    jobs: tuple[JobsFigures, ...]
+    """The cells with each number of machines."""
+
+    growth: GrowthFigures
+    """The time against the number of cells."""
+
+    shards: ShardsFigures
+    """One run and two shards."""
