@@ -49,6 +49,9 @@ BY_MODULE = MappingProxyType({"init_module": EPERM})
 REFERENCES = ("nothing", "host_tamper")
 """The cells that show a variant's evidence can be trusted at all (rule 3)."""
 
+_WITHOUT_POLICY = "seccomp-strict"
+"""A variant without any module's policy: attacks on such a policy are n/a there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
@@ -151,7 +154,10 @@ class Scenario(Declaration):
 
     def lacking_on(self, variant: Variant) -> str | None:
         """Return what `variant` lacks of what the attack needs; None if nothing."""
-        return _declared_for(variant, self.not_applicable)
+        lacking = _declared_for(variant, self.not_applicable)
+        if lacking is None and variant.origin and "baseline" in variant.like:
+            return self.not_applicable.get(_WITHOUT_POLICY)
+        return lacking
 
     def expected(self, variant: Variant) -> Verdict:
         """Return the verdict expected of `variant`: what it does not claim to stop wins there."""

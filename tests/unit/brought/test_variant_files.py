@@ -16,6 +16,8 @@ from harness.host.paths import GUEST_IMAGES
 from harness.judge.cells import all_cells, check_corpus
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
+from harness.scenarios import SCENARIOS
+from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +77,17 @@ def test_what_is_n_a_for_the_one_is_n_a_for_the_other(file: Path) -> None:
     mine, scenarios = loaded(file), SMALL.scenarios
     assert scenarios["escape_openat"].expected(mine) is Verdict.NOT_APPLICABLE
     assert scenarios["ptrace_seize"].expected(mine) is Verdict.TAMPERED
+
+
+@pytest.mark.parametrize("attack", ["selinux_setenforce", "smack_own_proc", "yama_scope_back"])
+def test_an_attack_on_another_policy_is_n_a(attack: str, file: Path) -> None:
+    file.write_text(MINE)
+    expected = SCENARIOS[attack].expected
+    assert expected(loaded(file)) is Verdict.NOT_APPLICABLE
+    assert expected(VARIANTS["baseline"]) is not Verdict.NOT_APPLICABLE
+    file.write_text(f'{MINE}like = "{attack.partition("_")[0]}"\n')
+    mine = load_variant_files([file], SHIPPED).variants["mine"]
+    assert expected(mine) is not Verdict.NOT_APPLICABLE
 
 
 def test_the_shipped_file_is_sound() -> None:
