@@ -3,7 +3,8 @@
 
     <folder>/campaign.json          what the campaign is about
     <folder>/batches.jsonl          a line for each batch, in the order in which they ended
-    <folder>/findings/<n>-<name>/   finding.json, attack.c, scenario.py, README.txt
+    <folder>/findings/<name>/       finding.json, a C program, a scenario, README.txt
+    <folder>/campaign.html          the page of it all, written when the search ends
 
 A batch that has no line is made again: it is the same for the same seed.
 """
@@ -63,6 +64,11 @@ class BatchEnd(msgspec.Struct, frozen=True):
     """Losses that did not come again."""
 
 
+def is_campaign(folder: Path) -> bool:
+    """Whether a folder has a campaign."""
+    return (folder / SUBJECT).is_file()
+
+
 class CampaignFolder:
     """The folder of one campaign. Not thread-safe."""
 
@@ -96,6 +102,10 @@ class CampaignFolder:
         write_atomically(self.path / SUBJECT, msgspec.json.encode(subject))
         return []
 
+    def read(self) -> tuple[Subject, list[BatchEnd]]:
+        """Return what the campaign is about, and the batches that have ended. Raises UserError."""
+        return self._read(self.path / SUBJECT, Subject), self._ended()
+
     def add(self, end: BatchEnd) -> None:
         """Append a batch that has ended. It is on the disk when this returns."""
         line = msgspec.json.encode(end) + b"\n"
@@ -119,6 +129,10 @@ class CampaignFolder:
     def _read(self, path: Path, kind: type[Subject]) -> Subject:
         try:
             return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            raise UserError(
+                f"there is no campaign in {self.path}", hint="name the folder of a campaign"
+            ) from None
         except msgspec.MsgspecError as error:
             raise _damaged(path, error) from error
 

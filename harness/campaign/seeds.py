@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs to start from: the recorded calls of the attacks of a kept run.
+"""Programs to start from: those that other campaigns kept, and the recorded calls of a kept run.
 
 A record has a call's arguments as text, shortened. A call whose argument was cut is left out.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.attacker.agent.syscalls import NUMBERS
+from harness.campaign.kept import CampaignFolder, is_campaign
 from harness.campaign.program import (
     CALLS_MAX,
     Argument,
@@ -23,15 +25,37 @@ from harness.campaign.program import (
     Text,
 )
 from harness.campaign.resources import NEVER_MADE
+from harness.results.recorded_run import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from harness.results.recorded_run import RecordedRun
 
 _NUMBER = re.compile(r"-?(0x[0-9a-f]+|\d+)")
 _MAKE = ("openat", "open", "pidfd_open", "pidfd_getfd", "perf_event_open", "memfd_create")
 """Calls whose result is a descriptor that later calls take."""
+
+
+def named_seeds(names: Iterable[str], *, root: Path) -> tuple[Program, ...]:
+    """Return the programs of runs and campaigns, each once. Raises UserError.
+
+    A name is that of a folder, or of a folder in `root`.
+    """
+    found: dict[Program, None] = {}
+    for name in names:
+        place = next((place for place in (Path(name), root / name) if is_campaign(place)), None)
+        programs = _learnt(place) if place else seeds_of(read_run(name, root=root))
+        found |= dict.fromkeys(programs)
+    return tuple(found)
+
+
+def _learnt(campaign: Path) -> Iterator[Program]:
+    """Yield the programs that a campaign kept, and those of its findings."""
+    _, ended = CampaignFolder(campaign).read()
+    for end in ended:
+        yield from (kept.program for kept in end.kept)
+        yield from (finding.program for finding in end.findings)
 
 
 def seeds_of(run: RecordedRun) -> tuple[Program, ...]:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from harness.brought.options import Brought, corpus_with
 from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import option, switch, words_of
+from harness.cli.declare import option, repeated, switch, words_of
 from harness.cli.options import (
-    RUN,
     SHIPPED_VARIANTS,
     KernelOptions,
     jobs_option,
@@ -23,6 +22,7 @@ from harness.cli.options import (
     variant_files_option,
 )
 from harness.cli.output import say
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,13 +94,13 @@ class Options:
         help="letters and digits; the same seed makes the same programs (default: 1)",
     )
     resume: bool = switch("--resume", help="go on with this campaign where it stopped")
-    seeds: str | None = option(
+    seeds: tuple[str, ...] = repeated(
         "--seeds",
         convert=str,
-        default=None,
         metavar="RUN",
-        help="start from the calls of the attacks of this kept run as well: "
-        f"{RUN} (default: from the types of the system calls alone)",
+        help="start from the calls of the attacks of this kept run as well, or from the programs "
+        "that a campaign kept and found: the folder of either "
+        "(default: from the types of the system calls alone)",
     )
     size: int = option(
         "--batch",
@@ -134,19 +134,19 @@ def run(options: Options) -> int:
     Return 1 if something was found that spares a kernel thread, and 128 + N after signal N.
     """
     from harness.campaign.campaign import Campaign, Settings
+    from harness.campaign.page import write_campaign_page
     from harness.campaign.search import Limits
-    from harness.campaign.seeds import seeds_of
+    from harness.campaign.seeds import named_seeds
     from harness.host.output_paths import check_results_root
     from harness.judge.cells import check_variants
     from harness.judge.parity import REFERENCE
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
-    from harness.results.recorded_run import read_run
 
     corpus = corpus_with(Brought(), options.variant_files)
     variants = list(dict.fromkeys((options.variant, REFERENCE)))
     check_variants(corpus, variants)
-    seeds = seeds_of(read_run(options.seeds, root=options.results)) if options.seeds else ()
+    seeds = named_seeds(options.seeds, root=options.results)
     check_results_root(options.results)
     kernel = chosen_kernel(options.kernel, corpus, variants)
     settings = Settings(
@@ -167,6 +167,13 @@ def run(options: Options) -> int:
         campaign = Campaign(lab, settings, options.results, say=say)
         findings = campaign.run(progress)
     _say_end(campaign.counts.programs, findings, campaign.path)
+    try:
+        say(f"page: {write_campaign_page(campaign.path)}")
+    except OSError as error:
+        raise UserError(
+            f"the page of {campaign.path} cannot be written: {error.strerror}",
+            hint="the findings are kept; correct the cause, then --resume writes the page",
+        ) from error
     if campaign.signal:
         say("stopped; the same command with --resume goes on")
         return 128 + campaign.signal

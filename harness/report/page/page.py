@@ -8,20 +8,16 @@ allows only our own script and style, which it names by their hashes.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.host.files import write_atomically
 from harness.report.page import sections
+from harness.report.page.html import link, rendered
 from harness.report.page.matrix_data import columns, page_data
 from harness.report.page.texts import shown
 from harness.report.text import summary_line
@@ -40,7 +36,10 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 """The name of the page in the folder of a run."""
 
-_HERE = Path(__file__).parent
+CAMPAIGN_PAGE = "campaign.html"
+"""The name of the page in the folder of a campaign."""
+
+_TEMPLATE = Path(__file__).with_name("template.html")
 
 
 @dataclass(frozen=True)
@@ -68,40 +67,30 @@ def page(content: PageContent, corpus: Corpus, *, place: Path) -> str:
     run, old = content.new.run, content.old
     comparison = compare(old.run, run) if old else None
     data, gaps = page_data(run, corpus, comparison, content.unsteady)
-    data["evidence"] = _link(run.path, place)
-    data["oldEvidence"] = _link(old.run.path, place) if old else ""
+    data["evidence"] = link(run.path, place)
+    data["oldEvidence"] = link(old.run.path, place) if old else ""
     name = full_name(run)
     data["run"], data["oldRun"] = name, full_name(old.run) if old else ""
-    style, script = (_text(name) for name in ("page.css", "page.js"))
-    return (
-        _environment()
-        .get_template("template.html")
-        .render(
-            name=name,
-            summary=summary_line(run.cells.values()),
-            gaps=[shown(gap) for gap in (*content.new.gaps, *gaps)],
-            old_gaps=[shown(gap) for gap in old.gaps] if old else [],
-            held=sections.held(run, corpus, columns(run, corpus)),
-            difference=sections.difference(comparison) if comparison else None,
-            times=sections.times(run, columns(run, corpus)),
-            cost=sections.cost(content.figures) if content.figures else None,
-            facts=sections.facts(run.header),
-            style=style,
-            script=script,
-            hashes={"style": _hash(style), "script": _hash(script)},
-            data=_json(data),
-        )
+    return rendered(
+        _TEMPLATE,
+        name=name,
+        summary=summary_line(run.cells.values()),
+        gaps=[shown(gap) for gap in (*content.new.gaps, *gaps)],
+        old_gaps=[shown(gap) for gap in old.gaps] if old else [],
+        held=sections.held(run, corpus, columns(run, corpus)),
+        difference=sections.difference(comparison) if comparison else None,
+        times=sections.times(run, columns(run, corpus)),
+        cost=sections.cost(content.figures) if content.figures else None,
+        facts=sections.facts(run.header),
+        campaigns=_campaigns(run.path.parent, place),
+        data=_json(data),
     )
 
 
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _campaigns(results: Path, place: Path) -> list[tuple[str, str]]:
+    """Return the names and addresses of the campaigns in a folder of results."""
+    pages = sorted(results.resolve().glob(f"*/{CAMPAIGN_PAGE}"))
+    return [(shown(page.parent.name), link(page, place)) for page in pages]
 
 
 def _json(data: dict[str, Any]) -> Markup:
@@ -110,18 +99,3 @@ def _json(data: dict[str, Any]) -> Markup:
     for char in "<>&":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Markup(text)  # noqa: S704 - nothing in it can be markup
-
-
-def _text(name: str) -> Markup:
-    """Return a file of ours."""
-    return Markup((_HERE / name).read_text("utf-8"))  # noqa: S704 - it is our own
-
-
-def _hash(text: str) -> str:
-    """Return the hash by which the content security policy allows a script or a style."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _link(folder: Path, place: Path) -> str:
-    """Return the relative address of a folder."""
-    return quote(os.path.relpath(folder.resolve(), place.resolve()))
