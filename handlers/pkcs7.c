@@ -2,7 +2,6 @@
 /* A handler that parses PKCS#7 messages with the kernel's own parser. */
 #include "pkcs7_parser.h"
 
-#include "kernel/key_id.h"
 #include "kernel/x509_fields.h"
 #include "pkcs7.h"
 
@@ -12,19 +11,14 @@ static int signer_fields(const struct umd_request *request, const struct pkcs7_s
 			 struct umd_pkcs7_signer *signer)
 {
 	const struct public_key_signature *sig = info->sig;
-	const struct umd_key_id *id = umd_key_id(sig->auth_ids[0]);
 
 	signer->attributes = info->aa_set;
 	signer->signing_time = info->signing_time;
 	signer->signature = umd_span_of(request, sig->s, sig->s_size);
 	signer->digest = umd_span_of(request, info->msgdigest, info->msgdigest_len);
 	signer->authattrs = umd_span_of(request, info->authattrs, info->authattrs_len);
-	signer->serial = umd_span_of(request, id->first, id->first_len);
-	signer->issuer = umd_span_of(request, id->second, id->second_len);
-
-	return umd_copy_name(signer->sig_algo, sizeof(signer->sig_algo), sig->pkey_algo) ?:
-	       umd_copy_name(signer->hash_algo, sizeof(signer->hash_algo), sig->hash_algo) ?:
-	       umd_copy_name(signer->encoding, sizeof(signer->encoding), sig->encoding);
+	umd_key_id_fields(request, sig->auth_ids[0], &signer->serial, &signer->issuer);
+	return umd_sig_fields(sig, &signer->sig);
 }
 
 static int fill(const struct umd_request *request, const struct pkcs7_message *message,

@@ -13,9 +13,7 @@
  * @attributes: bits sinfo_has_* of the tree's pkcs7_parser.h
  * @reserved: zero
  * @signing_time: seconds since 1970, if @attributes has it
- * @sig_algo: the kernel's name for the signature's algorithm, filled up with zeroes
- * @hash_algo: that of the hash
- * @encoding: that of the signature's encoding
+ * @sig: the signature's algorithms
  * @signature: the signature
  * @digest: the digest of the content, as the attributes have it
  * @authattrs: the attributes that are signed, from their second byte: the first one
@@ -28,9 +26,7 @@ struct umd_pkcs7_signer {
 	__u32 attributes;
 	__u32 reserved;
 	__s64 signing_time;
-	char sig_algo[8];
-	char hash_algo[16];
-	char encoding[8];
+	struct umd_sig_names sig;
 	struct umd_span signature;
 	struct umd_span digest;
 	struct umd_span authattrs;

@@ -16,6 +16,18 @@ struct umd_x509_name {
 };
 
 /**
+ * struct umd_sig_names - the kernel's names for a signature's algorithms
+ * @algo: of the signature, filled up with zeroes
+ * @hash: of the hash that is signed
+ * @encoding: of the signature's encoding
+ */
+struct umd_sig_names {
+	char algo[8];
+	char hash[16];
+	char encoding[8];
+};
+
+/**
  * struct umd_x509 - a certificate
  * @status: 0; -EBADMSG if it is none, -ENOPKG for an algorithm that the parser does
  *	not know, -EINVAL, -EKEYREJECTED, -EMSGSIZE, -ENOMEM
@@ -25,9 +37,7 @@ struct umd_x509_name {
  * @key_oid: enum OID of the tree's linux/oid_registry.h
  * @reserved: zero
  * @key_algo: the kernel's name for the key's algorithm, filled up with zeroes
- * @sig_algo: that of the signature's
- * @hash_algo: that of the hash that is signed
- * @encoding: that of the signature's encoding
+ * @sig: the signature's algorithms
  * @tbs: what is signed
  * @signature: the signature
  * @serial: the serial number
@@ -50,9 +60,7 @@ struct umd_x509 {
 	__u32 key_oid;
 	__u32 reserved;
 	char key_algo[16];
-	char sig_algo[8];
-	char hash_algo[16];
-	char encoding[8];
+	struct umd_sig_names sig;
 	struct umd_span tbs;
 	struct umd_span signature;
 	struct umd_span serial;

@@ -16,7 +16,7 @@ struct umd_span umd_span_of(const struct umd_request *request, const void *part,
 }
 
 /* The kernel's name of an algorithm, which the parser gives for whatever it accepts. */
-int umd_copy_name(char *to, size_t size, const char *name)
+static int copy_name(char *to, size_t size, const char *name)
 {
 	size_t len = name ? strlen(name) : 0;
 
@@ -58,16 +58,24 @@ static struct umd_x509_name name_of(const struct umd_request *request, const u8 
 	return name;
 }
 
-static void key_id_fields(const struct umd_request *request, const struct asymmetric_key_id *id,
-			  struct umd_span *first, struct umd_span *second)
+void umd_key_id_fields(const struct umd_request *request, const struct asymmetric_key_id *id,
+		       struct umd_span *first, struct umd_span *second)
 {
-	const struct umd_key_id *made = umd_key_id(id);
+	const struct umd_key_id *made;
 
 	if (!id)
 		return;
+	made = umd_key_id(id);
 	*first = umd_span_of(request, made->first, made->first_len);
 	if (second)
 		*second = umd_span_of(request, made->second, made->second_len);
+}
+
+int umd_sig_fields(const struct public_key_signature *sig, struct umd_sig_names *names)
+{
+	return copy_name(names->algo, sizeof(names->algo), sig->pkey_algo) ?:
+	       copy_name(names->hash, sizeof(names->hash), sig->hash_algo) ?:
+	       copy_name(names->encoding, sizeof(names->encoding), sig->encoding);
 }
 
 int umd_x509_fields(const struct umd_request *request, const struct x509_certificate *cert,
@@ -88,16 +96,14 @@ int umd_x509_fields(const struct umd_request *request, const struct x509_certifi
 	fields->key = umd_span_of(request, pub->key, pub->keylen);
 	fields->params = umd_span_of(request, pub->params, pub->paramlen);
 	fields->skid = umd_span_of(request, cert->raw_skid, cert->raw_skid_size);
-	key_id_fields(request, sig->auth_ids[0], &fields->authority_serial,
-		      &fields->authority_issuer);
-	key_id_fields(request, sig->auth_ids[1], &fields->authority_key, NULL);
+	umd_key_id_fields(request, sig->auth_ids[0], &fields->authority_serial,
+			  &fields->authority_issuer);
+	umd_key_id_fields(request, sig->auth_ids[1], &fields->authority_key, NULL);
 	fields->issuer_name = name_of(request, cert->raw_issuer, cert->raw_issuer_size,
 				      cert->issuer);
 	fields->subject_name = name_of(request, cert->raw_subject, cert->raw_subject_size,
 				       cert->subject);
 
-	return umd_copy_name(fields->key_algo, sizeof(fields->key_algo), pub->pkey_algo) ?:
-	       umd_copy_name(fields->sig_algo, sizeof(fields->sig_algo), sig->pkey_algo) ?:
-	       umd_copy_name(fields->hash_algo, sizeof(fields->hash_algo), sig->hash_algo) ?:
-	       umd_copy_name(fields->encoding, sizeof(fields->encoding), sig->encoding);
+	return copy_name(fields->key_algo, sizeof(fields->key_algo), pub->pkey_algo) ?:
+	       umd_sig_fields(sig, &fields->sig);
 }

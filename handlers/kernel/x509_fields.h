@@ -5,6 +5,8 @@
 
 #include "../x509.h"
 
+struct asymmetric_key_id;
+struct public_key_signature;
 struct x509_certificate;
 
 /**
@@ -18,7 +20,9 @@ struct umd_request {
 };
 
 struct umd_span umd_span_of(const struct umd_request *request, const void *part, size_t len);
-int umd_copy_name(char *to, size_t size, const char *name);
+void umd_key_id_fields(const struct umd_request *request, const struct asymmetric_key_id *id,
+		       struct umd_span *first, struct umd_span *second);
+int umd_sig_fields(const struct public_key_signature *sig, struct umd_sig_names *names);
 int umd_x509_fields(const struct umd_request *request, const struct x509_certificate *cert,
 		    struct umd_x509 *fields);
 
