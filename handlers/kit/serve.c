@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A handler's loop, and its three system calls. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,40 +34,35 @@ static void send(const void *from, size_t len)
 	}
 }
 
-/* The caller sends all of a request before it reads, so all of it has to be read. */
-static int receive_request(size_t len)
+/*
+ * The caller sends all of a request before it reads, so all of it has to be read.
+ * Nothing of an earlier request is left behind it.
+ */
+static void receive_request(size_t len)
 {
-	size_t part;
+	static size_t held;
+	size_t left, part;
 
-	if (len <= sizeof(request)) {
-		receive(request, len);
-		return 0;
-	}
-	for (; len; len -= part) {
-		part = len < sizeof(request) ? len : sizeof(request);
+	if (held > len)
+		memset(request + len, 0, held - len);
+	held = len < sizeof(request) ? len : sizeof(request);
+	for (left = len; left; left -= part) {
+		part = left < sizeof(request) ? left : sizeof(request);
 		receive(request, part);
 	}
-	return -EMSGSIZE;
 }
 
 void umd_serve(umd_parse_t parse, void *reply, size_t size)
 {
 	struct umd_frame frame;
-	__s32 status;
 
 	for (;;) {
 		receive(&frame, sizeof(frame));
 		if (frame.magic != UMD_FRAME_MAGIC)
 			exit(1);
 
-		umd_arena_reset();
-		memset(reply, 0, size);
-		status = receive_request(frame.len);
-		if (!status)
-			status = parse(request, frame.len, reply);
-		if (status)
-			memset(reply, 0, size);
-		memcpy(reply, &status, sizeof(status));
+		receive_request(frame.len);
+		umd_answer(parse, request, frame.len, reply, size);
 
 		frame.len = size;
 		send(&frame, sizeof(frame));

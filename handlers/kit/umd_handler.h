@@ -47,6 +47,16 @@ typedef int (*umd_parse_t)(const void *request, size_t len, void *reply);
 void umd_serve(umd_parse_t parse, void *reply, size_t size);
 
 /**
+ * umd_answer - build the reply to one request
+ * @parse: called unless the request is too long
+ * @request: the request
+ * @len: how many bytes it has
+ * @reply: where @parse builds the reply
+ * @size: the reply's length
+ */
+void umd_answer(umd_parse_t parse, const void *request, size_t len, void *reply, size_t size);
+
+/**
  * umd_alloc - take memory from the arena
  * @size: how many bytes
  *
