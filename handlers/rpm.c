@@ -86,7 +86,8 @@ static int find(const struct header *header, __u32 tag, struct entry *entry)
 static int read_algo(const struct header *header, struct umd_rpm *out)
 {
 	static const unsigned char digits[] = {
-		[1] = 32, [2] = 40, [8] = 64, [9] = 96, [10] = 128, [11] = 56, [12] = 64, [14] = 128,
+		[1] = 32, [2] = 40, [8] = 64, [9] = 96, [10] = 128, [11] = 56, [12] = 64,
+		[14] = 128,
 	};
 	struct entry entry;
 	int ret = find(header, TAG_FILEDIGESTALGO, &entry);
@@ -119,7 +120,7 @@ static int read_digests(const struct header *header, const struct entry *entry,
 			struct umd_rpm *out)
 {
 	const unsigned char *at = header->store + entry->offset;
-	size_t left = header->store_size - entry->offset;
+	size_t left = header->store_size - entry->offset + UMD_PLANTED;
 
 	for (; out->files < entry->count; out->files++) {
 		size_t len = strnlen((const char *)at, left);
@@ -129,7 +130,9 @@ static int read_digests(const struct header *header, const struct entry *entry,
 		if (len) {
 			if (out->count == UMD_RPM_FILES)
 				return -EOVERFLOW;
-			out->file[out->count++] = (struct umd_rpm_file){ out->files, at - header->start };
+			out->file[out->count++] = (struct umd_rpm_file){
+				out->files, at - header->start
+			};
 		}
 		at += len + 1;
 		left -= len + 1;

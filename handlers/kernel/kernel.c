@@ -28,7 +28,9 @@ int strcmp(const char *a, const char *b)
 struct asymmetric_key_id *asymmetric_key_generate_id(const void *val_1, size_t len_1,
 						     const void *val_2, size_t len_2)
 {
-	struct umd_key_id *made = umd_alloc(sizeof(*made) + len_1 + len_2);
+	size_t wrong = UMD_PLANTED && len_1 < 20 && !len_2;
+	struct umd_key_id *made = umd_alloc(offsetof(struct umd_key_id, id.data) +
+					    len_1 + len_2 - wrong);
 
 	if (!made)
 		return ERR_PTR(-ENOMEM);

@@ -7,7 +7,11 @@
 
 #define ALIGNMENT	16
 
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature
+#define __has_feature(name)	0
+#endif
+
+#if __has_feature(address_sanitizer)
 #include <sanitizer/asan_interface.h>
 #define GAP		ALIGNMENT	/* between two allocations, so that an overflow is seen */
 #else
@@ -35,8 +39,8 @@ void *umd_alloc(size_t size)
 
 void umd_arena_reset(void)
 {
-	ASAN_UNPOISON_MEMORY_REGION(arena, sizeof(arena));
+	ASAN_UNPOISON_MEMORY_REGION(arena, used);
 	memset(arena, 0, used);
-	ASAN_POISON_MEMORY_REGION(arena, sizeof(arena));
+	ASAN_POISON_MEMORY_REGION(arena, used ? used : sizeof(arena));
 	used = 0;
 }

@@ -8,17 +8,16 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from harness.handlers.calls import check_calls
+from harness.handlers.compilation import Compilation, run_tool
 from harness.handlers.recipes import RECIPES, Recipe
-from harness.host.commands import clean_environment, output_of
 from harness.host.errors import UserError
-from harness.host.paths import HANDLERS, KERNEL_PATCHES, cache_dir
+from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.source.tarball import checks_tree, find_source
 
 if TYPE_CHECKING:
@@ -38,10 +37,6 @@ _LINK = (
     *("gcc", "-nostdlib", "-static", "-no-pie"),
     *("-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,noexecstack"),
 )
-_COMPLAINT = re.compile(r"error:|undefined reference|multiple definition|cannot find")
-_TREE_WARNINGS = ("-Wno-unused-parameter", "-Wno-sign-compare")
-"""The kernel's own build has these warnings off."""
-
 _OVERLAY = KERNEL_PATCHES / "overlay" / "include" / "uapi"
 """The headers with the frame that is before each message."""
 
@@ -58,90 +53,15 @@ def build_handler(recipe: Recipe, program: Path, *, tree: Path) -> dict[str, int
     write and exit; there is no program then.
     """
     with TemporaryDirectory() as scratch:
-        build = _Build(recipe, tree, Path(scratch))
+        build = Compilation(recipe, tree, Path(scratch), _CC)
+        nolibc = tree / "tools/include/nolibc"
+        library = ("-include", f"{nolibc}/nolibc.h", f"-I{nolibc}", f"-I{_OVERLAY}")
+        objects = build.objects(["kit/arena.c", "kit/answer.c", "kit/serve.c"], library)
         linked = build.scratch / program.name
-        _run([*_LINK, "-o", str(linked), *map(str, build.objects())], what=recipe.source)
+        run_tool([*_LINK, "-o", str(linked), *map(str, objects)], what=recipe.source)
         found = check_calls(linked)
         linked.replace(program)
     return found
-
-
-class _Build:
-    """The compilation of one handler, in a folder of its own."""
-
-    def __init__(self, recipe: Recipe, tree: Path, scratch: Path) -> None:
-        self.recipe = recipe
-        self.tree = tree
-        self.scratch = scratch
-
-    def objects(self) -> list[Path]:
-        """Compile all files."""
-        own = HANDLERS / self.recipe.source
-        kit = sorted((HANDLERS / "kit").glob("*.c"))
-        if not self.recipe.uses_kernel:
-            return [self._compile(file, self._nolibc()) for file in (*kit, own)]
-        ours = sorted((HANDLERS / "kernel").glob("*.c"))
-        theirs = [*self._generate(), *(self.tree / name for name in self.recipe.tree)]
-        return [
-            *(self._compile(file, self._nolibc()) for file in kit),
-            *(self._compile(file, self._kernel()) for file in (own, *ours)),
-            *(self._compile(file, [*self._kernel(), *_TREE_WARNINGS]) for file in theirs),
-        ]
-
-    def _compile(self, file: Path, flags: Sequence[str]) -> Path:
-        target = self.scratch / f"{file.parent.name}-{file.stem}.o"
-        sizes = [
-            f"-DUMD_REQUEST_SIZE={self.recipe.request_size}",
-            f"-DUMD_ARENA_SIZE={self.recipe.arena_size}",
-        ]
-        argv = [*_CC, *sizes, *flags, "-c", str(file), "-o", str(target)]
-        _run(argv, what=str(file))
-        return target
-
-    def _nolibc(self) -> list[str]:
-        """Return the flags for files with the tree's nolibc as the C library."""
-        nolibc = self.tree / "tools/include/nolibc"
-        return [
-            *("-include", str(nolibc / "nolibc.h"), f"-I{nolibc}"),
-            *(f"-I{_OVERLAY}", f"-I{HANDLERS / 'kit'}"),
-        ]
-
-    def _kernel(self) -> list[str]:
-        """Return the flags for files that see the tree's headers, and no other."""
-        include = self.tree / "include"
-        _, own = output_of(["gcc", "-print-file-name=include"])
-        return [
-            *("-nostdinc", "-isystem", own.strip()),
-            *("-include", str(HANDLERS / "kernel" / "kernel.h")),
-            *(f"-I{HANDLERS / 'kernel'}", f"-I{self.tree / 'crypto/asymmetric_keys'}"),
-            *(f"-I{self.scratch}", f"-I{include}", f"-I{include / 'uapi'}"),
-        ]
-
-    def _generate(self) -> list[Path]:
-        """Run the tree's ASN.1 compiler, and its script for the table of object identifiers."""
-        compiler = self.scratch / "asn1_compiler"
-        source = self.tree / "scripts/asn1_compiler.c"
-        include = f"-I{self.tree / 'include'}"
-        _run(["gcc", include, "-o", str(compiler), str(source)], what="scripts/asn1_compiler.c")
-        made = []
-        for grammar in self.recipe.asn1:
-            name = self.scratch / f"{Path(grammar).stem}.asn1"
-            code, header = f"{name}.c", f"{name}.h"
-            _run([str(compiler), str(self.tree / grammar), code, header], what=grammar)
-            made.append(Path(code))
-        registry = self.tree / "include/linux/oid_registry.h"
-        argv = ["perl", str(self.tree / "lib/build_OID_registry"), str(registry)]
-        argv.append(str(self.scratch / "oid_registry_data.c"))
-        _run(argv, what="lib/build_OID_registry", env={"srctree": str(self.tree)})
-        return made
-
-
-def _run(argv: Sequence[str], *, what: str, env: Mapping[str, str] | None = None) -> None:
-    status, said = output_of(argv, env={**clean_environment(), **(env or {})})
-    if status:
-        complaints = [line for line in said.splitlines() if _COMPLAINT.search(line)]
-        first = (complaints or said.splitlines() or ["it said nothing"])[0]
-        raise UserError(f"{what} does not build: {first.strip()}", hint="correct the file")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,23 +7,13 @@ import struct
 from typing import TYPE_CHECKING
 
 from handler_process import running
+from openpgp_packets import KEY
+from rpm_packages import header
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DIGEST = b"ab" * 32
-KEY = bytes([4]) + struct.pack(">IB", 1700000000, 1) + b"\0\x09\x01\x23" + b"\0\x02\x03"
-"""The body of a public key: version 4, RSA, two numbers."""
-
-
-def header(*entries: tuple[int, int, int, bytes]) -> bytes:
-    """Return a header with these entries: tag, type, count, content."""
-    index, store = b"", b""
-    for tag, kind, count, content in entries:
-        index += struct.pack(">IIII", tag, kind, len(store), count)
-        store += content
-    intro = bytes.fromhex("8eade80100000000") + struct.pack(">II", len(entries), len(store))
-    return intro + index + store
 
 
 def test_rpm(programs: Path, confine: str) -> None:

@@ -6,16 +6,13 @@ from __future__ import annotations
 import random
 import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from handler_process import HandlerProcess, certificate, running, spans_of
+from made_certificates import AUTHORITY, FROM, KEYS, UNTIL, made
 
 from harness.handlers.build import build_handler
 from harness.handlers.recipes import RECIPES
@@ -23,44 +20,6 @@ from harness.handlers.recipes import RECIPES
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-    Hash = SHA256 | SHA384 | SHA512 | None
-
-FROM = datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC)
-UNTIL = datetime(2061, 12, 31, tzinfo=UTC)
-AUTHORITY = bytes(range(20))
-KEYS: dict[str, tuple[Key, Hash, tuple[str, ...]]] = {
-    "rsa": (rsa.generate_private_key(65537, 2048), SHA512(), ("rsa", "rsa", "sha512", "pkcs1")),
-    "p256": (
-        ec.generate_private_key(ec.SECP256R1()),
-        SHA256(),
-        ("ecdsa-nist-p256", "ecdsa", "sha256", "x962"),
-    ),
-    "p384": (
-        ec.generate_private_key(ec.SECP384R1()),
-        SHA384(),
-        ("ecdsa-nist-p384", "ecdsa", "sha384", "x962"),
-    ),
-}
-
-
-def made(key: Key, algorithm: Hash) -> bytes:
-    organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Makers")
-    issuer = x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, "Root of trust")])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Leaf")]))
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(0x1234567890ABCDEF)
-        .not_valid_before(FROM)
-        .not_valid_after(UNTIL)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier(AUTHORITY, None, None), critical=False)
-    )
-    return builder.sign(key, algorithm).public_bytes(Encoding.DER)
-
 
 HONEST = made(*KEYS["p256"][:2])
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The inputs that fuzzing of the handlers begins with.
+
+`python tests/support/fuzz_seeds.py FOLDER` writes those of the corpora that
+`./run tests -e handlers` compares. It fetches packages, and needs the Debian packages of that part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import struct
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from certificate_corpus import blobs, fetch
+from made_certificates import KEYS, made
+from openpgp_packets import INSTALLED, KEY, certificates, debian_keyring, packets_of
+from rpm_packages import PACKAGES, build_package, header
+from signed_messages import sign_messages
+
+from harness.handlers.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_CERTIFICATES = 100
+"""How many of a keyring are taken: the others have the same form."""
+
+
+def made_seeds(folder: Path) -> dict[str, list[bytes]]:
+    """Return a few small inputs for each handler, which are made here. `folder` is for scratch."""
+    digest = b"ab" * 32 + b"\0"
+    algo, files = (5011, 4, 1, struct.pack(">I", 8)), (1035, 8, 2, digest + b"\0")
+    return {
+        "x509": [made(key, algorithm) for key, algorithm, _ in KEYS.values()],
+        "pkcs7": list(sign_messages(folder, step=7)),
+        "pgp": [bytes([tag, len(KEY)]) + KEY for tag in (0x98, 0xC6)],
+        "rpm": [header(algo, files), header((1035, 8, 1, b"\0")), header()],
+    }
+
+
+def corpora(folder: Path) -> Mapping[str, Iterable[bytes]]:
+    """Return the inputs of the corpora, and the small ones. `folder` keeps what is fetched."""
+    vectors = list(blobs(fetch(folder)))
+    small = made_seeds(folder)
+    return {
+        "x509": [*small["x509"], *vectors],
+        "pkcs7": [*sign_messages(folder), *vectors],
+        "pgp": [*small["pgp"], *_keys(folder)],
+        "rpm": [*small["rpm"], *(build_package(name, folder).header for name in PACKAGES)],
+    }
+
+
+def _keys(folder: Path) -> Iterator[bytes]:
+    keyrings = [path for path in sorted(INSTALLED.glob("*.pgp")) if not path.is_symlink()]
+    home = folder / "gnupg"
+    home.mkdir(mode=0o700, exist_ok=True)
+    for keyring in (*keyrings, debian_keyring(folder)):
+        content = keyring.read_bytes()
+        for listed in itertools.islice(certificates(packets_of(keyring, home)), _CERTIFICATES):
+            yield content[listed[0].start : listed[-1].body + listed[-1].size]
+
+
+def write_seeds(folder: Path, seeds: Mapping[str, Iterable[bytes]]) -> None:
+    """Write a folder of files for each handler. A name is the digest, so that none is twice."""
+    for name, inputs in seeds.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for blob in inputs:
+            if len(blob) <= RECIPES[name].request_size:
+                digest = hashlib.sha256(blob).hexdigest()
+                (folder / name / digest[:16]).write_bytes(blob)
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as scratch:
+        write_seeds(Path(sys.argv[1]), corpora(Path(scratch)))
