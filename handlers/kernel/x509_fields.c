@@ -35,23 +35,45 @@ static struct umd_span find(const struct umd_request *request, const u8 *from, s
 	return (struct umd_span){ 0 };
 }
 
+/* How much of the text's end is in the name. Where a longer end is, a shorter one is, too. */
+static size_t longest_end(const struct umd_request *request, const u8 *raw, size_t size,
+			  const char *text, size_t len)
+{
+	size_t found = 0, missing = len, middle;
+
+	while (missing - found > 1) {
+		middle = found + (missing - found) / 2;
+		if (find(request, raw, size, text + len - middle, middle).length)
+			found = middle;
+		else
+			missing = middle;
+	}
+	return found;
+}
+
 /*
  * The parser has made the text of one or two parts of the name, with ": " between
- * them. It does not keep where they were.
+ * them. It does not keep where they were. A part may have ": " as well, a hundred
+ * times. A search for what is behind each of them would take seconds.
  */
 static struct umd_x509_name name_of(const struct umd_request *request, const u8 *raw,
 				    size_t size, const char *text)
 {
-	size_t len = strlen(text), colon;
+	size_t len = strlen(text), colon, end;
 	struct umd_x509_name name = { 0 };
 
 	if (!len)
 		return name;
 
 	name.rest = find(request, raw, size, text, len);
-	for (colon = 1; !name.rest.length && colon + 2 < len; colon++) {
-		if (text[colon] != ':' || text[colon + 1] != ' ')
-			continue;
+	if (name.rest.length)
+		return name;
+
+	end = longest_end(request, raw, size, text, len);
+	for (colon = 1; colon + 2 < len; colon++)
+		if (text[colon] == ':' && text[colon + 1] == ' ' && len - colon - 2 <= end)
+			break;
+	if (colon + 2 < len) {
 		name.organisation = find(request, raw, size, text, colon);
 		name.rest = find(request, raw, size, text + colon + 2, len - colon - 2);
 	}

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 Hash = SHA256 | SHA384 | SHA512 | None
@@ -32,13 +36,17 @@ KEYS: dict[str, tuple[Key, Hash, tuple[str, ...]]] = {
 }
 
 
-def made(key: Key, algorithm: Hash) -> bytes:
-    organisation = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Makers")
-    issuer = x509.Name([organisation, x509.NameAttribute(NameOID.COMMON_NAME, "Root of trust")])
+ISSUER = (
+    x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Makers"),
+    x509.NameAttribute(NameOID.COMMON_NAME, "Root of trust"),
+)
+
+
+def made(key: Key, algorithm: Hash, issuer: Sequence[x509.NameAttribute[str]] = ISSUER) -> bytes:
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Leaf")]))
-        .issuer_name(issuer)
+        .issuer_name(x509.Name(issuer))
         .public_key(key.public_key())
         .serial_number(0x1234567890ABCDEF)
         .not_valid_before(FROM)

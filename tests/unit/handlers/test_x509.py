@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import random
 import subprocess
+import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.x509.oid import NameOID
 from handler_process import HandlerProcess, certificate, running, spans_of
 from made_certificates import AUTHORITY, FROM, KEYS, UNTIL, made
 
@@ -19,7 +22,6 @@ from harness.handlers.recipes import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 HONEST = made(*KEYS["p256"][:2])
 
@@ -90,6 +92,27 @@ def test_a_reply_stays_within_the_request_whatever_is_asked(handler: HandlerProc
         for span in spans_of(found).values():
             span.of(bytes(blob))
     assert accepted
+
+
+def test_a_name_that_is_hard_to_find(handler: HandlerProcess) -> None:
+    """Both parts have ": " in many places, and so has the rest of the name."""
+    organisation, common = "a" + ": " * 127, ": " * 126 + "y"
+    filler = x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, ": " * 14000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a common name may have 64 characters
+        last = x509.NameAttribute(NameOID.COMMON_NAME, common, _validate=False)
+    first = x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)
+    blob = made(*KEYS["p256"][:2], [filler, first, filler, last])
+    before = cpu_seconds(handler)
+    found = certificate(handler.ask(blob))
+    assert found.issuer_organisation.of(blob) == organisation.encode()
+    assert found.issuer_rest.of(blob) == common.encode()
+    assert cpu_seconds(handler) - before < 0.25, "behind each one it would be 0.8 s"
+
+
+def cpu_seconds(handler: HandlerProcess) -> float:
+    running_ns, *_ = Path(f"/proc/{handler.process.pid}/schedstat").read_text().split()
+    return int(running_ns) / 1e9
 
 
 def test_an_arena_that_is_too_small(tmp_path: Path, tree: Path) -> None:
