@@ -95,7 +95,7 @@ def _is_plain(program: Program) -> bool:
         if isinstance(argument, Text) and not set(PLACE.findall(argument.text)) <= set(_PIDS):
             return False
         if isinstance(argument, Data) and any(
-            isinstance(field, (Text, Room)) for _, _, field in argument.fields
+            isinstance(field, (Text, Room, Data)) for _, _, field in argument.fields
         ):
             return False
     return not program.stays

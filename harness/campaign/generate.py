@@ -28,6 +28,7 @@ from harness.campaign.resources import (
     sort,
     weight,
 )
+from harness.campaign.structures import COMPOSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,7 @@ _AT_FDCWD = -100
 _O_RDONLY, _O_WRONLY, _O_RDWR, _O_CREAT, _O_PATH = 0, 1, 2, 0x40, 0x200000
 _SIGNALS = 64
 _STAYS = 0.1
+_COMPOSED = 0.9
 _WORD = 4
 
 
@@ -63,6 +65,9 @@ class Generator:
     def add(self, random: Random, calls: list[Call]) -> None:
         """Add a call, and before it the calls that make what it takes."""
         (chosen,) = random.choices(self._types, self._weights)
+        if chosen.name in COMPOSED and random.random() < _COMPOSED:
+            calls += COMPOSED[chosen.name](random, self._addresses, len(calls))
+            return
         args: list[Argument] = []
         for parameter in chosen.parameters:
             args.append(self._argument(random, sort(parameter), parameter.type, calls, args))

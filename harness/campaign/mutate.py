@@ -88,10 +88,6 @@ def _aimed(argument: Argument, to: str) -> Argument:
             return Text(text)
         case Data(content, fields):
             return Data(
-                content,
-                tuple(
-                    (at, width, Pid(to) if isinstance(field, Pid) else field)
-                    for at, width, field in fields
-                ),
+                content, tuple((at, width, _aimed(field, to)) for at, width, field in fields)
             )
     return argument

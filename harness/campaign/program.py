@@ -62,8 +62,8 @@ class Data(msgspec.Struct, frozen=True, tag="data"):
     """Memory with this content, of which some fields are arguments themselves."""
 
     content: bytes
-    fields: tuple[tuple[int, int, Number | Pid | Made | Text | Room], ...] = ()
-    """Offset and width in bytes, 4 or 8, and what is there."""
+    fields: tuple[tuple[int, int, Number | Pid | Made | Text | Room | Data], ...] = ()
+    """Offset and width in bytes, 4 or 8, and what is there; of memory, the address."""
 
 
 Argument = Number | Pid | Made | Text | Room | Data
@@ -93,9 +93,9 @@ def with_argument(program: Program, at: int, place: int, argument: Argument) -> 
 
 
 def parts(argument: Argument) -> tuple[Argument, ...]:
-    """Return the argument, and the arguments that are fields of it."""
+    """Return the argument, and the arguments that are fields of it, or of its fields."""
     if isinstance(argument, Data):
-        return (argument, *(field for _, _, field in argument.fields))
+        return (argument, *(part for _, _, field in argument.fields for part in parts(field)))
     return (argument,)
 
 

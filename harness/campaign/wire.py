@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.syscalls import NUMBERS
 from harness.campaign.program import (
     CALLS_MAX,
+    PLACE,
     WHOSE,
     Argument,
     Data,
@@ -34,7 +34,6 @@ _ARGUMENT = struct.Struct("<IIq")
 _FIELD = struct.Struct("<II")
 _OUTCOME = struct.Struct(f"<II{CALLS_MAX}q")
 _NUMBER, _PID, _MADE, _TEXT, _ROOM, _DATA = range(6)
-_PLACE = re.compile(r"\{(\w+)\}")
 
 
 def batch_bytes(programs: Sequence[Program], *, limit_ms: int = LIMIT_MS) -> bytes:
@@ -70,7 +69,7 @@ def _argument(argument: Argument) -> bytes:
 
 def encoded(text: str) -> bytes:
     """Return a text's bytes. A byte of 1 or more stands for a pid, by its place in `WHOSE`."""
-    return _PLACE.sub(lambda at: chr(WHOSE.index(at[1]) + 1), text).encode()
+    return PLACE.sub(lambda at: chr(WHOSE.index(at[1]) + 1), text).encode()
 
 
 def signed(value: int) -> int:

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One batch of a fixed seed finds a hole that is planted: the slice of `tox -e campaign` for CI."""
+"""The slice of `tox -e campaign` for CI: a planted hole is found, and BPF programs are loaded."""
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
 from planted_hole import search
 
 from harness.campaign.finding import Finding
+from harness.campaign.judged import BatchJudge
+from harness.campaign.program import Program
+from harness.campaign.structures import bpf_program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEED = "a"
+    from harness.lab.lab import Lab
+
+SEED = "b"
 """Its first four programs send the handler a signal, whatever else they do."""
 
 
@@ -22,3 +28,11 @@ def test_a_batch_finds_a_planted_hole(tmp_path: Path) -> None:
     finding = msgspec.json.decode((found / "finding.json").read_bytes(), type=Finding)
     assert finding.lost == ("availability",)
     assert "security_task_kill" in finding.hooks
+
+
+def test_the_kernel_takes_the_bpf_programs_and_they_act(lab: Lab) -> None:
+    random = Random(1)  # noqa: S311 - it is to be repeated
+    batch = [Program(tuple(bpf_program(random, (0,), 0)), stays=True) for _ in range(24)]
+    judged = BatchJudge.of(lab).judged("baseline", batch)
+    assert judged.lost, "some of them send the handler a signal that ends it"
+    assert all(result > 0 for results in judged.results for result in results)

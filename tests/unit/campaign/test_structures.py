@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Calls with a grammar of their own are sound, can be mutated, and can be written as C."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.campaign.as_c import c_program
+from harness.campaign.call_types import CallType
+from harness.campaign.generate import Generator
+from harness.campaign.mutate import mutated
+from harness.campaign.program import Data, Made, Pid, Program, all_arguments, joined
+from harness.campaign.structures import COMPOSED
+from harness.campaign.wire import batch_bytes
+from harness.guests.payloads import compile_attack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADDRESSES = [0x402000]
+
+
+def made(name: str, seed: int) -> Program:
+    random = Random(seed)  # noqa: S311 - it is to be repeated
+    return Program(tuple(COMPOSED[name](random, ADDRESSES, 0)))
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_they_name_processes_and_survive_mutation(name: str) -> None:
+    programs = [made(name, seed) for seed in range(100)]
+    assert any(Pid("handler") in all_arguments(program) for program in programs)
+    random = Random(1)  # noqa: S311 - it is to be repeated
+    generator = Generator([CallType(name, ())], ADDRESSES)
+    programs += [mutated(generator, random, programs) for _ in range(100)]
+    assert batch_bytes(programs)
+
+
+def test_a_loaded_program_is_attached_wherever_it_stands() -> None:
+    _, opened = joined((made("sched_setattr", 1), made("bpf", 2))).calls[1:]
+    assert isinstance(opened.args[1], Data)
+    assert Made(1) in [field for _, _, field in opened.args[1].fields]
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_they_can_be_written_as_c(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "found.c"
+    source.write_text(c_program(made(name, 3), about="a test"))
+    compile_attack(source, tmp_path / "found")
