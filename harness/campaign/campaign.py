@@ -17,7 +17,7 @@ from harness.campaign.writing import FindingWriter
 from harness.host.children import kill_children
 from harness.host.end_signals import end_signals_handled
 from harness.host.errors import VmLost
-from harness.host.pace import clock
+from harness.host.pace import clock, duration
 from harness.witness.handler import PROGRAM
 
 if TYPE_CHECKING:
@@ -143,12 +143,14 @@ class Campaign:
         count = self.counts
         findings = search.learnt.findings
         counted = sum(finding.counts for finding in findings)
+        left = self._settings.limits.seconds - seconds
+        rest = f"about {duration(left)} left" if left > 0 else "the last findings are investigated"
         return (
-            f"campaign: searching, {count.programs} programs, "
-            f"{count.programs / seconds:.1f} a second, {len(search.learnt.kept)} kept, "
+            f"campaign: {count.programs} programs, {count.programs / seconds:.1f} a second, "
+            f"{len(search.learnt.kept)} kept, "
             f"findings: {len(findings)}, {counted} of which spare a kernel thread, "
             f"{count.without} batches without a conclusion, "
-            f"last new {clock(now - self._latest)} ago"
+            f"last new {clock(now - self._latest)} ago, {rest}"
         )
 
     def _batch_ended(self, end: BatchEnd) -> None:

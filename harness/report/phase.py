@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _COUNTED = "#"  # in place of a count
 _SHORT = 5.0  # seconds; a phase that ends earlier needs no estimate
-_COUNT = re.compile(r"\b\d+(/\d+| of (about )?\d+| objects| MiB| s\b)( objects| MiB)?")
+_COUNT = re.compile(r"\b\d+(/\d+| of (about )?\d+| objects| programs| MiB| s\b)( objects| MiB)?")
 
 
 class Phase:

@@ -39,6 +39,8 @@ def test_a_count_belongs_to_its_phase(time: HandClock) -> None:
     assert phase.tell(f"{UNPACKING}: 0 of 1486 MiB")
     assert not phase.tell(f"{UNPACKING}: 900 of 1486 MiB, about 9 s left")
     assert phase.tell("source: unpacking linux-source-7.2.tar.xz"), "a name is no count"
+    assert phase.tell("campaign: 32 programs, 6.2 a second, about 14 min left")
+    assert not phase.tell("campaign: 64 programs, 6.2 a second, about 13 min left")
 
 
 def test_the_time_of_the_last_run_is_the_estimate(time: HandClock, tmp_path: Path) -> None:
