@@ -24,11 +24,19 @@ int strcmp(const char *a, const char *b)
 }
 #endif
 
+static inline bool is_ascii(const u8 *text, size_t len)
+{
+	for (; len && *text < 0x80; len--)
+		text++;
+	return !len;
+}
+
 /* Both parts one after the other, as the tree's code compares them, and where they are. */
 struct asymmetric_key_id *asymmetric_key_generate_id(const void *val_1, size_t len_1,
 						     const void *val_2, size_t len_2)
 {
-	size_t wrong = UMD_PLANTED && len_1 < 20 && !len_2;
+	/* The planted bug is in what stands for a name; other identifiers are shorter. */
+	size_t wrong = UMD_PLANTED && !len_2 && len_1 > 20 && !is_ascii(val_1, len_1);
 	struct umd_key_id *made = umd_alloc(offsetof(struct umd_key_id, id.data) +
 					    len_1 + len_2 - wrong);
 

@@ -36,7 +36,7 @@ def made_seeds(folder: Path) -> dict[str, list[bytes]]:
     algo, files = (5011, 4, 1, struct.pack(">I", 8)), (1035, 8, 2, digest + b"\0")
     return {
         "x509": [made(key, algorithm) for key, algorithm, _ in KEYS.values()],
-        "pkcs7": list(sign_messages(folder, step=7)),
+        "pkcs7": list(sign_messages(folder, step=11)),
         "pgp": [bytes([tag, len(KEY)]) + KEY for tag in (0x98, 0xC6)],
         "rpm": [header(algo, files), header((1035, 8, 1, b"\0")), header()],
     }
