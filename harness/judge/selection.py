@@ -43,12 +43,26 @@ def exact_word(corpus: Corpus, cell: Cell) -> str:
 
     It is the name of the scenario, unless that is a part of another cell's keywords.
     """
-    cells = [Cell(cell.line, cell.variant, name) for name in corpus.scenarios]
-    others = [other for other in cells if other != cell]
+    every = _all_keywords(corpus, cell.line, cell.variant)
+    own = _text(corpus, cell)
     for word in (cell.scenario, f"{cell.variant}-{cell.scenario}]"):
-        if not any(_has(corpus, other, word) for other in others):
+        if every.count(word.lower()) == own.count(word.lower()):
             return word
     return f"[{cell.id}]"
+
+
+def _all_keywords(corpus: Corpus, line: str, variant: str) -> str:
+    """Return the keywords of all cells of a variant: to look through one text is fast."""
+    key = (_all_keywords, line, variant)
+    if key not in corpus.derived:
+        cells = (Cell(line, variant, name) for name in corpus.scenarios)
+        corpus.derived[key] = "".join(_text(corpus, cell) for cell in cells)
+    return corpus.derived[key]
+
+
+def _text(corpus: Corpus, cell: Cell) -> str:
+    """Return a cell's keywords as lines. No word has a line break."""
+    return "".join(f"{keyword.lower()}\n" for keyword in keywords(corpus, cell))
 
 
 def select(corpus: Corpus, cells: Sequence[Cell], expression: str | None) -> list[Cell]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,9 @@ class Corpus:
 
     scenarios: Mapping[str, Scenario]
     variants: Mapping[str, Variant]
+
+    derived: dict[object, str] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """Texts that others have made of the corpus, to make each once."""
 
     def scenario(self, cell: Cell) -> Scenario:
         """Return the cell's scenario."""

@@ -14,11 +14,13 @@ import pytest
 from hostile_run import WITNESS
 from kept_runs import keep_run
 from outcomes import as_expected
+from scripted_lab import outcome
 from small_corpus import SMALL
 
 from harness.cli.main import main
 from harness.host.errors import UserError
 from harness.model.cell import Cell
+from harness.model.verdict import Verdict
 from harness.results.recorded_run import read_run
 from harness.studies.growth import growth, work
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 SIZES = (248, 348, 448)
 """Numbers of cells at equal distances, each of so many scenarios that the report is a summary."""
+
+LOST = outcome(Verdict.TAMPERED, "a cell that is not as expected")
 
 WORK = {
     "append",
@@ -47,8 +51,8 @@ WORK = {
 @pytest.fixture
 def run(tmp_path: Path) -> RecordedRun:
     script = {
-        f"{cell.variant}__{cell.scenario}": replace(outcome, witness=WITNESS)
-        for cell, outcome in as_expected().items()
+        f"{cell.variant}__{cell.scenario}": replace(given, witness=WITNESS)
+        for cell, given in as_expected(isolated__proc_mem_write=LOST).items()
     }
     keep_run(tmp_path / "results", "kept", script=script)
     return read_run("kept", root=tmp_path / "results")
