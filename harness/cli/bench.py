@@ -142,8 +142,7 @@ def _matrix(options: Options) -> int:
     from harness.scenarios.corpus import SHIPPED
     from harness.studies import matrix_cost as study
 
-    line = choice_of(options.kernel).line
-    asked = all_cells(SHIPPED, line, options.variants or study.VARIANTS)
+    asked = all_cells(SHIPPED, choice_of(options.kernel).line, options.variants or study.VARIANTS)
     cells = select(SHIPPED, asked, options.expression or study.EXPRESSION)
     repeated = study.repeated(SHIPPED, cells, study.TIMES)
     variants = variants_needed(SHIPPED, cells)
@@ -162,10 +161,9 @@ def _matrix(options: Options) -> int:
         )
         jobs = bench.by_jobs()
         growth, shards = bench.grown()
-    for one in jobs:
-        say(study.jobs_line(one))
-    say(study.growth_line(growth))
-    say(study.shards_line(shards))
+    lines = map(study.jobs_line, jobs)
+    for line in (*lines, *study.growth_lines(growth), *study.shards_lines(shards)):
+        say(line)
     if options.output:
         figures = MatrixFigures(
             schema=FIGURES_SCHEMA,

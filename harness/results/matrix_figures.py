@@ -33,8 +33,24 @@ class JobsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What the results and the evidence of a cell take on the disk."""
 
 
+class LineFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A time against the number of cells that have ended, and the line through the points."""
+
+    seconds: tuple[float, ...]
+    """The time at each number of ended cells, in seconds."""
+
+    seconds_a_cell: float
+    """The slope of the line."""
+
+    determination: float
+    """The coefficient of determination: 1 if all points are on the line."""
+
+    last_over_first: float
+    """The time of the last repetition over that of the first."""
+
+
 class GrowthFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The time of one run against the number of cells that have ended."""
+    """The time of one run against the number of cells."""
 
     jobs: int
     """How many machines ran at a time."""
@@ -42,17 +58,11 @@ class GrowthFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ended: tuple[int, ...]
     """Numbers of ended cells: after the reference cells, and after each repetition."""
 
-    seconds: tuple[float, ...]
-    """The wall time at each of these numbers, in seconds."""
+    wall: LineFigures
+    """The wall time, which other processes on the host make longer."""
 
-    seconds_a_cell: float
-    """The slope of the line through these points."""
-
-    determination: float
-    """The coefficient of determination of that line: 1 if all points are on it."""
-
-    last_over_first: float
-    """The time of the last repetition over that of the first."""
+    cpu: LineFigures
+    """The time on a processor of the harness, and of the machines that have ended."""
 
 
 class ShardsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +76,15 @@ class ShardsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     efficiency: float
     """The one run's time over the number of shards times the longest shard's."""
+
+    whole_cpu_seconds: float
+    """The seconds on a processor of the one run."""
+
+    shard_cpu_seconds: tuple[float, ...]
+    """The seconds on a processor of each shard."""
+
+    cpu_efficiency: float
+    """The same of the seconds on a processor, which load on the host hardly changes."""
 
 
 class MatrixFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,7 +19,12 @@ from harness.host.pace import Pace, duration
 from harness.judge.controls import closure
 from harness.model.verdict import Verdict
 from harness.report.text import plural
-from harness.results.matrix_figures import GrowthFigures, JobsFigures, ShardsFigures
+from harness.results.matrix_figures import (
+    GrowthFigures,
+    JobsFigures,
+    LineFigures,
+    ShardsFigures,
+)
 from harness.results.run_directory import RunDirectory
 from harness.run.ledger import Ledger
 from harness.run.pool import Pool
@@ -96,7 +101,9 @@ class Measured:
     memory_kib: int
     disk_bytes: int
     ended: tuple[float, ...]
-    """When each cell ended, in seconds from the start."""
+    """When each cell ended, in seconds from the start, in this order."""
+    ended_cpu: tuple[float, ...]
+    """The seconds on a processor by then."""
     taken: dict[str, list[float]]
     """The seconds of each cell, by scenario."""
 
@@ -159,13 +166,9 @@ class MatrixBench:
             shard = Shard(number, SHARDS)
             cells = planned(shard, self.cells.corpus, self._chosen(), seconds).cells
             ran = closure(self.cells.corpus, cells)
-            shards.append(self._run(f"shard {shard}", ran, jobs).seconds)
+            shards.append(self._run(f"shard {shard}", ran, jobs))
         rounds = [len(cells) for cells in self.cells.rounds]
-        return growth_of(whole, rounds), ShardsFigures(
-            whole_seconds=round(whole.seconds, 3),
-            shard_seconds=tuple(round(one, 3) for one in shards),
-            efficiency=round(whole.seconds / (SHARDS * max(shards)), 3),
-        )
+        return growth_of(whole, rounds), shards_of(whole, shards)
 
     def _chosen(self) -> list[Cell]:
         return [cell for cells in self.cells.rounds[1:] for cell in cells]
@@ -178,7 +181,7 @@ class MatrixBench:
         directory = RunDirectory.create(self.folder, what.replace("/", " of "))
         ledger = Ledger(directory, self.cells.corpus)
         pool = Pool(cells, corpus=self.cells.corpus, lab=self.lab, jobs=jobs)
-        errors, ended, taken = 0, [], dict[str, list[float]]()
+        errors, ended, ended_cpu, taken = 0, [], [], dict[str, list[float]]()
         cpu, start = _cpu_seconds(), time.monotonic()
         with peak_memory() as peak:
             for event in pool.ended():
@@ -186,11 +189,12 @@ class MatrixBench:
                 errors += outcome.verdict is Verdict.ERROR
                 ledger.add(cell, outcome)
                 ended.append(time.monotonic() - start)
+                ended_cpu.append(_cpu_seconds() - cpu)
                 taken.setdefault(cell.scenario, []).append(outcome.seconds)
                 self._done += _share(jobs)
                 left = self._pace.left(self._done)
                 told = f", about {duration(left)} left in all" if left is not None else ""
-                self.progress(f"matrix: {what}, cell {len(ended)} of {len(cells)}{told}")
+                self.progress(f"matrix: cell {len(ended)} of {len(cells)}, {what}{told}")
         return Measured(
             jobs=jobs,
             errors=errors,
@@ -199,22 +203,43 @@ class MatrixBench:
             memory_kib=peak.kib,
             disk_bytes=_disk_bytes(directory.path),
             ended=tuple(ended),
+            ended_cpu=tuple(ended_cpu),
             taken=taken,
         )
 
 
 def growth_of(whole: Measured, rounds: Sequence[int]) -> GrowthFigures:
     """Return the time of a run against its cells, which ran in `rounds` of so many cells."""
-    ended = list(accumulate(rounds))
-    seconds = [sorted(whole.ended)[count - 1] for count in ended]
-    steps = [after - before for before, after in pairwise(seconds)]
+    ended = tuple(accumulate(rounds))
     return GrowthFigures(
         jobs=whole.jobs,
-        ended=tuple(ended),
+        ended=ended,
+        wall=_line_through(ended, [whole.ended[count - 1] for count in ended]),
+        cpu=_line_through(ended, [whole.ended_cpu[count - 1] for count in ended]),
+    )
+
+
+def _line_through(ended: Sequence[int], seconds: Sequence[float]) -> LineFigures:
+    steps = [after - before for before, after in pairwise(seconds)]
+    return LineFigures(
         seconds=tuple(round(one, 3) for one in seconds),
         seconds_a_cell=round(statistics.linear_regression(ended, seconds).slope, 4),
         determination=round(statistics.correlation(ended, seconds) ** 2, 5),
         last_over_first=round(steps[-1] / steps[0], 3),
+    )
+
+
+def shards_of(whole: Measured, shards: Sequence[Measured]) -> ShardsFigures:
+    """Compare one run with its shards."""
+    longest = max(one.seconds for one in shards)
+    most = max(one.cpu_seconds for one in shards)
+    return ShardsFigures(
+        whole_seconds=round(whole.seconds, 3),
+        shard_seconds=tuple(round(one.seconds, 3) for one in shards),
+        efficiency=round(whole.seconds / (len(shards) * longest), 3),
+        whole_cpu_seconds=round(whole.cpu_seconds, 3),
+        shard_cpu_seconds=tuple(round(one.cpu_seconds, 3) for one in shards),
+        cpu_efficiency=round(whole.cpu_seconds / (len(shards) * most), 3),
     )
 
 
@@ -251,19 +276,24 @@ def jobs_line(one: JobsFigures) -> str:
     )
 
 
-def growth_line(one: GrowthFigures) -> str:
-    """Return the line that `bench` prints for the growth."""
-    return (
-        f"{one.ended[-1]} cells in {one.seconds[-1]:.1f} s, {one.jobs} at a time: "
-        f"{one.seconds_a_cell:.3f} s for each further cell, R2 {one.determination:.4f}, "
-        f"the last repetition took {one.last_over_first:.2f} of the first"
-    )
+def growth_lines(one: GrowthFigures) -> list[str]:
+    """Return the lines that `bench` prints for the growth."""
+    return [
+        f"{one.ended[-1]} cells, {one.jobs} at a time: {line.seconds[-1]:.1f} s {what}, "
+        f"{line.seconds_a_cell:.3f} s for each further cell, R2 {line.determination:.4f}, "
+        f"the last repetition took {line.last_over_first:.2f} of the first"
+        for what, line in (("of wall time", one.wall), ("of a processor", one.cpu))
+    ]
 
 
-def shards_line(one: ShardsFigures) -> str:
-    """Return the line that `bench` prints for the shards."""
-    each = " s and ".join(f"{seconds:.1f}" for seconds in one.shard_seconds)
-    return (
-        f"{len(one.shard_seconds)} shards: {each} s, in one run {one.whole_seconds:.1f} s: "
-        f"efficiency {one.efficiency:.2f}"
+def shards_lines(one: ShardsFigures) -> list[str]:
+    """Return the lines that `bench` prints for the shards."""
+    told = (
+        ("of wall time", one.shard_seconds, one.whole_seconds, one.efficiency),
+        ("of a processor", one.shard_cpu_seconds, one.whole_cpu_seconds, one.cpu_efficiency),
     )
+    return [
+        f"{len(shards)} shards: {' and '.join(f'{seconds:.1f}' for seconds in shards)} s {what}, "
+        f"in one run {whole:.1f} s: efficiency {efficiency:.2f}"
+        for what, shards, whole, efficiency in told
+    ]

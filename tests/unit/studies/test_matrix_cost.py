@@ -21,11 +21,13 @@ from harness.scenarios import REFERENCES
 from harness.studies.matrix_cost import (
     MatrixBench,
     Measured,
-    growth_line,
+    growth_lines,
     growth_of,
     job_numbers,
     jobs_line,
     repeated,
+    shards_lines,
+    shards_of,
 )
 
 if TYPE_CHECKING:
@@ -70,22 +72,37 @@ def test_each_number_of_machines_runs_each_cell_and_then_all_run_several_times(
     references = len(measured.cells.rounds[0])
     assert len(lab.ran) == 3 * once + 2 * every + references, "each shard has its references"
     assert len(shards.shard_seconds) == 2
-    assert told[0] == f"matrix: saved states, cell 1 of {once}"
+    assert told[0] == f"matrix: cell 1 of {once}, saved states"
     assert any(one.endswith(" left in all") for one in told)
     assert measured.left == 0, "the time that is left counted all that ran"
 
 
-def test_the_line_through_the_times() -> None:
-    def at(*seconds: float) -> Measured:
-        return Measured(2, 0, seconds[-1], 1.0, 1024, 1024, seconds, {})
+def took(*seconds: float, cpu: float = 1.0) -> Measured:
+    busy = tuple(cpu * number for number, _ in enumerate(seconds, start=1))
+    return Measured(2, 0, seconds[-1], busy[-1], 1024, 1024, seconds, busy, {})
 
-    even = growth_of(at(1.0, 2.0, 3.0, 4.0, 5.0), [1, 2, 2])
-    assert (even.ended, even.seconds) == ((1, 3, 5), (1.0, 3.0, 5.0))
-    assert (even.seconds_a_cell, even.determination, even.last_over_first) == (1.0, 1.0, 1.0)
-    slower = growth_of(at(1.0, 2.0, 3.0, 5.0, 9.0), [1, 2, 2])
-    assert slower.last_over_first == 3.0
-    assert slower.determination < 0.95
-    assert "the last repetition took 3.00 of the first" in growth_line(slower)
+
+def test_the_line_through_the_times() -> None:
+    even = growth_of(took(1.0, 2.0, 3.0, 4.0, 5.0), [1, 2, 2])
+    assert (even.ended, even.wall.seconds) == ((1, 3, 5), (1.0, 3.0, 5.0))
+    line = even.wall
+    assert (line.seconds_a_cell, line.determination, line.last_over_first) == (1.0, 1.0, 1.0)
+    slower = growth_of(took(1.0, 2.0, 3.0, 5.0, 9.0, cpu=0.5), [1, 2, 2])
+    assert slower.wall.last_over_first == 3.0
+    assert slower.wall.determination < 0.95
+    assert (slower.cpu.seconds_a_cell, slower.cpu.determination) == (0.5, 1.0)
+    wall, cpu = growth_lines(slower)
+    assert "9.0 s of wall time" in wall
+    assert "the last repetition took 3.00 of the first" in wall
+    assert "2.5 s of a processor, 0.500 s for each further cell, R2 1.0000" in cpu
+
+
+def test_the_efficiency_is_that_of_the_longer_shard() -> None:
+    shards = shards_of(took(4.0, 8.0, cpu=2.0), [took(5.0, cpu=2.0), took(4.0, cpu=1.0)])
+    assert (shards.efficiency, shards.cpu_efficiency) == (0.8, 1.0)
+    wall, cpu = shards_lines(shards)
+    assert wall == "2 shards: 5.0 and 4.0 s of wall time, in one run 8.0 s: efficiency 0.80"
+    assert cpu.endswith("in one run 4.0 s: efficiency 1.00")
 
 
 def test_cells_that_end_in_an_error_are_counted(tmp_path: Path) -> None:
