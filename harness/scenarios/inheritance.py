@@ -304,9 +304,7 @@ def lone_worker(attacker: Attacker, handler: Handler) -> None:
     payload = attacker.payload("lone_worker")
     for cpus in ("1", "2") * TURNS:
         attacker.run(payload, cpus)
-        seen = handler.requests()
-        handler.let_pass(LATE_NS)
-        won = handler.requests() == seen
+        won = handler.is_silent_for(LATE_NS)
         attacker.tried(won=won)
         attacker.sched_setscheduler(KTHREADD, SCHED_OTHER, 0)
         attacker.write_file(WORKERS_CPUS, b"3")  # before a worker with this mask forks a handler

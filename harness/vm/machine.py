@@ -92,13 +92,7 @@ class Machine:
                 copy_boot_files(directory, spec)
                 disk = spec.disk.arguments(stack) if spec.disk else NO_DISK
                 machine = cls._start(
-                    stack,
-                    spec,
-                    accelerator,
-                    directory,
-                    arguments,
-                    disk=disk,
-                    debugger=debugger,
+                    stack, spec, accelerator, directory, arguments, disk=disk, debugger=debugger
                 )
             with machine._explained():
                 machine._monitor.connect()
@@ -285,6 +279,10 @@ class Machine:
         """Let the guest's CPUs run."""
         self._monitor.execute("cont")
         self._paused = False
+
+    def is_suspended(self) -> bool:
+        """Whether the guest has suspended the machine, and nothing has woken it."""
+        return self._monitor.is_suspended()
 
     def kill(self) -> None:
         """Kill QEMU at once. Any thread may call this; a thread that waits gets a VmLost."""

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from qemu.qmp import ExecuteError, QMPClient, QMPError, Runstate
+from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError, Runstate
 
 from harness.host.errors import VmLost
 
@@ -40,6 +40,8 @@ class Monitor:
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
         self._client = QMPClient()
+        self._sleep = EventListener(("SUSPEND", "WAKEUP"))
+        self._client.register_listener(self._sleep)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="monitor", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,6 +85,10 @@ class Monitor:
     def human(self, command: str) -> str:
         """Run a command of the human monitor (HMP); return its output."""
         return str(self.execute("human-monitor-command", **{"command-line": command}))
+
+    def is_suspended(self) -> bool:
+        """Whether the guest has suspended its machine, and nothing has woken it."""
+        return [event["event"] for event in self._sleep.history][-1:] == ["SUSPEND"]
 
     def shutdown_reason(self) -> str:
         """Return why QEMU ended (QMP's ShutdownCause), empty if it sent no reason."""

@@ -252,8 +252,24 @@ class Handler:
 
         The deadline is 30 s of the host's time.
         """
+        self._pass(nanoseconds, lambda _tally: False)
+
+    def is_silent_for(self, nanoseconds: int) -> bool:
+        """Return whether no request ends in so many nanoseconds of the guest's time.
+
+        The first request that ends is the answer, and ends the wait.
+        """
+        seen = self.requests()
+        self._pass(nanoseconds, lambda tally: {one.number for one in tally.records} != seen)
+        return self.requests() == seen
+
+    def _pass(self, nanoseconds: int, is_enough: Callable[[Tally], bool]) -> None:
         end = self._witness.read().heartbeat + nanoseconds // HEARTBEAT
-        self._witness.wait(lambda tally: tally.heartbeat >= end, seconds=30, what="later heartbeat")
+        self._witness.wait(
+            lambda tally: tally.heartbeat >= end or is_enough(tally),
+            seconds=30,
+            what="later heartbeat",
+        )
 
     def wait_for_failure(self, *, seconds: float = 10) -> None:
         """Wait until a further request has failed, or the start of a handler for it."""

@@ -36,6 +36,9 @@ POLL_FIRST, POLL_LAST = 0.005, 0.02
 DEAD_SECONDS = 5
 """Without a beat for as many seconds, 500 beats, the heartbeat has stopped."""
 
+ASLEEP_SECONDS = 1
+"""The same for a machine that its guest has suspended, which no load on the host explains."""
+
 PATIENCE = 4
 """By how many times its length a deadline may move on a busy host."""
 
@@ -120,7 +123,9 @@ class Witness:
         waited = self.heartbeat.waited
         pause = POLL_FIRST
         while not done(last):
-            if self.heartbeat.still > DEAD_SECONDS:
+            still = self.heartbeat.still
+            asleep = still > ASLEEP_SECONDS and self._machine.is_suspended()
+            if asleep or still > DEAD_SECONDS:
                 raise Silent(f"no {what}: the guest's heart has stopped", alive=False)
             patience = min(self.heartbeat.waited - waited, PATIENCE * seconds)
             if time.monotonic() - start > seconds + patience:

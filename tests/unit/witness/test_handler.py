@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
@@ -13,7 +14,12 @@ from tallies import BEFORE
 
 from harness.witness.handler import HEARTBEAT, SILENCE_NS, Handler, start_time
 from harness.witness.recollection import Recollection
-from harness.witness.tally import Seen
+from harness.witness.tally import Record, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.witness.tally import Tally
 
 NUMBERS = " ".join(map(str, range(4, 53))).encode()
 
@@ -70,3 +76,35 @@ def test_a_return_to_an_earlier_state_contradicts_nothing() -> None:
     Handler(Mock(), Mock(), Mock(), witness).wait_for_rewind()
     witness.recollection.note(replace(BEFORE, heartbeat=50))
     assert witness.recollection.contradictions == []
+
+
+class Scripted:
+    """A witness that reads one tally after the other, and stays at the last."""
+
+    def __init__(self, *tallies: Tally) -> None:
+        self.tallies = list(tallies)
+        self.reads = 0
+
+    def read(self) -> Tally:
+        self.reads += 1
+        return self.tallies.pop(0) if len(self.tallies) > 1 else self.tallies[0]
+
+    def wait(self, done: Callable[[Tally], bool], **_: object) -> Tally:
+        while not done(tally := self.read()):
+            pass
+        return tally
+
+
+def test_the_first_request_that_ends_ends_the_wait_for_silence() -> None:
+    """Otherwise the whole time has to pass: only the lapse of time shows that nothing came."""
+    ended = Record(number=1, generation=1, error=0, wrong=False, nanoseconds=1)
+    times = [replace(BEFORE, heartbeat=100 + number) for number in range(30)]
+    witness = Scripted(*times)
+    handler = Handler(Mock(), Mock(), Mock(), witness)  # type: ignore[arg-type]
+    assert handler.is_silent_for(20 * HEARTBEAT)
+    assert witness.reads > 20
+    answered = replace(times[5], records=(*BEFORE.records, ended))
+    witness = Scripted(*times[:5], answered)
+    handler = Handler(Mock(), Mock(), Mock(), witness)  # type: ignore[arg-type]
+    assert not handler.is_silent_for(20 * HEARTBEAT)
+    assert not witness.tallies[1:]

@@ -12,7 +12,7 @@ from tallies import BEFORE
 from harness.host.errors import Silent
 from harness.vm.cpu_use import CpuUse
 from harness.witness.heartbeat import BEAT_SECONDS
-from harness.witness.reader import PATIENCE, Witness
+from harness.witness.reader import ASLEEP_SECONDS, DEAD_SECONDS, PATIENCE, Witness
 
 if TYPE_CHECKING:
     from harness.witness.tally import Tally
@@ -51,3 +51,34 @@ class Polled(Witness):
 )
 def test_a_deadline_moves_by_what_the_host_owes(waiting: float, seconds: float) -> None:
     assert Polled(waiting=waiting).gives_up() == pytest.approx(seconds, abs=0.4)
+
+
+class Still(Polled):
+    """A witness of a machine whose heart beats no more; its guest has suspended it, or not."""
+
+    def __init__(self, *, suspended: bool) -> None:
+        super().__init__(waiting=0.0)
+        self._machine.is_suspended = Mock(return_value=suspended)  # type: ignore[method-assign]
+
+    def read(self) -> Tally:
+        self.now += 0.1
+        use = CpuUse(worked=0.1 * self.now, waited=0.0)
+        self.heartbeat.note(7, stopped=self.now, resumed=self.now, use=use)
+        return BEFORE
+
+    def gives_up(self) -> float:
+        with (
+            patch("harness.witness.reader.time.monotonic", lambda: self.now),
+            patch("harness.witness.reader.time.sleep", Mock()),
+            pytest.raises(Silent, match="no start: the guest's heart has stopped") as silent,
+        ):
+            self.wait(lambda _: False, seconds=60, what="start")
+        assert not silent.value.alive
+        return self.now
+
+
+@pytest.mark.parametrize(("suspended", "seconds"), [(True, ASLEEP_SECONDS), (False, DEAD_SECONDS)])
+def test_a_machine_that_its_guest_has_suspended_is_not_waited_for(
+    suspended: bool, seconds: float
+) -> None:
+    assert Still(suspended=suspended).gives_up() == pytest.approx(seconds, abs=0.4)
