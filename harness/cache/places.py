@@ -76,9 +76,12 @@ SIGNING = Place("signing", is_costly=True, leftovers=(f"{SCRATCH}*",))
 """The key lies beside the images whose kernels trust its certificate: `clean` removes both."""
 SOURCES = Place("sources", is_costly=True, notes=("source-*.json",))
 DEBIAN = Place("debian", is_costly=True)
+RECEIVED = Place("received", is_costly=True)
+"""What a client of a Dask cluster has sent to a worker on this machine."""
 
 PLACES = (
     *(STATES, PLUGINS, BUILD, CHECKS, MACHINES, TREES, PATCHES, BISECT),
     *(IMAGES, GUESTS, PROGRAMS, BOOTS, SURFACE, KSELFTESTS, SIGNING, SOURCES, DEBIAN),
+    RECEIVED,
 )
 """All folders of the cache, in the order in which `clean` removes them."""

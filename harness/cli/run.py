@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -22,14 +22,16 @@ from harness.cli.options import (
 from harness.cli.output import say
 from harness.cli.run_again import options_again, recorded_words
 from harness.host.errors import UserError
+from harness.model.engine_names import DEFAULT_ENGINE
 from harness.results.run_name import LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from harness.cli.chosen import Chosen
     from harness.results.shard_record import ShardRecord
+    from harness.run.cluster import Cluster
     from harness.run.kept_cells import Since
     from harness.run.shard import Shard
     from harness.run.stopped_run import StoppedRun
@@ -95,6 +97,15 @@ class Options(MatrixOptions):
         help="divide the cells by the seconds that they took in RUN, the same on each machine: "
         f"{RUN}, or the file of its summary (default: the newest summary in docs/runs)",
     )
+    on: str | None = option(
+        "--on",
+        convert=str,
+        default=None,
+        metavar="SCHEDULER",
+        help="run the cells on the workers of a Dask cluster, one for each of their threads, and "
+        "keep the results here; SCHEDULER is tcp://HOST:PORT, or its scheduler file (default: run "
+        "on this machine)",
+    )
     matrix: bool = matrix_switch()
     only_problems: bool = switch(
         "--only-problems",
@@ -124,24 +135,63 @@ def run(options: Options) -> int:
     if options.balance is not None and options.shard is None:
         raise UserError("--balance divides cells for --shard", hint="add --shard, or leave it out")
     check_results_root(options.results)
-    if options.format == "text":
-        return _begin(options)
-    ktap = sys.stdout
-    with redirect_stdout(sys.stderr):
-        return _begin(options, ktap=ktap)
+    if options.on is not None:
+        _check_on(options)
+    with _way(options) as way:
+        return _begin(options, way)
 
 
-def _begin(options: Options, *, ktap: TextIO | None = None) -> int:
-    """Run the cells. `ktap` is the file for KTAP, if that is asked for."""
+@dataclass(frozen=True)
+class _Way:
+    """Where the cells run, and where their results go besides the report."""
+
+    cluster: Cluster | None = None
+    ktap: TextIO | None = None
+
+
+@contextmanager
+def _way(options: Options) -> Iterator[_Way]:
+    """Connect to the cluster, if one is named, before anything is built. Raises UserError."""
+    with ExitStack() as stack:
+        ktap = None
+        if options.format == "ktap":
+            ktap = sys.stdout
+            stack.enter_context(redirect_stdout(sys.stderr))
+        if options.on is None:
+            yield _Way(ktap=ktap)
+            return
+        from harness.run.cluster import connected
+
+        yield _Way(stack.enter_context(connected(options.on)), ktap)
+
+
+def _begin(options: Options, way: _Way) -> int:
+    """Run the cells."""
     if options.failed is not None:
-        return _run_failed(options, options.failed, ktap=ktap)
+        return _run_failed(options, options.failed, way)
     if options.resume is not None:
-        return _resume(options, options.resume, ktap=ktap)
+        return _resume(options, options.resume, way)
     arguments = [COMMAND.name, *words_of(options)]
     since = _since(options)
     if options.shard is not None:
-        return _run_shard(options, options.shard, arguments=arguments, since=since, ktap=ktap)
-    return _run(options, choose(options), arguments=arguments, since=since, ktap=ktap)
+        return _run_shard(options, options.shard, way, arguments=arguments, since=since)
+    return _run(options, choose(options), way, arguments=arguments, since=since)
+
+
+def _check_on(options: Options) -> None:
+    """Raise UserError for what a cluster cannot run: its workers have the harness and QEMU."""
+    own = options.own
+    brought = [*own.scenario_files, *own.attacks, *own.variant_files]
+    for is_given, what in (
+        (options.keep is not None, "--keep"),
+        (options.engine != DEFAULT_ENGINE, f"--engine {options.engine}"),
+        (brought, "attacks or variants of your own"),
+    ):
+        if is_given:
+            raise UserError(
+                f"--on does not take {what}",
+                hint="run them here, or on several machines with --shard",
+            )
 
 
 def _since(options: Options) -> Since | None:
@@ -157,10 +207,10 @@ def _since(options: Options) -> Since | None:
 def _run_shard(
     options: Options,
     shard: Shard,
+    way: _Way,
     *,
     arguments: Sequence[str],
     since: Since | None,
-    ktap: TextIO | None,
 ) -> int:
     """Run one part of the chosen cells. Where there are fewer attacks than parts, it is empty."""
     from harness.results.cell_seconds import seconds_of
@@ -173,10 +223,10 @@ def _run_shard(
         say(f"shard {shard} has none of the {len(chosen.cells)} chosen cells: nothing is run")
         return 0
     chosen = replace(chosen, cells=part.cells)
-    return _run(options, chosen, arguments=arguments, shard=part.record, since=since, ktap=ktap)
+    return _run(options, chosen, way, arguments=arguments, shard=part.record, since=since)
 
 
-def _resume(options: Options, name: str, *, ktap: TextIO | None) -> int:
+def _resume(options: Options, name: str, way: _Way) -> int:
     """Go on with a run. What can be checked without a build is checked first."""
     from harness.run import provenance
     from harness.run.stopped_run import stopped_run
@@ -189,10 +239,10 @@ def _resume(options: Options, name: str, *, ktap: TextIO | None) -> int:
             provenance.planned_image(own.kernel.line, choice_of(own.kernel).if_own())
         )
         chosen = choose(replace(own, expression=None), recorded=header.selected or ())
-        return _run(own, chosen, arguments=header.arguments, stopped=stopped, ktap=ktap)
+        return _run(own, chosen, way, arguments=header.arguments, stopped=stopped)
 
 
-def _run_failed(options: Options, name: str, *, ktap: TextIO | None) -> int:
+def _run_failed(options: Options, name: str, way: _Way) -> int:
     """Run the cells that were not as expected in a run, in a new run."""
     from harness.results.recorded_run import read_run
 
@@ -210,26 +260,29 @@ def _run_failed(options: Options, name: str, *, ktap: TextIO | None) -> int:
     chosen = choose(own, recorded=failed)
     say(f"{told}; {len(chosen.cells)} of them run again")
     arguments = [COMMAND.name, *words_of(own)]
-    return _run(own, chosen, arguments=arguments, failed_of=recorded.name, ktap=ktap)
+    return _run(own, chosen, way, arguments=arguments, failed_of=recorded.name)
 
 
 def _run(
     options: Options,
     chosen: Chosen,
+    way: _Way,
     *,
     arguments: Sequence[str],
     failed_of: str | None = None,
     shard: ShardRecord | None = None,
     since: Since | None = None,
     stopped: StoppedRun | None = None,
-    ktap: TextIO | None = None,
 ) -> int:
     from harness.brought.digests import digests
     from harness.judge.controls import closure
     from harness.report.text import plan_line
 
+    if way.cluster:
+        _check_on(options)  # those of a run that goes on
+    jobs = way.cluster.places() if way.cluster else options.jobs
     needed = closure(chosen.corpus, chosen.cells)
-    say(plan_line(chosen.cells, needed, jobs=options.jobs))
+    say(plan_line(chosen.cells, needed, jobs=jobs))
     if stopped:
         stopped.read(needed)
         say(f"{stopped.name} has {len(stopped.outcomes)} of these {len(needed)} cells")
@@ -245,7 +298,7 @@ def _run(
         corpus=chosen.corpus,
         chosen=chosen.cells,
         needed=needed,
-        jobs=options.jobs,
+        jobs=jobs,
         root=options.results,
         scenario_files=[*own.scenario_files, *own.attacks],
         keep_vmcores=options.keep == "vmcore",
@@ -258,7 +311,8 @@ def _run(
         shard=shard,
         since=since,
         stopped=stopped,
-        ktap=ktap,
+        cluster=way.cluster,
+        ktap=way.ktap,
     )
     return run_plan(plan, prepare_lab=chosen.kernel.prepare_lab, out=console())
 
@@ -276,6 +330,6 @@ COMMAND = Command(
         "run --tree ~/src/linux --with-library": "run on your tree and our series",
         "run --resume": "go on with the latest run, which was stopped",
         "run --shard 2/4": "run the second of four parts, each on a machine of its own",
-        "run --scenario mine.py": "run the attacks in your own file",
+        "run --on tcp://10.0.0.1:8786": "run on the workers of a Dask cluster",
     },
 )

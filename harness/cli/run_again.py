@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Run = TypeVar("Run", bound="MatrixOptions")
 
-_SHOWN = ("results", "jobs", "matrix", "only_problems", "format")
+_SHOWN = ("results", "jobs", "on", "matrix", "only_problems", "format")
 
 TAKEN = {"resume": _SHOWN, "failed": (*_SHOWN, "keep", "expression")}
 """By option: the other options that it takes. All others are those of the run."""

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.host.children import kill_children
 from harness.host.errors import UserError, mendable
@@ -106,7 +106,30 @@ class Killing:
     """The running cells are to be killed. What ended before comes before."""
 
 
-Event = Started | Ended | Failed | Stopping | Killing
+@dataclass(frozen=True)
+class Told:
+    """A line for the user."""
+
+    text: str
+
+
+Event = Started | Ended | Failed | Stopping | Killing | Told
+
+
+class CellPool(Protocol):
+    """Runs cells and reports their events: `Pool`, or the workers of a cluster."""
+
+    def stop(self) -> None:
+        """Start no further cell. May be called from a signal handler."""
+
+    def kill(self) -> None:
+        """Ask the caller of `events` to abandon the cells. May be called from a signal handler."""
+
+    def abandon(self) -> None:
+        """Kill the machines of the running cells. This waits a few seconds for them."""
+
+    def events(self) -> Iterator[Event]:
+        """Yield each event, until every cell has ended or the pool was stopped."""
 
 
 class Pool:
@@ -190,7 +213,7 @@ class Pool:
                 continue
             if isinstance(event, Started):
                 running.add(event.cell)
-            elif not isinstance(event, Stopping | Killing):
+            elif isinstance(event, Ended | Failed):
                 running.discard(event.cell)
             yield event
 

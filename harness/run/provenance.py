@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from harness.guests.initramfs import GuestImage
     from harness.kernel.choice.kernel_choice import KernelChoice
+    from harness.lab.images import BootImages
     from harness.lab.lab import Lab
     from harness.run.cell_runner import InspectableRunner
     from harness.scenarios.corpus import Corpus
@@ -50,6 +51,8 @@ class PreparedLab:
     facts: Provenance = field(default_factory=Provenance)
     guests: Mapping[str, GuestContent] = field(default_factory=dict)
     """By flavour; empty for a lab without guests."""
+    images: Mapping[str, BootImages] = field(default_factory=dict)
+    """By flavour; empty for a lab without images."""
 
 
 LabPreparer = Callable[[str, Iterable[str], Progress], AbstractContextManager[PreparedLab]]
@@ -81,7 +84,7 @@ def prepare_lab(
         line, asked, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
     )
     guests = {flavour: _content(images.guest) for flavour, images in lab.flavours.items()}
-    yield PreparedLab(lab, _facts_of(lab, choice, asked), guests)
+    yield PreparedLab(lab, _facts_of(lab, choice, asked), guests, lab.flavours)
 
 
 def _content(guest: GuestImage) -> GuestContent:

@@ -26,7 +26,7 @@ from harness.run.grounds import Grounds
 from harness.run.kept_cells import kept_cells
 from harness.run.kept_reports import KeptReports
 from harness.run.ledger import Ledger
-from harness.run.pool import Ended, Failed, Killing, Pool, Started, Stopping
+from harness.run.pool import Ended, Failed, Killing, Pool, Started, Stopping, Told
 from harness.run.stop_signals import StopSignals
 from harness.run.vmcores import Vmcores
 
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from harness.model.cell import Cell
     from harness.results.shard_record import ShardRecord
     from harness.run.cell_runner import CellRunner
+    from harness.run.cluster import Cluster
     from harness.run.kept_cells import KeptCells, Since
+    from harness.run.pool import CellPool
     from harness.run.provenance import LabPreparer, PreparedLab
     from harness.run.stopped_run import StoppedRun
     from harness.scenarios.corpus import Corpus
@@ -79,6 +81,8 @@ class RunPlan:
     """The run to go on with; None to begin one."""
     name: str = ""
     """The name of the run to begin; empty for a name with the time when the lab is open."""
+    cluster: Cluster | None = None
+    """The cluster whose workers run the cells; None for this machine."""
     ktap: TextIO | None = None
     """The file for the results as KTAP, besides the report; None for no KTAP."""
 
@@ -106,8 +110,7 @@ def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
         ):
             if plan.stopped:
                 plan.stopped.check(opened.facts)
-            left = run.left(opened)
-            pool = Pool(left, corpus=plan.corpus, lab=run.lab_of(opened), jobs=plan.jobs)
+            pool = run.pool(opened)
             until_kept.enter_context(run.signals.stopping(pool))
             until_kept.enter_context(run.begun(opened, screen))
             run.go(pool, screen)
@@ -137,6 +140,17 @@ class _Run:
             self._kept = kept_cells(plan.since, plan.corpus, plan.needed, self._grounds)
         kept = self._kept.outcomes if self._kept else {}
         return [cell for cell in plan.left if cell not in kept]
+
+    def pool(self, opened: PreparedLab) -> CellPool:
+        """Return the pool that runs the cells that are left, here or on a cluster."""
+        plan, left = self._plan, self.left(opened)
+        if plan.cluster is None:
+            return Pool(left, corpus=plan.corpus, lab=self.lab_of(opened), jobs=plan.jobs)
+        from harness.run.cargo import Cargo
+        from harness.run.cluster_pool import ClusterPool
+
+        cargo = Cargo(plan.line, opened, is_foreign=plan.choice is not None)
+        return ClusterPool(left, corpus=plan.corpus, cluster=plan.cluster, cargo=cargo)
 
     def lab_of(self, opened: PreparedLab) -> CellRunner:
         """Return the cell runner. It keeps dumps if the plan asks for them. Raises UserError."""
@@ -210,7 +224,7 @@ class _Run:
         again = f", and {len(kept.repeated)} of its cells run again" if kept.repeated else ""
         screen.say(f"kept from {kept.since.run.name}: {len(kept.outcomes)} cells{again}")
 
-    def go(self, pool: Pool, screen: Screen) -> None:
+    def go(self, pool: CellPool, screen: Screen) -> None:
         """Run the cells until the last has ended or the run is stopped."""
         self._follow(pool, screen)
         for result in self._ledger.close():
@@ -288,7 +302,7 @@ class _Run:
         finished = self._directory.header().finished is not None
         return finished and not self._ledger.unsaved and reports.are_written
 
-    def _follow(self, pool: Pool, screen: Screen) -> None:
+    def _follow(self, pool: CellPool, screen: Screen) -> None:
         for event in pool.events():
             match event:
                 case Started(cell):
@@ -300,6 +314,8 @@ class _Run:
                     self._stop_if_lost(pool, screen)
                 case Failed(_, error):
                     self._error = self._error or error
+                case Told(text):
+                    screen.say(text)
                 case Stopping():
                     screen.say("stopping after the running cells; press Ctrl-C again to kill them")
                     if self.signals.number:
@@ -309,7 +325,7 @@ class _Run:
                     pool.abandon()
                     return
 
-    def _stop_if_lost(self, pool: Pool, screen: Screen) -> None:
+    def _stop_if_lost(self, pool: CellPool, screen: Screen) -> None:
         if self._ledger.lost and not self._error:
             self._error = self._ledger.lost
             screen.say(self._error.message)

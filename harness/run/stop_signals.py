@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from harness.run.pool import Pool
+    from harness.run.pool import CellPool
 
 
 class StopSignals:
@@ -31,7 +31,7 @@ class StopSignals:
         return signal.Signals(self.number).name if self.number else None
 
     @contextmanager
-    def stopping(self, pool: Pool) -> Iterator[None]:
+    def stopping(self, pool: CellPool) -> Iterator[None]:
         """Let the first signal stop the pool and the second kill its cells, in the block.
 
         No signal raises an exception: it could arrive before an outcome is on disk. Further
