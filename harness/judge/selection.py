@@ -44,7 +44,7 @@ def exact_word(corpus: Corpus, cell: Cell) -> str:
     It is the name of the scenario, unless that is a part of another cell's keywords.
     """
     every = _all_keywords(corpus, cell.line, cell.variant)
-    own = _text(corpus, cell)
+    own = _text(corpus, cell) if cell.scenario in corpus.scenarios else ""
     for word in (cell.scenario, f"{cell.variant}-{cell.scenario}]"):
         if every.count(word.lower()) == own.count(word.lower()):
             return word
