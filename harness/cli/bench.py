@@ -117,6 +117,7 @@ def _records(options: Options, name: str) -> int:
         measured = growth(
             kept, SHIPPED, cells=options.enlarged_to, folder=Path(folder), progress=progress
         )
+        progress("records: removing the copies")
     for one in measured:
         say(str(one))
     if options.output:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.model.cell import Cell
@@ -40,4 +39,4 @@ def _worse(cell: Cell, results: Mapping[Cell, Result]) -> tuple[str, ...] | None
 
 def _lost(result: Result) -> dict[str, bool] | None:
     axes = Axes() if result.verdict is Verdict.NOT_APPLICABLE else result.axes
-    return {**asdict(axes), A_STEP: bool(result.gained)} if axes else None
+    return {**vars(axes), A_STEP: bool(result.gained)} if axes else None

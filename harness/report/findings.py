@@ -22,8 +22,7 @@ def print_findings(out: Console, results: Sequence[Result]) -> None:
     """Print each list in full."""
     for head, entries in _findings(results):
         out.print(f"{head}:", style="bold", soft_wrap=True)
-        for entry in entries:
-            out.print(f"  {entry}", soft_wrap=True)
+        out.print("\n".join(f"  {entry}" for entry in entries), soft_wrap=True)
 
 
 def print_findings_counted(out: Console, results: Sequence[Result]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +23,6 @@ from harness.run.kept_reports import KeptReports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from harness.judge.result import Result
     from harness.model.cell import Cell
@@ -77,8 +77,10 @@ def unite(
     with writable(target.parent):
         directory = RunDirectory.create(target.parent, target.name)
         with directory.held():
+            evidence = str(directory.cells)
             for cell in cells:
-                _take(found[cell].path / "cells" / cell.id, directory.folder(cell))
+                source = f"{found[cell].path}/cells/{cell.id}"
+                _take(Path(source), Path(f"{evidence}/{cell.id}"))
             for part in parts:
                 for symbols in part.path.glob("vmlinux*"):
                     _take(symbols, target / symbols.name)
