@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.cli.parser import parser
-from harness.host.end_signals import end_signals_handled
+from harness.host.children import kill_children
+from harness.host.end_signals import end_signals_handled, ignore_end_signals
 from harness.host.errors import UserError, mendable
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"umd-harness: {error}\n")
         return 2
     except _Stopped as stopped:
+        ignore_end_signals()
+        # The signal may have come while a child was started, before anything ended that child.
+        kill_children()
         sys.stderr.write(f"umd-harness: {stopped.message}\n")
         return stopped.status
     except BrokenPipeError:

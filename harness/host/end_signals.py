@@ -12,13 +12,21 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextmanager
 def end_signals_handled(by: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Have `by` handle these signals while the block runs; then set the earlier handlers again."""
-    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, by) for number in ends}
+    before = {number: signal.signal(number, by) for number in ENDS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ignore_end_signals() -> None:
+    """Ignore these signals until the process ends, also while Python ends itself."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from errno import ETIMEDOUT
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from sample import Sample
 
 from harness.attacker import Attacker, Channel
 from harness.lab.lab import Lab
+from harness.vm.cpu_use import cpu_use
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 ATTEMPT_SECONDS = 300.0
 """A test may drive its guest for longer than an attack: it waits for kernel deadlines."""
+STARVED_SECONDS = 0.5
+"""How long QEMU waits for a CPU while a request is late by the host: a quarter of the deadline."""
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +68,17 @@ def attacker(images: BootImages, machine: Machine) -> Iterator[Attacker]:
 
 @pytest.fixture
 def sample(attacker: Attacker, machine: Machine, witness: Witness) -> Iterator[Sample]:
-    """The sample with only its manager loaded. The test fails if the kernel gets tainted."""
-    taint = witness.taint()
+    """The sample with only its manager loaded. The test fails if the kernel gets tainted.
+
+    It fails as well if the witness's own requests do, unless a busy host made them late.
+    """
+    taint, waited = witness.taint(), cpu_use(machine.pid).waited
     sample = Sample(attacker)
     yield sample
     assert witness.taint() == taint, machine.console()
     assert not re.findall("WARNING:|BUG:|Oops|Call Trace", sample.log)
     right = witness.read().count.right
     tally = witness.wait(lambda t: t.count.right > right, seconds=60, what="further right reply")
-    assert (tally.count.wrong, tally.count.failed) == (0, 0)
+    assert tally.count.wrong == 0
+    starved = cpu_use(machine.pid).waited - waited >= STARVED_SECONDS
+    assert not tally.count.failed or (starved and tally.count.error == -ETIMEDOUT)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from os import O_WRONLY
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.timeout(3600)
 
 HANG = b"\xfa\xeb\xfe"
 """The instructions `cli; jmp .`, which the host writes because no process in the guest can."""
+HEART = "the guest's heart has stopped|the tally is never consistent"
+"""Of a kernel that stands still, also in the middle of a write to the tally."""
 UD2 = b"\x0f\x0b"
 
 
@@ -96,8 +99,8 @@ def test_a_guest_that_oopses(cells: Cells) -> None:
     [
         # in the agent's call, before the aftermath, and in the middle of it
         ("__x64_sys_getpgrp", "the agent gave no answer before its deadline"),
-        ("heartbeat", "the guest's heart has stopped"),
-        ("umd_mgmt_unload", "the guest's heart has stopped"),
+        ("heartbeat", HEART),
+        ("umd_mgmt_unload", HEART),
     ],
 )
 def test_a_guest_that_hangs(cells: Cells, function: str, said: str) -> None:
@@ -110,7 +113,7 @@ def test_a_guest_that_hangs(cells: Cells, function: str, said: str) -> None:
     start = time.monotonic()
     outcome = cells.run(attack)
     assert (outcome.verdict, outcome.attempt_end.end) == (Verdict.ERROR, End.LOST)
-    assert said in outcome.detail
+    assert re.search(said, outcome.detail), outcome.detail
     assert time.monotonic() - start < 120
     assert not cells.left()
 

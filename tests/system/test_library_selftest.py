@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from caller import Caller
+from machine_fixtures import STARVED_SECONDS
 from sample import FILE, HANDLER, LOADER, SAMPLE, SELFTEST, Driver, Sample
 
 from harness.attacker.agent.errors import GuestError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 REPLY = 131072
 """SAMPLE_REPLY_SIZE of kernel-patches/overlay/samples/umd/sample.h."""
 LATE_AT_MOST = 20
-STARVED_SECONDS = 0.5
-"""How long QEMU waits for a CPU while a request is late by the host: a quarter of the deadline."""
 ORDERS = range(23)
 """Up to SELFTEST_ORDER_MAX of kernel-patches/overlay/kernel/umd_witness/selftest/selftest.h."""
 

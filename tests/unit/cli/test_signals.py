@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from command_line import (
     start,
     wait_for_cells,
 )
+from gone_process import gone
 from small_corpus import CELLS
 
 from harness.run import run_plan
@@ -117,6 +119,31 @@ def test_ctrl_c_while_the_kernel_builds_leaves_no_run_behind(tmp_path: Path) -> 
     _, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (130, "umd-harness: stopped\n")
     assert not (tmp_path / "results").exists()
+
+
+STOPPED = """
+import signal, subprocess, sys
+from harness.cli.main import main
+from harness.run import provenance
+
+def prepare_lab(*_, **__):
+    print(subprocess.Popen(["sleep", "600"]).pid, flush=True)
+    signal.raise_signal(signal.SIGINT)
+
+provenance.prepare_lab = prepare_lab
+status = main(["build"])
+signal.raise_signal(signal.SIGINT)
+signal.raise_signal(signal.SIGTERM)
+sys.exit(status)
+"""
+
+
+def test_a_command_that_was_stopped_leaves_no_child_and_is_not_interrupted_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED], capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert (done.returncode, done.stderr) == (130, "umd-harness: stopped\n")
+    assert gone(int(done.stdout))
 
 
 @pytest.mark.parametrize("name", ["", "run.json", "results.jsonl"])
