@@ -124,7 +124,8 @@ class Variant:
         words = self.cmdline.split()
         only = [word for word in words if word.startswith("umd_only=")]
         chosen = not only or name in only[-1].removeprefix("umd_only=").split(",")
-        return self.protects and chosen and f"umd_without={name}" not in words
+        is_off = bool(self.handler) and "umd_isolation=off" in words
+        return self.protects and not is_off and chosen and f"umd_without={name}" not in words
 
 
 _HARDENING = " ".join(

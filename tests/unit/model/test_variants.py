@@ -29,6 +29,10 @@ def test_a_defence_is_on_unless_boot_parameters_leave_it_out(more: str, there: b
     assert variant.has_defence("pages") is there
 
 
+def test_a_policy_of_a_user_that_protects_has_no_defence_of_ours() -> None:
+    assert not replace(VARIANTS["baseline"], protects=True).has_defence("pages")
+
+
 def test_only_our_isolation_and_a_thread_are_defended() -> None:
     there = {name for name, variant in VARIANTS.items() if variant.has_defence("pages")}
     assert there == {"isolated", "isolated-debug", "isolated-lockdown", "kthread"}
