@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from harness.vm.kernel_watch import compiled_plugin
 from harness.vm.workdir import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from harness.model.cell import Cell, Outcome
@@ -92,8 +92,40 @@ class _Opened:
     running: int = 0
 
 
-_labs: dict[str, _Opened] = {}
-_lock = threading.Lock()
+class _OpenLabs:
+    """The labs that are open in this process, by the tokens of their runs."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, _Opened] = {}
+        self._lock = threading.Lock()
+
+    def open(self, token: str, opened: _Opened) -> None:
+        self._opened[token] = opened
+
+    def close(self, token: str) -> _Opened | None:
+        return self._opened.pop(token, None)
+
+    @contextmanager
+    def used(self, token: str) -> Iterator[_Opened | None]:
+        """Yield the lab of a run, and count a running cell meanwhile; None if it is not open."""
+        opened = self._opened.get(token)
+        if opened is None:
+            yield None
+            return
+        with self._lock:
+            opened.running += 1
+        try:
+            yield opened
+        finally:
+            with self._lock:
+                opened.running -= 1
+
+    @property
+    def are_idle(self) -> bool:
+        return not any(opened.running for opened in self._opened.values())
+
+
+_LABS = _OpenLabs()
 
 
 async def ask(order: LabOrder) -> Refusal | list[str]:
@@ -113,7 +145,7 @@ async def open_lab(order: LabOrder) -> Refusal | None:
 
 async def close_lab(token: str) -> None:
     """Close the lab. Cells that run go on."""
-    _labs.pop(token, None)
+    _LABS.close(token)
 
 
 async def kill_cells(token: str) -> None:
@@ -123,18 +155,13 @@ async def kill_cells(token: str) -> None:
 
 def run_cell(token: str, cell: Cell, rounds: int) -> Outcome | Refusal:
     """Run a cell in the lab of a run. Raises NotOpen."""
-    opened = _labs.get(token)
-    if opened is None:
-        raise NotOpen(f"the lab of {cell.id} is not open in this worker")
-    with _lock:
-        opened.running += 1
-    try:
-        return run_rounds(opened.corpus, opened.lab, cell, rounds=rounds)
-    except UserError as error:
-        return Refusal(error.message, error.hint)
-    finally:
-        with _lock:
-            opened.running -= 1
+    with _LABS.used(token) as opened:
+        if opened is None:
+            raise NotOpen(f"the lab of {cell.id} is not open in this worker")
+        try:
+            return run_rounds(opened.corpus, opened.lab, cell, rounds=rounds)
+        except UserError as error:
+            return Refusal(error.message, error.hint)
 
 
 def _ask(order: LabOrder) -> Refusal | list[str]:
@@ -170,7 +197,7 @@ def _open(order: LabOrder) -> Refusal | None:
         lab, corpus = lab_of(order)
     except UserError as error:
         return Refusal(error.message, error.hint)
-    _labs[order.token] = _Opened(lab, corpus)
+    _LABS.open(order.token, _Opened(lab, corpus))
     return None
 
 
@@ -201,11 +228,11 @@ def _there(digest: str) -> Path:
 
 
 def _kill(token: str) -> None:
-    opened = _labs.pop(token, None)
+    opened = _LABS.close(token)
     if opened is None:
         return
     deadline = time.monotonic() + KILLING_SECONDS
     while opened.running and time.monotonic() < deadline:
-        if not any(other.running for other in _labs.values()):
+        if _LABS.are_idle:
             kill_children()
         time.sleep(0.05)
