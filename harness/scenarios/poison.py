@@ -12,19 +12,26 @@ from typing import TYPE_CHECKING
 from elftools.elf.elffile import ELFFile
 
 from harness.attacker.agent.attacker import SECRET_SIZE
-from harness.attacker.agent.errors import NoTarget
+from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.frames import (
+    KPF_ANON,
+    KPF_SWAPBACKED,
+    KPF_UNEVICTABLE,
+    frames_with,
+)
 from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.snapshot import SnapshotDevice
 from harness.attacker.tools.swap import drain_batches
 from harness.model.verdict import Effect, Verdict
-from harness.scenarios.holes import on_both
+from harness.scenarios.holes import on_both, on_isolated
 from harness.scenarios.registry import BY_OPEN, Hole, scenario
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
+HARD_OFFLINE = "/sys/devices/system/memory/hard_offline_page"
 SOFT_OFFLINE = "/sys/devices/system/memory/soft_offline_page"
 HWPOISON = "/sys/kernel/debug/hwpoison/corrupt-pfn"
 MCE_INJECT = "/sys/kernel/debug/mce-inject"
@@ -64,6 +71,44 @@ def soft_offline(attacker: Attacker, handler: Handler) -> None:
     attacker.gain(
         "that its state moves on request", True, truth=handler.physical("chain") != before
     )
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    shows="image",
+    surface="hwpoison-soft-offline",
+    answers=("T15", "L5"),
+    call="write",
+    no_target=(EBUSY, EIO),
+    reach="memory_failure",
+    target="system",
+    needs=("MEMORY_FAILURE",),
+    holes=on_isolated(
+        Verdict.DISRUPTED,
+        "memory_failure() marks a page of the blob as broken before it asks whose it is",
+    ),
+)
+def hard_offline(attacker: Attacker, handler: Handler) -> None:
+    """Hard-offline the pages of the blob through sysfs. Then no handler can start.
+
+    Where the isolation keeps the blob from the swap device, /proc/kpageflags gives its pages away:
+    they are the only ones of a tmpfs that are unevictable. Elsewhere the page of the state, or of
+    the code, takes their place.
+    """
+    drain_batches(attacker)
+    frames = frames_with(attacker, KPF_SWAPBACKED | KPF_UNEVICTABLE, but=KPF_ANON)
+    spared: GuestError | None = None
+    for frame in frames or {handler.physical("chain" if handler.is_thread else "_start") // PAGE}:
+        try:
+            attacker.write_file(HARD_OFFLINE, f"{frame * PAGE:#x}".encode())
+        except GuestError as error:
+            if error.errno != EBUSY:
+                raise
+            spared = error
+    handler.restart()
+    if spared:
+        raise spared
 
 
 @scenario(

@@ -15,13 +15,18 @@ from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.capabilities import CAP_PERFMON, CAP_SYS_ADMIN, lower
 from harness.attacker.tools.perf import (
     DISABLED,
+    EXCLUDE_CALLCHAIN_KERNEL,
     EXCLUDE_KERNEL,
+    PERF_SAMPLE_CALLCHAIN,
+    PERF_SAMPLE_REGS_USER,
     PERF_SAMPLE_STACK_USER,
+    PERF_SAMPLE_TID,
+    REGISTER_SI,
     REMOVE_ON_EXEC,
     SIGTRAP,
     PerfEvent,
 )
-from harness.attacker.tools.tracefs import define, fetch, fetched, recorded, switch_on
+from harness.attacker.tools.tracefs import TRACING, define, fetch, fetched, recorded, switch_on
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.direct import FRAMED
 from harness.scenarios.holes import on_both, on_debug, on_isolated, on_kthread
@@ -45,6 +50,9 @@ START = 1
 
 _READS = re.compile(r"NR 0 \(0, ([0-9a-f]+), ")
 """A line of the trace for the system call read(0, ...)."""
+
+_RETURNS_TO = re.compile(r"^ =>.*<([0-9a-f]{16})>$", re.MULTILINE)
+"""A line of the trace with an address of a user stack."""
 
 USER_EVENTS = "/sys/kernel/tracing/user_events_data"
 LIVEPATCH = "/lib/modules/livepatch_sample.ko"
@@ -128,6 +136,63 @@ def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
         raise NoTarget("its samples carry no user stack")
     for stack in stacks:
         attacker.show_all(stack)
+
+
+@_perf(
+    effect=Effect.STEP,
+    surface="perf-cpu-wide",
+    answers=("T4", "R16"),
+    target="system",
+    holes=on_isolated(Verdict.HELD, "the hook is not told which tasks an event of a CPU samples"),
+    debugging=True,
+)
+def perf_cpu_wide(attacker: Attacker, handler: Handler) -> None:
+    """Sample all that runs on a CPU by perf: the handler's registers, and words of its memory."""
+    event = PerfEvent(
+        attacker,
+        -1,
+        cpu=0,
+        sample=PERF_SAMPLE_TID | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER,
+        flags=EXCLUDE_CALLCHAIN_KERNEL,
+        registers=1 << REGISTER_SI,
+    )
+    event.map_ring()
+    for _ in range(LOOKS):
+        handler.wait_for_request()
+        if samples := event.users(handler.pid):
+            break
+    else:
+        raise LookupError("the event never sampled the handler")
+    if not any(sample.chain or sample.registers for sample in samples):
+        raise NoTarget("its samples carry nothing of user code")
+    places = {handler.symbol("request"), handler.symbol("outer")}
+    registers = {value for sample in samples for value in sample.registers}
+    attacker.gain("where its requests go", bool(registers & places), truth=True)
+    code = {sample.chain[0] for sample in samples if sample.chain}
+    attacker.gain("where its code runs", any(map(handler.maps, code)), truth=True)
+
+
+@scenario(
+    effect=Effect.STEP,
+    surface="ftrace-user-stack",
+    through="stack_trace_save_user",
+    answers=("T4", "R16"),
+    call="write",
+    refused=(EACCES, EPERM),
+    holes=on_isolated(Verdict.HELD, "the tracer leaves out the stacks of kernel threads alone"),
+)
+def user_stack_trace(attacker: Attacker, handler: Handler) -> None:
+    """Have ftrace add the handler's user stack to its context switches (userstacktrace)."""
+    attacker.write_file(f"{TRACING}/options/userstacktrace", b"1")
+    switch_on(attacker, "sched/sched_switch", only=f"common_pid == {handler.pid}")
+    handler.wait_for_request()
+    if not recorded(attacker, "sched_switch"):
+        raise LookupError("no context switch of the handler was recorded")
+    found = _RETURNS_TO.findall(attacker.read_file(f"{TRACING}/trace").decode())
+    if not found:
+        raise NoTarget("it has no user stack")
+    code = any(handler.maps(int(address, 16)) for address in set(found))
+    attacker.gain("where its code runs", code, truth=True)
 
 
 @scenario(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # include/uapi/linux/kernel-page-flags.h
 KPF_ANON = 1 << 12
 KPF_SWAPCACHE = 1 << 13
+KPF_SWAPBACKED = 1 << 14
+KPF_UNEVICTABLE = 1 << 18
 
 _FLAGS = "/proc/kpageflags"
 _IDLE = "/sys/kernel/mm/page_idle/bitmap"
@@ -27,11 +29,11 @@ _MOST = 4096
 """Bytes that one write to a sysfs file takes."""
 
 
-def frames_with(attacker: Attacker, flag: int) -> set[int]:
-    """Return the frames that have a flag, such as `KPF_ANON`."""
-    flags = attacker.read_file(_FLAGS)
-    flags = flags[: len(flags) // _ENTRY * _ENTRY]
-    return {frame for frame, (bits,) in enumerate(struct.iter_unpack("<Q", flags)) if bits & flag}
+def frames_with(attacker: Attacker, flags: int, *, but: int = 0) -> set[int]:
+    """Return the frames that have all `flags`, such as `KPF_ANON`, and none of the flags `but`."""
+    found = attacker.read_file(_FLAGS)
+    words = struct.iter_unpack("<Q", found[: len(found) // _ENTRY * _ENTRY])
+    return {frame for frame, (bits,) in enumerate(words) if bits & (flags | but) == flags}
 
 
 def frame_flags(attacker: Attacker, frame: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from mmap import MAP_SHARED, PROT_READ, PROT_WRITE
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.attacker.agent.files import File
 
@@ -17,20 +17,28 @@ if TYPE_CHECKING:
 # include/uapi/linux/perf_event.h
 PERF_TYPE_SOFTWARE = 1
 PERF_COUNT_SW_CONTEXT_SWITCHES = 3
+PERF_SAMPLE_TID = 1 << 1
+PERF_SAMPLE_CALLCHAIN = 1 << 5
+PERF_SAMPLE_REGS_USER = 1 << 12
 PERF_SAMPLE_STACK_USER = 1 << 13
 PERF_FLAG_FD_CLOEXEC = 1 << 3
 DISABLED = 1 << 0
 EXCLUDE_KERNEL = 1 << 5
 INHERIT = 1 << 1
+EXCLUDE_CALLCHAIN_KERNEL = 1 << 21
 REMOVE_ON_EXEC = 1 << 36
 SIGTRAP = 1 << 37
 _IOC_ENABLE = 0x2400
 _RECORD_SAMPLE = 9
+_CONTEXT_USER = (1 << 64) - 512
+REGISTER_SI = 4
+"""The number of RSI in arch/x86/include/uapi/asm/perf_regs.h."""
 
 # struct perf_event_attr up to sample_stack_user, padded to PERF_ATTR_SIZE_VER7
 _ATTR = struct.Struct("<IIQQQQQII4QI44x")
 _HEADER = struct.Struct("<IHH")
 _SIZE = struct.Struct("<Q")
+_TASK = struct.Struct("<II")
 _DATA_HEAD_AT = 1024
 
 _PAGE = 4096
@@ -40,13 +48,29 @@ STACK = 4096
 """Bytes of user stack requested in each sample."""
 
 
+class User(NamedTuple):
+    """What a sample says of user code."""
+
+    chain: tuple[int, ...]
+    """The instruction pointer, and the addresses that its caller's frames return to."""
+    registers: tuple[int, ...]
+    """The values of the registers that were asked for; empty if there are none."""
+
+
 class PerfEvent(File):
     """A software event that overflows at each context switch of one task."""
 
     def __init__(
-        self, attacker: Attacker, pid: int, *, cpu: int = -1, sample: int = 0, flags: int = 0
+        self,
+        attacker: Attacker,
+        pid: int,
+        *,
+        cpu: int = -1,
+        sample: int = 0,
+        flags: int = 0,
+        registers: int = 0,
     ) -> None:
-        """Call perf_event_open(2); `sample` and `flags` are the attr's sample_type and bit field.
+        """Call perf_event_open(2) with fields of its attr: sample_type, bits, sample_regs_user.
 
         An inherited event can have a ring buffer only if it is bound to one `cpu`.
         """
@@ -54,7 +78,7 @@ class PerfEvent(File):
         attr = _ATTR.pack(
             *(PERF_TYPE_SOFTWARE, _ATTR.size, PERF_COUNT_SW_CONTEXT_SWITCHES),
             *(1, sample, 0, flags, 1, 0),
-            *(0, 0, 0, 0, stack),
+            *(0, 0, 0, registers, stack),
         )
         fd = attacker.syscall("perf_event_open", attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC)
         super().__init__(attacker, fd)
@@ -73,9 +97,20 @@ class PerfEvent(File):
 
         The stack of a kernel thread is empty.
         """
+        return list(stacks_in(self._records()))
+
+    def users(self, pid: int) -> list[User]:
+        """Return what the samples so far say of the user code of one process.
+
+        The event must sample `PERF_SAMPLE_TID`, `PERF_SAMPLE_CALLCHAIN` and one register with
+        `PERF_SAMPLE_REGS_USER`.
+        """
+        return list(users_in(self._records(), pid))
+
+    def _records(self) -> bytes:
         data = self._copy(self._ring, _RING + _PAGE)
         head = int.from_bytes(data[_DATA_HEAD_AT : _DATA_HEAD_AT + 8], "little")
-        return list(stacks_in(data[_PAGE : _PAGE + head]))
+        return data[_PAGE : _PAGE + head]
 
     def _copy(self, address: int, size: int) -> bytes:
         """Read the agent's own memory, through a memfd."""
@@ -85,8 +120,8 @@ class PerfEvent(File):
             return copy.pread(size, 0)
 
 
-def stacks_in(records: bytes) -> Iterator[bytes]:
-    """Yield the stack of each complete sample; stop at the first malformed record."""
+def samples_in(records: bytes) -> Iterator[bytes]:
+    """Yield each complete sample without its header; stop at the first malformed record."""
     at = 0
     while at + _HEADER.size <= len(records):
         kind, _, size = _HEADER.unpack_from(records, at)
@@ -94,8 +129,25 @@ def stacks_in(records: bytes) -> Iterator[bytes]:
         at += size
         if size < _HEADER.size or len(record) < size - _HEADER.size:
             return
-        if kind != _RECORD_SAMPLE or len(record) < _SIZE.size:
+        if kind == _RECORD_SAMPLE and len(record) >= _SIZE.size:
+            yield record
+
+
+def users_in(records: bytes, pid: int) -> Iterator[User]:
+    """Yield what each sample of a process says of its user code; see `PerfEvent.users`."""
+    for record in samples_in(records):
+        words = [word for (word,) in _SIZE.iter_unpack(record[: len(record) // 8 * 8])]
+        owner, _ = _TASK.unpack_from(record)
+        if owner != pid or len(words) < 3 or len(words) < words[1] + 3:
             continue
+        chain, (abi, *registers) = words[2 : 2 + words[1]], words[2 + words[1] :]
+        at = chain.index(_CONTEXT_USER) + 1 if _CONTEXT_USER in chain else len(chain)
+        yield User(tuple(chain[at:]), tuple(registers if abi else ()))
+
+
+def stacks_in(records: bytes) -> Iterator[bytes]:
+    """Yield the stack of each complete sample; stop at the first malformed record."""
+    for record in samples_in(records):
         # A sample has the requested size, as many bytes, and the number of bytes that are valid.
         room = _SIZE.unpack_from(record)[0]
         if room and len(record) == room + 2 * _SIZE.size:

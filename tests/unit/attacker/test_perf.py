@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.attacker.tools.perf import stacks_in
+from harness.attacker.tools.perf import User, stacks_in, users_in
+
+USER, KERNEL = (1 << 64) - 512, (1 << 64) - 128
 
 
 def record(body: bytes, kind: int = 9) -> bytes:
@@ -19,6 +21,21 @@ def record(body: bytes, kind: int = 9) -> bytes:
 def sample(stack: bytes, *, used: int | None = None) -> bytes:
     size = struct.pack("<Q", len(stack))
     return record(size + stack + struct.pack("<Q", len(stack) if used is None else used))
+
+
+def sample_of(pid: int, *chain: int, registers: tuple[int, ...] = ()) -> bytes:
+    words = (len(chain), *chain, len(registers) and 2, *registers)
+    return record(struct.pack(f"<II{len(words)}Q", pid, pid, *words))
+
+
+def test_a_sample_says_what_runs_in_user_space() -> None:
+    records = sample_of(7, KERNEL, 1, USER, 2, 3, registers=(4,)) + sample_of(8, USER, 5)
+    assert list(users_in(records, 7)) == [User((2, 3), (4,))]
+    assert list(users_in(records, 8)) == [User((5,), ())]
+
+
+def test_a_kernel_threads_sample_says_nothing_of_user_space() -> None:
+    assert list(users_in(sample_of(7, KERNEL, 1), 7)) == [User((), ())]
 
 
 def test_samples_are_found_among_other_records() -> None:
@@ -46,3 +63,10 @@ def test_a_forged_count_is_no_more_than_the_record() -> None:
 @given(st.binary(max_size=256))
 def test_forged_records_give_no_more_than_themselves(data: bytes) -> None:
     assert sum(map(len, stacks_in(data))) <= len(data)
+
+
+@given(st.binary(max_size=256))
+def test_a_forged_sample_gives_no_more_words_than_it_has(data: bytes) -> None:
+    for pid in (0, 7):
+        found = users_in(record(struct.pack("<II", pid, pid) + data), pid)
+        assert sum(len(user.chain) + len(user.registers) for user in found) <= len(data) // 8
