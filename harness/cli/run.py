@@ -95,7 +95,7 @@ class Options(MatrixOptions):
         default=None,
         metavar="RUN",
         help="divide the cells by the seconds that they took in RUN, the same on each machine: "
-        f"{RUN}, or the file of its summary (default: the newest summary in docs/runs)",
+        f"{RUN}, or the file of its summary (default: the largest one in docs/runs)",
     )
     on: str | None = option(
         "--on",

@@ -75,7 +75,7 @@ SETTINGS = {
         "word",
         "RUN",
         "divide the cells by the seconds that they took in this run, or in the file of its "
-        "summary, the same on each machine (default: the newest summary in docs/runs)",
+        "summary, the same on each machine (default: the largest one in docs/runs)",
     ),
     "umd_engine": Setting(
         "--umd-engine",

@@ -34,7 +34,7 @@ def test_runs_side_by_side_take_the_longest_group() -> None:
     assert side_by_side([3.0, 2.0, 1.0], 9) == 3.0
 
 
-def test_the_page_has_the_table_of_the_newest_kept_run() -> None:
+def test_the_page_has_the_table_of_the_largest_kept_run() -> None:
     page = (CHECKOUT / "docs/explanation/nightly.md").read_text()
     found = nightly.rows(seconds_of(None, root=Path()))
     assert nightly.table(found) in page, nightly.table(found)
