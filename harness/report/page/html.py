@@ -17,10 +17,13 @@ _HERE = Path(__file__).parent
 
 
 def rendered(template: Path, **values: Any) -> str:
-    """Fill in a template. It also gets `style`, `script`, and their `hashes` for its policy."""
+    """Fill in a template that extends base.html. It also gets our `style` and `script`.
+
+    The content security policy of base.html allows these two alone, by their `hashes`.
+    """
     style, script = (_ours(name) for name in ("page.css", "page.js"))
     environment = Environment(
-        loader=FileSystemLoader(template.parent),
+        loader=FileSystemLoader((template.parent, _HERE)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
