@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.chosen import choice_of, chosen_kernel
 from harness.cli.command import Command
@@ -21,6 +23,12 @@ from harness.cli.options import (
     variant_option,
 )
 from harness.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.results.bench_figures import RecordsFigures
+    from harness.results.matrix_figures import MatrixFigures
 
 
 @dataclass(frozen=True)
@@ -96,50 +104,34 @@ def run(options: Options) -> int:
 
 
 def _records(options: Options, name: str) -> int:
-    from tempfile import TemporaryDirectory
-
-    from harness.host.files import write_atomically
     from harness.report.terminal import console, progress_line
     from harness.results.bench_figures import FIGURES_SCHEMA, RecordsFigures
     from harness.results.recorded_run import read_run
-    from harness.results.records import json_text
-    from harness.results.run_directory import writable
     from harness.scenarios.corpus import SHIPPED
     from harness.studies.growth import growth
 
     kept = read_run(name, root=options.results)
-    root = kept.path.parent  # of the same disk, so that evidence can have further names
-    with (
-        progress_line(console()) as progress,
-        writable(root),
-        TemporaryDirectory(dir=root, prefix=".bench-", ignore_cleanup_errors=True) as folder,
-    ):
+    # The same disk, so that evidence can have further names.
+    with progress_line(console()) as progress, _scratch(kept.path.parent) as folder:
         measured = growth(
-            kept, SHIPPED, cells=options.enlarged_to, folder=Path(folder), progress=progress
+            kept, SHIPPED, cells=options.enlarged_to, folder=folder, progress=progress
         )
         progress("records: removing the copies")
     for one in measured:
         say(str(one))
     if options.output:
-        figures = RecordsFigures(
-            schema=FIGURES_SCHEMA, run=kept.name, work=tuple(one.figures() for one in measured)
-        )
-        write_atomically(options.output, json_text(figures))
+        work = tuple(one.figures() for one in measured)
+        _write(options.output, RecordsFigures(schema=FIGURES_SCHEMA, run=kept.name, work=work))
     return 0
 
 
 def _matrix(options: Options) -> int:
-    from tempfile import TemporaryDirectory
-
-    from harness.host.files import write_atomically
     from harness.judge.cells import all_cells
     from harness.judge.controls import variants_needed
     from harness.judge.selection import select
     from harness.report.terminal import console, progress_line
     from harness.results.bench_figures import FIGURES_SCHEMA
     from harness.results.matrix_figures import MatrixFigures
-    from harness.results.records import json_text
-    from harness.results.run_directory import writable
     from harness.scenarios.corpus import SHIPPED
     from harness.studies import matrix_cost as study
 
@@ -152,13 +144,10 @@ def _matrix(options: Options) -> int:
     with (
         progress_line(console()) as progress,
         kernel.prepare_lab(kernel.line, variants, progress) as opened,
-        writable(options.results),
-        TemporaryDirectory(
-            dir=options.results, prefix=".bench-", ignore_cleanup_errors=True
-        ) as folder,
+        _scratch(options.results) as folder,
     ):
         bench = study.MatrixBench(
-            opened.lab, repeated, Path(folder), progress, study.job_numbers(options.jobs)
+            opened.lab, repeated, folder, progress, study.job_numbers(options.jobs)
         )
         jobs = bench.by_jobs()
         growth, shards = bench.grown()
@@ -175,8 +164,29 @@ def _matrix(options: Options) -> int:
             growth=growth,
             shards=shards,
         )
-        write_atomically(options.output, json_text(figures))
+        _write(options.output, figures)
     return 0
+
+
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    """Yield a folder in `root`, and remove it. Raises UserError if `root` cannot be written."""
+    from tempfile import TemporaryDirectory
+
+    from harness.results.run_directory import writable
+
+    with (
+        writable(root),
+        TemporaryDirectory(dir=root, prefix=".bench-", ignore_cleanup_errors=True) as folder,
+    ):
+        yield Path(folder)
+
+
+def _write(file: Path, figures: MatrixFigures | RecordsFigures) -> None:
+    from harness.host.files import write_atomically
+    from harness.results.records import json_text
+
+    write_atomically(file, json_text(figures))
 
 
 def _cells(options: Options) -> int:

@@ -21,8 +21,8 @@ SUMMARIES = CHECKOUT / "docs/runs"
 def seconds_of(name: str | None, *, root: Path) -> Mapping[str, float]:
     """Return the mean seconds of a cell of each scenario of a run, or of a file of its summary.
 
-    Without a name, they are those of the summary with the most cells in the repository, and empty
-    if there is none. Raises UserError if the named run has none.
+    Without a name, they are those of the summary with the most cells in the repository, of those
+    that have some, and empty if there is none. Raises UserError if the named run has none.
     """
     if name is None:
         return _kept_here()
@@ -39,5 +39,6 @@ def seconds_of(name: str | None, *, root: Path) -> Mapping[str, float]:
 def _kept_here() -> Mapping[str, float]:
     """Return the figures of the summary with the most cells: of equal ones, the newest."""
     kept = map(read_summary_file, sorted(SUMMARIES.glob(f"*Z-*{SUFFIX}"), reverse=True))
-    most = max(kept, key=lambda one: sum(map(len, one.cells.values())), default=None)
+    timed = (one for one in kept if one.seconds)
+    most = max(timed, key=lambda one: sum(map(len, one.cells.values())), default=None)
     return most.seconds if most else {}

@@ -53,8 +53,11 @@ class Cargo:
                 return lacks
             for digest in lacks:
                 content = self._parcels[digest].content
-                if refusal := cluster.call(worker, cluster_worker.receive, digest, content):
-                    return Refusal(refusal.message, refusal.hint)
+                refused: Refusal | None = cluster.call(
+                    worker, cluster_worker.receive, digest, content
+                )
+                if refused:
+                    return refused
             opened: Refusal | None = cluster.call(worker, cluster_worker.open_lab, self.order)
         except Exception as error:  # of sockets, of Dask, of whatever Python the worker has
             what = f"it does not take the run: {type(error).__name__}: {error}"

@@ -23,7 +23,6 @@ class StopSignals:
         """No signal has come."""
         self.number = 0
         """The first signal that has come; 0 if none has."""
-        self._kills = False
 
     @property
     def name(self) -> str | None:
@@ -35,15 +34,14 @@ class StopSignals:
         """Let the first signal stop the pool and the second kill its cells, in the block.
 
         No signal raises an exception: it could arrive before an outcome is on disk. Further
-        signals are ignored.
+        signals ask for the same as the second.
         """
 
         def stop(number: int, _frame: FrameType | None) -> None:
             if not self.number:
                 self.number = number
                 pool.stop()
-            elif not self._kills:
-                self._kills = True
+            else:
                 pool.kill()
 
         with end_signals_handled(stop):
