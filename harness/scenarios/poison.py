@@ -24,7 +24,7 @@ from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.snapshot import SnapshotDevice
 from harness.attacker.tools.swap import drain_batches
 from harness.model.verdict import Effect, Verdict
-from harness.scenarios.holes import on_both, on_isolated
+from harness.scenarios.holes import on_both
 from harness.scenarios.registry import BY_OPEN, Hole, scenario
 
 if TYPE_CHECKING:
@@ -84,10 +84,6 @@ def soft_offline(attacker: Attacker, handler: Handler) -> None:
     reach="memory_failure",
     target="system",
     needs=("MEMORY_FAILURE",),
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "memory_failure() marks a page of the blob as broken before it asks whose it is",
-    ),
 )
 def hard_offline(attacker: Attacker, handler: Handler) -> None:
     """Hard-offline the pages of the blob through sysfs. Then no handler can start.

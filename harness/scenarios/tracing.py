@@ -143,7 +143,6 @@ def perf_sample_stack(attacker: Attacker, handler: Handler) -> None:
     surface="perf-cpu-wide",
     answers=("T4", "R16"),
     target="system",
-    holes=on_isolated(Verdict.HELD, "the hook is not told which tasks an event of a CPU samples"),
     debugging=True,
 )
 def perf_cpu_wide(attacker: Attacker, handler: Handler) -> None:
@@ -179,7 +178,6 @@ def perf_cpu_wide(attacker: Attacker, handler: Handler) -> None:
     answers=("T4", "R16"),
     call="write",
     refused=(EACCES, EPERM),
-    holes=on_isolated(Verdict.HELD, "the tracer leaves out the stacks of kernel threads alone"),
 )
 def user_stack_trace(attacker: Attacker, handler: Handler) -> None:
     """Have ftrace add the handler's user stack to its context switches (userstacktrace)."""

@@ -22,6 +22,7 @@
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/sched/coredump.h>
+#include <linux/sched/isolation.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/seccomp.h>
@@ -49,7 +50,7 @@ static void umd_reset_inherited(void)
 	task_unlock(current->group_leader);
 
 	sched_set_normal(current, 0);
-	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	set_cpus_allowed_ptr(current, housekeeping_cpumask(HK_TYPE_WQ));
 #ifdef CONFIG_BLOCK
 	if (current->io_context)
 		current->io_context->ioprio = IOPRIO_DEFAULT;
