@@ -115,16 +115,14 @@ static bool overwrite(unsigned long address)
 	return !ret;
 }
 
+/* Until it has died: with its priority, this process would leave the CPU to nobody. */
 static void go_on_tracing(void)
 {
 	int status;
 	long pid;
 
-	for (;;) {
-		pid = sys(__NR_wait4, -1, &status, __WALL, NULL);
-		if (pid > 0)
-			sys(__NR_ptrace, PTRACE_CONT, pid, 0, 0);
-	}
+	while ((pid = sys(__NR_wait4, -1, &status, __WALL, NULL)) > 0)
+		sys(__NR_ptrace, PTRACE_CONT, pid, 0, 0);
 }
 
 int main(int argc, char **argv, char **envp)
