@@ -174,10 +174,11 @@ def perf_cpu_wide(attacker: Attacker, handler: Handler) -> None:
 @scenario(
     effect=Effect.STEP,
     surface="ftrace-user-stack",
-    through="stack_trace_save_user",
     answers=("T4", "R16"),
     call="write",
     refused=(EACCES, EPERM),
+    reach="tracepoint_probe_register",
+    target="system",
 )
 def user_stack_trace(attacker: Attacker, handler: Handler) -> None:
     """Have ftrace add the handler's user stack to its context switches (userstacktrace)."""
