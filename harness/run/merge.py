@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +22,7 @@ from harness.run.kept_reports import KeptReports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from harness.judge.result import Result
     from harness.model.cell import Cell
@@ -79,11 +79,11 @@ def unite(
         with directory.held():
             evidence = str(directory.cells)
             for cell in cells:
-                source = f"{found[cell].path}/cells/{cell.id}"
-                _take(Path(source), Path(f"{evidence}/{cell.id}"))
+                _take_folder(f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}")
             for part in parts:
                 for symbols in part.path.glob("vmlinux*"):
-                    _take(symbols, target / symbols.name)
+                    if not (target / symbols.name).exists():
+                        _link(str(symbols), str(target / symbols.name))
             directory.write_lines(lines[cell] for cell in cells)
             directory.write_header(
                 {
@@ -110,17 +110,22 @@ def _in_order(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
     return sorted(cells, key=lambda cell: (places[cell.variant], places[cell.scenario]))
 
 
-def _take(source: Path, target: Path) -> None:
-    """Give a file, or each file of a folder, a further name, or copy it to another disk."""
-    if source.is_dir():
-        target.mkdir()
-        for entry in os.scandir(source):
-            _link(entry.path, f"{target}/{entry.name}")  # a Path for each takes as long as the link
-    elif source.is_file() and not target.exists():
-        _link(str(source), str(target))
+def _take_folder(source: str, target: str) -> None:
+    """Give each file of a cell's folder a further name, if the folder is there.
+
+    The paths are text, because a `Path` for each takes as long as the link.
+    """
+    try:
+        entries = os.scandir(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    os.mkdir(target)  # noqa: PTH102 - see above
+    for entry in entries:
+        _link(entry.path, f"{target}/{entry.name}")
 
 
 def _link(source: str, target: str) -> None:
+    """Give a file a further name, or copy it to another disk."""
     try:
         os.link(source, target)
     except OSError:  # another disk, or one without such names

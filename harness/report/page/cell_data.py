@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _TRACEBACK = 40  # lines of a traceback
 
+MOST_TOLD = 20_000
+"""The most cells of a run whose evidence all stands in the page. Of a longer run, the page has that
+of the cells that are not as expected: more is neither read nor opened in reasonable time."""
+
 Data = dict[str, Any]
 
 
@@ -47,10 +51,14 @@ class CellData:
         """The cells without evidence."""
         self.damaged: list[str] = []
         """The cells of whose evidence a part cannot be read."""
+        self._folder = cells_folder(run.path)
+        self.is_short = len(run.cells) <= MOST_TOLD
+        """Whether all cells have their evidence."""
 
     def of(self, line: ResultLine) -> Data:
         """Return a cell's object. Empty values are left out."""
-        kept = self._kept(line)
+        is_told = self.is_short or not line.ok
+        kept = self._kept(line) if is_told else self._untold(line)
         story = cell_story(kept, self._corpus, self._source(line.scenario))
         place = self._texts.place
         found: Data = {
@@ -58,7 +66,7 @@ class CellData:
             "why": place(story.expectation),
             "run": place(story.run),
             "shell": place(story.shell),
-            "files": self._texts.places(kept.files),
+            "files": self._texts.places(kept.files if is_told else ()),
         }
         if kept.outcome is not None:
             found |= self._evidence(kept, kept.outcome)
@@ -98,10 +106,14 @@ class CellData:
             kept = keep_of(self._run, line)
         except (UserError, ValueError):
             self.damaged.append(line.cell.id)
-            return KeptCell(self._run, line, cells_folder(self._run.path) / line.cell.id, None)
+            return self._untold(line)
         if kept.outcome is None:
             self.absent.append(line.cell.id)
         return kept
+
+    def _untold(self, line: ResultLine) -> KeptCell:
+        """Return a cell without its evidence."""
+        return KeptCell(self._run, line, self._folder / line.cell.id, None)
 
     def _evidence(self, kept: KeptCell, outcome: Outcome) -> Data:
         """Return what the witness and the attacker's calls say, as far as this version reads it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.judge.parity import REFERENCE, SUBJECT
 from harness.model.cell import Cell
 from harness.report.attack_source import attack_source
+from harness.report.page import cell_data
 from harness.report.page.cell_data import CellData, worse_than
 from harness.report.page.texts import Texts, shown
 from harness.report.table import variants_of
@@ -132,6 +133,11 @@ def _old_lines(comparison: RunComparison) -> list[ResultLine]:
 
 
 def _evidence_gaps(cells: CellData, which: str) -> Iterable[str]:
+    if not cells.is_short:
+        yield (
+            f"evidence of the cells of {which} that are as expected: it is left out above "
+            f"{cell_data.MOST_TOLD} cells. `umd-harness show` tells each"
+        )
     if cells.absent:
         yield f"cells of {which} without evidence ({len(cells.absent)}): {named(cells.absent)}"
     if cells.damaged:

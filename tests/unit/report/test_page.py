@@ -24,6 +24,7 @@ from scripted_lab import outcome
 from small_corpus import SMALL
 
 from harness.model.verdict import A_STEP, Verdict
+from harness.report.page import cell_data
 from harness.report.page import page as module
 from harness.report.page.cell_data import worse_than
 from harness.report.page.page import PAGE, PageContent, page, write_page
@@ -164,6 +165,21 @@ def test_evidence_that_is_not_there_is_named(tmp_path: Path) -> None:
     cells_here = cells_of(data_of(html))
     assert len(cells_here) == 28
     assert "files" not in cells_here["6.12-baseline-nothing"]
+
+
+def test_a_long_run_has_the_evidence_of_the_cells_that_are_not_as_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = keep_hostile_run(tmp_path)
+    whole = data_of(page(PageContent(run), SMALL, place=tmp_path))
+    monkeypatch.setattr(cell_data, "MOST_TOLD", len(run.run.cells) - 1)
+    html = page(PageContent(run), SMALL, place=tmp_path)
+    short, told = cells_of(data_of(html)), {"calls", "counts", "witness", "console", "files"}
+    assert "evidence of the cells of the run that are as expected: " in html
+    for name, cell in cells_of(whole).items():
+        expected = cell.keys() if cell.get("unexpected") else cell.keys() - told
+        assert short[name].keys() == expected
+    assert {bool(cell.get("unexpected")) for cell in short.values()} == {True, False}
 
 
 def test_the_difference_has_both_stories_of_what_changed(tmp_path: Path) -> None:
