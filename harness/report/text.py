@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
 
-_CHECKOUT, _RUN = str(CHECKOUT), CHECKOUT / "run"
 _ORDERS = re.compile("::|##")
 """The start of a command to a CI system that reads the log: GitHub's `::error::` and `##[error]`,
 Azure's `##vso[`, TeamCity's `##teamcity[`."""
@@ -83,7 +82,7 @@ def run_command() -> str:
 def in_checkout() -> bool:
     """Whether the current directory is this checkout, whose commands are ./run and in .venv/bin."""
     # The page of a run asks for each cell. A `Path` of the folder would take ten times as long.
-    return os.getcwd() == _CHECKOUT and _RUN.is_file()  # noqa: PTH109
+    return os.getcwd() == str(CHECKOUT) and (CHECKOUT / "run").is_file()  # noqa: PTH109
 
 
 def explain(result: Result) -> str:
