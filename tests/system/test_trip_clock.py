@@ -37,7 +37,8 @@ def clock(machine: Machine, images: BootImages) -> Iterator[Callable[[int], list
 
 def test_isolation_costs_little(lab: Lab) -> None:
     found = round_trip(lab, pairs=FEWEST, turns=2, trips=100, progress=lambda _: None)
-    assert found.ratio < 1.5, str(found)
+    # A busy host may slow one machine of a pair down. It does not do so to all pairs.
+    assert found.interval[0] < 1.5, str(found)
     assert len(found.pairs) == FEWEST
     assert {len(pair.baseline) for pair in found.pairs} == {200}
     assert {len(pair.isolated) for pair in found.pairs} == {200}
