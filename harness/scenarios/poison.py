@@ -25,7 +25,7 @@ from harness.attacker.tools.snapshot import SnapshotDevice
 from harness.attacker.tools.swap import drain_batches
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both
-from harness.scenarios.registry import BY_OPEN, Hole, scenario
+from harness.scenarios.registry import BY_OPEN, scenario
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -164,14 +164,13 @@ def mce_inject(attacker: Attacker, handler: Handler) -> None:
     no_target_at="security_ptrace_access_check",
     reach="security_ptrace_access_check",
     needs=("MEMORY_FAILURE",),
-    holes={
-        "isolated-debug": Hole(
-            Verdict.DISRUPTED, "a poisoned page cannot be locked, so no handler starts"
-        )
-    },
+    debugging=False,
 )
 def madvise_hwpoison(attacker: Attacker, handler: Handler) -> None:
-    """Map the blob through /proc/<pid>/exe and poison a page of its code by MADV_HWPOISON."""
+    """Map the blob through /proc/<pid>/exe and poison a page of its code by MADV_HWPOISON.
+
+    A debugger may map the blob, but the kernel spares its pages.
+    """
     with attacker.open(f"/proc/{handler.pid}/exe", O_RDONLY) as program:
         attacker.waitpid(attacker.spawn(attacker.payload("poison_stdin"), stdin=program.fd))
 
