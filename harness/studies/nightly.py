@@ -17,7 +17,7 @@ from harness.results.cell_seconds import seconds_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-ATTACKS, VARIANTS = 250, 14
+ATTACKS, VARIANTS = 250, 16
 RUNS = 3 * 3 * 4
 """Kernel lines, engines, handlers: each is a run of its own."""
 BOOTING_RUNS = 3 * 1 * 4
