@@ -84,7 +84,8 @@ class ScriptedLab:
 
     `log` is a file that gets the id of each cell that is run, from whatever process. With
     `machines` a cell owns a process, which ends only when it is killed, and a folder in `work`.
-    After `free` cells, each further cell waits for the file `go` in the current directory.
+    After `free` cells, each further cell waits for the file `go` in the current directory, and the
+    ninth cell, for example, for `go-9` or `go`.
     A round trip takes 200 us, or `isolated_us` on `isolated`. The kernel's vmlinux is a file in the
     current directory. An outcome of the script that is `undumped` leaves no dump.
     """
@@ -123,7 +124,8 @@ class ScriptedLab:
             file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(file, f"{cell.id}\n".encode())
             os.close(file)
-        while self.free is not None and number > self.free and not Path("go").exists():
+        gates = (Path("go"), Path(f"go-{number}"))
+        while self.free is not None and number > self.free and not any(map(Path.exists, gates)):
             time.sleep(0.02)
         if self.machines:
             run_machine(Path("work"))

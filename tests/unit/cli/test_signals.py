@@ -155,7 +155,7 @@ def test_a_command_that_was_stopped_leaves_no_child_and_is_not_interrupted_again
 
 @pytest.mark.parametrize("name", ["", "run.json", "results.jsonl"])
 def test_results_that_are_removed_end_the_run_and_are_named(tmp_path: Path, name: str) -> None:
-    process = start(tmp_path, takes=0.3, free=7)
+    process = start(tmp_path, free=7)
     wait_for_cells(tmp_path, 9)
     run = (tmp_path / "results/latest").resolve()
     path = run / name
@@ -166,11 +166,14 @@ def test_results_that_are_removed_end_the_run_and_are_named(tmp_path: Path, name
     else:
         path.rename(tmp_path / "moved")
         shutil.rmtree(tmp_path / "results")
-    (tmp_path / "go").touch()
-    out, errors = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 2
+    (tmp_path / "go-8").touch()
+    (tmp_path / "go-9").touch()
     gone = f"results/{run.name}/{name}".rstrip("/")
-    assert f"\n{gone} was removed or cut short during the run\n" in out
+    assert process.stdout is not None
+    assert f"{gone} was removed or cut short during the run\n" in iter(process.stdout.readline, "")
+    (tmp_path / "go").touch()
+    _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2
     hint = "leave the folder of results alone, and run again"
     assert errors == f"umd-harness: {gone} was removed or cut short during the run; {hint}\n"
     assert len((tmp_path / "ran").read_text().split()) < CELLS
