@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
     from harness.vm.machine import Machine
     from harness.witness.reader import Witness
+    from harness.witness.tally import Tally
 
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
@@ -41,11 +42,12 @@ def test_it_seizes_another_start_after_a_death(
         starts = witness.read().count.starts
         if not tracer.poke():
             continue
-        count = witness.wait(
-            lambda tally, starts=starts: tally.count.wrong > 0 or tally.count.starts > starts,
-            seconds=60,
-            what="reply from what the tracer wrote",
-        ).count
+
+        def has_effect(tally: Tally, starts: int = starts) -> bool:
+            return tally.count.wrong > 0 or tally.count.starts > starts
+
+        what = "reply from what the tracer wrote"
+        count = witness.wait(has_effect, seconds=60, what=what).count
         if count.wrong:
             return
         tracer = EarlyTracer(attacker, handler.name, handler.symbol("chain"))
