@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 TRIPS = 500
+SLOW_TRIPS = 20
+"""They take a second or two, and a busy host makes it several: the agent has 10 s to answer."""
 
 
 @pytest.fixture
@@ -37,8 +39,7 @@ def clock(machine: Machine, images: BootImages) -> Iterator[Callable[[int], list
 
 def test_isolation_costs_little(lab: Lab) -> None:
     found = round_trip(lab, pairs=FEWEST, turns=2, trips=100, progress=lambda _: None)
-    # A busy host may slow one machine of a pair down. It does not do so to all pairs.
-    assert found.interval[0] < 1.5, str(found)
+    assert found.ratio < 1.5, str(found)
     assert len(found.pairs) == FEWEST
     assert {len(pair.baseline) for pair in found.pairs} == {200}
     assert {len(pair.isolated) for pair in found.pairs} == {200}
@@ -57,16 +58,17 @@ def test_the_trips_fill_a_good_part_of_the_time_that_passes(
 def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attacker) -> None:
     """The kernel says for how long it kept the handler from running. The trips last as long.
 
-    A throttled handler may also wait between two trips, which take about half of the time.
+    The handler runs for 1 ms in 100 ms. So nearly all of the time is in these waits, on a busy host
+    as well, and a clock that misses them shows far less than half of it.
     """
     cell = root(attacker).child("cell", "cpu")
     cell.add(Sample(attacker, SELFTEST).pid)
-    cell.set("cpu.max", "1000 5000")
-    taken = sum(clock(TRIPS))
+    cell.set("cpu.max", "1000 100000")
+    taken = sum(clock(SLOW_TRIPS))
     throttled = re.search(rb"throttled_usec (\d+)", attacker.read_file(f"{cell.path}/cpu.stat"))
     assert throttled
     assert int(throttled[1]) > 0
-    assert taken > int(throttled[1]) / 4
+    assert taken > int(throttled[1]) / 2
 
 
 def test_trips_that_fell_out_of_the_trace_are_missed(
