@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,25 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """Read the standard output up to a line with `text`, and return what was read.
+
+    Kills the process after DEADLINE, so that a text that never comes fails the test.
+    """
+    assert process.stdout is not None
+    out = ""
+    killer = threading.Timer(DEADLINE, process.kill)
+    killer.start()
+    try:
+        while text not in out:
+            line = process.stdout.readline()
+            assert line, f"the process ended without {text!r}: {out}"
+            out += line
+    finally:
+        killer.cancel()
+    return out
 
 
 def wait_for_cells(where: Path, number: int) -> None:

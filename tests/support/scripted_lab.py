@@ -84,8 +84,8 @@ class ScriptedLab:
 
     `log` is a file that gets the id of each cell that is run, from whatever process. With
     `machines` a cell owns a process, which ends only when it is killed, and a folder in `work`.
-    After `free` cells, each further cell waits for the file `go` in the current directory, and the
-    ninth cell, for example, for `go-9` or `go`.
+    After `free` cells, each further cell waits for the file `go` in the current directory, or for
+    `go-9` if it is the ninth cell.
     A round trip takes 200 us, or `isolated_us` on `isolated`. The kernel's vmlinux is a file in the
     current directory. An outcome of the script that is `undumped` leaves no dump.
     """

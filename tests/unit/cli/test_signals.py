@@ -17,6 +17,7 @@ from command_line import (
     command,
     header_of,
     latest,
+    read_until,
     start,
     wait_for_cells,
 )
@@ -41,15 +42,10 @@ def test_a_signal_stops_cleanly_with_the_results_so_far(
     process = start(tmp_path, free=7)
     wait_for_cells(tmp_path, 9)
     process.send_signal(number)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out = ""
-    while "stopping after the running cells" not in out:
-        out += process.stdout.readline()
+    out = read_until(process, "stopping after the running cells")
     (tmp_path / "go").touch()
-    out += process.stdout.read()
-    errors = process.stderr.read()
-    process.wait(DEADLINE)
+    rest, errors = process.communicate(timeout=DEADLINE)
+    out += rest
     assert process.returncode == 128 + number
     assert errors == ""
     assert "\n`run --resume` goes on with the run later\n" in out
@@ -119,9 +115,7 @@ def test_ctrl_c_while_the_kernel_builds_leaves_no_run_behind(tmp_path: Path) -> 
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    while "objects" not in process.stdout.readline():
-        pass
+    read_until(process, "objects")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (130, "umd-harness: stopped\n")
@@ -169,8 +163,7 @@ def test_results_that_are_removed_end_the_run_and_are_named(tmp_path: Path, name
     (tmp_path / "go-8").touch()
     (tmp_path / "go-9").touch()
     gone = f"results/{run.name}/{name}".rstrip("/")
-    assert process.stdout is not None
-    assert f"{gone} was removed or cut short during the run\n" in iter(process.stdout.readline, "")
+    read_until(process, f"\n{gone} was removed or cut short during the run\n")
     (tmp_path / "go").touch()
     _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 2
