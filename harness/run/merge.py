@@ -82,7 +82,7 @@ def unite(
                 _take_folder(f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}")
             for part in parts:
                 for symbols in part.path.glob("vmlinux*"):
-                    if not (target / symbols.name).exists():
+                    if symbols.is_file() and not (target / symbols.name).exists():
                         _link(str(symbols), str(target / symbols.name))
             directory.write_lines(lines[cell] for cell in cells)
             directory.write_header(
@@ -119,9 +119,10 @@ def _take_folder(source: str, target: str) -> None:
         entries = os.scandir(source)
     except (FileNotFoundError, NotADirectoryError):
         return
-    os.mkdir(target)  # noqa: PTH102 - see above
-    for entry in entries:
-        _link(entry.path, f"{target}/{entry.name}")
+    with entries:
+        os.mkdir(target)  # noqa: PTH102 - see above
+        for entry in entries:
+            _link(entry.path, f"{target}/{entry.name}")
 
 
 def _link(source: str, target: str) -> None:
