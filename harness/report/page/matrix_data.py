@@ -135,8 +135,8 @@ def _old_lines(comparison: RunComparison) -> list[ResultLine]:
 def _evidence_gaps(cells: CellData, which: str) -> Iterable[str]:
     if not cells.is_short:
         yield (
-            f"evidence of the cells of {which} that are as expected: it is left out above "
-            f"{cell_data.MOST_TOLD} cells. `umd-harness show` tells each"
+            f"the evidence of the cells of {which} that are as expected, because it has more than "
+            f"{cell_data.MOST_TOLD} cells: `umd-harness show` has it"
         )
     if cells.absent:
         yield f"cells of {which} without evidence ({len(cells.absent)}): {named(cells.absent)}"

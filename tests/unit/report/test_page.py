@@ -175,7 +175,7 @@ def test_a_long_run_has_the_evidence_of_the_cells_that_are_not_as_expected(
     monkeypatch.setattr(cell_data, "MOST_TOLD", len(run.run.cells) - 1)
     html = page(PageContent(run), SMALL, place=tmp_path)
     short, told = cells_of(data_of(html)), {"calls", "counts", "witness", "console", "files"}
-    assert "evidence of the cells of the run that are as expected: " in html
+    assert "the evidence of the cells of the run that are as expected, because it has more" in html
     for name, cell in cells_of(whole).items():
         expected = cell.keys() if cell.get("unexpected") else cell.keys() - told
         assert short[name].keys() == expected
