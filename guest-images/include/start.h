@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What payloads need that look out for the process which becomes the handler. */
+/*
+ * What payloads need that look out for the process which becomes the handler.
+ *
+ * Such a payload is asked, by a byte on its standard input, whether it has caught a start. While it
+ * has not, it says '-' when it is asked and goes on. It never speaks first: so each answer tells of
+ * all starts up to the question, however long they took.
+ */
 #ifndef START_H
 #define START_H
 
+#include <stdbool.h>
+
 #include <linux/fcntl.h>
+#include <linux/poll.h>
 #include <linux/sched.h>
 
 #include "bare.h"
@@ -19,6 +28,35 @@ static inline void take_second_cpu(void)
 
 	sys(__NR_sched_setaffinity, 0, sizeof(second), &second);
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
+}
+
+/* Also if nobody is there any more who could ask. */
+static inline bool is_asked(void)
+{
+	struct pollfd input = { .events = POLLIN };
+
+	return sys(__NR_poll, &input, 1, 0) > 0;
+}
+
+/* Returns false if nobody is there any more who could ask. */
+static inline bool wait_for_question(void)
+{
+	char asked;
+
+	return sys(__NR_read, 0, &asked, 1) == 1;
+}
+
+static inline void say(char came)
+{
+	sys(__NR_write, 1, &came, 1);
+}
+
+static inline bool answer(char came)
+{
+	if (!wait_for_question())
+		return false;
+	say(came);
+	return true;
 }
 
 /* The last pid given, which /proc/loadavg, open as this descriptor, ends in. */

@@ -6,14 +6,13 @@
  * It has the second CPU for itself: what starts takes no break (bpf/dawdle_setup.bpf.c has it take
  * its time).
  *
- * Says '-' when it looks out for a start, and once more if it killed none in time. In the end 'k'.
+ * Asked (start.h), it says 'k' if it killed one.
  */
 #include <linux/signal.h>
 
 #include "start.h"
 
-#define TURN 150 /* milliseconds, like all times here */
-#define PATIENCE 100
+#define PATIENCE 100 /* milliseconds */
 #define GUESSES 3
 
 /* Kernel threads of that name take no notice. */
@@ -29,11 +28,11 @@ static int dies(long pid)
 	return killed && comm < 0;
 }
 
-static char catch(long loadavg, long deadline)
+static char catch(long loadavg)
 {
 	long before = last_pid(loadavg), pid;
 
-	while (now() < deadline) {
+	while (!is_asked()) {
 		long last = last_pid(loadavg);
 
 		for (pid = before + 1; pid <= last + GUESSES; pid++) {
@@ -47,12 +46,12 @@ static char catch(long loadavg, long deadline)
 int main(int argc, char **argv, char **envp)
 {
 	long loadavg = sys(__NR_open, "/proc/loadavg", O_RDONLY);
-	char came = '-';
+	char came;
 
 	(void)argc, (void)argv, (void)envp;
 	take_second_cpu();
-	while (came == '-' && sys(__NR_write, 1, &came, 1) == 1)
-		came = catch(loadavg, now() + TURN);
-	sys(__NR_write, 1, &came, 1);
+	do {
+		came = catch(loadavg);
+	} while (answer(came) && came == '-');
 	return 0;
 }

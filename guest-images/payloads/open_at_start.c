@@ -6,24 +6,23 @@
  * It has the second CPU for itself: what starts takes no break (bpf/dawdle_setup.bpf.c has it take
  * its time).
  *
- * Says '-' when it looks out for a start, and once more if it saw none in time. In the end 'o' if it
- * has the pipe open, as it then goes on to have it, or 'r' if it was refused the pipe.
+ * Asked (start.h), it says 'o' if it has the pipe open, as it then goes on to have it, or 'r' if it
+ * was refused the pipe.
  */
 #include <linux/errno.h>
 
 #include "start.h"
 
-#define TURN 150 /* milliseconds */
 #define GUESSES 3
 #define MESSAGE_SIZE 56 /* of struct witness_message (overlay/kernel/umd_witness/message.h) */
 
 static unsigned char forged[MESSAGE_SIZE];
 
-static char catch(long loadavg, long deadline)
+static char catch(long loadavg)
 {
 	long before = last_pid(loadavg), pid, pipe;
 
-	while (now() < deadline) {
+	while (!is_asked()) {
 		long last = last_pid(loadavg);
 
 		for (pid = before + 1; pid <= last + GUESSES; pid++) {
@@ -44,14 +43,14 @@ static char catch(long loadavg, long deadline)
 int main(int argc, char **argv, char **envp)
 {
 	long loadavg = sys(__NR_open, "/proc/loadavg", O_RDONLY);
-	char came = '-';
+	char came;
 
 	(void)argc, (void)argv, (void)envp;
 	memset(forged, 0xff, sizeof(forged));
 	take_second_cpu();
-	while (came == '-' && sys(__NR_write, 1, &came, 1) == 1)
-		came = catch(loadavg, now() + TURN);
-	sys(__NR_write, 1, &came, 1);
+	do {
+		came = catch(loadavg);
+	} while (answer(came) && came == '-');
 	for (;;)
 		sys(__NR_pause);
 }

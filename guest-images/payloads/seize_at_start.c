@@ -3,34 +3,31 @@
  * Seizes the process that becomes the handler: when it has been forked, before it has the blob.
  * Guesses the pids of what the kernel starts.
  *
- * It has a real-time policy and sleeps as shortly as it can: on a single CPU it then runs in
- * between the fork and what was forked, if the fork takes long enough (bpf/dawdle.bpf.c).
+ * It has a real-time policy and sleeps only briefly: on a single CPU it then runs in between the
+ * fork and what was forked, if the fork takes long enough (bpf/dawdle.bpf.c).
  *
- * Says '-' when it looks out for a start, and once more if there was none to seize. In the end
- * 't' if it traced the handler (the argument, its name) through exec, as it then goes on to do, or
- * 'r' if a process that it had seized was not let exec.
+ * Asked (start.h), it says 't' if it traced the handler (the argument, its name) through exec, as it
+ * then goes on to do, or 'r' if a process that it had seized was not let exec.
  *
- * With an address (hexadecimal) as the second argument, it then reads a byte, overwrites 32 bytes
- * of the handler's there, and says 't' once more. If the handler has died, it says '-' and looks
- * out for the next start.
+ * With an address (hexadecimal) as the second argument, it is asked once more. It then overwrites 32
+ * bytes of the handler's there, and says 't'. If the handler has died, it says '-' and looks out for
+ * the next start.
  */
-#include <stdbool.h>
-
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
 
 #include "start.h"
 
-#define TURN 150 /* milliseconds, like all times here */
-#define PATIENCE 50
+#define PATIENCE 250 /* milliseconds */
 #define GUESSES 3
 #define STOPPED 0x7f
 #define EXECUTED (5 | PTRACE_EVENT_EXEC << 8) /* SIGTRAP */
 #define WORDS 4
 #define O_EXEC (1 << PTRACE_EVENT_EXEC)
 
-static const struct __kernel_timespec shortly = { .tv_nsec = 1000 };
+/* A small part of the dawdling, and long enough for others to get on meanwhile. */
+static const struct __kernel_timespec shortly = { .tv_nsec = 100000 };
 
 static void let_go(long pid)
 {
@@ -66,12 +63,12 @@ static char follow(long pid, const char *name)
 	return '-';
 }
 
-static char catch(const char *name, long loadavg, long deadline)
+static char catch(const char *name, long loadavg)
 {
 	long before = last_pid(loadavg), pid;
 	char came;
 
-	while (now() < deadline) {
+	while (!is_asked()) {
 		long last = last_pid(loadavg);
 
 		sys(__NR_nanosleep, &shortly, NULL);
@@ -96,22 +93,17 @@ static unsigned long from_hex(const char *digits)
 	return value;
 }
 
-/* When told to. Returns false if the handler had died. */
+/* Returns false if the handler has died. */
 static bool overwrite(unsigned long address)
 {
-	char said;
 	int status, i;
 	long ret;
 
-	if (sys(__NR_read, 0, &said, 1) != 1)
-		return true;
 	sys(__NR_ptrace, PTRACE_INTERRUPT, traced, 0, 0);
 	sys(__NR_wait4, traced, &status, __WALL, NULL);
 	for (i = 0, ret = 0; i < WORDS; i++)
 		ret |= sys(__NR_ptrace, PTRACE_POKEDATA, traced, address + i * sizeof(long), -1L);
 	sys(__NR_ptrace, PTRACE_CONT, traced, 0, 0);
-	said = ret ? '-' : 't';
-	sys(__NR_write, 1, &said, 1);
 	return !ret;
 }
 
@@ -134,11 +126,14 @@ int main(int argc, char **argv, char **envp)
 	(void)envp;
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
 	do {
-		came = '-';
-		while (came == '-' && sys(__NR_write, 1, &came, 1) == 1)
-			came = catch(argv[1], loadavg, now() + TURN);
-		sys(__NR_write, 1, &came, 1);
-	} while (came == 't' && argc > 2 && !overwrite(from_hex(argv[2])));
+		came = catch(argv[1], loadavg);
+		if (!answer(came))
+			return 0;
+		if (came == 't' && argc > 2 && wait_for_question()) {
+			came = overwrite(from_hex(argv[2])) ? 't' : '-';
+			say(came);
+		}
+	} while (came == '-');
 	if (came == 't')
 		go_on_tracing();
 	return 0;

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.memory import expect_memory
-from harness.attacker.tools.starts import STARTS, catch_start
+from harness.attacker.tools.starts import STARTS, Lookout, catch_start
 from harness.attacker.tools.usermode_helper import Gate
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
@@ -93,24 +93,13 @@ def seize_at_start(attacker: Attacker, handler: Handler) -> None:
 
 
 def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle: str) -> None:
-    """Start handlers until the payload, which gets the handler's name, has caught one.
-
-    The payload writes '-' when it is ready for a start, and another byte after it has caught one.
-    """
+    """Start handlers until the payload, which gets the handler's name, has caught one."""
     BpfObject(attacker, dawdle)
-    with attacker.setup():
-        said, writer = attacker.pipe()
-        with writer:
-            hunter = attacker.spawn(attacker.payload(payload), handler.name, stdout=writer.fd)
+    lookout = Lookout(attacker, payload, handler.name)
     try:
-        catch_start(
-            attacker,
-            handler.restart,
-            lambda: True if said.read(1) != b"-" else None,
-            missed="no process was caught in time",
-        )
+        catch_start(attacker, handler.restart, lookout.ask, missed="no process was caught in time")
     except NoTarget:
-        attacker.kill(hunter, SIGKILL)
+        attacker.kill(lookout.pid, SIGKILL)
         raise
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.attacker.tools.bpf import BpfObject
-from harness.attacker.tools.starts import catch_start
+from harness.attacker.tools.starts import Lookout, catch_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker.agent.attacker import Attacker
 
-_NONE, _TRACED = b"-", b"t"
+_TRACED = b"t"
 
 
 class EarlyTracer:
@@ -23,12 +23,7 @@ class EarlyTracer:
         """Start the payload, for the handler program `name`; `poke` writes to `address`."""
         self._attacker = attacker
         BpfObject(attacker, "dawdle")
-        with attacker.setup():
-            self._said, writer = attacker.pipe()
-            reader, self._told = attacker.pipe()
-            seize = attacker.payload("seize_at_start")
-            with writer, reader:
-                attacker.spawn(seize, name, f"{address:x}", stdin=reader.fd, stdout=writer.fd)
+        self._payload = Lookout(attacker, "seize_at_start", name, f"{address:x}")
 
     def catch(self, restart: Callable[[], None]) -> bool:
         """Restart the handler with `restart` until a start is seized, at most `STARTS` times.
@@ -36,16 +31,11 @@ class EarlyTracer:
         Return whether the kernel let the seized process execute the handler while traced. Raises
         NoTarget if no start was seized.
         """
-        return catch_start(self._attacker, restart, self._look) == _TRACED
-
-    def _look(self) -> bytes | None:
-        came = self._said.read(1)
-        return None if came == _NONE else came
+        return catch_start(self._attacker, restart, self._payload.ask) == _TRACED
 
     def poke(self) -> bool:
         """Make the tracer stop the handler, overwrite 32 bytes at the address, and resume it.
 
         Return whether the tracer could write. If not, it looks out for the next start.
         """
-        self._told.write(b"!")
-        return self._said.read(1) == _TRACED
+        return self._payload.ask() == _TRACED

@@ -14,8 +14,29 @@ if TYPE_CHECKING:
 
 Caught = TypeVar("Caught")
 
+_NONE = b"-"
+
 STARTS = 20
 """How many starts to try to catch: most are caught at once."""
+
+
+class Lookout:
+    """A payload that looks out for starts, and is asked for what it has caught (start.h)."""
+
+    def __init__(self, attacker: Attacker, payload: str, *arguments: str) -> None:
+        """Start the payload with these arguments."""
+        with attacker.setup():
+            self._answers, writer = attacker.pipe()
+            reader, self._questions = attacker.pipe()
+            program = attacker.payload(payload)
+            with writer, reader:
+                self.pid = attacker.spawn(program, *arguments, stdin=reader.fd, stdout=writer.fd)
+
+    def ask(self) -> bytes | None:
+        """Return what the payload has caught or done, one byte; None for nothing."""
+        self._questions.write(b"?")
+        answer = self._answers.read(1)
+        return None if answer == _NONE else answer
 
 
 def catch_start(
