@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -102,22 +103,23 @@ def start(
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """Read the standard output up to a line with `text`, and return what was read.
+    """Read the standard output up to the end of `text`, and return what was read.
 
-    Kills the process after DEADLINE, so that a text that never comes fails the test.
+    Reads no byte more: `Popen.communicate` would lose what is read ahead. Kills the process after
+    DEADLINE, so that a text that never comes fails the test.
     """
     assert process.stdout is not None
-    out = ""
+    out = b""
     killer = threading.Timer(DEADLINE, process.kill)
     killer.start()
     try:
-        while text not in out:
-            line = process.stdout.readline()
-            assert line, f"the process ended without {text!r}: {out}"
-            out += line
+        while not out.endswith(text.encode()):
+            byte = os.read(process.stdout.fileno(), 1)
+            assert byte, f"the process ended without {text!r}: {out.decode()}"
+            out += byte
     finally:
         killer.cancel()
-    return out
+    return out.decode()
 
 
 def wait_for_cells(where: Path, number: int) -> None:

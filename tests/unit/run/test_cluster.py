@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
 
 import pytest
-from command_line import DEADLINE, command, header_of, latest, umd_harness
+from command_line import DEADLINE, command, header_of, latest, read_until, umd_harness
 from dask_cluster import DaskCluster, dask_cluster, wait_until
 from scripted_lab import SmallLab
 from small_corpus import CELLS, SMALL, changed
@@ -225,9 +225,7 @@ def test_a_signal_stops_and_resume_goes_on_elsewhere(
     process = start(cluster, tmp_path)
     wait_until(lambda: cluster.started(), process)
     process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    while "stopping after the running cells" not in process.stdout.readline():
-        pass
+    read_until(process, "stopping after the running cells")
     cluster.hold.unlink()
     status, _, errors = ended(process)
     assert (status, errors) == (130, "")
@@ -247,9 +245,7 @@ def test_a_second_signal_kills_the_machines_on_the_workers(
     process = start(cluster, tmp_path)
     wait_until(lambda: list((cluster.folder / "work").glob("*/pid")), process)
     process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    while "stopping after the running cells" not in process.stdout.readline():
-        pass
+    read_until(process, "stopping after the running cells")
     process.send_signal(signal.SIGINT)
     status, out, errors = ended(process)
     assert (status, errors) == (130, "")
