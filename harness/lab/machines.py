@@ -22,6 +22,7 @@ from harness.witness.doors import kernel_code
 from harness.witness.enforcing import check_policy
 from harness.witness.heartbeat import check_clock
 from harness.witness.reader import Witness
+from harness.witness.tally import WitnessCommand
 
 if TYPE_CHECKING:
     import socket
@@ -67,7 +68,7 @@ class Machines:
             initramfs=guest.initramfs,
             guest_key=guest.key,
             cmdline=f"{plan.variant.cmdline} {boot}".strip(),
-            settings=settings_of(plan.variant),
+            settings=settings_of(plan),
             cpus=plan.cpus,
             kaslr=self.kaslr,
             watched=kernel_code(kernel),
@@ -147,7 +148,7 @@ class Machines:
             await_final_clock(attacker)
             self.engine.prepare(machine, attacker)
             if plan.variant.rehearsed:
-                Witness(machine, plan.images.kernel).aftermath()
+                rehearse(Witness(machine, plan.images.kernel), inside=plan.inside)
             write_settings(attacker, plan.variant, lsm_chosen=_chooses_lsm(plan.boot))
             rival = plan.variant.rival
             if rival and rival.by_host and not _chooses_lsm(plan.boot):
@@ -172,10 +173,22 @@ def _chooses_lsm(boot: str) -> bool:
     return "lsm=" in boot
 
 
-def settings_of(variant: Variant) -> str:
-    """Return what is set in the variant's guests, in words; empty if nothing is."""
-    settings = variant.rehearsed, variant.writes
+def settings_of(plan: MachinePlan) -> str:
+    """Return what is set in the plan's guests, in words; empty if nothing is."""
+    variant = plan.variant
+    settings = variant.rehearsed, variant.writes, variant.rehearsed and plan.inside
     return repr(settings) if any(settings) else ""
+
+
+def rehearse(witness: Witness, *, inside: bool) -> None:
+    """Have the witness do what it does around an attack, for a policy that learns what it allows.
+
+    If the attack comes from `inside` the handler, the handler that makes it is loaded as well.
+    """
+    witness.aftermath()
+    if inside:
+        witness.obey(WitnessCommand.OPEN_BACKDOOR)
+        witness.aftermath()
 
 
 def write_settings(attacker: Attacker, variant: Variant, *, lsm_chosen: bool = False) -> None:

@@ -23,6 +23,8 @@ class MachinePlan:
     cpus: int = 1
     boot: str = ""
     """Boot parameters besides those of the variant."""
+    inside: bool = False
+    """Whether the attack is made by the handler itself, which the witness replaces for that."""
 
 
 @dataclass(frozen=True)
@@ -41,4 +43,5 @@ class CellPlan:
     @property
     def machine(self) -> MachinePlan:
         """The machine on which the cell runs."""
-        return MachinePlan(self.variant, self.images, self.scenario.cpus, self.scenario.boot)
+        scenario = self.scenario
+        return MachinePlan(self.variant, self.images, scenario.cpus, scenario.boot, scenario.inside)

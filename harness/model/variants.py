@@ -95,7 +95,8 @@ class Variant:
     """Files and their contents: root writes them once the handler answers, before any attack."""
     rehearsed: bool = False
     """Before the files are written, a handler is started again, and its loader loaded again, as
-    after each attack: for a policy that learns what it allows."""
+    after each attack: for a policy that learns what it allows. Before an attack from inside, so is
+    the handler that makes it."""
     denials: tuple[str, ...] = ()
     """For the policy of a user: kernel functions, one of which is called when it refuses, and never
     else. Then its refusals of any call count, as a rival's do."""

@@ -13,7 +13,7 @@ from harness.results.records import json_text, read_record
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEFENCES_SCHEMA = 1
+DEFENCES_SCHEMA = 2
 """Changes with the fields of the file, and with their meaning."""
 
 _HINT = "write it again: umd-harness defences --output FILE"
@@ -69,6 +69,23 @@ class Enough(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether a run of every attack on the first set came to the same conclusion."""
 
 
+class RoundTrips(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What each defence costs a round trip: `isolated`, compared with `isolated` without it."""
+
+    line: str
+    """The kernel line."""
+
+    image: str
+    """The key of the kernel image."""
+
+    pairs: int
+    """How many pairs of machines were compared for each defence."""
+
+    ratios: dict[str, tuple[float, float, float]]
+    """By defence: how many times as long a round trip takes with it, and the ends of the interval
+    that has the true ratio with 95 % confidence."""
+
+
 class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that was measured of the defences."""
 
@@ -80,6 +97,9 @@ class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     enough: dict[str, Enough] = {}
     """The smallest sets, by goal: `integrity`, `availability` or `all`."""
+
+    round_trips: RoundTrips | None = None
+    """What each defence costs a round trip; null if that was not measured."""
 
 
 def read_defences(path: Path) -> DefenceSummary:

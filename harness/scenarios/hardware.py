@@ -55,8 +55,9 @@ _end_machine = partial(
 )
 def iopl_device_dma(attacker: Attacker, handler: Handler) -> None:
     """Get port I/O by iopl(2) and have a device overwrite the handler's state by DMA."""
+    port_dma = attacker.payload("port_dma")
     attacker.syscall("iopl", 3)  # the payload calls iopl as well, but reports no errno
-    attacker.run(attacker.payload("port_dma"), str(handler.physical("chain")))
+    attacker.run(port_dma, str(handler.physical("chain")))
 
 
 @_end_machine(

@@ -92,9 +92,8 @@ def pm_test_freezer(attacker: Attacker, handler: Handler) -> None:
 )
 def suspend_to_ram(attacker: Attacker, handler: Handler) -> None:
     """Suspend the machine to RAM by /sys/power/state."""
-    state = f"{POWER}/state"
-    attacker.open(state, O_WRONLY).close()  # the shell opens it as well, but reports no errno
-    attacker.spawn("/bin/busybox", "sh", "-c", f"echo mem > {state}")
+    with attacker.open(f"{POWER}/state", O_WRONLY) as state:
+        attacker.spawn("/bin/busybox", "echo", "mem", stdout=state.fd)  # the agent would not return
     for _ in range(AWAKE):
         handler.wait_for_request()
     raise LookupError("the machine is still awake")

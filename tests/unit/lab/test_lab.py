@@ -149,6 +149,12 @@ def test_an_attack_with_a_machine_of_its_own_has_it_in_its_plan(tmp_path: Path) 
         assert plan.machine == MachinePlan(plan.variant, plan.images, scenario.cpus, scenario.boot)
 
 
+def test_an_attack_inside_has_that_in_its_plan(tmp_path: Path) -> None:
+    for scenario in SHIPPED.scenarios.values():
+        plan = lab(tmp_path).plan(Cell("6.12", "baseline", scenario.name))
+        assert plan.machine.inside == scenario.name.startswith("escape_")
+
+
 def test_a_flavour_has_its_own_images(tmp_path: Path) -> None:
     (tmp_path / "debug").mkdir()
     debug = boot_images(tmp_path / "debug")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from threading import Timer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from boot_images import boot_images
@@ -15,13 +15,16 @@ from local_agent import local_attacker
 from harness.engines import MICROVM
 from harness.host.errors import VmLost
 from harness.lab import machines
-from harness.lab.machines import Machines, await_final_clock, write_settings
+from harness.lab.machines import Machines, await_final_clock, rehearse, write_settings
 from harness.lab.plan import MachinePlan
 from harness.scenarios.corpus import SHIPPED
 from harness.vm.probe import Accelerator
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.witness.reader import Witness
+    from harness.witness.tally import WitnessCommand
 
 QEMU = Accelerator("tcg", "for a test")
 PLAIN = Machines("6.12", QEMU, MICROVM, kaslr=False, without=())
@@ -55,8 +58,9 @@ def test_another_machine_has_another_name(
 
 
 def test_other_settings_make_another_state(tmp_path: Path) -> None:
-    made = [
-        PLAIN.spec(MachinePlan(replace(BASELINE, **more), boot_images(tmp_path))).settings
+    images = boot_images(tmp_path)
+    plans = [
+        MachinePlan(replace(BASELINE, **more), images)
         for more in (
             {},
             {"writes": (("/a", "b"),)},
@@ -64,8 +68,26 @@ def test_other_settings_make_another_state(tmp_path: Path) -> None:
             {"rehearsed": True},
         )
     ]
+    plans.append(replace(plans[-1], inside=True))
+    made = [PLAIN.spec(plan).settings for plan in plans]
     assert len(set(made)) == len(made)
     assert made[0] == ""
+    assert PLAIN.spec(replace(plans[0], inside=True)).settings == "", "nothing is rehearsed"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_happens_around_an_attack_is_rehearsed(*, inside: bool) -> None:
+    done: list[str] = []
+
+    class Rehearsed:
+        def aftermath(self) -> None:
+            done.append("aftermath")
+
+        def obey(self, command: WitnessCommand) -> None:
+            done.append(command.name)
+
+    rehearse(cast("Witness", Rehearsed()), inside=inside)
+    assert done == ["aftermath", *(["OPEN_BACKDOOR", "aftermath"] if inside else [])]
 
 
 def test_what_is_written_for_a_variant_has_to_be_taken(tmp_path: Path) -> None:
