@@ -10,7 +10,7 @@ from msgspec import structs
 
 from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import choice, repeated
+from harness.cli.declare import choice, repeated, switch
 from harness.cli.options import (
     KernelOptions,
     jobs_option,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.lab.lab import Lab
-    from harness.results.defence_summary import DefenceSummary
+    from harness.results.defence_summary import DefenceSummary, RoundTrips
 
 _GOALS = ("integrity", "availability", "all")
 
@@ -49,6 +49,10 @@ class Options:
         help="search for the smallest sets of defences with which an attack takes integrity, "
         "availability or any loss only if a kernel thread loses it as well (default: no search)",
     )
+    round_trips: bool = switch(
+        "--round-trips",
+        help="measure what each defence costs a round trip to the handler (about ten minutes)",
+    )
     output: Path | None = report_output_option(
         "add what is found to this file, such as docs/runs/defences.json (default: none)"
     )
@@ -58,7 +62,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print what each defence holds, or which are enough. Raises UserError.
+    """Print what each defence holds or costs, or which are enough. Raises UserError.
 
     Return 2 if a cell gave no conclusion.
     """
@@ -75,6 +79,8 @@ def run(options: Options) -> int:
         raise UserError(f"there is no defence {unknown[0]!r}", hint=hint)
     if options.without and (options.enough or options.output):
         raise UserError("--enough and --output are about all defences", hint="leave out --without")
+    if options.enough and options.round_trips:
+        raise UserError("--enough and --round-trips are two studies", hint="give them one by one")
     summary = DefenceSummary()
     if options.output is not None:
         check_output_file(options.output)
@@ -84,7 +90,7 @@ def run(options: Options) -> int:
     kernel = chosen_kernel(options.kernel, SHIPPED, variants)
     with progress_line(console()) as progress:
         lab = Lab.open(kernel.line, variants, progress=progress, choice=kernel.choice)
-        study = _each if options.enough is None else _enough
+        study = _enough if options.enough else _round_trips if options.round_trips else _each
         return study(options, lab, summary, progress)
 
 
@@ -168,6 +174,42 @@ def _enough(
     return 0 if found.confirmed else 1
 
 
+def _round_trips(
+    options: Options, lab: Lab, summary: DefenceSummary, progress: Callable[[str], None]
+) -> int:
+    """Measure what each defence costs a round trip, and print that."""
+    from harness.results.defence_summary import DefenceSummary, RoundTrips, write_defences
+    from harness.studies.defence_trips import PAIRS, what_each_costs
+    from harness.studies.defences import DEFENCES
+
+    file = _folder(options, lab) / "round-trips.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    found = _measured(file) or RoundTrips(
+        line=lab.line, image=lab.image.key, pairs=PAIRS, ratios={}
+    )
+    wanted = options.without or tuple(DEFENCES)
+    for name, trip in what_each_costs(
+        lab,
+        lambda defence: replace(lab, without=(defence,)),
+        [name for name in wanted if name not in found.ratios],
+        progress=progress,
+    ):
+        found = structs.replace(found, ratios={**found.ratios, name: (trip.ratio, *trip.interval)})
+        write_defences(file, DefenceSummary(round_trips=found))
+    for name in wanted:
+        ratio, low, high = found.ratios[name]
+        say(f"{name:<10} {ratio:.3f} ({low:.3f} to {high:.3f})")
+    _write(options, structs.replace(summary, round_trips=found))
+    return 0
+
+
+def _measured(file: Path) -> RoundTrips | None:
+    """Return what an earlier command has measured, with the same kernel and the same code."""
+    from harness.results.defence_summary import read_defences
+
+    return read_defences(file).round_trips if file.exists() else None
+
+
 def _write(options: Options, summary: DefenceSummary) -> None:
     """Write the file of what was found, if the user named one. Raises UserError."""
     from harness.results.defence_summary import write_defences
@@ -184,8 +226,10 @@ def _write(options: Options, summary: DefenceSummary) -> None:
 
 COMMAND = Command(
     "defences",
-    "list what each defence of `isolated` holds, or search for the smallest sets that are enough",
-    "The list is Markdown. Outcomes are kept below --results: the same command goes on where it "
+    "list what each defence of `isolated` holds or costs, or search for the smallest sets that are "
+    "enough",
+    "The list is Markdown. A round trip is timed on pairs of machines, with and without the "
+    "defence. Outcomes are kept below --results: the same command goes on where it "
     "stopped, as long as kernel and code are the same. Exit status: 2 if a cell gave no "
     "conclusion, 1 if what --enough found was not confirmed, else 0.",
     Options,
@@ -193,6 +237,7 @@ COMMAND = Command(
     examples={
         "defences": "switch off each defence in turn",
         "defences --without access": "switch off a single defence",
+        "defences --round-trips": "measure what each defence costs",
         "defences --enough integrity": "search for the smallest sets that keep integrity",
         "defences --enough all --output docs/runs/defences.json": "keep what is found for the site",
     },

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
 from harness.cli.declare import option, positional, switch
 from harness.cli.options import RUN, report_output_option, results_option
 from harness.cli.output import say, write_report
 from harness.results.run_name import LATEST
+
+if TYPE_CHECKING:
+    from harness.report.page.page import Prices
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,14 @@ class Options:
         metavar="FILE",
         help="show the cost of the isolation from this file of `bench --output` (default: no cost)",
     )
+    defences: Path | None = option(
+        "--defences",
+        convert=Path,
+        default=None,
+        metavar="FILE",
+        help="show the price of each defence from this file of `defences --output` (default: no "
+        "prices)",
+    )
     output: Path | None = report_output_option(
         "write to this file (default: report.html in the folder of the run)"
     )
@@ -54,8 +66,9 @@ def run(options: Options) -> int:
     new = salvage(options.run, root=options.results)
     old = salvage(options.against, root=options.results) if options.against else None
     figures = read_figures(options.bench) if options.bench else None
+    prices = _prices(options.defences) if options.defences else None
     path = options.output or new.run.path / PAGE
-    content = PageContent(new, old, figures, unsteady(new.run))
+    content = PageContent(new, old, figures, prices, unsteady(new.run))
     write_report(page(content, SHIPPED, place=path.parent), path)
     for gap in new.gaps:
         say(f"not in the report: {gap}")
@@ -63,6 +76,18 @@ def run(options: Options) -> int:
     if options.open:
         _open(path)
     return 0
+
+
+def _prices(file: Path) -> Prices:
+    from harness.findings.price import prices
+    from harness.findings.price_page import priced
+    from harness.host.paths import KERNEL_PATCHES
+    from harness.kernel.series.lines import DEFAULT_LINE
+    from harness.kernel.series.series_file import load_series
+    from harness.results.defence_summary import read_defences
+
+    series = load_series(DEFAULT_LINE, patches=KERNEL_PATCHES)
+    return priced(read_defences(file), prices(series))
 
 
 def _open(path: Path) -> None:

@@ -93,7 +93,7 @@ def mail(document: Document) -> str:
     lines = [document.title, "=" * min(len(document.title), COLUMNS), ""]
     lines += _plain_blocks(document.blocks)
     for section in document.sections:
-        wrapped = textwrap.wrap(_plain(section.title), COLUMNS)
+        wrapped = textwrap.wrap(plain(section.title), COLUMNS)
         lines += [*wrapped, "-" * max(map(len, wrapped)), ""]
         lines += _plain_blocks(section.blocks)
     return "\n".join(lines).rstrip("\n")
@@ -122,10 +122,10 @@ def _plain_blocks(blocks: Sequence[Block]) -> list[str]:
 
 def _plain_block(block: Text | Names | Table) -> list[str]:
     if isinstance(block, Text):
-        return _wrapped(_plain(block.words))
+        return _wrapped(plain(block.words))
     if isinstance(block, Names):
-        return _wrapped(_plain(f"{block.head}: {', '.join(block.names) or 'none'}."), hang=2)
-    return _plain_table([[_plain(field) for field in row] for row in block.rows])
+        return _wrapped(plain(f"{block.head}: {', '.join(block.names) or 'none'}."), hang=2)
+    return _plain_table([[plain(field) for field in row] for row in block.rows])
 
 
 def _plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -148,6 +148,6 @@ def _wrapped(words: str, *, hang: int = 0) -> list[str]:
     return textwrap.wrap(words, COLUMNS, subsequent_indent=" " * hang, break_on_hyphens=False)
 
 
-def _plain(words: str) -> str:
+def plain(words: str) -> str:
     """Return words without the marks of Markdown."""
     return visible(_LINK.sub(r"\1", words).replace("`", "").replace("**", ""))

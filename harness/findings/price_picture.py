@@ -27,7 +27,7 @@ _LIST, _LINE, _MARGIN = 520, 18, 12
 _TICKS = 4
 _APART = 12  # pixels between two numbers
 
-_STYLE = """
+STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328; }
 .paper { fill: #ffffff; }
 .head { font-weight: 600; }
@@ -42,13 +42,13 @@ text { fill: #f0f6fc; }
 """
 
 
-def svg(points: Sequence[Point]) -> str:
+def svg(points: Sequence[Point], *, style: str = STYLE) -> str:
     """Return the SVG of the points, in their order. There is at least one."""
     lines = max(1, *(point.lines for point in points))
     attacks = max(1, *(point.attacks for point in points))
     height = max(_TOP + _HEIGHT + 50, _TOP + _LINE * (len(points) + 2))
     description = " ".join(map(_sentence, points))
-    root = picture(_LIST + 300, height, title=TITLE, description=description, style=_STYLE)
+    root = picture(_LIST + 300, height, title=TITLE, description=description, style=style)
     add_text(root, _MARGIN, 24, TITLE, "head")
     places = [
         (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harness.findings.document import Block
     from harness.findings.evidence import Evidence
-    from harness.results.defence_summary import Alone, Enough
+    from harness.results.defence_summary import Alone, DefenceSummary, Enough, RoundTrips
 
 GOALS = {
     "integrity": "an attack takes integrity only if it takes it from `kthread` or `isolated` too",
@@ -82,13 +82,56 @@ def together(alone: Alone, prices: Mapping[str, Price]) -> list[Point]:
 
 def price_section(evidence: Evidence, prices: Mapping[str, Price], picture: str) -> Section:
     """Return the section on what each defence costs and holds, with a picture if it is named."""
-    blocks = list(_price(evidence.defences.alone, prices))
+    blocks = list(_price(evidence.defences, prices))
     if picture and evidence.defences.alone:
         blocks.append(Picture(picture, TITLE))
     return Section("What each defence costs", blocks)
 
 
-def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
+def price_rows(defences: DefenceSummary, prices: Mapping[str, Price]) -> list[list[str]]:
+    """Return what each defence costs and holds, after a head."""
+    won = defences.alone.won if defences.alone else {}
+    trips = defences.round_trips.ratios if defences.round_trips else {}
+    return [
+        ["defence", "lines added", "files", "hot paths", "round trip", "attacks it alone holds"],
+        *(
+            [
+                code(name),
+                str(price.lines),
+                str(len(price.files)),
+                ", ".join(price.paths) or "none",
+                _ratio(*trips[name]) if name in trips else "not measured",
+                str(len(won[name])) if name in won else "not measured",
+            ]
+            for name, price in prices.items()
+            if name not in (SHARED, FILTER)
+        ),
+    ]
+
+
+def step_rows(alone: Alone, prices: Mapping[str, Price]) -> list[list[str]]:
+    """Return what the defences cost and hold one after the other, after a head."""
+    return [
+        ["added", "lines in all", "attacks held, at most"],
+        *([code(one.name), str(one.lines), str(one.attacks)] for one in together(alone, prices)),
+    ]
+
+
+def trips_told(trips: RoundTrips) -> str:
+    """Return what the numbers of the round trips are, in a sentence or two."""
+    return (
+        "A round trip is given as a multiple of a round trip without the defence, with its "
+        f"interval of 95 % confidence from {plural(trips.pairs, 'pair')} of machines (line "
+        f"{trips.line}, kernel image {short_hash(trips.image)}). Both machines run the "
+        "same kernel, so the test whether the defence is on is in both times."
+    )
+
+
+def _ratio(ratio: float, low: float, high: float) -> str:
+    return f"{ratio:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _price(defences: DefenceSummary, prices: Mapping[str, Price]) -> Iterator[Block]:
     yield Text(
         "The price is counted in the patches for 6.12: lines that are added to files that the "
         "kernel has already, and those files. New files are not counted: they leave all other "
@@ -97,24 +140,10 @@ def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
         f"and the confinement: {_said(prices[SHARED])}. A seccomp filter in place of strict "
         f"seccomp adds {_said(prices[FILTER])}."
     )
-    head = ["defence", "lines added", "files", "hot paths", "attacks it alone holds"]
-    won = alone.won if alone else {}
-    yield Table(
-        [
-            head,
-            *(
-                [
-                    code(name),
-                    str(price.lines),
-                    str(len(price.files)),
-                    ", ".join(price.paths) or "none",
-                    str(len(won[name])) if name in won else "not measured",
-                ]
-                for name, price in prices.items()
-                if name not in (SHARED, FILTER)
-            ),
-        ]
-    )
+    yield Table(price_rows(defences, prices))
+    if defences.round_trips:
+        yield Text(trips_told(defences.round_trips))
+    alone = defences.alone
     if alone is None:
         return
     best = ", ".join(
@@ -130,15 +159,7 @@ def _price(alone: Alone | None, prices: Mapping[str, Price]) -> Iterator[Block]:
         "defences are in without which it wins. Other defences may be needed as well, so each "
         "number is an upper bound. Only a run of the set measures it:"
     )
-    yield Table(
-        [
-            ["added", "lines in all", "attacks held, at most"],
-            *(
-                [code(one.name), str(one.lines), str(one.attacks)]
-                for one in together(alone, prices)
-            ),
-        ]
-    )
+    yield Table(step_rows(alone, prices))
     yield Text(
         f"The attacks are counted from kernel image {short_hash(alone.image)}, line {alone.line}: "
         f"{plural(len(alone.attacks), 'attack')} that were made without "

@@ -7,7 +7,10 @@ from xml.etree import ElementTree as ET
 
 
 def picture(width: int, height: int, *, title: str, description: str, style: str) -> ET.Element:
-    """Return an SVG of this size, in pixels, with nothing on its paper."""
+    """Return an SVG of this size, in pixels, with nothing on its paper.
+
+    `style` is empty for a picture in a page that has the style.
+    """
     root = ET.Element(
         "svg",
         {
@@ -20,7 +23,8 @@ def picture(width: int, height: int, *, title: str, description: str, style: str
     )
     ET.SubElement(root, "title", id="title").text = title
     ET.SubElement(root, "desc", id="description").text = description
-    ET.SubElement(root, "style").text = style
+    if style:
+        ET.SubElement(root, "style").text = style
     ET.SubElement(root, "rect", {"class": "paper", "width": str(width), "height": str(height)})
     return root
 

@@ -10,8 +10,10 @@ another, by the sign test: no shape of their distribution is assumed.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ from harness.host.pace import Pace
 from harness.results.bench_figures import PairFigures, RoundTripFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from harness.run.cell_runner import TripTimer
 
@@ -43,10 +45,16 @@ WARM_TRIPS = 500
 TURNS, TRIPS = 10, 200
 """Turns of each machine, and how many trips one takes."""
 
+TripClock = Callable[[], AbstractContextManager[Callable[[int], list[int]]]]
+"""Starts a machine and yields a function that times trips, as TripTimer.trip_clock does."""
+
 
 @dataclass(frozen=True)
 class Pair:
-    """Microseconds of every round trip of two machines that took turns."""
+    """Microseconds of every round trip of two machines that took turns.
+
+    They are a machine of `baseline`, or of `isolated` with a defence left out, and of `isolated`.
+    """
 
     baseline: tuple[int, ...]
     isolated: tuple[int, ...]
@@ -194,17 +202,12 @@ def round_trip(
     Raises UserError for too few pairs, or a machine that was lost or does as it should not.
     """
     check_pairs(pairs)
+    clocks = partial(lab.trip_clock, BASELINE), partial(lab.trip_clock, ISOLATED)
     measured = []
     pace = Pace(pairs)
     for number in range(pairs):
         progress(f"bench: round trips {pace.at(number)}")
-        try:
-            measured.append(_pair(lab, turns=turns, trips=trips))
-        except (VmLost, OSError) as error:
-            raise UserError(
-                f"no round trips could be timed: {error}",
-                hint="see whether the handlers answer: umd-harness run -k nothing",
-            ) from error
+        measured.append(time_pair(*clocks, turns=turns, trips=trips))
     return RoundTrip(tuple(measured))
 
 
@@ -214,18 +217,27 @@ def check_pairs(pairs: int) -> None:
         raise UserError(f"{pairs} pairs of machines are too few", hint=f"take -n {FEWEST} or more")
 
 
-def _pair(lab: TripTimer, *, turns: int, trips: int) -> Pair:
-    with ExitStack() as stack:
-        clocks = {
-            variant: stack.enter_context(lab.trip_clock(variant))
-            for variant in (BASELINE, ISOLATED)
-        }
-        for make in clocks.values():
-            make(WARM_TRIPS)
-        times: dict[str, list[int]] = {variant: [] for variant in clocks}
-        order = [BASELINE, ISOLATED]
-        for _ in range(turns):
-            for variant in order:
-                times[variant] += clocks[variant](trips)
-            order.reverse()
-    return Pair(tuple(times[BASELINE]), tuple(times[ISOLATED]))
+def time_pair(
+    baseline: TripClock, isolated: TripClock, *, turns: int = TURNS, trips: int = TRIPS
+) -> Pair:
+    """Time round trips on two machines that take turns.
+
+    Raises UserError for a machine that was lost or does as it should not.
+    """
+    times: list[list[int]] = [[], []]
+    try:
+        with ExitStack() as stack:
+            clocks = [stack.enter_context(start()) for start in (baseline, isolated)]
+            for make in clocks:
+                make(WARM_TRIPS)
+            order = list(zip(times, clocks, strict=True))
+            for _ in range(turns):
+                for made, make in order:
+                    made += make(trips)
+                order.reverse()
+    except (VmLost, OSError) as error:
+        raise UserError(
+            f"no round trips could be timed: {error}",
+            hint="see whether the handlers answer: umd-harness run -k nothing",
+        ) from error
+    return Pair(tuple(times[0]), tuple(times[1]))

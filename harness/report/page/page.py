@@ -26,7 +26,7 @@ from harness.results.run_comparison import compare
 from harness.results.salvaged_run import salvage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harness.model.cell import Cell
     from harness.results.bench_figures import BenchFigures
@@ -43,6 +43,18 @@ _TEMPLATE = Path(__file__).with_name("template.html")
 
 
 @dataclass(frozen=True)
+class Prices:
+    """What each defence costs and holds. The first row of a table is its head."""
+
+    rows: Sequence[Sequence[str]]
+    trips: str
+    """What the round trips in the rows are; empty if there are none."""
+    steps: Sequence[Sequence[str]]
+    picture: str
+    """The steps as an SVG of ours, without a style of its own; empty if there are no steps."""
+
+
+@dataclass(frozen=True)
 class PageContent:
     """What a page shows."""
 
@@ -51,6 +63,8 @@ class PageContent:
     """The earlier run to compare with."""
     figures: BenchFigures | None = None
     """The cost of the isolation, as measured by `bench`."""
+    prices: Prices | None = None
+    """The prices of the defences, as measured by `defences`."""
     unsteady: Mapping[Cell, str] = field(default_factory=dict)
     """The cells with other verdicts in other repetitions, and the number of each verdict."""
 
@@ -81,6 +95,8 @@ def page(content: PageContent, corpus: Corpus, *, place: Path) -> str:
         difference=sections.difference(comparison) if comparison else None,
         times=sections.times(run, columns(run, corpus)),
         cost=sections.cost(content.figures) if content.figures else None,
+        prices=content.prices,
+        picture=Markup(content.prices.picture) if content.prices else "",  # noqa: S704 - our own
         facts=sections.facts(run.header),
         campaigns=_campaigns(run.path.parent, place),
         data=_json(data),

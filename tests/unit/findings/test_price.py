@@ -9,12 +9,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.findings.price import COMMITS, FILTER, HOT, OUTSIDE, SHARED, Price, price_of, prices
+from harness.findings.price_page import priced
 from harness.findings.price_picture import svg
 from harness.findings.price_table import Point, front, together
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.series.lines import kernel_lines
 from harness.kernel.series.series_file import load_series
-from harness.results.defence_summary import Alone
+from harness.results.defence_summary import Alone, DefenceSummary, RoundTrips
 from harness.studies.defences import DEFENCES
 
 TESTED = re.compile(r"^\+.*\bUMD_([A-Z]+)\b", re.MULTILINE)
@@ -78,6 +79,27 @@ def test_an_attack_counts_once_all_that_it_needs_is_in() -> None:
     alone = Alone(line="", image="", attacks=(), won=won)
     price = {"access": Price(1), "locked": Price(10), "oom": Price(1)}
     assert together(alone, price) == [Point("access", 1, 1), Point("locked", 11, 3)]
+
+
+def test_the_page_of_a_run_has_the_prices_in_plain_words() -> None:
+    price = {"access": Price(1, ("a.c",)), "oom": Price(2), SHARED: Price(9), FILTER: Price(9)}
+    alone = Alone(line="6.12", image="abcd", attacks=("x",), won={"access": {"x": "tampered"}})
+    trips = RoundTrips(line="6.12", image="abcd", pairs=6, ratios={"access": (1.01, 0.99, 1.02)})
+    whole = priced(DefenceSummary(alone=alone, round_trips=trips), price)
+    assert list(whole.rows[1:]) == [
+        ["access", "1", "1", "none", "1.010 (0.990 to 1.020)", "1"],
+        ["oom", "2", "0", "none", "not measured", "not measured"],
+    ]
+    assert list(whole.steps) == [
+        ["added", "lines in all", "attacks held, at most"],
+        ["access", "1", "1"],
+    ]
+    assert "6 pairs of machines (line 6.12, kernel image abcd)" in whole.trips
+    assert "<style>" not in whole.picture
+    assert "access: 1 lines in all, 1 attacks." in whole.picture
+    bare = priced(DefenceSummary(), price)
+    assert (bare.trips, bare.steps, bare.picture) == ("", (), "")
+    assert bare.rows[1] == ["access", "1", "1", "none", "not measured", "not measured"]
 
 
 def test_the_picture_has_each_step_in_words() -> None:

@@ -27,7 +27,7 @@ from harness.model.verdict import A_STEP, Verdict
 from harness.report.page import cell_data
 from harness.report.page import page as module
 from harness.report.page.cell_data import worse_than
-from harness.report.page.page import PAGE, PageContent, page, write_page
+from harness.report.page.page import PAGE, PageContent, Prices, page, write_page
 from harness.report.page.sections import cost, difference
 from harness.report.page.texts import LONGEST, Texts
 from harness.results.bench_figures import BenchFigures
@@ -260,6 +260,25 @@ def test_the_cost_is_drawn_on_a_scale_with_its_limit(tmp_path: Path) -> None:
         assert 0 < drawn["places"][one] <= drawn["places"][other] < drawn["width"]
     html = page(PageContent(keep_hostile_run(tmp_path), figures=figures), SMALL, place=tmp_path)
     assert "interval 1.030 to 1.030, confidence " in html
+
+
+def test_the_prices_of_the_defences_have_tables_and_a_picture(tmp_path: Path) -> None:
+    prices = Prices(
+        rows=[["defence", "round trip"], ["access", "1.000 (0.999 to 1.001)"]],
+        trips="Of six pairs.",
+        steps=[["added", "lines in all"], ["access", "1"]],
+        picture='<svg id="front"></svg>',
+    )
+    run = keep_hostile_run(tmp_path)
+    html = page(PageContent(run, prices=prices), SMALL, place=tmp_path)
+    assert '<th scope="row">access</th><td>1.000 (0.999 to 1.001)</td>' in html
+    assert '<th scope="row">access</th><td>1</td>' in html
+    assert "Of six pairs." in html
+    assert '<svg id="front"></svg>' in html
+    assert "Cost and time" in html
+    bare = replace(prices, trips="", steps=(), picture="")
+    html = page(PageContent(run, prices=bare), SMALL, place=tmp_path)
+    assert "One defence after the other" not in html
 
 
 def test_the_page_of_a_run_lies_in_its_folder(tmp_path: Path) -> None:

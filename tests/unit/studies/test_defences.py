@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from unittest.mock import MagicMock, Mock
 
@@ -18,6 +19,8 @@ from harness.host.paths import KERNEL_PATCHES
 from harness.judge.parity import SUBJECT
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
+from harness.results.defence_summary import read_defences
+from harness.studies.defence_trips import what_each_costs
 from harness.studies.defences import (
     DEFENCES,
     PARTS,
@@ -26,9 +29,10 @@ from harness.studies.defences import (
     markdown,
     what_each_buys,
 )
+from harness.studies.round_trip import Pair, RoundTrip
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 HELD = ["ptrace_seize", "proc_mem_write", "process_vm_readv", "escape_openat"]
@@ -45,6 +49,13 @@ def buy(script: Mapping[str, Outcome | Exception], *defences: str) -> list[Bough
         jobs=1,
         progress=lambda _: None,
     )
+
+
+@pytest.fixture
+def one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = SimpleNamespace(line="6.12", image=SimpleNamespace(key="abcd"))
+    monkeypatch.setattr("harness.cli.defences.chosen_kernel", Mock())
+    monkeypatch.setattr("harness.lab.lab.Lab.open", Mock(return_value=opened))
 
 
 def test_what_is_lost_without_a_defence_is_what_it_buys() -> None:
@@ -87,6 +98,58 @@ def test_the_table_has_each_defence_and_what_none_holds_alone() -> None:
 def test_the_names_are_the_kernels() -> None:
     source = (KERNEL_PATCHES / "overlay/kernel/umd_witness/defences.c").read_text()
     assert re.findall(r'\[UMD_\w+\] = "(\w+)"', source) == [*PARTS, *DEFENCES]
+
+
+def test_round_trips_are_compared_with_and_without_each_defence() -> None:
+    slow, quick = SmallLab(isolated_us=220), SmallLab(isolated_us=200)
+    without: list[str] = []
+
+    def lab_without(defence: str) -> SmallLab:
+        without.append(defence)
+        return quick if defence == "access" else slow
+
+    told: list[str] = []
+    names = ("access", "oom")
+    found = dict(what_each_costs(slow, lab_without, names, pairs=6, progress=told.append))
+    assert {name: trip.ratio for name, trip in found.items()} == {"access": 1.1, "oom": 1.0}
+    assert without == ["access", "oom"]
+    assert len(found["oom"].pairs) == 6
+    assert "without oom" in told[-1]
+
+
+@pytest.mark.usefixtures("one_kernel")
+def test_round_trips_are_kept_and_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[list[str]] = []
+
+    def costs(
+        _lab: object, _without: object, names: list[str], **_: object
+    ) -> Iterator[tuple[str, RoundTrip]]:
+        asked.append(names)
+        for name in names:
+            if name == "sched" and len(asked) == 1:
+                raise UserError("no room", hint="free some")
+            yield name, RoundTrip((Pair((200,) * 40, (206,) * 40),) * 6)
+
+    monkeypatch.setattr("harness.studies.defence_trips.what_each_costs", costs)
+    argv = ["defences", "--round-trips", "--output", str(tmp_path / "kept.json")]
+    argv += ["--results", str(tmp_path / "results")]
+    assert main(argv) == 2
+    assert not (tmp_path / "kept.json").exists()
+    assert main(argv) == 0
+    assert asked == [list(DEFENCES), list(DEFENCES)[2:]]
+    assert "access     1.030 (1.030 to 1.030)" in capsys.readouterr().out
+    kept = read_defences(tmp_path / "kept.json").round_trips
+    assert kept is not None
+    assert list(kept.ratios) == list(DEFENCES)
+    assert kept.ratios["seccomp"] == (1.03, 1.03, 1.03)
+    assert (kept.line, kept.image, kept.pairs) == ("6.12", "abcd", 6)
+
+
+def test_two_studies_at_once_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["defences", "--round-trips", "--enough", "all"]) == 2
+    assert "--enough and --round-trips are two studies" in capsys.readouterr().err
 
 
 def test_words_of_a_guest_are_escaped(
