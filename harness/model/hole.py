@@ -20,3 +20,5 @@ class Hole:
     """Why the variant loses."""
     partly: bool = False
     """Whether the attack need not show all of its effects to confirm the hole."""
+    since: str = ""
+    """The first version of Linux with the hole, such as "6.15"; empty for any."""

@@ -24,10 +24,11 @@ class ListedCells:
     """The scenarios and variants of some cells, in the order of the corpus."""
 
     def __init__(self, corpus: Corpus, cells: Sequence[Cell]) -> None:
-        """Take cells of the corpus."""
+        """Take cells of one kernel line, and of the corpus."""
         self._cells = {(cell.scenario, cell.variant) for cell in cells}
-        scenarios, variants = ({pair[part] for pair in self._cells} for part in (0, 1))
-        self.scenarios = [one for one in corpus.scenarios.values() if one.name in scenarios]
+        scenarios = {cell.scenario: corpus.scenario(cell) for cell in cells}
+        variants = {cell.variant for cell in cells}
+        self.scenarios = [scenarios[name] for name in corpus.scenarios if name in scenarios]
         self.variants = [one for one in corpus.variants.values() if one.name in variants]
 
     def has(self, scenario: Scenario, variant: Variant) -> bool:

@@ -223,7 +223,7 @@ def result_of(line: ResultLine, corpus: Corpus) -> Result:
     """
     return Result(
         cell=line.cell,
-        scenario=corpus.scenarios[line.scenario],
+        scenario=corpus.scenario(line.cell),
         variant=corpus.variants[line.variant],
         verdict=line.verdict,
         axes=line.axes,

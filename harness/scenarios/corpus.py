@@ -30,8 +30,8 @@ class Corpus:
     """Texts that others have made of the corpus, to make each once."""
 
     def scenario(self, cell: Cell) -> Scenario:
-        """Return the cell's scenario."""
-        return self.scenarios[cell.scenario]
+        """Return the cell's scenario, with the holes of the cell's kernel line."""
+        return self.scenarios[cell.scenario].on_line(cell.line)
 
     def variant(self, cell: Cell) -> Variant:
         """Return the cell's variant."""

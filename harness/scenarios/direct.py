@@ -242,17 +242,15 @@ _to_the_blob = partial(
 
 @_to_the_blob(
     surface="proc-map-files",
-    call="getdents64",
+    call="openat",
     refused=(EPERM, EACCES),
-    no_target_at="mm_access",
+    no_target=(ENOENT, ESRCH),
+    no_target_at="get_task_mm",
 )
 def proc_map_files(attacker: Attacker, handler: Handler) -> None:
     """Open the blob through /proc/<pid>/map_files and rewrite its code between two handlers."""
-    folder = f"/proc/{handler.pid}/map_files"
-    mapped = attacker.listdir(folder)
-    if not mapped:
-        raise NoTarget("it maps no file")
-    with attacker.open(f"{folder}/{mapped[0]}", O_RDONLY) as blob:
+    mapped = f"/proc/{handler.pid}/map_files/{handler.first_mapping()}"
+    with attacker.open(mapped, O_RDONLY) as blob:
         _rewrite(attacker, handler, lambda: attacker.open(f"/proc/self/fd/{blob.fd}", O_WRONLY))
 
 

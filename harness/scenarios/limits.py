@@ -56,6 +56,7 @@ def oom_score_adj_sysrq(attacker: Attacker, handler: Handler) -> None:
     attacker.write_file(f"/proc/{handler.pid}/oom_score_adj", b"1000")
     handler.wait_for_request()
     attacker.write_file("/proc/sysrq-trigger", b"f")
+    handler.wait_for_request()  # a worker runs the OOM killer
 
 
 @scenario(

@@ -34,6 +34,8 @@ class MeasuredWin:
     partly: bool = False
     verdict: Verdict | None = None
     """The verdict, where it is not that of all the attack's effects."""
+    since: str = ""
+    """As in `Hole`."""
 
 
 @cache
@@ -45,7 +47,8 @@ def measured_wins(path: Path = FILE) -> Mapping[str, Mapping[str, MeasuredWin]]:
     found: dict[str, dict[str, MeasuredWin]] = {}
     for group in tomllib.loads(path.read_text())["measured"]:
         verdict = Verdict(group["verdict"]) if "verdict" in group else None
-        win = MeasuredWin(group["reason"], group.get("partly", False), verdict)
+        partly, since = group.get("partly", False), group.get("since", "")
+        win = MeasuredWin(group["reason"], partly, verdict, since)
         for name in group["attacks"]:
             wins = found.setdefault(name, {})
             for variant in group["variants"]:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from errno import EPERM
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
@@ -48,6 +49,8 @@ BY_MODULE = MappingProxyType({"init_module": EPERM})
 
 REFERENCES = ("nothing", "host_tamper")
 """The cells that show a variant's evidence can be trusted at all (rule 3)."""
+
+_VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 _WITHOUT_POLICY = "seccomp-strict"
 """A variant without any module's policy: attacks on such a policy are n/a there."""
@@ -144,6 +147,21 @@ class Scenario(Declaration):
     origin: tuple[str, ...] = ()
     """The options by which a user brought the scenario; empty for one that ships."""
 
+    def on_line(self, line: str) -> Scenario:
+        """Return the scenario with the holes that a kernel line has, such as `6.12`.
+
+        The line of a user's kernel that names no version has them all.
+        """
+        version = _version(line)
+        holes = {
+            name: hole
+            for name, hole in self.holes.items()
+            if not (hole.since and version and version < _version(hole.since))
+        }
+        if len(holes) == len(self.holes):
+            return self
+        return replace(self, holes=MappingProxyType(holes))
+
     def hole_on(self, variant: Variant) -> Hole | None:
         """Return the known hole of `variant`, if it has one."""
         return _declared_for(variant, self.holes)
@@ -218,6 +236,12 @@ class Scenario(Declaration):
         return variant.protects and not (variant.debug and self.debugging)
 
 
+def _version(text: str) -> tuple[int, ...]:
+    """Return the version with which a text begins; empty if it begins with none."""
+    found = _VERSION.match(text)
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
 def _declared_for(variant: Variant, by_name: Mapping[str, _T]) -> _T | None:
     """Return what is declared of a variant, or of the first variant that it is like."""
     names = (variant.name, *variant.like)
@@ -258,7 +282,7 @@ def _on_proposals(name: str, declared: Declaration) -> dict[str, Hole]:
     """Return the proposals where an attack wins more than on `isolated`."""
     wins = worst(effect.wins for effect in (declared.effect, *declared.also))
     return {
-        variant: Hole(one.verdict or wins, one.reason, one.partly)
+        variant: Hole(one.verdict or wins, one.reason, one.partly, one.since)
         for variant, one in measured_wins().get(name, {}).items()
     }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from elftools.elf.elffile import ELFFile
 
 from harness.host.errors import VmLost
+from harness.vm.guest_ram import PAGE
 from harness.witness.tally import WitnessCommand
 
 if TYPE_CHECKING:
@@ -145,6 +146,13 @@ class Handler:
         """Return the file offset of a symbol in the handler's program."""
         with (self._image.handlers / PROGRAM).open("rb") as file:
             return int(next(ELFFile(file).address_offsets(self.symbol(name))))
+
+    def first_mapping(self) -> str:
+        """Return the name of the program's first mapping, as in /proc/<pid>/map_files."""
+        with (self._image.handlers / PROGRAM).open("rb") as file:
+            segment = next(ELFFile(file).iter_segments("PT_LOAD"))
+            start, end = segment["p_vaddr"], segment["p_vaddr"] + segment["p_memsz"]
+        return f"{start // PAGE * PAGE:x}-{-(-end // PAGE) * PAGE:x}"
 
     def physical(self, name: str) -> int:
         """Return the physical address of a variable, by the handler's page table.

@@ -108,7 +108,7 @@ def test_the_json_has_each_cell_with_its_verdict_and_reason(tmp_path: Path) -> N
     assert [one["name"] for one in listed["variants"]] == list(VARIANTS)
     assert [one["name"] for one in listed["scenarios"]] == list(SCENARIOS)
     for scenario in listed["scenarios"]:
-        declared = SCENARIOS[scenario["name"]]
+        declared = SCENARIOS[scenario["name"]].on_line(listed["line"])
         assert scenario["answers"] == list(declared.answers)
         for one in scenario["expected"]:
             variant = VARIANTS[one["variant"]]

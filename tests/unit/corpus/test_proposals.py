@@ -10,6 +10,7 @@ import pytest
 from small_corpus import changed
 
 from harness.judge.cells import all_cells
+from harness.model.cell import Cell
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.scenarios import REFERENCES, SCENARIOS
@@ -57,6 +58,28 @@ def test_the_proposal_names_each_attack_that_the_mark_alone_does_not_hold() -> N
     for one in SCENARIOS.values():
         if one.expected(proposal) not in (Verdict.HELD, Verdict.NOT_APPLICABLE):
             assert one.expected(mark) is not Verdict.HELD
+
+
+@pytest.mark.parametrize(
+    ("line", "gains"),
+    [
+        ("6.1", False),
+        ("6.12", False),
+        ("6.12+mine.mbox", False),
+        ("6.15", True),
+        ("7.2", True),
+        ("my-tree", True),
+    ],
+)
+def test_a_win_that_begins_with_a_version_is_expected_from_there_on(
+    line: str, *, gains: bool
+) -> None:
+    mark = VARIANTS["proposal-mark"]
+    one = SHIPPED.scenario(Cell(line, mark.name, "proc_maps"))
+    assert one.gains(mark) == gains
+    assert one.expected(mark) is Verdict.HELD, "a step is no loss"
+    other = SHIPPED.scenario(Cell(line, mark.name, "prlimit_cpu"))
+    assert other is SCENARIOS["prlimit_cpu"], "what is of any version is left as it is"
 
 
 def test_an_attack_is_named_once_for_a_variant(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ PLAIN = patched(TRACED, NOP)
     [
         (TRACED, call(TRACER)),
         (TRACED, call(TEXT.stop + 0x3F000000)),
+        (TRACED, call(TEXT.stop + 0x3F000000, opcode=0xE9)),
         (TRACED, b"\xcc" + NOP[1:]),
         (TRACED, b"\xcc" + call(TRACER)[1:]),
         (STATIC, b"\xe8\1\2\3\4"),
@@ -75,6 +76,7 @@ def test_what_the_kernel_patches_itself_is_no_change(offset: int, code: bytes) -
         (0x300, b"\xe9\1\2\3\4", 0x300),
         (TRACED, call(TEXT.start + 0x5000), TRACED),
         (TRACED, call(TRACER, opcode=0xE9), TRACED),
+        (TRACED, call(TEXT.stop + 0x3F000000, opcode=0xEB), TRACED),
         (TRACED, b"\xc3" + NOP[1:], TRACED),
         (TRACED + 5, b"\xc3", TRACED + 5),
         (TRACED - 1, b"\xc3", TRACED - 1),
