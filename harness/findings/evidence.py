@@ -46,6 +46,10 @@ class Evidence:
         """The variants that some run has."""
         return list(dict.fromkeys(cell.variant for run in self.runs for cell in run.cells))
 
+    def attacks(self, run: RecordedRun, variant: str) -> Mapping[str, ResultLine]:
+        """Return the lines that a run has of a variant, without the reference cells."""
+        return _attacks(run, self.corpus, variant)
+
     def run_of(self, variant: str) -> RecordedRun | None:
         """Return the run that counts for a variant; None if no run has an attack on it."""
         return next((run for run in self.runs if _attacks(run, self.corpus, variant)), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.findings.document import Document, Names, Section, Text, code
 from harness.findings.evidence import AXES, NOT_MEASURED
+from harness.findings.kernels import kernels_section
 from harness.findings.price_table import enough_section, price_section, summed
 from harness.findings.questions import against_thread, proposal, sections
 from harness.findings.tables import missing, won_by_variant
@@ -41,6 +42,7 @@ def findings(evidence: Evidence, prices: dict[str, Price], *, picture: str = "")
         [
             Section("The answer", list(_answer(evidence))),
             *sections(evidence),
+            kernels_section(evidence),
             enough_section(evidence),
             price_section(evidence, prices, picture),
             Section("What was not tried", list(not_tried(evidence))),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kept_runs import keep_run
+from msgspec import structs
 from scripted_lab import outcome
 from small_corpus import SMALL
 
@@ -23,6 +24,7 @@ from harness.findings.document import (
     markdown,
 )
 from harness.findings.evidence import Evidence, evidence_of, kept_evidence
+from harness.findings.kernels import TITLE
 from harness.findings.page import findings
 from harness.findings.price import prices
 from harness.findings.tables import SHOWN
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     import pytest
 
     from harness.model.cell import Outcome
+    from harness.results.recorded_run import RecordedRun
 
 PRICES = prices(load_series("6.12", patches=KERNEL_PATCHES))
 ALONE = Alone(
@@ -130,6 +133,34 @@ def test_each_question_names_the_runs_of_its_variants(tmp_path: Path) -> None:
     assert "Counted from run `kept` and `other`." in asked
     lonely = page[page.index("## A sandbox") : page.index("## What would be enough")]
     assert "Counted from" not in lonely
+
+
+def as_proposal(run: RecordedRun, line: str = "6.12") -> RecordedRun:
+    """The cells of `isolated` as a run of `proposal` on a kernel line."""
+    cells = {
+        replace(cell, line=line, variant="proposal"): structs.replace(
+            one, line=line, variant="proposal"
+        )
+        for cell, one in run.cells.items()
+        if cell.variant == "isolated"
+    }
+    return replace(run, name=line, header=structs.replace(run.header, line=line), cells=cells)
+
+
+def test_the_proposals_are_compared_between_kernels(tmp_path: Path) -> None:
+    keep_run(tmp_path, "kept")
+    keep_run(tmp_path, "other", script={"isolated__ptrace_seize": outcome(Verdict.TAMPERED)})
+    kept, other = (read_run(name, root=tmp_path) for name in ("kept", "other"))
+    named = as_proposal(kept)
+    page = said(Evidence(SMALL, [named, as_proposal(other, "7.2")]))
+    section = page[page.index(f"## {TITLE}") : page.index("## What would be enough")]
+    assert "| variant | 6.12 | 7.2 |" in section
+    assert "`proposal` on 7.2: tampered, and held on 6.12 (1): `ptrace_seize`." in section
+    assert "Counted from run `6.12` and `7.2`." in section
+    alike = Evidence(SMALL, [named, as_proposal(kept, "7.2")])
+    assert "`proposal` on 7.2: the same outcomes as on 6.12." in said(alike)
+    assert "Only line 6.12 was measured in this run." in said(Evidence(SMALL, [named]))
+    assert "No run has a proposal." in said(Evidence(SMALL, [kept]))
 
 
 def test_an_attack_that_met_a_hook_is_not_among_those_without(tmp_path: Path) -> None:
