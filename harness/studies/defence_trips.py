@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PAIRS = FEWEST
 """Pairs of machines for each defence."""
 
+TURNS = 4
+"""Turns of each machine: most of a pair's time is its start."""
+
 
 def what_each_costs(
     lab: TripTimer,
@@ -39,5 +42,5 @@ def what_each_costs(
         measured = []
         for number in range(pairs):
             progress(f"round trips: {pace.at(place * pairs + number)}, without {defence}")
-            measured.append(time_pair(*clocks))
+            measured.append(time_pair(*clocks, turns=TURNS))
         yield defence, RoundTrip(tuple(measured))
