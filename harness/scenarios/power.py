@@ -8,7 +8,7 @@ from functools import partial
 from os import O_RDONLY, O_WRONLY
 from typing import TYPE_CHECKING
 
-from harness.attacker.agent.errors import GuestError
+from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.kexec import KEXEC, RESTART, load_power_off, reboot
 from harness.attacker.tools.priority import run_almost_never
 from harness.model.verdict import Effect, Verdict
@@ -96,7 +96,7 @@ def suspend_to_ram(attacker: Attacker, handler: Handler) -> None:
         attacker.spawn("/bin/busybox", "echo", "mem", stdout=state.fd)  # the agent would not return
     for _ in range(AWAKE):
         handler.wait_for_request()
-    raise LookupError("the machine is still awake")
+    raise NoTarget("the machine is still awake")  # a policy may have refused the child its write
 
 
 @_by_machine(
