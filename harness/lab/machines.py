@@ -176,7 +176,7 @@ def _chooses_lsm(boot: str) -> bool:
 def settings_of(plan: MachinePlan) -> str:
     """Return what is set in the plan's guests, in words; empty if nothing is."""
     variant = plan.variant
-    settings = variant.rehearsed, variant.writes, variant.rehearsed and plan.inside
+    settings = variant.rehearsed, variant.writes, plan.has_backdoor
     return repr(settings) if any(settings) else ""
 
 

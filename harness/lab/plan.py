@@ -26,6 +26,11 @@ class MachinePlan:
     inside: bool = False
     """Whether the attack is made by the handler itself, which the witness replaces for that."""
 
+    @property
+    def has_backdoor(self) -> bool:
+        """Whether the handler has been replaced before the attack, by a rehearsal of it."""
+        return self.variant.rehearsed and self.inside
+
 
 @dataclass(frozen=True)
 class CellPlan:

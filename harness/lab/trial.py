@@ -18,7 +18,7 @@ from harness.lab.python_error import described, traceback_of
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
 from harness.witness.cell_verdict import draw_verdict
-from harness.witness.handler import Handler
+from harness.witness.handler import BACKDOOR, Handler
 from harness.witness.reader import ANY_CALL, Witness
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class Trial:
         """
         anywhere = self._scenario.target != "handler"
         handler = Handler(self._variant, self.machine, self._kernel, witness, anywhere=anywhere)
+        if self.plan.machine.has_backdoor:
+            handler.program = BACKDOOR
         self._account = Account(
             self.machine,
             self._kernel,

@@ -153,6 +153,7 @@ def test_an_attack_inside_has_that_in_its_plan(tmp_path: Path) -> None:
     for scenario in SHIPPED.scenarios.values():
         plan = lab(tmp_path).plan(Cell("6.12", "baseline", scenario.name))
         assert plan.machine.inside == scenario.name.startswith("escape_")
+        assert not plan.machine.has_backdoor, "nothing is rehearsed for baseline"
 
 
 def test_a_flavour_has_its_own_images(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_other_settings_make_another_state(tmp_path: Path) -> None:
         )
     ]
     plans.append(replace(plans[-1], inside=True))
+    assert [plan.has_backdoor for plan in plans] == [False] * 4 + [True]
     made = [PLAIN.spec(plan).settings for plan in plans]
     assert len(set(made)) == len(made)
     assert made[0] == ""
