@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
 from harness.cli.declare import option, positionals, switch
-from harness.cli.options import report_output_option, results_option
+from harness.cli.options import defences_option, report_output_option, results_option
 from harness.cli.output import say, write_report
 from harness.host.errors import UserError
 
@@ -26,13 +26,7 @@ class Options:
         help="a run: its folder, its name, `latest`, or the file of its summary; of several runs "
         "that have a variant, the first counts",
     )
-    defences: Path | None = option(
-        "--defences",
-        convert=Path,
-        default=None,
-        metavar="FILE",
-        help="add what `umd-harness defences --output FILE` has measured (default: none)",
-    )
+    defences: Path | None = defences_option()
     mail: bool = switch("--mail", help="print plain text of at most 72 columns, for a mail")
     summaries: Path | None = option(
         "--summaries",

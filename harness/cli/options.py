@@ -179,6 +179,17 @@ def report_format_option(*further: str) -> str:
     )
 
 
+def defences_option() -> Path | None:
+    """Declare `--defences`, a file of `defences --output`."""
+    return option(
+        "--defences",
+        convert=Path,
+        default=None,
+        metavar="FILE",
+        help="add what `umd-harness defences --output FILE` has measured (default: none)",
+    )
+
+
 def report_output_option(help: str = "write to this file (default: print)") -> Path | None:
     """Declare `--output`, the file for what the command finds."""
     return option("--output", convert=Path, default=None, metavar="FILE", help=help)

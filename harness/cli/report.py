@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
 from harness.cli.declare import option, positional, switch
-from harness.cli.options import RUN, report_output_option, results_option
+from harness.cli.options import RUN, defences_option, report_output_option, results_option
 from harness.cli.output import say, write_report
 from harness.results.run_name import LATEST
 
@@ -37,14 +37,7 @@ class Options:
         metavar="FILE",
         help="show the cost of the isolation from this file of `bench --output` (default: no cost)",
     )
-    defences: Path | None = option(
-        "--defences",
-        convert=Path,
-        default=None,
-        metavar="FILE",
-        help="show the price of each defence from this file of `defences --output` (default: no "
-        "prices)",
-    )
+    defences: Path | None = defences_option()
     output: Path | None = report_output_option(
         "write to this file (default: report.html in the folder of the run)"
     )
