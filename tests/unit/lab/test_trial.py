@@ -15,7 +15,9 @@ from harness.host.errors import VmLost
 from harness.lab.plan import CellPlan
 from harness.lab.trial import Trial
 from harness.model.verdict import Effect
+from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.registry import Scenario
+from harness.witness.handler import BACKDOOR
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -56,12 +58,13 @@ def test_what_comes_before_the_attack_is_recorded_as_such() -> None:
         assert [call.setup for call in attacker.attempt.calls] == [True]
 
 
-def test_the_account_is_told_of_pauses_and_of_defences_that_are_left_out() -> None:
+def test_a_trial_is_told_of_pauses_of_defences_left_out_and_of_a_rehearsed_handler() -> None:
     """Otherwise late replies, and a handler's pages that moved, would count against a variant."""
     made_up = trial(None).plan
     pausing = replace(
         made_up,
-        scenario=replace(made_up.scenario, pauses=True),
+        scenario=replace(made_up.scenario, pauses=True, inside=True),
+        variant=replace(SHIPPED.variants["baseline"], rehearsed=True),
         images=Mock(),
         without=("pages",),
     )
@@ -74,3 +77,4 @@ def test_the_account_is_told_of_pauses_and_of_defences_that_are_left_out() -> No
         told = parts["Account"].call_args.kwargs
     assert told["pauses"] is True
     assert told["without"] == ("pages",)
+    assert parts["Handler"].return_value.program == BACKDOOR, "as it was rehearsed"
