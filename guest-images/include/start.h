@@ -51,7 +51,7 @@ static inline void say(char came)
 	sys(__NR_write, 1, &came, 1);
 }
 
-static inline bool answer(char came)
+static inline bool answer_question(char came)
 {
 	if (!wait_for_question())
 		return false;

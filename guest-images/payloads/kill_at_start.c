@@ -52,6 +52,6 @@ int main(int argc, char **argv, char **envp)
 	take_second_cpu();
 	do {
 		came = catch(loadavg);
-	} while (answer(came) && came == '-');
+	} while (answer_question(came) && came == '-');
 	return 0;
 }

@@ -50,7 +50,7 @@ int main(int argc, char **argv, char **envp)
 	take_second_cpu();
 	do {
 		came = catch(loadavg);
-	} while (answer(came) && came == '-');
+	} while (answer_question(came) && came == '-');
 	for (;;)
 		sys(__NR_pause);
 }

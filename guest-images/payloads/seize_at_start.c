@@ -127,7 +127,7 @@ int main(int argc, char **argv, char **envp)
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
 	do {
 		came = catch(argv[1], loadavg);
-		if (!answer(came))
+		if (!answer_question(came))
 			return 0;
 		if (came == 't' && argc > 2 && wait_for_question()) {
 			came = overwrite(from_hex(argv[2])) ? 't' : '-';
