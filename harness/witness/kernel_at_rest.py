@@ -196,16 +196,13 @@ def _is_own(linked: int, offset: int, now: bytes, sites: PatchSites) -> bool:
 
 
 def _is_tracing(at: int, code: bytes, sites: PatchSites) -> bool:
-    """Whether the code at a traced function's call is ftrace's: the nop, or a call of a tracer.
-
-    Since Linux 6.19 it may also be a jump to a BPF trampoline (CONFIG_DYNAMIC_FTRACE_WITH_JMP).
-    """
+    """Whether the code at a traced function's call is ftrace's: the nop, or a call of a tracer."""
     if code == _NOP or code[0] == _INT3:
         return True
     target = at + TRACED_BYTES + int.from_bytes(code[1:], "little", signed=True)
     if target in sites.text:
         return code[0] == _CALL and target in sites.tracers
-    return code[0] in (_CALL, _JUMP)
+    return code[0] == _CALL or (code[0] == _JUMP and sites.jumps)
 
 
 def is_remapped(change: Change, number: int) -> bool:

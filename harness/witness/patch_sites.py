@@ -39,6 +39,8 @@ class PatchSites:
     """The functions of the kernel that a call by ftrace may lead to."""
     text: range
     """The kernel's text. Other functions that ftrace calls are made at run time, outside of it."""
+    jumps: bool
+    """Whether ftrace may put a jump to such a function in place of a call."""
 
 
 @cache
@@ -54,7 +56,8 @@ def patch_sites(kernel: KernelImage) -> PatchSites:
             static |= {entry + far for entry, (far,) in _table(elf, known, name, form)}
     tracers = frozenset(known[name] for name in TRACERS if name in known)
     text = range(kernel.symbol("_stext"), kernel.symbol("_etext"))
-    return PatchSites(frozenset(traced), frozenset(static), tracers, text)
+    jumps = "DYNAMIC_FTRACE_WITH_JMP" in kernel.options  # since Linux 6.19
+    return PatchSites(frozenset(traced), frozenset(static), tracers, text, jumps)
 
 
 def _table(

@@ -28,6 +28,7 @@ SITES = PatchSites(
     static=frozenset({LINKED + STATIC}),
     tracers=frozenset({TRACER}),
     text=TEXT,
+    jumps=True,
 )
 NOP = bytes.fromhex("0f1f440000")
 
@@ -86,6 +87,12 @@ def test_what_the_kernel_patches_itself_is_no_change(offset: int, code: bytes) -
 )
 def test_what_it_does_not_is_told_with_its_place(offset: int, code: bytes, at: int) -> None:
     assert foreign_byte(LINKED, PLAIN, patched(offset, code), SITES, no_probe) == LINKED + at
+
+
+def test_a_kernel_whose_ftrace_puts_no_jumps_has_none() -> None:
+    code = call(TEXT.stop + 0x3F000000, opcode=0xE9)
+    sites, now = replace(SITES, jumps=False), patched(TRACED, code)
+    assert foreign_byte(LINKED, PLAIN, now, sites, no_probe) == LINKED + TRACED
 
 
 @pytest.mark.parametrize("offset", [0x300, 0x301, PAGE - 5])
