@@ -33,9 +33,14 @@ class Lookout:
                 self.pid = attacker.spawn(program, *arguments, stdin=reader.fd, stdout=writer.fd)
 
     def ask(self) -> bytes | None:
-        """Return what the payload has caught or done, one byte; None for nothing."""
+        """Return what the payload has caught or done, one byte; None for nothing.
+
+        Raises LookupError if the payload has ended.
+        """
         self._questions.write(b"?")
         answer = self._answers.read(1)
+        if not answer:
+            raise LookupError("the payload that looks out for starts has ended")
         return None if answer == _NONE else answer
 
 

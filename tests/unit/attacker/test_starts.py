@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import MagicMock
+
 import pytest
 from local_agent import local_attacker
 
 from harness.attacker.agent.errors import NoTarget
-from harness.attacker.tools.starts import STARTS, catch_start
+from harness.attacker.tools.starts import STARTS, Lookout, catch_start
 
 
 class Payload:
@@ -48,3 +50,17 @@ def test_starts_that_are_never_caught_leave_no_target() -> None:
         with pytest.raises(NoTarget, match="in time"):
             catch_start(attacker, lambda: None, lambda: None, missed="in time")
     assert payload.restarts == STARTS
+
+
+def lookout(answer: bytes) -> Lookout:
+    """A payload that has this in its pipe."""
+    attacker = MagicMock()
+    attacker.pipe.return_value = MagicMock(**{"read.return_value": answer}), MagicMock()
+    return Lookout(attacker, "made_up")
+
+
+def test_a_payload_that_has_ended_has_caught_nothing() -> None:
+    assert lookout(b"-").ask() is None
+    assert lookout(b"t").ask() == b"t"
+    with pytest.raises(LookupError, match="has ended"):
+        lookout(b"").ask()
