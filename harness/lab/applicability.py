@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.kernel.build.renamed import has_function
 from harness.lab.arrival import watched
 from harness.model.attempt_end import End
-from harness.scenarios.registry import unmet
+from harness.scenarios.registry import unmet, version_in
 
 if TYPE_CHECKING:
     from harness.engines.engine import Engine
@@ -64,7 +64,7 @@ def lacks_of_kernel(scenario: Scenario, kernel: KernelImage) -> str:
     """What the kernel's version or options lack for the attack; empty if nothing."""
     if lacking := _is_older(kernel, scenario.since):
         return lacking
-    if scenario.before and kernel.version >= _version(scenario.before):
+    if scenario.before and kernel.version >= version_in(scenario.before):
         return f"it needs Linux before {scenario.before}"
     missing = unmet(scenario.needs, kernel.options)
     return f"this kernel lacks {', '.join(missing)}" if missing else ""
@@ -72,12 +72,8 @@ def lacks_of_kernel(scenario: Scenario, kernel: KernelImage) -> str:
 
 def _is_older(kernel: KernelImage, since: str, what: str = "it") -> str:
     """Say that the kernel is older than the version `what` needs; empty if it is not."""
-    is_older = since and kernel.version < _version(since)
+    is_older = since and kernel.version < version_in(since)
     return f"{what} needs Linux {since} or later" if is_older else ""
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split(".")))
 
 
 def _lacks_functions(scenario: Scenario, variant: Variant, kernel: KernelImage) -> str:

@@ -148,7 +148,7 @@ def _is_effect(value: object) -> bool:
 
 
 def _is_hole(value: object) -> bool:
-    return isinstance(value, Hole)
+    return isinstance(value, Hole) and (not value.since or _is_version(value.since))
 
 
 def _or_none(check: Check) -> Check:
@@ -204,7 +204,10 @@ FORMS: Mapping[str, tuple[Check, str]] = {
     "whole_kernel": _SWITCH,
     "passes": _NAMES,
     "lockdown": (_by_name(_is_errno), "a dictionary of calls and errnos"),
-    "holes": (_by_name(_is_hole), "a dictionary of variants and holes (Hole)"),
+    "holes": (
+        _by_name(_is_hole),
+        "a dictionary of variants and holes (Hole), whose since is a version of Linux or empty",
+    ),
     "denied_by": _REASONS,
     "not_applicable": _REASONS,
     "seconds": (_is_time, "a number of seconds above 0"),

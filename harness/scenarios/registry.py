@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from errno import EPERM
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
@@ -152,15 +153,17 @@ class Scenario(Declaration):
 
         The line of a user's kernel that names no version has them all.
         """
-        version = _version(line)
-        holes = {
-            name: hole
-            for name, hole in self.holes.items()
-            if not (hole.since and version and version < _version(hole.since))
-        }
-        if len(holes) == len(self.holes):
+        version = version_in(line)
+        later = {name for name, since in self._begins.items() if version and version < since}
+        if not later:
             return self
+        holes = {name: hole for name, hole in self.holes.items() if name not in later}
         return replace(self, holes=MappingProxyType(holes))
+
+    @cached_property
+    def _begins(self) -> Mapping[str, tuple[int, ...]]:
+        """The versions of Linux with which holes begin, by variant: most begin with none."""
+        return {name: version_in(one.since) for name, one in self.holes.items() if one.since}
 
     def hole_on(self, variant: Variant) -> Hole | None:
         """Return the known hole of `variant`, if it has one."""
@@ -236,7 +239,7 @@ class Scenario(Declaration):
         return variant.protects and not (variant.debug and self.debugging)
 
 
-def _version(text: str) -> tuple[int, ...]:
+def version_in(text: str) -> tuple[int, ...]:
     """Return the version with which a text begins; empty if it begins with none."""
     found = _VERSION.match(text)
     return tuple(map(int, found[0].split("."))) if found else ()

@@ -184,6 +184,7 @@ SOUND = {"effect": "Effect.INTEGRITY", "surface": '"own"', "answers": "()"}
         ({"since": '"six"'}, "since='six' is not a version of Linux"),
         ({"target": '"handlr"'}, "target='handlr' is not one of handler, start, system"),
         ({"holes": '{"isolated": "leaked"}'}, "holes={'isolated': 'leaked'} is not a dictionary"),
+        ({"holes": '{"isolated": Hole("leaked", "so", since="six")}'}, "holes={'isolated': Hole("),
         ({"lockdown": '{"kill": "EPERM"}'}, "lockdown={'kill': 'EPERM'} is not a dictionary"),
         ({"seconds": '"5"'}, "seconds='5' is not a number of seconds above 0"),
         ({"inside": '"no"'}, "inside='no' is not True or False"),
@@ -198,7 +199,7 @@ def test_a_field_that_cannot_be_used_is_told_at_load(
     given = ", ".join(f"{name}={value}" for name, value in {**SOUND, **fields}.items())
     path = tmp_path / "mine.py"
     path.write_text(
-        "from harness.scenarios import Effect, scenario\n\n"
+        "from harness.scenarios import Effect, scenario; from harness.model.hole import Hole\n\n"
         f"@scenario({given})\ndef mine(attacker, handler):\n    'Do what I think of.'\n"
     )
     if said:
