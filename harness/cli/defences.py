@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.lab.lab import Lab
-    from harness.results.defence_summary import DefenceSummary, RoundTrips
+    from harness.results.defence_summary import DefenceSummary
 
 _GOALS = ("integrity", "availability", "all")
 
@@ -178,15 +178,20 @@ def _round_trips(
     options: Options, lab: Lab, summary: DefenceSummary, progress: Callable[[str], None]
 ) -> int:
     """Measure what each defence costs a round trip, and print that."""
-    from harness.results.defence_summary import DefenceSummary, RoundTrips, write_defences
+    from harness.results.defence_summary import (
+        DefenceSummary,
+        RoundTrips,
+        read_defences,
+        write_defences,
+    )
     from harness.studies.defence_trips import PAIRS, what_each_costs
     from harness.studies.defences import DEFENCES
 
     file = _folder(options, lab) / "round-trips.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    found = _measured(file) or RoundTrips(
-        line=lab.line, image=lab.image.key, pairs=PAIRS, ratios={}
-    )
+    found = read_defences(file).round_trips if file.exists() else None
+    if found is None or found.pairs != PAIRS:
+        found = RoundTrips(line=lab.line, image=lab.image.key, pairs=PAIRS, ratios={})
     wanted = options.without or tuple(DEFENCES)
     for name, trip in what_each_costs(
         lab,
@@ -201,13 +206,6 @@ def _round_trips(
         say(f"{name:<10} {ratio:.3f} ({low:.3f} to {high:.3f})")
     _write(options, structs.replace(summary, round_trips=found))
     return 0
-
-
-def _measured(file: Path) -> RoundTrips | None:
-    """Return what an earlier command has measured, with the same kernel and the same code."""
-    from harness.results.defence_summary import read_defences
-
-    return read_defences(file).round_trips if file.exists() else None
 
 
 def _write(options: Options, summary: DefenceSummary) -> None:

@@ -44,10 +44,7 @@ def run(options: Options) -> int:
     from harness.findings.document import mail, markdown
     from harness.findings.evidence import evidence_of
     from harness.findings.page import findings
-    from harness.findings.price import prices
-    from harness.host.paths import KERNEL_PATCHES
-    from harness.kernel.series.lines import DEFAULT_LINE
-    from harness.kernel.series.series_file import load_series
+    from harness.findings.price import shipped_prices
     from harness.results.defence_summary import read_defences
     from harness.scenarios.corpus import SHIPPED
 
@@ -62,7 +59,7 @@ def run(options: Options) -> int:
     if options.summaries is not None:
         _keep(evidence, options.summaries)
         return 0
-    document = findings(evidence, prices(load_series(DEFAULT_LINE, patches=KERNEL_PATCHES)))
+    document = findings(evidence, shipped_prices())
     write_report(mail(document) if options.mail else markdown(document), options.output)
     return 0
 

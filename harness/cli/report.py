@@ -5,16 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
 from harness.cli.declare import option, positional, switch
 from harness.cli.options import RUN, defences_option, report_output_option, results_option
 from harness.cli.output import say, write_report
 from harness.results.run_name import LATEST
-
-if TYPE_CHECKING:
-    from harness.report.page.page import Prices
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,12 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the page. Raises UserError."""
+    from harness.findings.price import shipped_prices
+    from harness.findings.price_page import priced
     from harness.host.output_paths import check_output_file
     from harness.report.page.page import PAGE, PageContent, page
     from harness.results.bench_figures import read_figures
+    from harness.results.defence_summary import read_defences
     from harness.results.repetition import unsteady
     from harness.results.salvaged_run import salvage
     from harness.scenarios.corpus import SHIPPED
@@ -59,7 +58,9 @@ def run(options: Options) -> int:
     new = salvage(options.run, root=options.results)
     old = salvage(options.against, root=options.results) if options.against else None
     figures = read_figures(options.bench) if options.bench else None
-    prices = _prices(options.defences) if options.defences else None
+    prices = None
+    if options.defences:
+        prices = priced(read_defences(options.defences), shipped_prices())
     path = options.output or new.run.path / PAGE
     content = PageContent(new, old, figures, prices, unsteady(new.run))
     write_report(page(content, SHIPPED, place=path.parent), path)
@@ -69,18 +70,6 @@ def run(options: Options) -> int:
     if options.open:
         _open(path)
     return 0
-
-
-def _prices(file: Path) -> Prices:
-    from harness.findings.price import prices
-    from harness.findings.price_page import priced
-    from harness.host.paths import KERNEL_PATCHES
-    from harness.kernel.series.lines import DEFAULT_LINE
-    from harness.kernel.series.series_file import load_series
-    from harness.results.defence_summary import read_defences
-
-    series = load_series(DEFAULT_LINE, patches=KERNEL_PATCHES)
-    return priced(read_defences(file), prices(series))
 
 
 def _open(path: Path) -> None:

@@ -48,16 +48,22 @@ class Evidence:
 
     def attacks(self, run: RecordedRun, variant: str) -> Mapping[str, ResultLine]:
         """Return the lines that a run has of a variant, without the reference cells."""
-        return _attacks(run, self.corpus, variant)
+        return {
+            cell.scenario: line
+            for cell, line in run.cells.items()
+            if cell.variant == variant
+            and cell.scenario in self.corpus.scenarios
+            and not self.corpus.scenarios[cell.scenario].is_reference
+        }
 
     def run_of(self, variant: str) -> RecordedRun | None:
         """Return the run that counts for a variant; None if no run has an attack on it."""
-        return next((run for run in self.runs if _attacks(run, self.corpus, variant)), None)
+        return next((run for run in self.runs if self.attacks(run, variant)), None)
 
     def lines(self, variant: str) -> Mapping[str, ResultLine]:
         """Return the lines of a variant by attack, without the reference cells."""
         run = self.run_of(variant)
-        return _attacks(run, self.corpus, variant) if run else {}
+        return self.attacks(run, variant) if run else {}
 
     def has(self, variant: str) -> bool:
         """Whether a run has the variant."""
@@ -103,16 +109,6 @@ class Evidence:
             for name, scenario in self.corpus.scenarios.items()
             if scenario.attack.__module__ == f"harness.scenarios.{file}"
         ]
-
-
-def _attacks(run: RecordedRun, corpus: Corpus, variant: str) -> dict[str, ResultLine]:
-    return {
-        cell.scenario: line
-        for cell, line in run.cells.items()
-        if cell.variant == variant
-        and cell.scenario in corpus.scenarios
-        and not corpus.scenarios[cell.scenario].is_reference
-    }
 
 
 def evidence_of(

@@ -111,12 +111,13 @@ def not_tried(evidence: Evidence) -> Iterator[Block]:
     """Say what the answers do not cover."""
     if absent := missing(evidence):
         yield Text(f"Variants {NOT_MEASURED}: {', '.join(map(code, absent))}.")
-    lines = sorted({run.header.line for run in evidence.runs})
-    engines = sorted({run.header.engine for run in evidence.runs})
+    counted = [run for run in map(evidence.run_of, evidence.variants) if run]
+    lines = sorted({run.header.line for run in counted})
+    engines = sorted({run.header.engine for run in counted})
     yield Text(
-        f"The runs are of kernel line {', '.join(lines)} and of engine {', '.join(engines)}. No "
-        "number here says anything about another kernel, another configuration or another "
-        "architecture than x86-64."
+        f"The numbers are of kernel line {', '.join(lines)} and of engine {', '.join(engines)}. "
+        "The comparison of kernels names its own lines. No number here says anything about another "
+        "kernel, another configuration or another architecture than x86-64."
     )
     if evidence.has(SUBJECT):
         absent_cells = [

@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.host.paths import KERNEL_PATCHES
+from harness.kernel.series.lines import DEFAULT_LINE
+from harness.kernel.series.series_file import load_series
 from harness.studies.defences import DEFENCES
 
 if TYPE_CHECKING:
@@ -126,6 +129,11 @@ def prices(series: Series) -> dict[str, Price]:
             if owner != OUTSIDE:
                 found[owner] += price_of(commit.patch.read_text().splitlines(), ours)
     return found
+
+
+def shipped_prices() -> dict[str, Price]:
+    """Return the prices by our series for the default line."""
+    return prices(load_series(DEFAULT_LINE, patches=KERNEL_PATCHES))
 
 
 def price_of(patch: Iterable[str], ours: Container[str] = ()) -> Price:

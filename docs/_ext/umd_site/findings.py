@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 from harness.findings.document import markdown
 from harness.findings.evidence import NOT_MEASURED, Evidence, kept_evidence
 from harness.findings.page import attacks_behind, findings
-from harness.findings.price import prices
+from harness.findings.price import shipped_prices
 from harness.findings.price_picture import svg
 from harness.findings.price_table import together
-from harness.host.paths import CHECKOUT, KERNEL_PATCHES
-from harness.kernel.series.lines import DEFAULT_LINE
-from harness.kernel.series.series_file import load_series
+from harness.host.paths import CHECKOUT
 from harness.scenarios.corpus import SHIPPED
 from umd_site.text import code, toctree
 
@@ -37,7 +35,7 @@ def evidence() -> Evidence:
 
 def pages() -> Iterator[tuple[str, str]]:
     """Yield the page and the picture of the front: the path below `docs/`, and the text."""
-    price = prices(load_series(DEFAULT_LINE, patches=KERNEL_PATCHES))
+    price = shipped_prices()
     page = markdown(findings(evidence(), price, picture=PICTURE), link)
     behind = f"[The attacks behind the numbers]({BEHIND}.md), by variant."
     parts = [GENERATED, page, behind, toctree([BEHIND])]
