@@ -15,7 +15,11 @@ from outcomes import ISOLATED
 from playwright.sync_api import sync_playwright
 from small_corpus import SMALL
 
+from harness.findings.price import shipped_prices
+from harness.findings.price_page import priced
+from harness.host.paths import CHECKOUT
 from harness.report.page.page import PageContent, page
+from harness.results.defence_summary import read_defences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +74,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page with a difference, of a run with hostile text."""
     root = tmp_path_factory.mktemp("results")
     path = root / "new" / "report.html"
-    content = PageContent(keep_hostile_run(root), keep_old_run(root))
+    defences = read_defences(CHECKOUT / "docs/runs/defences.json")
+    prices = priced(defences, shipped_prices())
+    content = PageContent(keep_hostile_run(root), keep_old_run(root), prices=prices)
     path.write_text(page(content, SMALL, place=path.parent))
     return path.as_uri()
 
