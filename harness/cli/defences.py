@@ -51,7 +51,8 @@ class Options:
     )
     round_trips: bool = switch(
         "--round-trips",
-        help="measure what each defence costs a round trip to the handler (about ten minutes)",
+        help="count the instructions that each defence costs a round trip to the handler (about "
+        "ten minutes)",
     )
     output: Path | None = report_output_option(
         "add what is found to this file, such as docs/runs/defences.json (default: none)"
@@ -177,33 +178,29 @@ def _enough(
 def _round_trips(
     options: Options, lab: Lab, summary: DefenceSummary, progress: Callable[[str], None]
 ) -> int:
-    """Measure what each defence costs a round trip, and print that."""
+    """Count what each defence costs a round trip, and print that."""
     from harness.results.defence_summary import (
         DefenceSummary,
         RoundTrips,
         read_defences,
         write_defences,
     )
-    from harness.studies.defence_trips import PAIRS, what_each_costs
+    from harness.studies.defence_trips import TRIPS, what_each_costs
     from harness.studies.defences import DEFENCES
 
     file = _folder(options, lab) / "round-trips.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     found = read_defences(file).round_trips if file.exists() else None
-    if found is None or found.pairs != PAIRS:
-        found = RoundTrips(line=lab.line, image=lab.image.key, pairs=PAIRS, ratios={})
+    found = found or RoundTrips(line=lab.line, image=lab.image.key, trips=TRIPS)
     wanted = options.without or tuple(DEFENCES)
-    for name, trip in what_each_costs(
-        lab,
-        lambda defence: replace(lab, without=(defence,)),
-        [name for name in wanted if name not in found.ratios],
-        progress=progress,
-    ):
-        found = structs.replace(found, ratios={**found.ratios, name: (trip.ratio, *trip.interval)})
+    labs = {name: replace(lab, without=(name,)) for name in wanted if name not in found.without}
+    for name, count in what_each_costs(lab, labs, known=len(found.whole), progress=progress):
+        found = found.with_count(name, count)
         write_defences(file, DefenceSummary(round_trips=found))
     for name in wanted:
-        ratio, low, high = found.ratios[name]
-        say(f"{name:<10} {ratio:.3f} ({low:.3f} to {high:.3f})")
+        count = found.without[name]
+        say(f"{name:<10} {count:>7} instructions without, {found.cost(name):+.1%} with")
+    say(f"two machines with all defences differ by {found.spread:.1%}")
     _write(options, structs.replace(summary, round_trips=found))
     return 0
 
@@ -226,8 +223,8 @@ COMMAND = Command(
     "defences",
     "list what each defence of `isolated` holds or costs, or search for the smallest sets that are "
     "enough",
-    "The list is Markdown. A round trip is timed on pairs of machines, with and without the "
-    "defence. Outcomes are kept below --results: the same command goes on where it "
+    "The list is Markdown. A round trip is counted on a machine with the defence and on a machine "
+    "without it. Outcomes are kept below --results: the same command goes on where it "
     "stopped, as long as kernel and code are the same. Exit status: 2 if a cell gave no "
     "conclusion, 1 if what --enough found was not confirmed, else 0.",
     Options,
@@ -235,7 +232,7 @@ COMMAND = Command(
     examples={
         "defences": "switch off each defence in turn",
         "defences --without access": "switch off a single defence",
-        "defences --round-trips": "measure what each defence costs",
+        "defences --round-trips": "count what each defence costs",
         "defences --enough integrity": "search for the smallest sets that keep integrity",
         "defences --enough all --output docs/runs/defences.json": "keep what is found for the site",
     },

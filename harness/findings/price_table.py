@@ -91,7 +91,7 @@ def price_section(evidence: Evidence, prices: Mapping[str, Price], picture: str)
 def price_rows(defences: DefenceSummary, prices: Mapping[str, Price]) -> list[list[str]]:
     """Return what each defence costs and holds, after a head."""
     won = defences.alone.won if defences.alone else {}
-    trips = defences.round_trips.ratios if defences.round_trips else {}
+    trips = defences.round_trips
     return [
         ["defence", "lines added", "files", "hot paths", "round trip", "attacks it alone holds"],
         *(
@@ -100,7 +100,7 @@ def price_rows(defences: DefenceSummary, prices: Mapping[str, Price]) -> list[li
                 str(price.lines),
                 str(len(price.files)),
                 ", ".join(price.paths) or "none",
-                _ratio(*trips[name]) if name in trips else "not measured",
+                f"{trips.cost(name):+.1%}" if trips and name in trips.without else "not measured",
                 str(len(won[name])) if name in won else "not measured",
             ]
             for name, price in prices.items()
@@ -118,17 +118,15 @@ def step_rows(alone: Alone, prices: Mapping[str, Price]) -> list[list[str]]:
 
 
 def trips_told(trips: RoundTrips) -> str:
-    """Return what the numbers of the round trips are, in a sentence or two."""
+    """Return what the numbers of the round trips are, in a few sentences."""
     return (
-        "A round trip is given as a multiple of a round trip without the defence, with its "
-        f"interval of 95 % confidence from {plural(trips.pairs, 'pair')} of machines (line "
-        f"{trips.line}, kernel image {short_hash(trips.image)}). Both machines run the "
-        "same kernel, so the test whether the defence is on is in both times."
+        "The round trip has the part by which the defence changes the number of instructions of a "
+        f"round trip of 4 KiB, the middle of {trips.trips}; that is {trips.whole[0]} instructions "
+        f"with all defences (line {trips.line}, kernel image {short_hash(trips.image)}). Two "
+        f"machines with all defences differ by {trips.spread:.1%}. Every machine runs the same "
+        "kernel, so the test whether a defence is on is in each count. Instructions are counted "
+        "and not timed: a count has no caches and no branches, and does not depend on the host."
     )
-
-
-def _ratio(ratio: float, low: float, high: float) -> str:
-    return f"{ratio:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _price(defences: DefenceSummary, prices: Mapping[str, Price]) -> Iterator[Block]:

@@ -139,12 +139,17 @@ class Lab:
             yield machine
 
     @contextmanager
-    def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
-        """Times round trips on a machine of its own (harness/lab/trip_clock.py)."""
-        plan = self.machine_plan(variant)
+    def trip_clock(
+        self, variant: str, *, counts: bool = False
+    ) -> Iterator[Callable[[int], list[int]]]:
+        """Times round trips on a machine of its own (harness/lab/trip_clock.py).
+
+        With `counts` the machine has just booted, and each trip is told in instructions.
+        """
+        plan = replace(self.machine_plan(variant), counts=counts)
         with (
-            self.machines.running(plan) as machine,
-            trip_clock(machine, plan.images.kernel, plan.images.guest) as clock,
+            self.machines.running(plan, fresh=counts) as machine,
+            trip_clock(machine, plan.images.kernel, plan.images.guest, counts=counts) as clock,
         ):
             yield clock
 

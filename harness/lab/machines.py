@@ -70,6 +70,7 @@ class Machines:
             cmdline=f"{plan.variant.cmdline} {boot}".strip(),
             settings=settings_of(plan),
             cpus=plan.cpus,
+            counts=plan.counts,
             kaslr=self.kaslr,
             watched=kernel_code(kernel),
         )

@@ -25,6 +25,8 @@ class MachinePlan:
     """Boot parameters besides those of the variant."""
     inside: bool = False
     """Whether the attack is made by the handler itself, which the witness replaces for that."""
+    counts: bool = False
+    """Whether its clock counts instructions in place of time (harness/vm/spec.py)."""
 
     @property
     def has_backdoor(self) -> bool:

@@ -5,6 +5,9 @@ The handler is that of the library's self-test. The clock times `umd_mgmt_send_r
 its entry and another on its return. The self-test's write(2) would take nearly twice as long on
 every variant, because it also makes the message and checks the reply. Nobody attacks this machine,
 so the guest's own times are trusted here. They would not do for a verdict.
+
+The clock of a machine may count instructions in place of time (MachineSpec.counts). Then the trips
+do not depend on how busy the host is.
 """
 
 from __future__ import annotations
@@ -30,23 +33,27 @@ _SECONDS = 600.0
 
 _PAYLOAD = "round_trip"
 _FUNCTION = "umd_mgmt_send_recv"
-_EVENT = re.compile(rf"{_PAYLOAD}-\d+ .* (\d+)\.(\d{{6}}): (sent|received): ")
+_EVENT = re.compile(rf"{_PAYLOAD}-\d+ .* (\d+)(?:\.(\d{{6}}))?: (sent|received): ")
+_TICKS = b"x86-tsc"
+"""The trace's clock that shows the processor's counter as it is."""
 
 
 @contextmanager
 def trip_clock(
-    machine: Machine, kernel: KernelImage, guest: GuestImage
+    machine: Machine, kernel: KernelImage, guest: GuestImage, *, counts: bool = False
 ) -> Iterator[Callable[[int], list[int]]]:
     """Make a running machine ready. Yield a function that makes round trips and times them.
 
     The function takes their number. It returns the time of each in microseconds, which the kernel's
-    trace rounds down. The witness is parked, because its requests would come between. Both raise
-    VmLost or OSError.
+    trace rounds down. If the machine `counts`, it returns the instructions of each. The witness is
+    parked, because its requests would come between. Both raise VmLost or OSError.
     """
     Witness(machine, kernel).park()
     with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
         attacker = Attacker(channel, guest)
         attacker.run("/sbin/modprobe", "umd_selftest")
+        if counts:
+            attacker.write_file(f"{TRACING}/trace_clock", _TICKS)
         for kind, name in (("p", "sent"), ("r", "received")):
             define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{name} {_FUNCTION}")
             switch_on(attacker, f"{_PAYLOAD}/{name}")
@@ -63,13 +70,16 @@ def trip_clock(
 
 
 def durations(trace: bytes) -> list[int]:
-    """Return the microseconds of each round trip whose entry and return are in the trace."""
+    """Return the time of each round trip whose entry and return are in the trace.
+
+    The times are microseconds, or ticks if the trace shows these.
+    """
     found = []
     sent: int | None = None
     for line in trace.decode("ascii", errors="replace").splitlines():
         if not (event := _EVENT.search(line)):
             continue
-        at = int(event[1]) * 1_000_000 + int(event[2])
+        at = int(event[1] + (event[2] or ""))
         if event[3] == "sent":
             sent = at
         elif sent is not None:

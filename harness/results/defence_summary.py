@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from harness.host.files import write_atomically
 from harness.results.records import json_text, read_record
@@ -13,7 +14,7 @@ from harness.results.records import json_text, read_record
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEFENCES_SCHEMA = 2
+DEFENCES_SCHEMA = 3
 """Changes with the fields of the file, and with their meaning."""
 
 _HINT = "write it again: umd-harness defences --output FILE"
@@ -78,12 +79,29 @@ class RoundTrips(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     image: str
     """The key of the kernel image."""
 
-    pairs: int
-    """How many pairs of machines were compared for each defence."""
+    trips: int
+    """How many trips of each machine were counted."""
 
-    ratios: dict[str, tuple[float, float, float]]
-    """By defence: how many times as long a round trip takes with it, and the ends of the interval
-    that has the true ratio with 95 % confidence."""
+    whole: tuple[int, ...] = ()
+    """The instructions of the middle trip with all defences, on two machines."""
+
+    without: dict[str, int] = {}
+    """By defence: the instructions of the middle trip without it."""
+
+    def with_count(self, defence: str, instructions: int) -> RoundTrips:
+        """Return the same with another machine: one without a defence, or with all if it is ""."""
+        if not defence:
+            return structs.replace(self, whole=(*self.whole, instructions))
+        return structs.replace(self, without={**self.without, defence: instructions})
+
+    def cost(self, defence: str) -> float:
+        """Return the part by which the defence makes a trip longer; negative: shorter."""
+        return mean(self.whole) / self.without[defence] - 1
+
+    @property
+    def spread(self) -> float:
+        """The part by which a trip is longer on one machine with all defences than on the other."""
+        return max(self.whole) / min(self.whole) - 1
 
 
 class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,10 +23,12 @@ class CellRunner(Protocol):
 class TripTimer(CellRunner, Protocol):
     """A cell runner that also times round trips on its machines."""
 
-    def trip_clock(self, variant: str) -> AbstractContextManager[Callable[[int], list[int]]]:
+    def trip_clock(
+        self, variant: str, *, counts: bool = False
+    ) -> AbstractContextManager[Callable[[int], list[int]]]:
         """Start a machine. Yield a function that times a number of round trips in it.
 
-        The function returns the microseconds of each.
+        The function returns the microseconds of each or, with `counts`, its instructions.
         """
 
 

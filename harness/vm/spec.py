@@ -62,6 +62,10 @@ class MachineSpec:
     """The guest's memory in MiB."""
     cpus: int = 1
     """The number of CPUs."""
+    counts: bool = False
+    """Whether the guest's clock counts instructions: to the guest, each takes a nanosecond.
+
+    An idle guest does not wait: its clock jumps to its next timer. Needs TCG."""
     kaslr: bool = False
     """Whether the kernel chooses a random load address.
 
@@ -86,7 +90,8 @@ class MachineSpec:
         """Return QEMU's arguments, without those for accelerator, RAM, kernel and sockets."""
         # Threads of one core, because core scheduling needs siblings.
         size = ["-m", f"{self.memory_mib}M", "-smp", f"{self.cpus},threads={self.cpus}"]
-        return [QEMU, *MACHINE, *size, *self.devices]
+        counted = ["-icount", "shift=0,sleep=off"] if self.counts else []
+        return [QEMU, *MACHINE, *size, *counted, *self.devices]
 
     def reach(self) -> list[str]:
         """Return the Landlock rules, in setpriv's syntax, for the host's directories."""

@@ -96,6 +96,7 @@ class ScriptedLab:
     machines: bool = False
     free: int | None = None
     isolated_us: int = 205
+    counted: int = 0
     corpus: Corpus = field(default_factory=lambda: corpus.SHIPPED)
     ran: list[Cell] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -136,7 +137,10 @@ class ScriptedLab:
         return found or expected_outcome(self.corpus, cell, seconds=2.0 if fresh else 0.25)
 
     @contextmanager
-    def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
+    def trip_clock(
+        self, variant: str, *, counts: bool = False
+    ) -> Iterator[Callable[[int], list[int]]]:
+        self.counted += counts
         yield lambda trips: [self.isolated_us if variant == "isolated" else 200] * trips
 
 

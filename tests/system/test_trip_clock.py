@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,14 @@ def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attack
     assert throttled
     assert int(throttled[1]) > 0
     assert taken > int(throttled[1]) / 2
+
+
+def test_a_count_does_not_depend_on_the_host(lab: Lab) -> None:
+    with lab.trip_clock("isolated", counts=True) as make:
+        make(TRIPS)
+        first, second = median(make(100)), median(make(100))
+    assert first == pytest.approx(second, rel=0.02)
+    assert first > 10_000, "these are no instructions"
 
 
 def test_trips_that_fell_out_of_the_trace_are_missed(

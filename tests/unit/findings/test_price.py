@@ -84,17 +84,20 @@ def test_an_attack_counts_once_all_that_it_needs_is_in() -> None:
 def test_the_page_of_a_run_has_the_prices_in_plain_words() -> None:
     price = {"access": Price(1, ("a.c",)), "oom": Price(2), SHARED: Price(9), FILTER: Price(9)}
     alone = Alone(line="6.12", image="abcd", attacks=("x",), won={"access": {"x": "tampered"}})
-    trips = RoundTrips(line="6.12", image="abcd", pairs=6, ratios={"access": (1.01, 0.99, 1.02)})
+    trips = RoundTrips(
+        line="6.12", image="abcd", trips=400, whole=(200, 204), without={"access": 200}
+    )
     whole = priced(DefenceSummary(alone=alone, round_trips=trips), price)
     assert list(whole.rows[1:]) == [
-        ["access", "1", "1", "none", "1.010 (0.990 to 1.020)", "1"],
+        ["access", "1", "1", "none", "+1.0%", "1"],
         ["oom", "2", "0", "none", "not measured", "not measured"],
     ]
     assert list(whole.steps) == [
         ["added", "lines in all", "attacks held, at most"],
         ["access", "1", "1"],
     ]
-    assert "6 pairs of machines (line 6.12, kernel image abcd)" in whole.trips
+    assert "200 instructions with all defences (line 6.12, kernel image abcd)" in whole.trips
+    assert "differ by 2.0%" in whole.trips
     assert "<style>" not in whole.picture
     assert "access: 1 lines in all, 1 attacks." in whole.picture
     bare = priced(DefenceSummary(), price)

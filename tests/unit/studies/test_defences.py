@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from unittest.mock import MagicMock, Mock
@@ -19,8 +19,8 @@ from harness.host.paths import KERNEL_PATCHES
 from harness.judge.parity import SUBJECT
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
-from harness.results.defence_summary import read_defences
-from harness.studies.defence_trips import what_each_costs
+from harness.results.defence_summary import RoundTrips, read_defences
+from harness.studies.defence_trips import ALL, TRIPS, what_each_costs
 from harness.studies.defences import (
     DEFENCES,
     PARTS,
@@ -29,13 +29,21 @@ from harness.studies.defences import (
     markdown,
     what_each_buys,
 )
-from harness.studies.round_trip import Pair, RoundTrip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 HELD = ["ptrace_seize", "proc_mem_write", "process_vm_readv", "escape_openat"]
+
+
+@dataclass(frozen=True)
+class OpenedLab:
+    """What the command needs of a lab that runs nothing."""
+
+    line: str = "6.12"
+    image: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(key="abcd"))
+    without: tuple[str, ...] = ()
 
 
 def buy(script: Mapping[str, Outcome | Exception], *defences: str) -> list[Bought]:
@@ -53,9 +61,8 @@ def buy(script: Mapping[str, Outcome | Exception], *defences: str) -> list[Bough
 
 @pytest.fixture
 def one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = SimpleNamespace(line="6.12", image=SimpleNamespace(key="abcd"))
     monkeypatch.setattr("harness.cli.defences.chosen_kernel", Mock())
-    monkeypatch.setattr("harness.lab.lab.Lab.open", Mock(return_value=opened))
+    monkeypatch.setattr("harness.lab.lab.Lab.open", Mock(return_value=OpenedLab()))
 
 
 def test_what_is_lost_without_a_defence_is_what_it_buys() -> None:
@@ -100,37 +107,33 @@ def test_the_names_are_the_kernels() -> None:
     assert re.findall(r'\[UMD_\w+\] = "(\w+)"', source) == [*PARTS, *DEFENCES]
 
 
-def test_round_trips_are_compared_with_and_without_each_defence() -> None:
-    slow, quick = SmallLab(isolated_us=220), SmallLab(isolated_us=200)
-    without: list[str] = []
-
-    def lab_without(defence: str) -> SmallLab:
-        without.append(defence)
-        return quick if defence == "access" else slow
-
+def test_the_trips_of_two_machines_with_all_defences_and_of_each_without_are_counted() -> None:
     told: list[str] = []
-    names = ("access", "oom")
-    found = dict(what_each_costs(slow, lab_without, names, pairs=6, progress=told.append))
-    assert {name: trip.ratio for name, trip in found.items()} == {"access": 1.1, "oom": 1.0}
-    assert without == ["access", "oom"]
-    assert len(found["oom"].pairs) == 6
+    slow, quick = SmallLab(isolated_us=220), SmallLab(isolated_us=200)
+    found = what_each_costs(slow, {"access": quick, "oom": slow}, progress=told.append)
+    assert list(found) == [(ALL, 220), (ALL, 220), ("access", 200), ("oom", 220)]
+    assert (slow.counted, quick.counted) == (3, 1)
+    assert "all defences" in told[0]
     assert "without oom" in told[-1]
+    again = what_each_costs(slow, {"oom": slow}, known=2, progress=told.append)
+    assert list(again) == [("oom", 220)]
 
 
 @pytest.mark.usefixtures("one_kernel")
 def test_round_trips_are_kept_and_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[list[str]] = []
+    asked: list[tuple[int, list[str]]] = []
 
     def costs(
-        _lab: object, _without: object, names: list[str], **_: object
-    ) -> Iterator[tuple[str, RoundTrip]]:
-        asked.append(names)
-        for name in names:
+        _lab: object, without: Mapping[str, object], *, known: int, **_: object
+    ) -> Iterator[tuple[str, int]]:
+        asked.append((known, list(without)))
+        yield from [(ALL, 205), (ALL, 207)][known:]
+        for name in without:
             if name == "sched" and len(asked) == 1:
                 raise UserError("no room", hint="free some")
-            yield name, RoundTrip((Pair((200,) * 40, (206,) * 40),) * 6)
+            yield name, 200
 
     monkeypatch.setattr("harness.studies.defence_trips.what_each_costs", costs)
     argv = ["defences", "--round-trips", "--output", str(tmp_path / "kept.json")]
@@ -138,13 +141,15 @@ def test_round_trips_are_kept_and_go_on(
     assert main(argv) == 2
     assert not (tmp_path / "kept.json").exists()
     assert main(argv) == 0
-    assert asked == [list(DEFENCES), list(DEFENCES)[2:]]
-    assert "access     1.030 (1.030 to 1.030)" in capsys.readouterr().out
+    assert asked == [(0, list(DEFENCES)), (2, list(DEFENCES)[2:])]
+    out = capsys.readouterr().out
+    assert "access         200 instructions without, +3.0% with" in out
+    assert "two machines with all defences differ by 1.0%" in out
     kept = read_defences(tmp_path / "kept.json").round_trips
-    assert kept is not None
-    assert list(kept.ratios) == list(DEFENCES)
-    assert kept.ratios["seccomp"] == (1.03, 1.03, 1.03)
-    assert (kept.line, kept.image, kept.pairs) == ("6.12", "abcd", 6)
+    without = dict.fromkeys(DEFENCES, 200)
+    assert kept == RoundTrips(
+        line="6.12", image="abcd", trips=TRIPS, whole=(205, 207), without=without
+    )
 
 
 def test_two_studies_at_once_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

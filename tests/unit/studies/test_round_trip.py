@@ -40,6 +40,12 @@ TRACE = b"""\
 """
 
 
+TICKS = b"""\
+      round_trip-61      [000] ..... 37021000017: sent: (umd_mgmt_send_recv+0x0/0x90)
+      round_trip-61      [000] ..... 37021122024: received: (selftest_write+0x1 <- umd_mgmt)
+"""
+
+
 def trips(us: int, *, noise: float = 0.0, seed: int = 0, count: int = 400) -> tuple[int, ...]:
     """Trips of `us` microseconds, to half of which a busy host adds up to `noise` times that."""
     chance = random.Random(seed)  # noqa: S311 - no secret
@@ -61,7 +67,11 @@ class Turns(ScriptedLab):
     error: Exception | None = None
 
     @contextmanager
-    def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
+    def trip_clock(
+        self, variant: str, *, counts: bool = False
+    ) -> Iterator[Callable[[int], list[int]]]:
+        assert not counts
+
         def make(trips: int) -> list[int]:
             self.made.append((variant, trips))
             if self.error:
@@ -73,6 +83,10 @@ class Turns(ScriptedLab):
 
 def test_what_a_trace_tells() -> None:
     assert durations(TRACE) == [200, 170]
+
+
+def test_a_trace_may_show_ticks() -> None:
+    assert durations(TICKS) == [122_007]
 
 
 def test_half_a_trip_in_a_trace_is_none() -> None:
