@@ -95,8 +95,11 @@ class RoundTrips(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return structs.replace(self, without={**self.without, defence: instructions})
 
     def cost(self, defence: str) -> float:
-        """Return the part by which the defence makes a trip longer; negative: shorter."""
-        return mean(self.whole) / self.without[defence] - 1
+        """Return the part by which the defence makes a trip longer; negative: shorter.
+
+        It is rounded to a thousandth, about the part by which two like machines differ.
+        """
+        return round(mean(self.whole) / self.without[defence] - 1, 3) + 0.0  # no -0.0
 
     @property
     def spread(self) -> float:

@@ -7,6 +7,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec import structs
 
 from harness.findings.price import COMMITS, FILTER, HOT, OUTSIDE, SHARED, Price, price_of, prices
 from harness.findings.price_page import priced
@@ -87,6 +88,7 @@ def test_the_page_of_a_run_has_the_prices_in_plain_words() -> None:
     trips = RoundTrips(
         line="6.12", image="abcd", trips=400, whole=(200, 204), without={"access": 200}
     )
+    assert str(structs.replace(trips, without={"oom": 202.001}).cost("oom")) == "0.0"
     whole = priced(DefenceSummary(alone=alone, round_trips=trips), price)
     assert list(whole.rows[1:]) == [
         ["access", "1", "1", "none", "+1.0%", "1"],
