@@ -215,6 +215,7 @@ class Trial:
                 "taint": evidence.taint,
                 "entered": evidence.entered,
                 "stalled_seconds": round(evidence.stalled, 3),
+                "delay": round(evidence.delay, 3),
             },
             attempt=self.tried,
             console=self.machine.console(),

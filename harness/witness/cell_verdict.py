@@ -53,7 +53,7 @@ class CellVerdict:
     wrongs: frozenset[str] = frozenset()
     """All that was wrong with the handler."""
     retry: bool = False
-    """There is no conclusion because the machine stood still. Another run may give one."""
+    """There is no conclusion because the host was busy. Another run may give one."""
 
 
 def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
@@ -67,9 +67,8 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
         return CellVerdict(Verdict.ERROR, axes, f"{TAKEN_OVER}: {ways}")
     if axes.verdict is not Verdict.TAMPERED and (doubtful := _doubtful(evidence)):
         return CellVerdict(Verdict.ERROR, axes, doubtful)
-    if axes.verdict is Verdict.DISRUPTED and evidence.stalled > STALL_SECONDS:
-        stood_still = f"the machine stood still for {evidence.stalled:.1f} s: {lost}"
-        return CellVerdict(Verdict.ERROR, axes, stood_still, retry=True)
+    if axes.verdict is Verdict.DISRUPTED and (by_host := _by_host(evidence)):
+        return CellVerdict(Verdict.ERROR, axes, f"{by_host}: {lost}", retry=True)
     if axes.verdict is not Verdict.HELD:
         escaped = "escaped" if wrong and evidence.inside else ""
         shown = "the secret was shown" if leak else ""
@@ -106,6 +105,15 @@ def _doubtful(evidence: Evidence) -> str:
         return f"the witness and the host's own account differ: {differ}"
     if evidence.kernel_changed and not evidence.whole_kernel:
         return f"the guest's kernel was changed: {evidence.kernel_changed}"
+    return ""
+
+
+def _by_host(evidence: Evidence) -> str:
+    """Why the host alone may be to blame for what is missing, empty if nothing says so."""
+    if evidence.stalled > STALL_SECONDS:
+        return f"the machine stood still for {evidence.stalled:.1f} s"
+    if not missing(evidence, delay=evidence.delay):
+        return f"the busy host made the machine's work take {evidence.delay:.1f} times as long"
     return ""
 
 

@@ -50,6 +50,8 @@ class Evidence:
     aftermath_ended: bool
     stalled: float
     """The longest time for which the whole machine stood still by itself, in seconds."""
+    delay: float
+    """How many times as long as on an idle host the machine's own work took."""
     forced: int
     """Restarts that the scenario asked of the witness."""
     inside: bool
@@ -107,8 +109,11 @@ def wrongs(evidence: Evidence) -> dict[str, str]:
     return found
 
 
-def missing(evidence: Evidence) -> str:
-    """What was missing of the handler's service, empty if nothing was."""
+def missing(evidence: Evidence, *, delay: float = 1.0) -> str:
+    """What was missing of the handler's service, empty if nothing was.
+
+    Replies may be late by `delay`, a factor.
+    """
     before, after = evidence.before.count, evidence.after.count
     found = []
     if evidence.inside:
@@ -126,7 +131,7 @@ def missing(evidence: Evidence) -> str:
         if died := death(evidence):
             found.append(str(died))
     if not (evidence.inside or evidence.pauses):
-        found.append(slowed(evidence.before, evidence.after, evidence.records))
+        found.append(slowed(evidence.before, evidence.after, evidence.records, delay=delay))
     if not evidence.aftermath_ended:
         found.append("the aftermath did not end")
     return ", ".join(filter(None, found))

@@ -50,6 +50,7 @@ class HeartbeatTracker:
         """The longest time that the machine ran without the beats that were due, in seconds."""
         self.still = 0.0
         """How long the machine has run since the last beat seen, in seconds."""
+        self._first: CpuUse | None = None
         self._seen: tuple[int, float, CpuUse] | None = None
         self._use = CpuUse()  # since the last beat seen
 
@@ -57,6 +58,18 @@ class HeartbeatTracker:
     def waited(self) -> float:
         """How long QEMU has waited for a CPU of the host, in seconds, as of the last note."""
         return self._seen[2].waited if self._seen else 0.0
+
+    @property
+    def delay(self) -> float:
+        """How many times as long as without other work on the host QEMU has taken, on average.
+
+        That is since the first note: the time that QEMU ran or waited for a CPU, for each second
+        that it ran.
+        """
+        if self._first is None or self._seen is None:
+            return 1.0
+        use = self._seen[2].since(self._first)
+        return (use.worked + use.waited) / use.worked if use.worked else 1.0
 
     def note(self, count: int, *, stopped: float, resumed: float, use: CpuUse) -> None:
         """Record the count, and when the machine was paused and resumed (monotonic seconds).
@@ -74,4 +87,5 @@ class HeartbeatTracker:
                 self.stalled = max(self.stalled, late, self.still)
             if count != before:
                 self._use = CpuUse()
+        self._first = self._first or use
         self._seen = count, resumed, use

@@ -29,13 +29,14 @@ ENOUGH = 16
 """Replies needed before and after; with fewer, chance would decide."""
 
 
-def slowed(before: Tally, after: Tally, seen: Iterable[Record] = ()) -> str:
+def slowed(before: Tally, after: Tally, seen: Iterable[Record] = (), *, delay: float = 1.0) -> str:
     """Return how slow the handler became, as text; empty if it is within the limits above.
 
+    The limits are `delay` times as wide, if the host alone may have delayed replies so much.
     `seen` are records of earlier reads. If others have asked, a tally may have few of the witness's
     own requests.
     """
-    if after.slowest > max(SLOW_NS, before.slowest):
+    if after.slowest > max(SLOW_NS, before.slowest) * delay:
         return f"slowed to {after.slowest / 1e9:.1f} s"
     last = max((record.number for record in before.records), default=0)
     records = {r.number: r for r in (*seen, *before.records, *after.records) if r.number}
@@ -44,10 +45,10 @@ def slowed(before: Tally, after: Tally, seen: Iterable[Record] = ()) -> str:
     if min(len(earlier), len(later)) < ENOUGH:
         return ""
     was, now = max(MEDIAN_FLOOR_NS, median(earlier)), median(later)
-    if now > MEDIAN_TIMES * was:
+    if now > MEDIAN_TIMES * was * delay:
         return f"slowed from {_ms(was)} to {_ms(now)} at the median"
     was, now = max(P95_FLOOR_NS, _p95(earlier)), _p95(later)
-    if now > P95_TIMES * was:
+    if now > P95_TIMES * was * delay:
         return f"slowed from {_ms(was)} to {_ms(now)} at the 95th percentile"
     return ""
 

@@ -153,6 +153,7 @@ def evidence(*, after: Tally = AFTER, **other: Any) -> Evidence:
         "gained": (),
         "aftermath_ended": True,
         "stalled": 0.0,
+        "delay": 1.0,
         "forced": 0,
         "inside": False,
         "whole_kernel": False,

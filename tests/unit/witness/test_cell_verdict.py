@@ -142,6 +142,17 @@ def test_what_a_standing_machine_lacks_is_nobodys_doing(after: Tally) -> None:
     assert draw_verdict(evidence(stalled=60.0), COMPLETED).verdict is Verdict.HELD
 
 
+def test_replies_that_the_host_alone_may_have_delayed_allow_no_conclusion() -> None:
+    drawn = draw_verdict(evidence(after=SLOW, delay=1.5), COMPLETED)
+    assert drawn.verdict is Verdict.ERROR
+    assert drawn.detail.startswith("the busy host made the machine's work take 1.5 times as long: ")
+    assert drawn.retry
+    too_slow = replace(AFTER, slowest=2 * SLOW_NS)
+    assert draw_verdict(evidence(after=too_slow, delay=1.5), COMPLETED).verdict is Verdict.DISRUPTED
+    assert draw_verdict(evidence(after=FAILED, delay=9.0), COMPLETED).verdict is Verdict.DISRUPTED
+    assert draw_verdict(evidence(delay=9.0), COMPLETED).verdict is Verdict.HELD
+
+
 @pytest.mark.parametrize(
     "other",
     [{}, {"after": FAILED}, {"after": WRONG, "stalled": 9.0}, {"taint": 0x280, "stalled": 9.0}],

@@ -44,6 +44,13 @@ def test_work_before_the_gap_excuses_nothing() -> None:
     assert tracker.stalled == pytest.approx(1.6)
 
 
+def test_the_delay_is_what_the_host_adds_to_the_machines_own_work() -> None:
+    assert looked_at((2.0, 1.0), (1.0, 1.0), worked=0.2, waited=0.6).delay == pytest.approx(4.0)
+    assert looked_at((2.0, 1.0), worked=0.9).delay == pytest.approx(1.0)
+    assert looked_at((2.0, 1.0), worked=0.0, waited=0.5).delay == 1.0
+    assert looked_at().delay == 1.0
+
+
 def test_the_first_look_says_nothing() -> None:
     assert (looked_at().stalled, looked_at().still) == (0.0, 0.0)
 

@@ -45,6 +45,15 @@ def test_times_are_held_against_those_before(times: list[int], said: str) -> Non
     assert slowed(USUAL, tally(AFTER, 100, *times)) == said
 
 
+@pytest.mark.parametrize(
+    ("times", "enough"), [([6 * MS] * 40, 1.2), ([MS] * 36 + [120 * MS] * 4, 1.2)]
+)
+def test_a_delay_by_the_host_widens_the_limits(times: list[int], enough: float) -> None:
+    after = tally(AFTER, 100, *times)
+    assert slowed(USUAL, after, delay=enough - 0.1)
+    assert not slowed(USUAL, after, delay=enough)
+
+
 def test_what_is_short_in_any_case_may_vary() -> None:
     quick = tally(BEFORE, 1, *[MS // 100] * 40)
     assert not slowed(quick, tally(AFTER, 100, *[5 * MS] * 40))
