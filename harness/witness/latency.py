@@ -32,11 +32,11 @@ ENOUGH = 16
 def slowed(before: Tally, after: Tally, seen: Iterable[Record] = (), *, delay: float = 1.0) -> str:
     """Return how slow the handler became, as text; empty if it is within the limits above.
 
-    The limits are `delay` times as wide, if the host alone may have delayed replies so much.
-    `seen` are records of earlier reads. If others have asked, a tally may have few of the witness's
+    The limits of the median and of the percentile are `delay` times as wide, if the host alone may
+    have delayed all replies so much. `seen` are records of earlier reads. If others have asked, a tally may have few of the witness's
     own requests.
     """
-    if after.slowest > max(SLOW_NS, before.slowest) * delay:
+    if after.slowest > max(SLOW_NS, before.slowest):
         return f"slowed to {after.slowest / 1e9:.1f} s"
     last = max((record.number for record in before.records), default=0)
     records = {r.number: r for r in (*seen, *before.records, *after.records) if r.number}

@@ -33,7 +33,7 @@ from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
 from harness.witness.evidence import CALL_RETURNED, Death, death
 from harness.witness.latency import SLOW_NS
 from harness.witness.layout import RETURNS
-from harness.witness.tally import Escape, ReturnedCall, Violation
+from harness.witness.tally import Escape, Record, ReturnedCall, Violation
 
 if TYPE_CHECKING:
     from harness.witness.tally import Tally
@@ -142,14 +142,23 @@ def test_what_a_standing_machine_lacks_is_nobodys_doing(after: Tally) -> None:
     assert draw_verdict(evidence(stalled=60.0), COMPLETED).verdict is Verdict.HELD
 
 
+def timed(tally: Tally, first: int, milliseconds: int) -> Tally:
+    """The tally with the records of 40 replies from number `first`, each as late as that."""
+    numbers = range(first, first + 40)
+    records = tuple(Record(n, 1, 0, False, milliseconds * 1_000_000) for n in numbers)
+    return replace(tally, records=records)
+
+
 def test_replies_that_the_host_alone_may_have_delayed_allow_no_conclusion() -> None:
-    drawn = draw_verdict(evidence(after=SLOW, delay=1.5), COMPLETED)
+    usual, late = timed(BEFORE, 1, 1), timed(AFTER, 100, 6)
+    drawn = draw_verdict(evidence(before=usual, after=late, delay=1.5), COMPLETED)
     assert drawn.verdict is Verdict.ERROR
     assert drawn.detail.startswith("the busy host made the machine's work take 1.5 times as long: ")
     assert drawn.retry
-    too_slow = replace(AFTER, slowest=2 * SLOW_NS)
-    assert draw_verdict(evidence(after=too_slow, delay=1.5), COMPLETED).verdict is Verdict.DISRUPTED
-    assert draw_verdict(evidence(after=FAILED, delay=9.0), COMPLETED).verdict is Verdict.DISRUPTED
+    later = timed(AFTER, 100, 8)
+    for before, after in [(usual, later), (BEFORE, FAILED), (BEFORE, SLOW)]:
+        lost = draw_verdict(evidence(before=before, after=after, delay=1.5), COMPLETED)
+        assert lost.verdict is Verdict.DISRUPTED
     assert draw_verdict(evidence(delay=9.0), COMPLETED).verdict is Verdict.HELD
 
 
