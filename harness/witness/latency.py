@@ -33,8 +33,8 @@ def slowed(before: Tally, after: Tally, seen: Iterable[Record] = (), *, delay: f
     """Return how slow the handler became, as text; empty if it is within the limits above.
 
     The limits of the median and of the percentile are `delay` times as wide, if the host alone may
-    have delayed all replies so much. `seen` are records of earlier reads. If others have asked, a tally may have few of the witness's
-    own requests.
+    have delayed all replies so much. `seen` are records of earlier reads. If others have asked, a
+    tally may have few of the witness's own requests.
     """
     if after.slowest > max(SLOW_NS, before.slowest):
         return f"slowed to {after.slowest / 1e9:.1f} s"
