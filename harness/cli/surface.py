@@ -32,6 +32,13 @@ class Options:
         "--probe",
         help="write to each file of a guest as root, and list the files that change the handler",
     )
+    probe_on: str = option(
+        "--probe-on",
+        convert=str,
+        default="baseline",
+        metavar="VARIANT",
+        help="the variant of the guests that --probe writes to (default: baseline)",
+    )
     jobs: int = jobs_option()
     diff: tuple[str, ...] = several(
         "--diff",
@@ -59,7 +66,9 @@ def run(options: Options) -> int:
     check_kernels([base, *others])
     with progress_line(console()) as progress:
         if options.probe:
-            return probe_surface(options.line, jobs=options.jobs, say=say, progress=progress)
+            return probe_surface(
+                options.line, options.probe_on, jobs=options.jobs, say=say, progress=progress
+            )
         if others:
             return diff_surface(base, *others, say=say, progress=progress)
         return count_surface(base, everything=options.all, say=say, progress=progress)
@@ -76,5 +85,6 @@ COMMAND = Command(
         "surface --built-tree ~/src/linux --all": "list every entry of a kernel that you built",
         "surface --diff stock 6.12": "list what our series adds to the attack surface",
         "surface --probe": "write to the files of a guest and see what changes the handler",
+        "surface --probe --probe-on isolated": "see what still changes the isolated handler",
     },
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
-from harness.judge.cells import check_corpus
+from harness.judge.cells import check_corpus, check_variants
 from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.lab.lab import Lab
 from harness.scenarios.corpus import SHIPPED
@@ -82,18 +82,24 @@ def check_kernels(names: Sequence[str]) -> None:
 
 
 def probe_surface(
-    line: str, *, jobs: int, say: Callable[[str], None], progress: Callable[[str], None]
+    line: str,
+    variant: str,
+    *,
+    jobs: int,
+    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> int:
-    """Write to each file of a guest and report which invariants change; return 1 if any is open.
+    """Write to each file of a variant's guest and report which invariants change.
 
-    Raises UserError.
+    Return 1 if any is open. Raises UserError.
     """
+    check_variants(SHIPPED, [variant])
     check_corpus(SHIPPED)
-    lab = Lab.open(line, [VARIANT], progress=progress)
+    lab = Lab.open(line, {VARIANT, variant}, progress=progress)
     nodes = writable(nodes_of(lab, progress=progress))
-    probed = probe(lab, nodes, jobs=jobs, progress=progress)
+    probed = probe(lab, nodes, variant=variant, jobs=jobs, progress=progress)
     judged = judge_moved(probed, scenarios_by_row())
-    say(probe_report(line, probed, judged))
+    say(probe_report(f"{line}, {variant}", probed, judged))
     return 1 if any(entry.state is EntryState.OPEN for entry in judged) else 0
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _CODE = (
     *("tree.py", "graph.py", "entries.py", "hooks.py", "senders.py", "writes.py", "semantic.py"),
-    *("senders.cocci", "writes.cocci", "nodes.py"),
+    *("senders.cocci", "writes.cocci", "nodes.py", "node_names.py"),
 )
 """The inputs of the findings."""
 _WAIT_SECONDS = 900.0

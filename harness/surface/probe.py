@@ -12,11 +12,11 @@ import re
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import O_RDONLY, O_WRONLY
+from os import O_NOCTTY, O_NONBLOCK, O_RDONLY, O_WRONLY
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from harness.attacker import Attacker, Channel
+from harness.attacker import Attacker, Channel, ShortTransfer
 from harness.host.errors import VmLost
 from harness.host.pace import Pace
 from harness.surface.nodes import CELL, VARIANT
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.lab.lab import Lab
+    from harness.lab.machines import Machines
+    from harness.lab.plan import MachinePlan
     from harness.witness.tally import Tally
+
+    Attempt = Callable[[Sequence[str]], tuple[int, str]]
+    """Writes to files on one machine: how many took it, and what moved."""
 
 LEFT_OUT = REVIEWED / "probe.toml"
 
@@ -42,6 +47,8 @@ _VALUE = 4096
 _SECONDS = 15.0
 _GROUP = "/sys/fs/cgroup/<group>/"
 _NUMBER = re.compile(rb"-?\d+")
+_AS_A_DEVICE = O_NONBLOCK | O_NOCTTY
+"""A device without input must not stop the probe, and a terminal not become the agent's."""
 _MOVING = ("cgroup.procs", "cgroup.threads")
 _BENIGN = {
     # Files that cannot be read, or for which a change by one is not benign.
@@ -49,6 +56,7 @@ _BENIGN = {
     "cgroup.kill": b"1",
     "memory.reclaim": b"1M",
     "clear_refs": b"1",
+    "enable": b"1",
 }
 
 
@@ -69,26 +77,43 @@ class Probed:
     moved: tuple[Moved, ...]
 
 
-def writable(nodes: Mapping[str, str], *, path: Path = LEFT_OUT) -> list[str]:
-    """Return the files to probe: those that root may write, without those that are left out."""
+def writable(nodes: Mapping[str, str], *, path: Path = LEFT_OUT) -> dict[str, str]:
+    """Return the files to probe: those that root may write, without those that are left out.
+
+    Of the files of one name, it is the first: each name has its path.
+    """
     left_out = tomllib.loads(path.read_text())["left-out"]
     links_and_folders = "777", "555", "511", "500"
-    return [
-        name
-        for name, mode in nodes.items()
-        if int(mode, 8) & 0o222 and mode not in links_and_folders and name not in left_out
-    ]
+    found = {}
+    for name, where in nodes.items():
+        mode, _, first = where.partition(" ")
+        if int(mode, 8) & 0o222 and mode not in links_and_folders and name not in left_out:
+            found[name] = first or name
+    return found
 
 
-def probe(lab: Lab, nodes: Sequence[str], *, jobs: int, progress: Callable[[str], None]) -> Probed:
-    """Write to each of the files, on machines of the baseline. Raises VmLost if none serves."""
-    batches = _batches(nodes)
+def probe(
+    lab: Lab,
+    nodes: Mapping[str, str],
+    *,
+    jobs: int,
+    progress: Callable[[str], None],
+    variant: str = VARIANT,
+) -> Probed:
+    """Write to each of the files, on machines of a variant. Raises VmLost if none serves.
+
+    `nodes` has the path of each name.
+    """
+    batches = _batches(list(nodes))
     done = 0
     pace, counting = Pace(len(nodes)), Lock()
 
+    def attempt(batch: Sequence[str]) -> tuple[int, str]:
+        return _try(lab.machines, lab.machine_plan(variant), [nodes[name] for name in batch])
+
     def one(batch: Sequence[str]) -> tuple[int, list[Moved]]:
         nonlocal done
-        found = _bisect(lab, batch)
+        found = _bisect(attempt, batch)
         with counting:
             done += len(batch)
             progress(f"surface: probing files {pace.at(done)}")
@@ -113,28 +138,27 @@ def _moves(node: str) -> bool:
     return node.rsplit("/", 1)[1] in _MOVING
 
 
-def _bisect(lab: Lab, batch: Sequence[str]) -> tuple[int, list[Moved]]:
+def _bisect(attempt: Attempt, batch: Sequence[str]) -> tuple[int, list[Moved]]:
     """Probe a batch, and its halves if something changed. Return the writes taken and changes."""
-    written, what = _try(lab, batch)
+    written, what = attempt(batch)
     if not what:
         return written, []
     if len(batch) == 1:
         return written, [Moved(batch[0], what)]
     half = len(batch) // 2
-    (one, first), (other, second) = _bisect(lab, batch[:half]), _bisect(lab, batch[half:])
+    (one, first), (other, second) = _bisect(attempt, batch[:half]), _bisect(attempt, batch[half:])
     moved = first + second
-    if not moved and (again := _try(lab, batch)[1]):  # or it was an accident of the machine
+    if not moved and (again := attempt(batch)[1]):  # or it was an accident of the machine
         moved = [Moved(f"{batch[0]} to {batch[-1]}, together", again)]
     return one + other, moved
 
 
-def _try(lab: Lab, batch: Sequence[str]) -> tuple[int, str]:
+def _try(machines: Machines, plan: MachinePlan, batch: Sequence[str]) -> tuple[int, str]:
     """Write to the files on one machine; how many took it, and what moved."""
-    plan = lab.machine_plan(VARIANT)
     images = plan.images
     written = 0
     try:
-        with lab.machines.running(plan) as machine:
+        with machines.running(plan) as machine:
             witness = Witness(machine, images.kernel)
             handler = Handler(plan.variant, machine, images.kernel, witness)
             handler.wait_for_request(seconds=_SECONDS)
@@ -142,7 +166,9 @@ def _try(lab: Lab, batch: Sequence[str]) -> tuple[int, str]:
                 attacker = Attacker(channel, images.guest)
                 _make_group(attacker)
                 if any(node.startswith(_GROUP) and not _moves(node) for node in batch):
-                    attacker.write_file(f"{CELL}/cgroup.procs", str(handler.pid).encode())
+                    entered = _take(attacker, f"{CELL}/cgroup.procs", str(handler.pid).encode())
+                    if not entered and plan.variant.name == VARIANT:
+                        raise VmLost("the handler cannot enter a cgroup")
                     handler.wait_for_request(seconds=_SECONDS)
                 before = witness.read()
                 for node in batch:
@@ -169,22 +195,30 @@ def _write(attacker: Attacker, node: str, pid: int) -> bool:
     path = node.replace("/proc/<pid>/", f"/proc/{pid}/").replace(_GROUP, f"{CELL}/")
     name = path.rsplit("/", 1)[1]
     try:
-        with attacker.open(path, O_RDONLY) as file:
+        with attacker.open(path, O_RDONLY | _AS_A_DEVICE) as file:
             value = file.read(_VALUE).strip()
     except OSError:
         value = b""
     wanted = [str(pid).encode()] if name in _MOVING else []
-    wanted = wanted or [value, _BENIGN.get(name, _changed(value))]
+    changes = [_BENIGN[name]] if name in _BENIGN else _changes(value)
+    wanted = wanted or [value, *changes]
     return sum(_take(attacker, path, data) for data in wanted) > 0
 
 
 def _take(attacker: Attacker, path: str, data: bytes) -> bool:
     try:
-        with attacker.open(path, O_WRONLY) as file:
+        with attacker.open(path, O_WRONLY | _AS_A_DEVICE) as file:
             file.write(data + b"\n")
+    except ShortTransfer:
+        return True
     except OSError:
         return False
     return True
+
+
+def _changes(value: bytes) -> list[bytes]:
+    """Return the benign changes: a similar value, or two small ones if there is no content."""
+    return [_changed(value)] if value else [_changed(value), b"1"]
 
 
 def _changed(value: bytes) -> bytes:

@@ -62,8 +62,8 @@ ROUTES = (
     ),
     Route(
         NODES,
-        "files of the running guest: the handler's in procfs, writable sysctls, cgroups",
-        "sysfs, debugfs, tracefs, device nodes; what a file's content selects; cgroups v1",
+        "files of the running guest that root can write, the handler's in procfs, device nodes",
+        "what a file's content or an ioctl selects; what modules and mounts bring; cgroups v1",
         None,
     ),
 )

@@ -8,7 +8,16 @@ from dataclasses import replace
 import pytest
 from tallies import AFTER
 
-from harness.surface.probe import BATCH, Moved, Probed, _batches, _changed, _moved, writable
+from harness.surface.probe import (
+    BATCH,
+    Moved,
+    Probed,
+    _batches,
+    _changed,
+    _changes,
+    _moved,
+    writable,
+)
 from harness.surface.report import judge_moved, probe_report
 from harness.surface.review import EntryState
 from harness.witness.tally import Violation
@@ -32,9 +41,25 @@ def test_a_change_is_a_small_one(value: bytes, changed: bytes) -> None:
     assert _changed(value) == changed
 
 
+def test_a_file_without_content_gets_small_values() -> None:
+    assert _changes(b"") == [b"x", b"1"]
+    assert _changes(b"7") == [b"8"]
+
+
 def test_only_what_can_be_written_is() -> None:
     nodes = {"/proc/<pid>/mem": "600", "/proc/<pid>/stat": "444", "/proc/<pid>/comm": "644"}
-    assert writable({**nodes, "/proc/<pid>/cwd": "777"}) == ["/proc/<pid>/comm"]
+    assert list(writable({**nodes, "/proc/<pid>/cwd": "777"})) == ["/proc/<pid>/comm"]
+
+
+def test_what_ends_the_machine_by_design_is_not_written() -> None:
+    assert writable({"/proc/sysrq-trigger": "200", "/dev/port": "200", "/dev/mem": "200"}) == {
+        "/dev/mem": "/dev/mem"
+    }
+
+
+def test_of_the_files_of_a_name_the_first_is_written() -> None:
+    nodes = {"/dev/loop<n>": "200 /dev/loop7", "/sys/power/state": "200"}
+    assert writable(nodes) == {"/dev/loop<n>": "/dev/loop7", "/sys/power/state": "/sys/power/state"}
 
 
 def test_what_moves_the_handler_is_probed_by_itself() -> None:
