@@ -14,6 +14,7 @@ from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.lab.lab import Lab
 from harness.scenarios.corpus import SHIPPED
 from harness.surface.diff import added, added_by_series, diff_report, justify, series_report
+from harness.surface.distributions import are_reviewed, lacking, options_report
 from harness.surface.facts import Facts, facts_of_line, facts_of_tree, line_tree, nodes_of
 from harness.surface.nodes import VARIANT
 from harness.surface.probe import probe, writable
@@ -37,7 +38,10 @@ def count_surface(
     facts = _facts(chosen, progress)
     counted = count(facts, scenarios_by_row())
     say(report(facts, counted, everything=everything))
-    return 0 if is_closed(counted) else 1
+    options = [] if _is_path(chosen) else lacking()
+    if options:
+        say(options_report(options))
+    return 0 if is_closed(counted) and are_reviewed(options) else 1
 
 
 def diff_surface(
