@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harness.model.cell import Cell
@@ -23,7 +24,12 @@ def control_of(corpus: Corpus, cell: Cell) -> Cell:
 
 def references_of(cell: Cell) -> tuple[Cell, ...]:
     """Return the reference cells of the same variant and line."""
-    return tuple(Cell(cell.line, cell.variant, name) for name in REFERENCES)
+    return _references(cell.line, cell.variant)
+
+
+@lru_cache(maxsize=1024)
+def _references(line: str, variant: str) -> tuple[Cell, ...]:
+    return tuple(Cell(line, variant, name) for name in REFERENCES)
 
 
 def rests_on(corpus: Corpus, cell: Cell) -> tuple[Cell, ...]:
@@ -50,7 +56,8 @@ def closure(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
     def place(cell: Cell) -> tuple[int, int]:
         if cell.scenario in REFERENCES:
             return 0, REFERENCES.index(cell.scenario)
-        return 1 if control_of(corpus, cell) == cell else 2, scenarios[cell.scenario]
+        is_control = corpus.scenario(cell).control == cell.variant
+        return 1 if is_control else 2, scenarios[cell.scenario]
 
     return sorted(needed, key=place)
 

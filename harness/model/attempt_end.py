@@ -46,13 +46,15 @@ class AttemptEnd:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the end that `str()` made the text of, as results keep it. Raises ValueError."""
-        for end in _LONGEST_FIRST:
-            if text == end.value:
+        for said, end in _LONGEST_FIRST:
+            if text == said:
                 return cls(end)
-            if text.startswith(f"{end.value}: "):
-                return cls(end, text.removeprefix(f"{end.value}: "))
+            if text.startswith(f"{said}: "):
+                return cls(end, text.removeprefix(f"{said}: "))
         raise ValueError(f"{text!r} does not tell how an attack ended")
 
 
-_LONGEST_FIRST = sorted(End, key=lambda end: len(end.value), reverse=True)
-"""One value is the beginning of another."""
+_LONGEST_FIRST = sorted(
+    ((end.value, end) for end in End), key=lambda entry: len(entry[0]), reverse=True
+)
+"""The ends after their values. One value is the beginning of another."""

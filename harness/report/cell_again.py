@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def run_again(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:
     if cell.scenario not in corpus.scenarios:
         given = header.scenario_files
         words += _brought([file for file in given if file == source.path] or given, header)
-    return f"{run_command()} {shlex.join(words)}"
+    return f"{run_command()} {_joined(words)}"
 
 
 def _brought(files: Iterable[str], header: RunHeader) -> Iterator[str]:
@@ -66,7 +67,15 @@ def shell_there(kept: KeptCell, corpus: Corpus, source: AttackSource) -> str:
         has_ended = kept.outcome is not None and "after" not in kept.outcome.witness
         words += ["--at", "before" if has_ended or line.verdict is Verdict.ERROR else "after"]
     command = ".venv/bin/umd-harness" if in_checkout() else "umd-harness"
-    return f"{command} shell {shlex.join(words)}"
+    return f"{command} shell {_joined(words)}"
+
+
+_quoted = lru_cache(maxsize=4096)(shlex.quote)
+"""A page has commands for each cell, and they share most words."""
+
+
+def _joined(words: Iterable[str]) -> str:
+    return " ".join(map(_quoted, words))
 
 
 def _is_python(source: AttackSource) -> bool:

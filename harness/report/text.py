@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.host.paths import CHECKOUT
@@ -82,7 +83,12 @@ def run_command() -> str:
 def in_checkout() -> bool:
     """Whether the current directory is this checkout, whose commands are ./run and in .venv/bin."""
     # The page of a run asks for each cell. A `Path` of the folder would take ten times as long.
-    return os.getcwd() == str(CHECKOUT) and (CHECKOUT / "run").is_file()  # noqa: PTH109
+    return os.getcwd() == str(CHECKOUT) and _has_run()  # noqa: PTH109
+
+
+@cache
+def _has_run() -> bool:
+    return (CHECKOUT / "run").is_file()
 
 
 def explain(result: Result) -> str:

@@ -30,10 +30,13 @@ class KeptCell:
 
     run: RecordedRun
     line: ResultLine
-    folder: Path
-    """The folder of its evidence, which may have been removed."""
     outcome: Outcome | None
     """The outcome with the evidence; None if the folder has none."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its evidence, which may have been removed."""
+        return cells_folder(self.run.path) / self.line.cell.id
 
     @property
     def cell(self) -> Cell:
@@ -58,7 +61,8 @@ class KeptCell:
     @property
     def files(self) -> list[str]:
         """The names of the files in the folder."""
-        return sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
+        folder = self.folder
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def kept_cell(run: RecordedRun, text: str) -> KeptCell:
@@ -71,15 +75,14 @@ def kept_cell(run: RecordedRun, text: str) -> KeptCell:
 
 def keep_of(run: RecordedRun, line: ResultLine) -> KeptCell:
     """Return a cell with its evidence. Raises UserError if a file of it cannot be read."""
-    folder = cells_folder(run.path) / line.cell.id
     try:
-        outcome = read_outcome(folder)
+        outcome = read_outcome(cells_folder(run.path) / line.cell.id)
     except OSError as error:
         raise UserError(
             f"{error.filename} cannot be read: {error.strerror}",
             hint="run the cell again, or name another",
         ) from error
-    return KeptCell(run, line, folder, outcome)
+    return KeptCell(run, line, outcome)
 
 
 def _named(text: str, cells: Iterable[Cell]) -> Cell:

@@ -26,7 +26,7 @@ READABLE = (9, SCHEMA)
 """The schemas that this version reads: what 9 lacks has a default."""
 
 
-class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The cell in which the same attack must win, so that this cell proves something."""
 
     variant: str
@@ -36,7 +36,7 @@ class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The verdict of the control, judged against its own reference cells."""
 
 
-class ResultLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ResultLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One cell, final: judged against its control, its references and its expectation."""
 
     schema: int

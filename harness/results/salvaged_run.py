@@ -119,7 +119,8 @@ def _line(text: bytes) -> tuple[ResultLine, list[str]]:
         if _NEEDED & {*lost, *absent}:
             raise ValueError("it names no cell, or has no verdict")
         line = ResultLine(**{**_unknown(values), **values, "schema": SCHEMA})
-    if "/" in line.cell.id or "\0" in line.cell.id or len(os.fsencode(line.cell.id)) > _NAME_MAX:
+    name = line.cell.id
+    if "/" in name or "\0" in name or len(os.fsencode(name)) > _NAME_MAX:
         raise ValueError("its cell cannot be the name of a folder")
     return line, absent
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from errno import EPERM
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
@@ -239,6 +239,7 @@ class Scenario(Declaration):
         return variant.protects and not (variant.debug and self.debugging)
 
 
+@lru_cache(maxsize=256)
 def version_in(text: str) -> tuple[int, ...]:
     """Return the version with which a text begins; empty if it begins with none."""
     found = _VERSION.match(text)

@@ -13,7 +13,6 @@ from harness.report.attack_source import attack_source
 from harness.report.cell_story import cell_story, console_end
 from harness.report.witness_story import request_counts, witness_findings
 from harness.results.kept_cell import KeptCell, keep_of
-from harness.results.run_directory import cells_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +50,6 @@ class CellData:
         """The cells without evidence."""
         self.damaged: list[str] = []
         """The cells of whose evidence a part cannot be read."""
-        self._folder = cells_folder(run.path)
         self.is_short = len(run.cells) <= MOST_TOLD
         """Whether all cells have their evidence."""
 
@@ -70,19 +68,20 @@ class CellData:
         }
         if kept.outcome is not None:
             found |= self._evidence(kept, kept.outcome)
-        return {name: value for name, value in found.items() if value not in (0, "", [], {}, None)}
+        return {name: value for name, value in found.items() if value}
 
     def _result(self, line: ResultLine) -> Data:
         place, places = self._texts.place, self._texts.places
+        cell, lost, is_control = line.cell, line.lost, line.is_control
         won, made = line.tries
-        repeats = self._unsteady.get(line.cell, "")
+        repeats = self._unsteady.get(cell, "")
         return {
-            "id": line.cell.id,
+            "id": cell.id,
             "variant": line.variant,
             "verdict": line.verdict.value,
             "unexpected": int(not line.ok),
             "expected": line.expected.value,
-            "lost": sorted(line.lost),
+            "lost": sorted(lost),
             "detail": place(line.detail),
             "hole": place(line.known_hole or "") if line.ok else 0,
             "hooks": places(line.hooks),
@@ -91,8 +90,8 @@ class CellData:
             "gained": places(line.gained),
             "half": place(line.half),
             "end": place(line.attempt_end),
-            "control": "" if line.is_control else line.control.variant,
-            "controlVerdict": "" if line.is_control else line.control.verdict.value,
+            "control": "" if is_control else line.control.variant,
+            "controlVerdict": "" if is_control else line.control.verdict.value,
             "tries": f"{won} of {made}" if made else "",
             "rounds": line.rounds if line.rounds > 1 else 0,
             "repeats": repeats,
@@ -113,7 +112,7 @@ class CellData:
 
     def _untold(self, line: ResultLine) -> KeptCell:
         """Return a cell without its evidence."""
-        return KeptCell(self._run, line, self._folder / line.cell.id, None)
+        return KeptCell(self._run, line, None)
 
     def _evidence(self, kept: KeptCell, outcome: Outcome) -> Data:
         """Return what the witness and the attacker's calls say, as far as this version reads it."""

@@ -20,10 +20,16 @@ class Texts:
     def __init__(self) -> None:
         """Begin with the empty text, whose place is 0."""
         self._places = {"": 0}
+        self._known: dict[str, int] = {}
+        """The place of each text as it was given: most are given many times."""
 
     def place(self, text: str) -> int:
         """Return the place of a text, escaped and shortened."""
-        return self._places.setdefault(shown(text), len(self._places))
+        place = self._known.get(text)
+        if place is None:
+            place = self._places.setdefault(shown(text), len(self._places))
+            self._known[text] = place
+        return place
 
     def places(self, texts: Iterable[str]) -> list[int]:
         """Return the places of several texts."""
