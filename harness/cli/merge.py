@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.command import Command
-from harness.cli.declare import option, positionals
+from harness.cli.declare import option, positionals, switch
 from harness.cli.options import matrix_switch, results_option
 from harness.host.errors import UserError
 
@@ -31,6 +31,11 @@ class Options:
         help="make the run in this new folder (default: a new folder in that of --results, which "
         "is then `latest`)",
     )
+    move: bool = switch(
+        "--move",
+        help="move the evidence of the runs in place of giving its files further names, which "
+        "takes less time, and remove the runs at the end (default: keep the runs)",
+    )
     matrix: bool = matrix_switch()
     results: Path = results_option()
 
@@ -45,17 +50,18 @@ def run(options: Options) -> int:
     from harness.results.run_directory import RunDirectory
     from harness.results.run_name import new_run_name
     from harness.run.merge import check_code, merge
+    from harness.run.merged_evidence import is_begun
 
     if not options.runs:
         raise UserError("no run is named", hint="name the runs, such as results/2*")
     target = options.output or options.results / new_run_name()
-    if target.exists():
+    if target.exists() and not (options.move and is_begun(target)):
         raise UserError(f"{target} is there already", hint="name a new folder with --output")
     parts = [read_run(name, root=options.results) for name in options.runs]
     header: RunHeader = parts[0].header
     check_code(header)
     corpus, rerun = own_corpus(RunOptions, header)
-    finished, reports = merge(parts, target, corpus, rerun=rerun)
+    finished, reports = merge(parts, target, corpus, rerun=rerun, move=options.move)
     if options.output is None:
         RunDirectory(target).announce()
     extent = Extent.MATRIX if options.matrix else Extent.FITTING
@@ -77,5 +83,6 @@ COMMAND = Command(
     examples={
         "merge results/2*": "merge all runs in the folder results",
         "merge one two --output nightly": "merge two runs into the folder nightly",
+        "merge --move results/2*": "merge all runs in the folder results, and remove them",
     },
 )

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +18,13 @@ from harness.results.run_directory import RunDirectory, writable
 from harness.results.run_union import check_parts, lines_of, owners, united_header
 from harness.run.code import code_digest
 from harness.run.kept_reports import KeptReports
+from harness.run.merged_evidence import (
+    check_place,
+    link,
+    link_folders,
+    moved_folders,
+    remove_runs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,23 +52,42 @@ def check_code(header: RunHeader) -> None:
 
 
 def merge(
-    parts: Sequence[RecordedRun], target: Path, corpus: Corpus, *, rerun: Callable[[Result], str]
+    parts: Sequence[RecordedRun],
+    target: Path,
+    corpus: Corpus,
+    *,
+    rerun: Callable[[Result], str],
+    move: bool = False,
 ) -> tuple[FinishedRun, KeptReports]:
-    """Make one run of the parts, in the folder `target`, with its reports. Raises UserError."""
-    finished = unite(parts, target, corpus, rerun=rerun)
+    """Make one run of the parts, in the folder `target`, with its reports. Raises UserError.
+
+    `move` moves the evidence, and removes the parts when the run and its reports are there.
+    """
+    if move:
+        check_place(parts, target)
+    finished = unite(parts, target, corpus, rerun=rerun, move=move)
     reports = KeptReports(finished)
     with writable(target.parent):
         reports.write()
         reports.write_page()
+    if move:
+        with writable(parts[0].path.parent):
+            remove_runs(parts)
     return finished, reports
 
 
 def unite(
-    parts: Sequence[RecordedRun], target: Path, corpus: Corpus, *, rerun: Callable[[Result], str]
+    parts: Sequence[RecordedRun],
+    target: Path,
+    corpus: Corpus,
+    *,
+    rerun: Callable[[Result], str],
+    move: bool = False,
 ) -> FinishedRun:
     """Make one run of the parts, in the folder `target`, without a report. Raises UserError.
 
-    Files of evidence become further names of the same content where the disk allows it.
+    Files of evidence become further names of the same content where the disk allows it. `move`
+    takes the evidence from the parts: they are then of no further use.
     """
     check_parts(parts)
     found = owners(parts)
@@ -74,24 +99,31 @@ def unite(
         )
     lines = lines_of(found)
     header = united_header(parts)
-    with writable(target.parent):
+    with writable(target.parent), ExitStack() as stack:
         directory = RunDirectory.create(target.parent, target.name)
-        with directory.held():
-            evidence = str(directory.cells)
-            for cell in cells:
-                _take_folder(f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}")
+        stack.enter_context(directory.held())
+        evidence = str(directory.cells)
+        folders = [
+            (f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}") for cell in cells
+        ]
+        if move:
             for part in parts:
-                for symbols in part.path.glob("vmlinux*"):
-                    if symbols.is_file() and not (target / symbols.name).exists():
-                        _link(str(symbols), str(target / symbols.name))
-            directory.write_lines(lines[cell] for cell in cells)
-            directory.write_header(
-                {
-                    **msgspec.structs.asdict(header),
-                    "exit_status": exit_status(lines.values()),
-                    "counts": {**counts(lines.values()), "not_run": 0},
-                }
-            )
+                stack.enter_context(RunDirectory(part.path).held())
+            stack.enter_context(moved_folders(folders))
+        else:
+            link_folders(folders)
+        for part in parts:
+            for symbols in part.path.glob("vmlinux*"):
+                if symbols.is_file() and not (target / symbols.name).exists():
+                    link(str(symbols), str(target / symbols.name))
+        directory.write_lines(lines[cell] for cell in cells)
+        directory.write_header(
+            {
+                **msgspec.structs.asdict(header),
+                "exit_status": exit_status(lines.values()),
+                "counts": {**counts(lines.values()), "not_run": 0},
+            }
+        )
     return FinishedRun(
         corpus=corpus,
         cells=cells,
@@ -108,26 +140,3 @@ def _in_order(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
     variants, scenarios = list(corpus.variants), list(corpus.scenarios)
     places = {name: place for names in (variants, scenarios) for place, name in enumerate(names)}
     return sorted(cells, key=lambda cell: (places[cell.variant], places[cell.scenario]))
-
-
-def _take_folder(source: str, target: str) -> None:
-    """Give each file of a cell's folder a further name, if the folder is there.
-
-    The paths are text, because a `Path` for each takes as long as the link.
-    """
-    try:
-        entries = os.scandir(source)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    with entries:
-        os.mkdir(target)  # noqa: PTH102 - see above
-        for entry in entries:
-            _link(entry.path, f"{target}/{entry.name}")
-
-
-def _link(source: str, target: str) -> None:
-    """Give a file a further name, or copy it to another disk."""
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without such names
-        shutil.copy2(source, target)

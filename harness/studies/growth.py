@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _PARTS = ("one", "two")
 _WHOLE = "whole"
+_MOVED = "moved"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ def work(
     whole = folder / _WHOLE
     yield "merge", lambda: united.append(unite(found, whole, grown, rerun=rerun))
     (finished,) = united
+    moved = folder / _MOVED
+    yield "merge --move", lambda: unite(found, moved, grown, rerun=rerun, move=True)
     # Each report is made from results that nothing has looked at.
     fresh = partial(_fresh, finished)
     yield "junit.xml", lambda: write_junit(whole / "junit.xml", fresh().ordered, rerun=rerun)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +18,6 @@ from small_corpus import AS_EXPECTED, CELLS
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from command_here import Here
 
 pytest_plugins = ["command_here"]
@@ -160,3 +160,86 @@ def test_runs_that_are_no_shards_are_merged_if_they_share_no_cell(here: Here) ->
     assert here.out.endswith(AS_EXPECTED + "\n")
     assert merge(here, one, "latest") == 2
     assert " is in both " in here.error
+
+
+def evidence_of(runs: list[Path]) -> dict[str, int]:
+    """The files of evidence: an inode number for each."""
+    return {
+        f"{path.parent.name}/{path.name}": path.stat().st_ino
+        for run in runs
+        for path in run.glob("cells/*/*")
+    }
+
+
+def test_moved_evidence_is_all_there_and_the_parts_are_removed(here: Here) -> None:
+    parts = shards(here, 2, script=LOST)
+    kept = evidence_of(parts[::-1])  # a reference cell of both parts is that of the first
+    assert merge(here, *parts, "--move") == 1
+    merged = (here.folder / "results/latest").resolve()
+    assert evidence_of([merged]) == kept
+    assert [path for path in parts if path.exists()] == []
+    assert validate_run(merged) == CELLS
+    assert here.command("show", "latest", ISOLATED.id) == 0
+    assert "tampered: chain" in here.out
+
+
+def test_evidence_is_shared_unless_it_is_to_be_moved(here: Here) -> None:
+    parts = shards(here, 2)
+    kept = evidence_of(parts[::-1])
+    assert merge(here, *parts) == 0
+    assert evidence_of([here.folder / "results/latest"]) == kept
+    assert evidence_of(parts[::-1]) == kept
+
+
+def test_latest_is_removed_with_its_run(here: Here) -> None:
+    parts = shards(here, 2, *FEW)
+    assert merge(here, *parts, "--move", "--output", "whole") == 0
+    assert list((here.folder / "results").iterdir()) == []
+    assert here.command("show", "whole", ISOLATED.id) == 0
+
+
+def test_evidence_is_moved_back_if_it_cannot_all_be_moved(here: Here) -> None:
+    parts = shards(here, 2, *FEW)
+    kept = evidence_of(parts)
+    last = max(parts[1].glob("cells/6.12-isolated-p*"))
+    in_the_way = here.folder / "whole/cells" / last.name / "file"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    assert merge(here, *parts, "--move", "--output", "whole") == 2
+    assert "Directory not empty" in here.error
+    assert evidence_of(parts) == kept
+    assert evidence_of([here.folder / "whole"]).keys() == {f"{last.name}/file"}
+    in_the_way.unlink()
+    assert merge(here, *parts, "--move", "--output", "whole") == 0
+
+
+def test_a_merge_that_was_killed_is_gone_on_with(here: Here) -> None:
+    parts = shards(here, 2, *FEW)
+    kept = evidence_of(parts[::-1])
+    folder = here.folder / "whole/cells"
+    folder.mkdir(parents=True)
+    moved = next(parts[0].glob("cells/6.12-baseline-*"))
+    moved.rename(folder / moved.name)
+    assert merge(here, *parts, "--output", "whole") == 2
+    assert "whole is there already" in here.error
+    assert merge(here, *parts, "--move", "--output", "whole") == 0
+    assert evidence_of([here.folder / "whole"]) == kept
+    assert merge(here, "whole", "--move", "--output", "whole") == 2
+    assert "whole is there already" in here.error
+
+
+def test_a_run_is_not_moved_into_a_folder_that_is_removed(here: Here) -> None:
+    parts = shards(here, 2, *FEW)
+    assert merge(here, *parts, "--move", "--output", str(parts[0] / "whole")) == 2
+    assert f"whole is in the run {parts[0].name}, which --move removes; name" in here.error
+    assert evidence_of(parts)
+
+
+def test_moved_evidence_is_copied_to_another_disk(here: Here) -> None:
+    parts = shards(here, 2, *FEW)
+    names = evidence_of(parts).keys()
+    with TemporaryDirectory(dir="/dev/shm") as disk:
+        assert Path(disk).stat().st_dev != here.folder.stat().st_dev
+        assert merge(here, *parts, "--move", "--output", f"{disk}/whole") == 0
+        assert evidence_of([Path(disk) / "whole"]).keys() == names
+    assert [path for path in parts if path.exists()] == []

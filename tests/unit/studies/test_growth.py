@@ -39,6 +39,7 @@ WORK = {
     "append",
     "read",
     "merge",
+    "merge --move",
     "junit.xml",
     "KTAP",
     "terminal",
