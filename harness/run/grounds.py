@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness.host.paths import PACKAGE
 from harness.judge.controls import rests_on
 from harness.run.attack_code import AttackCode
-from harness.run.code import code_files
+from harness.run.code import judging_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ class Grounds:
         facts = (self._facts.disk, self._facts.engine, self._facts.qemu, self._facts.accelerator)
         digests = {
             name: sha256(path.read_bytes()).hexdigest()
-            for name, path in code_files()
+            for name, path in judging_files()
             if path not in self._code.files and not _is_declared(path)
         }
         return _hash([facts, digests])

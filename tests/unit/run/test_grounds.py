@@ -98,6 +98,8 @@ def test_reports_and_tables_of_expectations_count_for_none(
     before: dict[Cell, str], edited: Callable[[str, str, str], None]
 ) -> None:
     edited("report/table.py", "from __future__", "# changed\nfrom __future__")
+    edited("results/kept_cell.py", "from __future__", "# changed\nfrom __future__")
+    edited("run/kept_reports.py", "from __future__", "# changed\nfrom __future__")
     edited("scenarios/selinux.toml", "[[measured]]", "# changed\n[[measured]]")
     assert digests() == before
 
