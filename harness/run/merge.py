@@ -72,7 +72,7 @@ def merge(
         reports.write_page()
     if move:
         with writable(parts[0].path.parent):
-            remove_runs(parts)
+            remove_runs(parts, target)
     return finished, reports
 
 

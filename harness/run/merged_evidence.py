@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.host.files import sync_tree
 from harness.results.run_name import LATEST
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ def check_place(parts: Iterable[RecordedRun], target: Path) -> None:
             )
 
 
-def remove_runs(parts: Iterable[RecordedRun]) -> None:
+def remove_runs(parts: Sequence[RecordedRun], target: Path) -> None:
     """Remove runs whose evidence was moved, and `latest` if it was one of them. Raises OSError."""
+    disk = target.stat().st_dev
+    if any(part.path.stat().st_dev != disk for part in parts):
+        sync_tree(target)  # the evidence was copied
     for part in parts:
         shutil.rmtree(part.path)
         latest = part.path.parent / LATEST
