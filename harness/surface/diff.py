@@ -25,7 +25,7 @@ OURS = REVIEWED / "ours.toml"
 _USER_SPACE = "tools/"
 """The folder of the kernel's user space tools, which are no part of the attack surface."""
 
-_BY_FUNCTION = ("entries", "senders", "writes")
+_BY_FUNCTION = ("entries", "senders", "writes", "spares")
 """The routes whose entries begin with the name of a function."""
 
 

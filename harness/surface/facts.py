@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
 _CODE = (
-    *("tree.py", "graph.py", "entries.py", "hooks.py", "senders.py", "writes.py", "semantic.py"),
-    *("senders.cocci", "writes.cocci", "nodes.py", "node_names.py"),
+    *("tree.py", "graph.py", "entries.py", "hooks.py", "senders.py", "writes.py", "spares.py"),
+    *("semantic.py", "senders.cocci", "writes.cocci", "spares.cocci"),
+    *("nodes.py", "node_names.py"),
 )
 """The inputs of the findings."""
 _WAIT_SECONDS = 900.0
@@ -131,6 +132,6 @@ def _digest_of(tree: KernelTree) -> str:
     total = hashlib.sha256()
     with tree.vmlinux.open("rb") as file:
         total.update(hashlib.file_digest(file, "sha256").digest())
-    for name in (DEFINITIONS, *tree.compiled):
+    for name in (DEFINITIONS, *tree.compiled, *tree.headers):
         total.update(name.encode() + (tree.source / name).read_bytes())
     return total.hexdigest()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.surface.entries import find_entries
 from harness.surface.hooks import find_hooks
 from harness.surface.senders import find_senders
+from harness.surface.spares import find_spares
 from harness.surface.writes import find_writes
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ ROUTES = (
         "functions that write to another task's state by a pointer",
         "writes through other structures (an rlimit, a sched_entity), assembly, inlined headers",
         find_writes,
+    ),
+    Route(
+        "spares",
+        "functions that tell a kernel thread from a process and ask nothing about a driver",
+        "a second test in a function that asks once; tests in macros and assembly; comparisons of "
+        "memory with other memory; tests by other signs, such as a flag of a signal state",
+        find_spares,
     ),
     Route(
         NODES,

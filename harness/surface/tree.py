@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INCLUDED = re.compile(r'^\s*#\s*include\s+"([\w./-]+\.c)"', re.MULTILINE)
+_HEADER = re.compile(r'^\s*#\s*include\s+"([\w./-]+\.h)"', re.MULTILINE)
 _ARCHIVES = ("vmlinux.a", "built-in.a")
 
 
@@ -58,6 +60,24 @@ class KernelTree:
             found.update(self._included(name))
         return tuple(sorted(found))
 
+    @cached_property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that the compiled files may include, as sorted paths below the source.
+
+        They are those of the whole kernel, of its architecture, and those that a compiled file
+        includes from its own folder.
+        """
+        arches = {name.split("/")[1] for name in self.compiled if name.startswith("arch/")}
+        folders = ["include/linux", *(f"arch/{arch}/include/asm" for arch in arches)]
+        found = {
+            str(path.relative_to(self.source))
+            for folder in folders
+            for path in (self.source / folder).rglob("*.h")
+        }
+        for name in self.compiled:
+            found.update(self._included(name, _HEADER))
+        return tuple(sorted(found))
+
     def _linked(self) -> Iterator[str]:
         archive = next((name for name in _ARCHIVES if (self.objects / name).is_file()), "")
         # By its name alone, because `ar` prints a thin archive's members relative to that path.
@@ -76,9 +96,9 @@ class KernelTree:
         """Return a source file's text."""
         return (self.source / name).read_text(errors="replace")
 
-    def _included(self, name: str) -> list[str]:
-        included = _INCLUDED.findall(self.text(name))
-        beside = [str(Path(name).parent / path) for path in included]
+    def _included(self, name: str, pattern: re.Pattern[str] = _INCLUDED) -> list[str]:
+        included = pattern.findall(self.text(name))
+        beside = [normpath(Path(name).parent / path) for path in included]
         return [path for path in beside if (self.source / path).is_file()]
 
 

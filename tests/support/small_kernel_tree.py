@@ -76,6 +76,80 @@ static void own_or_not(struct task_struct *p)
 }
 """
 
+SPARES = """
+#include "own.h"
+
+static void spares(struct task_struct *p)
+{
+	if (p->flags & PF_KTHREAD)
+		return;
+	poke(p);
+}
+
+static void asks(struct task_struct *p)
+{
+	if (p->flags & PF_KTHREAD || umd_defended(p, UMD_OOM))
+		return;
+	poke(p);
+}
+
+static void is_made(void)
+{
+	current->flags |= PF_KTHREAD;
+}
+
+static bool has_memory(struct task_struct *p)
+{
+	return p->mm && p->prio;
+}
+
+static void has_none(struct task_struct *p)
+{
+	if (!p->mm)
+		poke(p);
+}
+
+static void uses_memory(struct task_struct *p)
+{
+	struct mm_struct *mm = p->mm;
+
+	if (p->mm == mm && current->mm->def_flags)
+		mmput(mm);
+	if (mm != p->mm && current->prio)
+		mmget(mm);
+}
+
+static void takes_memory(struct task_struct *p)
+{
+	struct mm_struct *mm = READ_ONCE(p->mm);
+
+	if (!mm)
+		return;
+	poke(p);
+}
+
+static void other_memory(struct vm_area *p)
+{
+	if (p->mm)
+		poke(p->task);
+}
+
+DEFINE_IDTENTRY(exc_poke)
+{
+	if (!user_mode(regs))
+		return;
+}
+"""
+
+SPARES_HEADER = """
+#define IN_A_MACRO(regs) user_mode(regs)
+
+static inline bool is_spared(struct task_struct *p)
+{
+	return is_global_init(p);
+}
+"""
+
 
 def small_tree(folder: Path) -> KernelTree:
     """Write the tree and build it. What is in `unbuilt.c` is not compiled."""
@@ -85,16 +159,20 @@ def small_tree(folder: Path) -> KernelTree:
     definitions.write_text(HOOKS)
     (source / "kernel").mkdir()
     (objects / "kernel").mkdir(parents=True)
-    for name, text in (("tasks", TASKS), ("signals", SIGNALS), ("unbuilt", WRITES)):
+    texts = {"tasks": TASKS, "signals": SIGNALS, "spares": SPARES, "unbuilt": WRITES + SPARES}
+    for name, text in texts.items():
         (source / "kernel" / f"{name}.c").write_text(text)
     (source / "kernel/writes.c").write_text('#include "writes_in.c"\n')
     (source / "kernel/writes_in.c").write_text(WRITES)
-    names = [f"kernel/{name}.o" for name in ("signals", "writes")]
+    (source / "include/linux/spares.h").write_text(SPARES_HEADER)
+    (source / "kernel/own.h").write_text(SPARES_HEADER.replace("is_spared", "is_spared_here"))
+    (source / "kernel/foreign.h").write_text(SPARES_HEADER.replace("is_spared", "is_foreign"))
+    names = [f"kernel/{name}.o" for name in ("signals", "spares", "writes")]
     for name in (*names, "kernel/unbuilt.o"):  # of a former configuration
         (objects / name).touch()
     subprocess.run(["ar", "rcT", "vmlinux.a", names[0]], cwd=objects, check=True)
     (objects / "modules.order").write_text("kernel/m.o\n")
-    (objects / "kernel/m.mod").write_text(f"{names[1]}\n")
+    (objects / "kernel/m.mod").write_text("\n".join(names[1:]))
     (objects / ".config").write_text(
         "CONFIG_BPF=y\nCONFIG_M=m\n# CONFIG_N is not set\nCONFIG_S=3\n"
     )

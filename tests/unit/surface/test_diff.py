@@ -114,7 +114,7 @@ def test_a_selftest_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     added = ["kernel/new.c", "tools/testing/selftests/new.c"]
     write_files(tree.source, dict.fromkeys(added, SOURCE))
     tree.note_content("", added)
-    found = added_by_series("6.12", facts("6.12", entries={}, senders={}, writes={}))
+    found = added_by_series("6.12", facts("6.12", entries={}, senders={}, writes={}, spares={}))
     assert {one.where for one in found} == {"kernel/new.c"}
 
 

@@ -13,6 +13,7 @@ from harness.surface.entries import entries_of, find_entries, lookups
 from harness.surface.graph import CallGraph, base_name, read_graph
 from harness.surface.hooks import find_hooks
 from harness.surface.senders import find_senders
+from harness.surface.spares import find_spares
 from harness.surface.tree import built_tree
 from harness.surface.writes import find_writes
 
@@ -94,6 +95,29 @@ def test_writes_are_those_to_others(tree: KernelTree) -> None:
     }
 
 
+def test_spares_are_those_that_do_not_ask_about_a_driver(tree: KernelTree) -> None:
+    spares = find_spares(tree)
+    assert set(spares) == {
+        "spares: PF_KTHREAD",
+        "has_memory: mm",
+        "has_none: mm",
+        "takes_memory: mm",
+        "exc_poke: user_mode",
+        "is_spared: is_global_init",
+        "is_spared_here: is_global_init",
+    }
+    assert spares["spares: PF_KTHREAD"] == "kernel/spares.c:6"
+    assert spares["is_spared: is_global_init"] == "include/linux/spares.h:6"
+
+
+def test_only_headers_that_compiled_files_may_include_are_searched(tree: KernelTree) -> None:
+    assert tree.headers == (
+        "include/linux/lsm_hook_defs.h",
+        "include/linux/spares.h",
+        "kernel/own.h",
+    )
+
+
 def test_only_a_file_that_changed_is_searched_again(
     tree: KernelTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +131,12 @@ def test_only_a_file_that_changed_is_searched_again(
 
 
 def test_only_what_was_compiled_is_read(tree: KernelTree) -> None:
-    assert tree.compiled == ("kernel/signals.c", "kernel/writes.c", "kernel/writes_in.c")
+    assert tree.compiled == (
+        "kernel/signals.c",
+        "kernel/spares.c",
+        "kernel/writes.c",
+        "kernel/writes_in.c",
+    )
 
 
 def test_a_tree_is_found_by_its_objects(tree: KernelTree) -> None:
