@@ -29,6 +29,9 @@ TARGETS = ("bzImage", "modules")
 
 _FRAGMENTS = ("base.config", "witness.config")
 
+DEBUG_INFO = ("DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT", "DEBUG_INFO_BTF", "SCHED_CLASS_EXT")
+"""Debugging information takes half of a build's time; one option depends on it."""
+
 
 @dataclass(frozen=True)
 class BuildRequest:
@@ -43,13 +46,18 @@ class BuildRequest:
     step: int | None = None
     """How many commits of the series, with the witness on top (Series.step); None for all."""
 
+    has_witness: bool = True
+    """Whether the witness is on top. A kernel without it has no debugging information either."""
+
     choice: KernelChoice | None = None
     """The user's own kernel, in place of the line's."""
 
     @property
     def folder(self) -> str:
         """The name of the kept build tree."""
-        return self.choice.folder if self.choice else self.line
+        if self.choice:
+            return self.choice.folder
+        return self.line if self.has_witness else f"{self.line}-plain"
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,10 @@ def plan_build(
         return _plan_choice(request.choice, request.flavour, request.step, workspace)
     series = load_series(request.line, patches=workspace.patches)
     is_part = request.step is not None and request.step < len(series.commits) - 1
-    if request.step is not None:
+    if not request.has_witness:
+        is_part = True  # the fragments ask for the witness
+        series = without_debug_info(series.plain_step(request.step))
+    elif request.step is not None:
         series = series.step(request.step)
     source = find_source(
         request.line,
@@ -179,6 +190,11 @@ def _plan(
     }
     key = _digest([(name, b""), *((kind, value.encode()) for kind, value in meta.items())])
     return BuildPlan(source, series, fragments, optional, signing, key, meta)
+
+
+def without_debug_info(series: Series) -> Series:
+    """Return the series for a kernel without debugging information, which is built sooner."""
+    return replace(series, lacks={**series.lacks, **dict.fromkeys(DEBUG_INFO, "not wanted")})
 
 
 def series_digest(series: Series) -> str:

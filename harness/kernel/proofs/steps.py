@@ -21,6 +21,7 @@ from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
+from harness.kernel.build.plan import DEBUG_INFO
 from harness.kernel.build.signing import signing_key
 from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
@@ -38,9 +39,6 @@ WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_only_setup", "u
 
 WEAKENING = (b"umd_isolation", b"umd_without", b"umd_only")
 """Their names on the command line."""
-
-_DEBUG_INFO = ("DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT", "DEBUG_INFO_BTF", "SCHED_CLASS_EXT")
-"""Debugging information takes half of a build's time; one option depends on it."""
 
 _LOCK_SECONDS = 4 * 3600.0  # another process that builds all steps takes an hour or more
 _FRAGMENTS = ("base.config", "witness.config")
@@ -62,7 +60,7 @@ def build_steps(line: str) -> Iterator[str]:
     yield "builds: the whole series"
     for number in range(len(series.commits)):
         step = replace(series, commits=series.commits[:number], handlers=())
-        with _step(step, f"{line}-steps", lacks=_DEBUG_INFO) as tree:
+        with _step(step, f"{line}-steps", lacks=DEBUG_INFO) as tree:
             if number == 0:
                 # Configured like the whole series, so that only the series makes a difference.
                 _configure_known(tree, step)

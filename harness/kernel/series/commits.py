@@ -141,7 +141,14 @@ class Series:
                 f"the series of {self.line} has no step {number}",
                 hint=f"it has 0 to {last}, each with the witness on top",
             )
-        commits = (*self.commits[:number], self.commits[-1])
+        return self._with((*self.commits[:number], self.commits[-1]))
+
+    def plain_step(self, number: int | None) -> Series:
+        """Return the first `number` commits, or all, without the witness: 0 is the stock kernel."""
+        return self._with(self.without_witness().commits[:number])
+
+    def _with(self, commits: tuple[Commit, ...]) -> Series:
+        """Return these commits alone, and the handlers to whose folders they add a file."""
         folders = {str(Path(name).parent) for commit in commits for name in commit.files()}
         handlers = tuple(name for name in self.handlers if str(Path(name).parent) in folders)
         return replace(self, commits=commits, handlers=handlers)

@@ -164,6 +164,8 @@ def _remove(path: Path) -> None:
 
 
 def _check_framework(stage: Stage) -> None:
+    if not stage.series.commits:  # the stock kernel, which nothing stands on
+        return
     if not (stage.path / FRAMEWORK).is_file() and stage.original(FRAMEWORK) is None:
         raise UserError(
             f"the source of {stage.series.line} has no user mode driver framework ({FRAMEWORK})",

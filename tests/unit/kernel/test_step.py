@@ -117,3 +117,40 @@ def test_sources_that_do_not_build_are_told_from_a_machine_that_cannot(
     with pytest.raises(DoesNotBuild, match=said):
         build(mini, 1)
     assert build(mini, 0).symbol("witness") >= 0
+
+
+@pytest.fixture
+def witnessed(mini: Miniature) -> Miniature:
+    """The miniature with its witness in the folder where the real one is."""
+    overlay, series = mini.patches / "overlay/kernel", mini.patches / LINE / "series.toml"
+    (overlay / "witness").rename(overlay / "umd_witness")
+    series.write_text(series.read_text().replace("kernel/witness/", "kernel/umd_witness/"))
+    return mini
+
+
+def plain(mini: Miniature, step: int | None) -> KernelImage:
+    return kernel_image(
+        BuildRequest(LINE, step=step, has_witness=False),
+        progress=lambda _: None,
+        workspace=mini.workspace,
+    )
+
+
+def test_the_stock_kernel_and_the_series_without_the_witness(witnessed: Miniature) -> None:
+    whole, stock, series = build(witnessed, None), plain(witnessed, 0), plain(witnessed, None)
+    assert len({whole.key, stock.key, series.key}) == 3
+    assert "witness" in whole.symbols
+    assert {"library", "fork_hook"} <= series.symbols.keys()
+    assert not {"witness", "library", "fork_hook"} & stock.symbols.keys()
+    assert "witness" not in series.symbols
+    said: list[str] = []
+    assert kept(witnessed, said).source.is_dir()
+    assert said == [], "the tree of the line's own kernel is as it was"
+
+
+def test_a_stock_kernel_needs_no_framework(witnessed: Miniature) -> None:
+    without = {name: text for name, text in FILES.items() if "usermode_driver" not in name}
+    pack(witnessed.sources, without)
+    assert "fork_step_0" in plain(witnessed, 0).symbols
+    with pytest.raises(UserError, match="has no user mode driver framework"):
+        plain(witnessed, None)
