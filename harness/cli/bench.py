@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`umd-harness bench`: the time of a cell, of a round trip, of a run, and of its records."""
+"""`umd-harness bench`: the cost of a cell, of round trips, of a run, of records, of the series."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from harness.results.bench_figures import RecordsFigures
     from harness.results.matrix_figures import MatrixFigures
+    from harness.results.system_figures import SystemFigures
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Options:
 
     rounds: int | None = rounds_option(
         "measurements of each kind and cell (default: 7, at least 7), and how many pairs of "
-        "machines for the round trips (default: 15, at least 6)",
+        "machines for the round trips (default: 15, at least 6) or for --system (default: 6)",
         None,
     )
     round_trip: bool = switch(
@@ -66,6 +67,11 @@ class Options:
         metavar="N",
         help="for --matrix: the most machines that run at a time (default: the number of "
         "processors)",
+    )
+    system: bool = switch(
+        "--system",
+        help="count instead the instructions of common operations, such as fork and open, on the "
+        "stock kernel of the line and on the kernel with the series; no driver runs; builds both",
     )
     records: str | None = option(
         "--records",
@@ -98,6 +104,8 @@ def run(options: Options) -> int:
         check_output_file(options.output)
     if options.records is not None:
         return _records(options, options.records)
+    if options.system:
+        return _system(options)
     if options.matrix:
         return _matrix(options)
     return _cells(options)
@@ -182,7 +190,56 @@ def _scratch(root: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _write(file: Path, figures: MatrixFigures | RecordsFigures) -> None:
+def _system(options: Options) -> int:
+    from functools import partial
+
+    from harness.host.errors import UserError
+    from harness.kernel.choice.kernel_choice import KernelChoice
+    from harness.lab.images import plain_images
+    from harness.lab.instruction_clock import counting_spec, instruction_clock
+    from harness.lab.lab import Lab
+    from harness.report.terminal import console, progress_line
+    from harness.results.bench_figures import FIGURES_SCHEMA
+    from harness.results.system_figures import SystemFigures
+    from harness.run.provenance import facts_of_lab
+    from harness.studies import system_cost as study
+    from harness.studies.round_trip import check_pairs
+    from harness.vm.probe import accelerator, watching
+
+    line = options.kernel.line
+    if choice_of(options.kernel) != KernelChoice(line=line):
+        raise UserError(
+            "--system compares the kernels of a line, not one of your own",
+            hint="name the line alone, with --line",
+        )
+    pairs = options.rounds or study.PAIRS
+    check_pairs(pairs)
+    chosen = watching(accelerator())
+    with progress_line(console()) as progress:
+        images = {
+            name: plain_images(line, is_stock=name == study.STOCK, progress=progress)
+            for name in (study.STOCK, study.SERIES)
+        }
+        starters = [
+            partial(instruction_clock, counting_spec(f"{line}-{name}", made), made, chosen)
+            for name, made in images.items()
+        ]
+        found = study.system_cost(*starters, pairs=pairs, progress=progress)
+    for operation in found:
+        say(str(operation))
+    if options.output:
+        figures = SystemFigures(
+            schema=FIGURES_SCHEMA,
+            line=line,
+            facts=facts_of_lab(Lab(line, {"": images[study.SERIES]}, chosen)),
+            stock_image=images[study.STOCK].kernel.key,
+            operations=tuple(operation.figures() for operation in found),
+        )
+        _write(options.output, figures)
+    return 1 if any(operation.is_within is False for operation in found) else 0
+
+
+def _write(file: Path, figures: MatrixFigures | RecordsFigures | SystemFigures) -> None:
     from harness.host.files import write_atomically
     from harness.results.records import json_text
 
@@ -226,12 +283,14 @@ COMMAND = Command(
     "measure the time of a cell, and the cost of isolation for a round trip to the handler",
     "A cell is timed from the saved state and with a boot of its own. A round trip of 4 KiB is "
     "timed on `isolated` and on `baseline`. Exit status: 1 if the whole confidence "
-    "interval of the ratio of the round trips is above its limit, else 0.",
+    "interval of the ratio of the round trips, or of an operation of --system, is above its limit, "
+    "else 0.",
     Options,
     run,
     examples={
         "bench --round-trip": "measure the cost of isolation in a minute or two",
         "bench --matrix --jobs 4": "measure cells with 1, 2 and 4 machines at a time",
+        "bench --system": "count what the series costs those who run no driver",
         "bench --records latest": "measure reports and merge of 100000 cells made of the last run",
         "bench -n 15 --output figures.json": "keep the figures, for `export --bench`",
     },

@@ -52,6 +52,16 @@ def boot_images(
     return found
 
 
+def plain_images(line: str, *, is_stock: bool, progress: Callable[[str], None]) -> BootImages:
+    """Find or build a line's kernel without the witness: with our series, or the stock one.
+
+    Both have the same options, as far as there are such. Raises UserError.
+    """
+    request = BuildRequest(line, step=0 if is_stock else None, has_witness=False)
+    kernel = kernel_image(request, progress=progress)
+    return BootImages(kernel, guest_image(kernel, progress=progress))
+
+
 def check_needs(kernel: KernelImage, variants: Iterable[Variant]) -> None:
     """Raise UserError for a variant whose options the kernel lacks: its policy would be missing."""
     for variant in variants:

@@ -84,7 +84,7 @@ def prepare_lab(
         line, asked, progress=progress, choice=choice, engine=ENGINES[engine], corpus=corpus
     )
     guests = {flavour: _content(images.guest) for flavour, images in lab.flavours.items()}
-    yield PreparedLab(lab, _facts_of(lab, choice, asked), guests, lab.flavours)
+    yield PreparedLab(lab, facts_of_lab(lab, choice, asked), guests, lab.flavours)
 
 
 def _content(guest: GuestImage) -> GuestContent:
@@ -107,7 +107,10 @@ def planned_image(line: str, choice: KernelChoice | None) -> str:
     return "" if choice.bzimage else image_key(choice.name, choice=choice)
 
 
-def _facts_of(lab: Lab, choice: KernelChoice | None, asked: Sequence[str]) -> Provenance:
+def facts_of_lab(
+    lab: Lab, choice: KernelChoice | None = None, asked: Sequence[str] = ()
+) -> Provenance:
+    """Return what the lab is made of, which was opened for the variants `asked`."""
     from harness.guests.debian import recipe_key
     from harness.kernel.choice.built import description, facts_of
 

@@ -128,6 +128,8 @@ TABLE = {
     "surface --built-tree nowhere": "nowhere has no vmlinux: it is not built; name the folder th",
     "surface --probe --built-tree folder": "--probe writes to a guest of --line; leave out --bu",
     "bench -n 3": "3 measurements are too few; take -n 7 or more",
+    "bench --system -n 3": "3 pairs of machines are too few; take -n 6 or more",
+    "bench --system --config text": "--system compares the kernels of a line, not one of your own;",
     "bench --output nowhere/x": ABSENT,
     "bench --output folder": "folder is a directory; name a file in an existing directory with --o",
     "bench --cells": "there is no option --cells of bench; see `umd-harness bench --help`",
