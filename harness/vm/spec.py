@@ -21,6 +21,10 @@ CMDLINE = "console=ttyS0 panic=-1 quiet numa=fake=2 no_timer_check"
 memory nodes. no_timer_check: on a busy host the timer ticks too late for the kernel's check, which
 would panic."""
 
+WITHOUT_STRINGS = "clearcpuid=erms,fsrm,rep_good"
+"""QEMU counts each repetition of a string instruction. So a kernel copies without them if the
+machine counts instructions."""
+
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 MACHINE = (
@@ -103,4 +107,5 @@ class MachineSpec:
     @property
     def append(self) -> str:
         """The kernel's command line."""
-        return f"{CMDLINE} {'' if self.kaslr else 'nokaslr '}{self.cmdline}"
+        own = [*(["nokaslr"] * (not self.kaslr)), *([WITHOUT_STRINGS] * self.counts)]
+        return " ".join([CMDLINE, *own, self.cmdline])

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(1200)
 
 LEAST = {
-    **{"hooks": 40, "entries": 200, "senders": 40, "writes": 200},
-    **{"spares": 200, "nodes": 1200},
+    "hooks": 40,
+    "entries": 200,
+    "senders": 40,
+    "writes": 200,
+    "spares": 200,
+    "nodes": 1200,
 }
 """Entries of each route on 6.12: far fewer would mean that the route no longer finds them."""
 
