@@ -20,6 +20,7 @@ with collecting() as _found:
         graph_tracer,
         hardware,
         inheritance,
+        kernel_events,
         limits,
         look,
         memory,

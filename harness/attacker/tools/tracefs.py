@@ -36,16 +36,19 @@ def switch_on(attacker: Attacker, event: str, *, only: str = "") -> None:
         attacker.write_file(f"{place}/enable", b"1")
 
 
-def recorded(attacker: Attacker, name: str) -> list[str]:
-    """Return the text behind the event's name in each of its lines in the trace."""
-    return list(details(attacker.read_file(f"{TRACING}/trace"), name))
+def recorded(attacker: Attacker, name: str, *, pid: int = 0) -> list[str]:
+    """Return the text behind the event's name in each of its lines in the trace.
+
+    With `pid` these are the lines of that task alone.
+    """
+    return list(details(attacker.read_file(f"{TRACING}/trace"), name, pid=pid))
 
 
-def details(trace: bytes, name: str) -> Iterator[str]:
-    """Yield the text behind the name in each line of the trace about event `name`."""
+def details(trace: bytes, name: str, *, pid: int = 0) -> Iterator[str]:
+    """Yield the text behind the name in each line of the trace about event `name`, or a task's."""
     for line in trace.decode("ascii", errors="replace").splitlines():
-        _, found, said = line.partition(f": {name}: ")
-        if found and not line.startswith("#"):
+        task, found, said = line.partition(f": {name}: ")
+        if found and not line.startswith("#") and (not pid or f"-{pid} " in task):
             yield said
 
 

@@ -24,6 +24,12 @@ def test_only_the_events_of_the_name_are_found() -> None:
     assert not list(details(TRACE, "use"))
 
 
+def test_only_the_events_of_the_task_are_found() -> None:
+    assert len(list(details(TRACE, "user", pid=45))) == 2
+    assert not list(details(TRACE, "user", pid=4))
+    assert not list(details(TRACE, "user", pid=5))
+
+
 def test_what_faulted_is_no_number() -> None:
     first, second = details(TRACE, "user")
     assert numbers(first) == {"s0": 0x1F, "s8": 0}
