@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from harness.report.text import plural, short_hash, visible
@@ -77,8 +79,9 @@ def sources(counts: HeldByClass) -> Iterator[str]:
     yield DEFINITION
     if run.trouble:
         yield f"That run was cut short: {run.trouble}."
-    for name, made in counts.partly.items():
-        yield f"On {name}, {plural(made, 'attack')} only."
+    for made, alike in groupby(counts.partly.items(), key=itemgetter(1)):
+        names = ", ".join(name for name, _ in alike)
+        yield f"On {names}, {plural(made, 'attack')} only."
     if counts.not_shown:
         yield f"Also run, and not shown: {', '.join(counts.not_shown)}."
 

@@ -102,6 +102,8 @@ def test_what_was_not_made_of_all_is_told(tmp_path: Path) -> None:
     assert counts.rows[INSIDE]["isolated"] == HeldCount()
     said = text(counts)
     assert "On isolated, 3 attacks only." in said
+    alike = count_by_class(read_run("kept", root=tmp_path), SMALL, ["baseline", "isolated"])
+    assert "On baseline, isolated, 3 attacks only." in text(alike)
     assert "That run was cut short: stopped by SIGINT." in said
 
 
