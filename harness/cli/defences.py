@@ -200,7 +200,7 @@ def _round_trips(
     for name in wanted:
         count = found.without[name]
         say(f"{name:<10} {count:>7} instructions without, {found.cost(name):+.1%} with")
-    say(f"two machines with all defences differ by {found.spread:.1%}")
+    say(f"{len(found.whole)} machines with all defences differ by up to {found.spread:.1%}")
     _write(options, structs.replace(summary, round_trips=found))
     return 0
 

@@ -122,10 +122,11 @@ def trips_told(trips: RoundTrips) -> str:
     return (
         "The round trip has the part by which the defence changes the number of instructions of a "
         f"round trip of 4 KiB, the middle of {trips.trips}; that is {trips.whole[0]} instructions "
-        f"with all defences (line {trips.line}, kernel image {short_hash(trips.image)}). Two "
-        f"machines with all defences differ by {trips.spread:.1%}. Every machine runs the same "
-        "kernel, so the test whether a defence is on is in each count. Instructions are counted "
-        "and not timed: a count has no caches and no branches, and does not depend on the host."
+        f"with all defences (line {trips.line}, kernel image {short_hash(trips.image)}). "
+        f"{len(trips.whole)} machines with all defences differ by up to {trips.spread:.1%}: a cost "
+        "that is no larger may be none. Every machine runs the same kernel, so the test whether a "
+        "defence is on is in each count. Instructions are counted and not timed: a count has no "
+        "caches and no branches, and does not depend on the host."
     )
 
 

@@ -83,7 +83,7 @@ class RoundTrips(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many trips of each machine were counted."""
 
     whole: tuple[int, ...] = ()
-    """The instructions of the middle trip with all defences, on two machines."""
+    """The instructions of the middle trip with all defences, on each of several machines."""
 
     without: dict[str, int] = {}
     """By defence: the instructions of the middle trip without it."""
@@ -97,13 +97,13 @@ class RoundTrips(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def cost(self, defence: str) -> float:
         """Return the part by which the defence makes a trip longer; negative: shorter.
 
-        It is rounded to a thousandth, about the part by which two like machines differ.
+        It is rounded to a thousandth: like machines differ by more.
         """
         return round(mean(self.whole) / self.without[defence] - 1, 3) + 0.0  # no -0.0
 
     @property
     def spread(self) -> float:
-        """The part by which a trip is longer on one machine with all defences than on the other."""
+        """The part by which trips of machines with all defences differ at most."""
         return max(self.whole) / min(self.whole) - 1
 
 

@@ -25,8 +25,8 @@ TRIPS = 400
 ALL = ""
 """Stands for all defences where a name of a defence that is left out is expected."""
 
-MACHINES = 2
-"""Machines with all defences: by their difference, one can tell a cost from noise."""
+MACHINES = 6
+"""Machines with all defences. Their differences tell a cost from noise."""
 
 
 def what_each_costs(

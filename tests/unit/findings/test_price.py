@@ -99,7 +99,7 @@ def test_the_page_of_a_run_has_the_prices_in_plain_words() -> None:
         ["access", "1", "1"],
     ]
     assert "200 instructions with all defences (line 6.12, kernel image abcd)" in whole.trips
-    assert "differ by 2.0%" in whole.trips
+    assert "2 machines with all defences differ by up to 2.0%" in whole.trips
     assert "<style>" not in whole.picture
     assert "access: 1 lines in all, 1 attacks." in whole.picture
     bare = priced(DefenceSummary(), price)
