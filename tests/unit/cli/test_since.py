@@ -13,7 +13,7 @@ from scripted_lab import outcome
 from small_corpus import CELLS, SMALL, changed
 
 from harness.model.verdict import Verdict
-from harness.run.code import code_files
+from harness.run.code import judging_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ def test_nothing_is_kept_if_the_judge_has_changed(
     here.ran()
     (tmp_path / "new.py").write_text("")
     new = ("x", tmp_path / "new.py")
-    monkeypatch.setattr("harness.run.grounds.code_files", lambda: [*code_files(), new])
+    monkeypatch.setattr("harness.run.grounds.judging_files", lambda: [*judging_files(), new])
     assert here.run("--since", "latest") == 0
     assert len(here.ran()) == CELLS
 
