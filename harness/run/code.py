@@ -52,6 +52,7 @@ APART = {
     "results/run_union.py": "checks runs that are merged",
     "results/salvaged_run.py": "reads a damaged run for a report",
     "results/shard_record.py": "describes a shard",
+    "results/system_figures.py": "keeps figures of `bench`",
     "run/kept_reports.py": "writes the reports of a run",
     "run/merge.py": "merges runs",
     "run/merged_evidence.py": "merges runs",
