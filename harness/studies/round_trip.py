@@ -110,10 +110,7 @@ class RoundTrip:
     @property
     def is_within(self) -> bool | None:
         """Whether isolation keeps to `LIMIT`; None if the interval has it inside."""
-        low, high = self.interval
-        if low > LIMIT:
-            return False
-        return True if high <= LIMIT else None
+        return keeps_to(LIMIT, self.interval)
 
     @property
     def baseline(self) -> float:
@@ -187,6 +184,14 @@ def sign_interval(values: Sequence[float]) -> tuple[float, float]:
     if not cut:
         raise ValueError(f"{len(ordered)} values are too few")
     return ordered[cut - 1], ordered[-cut]
+
+
+def keeps_to(limit: float, interval: tuple[float, float]) -> bool | None:
+    """Whether the whole interval keeps to a limit; None if the interval has it inside."""
+    low, high = interval
+    if low > limit:
+        return False
+    return True if high <= limit else None
 
 
 def round_trip(

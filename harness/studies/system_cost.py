@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
 from harness.results.system_figures import OperationFigures
-from harness.studies.round_trip import CONFIDENCE, FEWEST, check_pairs, sign_interval
+from harness.studies.round_trip import CONFIDENCE, FEWEST, check_pairs, keeps_to, sign_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,10 +80,7 @@ class OperationCost:
     @property
     def is_within(self) -> bool | None:
         """Whether it keeps to `LIMIT`; None if the interval has it inside."""
-        low, high = self.interval
-        if low > LIMIT:
-            return False
-        return True if high <= LIMIT else None
+        return keeps_to(LIMIT, self.interval)
 
     def __str__(self) -> str:
         """Return the line that `bench` prints."""
