@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from harness.attacker import Attacker, Channel
 from harness.attacker.tools.tracefs import TRACING, define, switch_on
 from harness.host.errors import VmLost
+from harness.lab.instruction_clock import check_counter
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def trip_clock(
         attacker = Attacker(channel, guest)
         attacker.run("/sbin/modprobe", "umd_selftest")
         if counts:
+            check_counter(attacker)
             attacker.write_file(f"{TRACING}/trace_clock", _TICKS)
         for kind, name in (("p", "sent"), ("r", "received")):
             define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{name} {_FUNCTION}")
