@@ -120,13 +120,13 @@ def step_rows(alone: Alone, prices: Mapping[str, Price]) -> list[list[str]]:
 def trips_told(trips: RoundTrips) -> str:
     """Return what the numbers of the round trips are, in a few sentences."""
     return (
-        "The round trip has the part by which the defence changes the number of instructions of a "
-        f"round trip of 4 KiB, the middle of {trips.trips}; that is {trips.whole[0]} instructions "
+        "The column of round trips has the part by which the defence changes the instructions of a "
+        f"round trip of 4 KiB. The median of {trips.trips} trips has {trips.whole[0]} instructions "
         f"with all defences (line {trips.line}, kernel image {short_hash(trips.image)}). "
-        f"{len(trips.whole)} machines with all defences differ by up to {trips.spread:.1%}: a cost "
-        "that is no larger may be none. Every machine runs the same kernel, so the test whether a "
-        "defence is on is in each count. Instructions are counted and not timed: a count has no "
-        "caches and no branches, and does not depend on the host."
+        f"{len(trips.whole)} machines with all defences differ by up to {trips.spread:.1%}, so "
+        "that a smaller change may be none. Every machine runs the same kernel, so each count "
+        "includes the test whether the defence is on. A count includes no effect of caches or of "
+        "branch prediction, and does not depend on the load of the host."
     )
 
 
