@@ -19,7 +19,7 @@ from harness.guests.payloads import compile_attack
 from harness.host.errors import Silent, VmLost
 from harness.lab.account import Account
 from harness.lab.lab import CALM_TRIES
-from harness.lab.trial import TALLY, aftermath, first_request
+from harness.lab.trial import TALLY, aftermath
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Verdict
 from harness.witness.cell_verdict import draw_verdict
@@ -109,7 +109,7 @@ class BatchJudge:
         kernel = plan.images.kernel
         witness = Witness(machine, kernel)
         handler = Handler(plan.variant, machine, kernel, witness)
-        first_request(witness)
+        witness.first_request()
         with Channel(machine.agent_socket(), attempt_seconds=2 * SECONDS) as channel:
             attacker = Attacker(channel, plan.images.guest)
             handler.note_start(attacker)

@@ -70,6 +70,10 @@ class QemuCrashed(VmLost):
     """QEMU ended by a signal, as bugs make it do. Another process may succeed."""
 
 
+class BadState(VmLost):
+    """No machine goes on from the state that was saved. Another state may be good."""
+
+
 class Silent(VmLost):
     """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
 

@@ -98,7 +98,12 @@ def _spec(lab: Lab, plan: MachinePlan) -> MachineSpec:
 @contextmanager
 def _machine(lab: Lab, plan: MachinePlan) -> Iterator[Machine]:
     wanted = _spec(lab, plan)
-    state = saved_state(wanted, lab.accelerator, ready=partial(_make_ready, lab, plan))
+    state = saved_state(
+        wanted,
+        lab.accelerator,
+        ready=partial(_make_ready, lab, plan),
+        goes_on=partial(lab.machines.goes_on, plan),
+    )
     with Machine.restore(wanted, lab.accelerator, state) as machine:
         yield machine
 

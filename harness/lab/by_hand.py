@@ -21,7 +21,7 @@ from harness.kernel.choice.built import variants_of
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.lab.account import Account
 from harness.lab.lab import Lab
-from harness.lab.trial import aftermath, first_request
+from harness.lab.trial import aftermath
 from harness.model.attempt_end import AttemptEnd, End
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.cell_verdict import CellVerdict, draw_verdict
@@ -150,7 +150,7 @@ def _guest(lab: Lab, name: str) -> Iterator[Guest]:
     variant, images = plan.variant, plan.images
     with lab.machines.running(plan) as machine:
         witness = Witness(machine, images.kernel)
-        first_request(witness)
+        witness.first_request()
         handler = Handler(variant, machine, images.kernel, witness)
         with Channel(machine.agent_socket(), attempt_seconds=ATTEMPT_SECONDS) as channel:
             attacker = Attacker(channel, images.guest)

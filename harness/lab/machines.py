@@ -89,7 +89,12 @@ class Machines:
             with self._booted(plan, spec, debugger) as machine:
                 yield machine
             return
-        state = saved_state(spec, self.accelerator, ready=partial(self.park, plan))
+        state = saved_state(
+            spec,
+            self.accelerator,
+            ready=partial(self.park, plan),
+            goes_on=partial(self.goes_on, plan),
+        )
         with Machine.restore(spec, self.accelerator, state, debugger=debugger) as machine:
             yield machine
 
@@ -98,6 +103,13 @@ class Machines:
         self._await_warm_handler(plan, machine)
         self._make_guest_ready(plan, machine)
         Witness(machine, plan.images.kernel).park()
+
+    def goes_on(self, plan: MachinePlan, machine: Machine) -> None:
+        """Wait until the witness of a restored machine asks again. Raises VmLost if it does not.
+
+        A two-CPU machine that a busy host saved has been seen whose witness never did.
+        """
+        Witness(machine, plan.images.kernel).first_request()
 
     @contextmanager
     def _booted(

@@ -93,7 +93,7 @@ class Trial:
             pauses=self._scenario.excuses_late_replies,
             without=self.plan.without,
         )
-        first_request(witness)
+        witness.first_request()
         seconds = self._scenario.seconds
         with Channel(self.machine.agent_socket(), attempt_seconds=seconds) as channel:
             attacker = Attacker(channel, self.plan.images.guest)
@@ -221,12 +221,6 @@ class Trial:
             console=self.machine.console(),
             traceback=self.traceback,
         )
-
-
-def first_request(witness: Witness) -> Tally:
-    """Wait until the restored witness has asked with random numbers of its own (rule 4)."""
-    right = witness.read().count.right
-    return witness.wait(lambda t: t.count.right > right, seconds=15, what="first right reply")
 
 
 def aftermath(witness: Witness) -> tuple[Tally, bool]:

@@ -19,7 +19,7 @@ from harness.attacker import Attacker, Channel, SetupFailed
 from harness.attacker.agent.terminal import Terminal
 from harness.host.errors import UserError, VmLost
 from harness.host.suggestion import hint_for
-from harness.lab.trial import Trial, first_request
+from harness.lab.trial import Trial
 from harness.model.cell import Cell
 from harness.model.verdict import Verdict
 from harness.report.attack_calls import call_lines
@@ -158,7 +158,7 @@ def _staged(
             machine = stack.enter_context(lab.machines.running(wanted, debugger=listener))
             witness = Witness(machine, wanted.images.kernel)
             if plan is None:
-                first_request(witness)
+                witness.first_request()
             else:
                 trial = Trial(plan, machine)
                 attacker, handler = stack.enter_context(trial.prepared(witness))

@@ -183,6 +183,11 @@ class Witness:
             lambda t: t.state is WitnessState.PARKED, seconds=seconds, what="parked witness"
         )
 
+    def first_request(self, *, seconds: float = 15) -> Tally:
+        """Wait until the restored witness has asked with random numbers of its own (rule 4)."""
+        right = self.read().count.right
+        return self.wait(lambda t: t.count.right > right, seconds=seconds, what="first right reply")
+
     def aftermath(self, *, seconds: float = 45) -> Tally:
         """Run the aftermath (rule 2); return the tally after it.
 

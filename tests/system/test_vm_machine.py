@@ -18,7 +18,7 @@ import pytest
 from vm_machines import Machines, machines
 
 from harness.attacker import GuestError
-from harness.host.errors import VmLost
+from harness.host.errors import BadState, Silent, VmLost
 from harness.vm.machine import Machine
 from harness.vm.saved_state import SavedState
 from harness.vm.states import saved_state
@@ -236,6 +236,38 @@ def test_a_state_whose_qemu_crashes_is_made_again(machines: Machines) -> None:
 
     saved_state(spec, machines.accelerator, ready=ready)
     assert len(set(pids)) == 2
+
+
+def test_a_state_from_which_no_machine_goes_on_is_made_again(machines: Machines) -> None:
+    spec = replace(machines.spec, name="stuck")
+    booted: list[int] = []
+    restored: list[int] = []
+
+    def ready(machine: Machine) -> None:
+        machines.wait_for_agent(machine)
+        booted.append(machine.pid)
+
+    def goes_on(machine: Machine) -> None:
+        machines.wait_for_agent(machine)
+        restored.append(machine.pid)
+        if len(restored) == 1:
+            raise Silent("no first right reply within 15 s", alive=True)
+
+    state = saved_state(spec, machines.accelerator, ready=ready, goes_on=goes_on)
+    assert len(booted) == len(restored) == 2
+    assert state == saved_state(spec, machines.accelerator, ready=ready, goes_on=goes_on)
+    assert len(booted) == 2, "a good state is tried once"
+
+
+def test_a_state_from_which_no_machine_ever_goes_on_is_not_there(machines: Machines) -> None:
+    spec = replace(machines.spec, name="always-stuck")
+
+    def goes_on(_: Machine) -> None:
+        raise Silent("no first right reply within 15 s", alive=True)
+
+    with pytest.raises(BadState, match="no machine goes on from the saved state: no first right"):
+        saved_state(spec, machines.accelerator, ready=lambda _: None, goes_on=goes_on)
+    assert not list((machines.cache / "states" / "always-stuck").iterdir())
 
 
 def test_a_state_that_is_not_reached_is_not_there(machines: Machines) -> None:

@@ -16,7 +16,6 @@ from guest_module import build_module
 
 from harness.attacker.tools.bpf import u32
 from harness.guests.payloads import BPF_LOADER, compile_bpf
-from harness.lab.trial import first_request
 from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.corpus import SHIPPED
@@ -61,7 +60,7 @@ def test_an_abandoned_handler_is_watched_to_its_end(
     witness: Witness, attacker: Attacker, lab: Lab
 ) -> None:
     """SIGKILL does not end a handler in cgroup v1's freezer, so the kernel starts another."""
-    old = first_request(witness)
+    old = witness.first_request()
     handler = Handler(SHIPPED.variants["baseline"], witness._machine, lab.image, witness)
     SHIPPED.scenarios["cgroup_v1_freezer"].attack(attacker, handler)
     served = witness.wait(

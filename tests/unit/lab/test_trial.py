@@ -68,7 +68,7 @@ def test_a_trial_is_told_of_pauses_of_defences_left_out_and_of_a_rehearsed_handl
         images=Mock(),
         without=("pages",),
     )
-    names = ("Account", "Handler", "first_request", "Attacker")
+    names = ("Account", "Handler", "Attacker")
     with (
         patch.multiple("harness.lab.trial", **dict.fromkeys(names, DEFAULT)) as parts,
         patch("harness.lab.trial.Channel", MagicMock()),
