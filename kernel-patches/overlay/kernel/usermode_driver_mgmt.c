@@ -578,27 +578,28 @@ static bool umd_is_expected(const struct umd_mgmt *mgmt, const char *blob, size_
  */
 int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
 {
+	struct umd_info blob = { .driver_name = mgmt->info.driver_name };
 	int ret;
 
 	if (!umd_is_expected(mgmt, start, end - start))
 		return -EKEYREJECTED;
 
+	/* Without the lock: this runs the final fput() of others' files. */
+	ret = umd_load_blob(&blob, start, end - start);
+	if (ret)
+		return ret;
+
 	mutex_lock(&mgmt->lock);
 	ret = -EBUSY;
-	if (mgmt->kmod_loaded)
-		goto out;
-
-	ret = umd_load_blob(&mgmt->info, start, end - start);
-	if (ret)
-		goto out;
-
-	ret = umd_mgmt_start(mgmt);
-	if (ret)
-		umd_unload_blob(&mgmt->info);
-	else
-		mgmt->kmod_loaded = true;
-out:
+	if (!mgmt->kmod_loaded) {
+		mgmt->info = blob;
+		ret = umd_mgmt_start(mgmt);
+		mgmt->kmod_loaded = !ret;
+	}
 	mutex_unlock(&mgmt->lock);
+
+	if (ret)
+		umd_unload_blob(&blob);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(umd_mgmt_load);
