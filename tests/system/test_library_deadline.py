@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from errno import ETIMEDOUT
 from fcntl import F_SETLEASE, F_WRLCK
-from os import O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
+from os import O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, WTERMSIG
 from signal import (
     SIGKILL,
     SIGSTOP,
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from caller import Caller
-from sample import HANDLER, LOADER, Sample
+from sample import HANDLER, LOADER, SELFTEST, Sample
 from stopwatch import Stopwatch
 
 from harness.attacker.agent.tracee import PTRACE_INTERRUPT, PTRACE_SEIZE
@@ -35,6 +35,9 @@ BACKSTOP = 1.0
 SLACK = 1.5
 """For a slow machine; a wait without a deadline exceeds it in any case."""
 EARLY = 0.05
+
+HOLD = "/sys/module/umd_selftest/parameters/hold"
+"""While it is set, a handler of the self-test's is started, but its start does not end."""
 
 PTRACE_SETOPTIONS = 0x4200
 PTRACE_O_TRACEEXIT = 0x40
@@ -222,6 +225,32 @@ def test_a_dead_handlers_pipe_whose_mutex_is_held(
     assert caller.finish() == 1
     assert holder.is_busy()
     sample.write("3")
+
+
+def test_a_driver_that_stays_busy(sample: Sample, attacker: Attacker) -> None:
+    """Who waits for other callers has a deadline, and goes away when it is killed."""
+    assert not sample.started
+    selftest = Sample(attacker, SELFTEST)
+    selftest.write("1 1")
+    died = selftest.pid
+    attacker.kill(died, SIGKILL)
+    selftest.wait_gone(died)
+    files = [attacker.open(SELFTEST.file, O_WRONLY).fd for _ in range(3)]
+    first, killed, late = (Caller(attacker) for _ in files)
+    attacker.write_file(HOLD, b"Y")
+    first.start("write", files[0], b"1 1", 3)
+    while selftest.pid == died:
+        assert first.is_busy()
+    killed.start("write", files[1], b"1 1", 3)
+    assert killed.is_busy()
+    attacker.kill(killed.pid, SIGKILL)
+    assert WTERMSIG(killed.status()) == SIGKILL
+    late.start("write", files[2], b"1 1", 3)
+    assert late.finish() == -ETIMEDOUT
+    assert first.is_busy()
+    attacker.write_file(HOLD, b"N")
+    assert first.finish() == 3
+    selftest.write("1 1")
 
 
 def test_the_loader_goes_while_a_pipes_mutex_is_held(sample: Sample, attacker: Attacker) -> None:

@@ -28,6 +28,7 @@
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/usermode_driver_mgmt.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/umd.h>
@@ -152,6 +153,79 @@ static int umd_request_loader(const char *kmod, bool *joined)
 	ret = umd_job_wait(&load->job, UMD_DEADLINE);
 	umd_job_put(&load->job);
 	return ret;
+}
+
+/*
+ * Turns: whoever wants a driver gets it in the order in which they came. A
+ * mutex alone can be waited for only without a deadline.
+ */
+struct umd_turn {
+	struct list_head list;
+	struct umd_mgmt *mgmt;
+	struct completion come;
+};
+
+static LIST_HEAD(umd_turns);
+static DEFINE_SPINLOCK(umd_turns_lock);
+
+static void umd_call_first(const struct umd_mgmt *mgmt)
+{
+	struct umd_turn *turn;
+
+	list_for_each_entry(turn, &umd_turns, list) {
+		if (turn->mgmt == mgmt) {
+			complete_all(&turn->come);
+			return;
+		}
+	}
+}
+
+static void umd_turn_queue(struct umd_turn *turn, struct umd_mgmt *mgmt)
+{
+	turn->mgmt = mgmt;
+	init_completion(&turn->come);
+
+	spin_lock(&umd_turns_lock);
+	list_add_tail(&turn->list, &umd_turns);
+	umd_call_first(mgmt);
+	spin_unlock(&umd_turns_lock);
+}
+
+static void umd_turn_end(struct umd_turn *turn)
+{
+	spin_lock(&umd_turns_lock);
+	list_del(&turn->list);
+	umd_call_first(turn->mgmt);
+	spin_unlock(&umd_turns_lock);
+}
+
+static int umd_lock(struct umd_mgmt *mgmt, struct umd_turn *turn)
+{
+	long left;
+
+	umd_turn_queue(turn, mgmt);
+	left = wait_for_completion_killable_timeout(&turn->come, UMD_DEADLINE);
+	if (left <= 0) {
+		umd_turn_end(turn);
+		return left ? -EINTR : -ETIMEDOUT;
+	}
+
+	mutex_lock(&mgmt->lock);
+	return 0;
+}
+
+/* For what cannot fail; those ahead give up or end in time. */
+static void umd_lock_anyway(struct umd_mgmt *mgmt, struct umd_turn *turn)
+{
+	umd_turn_queue(turn, mgmt);
+	wait_for_completion(&turn->come);
+	mutex_lock(&mgmt->lock);
+}
+
+static void umd_unlock(struct umd_turn *turn)
+{
+	mutex_unlock(&turn->mgmt->lock);
+	umd_turn_end(turn);
 }
 
 /* Transfers. */
@@ -498,21 +572,27 @@ static int umd_mgmt_start(struct umd_mgmt *mgmt)
 	return ret;
 }
 
-/* With the lock held, but dropped while the loader module is fetched. */
+/* Takes the lock if it returns 0, and holds none while the loader is fetched. */
+static int umd_lock_loaded(struct umd_mgmt *mgmt, struct umd_turn *turn)
+{
+	bool joined = true;
+	int loaded = 0, tries = 0, ret;
+
+	while (!(ret = umd_lock(mgmt, turn)) && !mgmt->kmod_loaded) {
+		umd_unlock(turn);
+		if (loaded == -ETIMEDOUT)
+			return loaded;
+		/* A load that was under way may have failed before this one was asked for. */
+		if (tries++ == 2 || !joined)
+			return -ENOPROTOOPT;
+		loaded = umd_request_loader(mgmt->kmod, &joined);
+	}
+	return ret;
+}
+
 static int umd_mgmt_ready(struct umd_mgmt *mgmt)
 {
 	struct umd_info *info = &mgmt->info;
-	bool joined = true;
-	int ret = 0, tries;
-
-	/* A load that was under way may have failed before this one was asked for. */
-	for (tries = 0; tries < 2 && joined && ret != -ETIMEDOUT && !mgmt->kmod_loaded; tries++) {
-		mutex_unlock(&mgmt->lock);
-		ret = umd_request_loader(mgmt->kmod, &joined);
-		mutex_lock(&mgmt->lock);
-	}
-	if (!mgmt->kmod_loaded)
-		return ret == -ETIMEDOUT ? ret : -ENOPROTOOPT;
 
 	if (info->tgid && umd_exited(info->tgid))
 		umd_drop_pipes(info);
@@ -533,14 +613,19 @@ static int umd_mgmt_ready(struct umd_mgmt *mgmt)
  * are.
  *
  * Return: 0, -ENOPROTOOPT without a loader module, -ETIMEDOUT if a step did not
- * end in time, or what starting or umd_send_recv() returned.
+ * end in time or the driver stayed busy with others, -EINTR if the caller was
+ * killed while it was, or what starting or umd_send_recv() returned.
  */
 int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,
 		       void *out, size_t out_len)
 {
+	struct umd_turn turn;
 	int ret;
 
-	mutex_lock(&mgmt->lock);
+	ret = umd_lock_loaded(mgmt, &turn);
+	if (ret)
+		return ret;
+
 	ret = umd_mgmt_ready(mgmt);
 	if (!ret) {
 		ret = umd_send_recv(&mgmt->info, in, in_len, out, out_len);
@@ -548,7 +633,7 @@ int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,
 		if (ret && ret != -ENOMEM)
 			umd_shutdown(&mgmt->info);
 	}
-	mutex_unlock(&mgmt->lock);
+	umd_unlock(&turn);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(umd_mgmt_send_recv);
@@ -574,11 +659,13 @@ static bool umd_is_expected(const struct umd_mgmt *mgmt, const char *blob, size_
  * For the loader module's init function.
  *
  * Return: 0, or a negative errno with nothing loaded by this call: -EKEYREJECTED
- * for another blob than the manager's, -EBUSY if a blob is loaded already.
+ * for another blob than the manager's, -EBUSY if a blob is loaded already,
+ * -ETIMEDOUT or -EINTR as umd_mgmt_send_recv().
  */
 int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
 {
 	struct umd_info blob = { .driver_name = mgmt->info.driver_name };
+	struct umd_turn turn;
 	int ret;
 
 	if (!umd_is_expected(mgmt, start, end - start))
@@ -589,15 +676,21 @@ int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
 	if (ret)
 		return ret;
 
-	mutex_lock(&mgmt->lock);
+	ret = umd_lock(mgmt, &turn);
+	if (ret)
+		goto unload;
+
 	ret = -EBUSY;
 	if (!mgmt->kmod_loaded) {
 		mgmt->info = blob;
 		ret = umd_mgmt_start(mgmt);
-		mgmt->kmod_loaded = !ret;
+		if (ret)
+			mgmt->info.wd = (struct path){ };
+		else
+			mgmt->kmod_loaded = true;
 	}
-	mutex_unlock(&mgmt->lock);
-
+	umd_unlock(&turn);
+unload:
 	if (ret)
 		umd_unload_blob(&blob);
 	return ret;
@@ -612,12 +705,14 @@ EXPORT_SYMBOL_GPL(umd_mgmt_load);
  */
 void umd_mgmt_unload(struct umd_mgmt *mgmt)
 {
-	mutex_lock(&mgmt->lock);
+	struct umd_turn turn;
+
+	umd_lock_anyway(mgmt, &turn);
 	if (mgmt->info.tgid)
 		umd_shutdown(&mgmt->info);
 	mgmt->kmod_loaded = false;
 	umd_unload_blob(&mgmt->info);
-	mutex_unlock(&mgmt->lock);
+	umd_unlock(&turn);
 }
 EXPORT_SYMBOL_GPL(umd_mgmt_unload);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The self-test's manager: messages and replies of any length. */
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -11,9 +12,22 @@
 
 #define SELFTEST_TEXT	24
 
+static bool hold;
+module_param(hold, bool, 0600);
+MODULE_PARM_DESC(hold, "do not finish the start of a handler while this is set");
+
+/* With the driver's lock held, as for any start. */
+static int selftest_post_start(struct umd_mgmt *mgmt)
+{
+	while (READ_ONCE(hold))
+		msleep(20);
+	return 0;
+}
+
 struct umd_mgmt selftest_mgmt = {
 	.info.driver_name = "umd_selftest_umh",
 	.lock = __MUTEX_INITIALIZER(selftest_mgmt.lock),
+	.post_start = selftest_post_start,
 	.kmod = "umd_selftest_loader",
 };
 EXPORT_SYMBOL_GPL(selftest_mgmt);
