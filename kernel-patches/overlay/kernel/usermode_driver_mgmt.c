@@ -388,7 +388,8 @@ static void umd_transfer_free(struct umd_job *job)
  *
  * Both may be longer than a pipe holds. The caller's signals play no part.
  *
- * Return: 0, -EFAULT if there is no handler or the transfer ended short,
+ * Return: 0, -ENODEV if the library could not be set up at boot, -EFAULT if there is
+ * no handler or the transfer ended short,
  * -EBADMSG if what came is no reply to this message, as far as frames tell,
  * -ETIMEDOUT if it did not end in time, -ENOMEM.
  */
@@ -398,6 +399,8 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 	struct umd_transfer *transfer;
 	int ret;
 
+	if (!umd_wq)
+		return -ENODEV;
 	if (!info->tgid)
 		return -EFAULT;
 
@@ -622,6 +625,9 @@ int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,
 	struct umd_turn turn;
 	int ret;
 
+	if (!umd_wq)
+		return -ENODEV;
+
 	ret = umd_lock_loaded(mgmt, &turn);
 	if (ret)
 		return ret;
@@ -668,6 +674,8 @@ int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end)
 	struct umd_turn turn;
 	int ret;
 
+	if (!umd_wq)
+		return -ENODEV;
 	if (!umd_is_expected(mgmt, start, end - start))
 		return -EKEYREJECTED;
 
@@ -720,8 +728,6 @@ static int __init umd_mgmt_init(void)
 {
 	/* With workers of its own: others' may be kept busy, as long as root likes. */
 	umd_wq = alloc_workqueue("umd_mgmt", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	if (!umd_wq)
-		panic("umd: no workqueue\n");
-	return 0;
+	return umd_wq ? 0 : -ENOMEM;
 }
 subsys_initcall(umd_mgmt_init);
