@@ -369,6 +369,18 @@ static int umd_transfer_run(struct umd_job *job)
 	return ret;
 }
 
+/*
+ * Only the kernel's own end of a pipe: the driver's sleeps, as it expects. And only
+ * here: whoever talks to a driver without this library wants to sleep, too.
+ */
+static struct file *umd_get_pipe(struct file *pipe)
+{
+	spin_lock(&pipe->f_lock);
+	pipe->f_flags |= O_NONBLOCK;
+	spin_unlock(&pipe->f_lock);
+	return get_file(pipe);
+}
+
 static void umd_transfer_free(struct umd_job *job)
 {
 	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
@@ -417,8 +429,8 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 		return -ENOMEM;
 	}
 
-	transfer->to_umh = get_file(info->pipe_to_umh);
-	transfer->from_umh = get_file(info->pipe_from_umh);
+	transfer->to_umh = umd_get_pipe(info->pipe_to_umh);
+	transfer->from_umh = umd_get_pipe(info->pipe_from_umh);
 	transfer->in_len = in_len;
 	transfer->out_len = out_len;
 	transfer->expires = jiffies + UMD_DEADLINE;

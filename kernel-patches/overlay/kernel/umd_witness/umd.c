@@ -144,6 +144,7 @@ static void choose(enum witness_program chosen)
 	program = chosen;
 	umd_witness_mgmt.kmod = loaders[program];
 #ifdef WITNESS_ISOLATION
+	umd_witness_mgmt.isolated = true;
 	umd_witness_mgmt.framed = umd_defends(UMD_FRAMING);
 	umd_witness_mgmt.digest = umd_defends(UMD_IMAGE) ? digests[program] : NULL;
 #endif

@@ -29,8 +29,16 @@ struct umd_mgmt selftest_mgmt = {
 	.lock = __MUTEX_INITIALIZER(selftest_mgmt.lock),
 	.post_start = selftest_post_start,
 	.kmod = "umd_selftest_loader",
+#ifdef SELFTEST_ISOLATION
+	.isolated = true,
+#endif
 };
 EXPORT_SYMBOL_GPL(selftest_mgmt);
+
+#ifdef SELFTEST_ISOLATION
+module_param_named(isolated, selftest_mgmt.isolated, bool, 0400);
+MODULE_PARM_DESC(isolated, "ask for an isolated handler");
+#endif
 
 static void selftest_fill(u8 *message, u32 len, u32 reply_len)
 {
