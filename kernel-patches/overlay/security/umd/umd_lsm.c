@@ -78,11 +78,29 @@ static int umd_perf_event_alloc(struct perf_event *event)
 #endif
 
 #ifdef CONFIG_BPF_SYSCALL
-/* What runs in the place of a hook's caller could answer in our name. */
+/*
+ * What runs in the place of these could answer in our name, or, for the last, that a
+ * kernel is not locked down which is. In a driver, it does not run.
+ */
+static const char * const umd_answers[] = {
+	"security_bpf_prog_load",
+	"security_file_send_sigiotask",
+	"security_perf_event_alloc",
+	"security_ptrace_access_check",
+	"security_task_kill",
+	"security_task_movememory",
+	"security_task_setioprio",
+	"security_task_setnice",
+	"security_task_setrlimit",
+	"security_task_setscheduler",
+	"security_locked_down",
+};
+
 static int umd_bpf_prog_load(struct bpf_prog *prog, union bpf_attr *attr, struct bpf_token *token)
 {
 	const struct btf *btf = prog->aux->attach_btf;
 	const struct btf_type *type;
+	const char *name;
 
 	if (attr->expected_attach_type != BPF_MODIFY_RETURN || !umd_defends(UMD_BPF))
 		return 0;
@@ -90,7 +108,9 @@ static int umd_bpf_prog_load(struct bpf_prog *prog, union bpf_attr *attr, struct
 	type = btf ? btf_type_by_id(btf, prog->aux->attach_btf_id) : NULL;
 	if (!type)
 		return 0;
-	return strstarts(btf_name_by_offset(btf, type->name_off), "security_") ? -EPERM : 0;
+
+	name = btf_name_by_offset(btf, type->name_off);
+	return match_string(umd_answers, ARRAY_SIZE(umd_answers), name) < 0 ? 0 : -EPERM;
 }
 #endif
 
