@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from contextlib import suppress
 from errno import ETIMEDOUT
@@ -21,8 +22,11 @@ from sample import HANDLER, LOADER, SELFTEST, Sample
 from stopwatch import Stopwatch
 
 from harness.attacker.agent.tracee import PTRACE_INTERRUPT, PTRACE_SEIZE
+from harness.attacker.tools.tracefs import define, numbers, recorded, switch_on
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.attacker import Attacker
     from harness.lab.lab import Lab
     from harness.vm.machine import Machine
@@ -251,6 +255,30 @@ def test_a_driver_that_stays_busy(sample: Sample, attacker: Attacker) -> None:
     attacker.write_file(HOLD, b"N")
     assert first.finish() == 3
     selftest.write("1 1")
+
+
+def test_a_blob_is_loaded_without_the_lock(
+    sample: Sample, attacker: Attacker, tmp_path: Path
+) -> None:
+    """That runs the final fput() of others' files, which may take as long as they like."""
+    types = tmp_path / "vmlinux.btf"
+    types.write_bytes(attacker.read_file("/sys/kernel/btf/vmlinux"))
+    command = ["pahole", "-F", "btf", "-C", "umd_mgmt", str(types)]
+    members = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    lock = re.search(r"\block;\s+/\*\s*(\d+)", members)
+    assert lock
+    # Only this process's: the witness has a lock of its own.
+    ours = f"common_pid == {attacker.syscall('getpid')}"
+    define(attacker, "kprobe", "p:umd/ask umd_mgmt_send_recv mgmt=%di:x64")
+    switch_on(attacker, "umd/ask", only=ours)
+    sample.write("1")
+    (asked,) = (numbers(said)["mgmt"] for said in recorded(attacker, "ask"))
+    sample.unload()
+    # A mutex begins with its owner.
+    define(attacker, "kprobe", f"p:umd/load umd_load_blob owner=@{asked + int(lock[1]):#x}:x64")
+    switch_on(attacker, "umd/load")
+    sample.write("1")
+    assert [numbers(said) for said in recorded(attacker, "load")] == [{"owner": 0}]
 
 
 def test_the_loader_goes_while_a_pipes_mutex_is_held(sample: Sample, attacker: Attacker) -> None:

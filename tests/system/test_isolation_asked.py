@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A manager asks for the isolation of its driver; what does not ask runs as in mainline."""
+
+from __future__ import annotations
+
+from errno import EPERM
+from os import O_RDONLY
+from signal import SIGKILL
+from typing import TYPE_CHECKING
+
+import pytest
+from sample import SELFTEST, Sample
+
+from harness.attacker import GuestError
+from harness.attacker.tools.tracefs import recorded, switch_on
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+
+GFP_MOVABLE = 8
+"""___GFP_MOVABLE of include/linux/gfp_types.h."""
+
+
+@pytest.fixture
+def variant() -> str:
+    """The variant under test."""
+    return "isolated"
+
+
+def selftest(attacker: Attacker, *, isolated: bool) -> Sample:
+    """The self-test's manager, which asks or does not."""
+    with attacker.open(f"/lib/modules/{SELFTEST.manager}.ko", O_RDONLY) as module:
+        attacker.syscall("finit_module", module.fd, f"isolated={isolated:d}", 0)
+    return Sample(attacker, SELFTEST)
+
+
+@pytest.mark.parametrize("isolated", [True, False], ids=["asked", "not-asked"])
+def test_only_who_asks_gets_isolation(
+    sample: Sample, attacker: Attacker, *, isolated: bool
+) -> None:
+    """Root may kill a driver that is not isolated, and no seccomp mode holds it."""
+    assert not sample.started
+    driver = selftest(attacker, isolated=isolated)
+    driver.write("1 1")
+    pid = driver.pid
+    status = attacker.read_file(f"/proc/{pid}/status").decode()
+    assert ("Seccomp:\t1\n" in status) is isolated
+    if isolated:
+        with pytest.raises(GuestError) as refused:
+            attacker.kill(pid, SIGKILL)
+        assert refused.value.errno == EPERM
+    else:
+        attacker.kill(pid, SIGKILL)
+        driver.wait_gone(pid)
+    driver.write("1 1")
+    assert (driver.pid == pid) is isolated
+
+
+@pytest.mark.parametrize("isolated", [True, False], ids=["asked", "not-asked"])
+def test_memory_that_stays_is_not_movable(
+    sample: Sample, attacker: Attacker, *, isolated: bool
+) -> None:
+    """What never moves is no movable memory: else no memory could go offline."""
+    assert not sample.started
+    driver = selftest(attacker, isolated=isolated)
+    mine = f'comm == "{SELFTEST.handler[:15]}" && gfp_flags & {GFP_MOVABLE}'
+    switch_on(attacker, "kmem/mm_page_alloc", only=mine)
+    driver.write("1 1")
+    assert (recorded(attacker, "mm_page_alloc") == []) is isolated
