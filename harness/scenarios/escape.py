@@ -51,6 +51,12 @@ def escape_int80_read(attacker: Attacker, handler: Handler) -> None:
     handler.break_out(WayOut.INT80_READ)
 
 
+@_escape(surface="escape-int80", answers=("C1", "R13"))
+def escape_int80_none(attacker: Attacker, handler: Handler) -> None:
+    """From inside: call -1 with int 0x80, the number that ends seccomp's own list of calls."""
+    handler.break_out(WayOut.INT80_NONE)
+
+
 @_escape(surface="escape-x32", answers=("C1", "R13"))
 def escape_x32(attacker: Attacker, handler: Handler) -> None:
     """From inside: call getpid(2) of the x32 ABI."""

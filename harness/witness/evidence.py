@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 X32_BIT = 0x40000000
 """__X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h."""
 
+MINUS_ONE = 0xFFFFFFFF
+"""-1 as the number of a 32-bit call: no kernel has such a call."""
+
 WRONG_REPLY = "wrong reply"
 CALL_RETURNED = "call returned"
 
@@ -170,8 +173,13 @@ def refused_call(evidence: Evidence) -> str:
 
 
 def is_unknown_call(evidence: Evidence) -> bool:
-    """Whether the kernel lacks all system calls that the handler made: then nothing was tried."""
-    return _all_returned(evidence, errno.ENOSYS)
+    """Whether the kernel lacks all system calls that the handler made: then nothing was tried.
+
+    No kernel has the call -1. Its ENOSYS shows that nothing stopped it on its way in.
+    """
+    calls = evidence.after.escape.since(evidence.before.escape)
+    is_none = any(call.call == MINUS_ONE for call in calls)
+    return not is_none and _all_returned(evidence, errno.ENOSYS)
 
 
 def _all_returned(evidence: Evidence, *errnos: int) -> bool:
@@ -191,6 +199,6 @@ def _call_names(evidence: Evidence) -> str:
 def _call_name(made: ReturnedCall) -> str:
     """The name of a handler's call. 32-bit calls have a table of their own, x32 calls a bit."""
     if made.compat:
-        return f"32-bit call {made.call}"
+        return f"32-bit call {-1 if made.call == MINUS_ONE else made.call}"
     name = NAMES.get(made.call & ~X32_BIT, f"call {made.call}")
     return f"x32 {name}" if made.call & X32_BIT else name

@@ -66,6 +66,8 @@ class WayOut(IntEnum):
     """A reply after the deadline."""
     INT80_READ = 10
     """read(2) by int 0x80."""
+    INT80_NONE = 11
+    """int 0x80 with -1, the number of no system call."""
 
 
 def start_time(stat: bytes) -> int:

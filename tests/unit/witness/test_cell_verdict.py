@@ -30,7 +30,7 @@ from tallies import (
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
 from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
-from harness.witness.evidence import CALL_RETURNED, Death, death
+from harness.witness.evidence import CALL_RETURNED, MINUS_ONE, Death, death
 from harness.witness.latency import SLOW_NS
 from harness.witness.layout import RETURNS
 from harness.witness.tally import Escape, Record, ReturnedCall, Violation
@@ -373,6 +373,15 @@ def test_a_call_that_the_kernel_does_not_have_was_none() -> None:
     assert (found.verdict, found.detail) == (
         Verdict.TAMPERED,
         "escaped, openat, io_uring_setup returned",
+    )
+
+
+def test_a_call_that_no_kernel_has_got_past_the_filter_all_the_same() -> None:
+    none = returned(MINUS_ONE, result=-errno.ENOSYS, compat=True)
+    found = draw_verdict(evidence(attacked=ASKED, after=none, inside=True, reached=None), COMPLETED)
+    assert (found.verdict, found.detail) == (
+        Verdict.TAMPERED,
+        "escaped, 32-bit call -1 returned",
     )
 
 

@@ -126,6 +126,9 @@ static void break_out(void)
 	case WITNESS_INT80_READ:
 		int80(READ_32);
 		break;
+	case WITNESS_INT80_NONE:
+		int80(-1);
+		break;
 	case WITNESS_X32:
 		call(GETPID_X32, 0, 0, 0, 0);
 		break;

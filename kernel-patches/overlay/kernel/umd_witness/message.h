@@ -25,6 +25,7 @@ enum witness_way_out {
 	WITNESS_OVERSIZED = 8,
 	WITNESS_LATE = 9,
 	WITNESS_INT80_READ = 10,
+	WITNESS_INT80_NONE = 11,
 };
 
 /* A reply repeats kind, number and nonce, and its body is the chain. */
