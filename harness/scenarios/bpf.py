@@ -14,6 +14,7 @@ from harness.attacker.tools.bpf import BpfObject, u32, u64
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
+from harness.witness.latency import SLOW_NS
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 LOCKDOWN = "/sys/kernel/security/lockdown"
 
 WRONG = b"\xff" * 32
+
+DAWDLING_NS = SLOW_NS * 3 // 2
+"""Long enough for a disruption, but shorter than the library's deadline for the handler."""
 
 NO_CALLS = "it makes no system calls"
 _bpf = partial(
@@ -177,6 +181,32 @@ def bpf_on_breakpoint(attacker: Attacker, handler: Handler) -> None:
         address=u64(handler.symbol("chain")),
         bytes=WRONG,
     )
+
+
+@_bpf(
+    effect=Effect.AVAILABILITY,
+    surface="bpf-observer-dawdles",
+    answers=("L6", "R16"),
+    cpus=2,
+    holes=on_both(
+        Verdict.DISRUPTED,
+        "a program that observes takes as long as root likes, in a kernel thread as well",
+    ),
+)
+def bpf_observer_dawdles(attacker: Attacker, handler: Handler) -> None:
+    """Have a BPF program on schedule() loop for 1.5 s in the handler's context (fentry, bpf_loop).
+
+    Two nested loops may last for hours. The attack ends them, so that the cell takes seconds.
+    """
+    _act(
+        attacker,
+        "dawdle_observer",
+        "it never sleeps",
+        tgid=u32(handler.pid),
+        nanoseconds=u64(DAWDLING_NS),
+    )
+    handler.let_pass(DAWDLING_NS)
+    handler.wait_for_request()
 
 
 @_bpf(
