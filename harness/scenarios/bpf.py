@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.attacker import SECRET_SIZE
 from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject, u32, u64
+from harness.attacker.tools.fuse import SilentFile
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
@@ -207,6 +208,29 @@ def bpf_observer_dawdles(attacker: Attacker, handler: Handler) -> None:
     )
     handler.let_pass(DAWDLING_NS)
     handler.wait_for_request()
+
+
+@_bpf(
+    effect=Effect.AVAILABILITY,
+    surface="bpf-sleeps-in-its-call",
+    answers=("L6", "R16"),
+    since="6.2",  # bpf_task_from_pid()
+    needs=("FUNCTION_ERROR_INJECTION", "FUSE_FS"),
+)
+def bpf_sleeps_on_page(attacker: Attacker, handler: Handler) -> None:
+    """Have a BPF program read a FUSE page in the handler's read(2). No reply comes: it sleeps."""
+    file = SilentFile(attacker)
+    asleep = BpfObject(
+        attacker,
+        "sleep_on_page",
+        tgid=u32(handler.pid),
+        owner=u32(file.owner),
+        address=u64(file.address),
+    )
+    if not asleep.hits():
+        raise NoTarget(NO_CALLS)
+    handler.wait_for_failure()
+    file.end()
 
 
 @_bpf(

@@ -17,7 +17,7 @@ from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.injection import inject
 from harness.attacker.tools.kernel_threads import on_forking_threads
 from harness.attacker.tools.perf import INHERIT, PERF_SAMPLE_STACK_USER, PerfEvent
-from harness.attacker.tools.priority import WORKERS_CPUS, set_deadline
+from harness.attacker.tools.priority import WORKERS_CPUS, clamp_utilization, set_deadline
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both, on_debug, on_kthread
 from harness.scenarios.placement import (
@@ -112,6 +112,27 @@ def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
     on_forking_threads(
         attacker, lambda pid: attacker.write_file(f"/proc/{pid}/timerslack_ns", b"%d" % SLACK_NS)
     )
+
+
+@_inherits(
+    shows="policy",
+    surface="uclamp-inherit",
+    answers=("L6", "R16"),
+    cpus=2,
+    needs=("UCLAMP_TASK",),
+    reach="security_task_setscheduler",
+    holes=ALIKE,
+)
+def uclamp_inherit(attacker: Attacker, handler: Handler) -> None:
+    """Clamp the utilization of the threads that fork the next handler to 0. It inherits the clamp.
+
+    A change of the workers' CPUs and back has kthreadd fork new workers, which inherit its clamp.
+    """
+    on_forking_threads(attacker, lambda pid: clamp_utilization(attacker, pid, 0))
+    for cpus in (b"1", b"3"):
+        attacker.write_file(WORKERS_CPUS, cpus)
+        handler.wait_for_request()
+    handler.restart()
 
 
 @_inherits(

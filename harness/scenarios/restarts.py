@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.fuse import SilentFile
 from harness.attacker.tools.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.tools.priority import SECOND_CPU, WORKERS_CPUS
 from harness.attacker.tools.usermode_helper import Gate
@@ -212,6 +213,21 @@ def umh_bset_of_modprobe(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_failure()
     with attacker.open(f"/lib/modules/{handler.loader}.ko", O_RDONLY) as module:
         attacker.syscall("finit_module", module.fd, "", 0)
+
+
+@_no_restart(
+    surface="acct-at-exit",
+    reach="__x64_sys_acct",
+    target="system",
+    needs=("BSD_PROCESS_ACCT", "FUSE_FS"),
+    not_applicable=dict.fromkeys(NO_BLOB, "who stops a kernel thread does not wait for its record"),
+)
+def acct_unanswered(attacker: Attacker, handler: Handler) -> None:
+    """Have acct(2) record exits in a FUSE file that answers no write. The handler cannot end."""
+    file = SilentFile(attacker)
+    attacker.syscall("acct", file.path)
+    handler.restart()
+    file.end()
 
 
 _by_policy = partial(

@@ -70,7 +70,7 @@ class Violation(IntFlag):
     LIMITS = 0x200
     """Its resource limits."""
     POLICY = 0x400
-    """Its scheduling policy, priority, CPUs, memory nodes or timer slack."""
+    """Its scheduling policy, priority, clamps, CPUs, memory nodes or timer slack."""
     CGROUP = 0x800
     """Its cgroup."""
     CREDENTIALS = 0x1000

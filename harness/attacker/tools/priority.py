@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Scheduling of another process: SCHED_DEADLINE, and priority inheritance through a futex."""
+"""Scheduling of another process: SCHED_DEADLINE, clamps, and priority inheritance by a futex."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 _SCHED_ATTR = struct.Struct("<IIQiIQQQ")
 _SCHED_DEADLINE = 6
 
+# The whole of it, up to sched_util_max, and the flags that keep all but the upper clamp
+_CLAMPED_ATTR = struct.Struct("<IIQiIQQQII")
+_KEEP_ALL, _UTIL_CLAMP_MAX = 0x18, 0x40
+
 # kernel/sched/deadline.c, in nanoseconds
 _SHORTEST, _LONGEST = 1024, 4_000_000_000
 
@@ -43,6 +47,16 @@ def set_deadline(attacker: Attacker, pid: int, *, runtime: int, period: int) -> 
 def run_almost_never(attacker: Attacker, pid: int) -> None:
     """Give process `pid` the least CPU time that SCHED_DEADLINE allows: 1 µs every 4 s."""
     set_deadline(attacker, pid, runtime=_SHORTEST, period=_LONGEST)
+
+
+def clamp_utilization(attacker: Attacker, pid: int, most: int) -> None:
+    """Set the upper clamp of a task's utilization with sched_setattr(2), from 0 to 1024.
+
+    schedutil chooses the CPU's frequency by the utilization. At 0 it takes the lowest.
+    """
+    flags = _KEEP_ALL | _UTIL_CLAMP_MAX
+    attr = _CLAMPED_ATTR.pack(_CLAMPED_ATTR.size, 0, flags, 0, 0, 0, 0, 0, 0, most)
+    attacker.syscall("sched_setattr", pid, attr, 0)
 
 
 def wait_for_lock_of(attacker: Attacker, tid: int, *, nanoseconds: int) -> None:

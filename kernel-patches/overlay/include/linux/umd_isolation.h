@@ -22,7 +22,7 @@
  * @UMD_BPF: programs that decide in its context
  * @UMD_PROBES: probes that look into or write its memory
  * @UMD_PERF: performance events and breakpoints
- * @UMD_AUDIT: waiting for the audit to write down what it does
+ * @UMD_AUDIT: waiting for the audit, or for an accounting file, to record what it does
  * @UMD_FAULTS: injected faults
  * @UMD_PAGES: its page frames being taken for broken, moved or watched
  * @UMD_PIPES: permissions and notifications of its own pipes

@@ -54,6 +54,7 @@ struct condition {
 		unsigned long cpus;
 		unsigned long nodes;
 		unsigned long cookie;	/* of core scheduling */
+		int clamps[2];		/* least and most utilization that was asked for */
 		bool pinned;
 	} policy;
 	struct {
@@ -203,6 +204,10 @@ static void take_task(struct condition *now, struct task_struct *task)
 #endif
 #ifdef CONFIG_SCHED_CORE
 	now->policy.cookie = task->core_cookie;
+#endif
+#ifdef CONFIG_UCLAMP_TASK
+	now->policy.clamps[0] = task->uclamp_req[UCLAMP_MIN].value;
+	now->policy.clamps[1] = task->uclamp_req[UCLAMP_MAX].value;
 #endif
 	task_lock(task);
 	if (task->io_context)

@@ -39,7 +39,7 @@ enum witness_violation {
 	WITNESS_MAPPED = 1 << 7,	/* the size of the address space, and of code in it */
 	WITNESS_PIPES = 1 << 8,		/* who has either of them open */
 	WITNESS_LIMITS = 1 << 9,
-	WITNESS_POLICY = 1 << 10,	/* policy, priority, CPUs, memory nodes, timer slack */
+	WITNESS_POLICY = 1 << 10,	/* policy, priority, clamps, CPUs, memory nodes, slack */
 	WITNESS_CGROUP = 1 << 11,
 	WITNESS_CREDENTIALS = 1 << 12,
 	WITNESS_OOM_SCORE = 1 << 13,

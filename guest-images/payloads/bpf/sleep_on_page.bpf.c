@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Has a process read a page of another process when it enters read(2). It sleeps there until the page
+ * is served.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* Whole, for its name to be looked up; nothing in it is asked for. */
+struct task_struct {
+	int tgid;
+} __attribute__((preserve_access_index));
+
+struct task_struct *bpf_task_from_pid(int pid) __ksym;
+void bpf_task_release(struct task_struct *task) __ksym;
+
+const volatile __u32 tgid;
+const volatile __u32 owner;
+const volatile __u64 address;
+
+__u32 hits;
+
+SEC("fentry.s/__x64_sys_read")
+int sleep_on_page(void *ctx)
+{
+	struct task_struct *task;
+	char byte;
+
+	(void)ctx;
+	if (bpf_get_current_pid_tgid() >> 32 != tgid || hits)
+		return 0;
+	hits = 1;
+	task = bpf_task_from_pid(owner);
+	if (!task)
+		return 0;
+	bpf_copy_from_user_task(&byte, sizeof(byte), (const void *)address, task, 0);
+	bpf_task_release(task);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Files that a process of root's serves by FUSE, and never answers a read or write of."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.errors import SetupFailed
+
+if TYPE_CHECKING:
+    from harness.attacker.agent.attacker import Attacker
+
+_FOLDER = "/tmp/silent"  # noqa: S108 - the guest's, not ours
+_TOLD = struct.Struct("<2q")
+_MNT_FORCE, _MNT_DETACH = 1, 2
+
+
+class SilentFile:
+    """A file whose reads and writes take until `end` (payload `silent_fuse`).
+
+    `path` is the file. Process `owner` has its first page mapped at `address`, and does not touch
+    that page.
+    """
+
+    path = f"{_FOLDER}/file"
+
+    def __init__(self, attacker: Attacker) -> None:
+        """Mount the file system, as set-up. Raises SetupFailed."""
+        self._attacker = attacker
+        payload = attacker.payload("silent_fuse")
+        with attacker.setup():
+            attacker.mkdir(_FOLDER)
+            said, writer = attacker.pipe()
+            with writer:
+                attacker.spawn(payload, _FOLDER, stdout=writer.fd)
+            told = said.read(_TOLD.size)
+        if len(told) < _TOLD.size:
+            raise SetupFailed("the payload silent_fuse did not mount its file system")
+        self.owner, self.address = _TOLD.unpack(told)
+
+    def end(self) -> None:
+        """Have all reads and writes that wait fail, and those that come later."""
+        with self._attacker.setup():
+            self._attacker.syscall("umount2", _FOLDER, _MNT_FORCE | _MNT_DETACH)
