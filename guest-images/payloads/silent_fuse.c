@@ -5,7 +5,7 @@
  * as long as this program lives.
  *
  * A child maps the file, and touches no page of it. On standard output come the child's pid and the
- * address of the mapping, as two longs.
+ * address of the mapping, as two longs; or -errno and the number of the call that failed.
  */
 #include <linux/fcntl.h>
 #include <linux/fuse.h>
@@ -106,23 +106,34 @@ static void map_file(void)
 		sys(__NR_pause);
 }
 
+static int failed(long error, long call)
+{
+	long told[] = { error, call };
+
+	sys(__NR_write, 1, told, sizeof(told));
+	return 2;
+}
+
 int main(int argc, char **argv, char **envp)
 {
 	static const char file[] = "/file";
-	long device = sys(__NR_open, "/dev/fuse", O_RDWR);
+	long device = sys(__NR_open, "/dev/fuse", O_RDWR), error;
 	size_t size = 0;
 
 	(void)envp;
-	if (argc < 2 || device < 0 || device > 99)
+	if (argc < 2 || device > 99)
 		return 1;
+	if (device < 0)
+		return failed(device, __NR_open);
 	while (argv[1][size] && size < sizeof(path) - sizeof(file))
 		size++;
 	memcpy(path, argv[1], size);
 	memcpy(path + size, file, sizeof(file));
 	options[3] += device / 10;
 	options[4] += device % 10;
-	if (sys(__NR_mount, "silent", argv[1], "fuse", 0, options))
-		return 2;
+	error = sys(__NR_mount, "silent", argv[1], "fuse", 0, options);
+	if (error)
+		return failed(error, __NR_mount);
 	if (!sys(__NR_fork))
 		map_file();
 	serve(device);

@@ -6,7 +6,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from harness.attacker.agent.errors import SetupFailed
+from harness.attacker.agent.errors import GuestError, SetupFailed
+from harness.attacker.agent.syscalls import NAMES
 
 if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker
@@ -35,9 +36,11 @@ class SilentFile:
             with writer:
                 attacker.spawn(payload, _FOLDER, stdout=writer.fd)
             told = said.read(_TOLD.size)
-        if len(told) < _TOLD.size:
-            raise SetupFailed("the payload silent_fuse did not mount its file system")
-        self.owner, self.address = _TOLD.unpack(told)
+            if len(told) < _TOLD.size:
+                raise SetupFailed("the payload silent_fuse did not mount its file system")
+            self.owner, self.address = _TOLD.unpack(told)
+            if self.owner < 0:
+                raise GuestError(-self.owner, NAMES[self.address])
 
     def end(self) -> None:
         """Have all reads and writes that wait fail, and those that come later."""
