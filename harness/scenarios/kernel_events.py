@@ -26,8 +26,8 @@ STACKS = range(0x7FF0_0000_0000, 1 << 47)
 """The addresses of stacks on x86-64: at the end of user space, less up to 16 GiB by chance."""
 
 _FAULT = re.compile(r"address=0x([0-9a-f]+) ")
-_PAGES = re.compile(r"page=\S+ pfn=0x([0-9a-f]+) order=(\d+) .*gfp_flags=GFP_HIGHUSER_MOVABLE")
-"""A line of the trace about pages for a process's memory."""
+_PAGES = re.compile(r"page=\S+ pfn=0x([0-9a-f]+) order=(\d+) .*gfp_flags=GFP_HIGHUSER")
+"""A line of the trace about pages for a process's memory, whether the pages may move or not."""
 
 _while_it_starts = partial(
     scenario,
