@@ -3,26 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from harness.model.attempt_end import End
-from harness.model.verdict import Effect, Verdict
+from msgspec import Struct
 
-if TYPE_CHECKING:
-    from harness.model.attempt_end import AttemptEnd
-    from harness.model.cell import Cell
-    from harness.model.variants import Variant
-    from harness.model.verdict import Axes
-    from harness.scenarios.registry import Scenario
+from harness.model.attempt_end import AttemptEnd, End
+from harness.model.cell import Cell
+from harness.model.variants import Variant
+from harness.model.verdict import Axes, Effect, Verdict
+from harness.scenarios.registry import Scenario
 
 NO_VERDICT = (Verdict.ERROR, Verdict.NOT_APPLICABLE)
 """The two verdicts that say nothing about the handler."""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Struct, frozen=True, dict=True):
     """A cell's final result: judged against its control, references and expectation."""
 
     cell: Cell

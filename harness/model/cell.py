@@ -6,13 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from harness.model.attempt_end import AttemptEnd  # noqa: TC001 - as the next line
 from harness.model.verdict import Axes, Verdict  # noqa: TC001 - outcome.json is read by these types
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One scenario on one variant of one kernel line."""
+class Cell(Struct, frozen=True, cache_hash=True, gc=False):
+    """One scenario on one variant of one kernel line.
+
+    Cells are the keys of most tables, so a cell remembers its hash. It refers to text alone, so the
+    garbage collector need not look at it.
+    """
 
     line: str
     """The name of the kernel line, such as `6.12`, or of the user's kernel."""

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from harness.model.verdict import A_STEP, Verdict
 from harness.report.text import plural, short_hash, visible
@@ -90,7 +91,7 @@ def as_json(comparison: RunComparison, *, failed: Sequence[CellComparison]) -> s
         "failed": [one.cell.id for one in failed],
         "cells": [
             {
-                **asdict(one.cell),
+                **structs.asdict(one.cell),
                 "change": one.change.value,
                 "worse": list(one.worse),
                 "better": list(one.better),

@@ -10,9 +10,11 @@ attack proves nothing.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from harness.host.errors import UserError
 from harness.model.cell import Cell
@@ -171,7 +173,7 @@ def _renamed(before: Cells, after: Cells, one: str, other: str) -> tuple[Cells, 
         )
     return (
         {
-            replace(cell, **{field: other}): found
+            structs.replace(cell, **{field: other}): found
             for cell, found in before.items()
             if getattr(cell, field) == one
         },

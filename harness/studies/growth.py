@@ -107,7 +107,8 @@ def work(
     parts = [RunDirectory.create(folder, name) for name in _PARTS]
     for part, share in zip(parts, shares, strict=True):
         for cell in (result.cell for result in share):
-            origin = replace(cell, scenario=origins.get(cell.scenario, cell.scenario))
+            name = origins.get(cell.scenario, cell.scenario)
+            origin = msgspec.structs.replace(cell, scenario=name)
             _link_evidence(RunDirectory(run.path).folder(origin), part.folder(cell))
     yield "append", lambda: _append(parts, shares)
     for part, share in zip(parts, shares, strict=True):
@@ -196,7 +197,9 @@ def _write_header(part: RunDirectory, run: RecordedRun, share: Sequence[Result])
 
 
 def _fresh(run: FinishedRun) -> FinishedRun:
-    return replace(run, results={cell: replace(one) for cell, one in run.results.items()})
+    return replace(
+        run, results={cell: msgspec.structs.replace(one) for cell, one in run.results.items()}
+    )
 
 
 def _link_evidence(source: Path, target: Path) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from harness.host.memory import peak_memory
 from harness.host.pace import Pace, duration
 from harness.judge.controls import closure
@@ -86,7 +88,9 @@ def repeated(corpus: Corpus, cells: Sequence[Cell], times: int) -> Repeated:
         for name in {cell.scenario for cell in attacks}:
             further = f"{name}{ending}"
             scenarios[further] = replace(corpus.scenarios[name], name=further)
-        rounds.append(tuple(replace(cell, scenario=cell.scenario + ending) for cell in attacks))
+        rounds.append(
+            tuple(structs.replace(cell, scenario=cell.scenario + ending) for cell in attacks)
+        )
     return Repeated(replace(corpus, scenarios=scenarios), tuple(rounds))
 
 

@@ -138,7 +138,7 @@ def test_each_question_names_the_runs_of_its_variants(tmp_path: Path) -> None:
 def as_proposal(run: RecordedRun, line: str = "6.12") -> RecordedRun:
     """The cells of `isolated` as a run of `proposal` on a kernel line."""
     cells = {
-        replace(cell, line=line, variant="proposal"): structs.replace(
+        structs.replace(cell, line=line, variant="proposal"): structs.replace(
             one, line=line, variant="proposal"
         )
         for cell, one in run.cells.items()

@@ -145,7 +145,7 @@ def test_the_command_has_the_file_of_the_users_attack(
         scenario_files=("mine.py", "b/prog"),
         arguments=("run", "--attack", "b/prog", "--attack-reach", "f", "-k", "prog"),
     )
-    cell = replace(ISOLATED, scenario=name)
+    cell = msgspec.structs.replace(ISOLATED, scenario=name)
     line = msgspec.structs.replace(run.cells[ISOLATED], scenario=name)
     theirs = replace(run, header=header, cells={cell: line})
     one = cell_story(kept_cell(theirs, cell.id), SMALL)

@@ -14,6 +14,7 @@ from xml.etree import ElementTree  # what is parsed here was written here
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.console import Console
 from scripted_lab import ScriptedLab, outcome
 from small_corpus import CELLS, NAMES, SMALL
@@ -220,7 +221,7 @@ def test_rerun_lines_carry_all_that_is_not_the_default(
     result = results()[0]
     mine = replace(result.scenario, origin=("--scenario", "my scenarios.py"))
     cell = Cell("7.2", "isolated", "mine")
-    line = rerun_line(replace(result, cell=cell, scenario=mine), SMALL, engine="virtme")
+    line = rerun_line(structs.replace(result, cell=cell, scenario=mine), SMALL, engine="virtme")
     assert shlex.split(line) == [
         *("umd-harness", "run", "--line", "7.2", "--engine", "virtme"),
         *("--variant", "isolated", "-k", "mine"),
@@ -311,7 +312,10 @@ def test_a_dumb_terminal_and_a_pipe_get_lines_now_and_then(
     out = io.StringIO()
     terminal = Console(file=out, force_terminal=is_terminal, width=100, markup=False)
     lost = Cell("6.12", "isolated", "proc_mem_write")
-    cells = [*all_cells(SMALL), *(replace(ISOLATED, scenario=f"more_{n}") for n in range(9))]
+    cells = [
+        *all_cells(SMALL),
+        *(structs.replace(ISOLATED, scenario=f"more_{n}") for n in range(9)),
+    ]
     with Screen(SMALL, cells, terminal) as screen:
         screen.progress("kernel: 1 objects")
         for result in results(isolated__proc_mem_write=outcome(Verdict.TAMPERED)):
@@ -330,7 +334,10 @@ def test_what_is_left_of_a_resumed_run_is_told_by_the_pace_of_its_own_cells(
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     out = io.StringIO()
-    cells = [*all_cells(SMALL), *(replace(ISOLATED, scenario=f"more_{n}") for n in range(9))]
+    cells = [
+        *all_cells(SMALL),
+        *(structs.replace(ISOLATED, scenario=f"more_{n}") for n in range(9)),
+    ]
     screen = Screen(SMALL, cells, console(out))
     *known, last = results()
     for result in known:

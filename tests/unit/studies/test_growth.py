@@ -59,6 +59,16 @@ def run(tmp_path: Path) -> RecordedRun:
     return read_run("kept", root=tmp_path / "results")
 
 
+@pytest.fixture(autouse=True)
+def _counted_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each comparison of cells call a function: `calls_of` does not see those made in C."""
+
+    def same(one: Cell, other: object) -> bool:
+        return isinstance(other, Cell) and one.id == other.id
+
+    monkeypatch.setattr(Cell, "__eq__", same)
+
+
 def calls_of(do: Callable[[], object]) -> int:
     """How many functions are called: a loop in a loop calls some for each pair of cells."""
     calls = 0
