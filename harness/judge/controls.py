@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.model.cell import Cell
@@ -19,7 +20,7 @@ def control_of(corpus: Corpus, cell: Cell) -> Cell:
     """Return the cell in which the same attack must win. A reference cell is its own control."""
     if cell.scenario in REFERENCES:
         return cell
-    return Cell(cell.line, corpus.scenario(cell).control, cell.scenario)
+    return Cell(cell.line, corpus.scenarios[cell.scenario].control, cell.scenario)
 
 
 def references_of(cell: Cell) -> tuple[Cell, ...]:
@@ -34,9 +35,14 @@ def _references(line: str, variant: str) -> tuple[Cell, ...]:
 
 def rests_on(corpus: Corpus, cell: Cell) -> tuple[Cell, ...]:
     """Return the other cells whose outcomes decide about this cell's result."""
-    control = control_of(corpus, cell)
-    every = (*references_of(cell), *references_of(control), control)
+    every = _with_others(corpus, cell)
     return tuple(dict.fromkeys(other for other in every if other != cell))
+
+
+def _with_others(corpus: Corpus, cell: Cell) -> tuple[Cell, ...]:
+    """Return the cells that decide about a cell's result, some more than once, and the cell."""
+    control = control_of(corpus, cell)
+    return (*references_of(cell), *references_of(control), control, cell)
 
 
 def is_final(corpus: Corpus, cell: Cell, known: Container[Cell]) -> bool:
@@ -50,13 +56,13 @@ def closure(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
     Each group is ordered by scenario, so that the saved states of all variants, which take a boot
     each, are made at the same time.
     """
-    needed = dict.fromkeys(other for cell in cells for other in (*rests_on(corpus, cell), cell))
+    needed = dict.fromkeys(chain.from_iterable(_with_others(corpus, cell) for cell in cells))
     scenarios = {name: number for number, name in enumerate(corpus.scenarios)}
 
     def place(cell: Cell) -> tuple[int, int]:
         if cell.scenario in REFERENCES:
             return 0, REFERENCES.index(cell.scenario)
-        is_control = corpus.scenario(cell).control == cell.variant
+        is_control = corpus.scenarios[cell.scenario].control == cell.variant
         return 1 if is_control else 2, scenarios[cell.scenario]
 
     return sorted(needed, key=place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self
+from functools import lru_cache
 
 
 class End(Enum):
@@ -43,14 +43,15 @@ class AttemptEnd:
     def __str__(self) -> str:
         return f"{self.end.value}: {self.detail}" if self.detail else self.end.value
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def parse(text: str) -> AttemptEnd:
         """Return the end that `str()` made the text of, as results keep it. Raises ValueError."""
         for said, end in _LONGEST_FIRST:
             if text == said:
-                return cls(end)
+                return AttemptEnd(end)
             if text.startswith(f"{said}: "):
-                return cls(end, text.removeprefix(f"{said}: "))
+                return AttemptEnd(end, text.removeprefix(f"{said}: "))
         raise ValueError(f"{text!r} does not tell how an attack ended")
 
 

@@ -153,6 +153,8 @@ class Scenario(Declaration):
 
         The line of a user's kernel that names no version has them all.
         """
+        if not self._begins:
+            return self
         version = version_in(line)
         later = {name for name, since in self._begins.items() if version and version < since}
         if not later:
