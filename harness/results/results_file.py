@@ -14,8 +14,10 @@ import errno
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from harness.host.errors import UserError
 from harness.host.files import write_atomically
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _DEADLINE = 60.0  # seconds to wait for another process's line
 _POLL = 0.001  # seconds; a line takes a tenth of that
+
+_SHORTEST, _LONGEST = 0.001, 1e9  # seconds; Python and msgspec write those between alike
 
 
 class ResultsFile:
@@ -58,13 +62,13 @@ class ResultsFile:
             self._read_on(file)
             if result.cell in self._cells:
                 return False
-            self._write(file, json_line(line_of(result)).encode())
+            self._write(file, _encoded(line_of(result)))
             self._cells.add(result.cell)
         return True
 
     def write(self, lines: Iterable[ResultLine]) -> None:
         """Write these lines in place of all that are there. No other process may write."""
-        write_atomically(self.path, "".join(map(json_line, lines)))
+        write_atomically(self.path, b"".join(map(_encoded, lines)))
 
     def is_cut(self) -> bool:
         """Whether lines that this process knows are gone, or the whole file is."""
@@ -143,6 +147,20 @@ class ResultsFile:
             decoded(line, ResultLine, path=self.path, line=number)
             for number, line in enumerate(content.splitlines(), start=first)
         ]
+
+
+def _encoded(line: ResultLine) -> bytes:
+    """Return the text of `json_line`.
+
+    msgspec makes the same text in a third of the time, except for numbers with an exponent, for NaN
+    and for characters that Python escapes.
+    """
+    if not line.seconds or _SHORTEST <= line.seconds < _LONGEST:
+        with suppress(UnicodeEncodeError):  # a lone surrogate
+            text = msgspec.json.format(msgspec.json.encode(line), indent=0)
+            if text.isascii() and b"\x7f" not in text:
+                return text + b"\n"
+    return json_line(line).encode()
 
 
 def _lock(file: int, until: float, path: Path) -> None:
