@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import gc
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +28,7 @@ from harness.run.merged_evidence import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from harness.judge.result import Result
@@ -76,6 +77,23 @@ def merge(
     return finished, reports
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from the block.
+
+    A merge makes an object or two for each cell, and no cycles. Each collection looks at all of
+    them again, for nothing.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_no_collection()
 def unite(
     parts: Sequence[RecordedRun],
     target: Path,
@@ -103,15 +121,19 @@ def unite(
         directory = RunDirectory.create(target.parent, target.name)
         stack.enter_context(directory.held())
         evidence = str(directory.cells)
-        folders = [
-            (f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}") for cell in cells
-        ]
         if move:
             for part in parts:
                 stack.enter_context(RunDirectory(part.path).held())
+            folders = [
+                (f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}") for cell in cells
+            ]
             stack.enter_context(moved_folders(folders))
         else:
-            link_folders(folders)
+            names: dict[str, list[str]] = {}
+            for cell in cells:
+                names.setdefault(f"{found[cell].path}/cells", []).append(cell.id)
+            for source, its in names.items():
+                link_folders(source, evidence, its)
         for part in parts:
             for symbols in part.path.glob("vmlinux*"):
                 if symbols.is_file() and not (target / symbols.name).exists():

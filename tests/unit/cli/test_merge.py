@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -189,6 +190,31 @@ def test_evidence_is_shared_unless_it_is_to_be_moved(here: Here) -> None:
     assert merge(here, *parts) == 0
     assert evidence_of([here.folder / "results/latest"]) == kept
     assert evidence_of(parts[::-1]) == kept
+
+
+def test_the_collector_of_garbage_is_on_again_after_a_merge_that_is_refused(here: Here) -> None:
+    one, _two = shards(here, 2, *FEW)
+    assert merge(here, one, one) == 2
+    assert gc.isenabled()
+
+
+def test_evidence_that_is_gone_is_left_out(here: Here) -> None:
+    parts = shards(here, 2, *FEW)
+    shutil.rmtree(parts[0] / "cells")
+    shutil.rmtree(next(parts[1].glob("cells/6.12-isolated-p*")))
+    names = evidence_of(parts[1:])
+    assert merge(here, *parts, "--output", "whole") == 0
+    kept = evidence_of([here.folder / "whole"])
+    assert kept
+    assert kept.items() <= names.items()
+
+
+def test_a_link_in_the_evidence_stays_a_link(here: Here) -> None:
+    parts = shards(here, 2, *FEW)
+    folder = min(parts[0].glob("cells/*"))
+    (folder / "vmcore").symlink_to("/gone")
+    assert merge(here, *parts, "--output", "whole") == 0
+    assert (here.folder / "whole/cells" / folder.name / "vmcore").readlink() == Path("/gone")
 
 
 def test_latest_is_removed_with_its_run(here: Here) -> None:

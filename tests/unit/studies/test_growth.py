@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from dataclasses import replace
@@ -133,6 +134,43 @@ def test_an_append_reads_no_other_line_and_the_rest_reads_each_once(
     assert read["append"] + read["merge"] < 0.1 * size
     assert size <= read["read"] < 1.2 * size
     assert 2 * size <= read["compare"] < 2.4 * size
+
+
+def collections_during(do: Callable[[], object]) -> int:
+    """How often the garbage collector runs, if a few new objects are enough for it."""
+    phases: list[str] = []
+
+    def note(phase: str, _info: object) -> None:
+        phases.append(phase)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(note)
+    gc.set_threshold(10)
+    try:
+        do()
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(note)
+    return phases.count("start")
+
+
+def test_no_garbage_is_collected_during_a_merge(run: RecordedRun, tmp_path: Path) -> None:
+    collections = {}
+    for name, do in work(run, SMALL, cells=60, folder=tmp_path / "grown"):
+        collections[name] = collections_during(do)
+        assert gc.isenabled()
+    spared = {name for name, number in collections.items() if number <= 1}
+    assert spared == {"merge", "merge --move"}
+
+
+def test_a_collector_that_is_off_stays_off(run: RecordedRun, tmp_path: Path) -> None:
+    gc.disable()
+    try:
+        for _name, do in work(run, SMALL, cells=60, folder=tmp_path / "grown"):
+            do()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_each_kind_of_work_is_timed_and_the_time_told(run: RecordedRun, tmp_path: Path) -> None:
