@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,6 +28,15 @@ _NAMED = re.compile(r"^(?:diff --git|---|\+\+\+|(?:rename|copy) (?:from|to)) (\S
 _CHANGED = re.compile(r"^\+\+\+ [^/\s]+/(\S+)", re.MULTILINE)  # diff writes a time behind
 
 
+class Part(StrEnum):
+    """The parts of a series, in their order. Each goes on top of the parts before it."""
+
+    CORE = "core"
+    HARDENING = "hardening"
+    FILTER = "filter"
+    TESTS = "tests"
+
+
 @dataclass(frozen=True)
 class Commit:
     """One commit: new files, relative to the overlay, and at most one patch.
@@ -36,7 +46,8 @@ class Commit:
     append to them, which fits any tree, whereas a patch fits one tree. If `below` is set, only
     the patch's changes to paths with this prefix apply. `origin` names a user's patch in errors.
     Commits of one `lineage` were made on top of each other. If a patch does not apply on top of
-    another lineage, it is merged. A patch without a lineage is never merged.
+    another lineage, it is merged. A patch without a lineage is never merged. `part` is None in a
+    series without parts.
     """
 
     subject: str
@@ -48,6 +59,7 @@ class Commit:
     below: str = ""
     origin: str = ""
     lineage: str = ""
+    part: Part | None = None
 
     def changed_files(self) -> list[str]:
         """Return the paths of the files that it appends to or that its patch touches."""
@@ -128,6 +140,21 @@ class Series:
         commits = tuple(replace(commit, witness_body="") for commit in kept)
         handlers = tuple(name for name in self.handlers if not name.startswith(WITNESS))
         return replace(self, commits=commits, handlers=handlers)
+
+    def up_to(self, part: Part) -> Series:
+        """Return the commits up to the last of a part. Raises UserError if the part is empty."""
+        numbers = [n for n, one in enumerate(self.commits, start=1) if one.part is part]
+        if not numbers:
+            raise UserError(
+                f"the series of {self.line} has no part {part}",
+                hint=f'give commits of its series.toml part = "{part}"',
+            )
+        return self._with(self.commits[: numbers[-1]])
+
+    def before(self, part: Part) -> Series:
+        """Return the commits before the first of a part."""
+        numbers = [n for n, one in enumerate(self.commits) if one.part is part]
+        return self._with(self.commits[: numbers[0]] if numbers else self.commits)
 
     def step(self, number: int) -> Series:
         """Return the first `number` commits with the witness on top.

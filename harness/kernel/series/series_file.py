@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
-from harness.kernel.series.commits import Commit, Series
+from harness.kernel.series.commits import Commit, Part, Series
 from harness.kernel.series.lines import kernel_lines
 from harness.kernel.series.toml_table import check_keys, read_table
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _KEYS = {"commit", "handlers", "lacks", "like", "source", "until"}
+_COMMIT_KEYS = {"subject", "part", "body", "witness_body", "overlay", "patch"}
 
 
 def load_series(line: str, *, patches: Path) -> Series:
@@ -40,6 +42,7 @@ def load_series(line: str, *, patches: Path) -> Series:
     overlays = [folder / "overlay" for folder in (patches, path.parent)]
     commits = tuple(_commit(entry, path=path, overlays=overlays) for entry in entries)
     _check_named_once(commits, path=path, overlays=overlays)
+    _check_parts(commits, path=path)
     config = path.with_name("line.config")
     return Series(
         line,
@@ -76,7 +79,7 @@ def _lacks(table: Mapping[str, Any], *, where: str) -> Mapping[str, str]:
 def _commit(entry: Mapping[str, Any], *, path: Path, overlays: list[Path]) -> Commit:
     subject = str(entry.get("subject", ""))
     where = f"{path}, commit “{subject}”"
-    check_keys(entry, allowed={"subject", "body", "witness_body", "overlay", "patch"}, where=where)
+    check_keys(entry, allowed=_COMMIT_KEYS, where=where)
     if not subject:
         raise UserError(f"{path} has a commit without a subject", hint="give it one")
     files = tuple(
@@ -88,7 +91,32 @@ def _commit(entry: Mapping[str, Any], *, path: Path, overlays: list[Path]) -> Co
     if patch is not None and not patch.is_file():
         raise UserError(f"{where} names {patch.name}, which is missing", hint=f"add {patch}")
     body, witness_body = (str(entry.get(key, "")) for key in ("body", "witness_body"))
-    return Commit(subject, body, files, patch, witness_body)
+    part = _part(entry["part"], where=where) if "part" in entry else None
+    return Commit(subject, body, files, patch, witness_body, part=part)
+
+
+def _part(name: str, *, where: str) -> Part:
+    if name not in list(Part):
+        raise UserError(f"{where} is of an unknown part `{name}`", hint=f"take {', '.join(Part)}")
+    return Part(name)
+
+
+def _check_parts(commits: tuple[Commit, ...], *, path: Path) -> None:
+    """Each part goes on top of the parts before it, so that their commits may not be mixed."""
+    order = [None, *Part]
+    for one, other in pairwise(commits):
+        if (one.part is None) is not (other.part is None):
+            raise UserError(
+                f"{path} gives only some commits a part: one of “{one.subject}” and "
+                f"“{other.subject}” has none",
+                hint="give all of them a part, or none",
+            )
+        if order.index(one.part) > order.index(other.part):
+            raise UserError(
+                f"{path} has “{other.subject}” of the part {other.part} after “{one.subject}” of "
+                f"the part {one.part}",
+                hint=f"the order is {', '.join(Part)}",
+            )
 
 
 def _files(overlay: Path, pattern: str) -> set[str]:

@@ -5,13 +5,10 @@
  * that its parent, a kernel thread within root's reach, may have passed on.
  */
 #include <crypto/sha2.h>
-#include <linux/audit.h>
-#include <linux/cache.h>
 #include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/cred.h>
 #include <linux/file.h>
-#include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/gfp.h>
@@ -83,38 +80,6 @@ static void umd_spare_from_oom(void)
 	current->signal->oom_score_adj_min = OOM_SCORE_ADJ_MIN;
 }
 
-#ifdef SECCOMP_ARCH_NATIVE
-/* Another architecture's calls are not these, nor are x32's: their numbers differ. */
-static struct sock_filter umd_filter[] __ro_after_init = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_ARCH_NATIVE, 0, 7),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_read, 6, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_write, 5, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_close, 4, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit, 3, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit_group, 2, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_rt_sigreturn, 1, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-};
-
-static int umd_set_filter(void)
-{
-	struct sock_fprog_kern fprog = {
-		.len = ARRAY_SIZE(umd_filter),
-		.filter = umd_filter,
-	};
-
-	return seccomp_set_kernel_filter(&fprog);
-}
-#else
-static int umd_set_filter(void)
-{
-	return -EOPNOTSUPP;
-}
-#endif
-
 /**
  * umd_confine_blob - note what each process of a user mode driver has to run
  * @info: the user mode driver
@@ -150,7 +115,7 @@ int umd_confine_current(struct cred *new)
 	if (umd_defends(UMD_OOM))
 		umd_spare_from_oom();
 	if (umd_defends(UMD_SECCOMP))
-		return umd_filters ? umd_set_filter() : seccomp_set_mode_strict();
+		return seccomp_set_mode_strict();
 	return 0;
 }
 

@@ -20,7 +20,7 @@ from harness.results.defence_summary import Alone, DefenceSummary, RoundTrips
 from harness.studies.defences import DEFENCES
 
 TESTED = re.compile(r"^\+.*\bUMD_([A-Z]+)\b", re.MULTILINE)
-ELSEWHERE = {"0023-pages": {"locked"}, "0008-isolation": {"seccomp", "bpf"}}
+ELSEWHERE = {"0007-isolation": {"bpf"}}
 """Patches that test another defence than their own as well, and which."""
 
 PATCH = """\

@@ -85,6 +85,30 @@ def test_mistakes_are_named(mini: Miniature, old: str, new: str, message: str) -
         load_series(LINE, patches=mini.patches)
 
 
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (("core", "core"), ""),
+        (("hardening", "tests"), ""),
+        (("hardening", "core"), "“kernel: Add the witness” of the part core after “kernel: Add"),
+        (("core", "cores"), "unknown part `cores`; take core, hardening, filter, tests"),
+        (("core", ""), "gives only some commits a part: one of"),
+    ],
+)
+def test_parts_come_in_their_order(mini: Miniature, parts: tuple[str, str], message: str) -> None:
+    text = SERIES
+    for name, part in zip(ADDED, parts, strict=True):
+        if part:
+            text = text.replace(f'{name}"\n', f'{name}"\npart = "{part}"\n')
+    (mini.patches / LINE / "series.toml").write_text(text)
+    if message:
+        with pytest.raises(UserError, match=message):
+            load_series(LINE, patches=mini.patches)
+    else:
+        commits = load_series(LINE, patches=mini.patches).commits
+        assert tuple(commit.part for commit in commits) == parts
+
+
 def test_unknown_line(mini: Miniature) -> None:
     with pytest.raises(UserError, match=r"no kernel line 9\.9"):
         load_series("9.9", patches=mini.patches)

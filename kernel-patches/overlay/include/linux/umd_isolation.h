@@ -64,10 +64,8 @@ enum umd_defence {
 #ifdef CONFIG_UMD_WITNESS
 /* What each buys is measured on a kernel without it. */
 extern unsigned long umd_defences;
-extern bool umd_filters;
 #else
 #define umd_defences	(~0UL)
-#define umd_filters	IS_ENABLED(CONFIG_SECURITY_UMD_SECCOMP_FILTER)
 #endif
 
 /**
