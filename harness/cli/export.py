@@ -17,6 +17,16 @@ class Options:
     """The options of `export`."""
 
     line: str = line_option()
+    core: bool = switch(
+        "--core", help="write the first part alone: the library and most of the isolation"
+    )
+    hardening: bool = switch(
+        "--hardening", help="write the second part alone, which goes on top of the first"
+    )
+    filter: bool = switch(
+        "--filter",
+        help="write the third part alone, a seccomp filter, which goes on top of the second",
+    )
     without_witness: bool = switch(
         "--without-witness", help="leave out the witness, which is for tests only"
     )
@@ -26,7 +36,7 @@ class Options:
         convert=Path,
         default=None,
         metavar="DIR",
-        help="write the mails to this folder (default: export/LINE)",
+        help="write the mails to this folder (default: export/LINE, or export/LINE/PART)",
     )
     run: str | None = option(
         "--run",
@@ -49,13 +59,22 @@ class Options:
 def run(options: Options) -> int:
     """Write the mails. Raises UserError."""
     from harness.export.command import Wanted, export
+    from harness.host.errors import UserError
     from harness.host.output_paths import check_output_folder
+    from harness.kernel.series.commits import Part
 
+    parts = [part for part in Part if getattr(options, part, False)]
+    if len(parts) > 1:
+        raise UserError(
+            f"--{parts[0]} and --{parts[1]} are two series",
+            hint="export one of them, and then the other to another folder",
+        )
     if options.folder:
         check_output_folder(options.folder)
     wanted = Wanted(
         line=options.line,
-        output=options.folder or Path("export", options.line),
+        output=options.folder or Path("export", options.line, *parts),
+        part=parts[0] if parts else None,
         witness=not options.without_witness,
         signoff=options.signoff,
         run=options.run,
@@ -74,6 +93,7 @@ COMMAND = Command(
     run,
     examples={
         "export --without-witness --signoff": "write the series that you would post",
+        "export --core --signoff": "write the series that you would post first",
         "export --run latest --bench figures.json": "quote a run and the cost of isolation",
         "export --line 6.1 --output-directory mails": "write another line's series to a folder",
     },

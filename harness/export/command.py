@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -27,13 +27,19 @@ from harness.results.run_name import LATEST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.kernel.series.commits import Part, Series
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of an export; without a `run` it is the latest run below `results`."""
+    """The options of an export; without a `run` it is the latest run below `results`.
+
+    Without a `part` it is the whole series. A part never has the witness.
+    """
 
     line: str
     output: Path
+    part: Part | None = None
     witness: bool = True
     signoff: bool = False
     run: str | None = None
@@ -54,23 +60,31 @@ def export(
     costs = cost(wanted.bench) if wanted.bench else ""
     measured = _measured(wanted, say)
     whole = load_series(wanted.line, patches=patches)
-    series = whole if wanted.witness else whole.without_witness()
+    with_witness = wanted.witness and wanted.part is None
+    plain = whole if with_witness else whole.without_witness()
+    series = plain if wanted.part is None else plain.up_to(wanted.part)
+    below = replace(series, commits=()) if wanted.part is None else series.before(wanted.part)
     source = find_source(wanted.line, cache=cache_dir(), where=sources)
-    base = Base.find(series, source, cache=cache_dir())
+    base = Base.find(plain, source, cache=cache_dir())
+    on = f"Linux {base.version}"
+    if parts := _parts(below):
+        on = f"the series {parts} on {on}"
     cover = cover_letter(
         patches,
-        base=f"It applies to Linux {base.version} as Debian has it, {source.tarball.name} with "
+        part=wanted.part,
+        base=f"It applies to {on} as Debian has it, {source.tarball.name} with "
         f"the SHA-256 {source.digest[:16]}…."
-        + (" The last patch adds the witness, which is for tests only." if wanted.witness else ""),
+        + (" The last patch adds the witness, which is for tests only." if with_witness else ""),
         measured=measured,
         series=series_digest(whole),
         cost=costs,
     )
     with TemporaryDirectory() as scratch:
         unifdef = None
-        if not wanted.witness:
+        if not with_witness:
             unifdef = Unifdef.build(checks_tree(source, cache=cache_dir()), Path(scratch))
         built = prepared(series, base, unifdef=unifdef)
+        since = len(below.commits)
         mails = write_mails(
             series,
             base,
@@ -79,17 +93,23 @@ def export(
             cover=cover,
             signoff=wanted.signoff,
             unifdef=unifdef,
+            since=since,
         )
-        check_same(built, received(mails, base, author=author))
-        written = _place(mails, wanted.output)
-    for name in touched_files(series):
+        check_same(built, received(mails.patches, base, author=author))
+        written = _place(mails.series, wanted.output)
+    for name in touched_files(replace(series, commits=series.commits[since:])):
         say(f"{built[name]}  {name}")
-    less = "" if wanted.witness else f", less what depends on {OPTION}"
+    less = "" if with_witness else f", less what depends on {OPTION}"
     say(
-        f"{len(written) - 1} patches and a cover letter by {author} in {wanted.output}: on "
-        f"Linux {base.version}, git am makes these files of them, as the harness builds them{less}"
+        f"{len(written) - 1} patches and a cover letter by {author} in {wanted.output}: on {on}, "
+        f"git am makes these files of them, as the harness builds them{less}"
     )
     return written
+
+
+def _parts(series: Series) -> str:
+    """Return the names of the parts whose commits these are, in words."""
+    return " and ".join(dict.fromkeys(one.part for one in series.commits if one.part))
 
 
 def _check_empty(output: Path) -> None:

@@ -51,6 +51,19 @@ class Base:
         return int((self.files / "Makefile").stat().st_mtime)
 
 
+@dataclass(frozen=True)
+class Mails:
+    """The mails of a series, its cover letter first, and those of the commits below it."""
+
+    earlier: list[Path]
+    series: list[Path]
+
+    @property
+    def patches(self) -> list[Path]:
+        """All mails but the cover letter, in the order for `git am`."""
+        return [*self.earlier, *self.series[1:]]
+
+
 def write_mails(
     series: Series,
     base: Base,
@@ -60,10 +73,12 @@ def write_mails(
     cover: str,
     signoff: bool = False,
     unifdef: Unifdef | None = None,
-) -> list[Path]:
-    """Write the cover letter and a mail for each commit to `folder`; return them in order.
+    since: int = 0,
+) -> Mails:
+    """Write the cover letter and a mail for each commit to `folder`.
 
-    With `unifdef`, code for tests only is left out. Raises UserError.
+    With `unifdef`, code for tests only is left out. The first `since` commits are not of this
+    series, but below it. Raises UserError.
     """
     with TemporaryDirectory() as scratch:
         where = Path(scratch) / "repository"
@@ -72,6 +87,7 @@ def write_mails(
         whole = Repository.create(
             Path(scratch) / "whole", base.files, author=author, time=base.time
         )
+        earlier: list[Path] = []
         added: set[str] = set()
         for number, commit in enumerate(series.commits, start=1):
             added.update(commit.overlay)
@@ -85,7 +101,10 @@ def write_mails(
                     unifdef.strip(where / name)
             # One second apart, so that a mail program which sorts by time keeps the order.
             repository.commit(commit.message, time=base.time + number, signoff=signoff)
-        return repository.mails(folder, cover=cover, time=base.time)
+            if number == since:
+                earlier = repository.mails(folder / "earlier", cover="Earlier", time=base.time)[1:]
+                repository.git("tag", "--force", "base")
+        return Mails(earlier, repository.mails(folder, cover=cover, time=base.time))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -113,12 +132,11 @@ def prepared(series: Series, base: Base, *, unifdef: Unifdef | None = None) -> M
         }
 
 
-def received(mails: list[Path], base: Base, *, author: Identity) -> Mapping[str, str]:
+def received(patches: list[Path], base: Base, *, author: Identity) -> Mapping[str, str]:
     """Return the SHA-256 of each file after `git am` of the mails on the clean source.
 
-    Raises UserError.
+    The cover letter is none of `patches`. Raises UserError.
     """
-    _, *patches = mails
     with TemporaryDirectory() as scratch:
         where = Path(scratch) / "repository"
         repository = Repository.create(where, base.files, author=author, time=base.time)

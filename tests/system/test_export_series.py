@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from harness.export.command import Wanted, export
 from harness.export.series_mails import Base
 from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.proofs.checkpatch import complaints_of
-from harness.kernel.series.commits import WITNESS, Series
+from harness.kernel.series.commits import WITNESS, Part, Series
 from harness.kernel.series.lines import kernel_lines
 from harness.kernel.series.series_file import load_series
 from harness.kernel.source.tarball import checks_tree, find_source, partial_tree
@@ -185,6 +186,41 @@ def test_no_test_only_code_is_mailed_without_the_witness(
         assert {b"umd_isolation=", b"UMD_WITNESS"} <= carried, "they were looked for"
     else:
         assert carried == set()
+
+
+PARTS = (Part.CORE, Part.HARDENING, Part.FILTER)
+
+
+@pytest.fixture(scope="module")
+def by_part(place: Path, line: str) -> dict[Part, list[Path]]:
+    """The mails of each part, signed off."""
+    return {
+        part: export(
+            Wanted(line, place / f"mails-{line}-{part}", part=part, signoff=True),
+            say=lambda _: None,
+        )
+        for part in PARTS
+    }
+
+
+def text_of(mail: Path) -> str:
+    """A mail without its number, on whose length the folds of the subject depend."""
+    head, _, body = mail.read_text().partition("\n\n")
+    return re.sub(r"\[PATCH [^\]]*\]", "", head.replace("\n ", " ")) + body
+
+
+@pytest.mark.parametrize("witness", [False], indirect=True)
+def test_the_parts_are_the_series(
+    mails: list[Path], series: Series, by_part: dict[Part, list[Path]]
+) -> None:
+    whole = [text_of(mail) for mail in mails[1:]]
+    parts = [text_of(mail) for part in PARTS for mail in by_part[part][1:]]
+    rest = [commit for commit in series.commits if commit.part not in PARTS]
+    assert [commit.subject.partition(":")[0] for commit in rest] == ["selftests"]
+    assert whole[: -len(rest)] == parts
+    for part, found in by_part.items():
+        assert re.search(rf"\[PATCH 0?1/{len(found) - 1}\] ", found[1].read_text())
+        assert ("goes on top of the series core" in found[0].read_text()) is (part is not PARTS[0])
 
 
 def test_the_same_bytes_again(mails: list[Path], place: Path, line: str, witness: bool) -> None:

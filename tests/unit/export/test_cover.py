@@ -20,6 +20,7 @@ from harness.export.measured import MeasuredRun
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.build.plan import series_digest
+from harness.kernel.series.commits import Part
 from harness.kernel.series.series_file import load_series
 from harness.model.cell import Cell
 from harness.model.verdict import Effect, Verdict
@@ -141,6 +142,18 @@ def test_the_letter_says_what_run_it_shows(tmp_path: Path) -> None:
     assert "another state" not in text
     assert "\nround trip  21 us\n" in text
     assert "not measured" not in text
+    assert max(map(len, text.splitlines())) <= 75
+
+
+@pytest.mark.parametrize("part", [Part.CORE, Part.HARDENING, Part.FILTER])
+def test_the_letter_of_a_part_says_that_all_parts_were_measured(tmp_path: Path, part: Part) -> None:
+    run = measured(write_run(tmp_path))
+    text = cover_letter(KERNEL_PATCHES, part=part, base="On this.", measured=run, series="5e71e5")
+    said = "That kernel had all parts of the series together: core, hardening, filter, tests."
+    assert said in " ".join(text.split())
+    assert said not in " ".join(letter(run).split())
+    on_top = " ".join(text.split()).partition("On this.")[0]
+    assert ("goes on top of the series core" in on_top) is (part is not Part.CORE)
     assert max(map(len, text.splitlines())) <= 75
 
 
