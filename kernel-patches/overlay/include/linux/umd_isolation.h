@@ -33,6 +33,7 @@
  * @UMD_CAPS: capabilities that others may take away, or abuse
  * @UMD_FRAMING: replies that belong to no request; for a manager to ask
  * @UMD_SECCOMP: itself, once an attacker has taken it over
+ * @UMD_DEFENCES: how many there are
  */
 enum umd_defence {
 	UMD_PTRACE,
