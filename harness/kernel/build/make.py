@@ -73,7 +73,7 @@ def make(
     argv += ["-C", str(tree.source / folder), f"O={tree.objects}", compiler, *VARIABLES, *targets]
     env = {**clean_environment(), **_REPRODUCIBLE, **(variables or {})}
     tree.objects.mkdir(parents=True, exist_ok=True)
-    said = _Said()
+    said = Said()
     try:
         status = _logged(tree, argv, env, said, follow)
     except OSError as error:
@@ -87,7 +87,7 @@ def make(
 
 
 @dataclass
-class _Said:
+class Said:
     """Lines of make's output that may tell why it failed: the first of each kind, and the end."""
 
     first: dict[re.Pattern[str], str] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def _logged(
     tree: BuildTree,
     argv: Sequence[str],
     env: Mapping[str, str],
-    said: _Said,
+    said: Said,
     follow: Callable[[MadeTarget], None] | None,
 ) -> int:
     """Run the command and return its exit status; `said` takes what it prints."""

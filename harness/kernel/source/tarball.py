@@ -39,7 +39,7 @@ CHECKS = (
     *("scripts/*", "include/*", "*/Kconfig*", "Kconfig", "kernel/configs/*", "ipc/Makefile"),
     *("arch/x86/Makefile*", "arch/x86/configs/*", "arch/x86/include/*"),
     *("crypto/asymmetric_keys/*", "lib/asn1_decoder.c", "lib/oid_registry.c"),
-    *("lib/build_OID_registry", "tools/include/nolibc/*"),
+    *("lib/build_OID_registry", "tools/include/nolibc/*", "tools/testing/kunit/*"),
 )
 
 

@@ -35,6 +35,9 @@
 
 #define UMD_DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
 
+/* What kvmalloc() gives at most. The length in a frame has room for more. */
+#define UMD_LEN_MAX	INT_MAX
+
 static struct workqueue_struct *umd_wq __ro_after_init;
 
 /* A piece of work with two owners: the worker, and the caller that waits. */
@@ -381,6 +384,11 @@ static struct file *umd_get_pipe(struct file *pipe)
 	return get_file(pipe);
 }
 
+static bool umd_fits(size_t len)
+{
+	return len <= UMD_LEN_MAX;
+}
+
 static void umd_transfer_free(struct umd_job *job)
 {
 	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
@@ -403,7 +411,7 @@ static void umd_transfer_free(struct umd_job *job)
  * Return: 0, -ENODEV if the library could not be set up at boot, -EFAULT if there is
  * no handler or the transfer ended short,
  * -EBADMSG if what came is no reply to this message, as far as frames tell,
- * -ETIMEDOUT if it did not end in time, -ENOMEM.
+ * -ETIMEDOUT if it did not end in time, -ENOMEM, for over INT_MAX bytes as well.
  */
 int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 		  size_t out_len)
@@ -415,6 +423,8 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 		return -ENODEV;
 	if (!info->tgid)
 		return -EFAULT;
+	if (!umd_fits(in_len) || !umd_fits(out_len))
+		return -ENOMEM;
 
 	transfer = kzalloc(sizeof(*transfer), GFP_KERNEL);
 	if (!transfer)
@@ -743,3 +753,7 @@ static int __init umd_mgmt_init(void)
 	return umd_wq ? 0 : -ENOMEM;
 }
 subsys_initcall(umd_mgmt_init);
+
+#ifdef CONFIG_UMD_KUNIT_TEST
+#include "usermode_driver_mgmt_test.c"
+#endif
