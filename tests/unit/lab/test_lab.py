@@ -160,7 +160,7 @@ def test_a_flavour_has_its_own_images(tmp_path: Path) -> None:
     (tmp_path / "debug").mkdir()
     debug = boot_images(tmp_path / "debug")
     both = replace(lab(tmp_path), flavours={"": boot_images(tmp_path), "debug": debug})
-    assert both.plan(replace(CELL, variant="isolated-debug")).images is debug
+    assert both.plan(Cell("6.12", "isolated-debug", CELL.scenario)).images is debug
     assert both.images("isolated") is both.flavours[""]
 
 
