@@ -15,7 +15,7 @@ from harness.export.series_mails import Base
 from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.proofs.checkpatch import complaints_of
 from harness.kernel.series.commits import WITNESS, Part, Series
-from harness.kernel.series.lines import kernel_lines
+from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.kernel.series.series_file import load_series
 from harness.kernel.source.tarball import checks_tree, find_source, partial_tree
 from harness.kernel.source.tree import touched_files, write_overlay
@@ -209,7 +209,7 @@ def text_of(mail: Path) -> str:
     return re.sub(r"\[PATCH [^\]]*\]", "", head.replace("\n ", " ")) + body
 
 
-@pytest.mark.parametrize("witness", [False], indirect=True)
+@pytest.mark.parametrize(("line", "witness"), [(DEFAULT_LINE, False)], indirect=True)
 def test_the_parts_are_the_series(
     mails: list[Path], series: Series, by_part: dict[Part, list[Path]]
 ) -> None:
