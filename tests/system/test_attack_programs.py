@@ -209,9 +209,8 @@ def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str
     assert end in str(outcome.attempt_end)
     assert not outcome.carried_out
     assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED), "disrupted: it takes the CPU"
-    if outcome.verdict is Verdict.ERROR:
-        because = (f"the attack was not carried through: {end}", "the busy host made")
-        assert outcome.detail.startswith(because)
+    if outcome.verdict is Verdict.ERROR and not outcome.retry:  # else the host was too busy
+        assert outcome.detail.startswith(f"the attack was not carried through: {end}")
 
 
 def test_a_gigabyte_of_output_is_not_kept(programs: Programs) -> None:
