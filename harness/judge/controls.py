@@ -20,7 +20,7 @@ def control_of(corpus: Corpus, cell: Cell) -> Cell:
     """Return the cell in which the same attack must win. A reference cell is its own control."""
     if cell.scenario in REFERENCES:
         return cell
-    return Cell(cell.line, corpus.scenario(cell).control, cell.scenario)
+    return Cell(cell.line, corpus.scenarios[cell.scenario].control, cell.scenario)
 
 
 def references_of(cell: Cell) -> tuple[Cell, ...]:
@@ -62,7 +62,7 @@ def closure(corpus: Corpus, cells: Iterable[Cell]) -> list[Cell]:
     def place(cell: Cell) -> tuple[int, int]:
         if cell.scenario in REFERENCES:
             return 0, REFERENCES.index(cell.scenario)
-        is_control = corpus.scenario(cell).control == cell.variant
+        is_control = corpus.scenarios[cell.scenario].control == cell.variant
         return 1 if is_control else 2, scenarios[cell.scenario]
 
     return sorted(needed, key=place)

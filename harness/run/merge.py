@@ -121,15 +121,19 @@ def unite(
         directory = RunDirectory.create(target.parent, target.name)
         stack.enter_context(directory.held())
         evidence = str(directory.cells)
-        folders = [
-            (f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}") for cell in cells
-        ]
         if move:
             for part in parts:
                 stack.enter_context(RunDirectory(part.path).held())
+            folders = [
+                (f"{found[cell].path}/cells/{cell.id}", f"{evidence}/{cell.id}") for cell in cells
+            ]
             stack.enter_context(moved_folders(folders))
         else:
-            link_folders(folders)
+            names: dict[str, list[str]] = {}
+            for cell in cells:
+                names.setdefault(f"{found[cell].path}/cells", []).append(cell.id)
+            for source, its in names.items():
+                link_folders(source, evidence, its)
         for part in parts:
             for symbols in part.path.glob("vmlinux*"):
                 if symbols.is_file() and not (target / symbols.name).exists():

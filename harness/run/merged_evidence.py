@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.host.errors import UserError
 from harness.host.files import sync_tree
@@ -20,10 +20,23 @@ if TYPE_CHECKING:
     from harness.results.recorded_run import RecordedRun
 
 
-def link_folders(pairs: Iterable[tuple[str, str]]) -> None:
-    """Give each file in the first folder of a pair a name in the second. Raises OSError."""
-    for source, target in pairs:
-        _link_folder(source, target)
+class _Folder(NamedTuple):
+    """A folder that is open."""
+
+    path: str
+    fd: int
+
+
+def link_folders(source: str, target: str, names: Iterable[str]) -> None:
+    """Link or copy the files in these folders of `source` to `target`. Raises OSError.
+
+    A folder that is not there is left out.
+    """
+    if not os.path.isdir(source):  # noqa: PTH112 - as in _link_folder
+        return
+    with _opened(source) as here, _opened(target) as there:
+        for name in names:
+            _link_folder(here, there, name)
 
 
 @contextmanager
@@ -79,20 +92,34 @@ def remove_runs(parts: Sequence[RecordedRun], target: Path) -> None:
             latest.unlink()
 
 
-def _link_folder(source: str, target: str) -> None:
-    """Link or copy the files of a folder, if the folder is there.
+@contextmanager
+def _opened(folder: str) -> Iterator[_Folder]:
+    fd = os.open(folder, os.O_PATH)
+    try:
+        yield _Folder(folder, fd)
+    finally:
+        os.close(fd)
 
-    The paths are text, because a `Path` for each takes as long as the link.
+
+def _link_folder(here: _Folder, there: _Folder, name: str) -> None:
+    """Link or copy the files of a folder in `here` to that in `there`, if the first is there.
+
+    The paths are text, because a `Path` for each takes as long as the link. They begin at a
+    folder that is open, so that the kernel does not look up all that is above it.
     """
     try:
-        entries = os.scandir(source)
+        entries = os.scandir(f"{here.path}/{name}")
     except (FileNotFoundError, NotADirectoryError):
         return
     with entries:
         with suppress(FileExistsError):  # a merge that was killed has made it
-            os.mkdir(target)  # noqa: PTH102 - see above
+            os.mkdir(name, dir_fd=there.fd)
         for entry in entries:
-            link(entry.path, f"{target}/{entry.name}")
+            file = f"{name}/{entry.name}"
+            try:
+                os.link(file, file, src_dir_fd=here.fd, dst_dir_fd=there.fd, follow_symlinks=False)
+            except OSError:  # another disk, or one without such names
+                shutil.copy2(f"{here.path}/{file}", f"{there.path}/{file}")
 
 
 def _move(source: str, target: str) -> None:
@@ -103,4 +130,5 @@ def _move(source: str, target: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _link_folder(source, target)
+        folder, name = os.path.split(source)
+        link_folders(folder, os.path.dirname(target), [name])  # noqa: PTH120 - as in _link_folder
