@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from harness.lab.images import BootImages
     from harness.vm.probe import Accelerator
 
-_NOTHING, _NOTHING_TIMES = "nothing", 1000
-"""An operation that is a hundred instructions of the program's own, and proves the count."""
-_NOTHING_BETWEEN = 100, 130
+_HUNDRED, _HUNDRED_TIMES = "hundred", 1000
+"""An operation of a hundred slow instructions of the program's own.
+
+An instruction adds one nanosecond to a counter of instructions. Each of these takes a processor
+many nanoseconds, so a counter of time shows many times more on any host.
+"""
+_HUNDRED_BETWEEN = 100, 130
 """How many there may be: a loop is around them, and the timer may interrupt it."""
 
 _BOOT_SECONDS = 300.0  # for the first reply: it comes when the kernel has booted
@@ -84,8 +88,8 @@ def counted(attacker: Attacker, operation: str, times: int, rounds: int) -> list
 
 def check_counter(attacker: Attacker) -> None:
     """Raise VmLost unless the guest's counter counts instructions."""
-    found = min(counted(attacker, _NOTHING, _NOTHING_TIMES, 3)) / _NOTHING_TIMES
-    least, most = _NOTHING_BETWEEN
+    found = min(counted(attacker, _HUNDRED, _HUNDRED_TIMES, 3)) / _HUNDRED_TIMES
+    least, most = _HUNDRED_BETWEEN
     if not least <= found <= most:
         raise VmLost(
             f"the guest's counter shows {found:.0f} for {least} instructions: "
