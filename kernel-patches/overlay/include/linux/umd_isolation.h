@@ -6,6 +6,7 @@
 #ifndef __LINUX_UMD_ISOLATION_H__
 #define __LINUX_UMD_ISOLATION_H__
 
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/sched.h>
 
@@ -98,7 +99,7 @@ static __always_inline bool umd_defends(enum umd_defence defence)
  */
 static __always_inline bool umd_is_isolated(const struct task_struct *task)
 {
-	return task->umd_isolated;
+	return test_bit(PFA_UMD_ISOLATED, &task->atomic_flags);
 }
 #else
 static __always_inline bool umd_isolates(void)
