@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from errno import EPERM
 from os import O_RDONLY
 from signal import SIGKILL
@@ -17,6 +18,7 @@ from harness.attacker.tools.tracefs import recorded, switch_on
 if TYPE_CHECKING:
     from harness.attacker import Attacker
 
+QUEUE = "workqueue/workqueue_queue_work"
 GFP_MOVABLE = 8
 """___GFP_MOVABLE of include/linux/gfp_types.h."""
 
@@ -67,3 +69,18 @@ def test_memory_that_stays_is_not_movable(
     switch_on(attacker, "kmem/mm_page_alloc", only=mine)
     driver.write("1 1")
     assert (recorded(attacker, "mm_page_alloc") == []) is isolated
+
+
+@pytest.mark.parametrize("isolated", [True, False], ids=["asked", "not-asked"])
+def test_drivers_that_are_not_isolated_have_a_workqueue_of_their_own(
+    sample: Sample, attacker: Attacker, *, isolated: bool
+) -> None:
+    """Root can keep the workers of a driver busy by its pipes, unless the driver is isolated."""
+    assert not sample.started
+    driver = selftest(attacker, isolated=isolated)
+    mine = f"common_pid == {attacker.syscall('getpid')}"
+    switch_on(attacker, QUEUE, only=mine)
+    driver.write("1 1")
+    queued = recorded(attacker, "workqueue_queue_work")
+    ours = set(re.findall(r"workqueue=(umd_\w+)", "\n".join(queued)))
+    assert ours == {"umd_isolated" if isolated else "umd_mgmt"}

@@ -71,7 +71,8 @@ static void umd_job_work(struct work_struct *work)
 	umd_job_put(job);
 }
 
-static void umd_job_queue(struct umd_job *job, int (*run)(struct umd_job *job),
+static void umd_job_queue(struct umd_job *job, struct workqueue_struct *wq,
+			  int (*run)(struct umd_job *job),
 			  void (*free)(struct umd_job *job))
 {
 	INIT_WORK(&job->work, umd_job_work);
@@ -81,7 +82,7 @@ static void umd_job_queue(struct umd_job *job, int (*run)(struct umd_job *job),
 	job->free = free;
 
 	kref_get(&job->kref);
-	queue_work(umd_wq, &job->work);
+	queue_work(wq, &job->work);
 }
 
 /* Returns what the job returned, or -ETIMEDOUT if it is still not done. */
@@ -119,13 +120,13 @@ static void umd_load_free(struct umd_job *job)
 	kfree(container_of(job, struct umd_load, job));
 }
 
-static struct umd_load *umd_load_get(const char *kmod, bool *joined)
+static struct umd_load *umd_load_get(const struct umd_mgmt *mgmt, bool *joined)
 {
 	struct umd_load *load;
 
 	*joined = true;
 	list_for_each_entry(load, &umd_loads, list) {
-		if (!strcmp(load->kmod, kmod)) {
+		if (!strcmp(load->kmod, mgmt->kmod)) {
 			kref_get(&load->job.kref);
 			return load;
 		}
@@ -136,19 +137,19 @@ static struct umd_load *umd_load_get(const char *kmod, bool *joined)
 	if (!load)
 		return NULL;
 
-	strscpy(load->kmod, kmod);
+	strscpy(load->kmod, mgmt->kmod);
 	list_add(&load->list, &umd_loads);
-	umd_job_queue(&load->job, umd_load_run, umd_load_free);
+	umd_job_queue(&load->job, umd_wq, umd_load_run, umd_load_free);
 	return load;
 }
 
-static int umd_request_loader(const char *kmod, bool *joined)
+static int umd_request_loader(const struct umd_mgmt *mgmt, bool *joined)
 {
 	struct umd_load *load;
 	int ret;
 
 	mutex_lock(&umd_loads_lock);
-	load = umd_load_get(kmod, joined);
+	load = umd_load_get(mgmt, joined);
 	mutex_unlock(&umd_loads_lock);
 	if (!load)
 		return -ENOMEM;
@@ -445,7 +446,7 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 	transfer->out_len = out_len;
 	transfer->expires = jiffies + UMD_DEADLINE;
 	transfer->framed = info->framed;
-	umd_job_queue(&transfer->job, umd_transfer_run, umd_transfer_free);
+	umd_job_queue(&transfer->job, umd_wq, umd_transfer_run, umd_transfer_free);
 
 	/*
 	 * The worker's own waits end at the deadline. Not so the pipe's mutex,
@@ -479,7 +480,7 @@ static void umd_drop_work(struct work_struct *work)
  * waits instead, and synchronously: what a kernel thread leaves to the delayed
  * fput() holds up all others of the system.
  */
-static void umd_drop(struct file *file)
+static void umd_drop(struct workqueue_struct *wq, struct file *file)
 {
 	struct umd_drop *drop = kmalloc(sizeof(*drop), GFP_KERNEL);
 
@@ -490,13 +491,13 @@ static void umd_drop(struct file *file)
 
 	drop->file = file;
 	INIT_WORK(&drop->work, umd_drop_work);
-	queue_work(umd_wq, &drop->work);
+	queue_work(wq, &drop->work);
 }
 
 static void umd_drop_pipes(struct umd_info *info)
 {
-	umd_drop(info->pipe_to_umh);
-	umd_drop(info->pipe_from_umh);
+	umd_drop(umd_wq, info->pipe_to_umh);
+	umd_drop(umd_wq, info->pipe_from_umh);
 	put_pid(info->tgid);
 	info->tgid = NULL;
 }
@@ -564,7 +565,7 @@ static int umd_start(struct umd_info *info)
 		return -ENOMEM;
 	}
 	path_get(&start->info.wd);
-	umd_job_queue(&start->job, umd_start_run, umd_start_free);
+	umd_job_queue(&start->job, umd_wq, umd_start_run, umd_start_free);
 
 	ret = umd_job_wait(&start->job, UMD_DEADLINE);
 	if (!ret) {
@@ -610,7 +611,7 @@ static int umd_lock_loaded(struct umd_mgmt *mgmt, struct umd_turn *turn)
 		/* A load that was under way may have failed before this one was asked for. */
 		if (tries++ == 2 || !joined)
 			return -ENOPROTOOPT;
-		loaded = umd_request_loader(mgmt->kmod, &joined);
+		loaded = umd_request_loader(mgmt, &joined);
 	}
 	return ret;
 }

@@ -303,7 +303,7 @@ static void umd_test_framed(struct kunit *test)
 	peer->pipes = test->priv;
 	peer->one = one;
 	/* Its reference is never put, so there is nothing to free. */
-	umd_job_queue(&peer->job, umd_test_peer_run, NULL);
+	umd_job_queue(&peer->job, umd_wq, umd_test_peer_run, NULL);
 
 	info.framed = true;
 	KUNIT_EXPECT_EQ(test, umd_send_recv(&info, in, sizeof(in), out, sizeof(out)), one->ret);
@@ -575,7 +575,7 @@ static struct umd_test_job *umd_test_job_queue(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, mine);
 	init_completion(&mine->go);
 	init_completion(&mine->freed);
-	umd_job_queue(&mine->job, umd_test_job_run, umd_test_job_free);
+	umd_job_queue(&mine->job, umd_wq, umd_test_job_run, umd_test_job_free);
 	return mine;
 }
 
