@@ -210,27 +210,38 @@ def bpf_observer_dawdles(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-@_bpf(
+_sleeps = partial(
+    _bpf,
     effect=Effect.AVAILABILITY,
     surface="bpf-sleeps-in-its-call",
     answers=("L6", "R16"),
+)
+
+
+def _sleep(attacker: Attacker, handler: Handler, name: str) -> None:
+    """Have an object's program read a page of a process whose file system does not answer."""
+    file = SilentFile(attacker)
+    _act(attacker, name, tgid=u32(handler.pid), owner=u32(file.owner), address=u64(file.address))
+    handler.wait_for_failure()
+    file.end()
+
+
+@_sleeps(
     since="6.2",  # bpf_task_from_pid()
     needs=("FUNCTION_ERROR_INJECTION", "FUSE_FS"),
 )
 def bpf_sleeps_on_page(attacker: Attacker, handler: Handler) -> None:
-    """Have a BPF program read a FUSE page in the handler's read(2). No reply comes: it sleeps."""
-    file = SilentFile(attacker)
-    asleep = BpfObject(
-        attacker,
-        "sleep_on_page",
-        tgid=u32(handler.pid),
-        owner=u32(file.owner),
-        address=u64(file.address),
-    )
-    if not asleep.hits():
-        raise NoTarget(NO_CALLS)
-    handler.wait_for_failure()
-    file.end()
+    """Put the handler to sleep by a BPF program that reads a FUSE page in the handler's read(2)."""
+    _sleep(attacker, handler, "sleep_in_call")
+
+
+@_sleeps(
+    since="7.2",  # tracepoint_is_faultable() in the check of a BPF program
+    needs=("FUSE_FS",),
+)
+def bpf_sleeps_at_tracepoint(attacker: Attacker, handler: Handler) -> None:
+    """Put the handler to sleep by a BPF program that reads a FUSE page at the tracepoint sys_enter."""
+    _sleep(attacker, handler, "sleep_at_tracepoint")
 
 
 @_bpf(

@@ -124,9 +124,9 @@ def timerslack_inherit(attacker: Attacker, handler: Handler) -> None:
     holes=ALIKE,
 )
 def uclamp_inherit(attacker: Attacker, handler: Handler) -> None:
-    """Clamp the utilization of the threads that fork the next handler to 0. It inherits the clamp.
+    """Clamp the utilization of the threads that fork the next handler to 0; it inherits the clamp.
 
-    A change of the workers' CPUs and back has kthreadd fork new workers, which inherit its clamp.
+    A change of the workers' CPUs makes kthreadd fork new workers, which inherit kthreadd's clamp.
     """
     on_forking_threads(attacker, lambda pid: clamp_utilization(attacker, pid, 0))
     for cpus in (b"1", b"3"):

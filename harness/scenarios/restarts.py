@@ -223,7 +223,7 @@ def umh_bset_of_modprobe(attacker: Attacker, handler: Handler) -> None:
     not_applicable=dict.fromkeys(NO_BLOB, "who stops a kernel thread does not wait for its record"),
 )
 def acct_unanswered(attacker: Attacker, handler: Handler) -> None:
-    """Have acct(2) record exits in a FUSE file that answers no write. The handler cannot end."""
+    """Keep the handler from ending by acct(2), which records its exit in a FUSE file."""
     file = SilentFile(attacker)
     attacker.syscall("acct", file.path)
     handler.restart()

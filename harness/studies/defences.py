@@ -33,7 +33,7 @@ DEFENCES = {
     "bpf": "BPF programs that run in its context or override a hook",
     "probes": "probes that read or write its memory",
     "perf": "performance events and breakpoints",
-    "audit": "a wait for the audit system to record its system calls",
+    "audit": "a wait for audit to record its system calls, or for acct(2) to record its exit",
     "faults": "injected faults",
     "pages": "migration, monitoring and alleged hardware errors of its pages",
     "pipes": "permission checks and notifications on its own pipes",

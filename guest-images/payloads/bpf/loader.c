@@ -9,7 +9,8 @@
  * they stay without it: it ends after the first number, and the folder of a bpffs keeps them.
  *
  * An iterator is read once to its end; a struct_ops map is registered; a program of a perf event
- * gets a breakpoint, on every process, at the address that is the object's `breakpoint`.
+ * gets a breakpoint, on every process, at the address that is the object's `breakpoint`; a program of
+ * a tracepoint whose name begins with SLEEPS may sleep.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #define WAIT_MS	500
+#define SLEEPS	"sleep_"
 
 static const char *pins;
 
@@ -157,6 +159,14 @@ static int attach(struct bpf_object *object, struct bpf_program *program)
 	return pins ? pin(link, bpf_program__name(program)) : 0;
 }
 
+/* libbpf 1.5 has no section for a tracepoint's program that may sleep. */
+static void may_sleep(struct bpf_program *program)
+{
+	if (bpf_program__expected_attach_type(program) == BPF_TRACE_RAW_TP &&
+	    !strncmp(bpf_program__name(program), SLEEPS, strlen(SLEEPS)))
+		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_SLEEPABLE);
+}
+
 static int start(struct bpf_object *object, char **constants)
 {
 	struct bpf_program *program;
@@ -168,6 +178,8 @@ static int start(struct bpf_object *object, char **constants)
 		if (ret)
 			return ret;
 	}
+	bpf_object__for_each_program(program, object)
+		may_sleep(program);
 	ret = bpf_object__load(object);
 	if (ret)
 		return ret;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that a process of root's serves by FUSE, and never answers a read or write of."""
+"""Files of a FUSE file system whose server answers no read and no write."""
 
 from __future__ import annotations
 

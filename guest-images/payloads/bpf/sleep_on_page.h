@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Has a process read a page of another process when it enters read(2). It sleeps there until the page
- * is served.
+ * Has a process read a page of another process at a program that may sleep. It sleeps there until
+ * the page is served.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -20,13 +20,11 @@ const volatile __u64 address;
 
 __u32 hits;
 
-SEC("fentry.s/__x64_sys_read")
-int sleep_on_page(void *ctx)
+static __always_inline int sleep_on_page(void)
 {
 	struct task_struct *task;
 	char byte;
 
-	(void)ctx;
 	if (bpf_get_current_pid_tgid() >> 32 != tgid || hits)
 		return 0;
 	hits = 1;
