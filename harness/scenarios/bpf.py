@@ -231,7 +231,7 @@ def _sleep(attacker: Attacker, handler: Handler, name: str) -> None:
     needs=("FUNCTION_ERROR_INJECTION", "FUSE_FS"),
 )
 def bpf_sleeps_on_page(attacker: Attacker, handler: Handler) -> None:
-    """Put the handler to sleep by a BPF program that reads a FUSE page in the handler's read(2)."""
+    """Put the handler to sleep: a BPF program on its read(2) reads a FUSE page."""
     _sleep(attacker, handler, "sleep_in_call")
 
 
@@ -240,8 +240,17 @@ def bpf_sleeps_on_page(attacker: Attacker, handler: Handler) -> None:
     needs=("FUSE_FS",),
 )
 def bpf_sleeps_at_tracepoint(attacker: Attacker, handler: Handler) -> None:
-    """Put the handler to sleep by a BPF program that reads a FUSE page at the tracepoint sys_enter."""
+    """Put the handler to sleep: a BPF program on the tracepoint sys_enter reads a FUSE page."""
     _sleep(attacker, handler, "sleep_at_tracepoint")
+
+
+@_sleeps(
+    since="7.0",  # as bpf_task_work
+    needs=("FUSE_FS",),
+)
+def bpf_sleeps_in_task_work(attacker: Attacker, handler: Handler) -> None:
+    """Put the handler to sleep: a BPF callback, run as its task work, reads a FUSE page."""
+    _sleep(attacker, handler, "sleep_in_task_work")
 
 
 @_bpf(

@@ -3,16 +3,7 @@
  * Has a process read a page of another process at a program that may sleep. It sleeps there until
  * the page is served.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
-/* Whole, for its name to be looked up; nothing in it is asked for. */
-struct task_struct {
-	int tgid;
-} __attribute__((preserve_access_index));
-
-struct task_struct *bpf_task_from_pid(int pid) __ksym;
-void bpf_task_release(struct task_struct *task) __ksym;
+#include "task.h"
 
 const volatile __u32 tgid;
 const volatile __u32 owner;

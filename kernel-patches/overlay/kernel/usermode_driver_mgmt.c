@@ -120,13 +120,13 @@ static void umd_load_free(struct umd_job *job)
 	kfree(container_of(job, struct umd_load, job));
 }
 
-static struct umd_load *umd_load_get(const struct umd_mgmt *mgmt, bool *joined)
+static struct umd_load *umd_load_get(const char *kmod, bool *joined)
 {
 	struct umd_load *load;
 
 	*joined = true;
 	list_for_each_entry(load, &umd_loads, list) {
-		if (!strcmp(load->kmod, mgmt->kmod)) {
+		if (!strcmp(load->kmod, kmod)) {
 			kref_get(&load->job.kref);
 			return load;
 		}
@@ -137,19 +137,19 @@ static struct umd_load *umd_load_get(const struct umd_mgmt *mgmt, bool *joined)
 	if (!load)
 		return NULL;
 
-	strscpy(load->kmod, mgmt->kmod);
+	strscpy(load->kmod, kmod);
 	list_add(&load->list, &umd_loads);
 	umd_job_queue(&load->job, umd_wq, umd_load_run, umd_load_free);
 	return load;
 }
 
-static int umd_request_loader(const struct umd_mgmt *mgmt, bool *joined)
+static int umd_request_loader(const char *kmod, bool *joined)
 {
 	struct umd_load *load;
 	int ret;
 
 	mutex_lock(&umd_loads_lock);
-	load = umd_load_get(mgmt, joined);
+	load = umd_load_get(kmod, joined);
 	mutex_unlock(&umd_loads_lock);
 	if (!load)
 		return -ENOMEM;
@@ -611,7 +611,7 @@ static int umd_lock_loaded(struct umd_mgmt *mgmt, struct umd_turn *turn)
 		/* A load that was under way may have failed before this one was asked for. */
 		if (tries++ == 2 || !joined)
 			return -ENOPROTOOPT;
-		loaded = umd_request_loader(mgmt, &joined);
+		loaded = umd_request_loader(mgmt->kmod, &joined);
 	}
 	return ret;
 }
@@ -749,7 +749,7 @@ EXPORT_SYMBOL_GPL(umd_mgmt_unload);
 
 static int __init umd_mgmt_init(void)
 {
-	/* With workers of its own: others' may be kept busy, as long as root likes. */
+	/* A workqueue of its own: others may be kept busy, as long as root likes. */
 	umd_wq = alloc_workqueue("umd_mgmt", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	return umd_wq ? 0 : -ENOMEM;
 }

@@ -20,7 +20,7 @@
  * @UMD_FREEZER: being frozen
  * @UMD_OOM: the OOM killer
  * @UMD_FUTEX: being taken for the owner of a lock
- * @UMD_BPF: programs that decide in its context
+ * @UMD_BPF: programs that decide or sleep in its context
  * @UMD_PROBES: probes that look into or write its memory
  * @UMD_PERF: performance events and breakpoints
  * @UMD_AUDIT: waiting for the audit, or for an accounting file, to record what it does

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A program's way to a process by its pid. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* Whole, for its name to be looked up; nothing in it is asked for. */
+struct task_struct {
+	int tgid;
+} __attribute__((preserve_access_index));
+
+struct task_struct *bpf_task_from_pid(int pid) __ksym;
+void bpf_task_release(struct task_struct *task) __ksym;
