@@ -83,4 +83,5 @@ def test_drivers_that_are_not_isolated_have_a_workqueue_of_their_own(
     driver.write("1 1")
     queued = recorded(attacker, "workqueue_queue_work")
     ours = set(re.findall(r"workqueue=(umd_\w+)", "\n".join(queued)))
-    assert ours == {"umd_isolated" if isolated else "umd_mgmt"}
+    loads = "umd_isolated"  # nothing of a driver is open yet
+    assert ours == ({loads} if isolated else {loads, "umd_mgmt"})
