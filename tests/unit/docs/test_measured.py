@@ -125,7 +125,7 @@ def test_the_page_of_the_isolation_counts_as_the_kept_run_does() -> None:
     assert all(f"| `{name}` (" in page for name in worse())
     locked = lost("isolated-lockdown")
     closed = [name for name, taken in lost("isolated").items() if taken and not locked[name]]
-    (said, named) = re.findall(r"It closes (\d+) of the attacks .*? as a whole: (.*?)\.", page)[0]
+    (said, named) = re.findall(r"It closes (\d+) of the attacks .*? there: (.*?)\.", page)[0]
     assert (int(said), set(re.findall(r"`(\w+)`", named))) == (len(closed), set(closed))
 
 
