@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
 
 VM = "/proc/sys/vm"
+FILE_MAX = "/proc/sys/fs/file-max"
 RANDOMIZE = "/proc/sys/kernel/randomize_va_space"
 LAST_PID = "/proc/sys/kernel/ns_last_pid"
 BSET = "/proc/sys/kernel/usermodehelper/bset"
@@ -37,6 +38,15 @@ _by_limit = partial(
     answers=("L6", "R16"),
     target="start",
 )
+
+
+def _has(capability: str) -> dict[str, str]:
+    """Return the variants whose handler has a capability when it is executed, with the reason."""
+    return {
+        variant.name: f"the handler has {capability}, which only confinement takes away"
+        for variant in VARIANTS.values()
+        if variant.proposed or not (variant.protects or variant.rival)
+    }
 
 
 @_by_limit(
@@ -76,12 +86,22 @@ def mmap_min_addr_bset(attacker: Attacker, handler: Handler) -> None:
 @_by_limit(
     effect=Effect.NONE,
     control="isolated",
+    reach="proc_doulongvec_minmax",
+    not_applicable=_has("CAP_SYS_ADMIN"),
+)
+def file_max(attacker: Attacker, handler: Handler) -> None:
+    """Set fs.file-max to 0. The handler starts without CAP_SYS_ADMIN as well."""
+    limit = attacker.read_file(FILE_MAX)
+    attacker.write_file(FILE_MAX, b"0")
+    handler.restart()
+    attacker.write_file(FILE_MAX, limit)
+
+
+@_by_limit(
+    effect=Effect.NONE,
+    control="isolated",
     reach="mmap_min_addr_handler",
-    not_applicable={
-        variant.name: "the handler has CAP_SYS_RAWIO, which only confinement takes away"
-        for variant in VARIANTS.values()
-        if variant.proposed or not (variant.protects or variant.rival)
-    },
+    not_applicable=_has("CAP_SYS_RAWIO"),
 )
 def mmap_min_addr(attacker: Attacker, handler: Handler) -> None:
     """Raise vm.mmap_min_addr above the blob. The handler starts without CAP_SYS_RAWIO as well."""
