@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Splices from the console, where nobody types, into its standard output, a pipe: that holds the
- * pipe's lock, on which whoever reads or writes it waits, until an alarm ends the wait.
+ * hold_pipe [SECONDS]: splices from the console, where nobody types, into its standard output, a pipe.
+ * That holds the pipe's lock. Who reads, writes or closes the pipe waits until an alarm ends the splice,
+ * after 3 s unless the argument says otherwise.
  */
 #include <linux/fcntl.h>
 
 #include "bare.h"
+#include "number.h"
 
 #define SECONDS 3
 
@@ -13,7 +15,7 @@ int main(int argc, char **argv, char **envp)
 {
 	long silent = sys(__NR_open, "/dev/ttyS0", O_RDONLY | O_NOCTTY);
 
-	(void)argc, (void)argv, (void)envp;
-	sys(__NR_alarm, SECONDS);
+	(void)envp;
+	sys(__NR_alarm, argc > 1 ? number(argv[1], 10) : SECONDS);
 	return sys(__NR_splice, silent, NULL, 1, NULL, 1, 0) != 1;
 }

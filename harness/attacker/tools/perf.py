@@ -26,9 +26,12 @@ DISABLED = 1 << 0
 EXCLUDE_KERNEL = 1 << 5
 INHERIT = 1 << 1
 EXCLUDE_CALLCHAIN_KERNEL = 1 << 21
+MMAP = 1 << 8
+MMAP_DATA = 1 << 17
 REMOVE_ON_EXEC = 1 << 36
 SIGTRAP = 1 << 37
 _IOC_ENABLE = 0x2400
+_RECORD_MMAP = 1
 _RECORD_SAMPLE = 9
 _CONTEXT_USER = (1 << 64) - 512
 REGISTER_SI = 4
@@ -39,6 +42,7 @@ _ATTR = struct.Struct("<IIQQQQQII4QI44x")
 _HEADER = struct.Struct("<IHH")
 _SIZE = struct.Struct("<Q")
 _TASK = struct.Struct("<II")
+_MAPPED = struct.Struct("<IIQQ")
 _DATA_HEAD_AT = 1024
 
 _PAGE = 4096
@@ -107,6 +111,13 @@ class PerfEvent(File):
         """
         return list(users_in(self._records(), pid))
 
+    def mapped(self, pid: int) -> list[range]:
+        """Return the addresses of each mapping that one process made, as far as recorded.
+
+        The event must have the flag `MMAP`, and records mappings of data only with `MMAP_DATA`.
+        """
+        return list(mappings_in(self._records(), pid))
+
     def _records(self) -> bytes:
         data = self._copy(self._ring, _RING + _PAGE)
         head = int.from_bytes(data[_DATA_HEAD_AT : _DATA_HEAD_AT + 8], "little")
@@ -122,6 +133,20 @@ class PerfEvent(File):
 
 def samples_in(records: bytes) -> Iterator[bytes]:
     """Yield each complete sample without its header; stop at the first malformed record."""
+    return (body for body in _bodies(records, _RECORD_SAMPLE) if len(body) >= _SIZE.size)
+
+
+def mappings_in(records: bytes, pid: int) -> Iterator[range]:
+    """Yield the addresses of each mapping of a process; see `PerfEvent.mapped`."""
+    for record in _bodies(records, _RECORD_MMAP):
+        if len(record) >= _MAPPED.size:
+            owner, _, start, size = _MAPPED.unpack_from(record)
+            if owner == pid:
+                yield range(start, start + size)
+
+
+def _bodies(records: bytes, wanted: int) -> Iterator[bytes]:
+    """Yield each complete record of a kind without its header; stop at the first malformed one."""
     at = 0
     while at + _HEADER.size <= len(records):
         kind, _, size = _HEADER.unpack_from(records, at)
@@ -129,7 +154,7 @@ def samples_in(records: bytes) -> Iterator[bytes]:
         at += size
         if size < _HEADER.size or len(record) < size - _HEADER.size:
             return
-        if kind == _RECORD_SAMPLE and len(record) >= _SIZE.size:
+        if kind == wanted:
             yield record
 
 

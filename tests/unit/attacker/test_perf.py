@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.attacker.tools.perf import User, stacks_in, users_in
+from harness.attacker.tools.perf import User, mappings_in, stacks_in, users_in
 
 USER, KERNEL = (1 << 64) - 512, (1 << 64) - 128
 
@@ -45,6 +45,13 @@ def test_samples_are_found_among_other_records() -> None:
 
 def test_a_kernel_threads_sample_has_no_stack() -> None:
     assert list(stacks_in(record(bytes(8)))) == [b""]
+
+
+def test_a_mapping_has_an_owner_and_a_range() -> None:
+    mapped = [struct.pack("<IIQQ", pid, pid, 4096 * pid, 8192) for pid in (7, 8)]
+    records = record(mapped[0], kind=1) + record(mapped[1], kind=1) + sample(b"a" * 16)
+    assert list(mappings_in(records, 8)) == [range(32768, 40960)]
+    assert list(mappings_in(record(mapped[0][:20], kind=1), 7)) == []
 
 
 @pytest.mark.parametrize(
