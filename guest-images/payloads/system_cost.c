@@ -14,11 +14,12 @@
 
 #define PAGE 4096
 #define PAGES 64
+#define FILES 26
 
 #define SIGNAL_RETURN 0x04000000 /* SA_RESTORER, which the kernel's headers hide */
 
 static char page[PAGE], *area, *self;
-static long here[2], there[2], file, partner, turn;
+static long here[2], there[2], files[FILES], file, partner, turn;
 
 static inline unsigned long counter(void)
 {
@@ -111,9 +112,21 @@ static int write_file(void)
 	return sys(__NR_pwrite64, file, page, PAGE, 0) != PAGE;
 }
 
+/*
+ * Of many files, closes the one that has been open for longest. Closing the file that was opened last takes
+ * a slower way in some machines, by chance: where it is the last object of a slab.
+ */
 static int open_file(void)
 {
-	return sys(__NR_close, sys(__NR_open, self, O_RDONLY)) != 0;
+	static unsigned int next;
+	long *oldest = files + next;
+	char name[] = { 'a' + next, 0 };
+
+	next = (next + 1) % FILES;
+	if (sys(__NR_close, *oldest))
+		return 1;
+	*oldest = sys(__NR_open, name, O_RDONLY);
+	return *oldest < 0;
 }
 
 static int call(void)
@@ -172,6 +185,14 @@ static void print(unsigned long value)
 static int prepare(void)
 {
 	long flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char name[] = "a";
+	int i;
+
+	sys(__NR_mkdir, "/tmp/files", 0700); /* unless an earlier run has */
+	if (sys(__NR_chdir, "/tmp/files"))
+		return 1;
+	for (i = 0; i < FILES; i++, ++*name)
+		files[i] = sys(__NR_open, name, O_RDONLY | O_CREAT, 0600);
 
 	set_action(SIGCHLD, SIG_DFL); /* the agent's is to ignore it */
 	set_action(SIGUSR1, on_signal);

@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 import time
 from errno import EINVAL
+from functools import partial
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from typing import TYPE_CHECKING
 
@@ -49,16 +50,18 @@ def must_have_memory(attacker: Attacker, handler: Handler) -> None:
         raise NoTarget(NO_MEMORY)
 
 
-@scenario(
+_by_damon = partial(
+    scenario,
     effect=Effect.STEP,
     surface="damon-access-trace",
     answers=("T4", "L5"),
     reach="damon_start",
     target="system",
-    needs=("DAMON_SYSFS", "DAMON_VADDR"),
     since="6.2",
-    debugging=True,
 )
+
+
+@_by_damon(needs=("DAMON_SYSFS", "DAMON_VADDR"), debugging=True)
 def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
     """Monitor the handler's memory with DAMON. It reports which regions are accessed."""
     damon = Damon(attacker, handler.pid, "stat")
@@ -73,6 +76,23 @@ def damon_access_trace(attacker: Attacker, handler: Handler) -> None:
     attacker.gain(
         "where its stack lies, and that it is in use", top, truth=handler.maps(top) and top
     )
+
+
+@_by_damon(needs=("DAMON_SYSFS", "DAMON_PADDR"))
+def damon_of_frame(attacker: Attacker, handler: Handler) -> None:
+    """Monitor a page frame of the handler with DAMON. It reports when the frame is accessed.
+
+    Another attack gives the frame, such as `page_alloc_events`.
+    """
+    frame = handler.physical("chain") // PAGE * PAGE
+    damon = Damon(attacker, range(frame, frame + PAGE), "stat")
+    deadline = time.monotonic() + SECONDS
+    while not any(region.accesses for region in damon.regions()):
+        if time.monotonic() > deadline:
+            raise NoTarget("DAMON never found its frame accessed")
+    damon.off()
+    handler.wait_for_request()
+    attacker.gain("when its state is in use", handler.is_accessed("chain"), truth=True)
 
 
 @scenario(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _KDAMONDS = "/sys/kernel/mm/damon/admin/kdamonds"
 _CONTEXT = "0/contexts/0"
+_TARGET = f"{_CONTEXT}/targets/0"
 _SCHEME = f"{_CONTEXT}/schemes/0"
 _ANY = str((1 << 63) - 1).encode()
 _MAX = {"sz": _ANY, "nr_accesses": b"4294967295", "age": b"4294967295"}
@@ -37,21 +38,28 @@ class Region:
 
 
 class Damon:
-    """A DAMON context that monitors one process and applies one action to all of its memory."""
+    """A DAMON context that applies one action to the memory of a process, or to page frames."""
 
-    def __init__(self, attacker: Attacker, pid: int, action: str) -> None:
+    def __init__(self, attacker: Attacker, monitored: int | range, action: str) -> None:
         """Configure the context, as set-up, and start it.
 
-        `action` is an operation action of Documentation/mm/damon/design.rst, such as `pageout`.
-        Raises GuestError if the kernel refuses to start.
+        `monitored` is the pid of a process, or a range of physical addresses. `action` is an
+        operation action of Documentation/mm/damon/design.rst, such as `pageout`. Raises GuestError
+        if the kernel refuses to start.
         """
         self._attacker = attacker
         with attacker.setup():
             self._put("nr_kdamonds", b"1")
             self._put("0/contexts/nr_contexts", b"1")
-            self._put(f"{_CONTEXT}/operations", b"vaddr")
             self._put(f"{_CONTEXT}/targets/nr_targets", b"1")
-            self._put(f"{_CONTEXT}/targets/0/pid_target", str(pid).encode())
+            if isinstance(monitored, int):
+                self._put(f"{_CONTEXT}/operations", b"vaddr")
+                self._put(f"{_TARGET}/pid_target", str(monitored).encode())
+            else:
+                self._put(f"{_CONTEXT}/operations", b"paddr")
+                self._put(f"{_TARGET}/regions/nr_regions", b"1")
+                self._put(f"{_TARGET}/regions/0/start", str(monitored.start).encode())
+                self._put(f"{_TARGET}/regions/0/end", str(monitored.stop).encode())
             self._put(f"{_CONTEXT}/schemes/nr_schemes", b"1")
             self._put(f"{_SCHEME}/action", action.encode())
             intervals = f"{_CONTEXT}/monitoring_attrs/intervals"
