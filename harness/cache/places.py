@@ -60,6 +60,8 @@ MACHINES = Place("machines", locks=("machines/*/lock",))
 TREES = Place("trees")
 PATCHES = Place("patches")
 BISECT = Place("bisect")
+STEPS = Place("steps", is_costly=True)
+"""Which steps of a series were built, and what sparse said of the kernel by itself."""
 IMAGES = Place(
     "images",
     is_costly=True,
@@ -82,6 +84,6 @@ RECEIVED = Place("received", is_costly=True)
 PLACES = (
     *(STATES, PLUGINS, BUILD, CHECKS, MACHINES, TREES, PATCHES, BISECT),
     *(IMAGES, GUESTS, PROGRAMS, BOOTS, SURFACE, KSELFTESTS, SIGNING, SOURCES, DEBIAN),
-    RECEIVED,
+    *(STEPS, RECEIVED),
 )
 """All folders of the cache, in the order in which `clean` removes them."""

@@ -2,11 +2,13 @@
 """The series step by step: every commit builds, and sparse has nothing new to say (rule 8).
 
 `python -m harness.kernel.proofs.steps [LINE]` takes an hour or more on two cores from an empty
-cache: a few commits change headers that all of the kernel includes.
+cache: a few commits change headers that all of the kernel includes. A step that was built before
+from the same inputs is not built again, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import sys
@@ -16,12 +18,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.cache.locks import locked
-from harness.cache.places import BUILD
+from harness.cache.notes import read_note, write_note
+from harness.cache.places import BUILD, STEPS
+from harness.host.commands import output_of
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
 from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
-from harness.kernel.build.plan import DEBUG_INFO
+from harness.kernel.build.plan import DEBUG_INFO, BuildRequest, Workspace, plan_build
 from harness.kernel.build.signing import signing_key
 from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
@@ -40,6 +44,9 @@ WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_only_setup", "u
 WEAKENING = (b"umd_isolation", b"umd_without", b"umd_only")
 """Their names on the command line."""
 
+_Warnings = list[tuple[str, str, int]]
+"""Warnings of sparse: the file, the text, and how often."""
+
 _LOCK_SECONDS = 4 * 3600.0  # another process that builds all steps takes an hour or more
 _FRAGMENTS = ("base.config", "witness.config")
 _WARNING = re.compile(r"^([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
@@ -53,6 +60,7 @@ def build_steps(line: str) -> Iterator[str]:
     """
     if shutil.which("sparse") is None:
         raise UserError("sparse is missing", hint="apt-get install sparse")
+    _, version = output_of(["sparse", "--version"])
     series = load_series(line, patches=KERNEL_PATCHES)
     with _step(replace(series, handlers=()), line) as tree:
         objects = _touched(tree, series)
@@ -60,14 +68,41 @@ def build_steps(line: str) -> Iterator[str]:
     yield "builds: the whole series"
     for number in range(len(series.commits)):
         step = replace(series, commits=series.commits[:number], handlers=())
-        with _step(step, f"{line}-steps", lacks=DEBUG_INFO) as tree:
-            if number == 0:
-                # Configured like the whole series, so that only the series makes a difference.
-                _configure_known(tree, step)
-                before = _warnings(tree, objects)
-        yield f"builds: {step.commits[-1].subject if number else 'the kernel by itself'}"
-        if number == 0:
+        # Of the kernel by itself, sparse reads the objects that the whole series touches.
+        asked = [] if number else objects
+        note = proven_note(line, number, (version, *asked) if asked else ())
+        warnings = read_note(note, _Warnings)
+        how = "builds" if warnings is None else "built before"
+        if warnings is None:
+            warnings = _built(step, asked)
+            write_note(note, warnings)
+        yield f"{how}: {step.commits[-1].subject if number else 'the kernel by itself'}"
+        if asked:
+            before = Counter({(file, text): count for file, text, count in warnings})
             yield compared(before, after)
+
+
+def _built(step: Series, asked: list[str]) -> _Warnings:
+    """Build a step without debugging information, and return sparse's warnings about objects."""
+    with _step(step, f"{step.line}-steps", lacks=DEBUG_INFO) as tree:
+        if not asked:
+            return []
+        # Configured like the whole series, so that only the series makes a difference.
+        _configure_known(tree, step)
+        return [(file, text, count) for (file, text), count in _warnings(tree, asked).items()]
+
+
+def proven_note(line: str, number: int, sparse: Iterable[str] = ()) -> Path:
+    """Return the path of the note about a step, which names all that the step is made from.
+
+    The note has sparse's warnings; `sparse` is its version and the objects that it reads. Raises
+    UserError.
+    """
+    cache = cache_dir()
+    request = BuildRequest(line, step=number, has_witness=False)
+    plan = plan_build(request, Workspace(cache), progress=lambda _: None)
+    names = "\n".join((plan.key, *sparse))
+    return STEPS.path(cache) / f"{hashlib.sha256(names.encode()).hexdigest()}.json"
 
 
 @contextmanager

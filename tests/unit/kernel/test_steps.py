@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.host.errors import UserError
-from harness.kernel.proofs.steps import compared, findings, strings_in
+from harness.kernel.proofs.steps import compared, findings, proven_note, strings_in
 
 PROGRAM = """
 struct umd_without { int member; } variable;
@@ -48,3 +48,11 @@ def test_one_more_of_a_warning_is_new_and_one_less_is_not() -> None:
     assert "nothing new" in compared(more, some)
     with pytest.raises(UserError, match=r"something new to say: mm/swap\.c: old"):
         compared(some, more)
+
+
+def test_a_step_that_was_built_is_known_by_all_that_it_is_made_from() -> None:
+    steps = [(0, ()), (1, ()), (2, ()), (0, ("mm/swap.o",)), (0, ("mm/swap.o", "mm/gup.o"))]
+    notes = [proven_note("6.12", number, objects) for number, objects in steps]
+    assert len(set(notes)) == len(steps)
+    assert notes == [proven_note("6.12", number, objects) for number, objects in steps]
+    assert proven_note("7.2", 1, ()) not in notes
