@@ -54,8 +54,8 @@ YAMA = Policy(
 """Yama, and the other settings that harden a kernel."""
 APPARMOR = Policy("apparmor", "SECURITY_APPARMOR", denials=("aa_audit_msg",), by_host=True)
 """The policy has no rule that lets a refusal pass without a message."""
-BPF_LSM = Policy("bpf", "BPF_LSM", denials=("bpf_ringbuf_output",), by_host=True)
-"""The policy notes each refusal in a ring buffer, and no attack uses another."""
+BPF_LSM = Policy("bpf", "BPF_LSM", denials=("bloom_map_push_elem",), by_host=True)
+"""The policy notes each refusal in a Bloom filter, and no attack uses another."""
 LOCKDOWN_CONFIDENTIALITY = replace(LOCKDOWN, level=2)
 
 

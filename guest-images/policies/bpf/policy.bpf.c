@@ -6,7 +6,9 @@
  * is what pid 1 forks. The kernel's threads, what they fork, and pid 1 itself are not. A confined
  * task may not touch one that is not, nor load code into the kernel, nor change the policy.
  *
- * Each refusal is noted in a ring buffer. Nothing else uses one here, which the harness relies on.
+ * The process of each refusal is added to a Bloom filter. Nothing else uses such a filter here, which
+ * the harness relies on: it counts the calls of the kernel's function, which ftrace can watch. ftrace
+ * cannot watch ring buffers and queues on later kernels.
  */
 #include <linux/bpf.h>
 #include <linux/capability.h>
@@ -119,15 +121,16 @@ struct {
 } confined SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_BLOOM_FILTER);
+	__uint(max_entries, 1024);
+	__type(value, __u64);
 } refusals SEC(".maps");
 
 static int refuse(void)
 {
 	__u64 who = bpf_get_current_pid_tgid();
 
-	bpf_ringbuf_output(&refusals, &who, sizeof(who), 0);
+	bpf_map_push_elem(&refusals, &who, BPF_ANY);
 	return -EPERM;
 }
 
@@ -376,12 +379,15 @@ SHUT(sb_pivotroot, 2)
 SHUT(move_mount, 2)
 SHUT(syslog, 1)
 
-/* How many arguments it has differs between versions. */
-SEC("lsm/perf_event_open")
-int on_perf_event_open(void)
-{
-	return unless_confined(0);
+/* How many arguments these have differs between versions. */
+#define SHUT_IN_ANY_VERSION(hook)						\
+SEC("lsm/" #hook)								\
+int on_##hook(void)								\
+{										\
+	return unless_confined(0);						\
 }
+
+SHUT_IN_ANY_VERSION(perf_event_open)
 
 SEC("lsm/capable")
 int on_capable(__u64 *ctx)
@@ -403,7 +409,7 @@ int on_capable(__u64 *ctx)
 }
 
 /* With it goes every way to detach the programs, or to change their maps. */
-SHUT(bpf, 3)
+SHUT_IN_ANY_VERSION(bpf)
 
 /* Last, for the loader is confined as well by this. */
 SEC("iter/task")
