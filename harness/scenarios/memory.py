@@ -92,7 +92,7 @@ def damon_of_frame(attacker: Attacker, handler: Handler) -> None:
             raise NoTarget("DAMON never found its frame accessed")
     damon.off()
     handler.wait_for_request()
-    attacker.gain("when its state is in use", handler.is_accessed("chain"), truth=True)
+    attacker.gain("when its state is in use", True, truth=handler.is_accessed("chain"))
 
 
 @scenario(
