@@ -49,7 +49,7 @@ def test_a_kernel_threads_sample_has_no_stack() -> None:
 
 def test_a_mapping_has_an_owner_and_a_range() -> None:
     mapped = [struct.pack("<IIQQ", pid, pid, 4096 * pid, 8192) for pid in (7, 8)]
-    records = record(mapped[0], kind=1) + record(mapped[1], kind=1) + sample(b"a" * 16)
+    records = b"".join(record(one, kind=kind) for one in mapped for kind in (1, 2))
     assert list(mappings_in(records, 8)) == [range(32768, 40960)]
     assert list(mappings_in(record(mapped[0][:20], kind=1), 7)) == []
 
