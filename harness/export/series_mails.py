@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from harness.export.repository import Repository, sha256
 from harness.host.errors import UserError
-from harness.kernel.source.build_tree import BuildTree
 from harness.kernel.source.tarball import partial_tree
-from harness.kernel.source.tree import FRAMEWORK, note_unpacked, prepare, touched_files
+from harness.kernel.source.tree import FRAMEWORK, scratch_tree, touched_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,11 +116,7 @@ def prepared(series: Series, base: Base, *, unifdef: Unifdef | None = None) -> M
 
     With `unifdef`, without code for tests only. Raises UserError.
     """
-    with TemporaryDirectory() as scratch:
-        tree = BuildTree(Path(scratch))
-        shutil.copytree(base.files, tree.source)
-        note_unpacked(tree, base.source)
-        prepare(tree, source=base.source, series=series, progress=lambda _: None)
+    with scratch_tree(series, base.source, base.files) as tree:
         if unifdef is not None:
             for name in tree.added():
                 unifdef.strip(tree.source / name)

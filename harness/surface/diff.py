@@ -6,17 +6,19 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cache.places import BUILD
 from harness.host.errors import UserError
-from harness.kernel.source.build_tree import BuildTree
+from harness.host.paths import KERNEL_PATCHES, cache_dir
+from harness.kernel.series.series_file import load_series
+from harness.kernel.source.tarball import find_source, partial_tree
+from harness.kernel.source.tree import FRAMEWORK, scratch_tree, touched_files
 from harness.surface.openings import functions, openings
 from harness.surface.review import REVIEWED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
 
     from harness.surface.facts import Facts
     from harness.surface.report import Counted
@@ -55,7 +57,8 @@ def added_by_series(line: str, facts: Facts) -> list[Addition]:
     """Return what our series adds to the kernel of its line. Raises UserError.
 
     This needs no build of the stock kernel. The sources show which functions are new, and the
-    entries of these functions are new as well.
+    entries of these functions are new as well. The sources are made for this: the build tree may
+    hold a step of the series.
     """
     stock, patched = _sources(line)
     before = openings(stock)
@@ -75,25 +78,21 @@ def added_by_series(line: str, facts: Facts) -> list[Addition]:
 
 def _sources(line: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the texts of the kernel files that the series changes, before and after it."""
-    tree = BuildTree(BUILD.path() / line)
-    if not tree.source.is_dir():
-        raise UserError(
-            f"the build tree of {line} is gone",
-            hint="run `umd-harness clean --all`, then `umd-harness build`",
-        )
-    changed = {
-        str(path.relative_to(tree.pristine)): path
-        for path in sorted(tree.pristine.rglob("*"))
-        if path.is_file()
-    }
-    stock = {name: path.read_text(errors="replace") for name, path in changed.items()}
-    names = sorted({*changed, *tree.added()})
-    patched = {
-        name: (tree.source / name).read_text(errors="replace")
-        for name in names
-        if (tree.source / name).is_file() and not name.startswith(_USER_SPACE)
-    }
-    return stock, patched
+    series = load_series(line, patches=KERNEL_PATCHES)
+    source = find_source(line, cache=cache_dir())
+    stock = partial_tree(source, [FRAMEWORK, *touched_files(series)], cache=cache_dir())
+    with scratch_tree(series, source, stock) as patched:
+        return kernel_texts(stock), kernel_texts(patched.source)
+
+
+def kernel_texts(folder: Path) -> dict[str, str]:
+    """Return the texts of the files below a source's folder by their paths, without user space."""
+    texts = {}
+    for path in sorted(filter(Path.is_file, folder.rglob("*"))):
+        name = str(path.relative_to(folder))
+        if not name.startswith(_USER_SPACE):
+            texts[name] = path.read_text(errors="replace")
+    return texts
 
 
 def justify(

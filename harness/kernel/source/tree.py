@@ -10,7 +10,9 @@ from __future__ import annotations
 import filecmp
 import shutil
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from harness.host.commands import output_of
@@ -25,7 +27,7 @@ from harness.kernel.source.tarball import Source, unpack
 from harness.kernel.source.tree_copy import bring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from harness.kernel.series.commits import Series
 
@@ -85,6 +87,20 @@ def prepare(
 def note_unpacked(tree: BuildTree, source: Source) -> None:
     """Note that `tree.source` is the tarball, or all parts of it that are needed."""
     tree.note_content(source.digest, ())
+
+
+@contextmanager
+def scratch_tree(series: Series, source: Source, files: Path) -> Iterator[BuildTree]:
+    """Yield a tree of its own: a copy of files of the source, and the series. Raises UserError.
+
+    `files` is a folder with all files of the source that the series changes.
+    """
+    with TemporaryDirectory() as scratch:
+        tree = BuildTree(Path(scratch))
+        shutil.copytree(files, tree.source)
+        note_unpacked(tree, source)
+        prepare(tree, source=source, series=series, progress=lambda _: None)
+        yield tree
 
 
 def touched_files(series: Series) -> list[str]:

@@ -9,8 +9,7 @@ import pytest
 from miniature_kernel import write_files
 
 from harness.host.errors import UserError
-from harness.kernel.source.build_tree import BuildTree
-from harness.surface.diff import OURS, Addition, added, added_by_series, justify, series_report
+from harness.surface.diff import OURS, Addition, added, justify, kernel_texts, series_report
 from harness.surface.facts import Facts
 from harness.surface.openings import functions, openings
 
@@ -101,21 +100,10 @@ def test_a_reason_is_given_once(tmp_path: Path) -> None:
         justify([], path=tmp_path / "ours.toml")
 
 
-def test_a_tree_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(UserError, match="is gone"):
-        added_by_series("6.12", facts("6.12"))
-
-
-def test_a_selftest_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_selftest_adds_nothing(tmp_path: Path) -> None:
     """It is in the kernel's source, but no part of the kernel."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    tree = BuildTree(tmp_path / "umd-harness/build/6.12")
-    added = ["kernel/new.c", "tools/testing/selftests/new.c"]
-    write_files(tree.source, dict.fromkeys(added, SOURCE))
-    tree.note_content("", added)
-    found = added_by_series("6.12", facts("6.12", entries={}, senders={}, writes={}, spares={}))
-    assert {one.where for one in found} == {"kernel/new.c"}
+    write_files(tmp_path, dict.fromkeys(("kernel/new.c", "tools/testing/new.c"), SOURCE))
+    assert kernel_texts(tmp_path) == {"kernel/new.c": SOURCE}
 
 
 def test_what_we_ship_can_be_read() -> None:
