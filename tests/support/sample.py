@@ -83,7 +83,7 @@ class Sample:
     @property
     def started(self) -> list[int]:
         """The pids of all handlers so far, in order."""
-        started = f"umd: {self._driver.handler} started, pid (\\d+)"
+        started = f"{self._driver.handler} started, pid (\\d+)"
         return [int(pid) for pid in re.findall(started, self.log)]
 
     @property

@@ -585,12 +585,8 @@ static int umd_mgmt_start(struct umd_mgmt *mgmt)
 
 	info->framed = mgmt->framed;
 	ret = umd_start(info);
-	if (ret)
+	if (ret || !mgmt->post_start)
 		return ret;
-
-	pr_info("%s started, pid %d\n", info->driver_name, pid_nr(info->tgid));
-	if (!mgmt->post_start)
-		return 0;
 
 	ret = mgmt->post_start(mgmt);
 	if (ret)

@@ -4,6 +4,7 @@
 #include <linux/kstrtox.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/security.h>
 
 #include "sample.h"
@@ -36,6 +37,8 @@ static int sample_post_start(struct umd_mgmt *mgmt)
 	u32 offset = 0;
 	u8 *reply;
 	int ret;
+
+	pr_info("%s started, pid %d\n", mgmt->info.driver_name, pid_nr(mgmt->info.tgid));
 
 	reply = kvzalloc(SAMPLE_REPLY_SIZE, GFP_KERNEL);
 	if (!reply)

@@ -5,6 +5,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/random.h>
 #include <linux/security.h>
 
@@ -19,6 +20,8 @@ MODULE_PARM_DESC(hold, "do not finish the start of a handler while this is set")
 /* With the driver's lock held, as for any start. */
 static int selftest_post_start(struct umd_mgmt *mgmt)
 {
+	pr_info("%s started, pid %d\n", mgmt->info.driver_name, pid_nr(mgmt->info.tgid));
+
 	while (READ_ONCE(hold))
 		msleep(20);
 	return 0;
