@@ -60,7 +60,7 @@ static inline bool answer_question(char came)
 }
 
 /* The last pid given, which /proc/loadavg, open as this descriptor, ends in. */
-static long last_pid(long loadavg)
+static inline long last_pid(long loadavg)
 {
 	long size = sys(__NR_pread64, loadavg, text, sizeof(text), 0), pid = 0, i = size - 1;
 
@@ -72,7 +72,7 @@ static long last_pid(long loadavg)
 }
 
 /* Open /proc/<pid>/<name>; the name is short. */
-static long open_of(long pid, const char *name, int flags)
+static inline long open_of(long pid, const char *name, int flags)
 {
 	char path[] = "/proc/0000000000/xxxxxxx", *at = path + 16;
 	int i;
@@ -89,7 +89,7 @@ static long open_of(long pid, const char *name, int flags)
 }
 
 /* Whether a process's name begins like this. */
-static int is_named(long pid, const char *name)
+static inline int is_named(long pid, const char *name)
 {
 	long file = open_of(pid, "comm", O_RDONLY), i = 0;
 

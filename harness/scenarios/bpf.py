@@ -253,6 +253,26 @@ def bpf_sleeps_in_task_work(attacker: Attacker, handler: Handler) -> None:
     _sleep(attacker, handler, "sleep_in_task_work")
 
 
+@_sleeps(
+    since="6.2",  # as bpf_sleeps_on_page
+    cpus=2,
+    target="start",
+    needs=("FUNCTION_ERROR_INJECTION", "FUSE_FS"),
+)
+def bpf_sleeps_with_vma(attacker: Attacker, handler: Handler) -> None:
+    """Keep the next handler from starting: a BPF program sleeps while it holds the mmap_lock.
+
+    bpf_find_vma() takes the lock of the new handler, and its callback reads a FUSE page.
+    """
+    with attacker.setup():
+        attacker.spawn(attacker.payload("call_often"))
+    file = SilentFile(attacker)
+    page = {"owner": u32(file.owner), "address": u64(file.address)}
+    BpfObject(attacker, "sleep_with_vma", code=u64(handler.symbol("chain")), **page)
+    handler.restart()
+    file.end()
+
+
 @_bpf(
     effect=Effect.AVAILABILITY,
     surface="sched-ext",

@@ -19,6 +19,7 @@ from signal import (
     SIGSTOP,
     SIGUSR1,
 )
+from time import CLOCK_MONOTONIC
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,9 +28,12 @@ from sample import FILE, HANDLER, LOADER, Sample
 
 from harness.attacker.agent.syscalls import NUMBERS
 from harness.attacker.agent.tracee import PTRACE_SYSCALL
+from harness.attacker.tools.clocks import read_clock
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
+
+PRINTK_DELAY_MS = 1500
 
 # The life of a handler
 
@@ -53,6 +57,16 @@ def test_the_loader_comes_and_goes(sample: Sample, *, remove: bool) -> None:
             sample.modprobe(LOADER)
             sample.unload()
     assert len(sample.started) == (16 if remove else 8)
+
+
+def test_printk_delay_delays_a_driver_that_prints_at_its_start(
+    attacker: Attacker, sample: Sample
+) -> None:
+    """The control of the attack printk_delay: it has an effect where a start prints a message."""
+    attacker.write_file("/proc/sys/kernel/printk_delay", b"%d" % PRINTK_DELAY_MS)
+    before = read_clock(attacker, CLOCK_MONOTONIC)
+    sample.write("0")
+    assert read_clock(attacker, CLOCK_MONOTONIC) - before >= PRINTK_DELAY_MS * 1_000_000
 
 
 def test_edges_and_many_offsets(sample: Sample) -> None:

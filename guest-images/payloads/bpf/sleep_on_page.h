@@ -11,19 +11,23 @@ const volatile __u64 address;
 
 __u32 hits;
 
-static __always_inline int sleep_on_page(void)
+static __always_inline void read_page(void)
 {
-	struct task_struct *task;
+	struct task_struct *task = bpf_task_from_pid(owner);
 	char byte;
 
+	if (!task)
+		return;
+	bpf_copy_from_user_task(&byte, sizeof(byte), (const void *)address, task, 0);
+	bpf_task_release(task);
+}
+
+static __always_inline int sleep_on_page(void)
+{
 	if (bpf_get_current_pid_tgid() >> 32 != tgid || hits)
 		return 0;
 	hits = 1;
-	task = bpf_task_from_pid(owner);
-	if (!task)
-		return 0;
-	bpf_copy_from_user_task(&byte, sizeof(byte), (const void *)address, task, 0);
-	bpf_task_release(task);
+	read_page();
 	return 0;
 }
 

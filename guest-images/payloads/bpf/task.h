@@ -7,6 +7,7 @@
 
 /* Whole, for its name to be looked up; nothing in it is asked for. */
 struct task_struct {
+	unsigned int flags;
 	int tgid;
 } __attribute__((preserve_access_index));
 
