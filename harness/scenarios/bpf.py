@@ -268,7 +268,7 @@ def bpf_sleeps_with_vma(attacker: Attacker, handler: Handler) -> None:
         attacker.spawn(attacker.payload("call_often"))
     file = SilentFile(attacker)
     page = {"owner": u32(file.owner), "address": u64(file.address)}
-    BpfObject(attacker, "sleep_with_vma", code=u64(handler.symbol("chain")), **page)
+    BpfObject(attacker, "sleep_with_vma", code=u64(handler.symbol("read")), **page)
     handler.restart()
     file.end()
 

@@ -79,6 +79,8 @@ class Review:
     route: str
     exact: Mapping[str, Opinion]
     patterns: Mapping[str, Opinion] = field(default_factory=dict)
+    sometimes: frozenset[str] = frozenset()
+    """Reviewed names that not every point release of the reviewed line has."""
 
     def of(self, name: str) -> Opinion | None:
         """Return the opinion on an entry, or None if it was not reviewed."""
@@ -90,8 +92,8 @@ class Review:
         return None
 
     def stale(self, found: Collection[str]) -> list[str]:
-        """Return the reviewed names that no entry has any more."""
-        gone = [name for name in self.exact if name not in found]
+        """Return the reviewed names that no entry has any more, without those of `sometimes`."""
+        gone = [name for name in self.exact if name not in found and name not in self.sometimes]
         return gone + [p for p in self.patterns if not any(fnmatchcase(n, p) for n in found)]
 
 
@@ -110,6 +112,7 @@ def load_review(route: str, *, folder: Path = REVIEWED) -> Review:
                 raise UserError(f"{path} lists {name} twice", hint="remove one of the two")
             opinions[name] = opinion
 
+    sometimes = frozenset(tables.pop("sometimes", ()))
     for row, names in tables.pop("covered", {}).items():
         add(names, Opinion(row=row))
     for word, ends in tables.pop("noise", {}).items():
@@ -125,9 +128,13 @@ def load_review(route: str, *, folder: Path = REVIEWED) -> Review:
             f"{path} has the unknown table {next(iter(tables))!r}",
             hint="the tables are `covered` and `noise`",
         )
+    if unknown := sometimes - opinions.keys():
+        raise UserError(
+            f"{path} has {min(unknown)} in `sometimes` alone", hint="review the entry as well"
+        )
     patterns = {name: opinion for name, opinion in opinions.items() if "*" in name}
     exact = {name: opinion for name, opinion in opinions.items() if name not in patterns}
-    return Review(route, exact, patterns)
+    return Review(route, exact, patterns, sometimes)
 
 
 def judge(

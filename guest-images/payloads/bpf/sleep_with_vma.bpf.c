@@ -2,11 +2,13 @@
 /*
  * Has a process that starts wait for its mmap_lock. The callback of bpf_find_vma() holds the lock
  * while it reads a page of another process, and sleeps there until the page is served. Each call of
- * getpgid(2) looks for the mapping of the process that was forked last.
+ * getpgid(2) looks for the mapping of the process that was forked last. That process dawdles before each
+ * further mapping, so that another CPU gets to see it like that.
  */
 #include "sleep_on_page.h"
 
 #define PF_KTHREAD	0x00200000
+#define STEPS		60000
 
 const volatile __u64 code;
 
@@ -27,6 +29,21 @@ int note_fork(struct task_struct **arguments)
 
 	if (!(task->flags & PF_KTHREAD))
 		forked = task->tgid;
+	return 0;
+}
+
+static long step(__u32 number, void *nothing)
+{
+	(void)number, (void)nothing;
+	return 0;
+}
+
+SEC("kprobe/vm_mmap")
+int dawdle(void *ctx)
+{
+	(void)ctx;
+	if (forked && bpf_get_current_pid_tgid() >> 32 == forked && !hits)
+		bpf_loop(STEPS, step, NULL, 0);
 	return 0;
 }
 

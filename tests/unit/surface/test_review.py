@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,8 @@ def test_what_nobody_reviewed_is_open_and_new(review: Review) -> None:
 
 def test_reviewed_names_that_are_gone_are_told(review: Review) -> None:
     assert review.stale({"mem_write", "kill_write"}) == ["exit_write", "net/*"]
+    sometimes = replace(review, sometimes=frozenset({"exit_write"}))
+    assert sometimes.stale({"mem_write", "kill_write"}) == ["net/*"]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,7 @@ def test_reviewed_names_that_are_gone_are_told(review: Review) -> None:
         ("[covered]\na = ['x']\nb = ['x']", "x twice"),
         ("[covered]\na = ['x']\n[noise.self-only]\nf = ['x']", "x twice"),
         ("[ignored]\na = ['x']", "table 'ignored'"),
+        ("sometimes = ['y']\n[covered]\na = ['x']", "y in `sometimes` alone"),
         ("[covered", "cannot be read"),
     ],
 )
