@@ -12,17 +12,14 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from harness.cache.locks import locked
-from harness.cache.places import BUILD
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
 from harness.kernel.build.config import check_options
 from harness.kernel.build.make import make
 from harness.kernel.build.plan import Workspace
+from harness.kernel.proofs.proof_tree import proof_tree
 from harness.kernel.series.series_file import load_series
-from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.tarball import find_source
-from harness.kernel.source.tree import prepare, touched_files
+from harness.kernel.source.tree import touched_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +40,6 @@ _PRESET = {
 }
 _ELSEWHERE = ("arch/", "tools/", "samples/")
 """What arm64 has no objects of: the sample is for x86-64 alone, like the witness."""
-_LOCK_SECONDS = 3600.0
 
 
 def objects_of(series: Series, source: Path) -> list[str]:
@@ -78,14 +74,8 @@ def compile_touched(
     if shutil.which(f"{_PREFIX}gcc") is None:
         raise UserError(f"{_PREFIX}gcc is missing", hint=f"apt-get install {PACKAGE}")
     workspace = workspace or Workspace(cache_dir())
-    cache, patches = workspace.cache, workspace.patches
-    series = load_series(line, patches=patches).without_witness()
-    tree = BuildTree(BUILD.path(cache) / f"{line}-arm64")
-    tree.root.mkdir(parents=True, exist_ok=True)
-    with locked(tree.lock, seconds=_LOCK_SECONDS):
-        tree.log.write_text("")
-        source = find_source(line, cache=cache, where=workspace.sources, patches=patches)
-        prepare(tree, source=source, series=series, progress=progress)
+    series = load_series(line, patches=workspace.patches).without_witness()
+    with proof_tree(series, f"{line}-arm64", workspace, progress=progress) as tree:
         progress("configuration: allyesconfig for arm64")
         preset = tree.root / "preset.config"
         preset.write_text("".join(f"CONFIG_{name}={value}\n" for name, value in _PRESET.items()))

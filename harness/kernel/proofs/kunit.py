@@ -15,21 +15,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.cache.locks import locked
-from harness.cache.places import BUILD
 from harness.host.commands import check_disk, clean_environment, process_group
 from harness.host.errors import DoesNotBuild, UserError
 from harness.host.paths import cache_dir
 from harness.kernel.build.make import Said
 from harness.kernel.build.plan import Workspace
+from harness.kernel.proofs.proof_tree import proof_tree
 from harness.kernel.series.series_file import load_series
-from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.tarball import find_source
-from harness.kernel.source.tree import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from harness.kernel.source.build_tree import BuildTree
 
 SUITES = "umd_mgmt_*"
 """The suites of the series. A configuration may have others on, such as KUnit's own."""
@@ -38,7 +36,6 @@ PASS = "PASS"  # noqa: S105 - kunit.py's word for a test that passed
 
 _TOOL = "tools/testing/kunit/kunit.py"
 _CONFIG = "config/kunit.config"
-_LOCK_SECONDS = 3600.0
 _BUILD_SECONDS = 3600.0  # from nothing, 35 minutes as one job on two cores that others used
 _BOOT_SECONDS = 300  # of the tests themselves, which take less than a second
 
@@ -93,17 +90,12 @@ def run_tests(
     Raises DoesNotBuild if there is no kernel to run, and otherwise UserError.
     """
     workspace = workspace or Workspace(cache_dir())
-    cache, patches = workspace.cache, workspace.patches
-    series = load_series(line, patches=patches).without_witness()
-    tree = BuildTree(BUILD.path(cache) / f"{line}-kunit")
-    tree.root.mkdir(parents=True, exist_ok=True)
-    with locked(tree.lock, seconds=_LOCK_SECONDS):
-        source = find_source(line, cache=cache, where=workspace.sources, patches=patches)
-        prepare(tree, source=source, series=series, progress=progress)
+    series = load_series(line, patches=workspace.patches).without_witness()
+    with proof_tree(series, f"{line}-kunit", workspace, progress=progress) as tree:
         progress("kunit: configuring, building and running User Mode Linux")
         report = tree.root / "kunit.json"
         report.unlink(missing_ok=True)
-        status = _run(tree, patches / _CONFIG, report)
+        status = _run(tree, workspace.patches / _CONFIG, report)
         if not report.is_file():
             said = Said()
             for text in tree.log.read_text().splitlines():

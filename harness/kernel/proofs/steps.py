@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.cache.locks import locked
 from harness.cache.notes import read_note, write_note
-from harness.cache.places import BUILD, STEPS
+from harness.cache.places import STEPS
 from harness.host.commands import output_of
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES, cache_dir
@@ -27,16 +26,15 @@ from harness.kernel.build.config import configure, known_options
 from harness.kernel.build.make import make
 from harness.kernel.build.plan import DEBUG_INFO, BuildRequest, Workspace, plan_build
 from harness.kernel.build.signing import signing_key
+from harness.kernel.proofs.proof_tree import proof_tree
 from harness.kernel.series.series_file import load_series
-from harness.kernel.source.build_tree import BuildTree
-from harness.kernel.source.tarball import find_source
-from harness.kernel.source.tree import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from harness.kernel.series.commits import Series
+    from harness.kernel.source.build_tree import BuildTree
 
 WITNESS_ONLY = ("umd_isolation_setup", "umd_without_setup", "umd_only_setup", "umd_witness_tally")
 """Symbols that only a kernel with the witness has: boot parameters that weaken isolation."""
@@ -47,7 +45,6 @@ WEAKENING = (b"umd_isolation", b"umd_without", b"umd_only")
 _Warnings = list[tuple[str, str, int]]
 """Warnings of sparse: the file, the text, and how often."""
 
-_LOCK_SECONDS = 4 * 3600.0  # another process that builds all steps takes an hour or more
 _FRAGMENTS = ("base.config", "witness.config")
 _WARNING = re.compile(r"^([\w./-]+):\d+:\d+: warning: (.*)$", re.MULTILINE)
 
@@ -108,14 +105,9 @@ def proven_note(line: str, number: int, sparse: Iterable[str] = ()) -> Path:
 @contextmanager
 def _step(step: Series, name: str, *, lacks: tuple[str, ...] = ()) -> Iterator[BuildTree]:
     """Build a step, check it, and hold its tree; one that lacks something is not the whole."""
-    cache = cache_dir()
-    tree = BuildTree(BUILD.path(cache) / name)
-    tree.root.mkdir(parents=True, exist_ok=True)
-    with locked(tree.lock, seconds=_LOCK_SECONDS):
-        tree.log.write_text("")
-        source = find_source(step.line, cache=cache)
-        prepare(tree, source=source, series=step, progress=lambda _: None)
-        signing_key(cache).trust(tree.objects)
+    workspace = Workspace(cache_dir())
+    with proof_tree(step, name, workspace, progress=lambda _: None) as tree:
+        signing_key(workspace.cache).trust(tree.objects)
         if lacks:
             _configure_known(tree, step, lacks=lacks)
         else:
