@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * hold_pipe [SECONDS]: splices from the console, where nobody types, into its standard output, a pipe.
- * That holds the pipe's lock. Who reads, writes or closes the pipe waits until an alarm ends the splice,
- * after 3 s unless the argument says otherwise.
+ * That holds the pipe's lock. A task that reads, writes or closes the pipe waits until an alarm ends the
+ * splice: after SECONDS, or after 3 s without the argument.
  */
 #include <linux/fcntl.h>
 

@@ -113,8 +113,8 @@ static int write_file(void)
 }
 
 /*
- * Of many files, closes the one that has been open for longest. Closing the file that was opened last takes
- * a slower way in some machines, by chance: where it is the last object of a slab.
+ * Closes the file that has been open for longest. To close the newest file is slower in machines where
+ * that file is, by chance, the last object of its slab.
  */
 static int open_file(void)
 {

@@ -257,6 +257,7 @@ def bpf_sleeps_in_task_work(attacker: Attacker, handler: Handler) -> None:
     since="6.2",  # as bpf_sleeps_on_page
     cpus=2,
     target="start",
+    debugging=True,
     needs=("FUNCTION_ERROR_INJECTION", "FUSE_FS"),
 )
 def bpf_sleeps_with_vma(attacker: Attacker, handler: Handler) -> None:

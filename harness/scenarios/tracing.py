@@ -59,7 +59,7 @@ PAGES = 512
 """Pages to look for: more than a handler has, and few if the guest forges a mapping."""
 
 BY_CHANCE = range(0x7000_0000_0000, 1 << 47)
-"""Where stacks and the vDSO lie on x86-64. The kernel chooses their addresses by chance."""
+"""Where stacks and the vDSO lie on x86-64. The kernel chooses their addresses at random."""
 
 _RETURNS_TO = re.compile(r"^ =>.*<([0-9a-f]{16})>$", re.MULTILINE)
 """A line of the trace with an address of a user stack."""
@@ -189,17 +189,17 @@ def perf_cpu_wide(attacker: Attacker, handler: Handler) -> None:
     debugging=True,
 )
 def perf_mmap_records(attacker: Attacker, handler: Handler) -> None:
-    """Record by perf what is mapped on a CPU while a handler starts: addresses set by chance."""
+    """Record by perf the mappings that are made on a CPU while a handler starts."""
     event = PerfEvent(attacker, -1, cpu=0, flags=MMAP | MMAP_DATA)
     event.map_ring()
     handler.restart()
     handler.wait_for_request()
     mapped = event.mapped(handler.pid)
     if not mapped:
-        raise NoTarget("it maps no memory of a process")
+        raise NoTarget("no mapping of its memory is recorded")
     pages = (page for one in mapped if one.start in BY_CHANCE for page in one[::PAGE])
     found = any(map(handler.maps, islice(pages, PAGES)))
-    attacker.gain("where its stack is", found, truth=True)
+    attacker.gain("where its stack or vDSO is", found, truth=True)
 
 
 @scenario(

@@ -38,7 +38,8 @@ DEFENCES = {
     "pages": "migration, monitoring and alleged hardware errors of its pages",
     "pipes": "permission checks and notifications on its own pipes",
     "exec": "settings that change or stop the execution of its blob",
-    "image": "changes of its blob, on a swap device or through its mount",
+    "image": "changes of its blob, on a swap device or through its mount, and a load that waits "
+    "for the files of others",
     "locked": "swapping of its memory",
     "inherited": "state that it would inherit from its parent",
     "caps": "removal and abuse of its capabilities",

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Has a process that starts wait for its mmap_lock. The callback of bpf_find_vma() holds the lock
- * while it reads a page of another process, and sleeps there until the page is served. Each call of
- * getpgid(2) looks for the mapping of the process that was forked last. That process dawdles before each
- * further mapping, so that another CPU gets to see it like that.
+ * Has a process that starts wait for its mmap_lock. bpf_find_vma() holds the lock while its callback
+ * reads a page of another process. The callback sleeps until the page is served. Each call of getpgid(2)
+ * looks for the mapping of the process that was forked last. That process loops before each further
+ * mapping, so that the second CPU finds it with its code mapped and its start not finished.
  */
 #include "sleep_on_page.h"
 
 #define PF_KTHREAD	0x00200000
-#define STEPS		60000
+#define STEPS		200000
 
 const volatile __u64 code;
 

@@ -5,7 +5,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-/* Whole, for its name to be looked up; nothing in it is asked for. */
+/* The members that programs read. CO-RE finds their offsets. */
 struct task_struct {
 	unsigned int flags;
 	int tgid;

@@ -6,9 +6,9 @@
  * is what pid 1 forks. The kernel's threads, what they fork, and pid 1 itself are not. A confined
  * task may not touch one that is not, nor load code into the kernel, nor change the policy.
  *
- * The process of each refusal is added to a Bloom filter. Nothing else uses such a filter here, which
- * the harness relies on: it counts the calls of the kernel's function, which ftrace can watch. ftrace
- * cannot watch ring buffers and queues on later kernels.
+ * The process of each refusal is added to a Bloom filter. The harness counts the calls of
+ * bloom_map_push_elem(), and nothing else uses a Bloom filter here. On later kernels ftrace cannot watch
+ * the functions of ring buffers and queues.
  */
 #include <linux/bpf.h>
 #include <linux/capability.h>

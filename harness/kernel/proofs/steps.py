@@ -72,7 +72,9 @@ def build_steps(line: str) -> Iterator[str]:
         how = "builds" if warnings is None else "built before"
         if warnings is None:
             warnings = _built(step, asked)
-            write_note(note, warnings)
+            # The files of the series may have changed while the step was built from them.
+            if note == proven_note(line, number, (version, *asked) if asked else ()):
+                write_note(note, warnings)
         yield f"{how}: {step.commits[-1].subject if number else 'the kernel by itself'}"
         if asked:
             before = Counter({(file, text): count for file, text, count in warnings})

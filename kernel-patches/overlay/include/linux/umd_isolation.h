@@ -28,7 +28,8 @@
  * @UMD_PAGES: its page frames being taken for broken, moved or watched
  * @UMD_PIPES: permissions and notifications of its own pipes
  * @UMD_EXEC: what may come between its blob and the process
- * @UMD_IMAGE: changes of its blob, in memory or on a swap device
+ * @UMD_IMAGE: changes of its blob, in memory or on a swap device, and a load that
+ *	waits for the files of others
  * @UMD_LOCKED: its memory leaving memory
  * @UMD_INHERITED: what its parent may pass on
  * @UMD_CAPS: capabilities that others may take away, or abuse

@@ -38,6 +38,7 @@ static int sample_post_start(struct umd_mgmt *mgmt)
 	u8 *reply;
 	int ret;
 
+	/* Only a sample prints here: kernel.printk_delay makes its caller wait. */
 	pr_info("%s started, pid %d\n", mgmt->info.driver_name, pid_nr(mgmt->info.tgid));
 
 	reply = kvzalloc(SAMPLE_REPLY_SIZE, GFP_KERNEL);
