@@ -25,7 +25,7 @@ from harness.scenarios.declaration_checks import (
     check_declaration,
 )
 from harness.scenarios.proposals import measured_wins
-from harness.scenarios.rivals import RIVALS, rival_expectations
+from harness.scenarios.rivals import RIVALS, RivalExpectation, rival_expectations
 from harness.witness.evidence import WRONG_REPLY
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Scenario(Declaration):
     """The options by which a user brought the scenario; empty for one that ships."""
 
     def on_line(self, line: str) -> Scenario:
-        """Return the scenario with the holes that a kernel line has, such as `6.12`.
+        """Return the scenario with the holes and refusals that a kernel line has, such as `6.12`.
 
         The line of a user's kernel that names no version has them all.
         """
@@ -160,12 +160,17 @@ class Scenario(Declaration):
         if not later:
             return self
         holes = {name: hole for name, hole in self.holes.items() if name not in later}
-        return replace(self, holes=MappingProxyType(holes))
+        denied_by = {name: why for name, why in self.denied_by.items() if name not in later}
+        return replace(self, holes=MappingProxyType(holes), denied_by=MappingProxyType(denied_by))
 
     @cached_property
     def _begins(self) -> Mapping[str, tuple[int, ...]]:
-        """The versions of Linux with which holes begin, by variant: most begin with none."""
-        return {name: version_in(one.since) for name, one in self.holes.items() if one.since}
+        """The versions of Linux with which holes and refusals begin, by variant: few have one."""
+        dated: dict[str, Hole | RivalExpectation] = {
+            **_measured_on_rivals(self.name),
+            **self.holes,
+        }
+        return {name: version_in(one.since) for name, one in dated.items() if one.since}
 
     def hole_on(self, variant: Variant) -> Hole | None:
         """Return the known hole of `variant`, if it has one."""
@@ -273,15 +278,18 @@ def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str], dict[str, st
     holes: dict[str, Hole] = {}
     denied_by: dict[str, str] = {}
     lacking: dict[str, str] = {}
-    for rival in RIVALS:
-        if measured := rival_expectations(rival).get(name):
-            if measured.verdict is Verdict.HELD:
-                denied_by[rival] = measured.reason
-            elif measured.verdict is Verdict.NOT_APPLICABLE:
-                lacking[rival] = measured.reason
-            else:
-                holes[rival] = Hole(measured.verdict, measured.reason, measured.partly)
+    for rival, measured in _measured_on_rivals(name).items():
+        if measured.verdict is Verdict.HELD:
+            denied_by[rival] = measured.reason
+        elif measured.verdict is Verdict.NOT_APPLICABLE:
+            lacking[rival] = measured.reason
+        else:
+            holes[rival] = Hole(measured.verdict, measured.reason, measured.partly, measured.since)
     return holes, denied_by, lacking
+
+
+def _measured_on_rivals(name: str) -> dict[str, RivalExpectation]:
+    return {rival: one for rival in RIVALS if (one := rival_expectations(rival).get(name))}
 
 
 def _on_proposals(name: str, declared: Declaration) -> dict[str, Hole]:

@@ -27,11 +27,12 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class RivalExpectation:
-    """The verdict of an attack on a rival, and the reason. `partly` is as in `Hole`."""
+    """The verdict of an attack on a rival, and the reason. The rest is as in `Hole`."""
 
     verdict: Verdict
     reason: str
     partly: bool = False
+    since: str = ""
 
 
 def rival_expectations(rival: str) -> Mapping[str, RivalExpectation]:
@@ -46,10 +47,9 @@ def rival_expectations(rival: str) -> Mapping[str, RivalExpectation]:
 def _read(path: Path) -> Mapping[str, RivalExpectation]:
     found: dict[str, RivalExpectation] = {}
     for group in tomllib.loads(path.read_text())["measured"]:
-        one = RivalExpectation(
-            Verdict(group["verdict"]), group["reason"], group.get("partly", False)
-        )
-        for name in group["attacks"]:
+        attacks = group.pop("attacks")
+        one = RivalExpectation(**{**group, "verdict": Verdict(group["verdict"])})
+        for name in attacks:
             if name in found:
                 raise ValueError(f"{path.name} names {name} twice")
             found[name] = one

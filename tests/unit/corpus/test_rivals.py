@@ -36,6 +36,13 @@ MAGIC = bytes.fromhex("8cff7cf9")
 CIL = selinux_sources("microvm")
 
 
+def test_a_refusal_may_begin_with_a_version_of_linux() -> None:
+    """SELinux asks about io_uring_setup(2) since 6.15."""
+    scenario, selinux = SCENARIOS["delayed_fput"], VARIANTS["selinux"]
+    assert scenario.on_line("6.12").expected(selinux) is Verdict.DISRUPTED
+    assert scenario.on_line("7.2").expected(selinux) is Verdict.HELD
+
+
 @pytest.mark.parametrize("rival", RIVALS)
 def test_what_was_measured_is_of_the_corpus_and_has_its_reason(rival: str) -> None:
     measured = rival_expectations(rival)
