@@ -167,6 +167,24 @@ def bpf_read_string(attacker: Attacker, handler: Handler) -> None:
 
 
 @_bpf(
+    effect=Effect.CONFIDENTIALITY,
+    surface="bpf-read-lazily",
+    answers=("T1", "R16"),
+    needs=("MEMCG",),
+)
+def bpf_read_lazily(attacker: Attacker, handler: Handler) -> None:
+    """Read the secret with bpf_probe_read_user_str() in a thread that runs after the handler.
+
+    A thread of the kernel keeps the page table of the process that ran before it on the CPU.
+    """
+    tgid, address = u32(handler.pid), u64(handler.symbol("secret"))
+    read_lazily = BpfObject(attacker, "read_lazily", tgid=tgid, address=address)
+    if not read_lazily.hits():
+        raise NoTarget("no thread has its page table")
+    attacker.show(read_lazily.taken(SECRET_SIZE))
+
+
+@_bpf(
     surface="perf-hw-breakpoint",
     answers=("T1", "T3"),
     lockdown={"bpf": EINVAL},

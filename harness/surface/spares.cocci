@@ -41,7 +41,7 @@ p << memory.p;
 print("\t".join(["memory", p[0].current_element, "mm", p[0].column, p[0].file, p[0].line]))
 
 @asks@
-identifier ask = {umd_defended, umd_is_isolated};
+identifier ask = {umd_defended, umd_is_isolated, umd_bars_probes};
 position p;
 @@
   ask@p(...)
