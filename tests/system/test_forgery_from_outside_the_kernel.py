@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cells import Cells, cells
 from elftools.elf.elffile import ELFFile
-from kernel_forgery import SOURCES, Forgery, run_forger
+from kernel_forgery import ATTEMPT_SECONDS, SOURCES, Forgery, run_forger
 
 from harness.attacker.agent.files import File
 from harness.attacker.tools.bpf import u32, u64
@@ -166,7 +166,7 @@ def hibernation_image(forgery: Forgery) -> None:
     program = forgery.compile("hibernate", f"-I{GUEST_IMAGES / 'payloads'}")
     forgery.attacker.write_file("/hibernate", program, mode=0o755)
     forgery.attacker.spawn("/hibernate")
-    forgery.handler.wait_for_rewind(seconds=60)
+    forgery.handler.wait_for_rewind(seconds=ATTEMPT_SECONDS)
     forgery.wait_for_other_secret()
     forgery.handler.wait_for_request()
 
