@@ -173,9 +173,9 @@ def bpf_read_string(attacker: Attacker, handler: Handler) -> None:
     needs=("MEMCG",),
 )
 def bpf_read_lazily(attacker: Attacker, handler: Handler) -> None:
-    """Read the secret with bpf_probe_read_user_str() in a thread that runs after the handler.
+    """Read the secret with bpf_snprintf() in a thread of the kernel that runs after the handler.
 
-    A thread of the kernel keeps the page table of the process that ran before it on the CPU.
+    Such a thread keeps the page table of the process that ran before it on the CPU.
     """
     tgid, address = u32(handler.pid), u64(handler.symbol("secret"))
     read_lazily = BpfObject(attacker, "read_lazily", tgid=tgid, address=address)

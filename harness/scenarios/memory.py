@@ -90,8 +90,8 @@ def damon_of_frame(attacker: Attacker, handler: Handler) -> None:
     for _ in range(LOOKS):
         handler.wait_for_request()
         told = told or any(region.accesses for region in damon.regions())
-        cleared = cleared or not handler.is_accessed("chain")  # only DAMON clears the bit
-        if told and cleared:
+        cleared = told and not handler.is_accessed("chain")  # only DAMON clears the bit
+        if cleared:
             break
     damon.off()
     if not told:

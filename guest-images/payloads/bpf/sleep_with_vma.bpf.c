@@ -38,7 +38,7 @@ static long step(__u32 number, void *nothing)
 	return 0;
 }
 
-SEC("kprobe/vm_mmap")
+SEC("fentry/vm_mmap")
 int dawdle(void *ctx)
 {
 	(void)ctx;
