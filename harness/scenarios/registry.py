@@ -25,7 +25,7 @@ from harness.scenarios.declaration_checks import (
     check_declaration,
 )
 from harness.scenarios.proposals import measured_wins
-from harness.scenarios.rivals import RIVALS, RivalExpectation, rival_expectations
+from harness.scenarios.rivals import RivalExpectation, measured_on_rivals, on_rivals
 from harness.witness.evidence import WRONG_REPLY
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Scenario(Declaration):
     def _begins(self) -> Mapping[str, tuple[int, ...]]:
         """The versions of Linux with which holes and refusals begin, by variant: few have one."""
         dated: dict[str, Hole | RivalExpectation] = {
-            **_measured_on_rivals(self.name),
+            **measured_on_rivals(self.name),
             **self.holes,
         }
         return {name: version_in(one.since) for name, one in dated.items() if one.since}
@@ -273,25 +273,6 @@ def _still_open(holes: Mapping[str, Hole], lockdown: Mapping[str, int]) -> dict[
     }
 
 
-def _on_rivals(name: str) -> tuple[dict[str, Hole], dict[str, str], dict[str, str]]:
-    """Return the rivals whose expectation differs: another win, no win, or nothing to attack."""
-    holes: dict[str, Hole] = {}
-    denied_by: dict[str, str] = {}
-    lacking: dict[str, str] = {}
-    for rival, measured in _measured_on_rivals(name).items():
-        if measured.verdict is Verdict.HELD:
-            denied_by[rival] = measured.reason
-        elif measured.verdict is Verdict.NOT_APPLICABLE:
-            lacking[rival] = measured.reason
-        else:
-            holes[rival] = Hole(measured.verdict, measured.reason, measured.partly, measured.since)
-    return holes, denied_by, lacking
-
-
-def _measured_on_rivals(name: str) -> dict[str, RivalExpectation]:
-    return {rival: one for rival in RIVALS if (one := rival_expectations(rival).get(name))}
-
-
 def _on_proposals(name: str, declared: Declaration) -> dict[str, Hole]:
     """Return the proposals where an attack wins more than on `isolated`."""
     wins = worst(effect.wins for effect in (declared.effect, *declared.also))
@@ -303,15 +284,15 @@ def _on_proposals(name: str, declared: Declaration) -> dict[str, Hole]:
 
 def _scenario(declared: Declaration, attack: Attack) -> Scenario:
     """Return the scenario of an attack: what is declared, and what follows from it."""
-    on_rivals, denied_by, lacking = _on_rivals(attack.__name__)
-    on_ours = _still_open(declared.holes, declared.lockdown)
+    theirs, denied_by, lacking = on_rivals(attack.__name__)
+    ours = _still_open(declared.holes, declared.lockdown)
     follows = {
         "debugging": declared.reach == PTRACE_CHECK
         if declared.debugging is None
         else declared.debugging,
         "inside": declared.inside or declared.effect is Effect.ESCAPE,
         "lockdown": MappingProxyType(dict(declared.lockdown)),
-        "holes": MappingProxyType(on_rivals | on_ours | _on_proposals(attack.__name__, declared)),
+        "holes": MappingProxyType(theirs | ours | _on_proposals(attack.__name__, declared)),
         "denied_by": MappingProxyType(denied_by | dict(declared.denied_by)),
         "not_applicable": MappingProxyType(lacking | dict(declared.not_applicable)),
     }

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.model.hole import Hole
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 
@@ -58,6 +59,26 @@ def _read(path: Path) -> Mapping[str, RivalExpectation]:
 
 RIVALS = tuple(name for name, variant in VARIANTS.items() if variant.rival)
 """The variants under a policy that is not ours."""
+
+
+def measured_on_rivals(attack: str) -> dict[str, RivalExpectation]:
+    """Return the rivals that have an expectation of their own of an attack, and the expectation."""
+    return {rival: one for rival in RIVALS if (one := rival_expectations(rival).get(attack))}
+
+
+def on_rivals(attack: str) -> tuple[dict[str, Hole], dict[str, str], dict[str, str]]:
+    """Return the rivals whose expectation differs: another win, no win, or nothing to attack."""
+    holes: dict[str, Hole] = {}
+    denied_by: dict[str, str] = {}
+    lacking: dict[str, str] = {}
+    for rival, measured in measured_on_rivals(attack).items():
+        if measured.verdict is Verdict.HELD:
+            denied_by[rival] = measured.reason
+        elif measured.verdict is Verdict.NOT_APPLICABLE:
+            lacking[rival] = measured.reason
+        else:
+            holes[rival] = Hole(measured.verdict, measured.reason, measured.partly, measured.since)
+    return holes, denied_by, lacking
 
 
 def asleep(policy: Policy, reason: str) -> dict[str, str]:
