@@ -216,10 +216,8 @@ def test_no_write_to_memory_forges_a_verdict(cells: Cells, tmp_path: Path, forge
     run_forger(cells, forger, tmp_path).check()
 
 
-def test_no_other_kernel_forges_a_verdict(
-    cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_forger(cells, partial(other_kernel, patch=monkeypatch), tmp_path).check()
+def test_no_other_kernel_forges_a_verdict(cells: Cells, tmp_path: Path) -> None:
+    run_forger(cells, partial(other_kernel, patch=cells.monkeypatch), tmp_path).check()
 
 
 def test_no_secret_that_is_another_only_at_rest_forges_a_verdict(

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from harness.kernel.build.plan import Workspace
     from harness.kernel.series.commits import Series
 
-_LOCK_SECONDS = (
-    4 * 3600.0
-)  # another process that builds all steps of a series takes an hour or more
+_LOCK_SECONDS = 4 * 3600.0  # another process that builds all steps takes an hour or more
 
 
 @contextmanager
@@ -31,11 +29,11 @@ def proof_tree(
 
     Raises UserError.
     """
-    cache, line = workspace.cache, series.line
+    cache, patches = workspace.cache, workspace.patches
     tree = BuildTree(BUILD.path(cache) / name)
     tree.root.mkdir(parents=True, exist_ok=True)
     with locked(tree.lock, seconds=_LOCK_SECONDS):
         tree.log.write_text("")
-        source = find_source(line, cache=cache, where=workspace.sources, patches=workspace.patches)
+        source = find_source(series.line, cache=cache, where=workspace.sources, patches=patches)
         prepare(tree, source=source, series=series, progress=progress)
         yield tree

@@ -67,13 +67,14 @@ def build_steps(line: str) -> Iterator[str]:
         step = replace(series, commits=series.commits[:number], handlers=())
         # Of the kernel by itself, sparse reads the objects that the whole series touches.
         asked = [] if number else objects
-        note = proven_note(line, number, (version, *asked) if asked else ())
+        sparse = (version, *asked) if asked else ()
+        note = proven_note(line, number, sparse)
         warnings = read_note(note, _Warnings)
         how = "builds" if warnings is None else "built before"
         if warnings is None:
             warnings = _built(step, asked)
             # The files of the series may have changed while the step was built from them.
-            if note == proven_note(line, number, (version, *asked) if asked else ()):
+            if note == proven_note(line, number, sparse):
                 write_note(note, warnings)
         yield f"{how}: {step.commits[-1].subject if number else 'the kernel by itself'}"
         if asked:
