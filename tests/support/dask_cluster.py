@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,8 +65,14 @@ class DaskCluster:
             *("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"),
             *("--scheduler-file", str(self.file)),
         )
-        wait_until(self.file.exists, process)
+        wait_until(self._has_address, process)
         self.schedulers.append(process)
+
+    def _has_address(self) -> bool:
+        """Whether the scheduler has written its file: Dask opens it first, and then writes."""
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            return bool(self.address)
+        return False
 
     def worker(
         self, *, threads: int = 1, nanny: bool = False, scripted: bool = True, **environment: str
