@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * silent_fuse FOLDER: mounts a FUSE file system there with one file, `file`, and serves it. It answers
- * all requests but the reads and writes of the file's data: a task that makes such a request waits for
+ * silent_fuse FOLDER ANSWERED FILES: mounts a FUSE file system there with as many files, `file0000`
+ * and so on, of two pages each, and serves it. It answers all requests but the writes of a file's data
+ * and the reads behind its first ANSWERED bytes, which are 0: a task that makes such a request waits for
  * as long as this program lives.
  *
- * A child maps the file, and touches no page of it. On standard output come the child's pid and the
- * address of the mapping, as two longs; or -errno and the number of the call that failed.
+ * A child opens each file, and then maps the first page of `file0000`, and touches no page of it. On standard
+ * output come the child's pid and the address of the mapping, as two longs; or -errno and the number of
+ * the call that failed.
  */
 #include <linux/fcntl.h>
 #include <linux/fuse.h>
 #include <linux/mman.h>
+#include <stdbool.h>
 
 #include "bare.h"
+#include "number.h"
 
-#define FILE_ID 2
+#define FILE_ID 2 /* of file0000; the number of the next one is higher by one */
 #define PAGE 4096
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
 #define BLOCKS 1000000
+#define VALID 1000000 /* seconds for which the kernel keeps a file that is not open */
 
 static char options[] = "fd=00,rootmode=40000,user_id=0,group_id=0";
-static char path[64];
+static unsigned long answered, files;
 static char request[FUSE_MIN_READ_BUFFER + PAGE] __aligned(8);
 static struct {
 	struct fuse_out_header head;
@@ -30,6 +35,7 @@ static struct {
 		struct fuse_attr_out attr;
 		struct fuse_open_out open;
 		struct fuse_statfs_out statfs;
+		char data[2 * PAGE];
 	};
 } reply;
 
@@ -37,8 +43,8 @@ static struct fuse_attr attributes(unsigned long node)
 {
 	return (struct fuse_attr){
 		.ino = node,
-		.size = node == FILE_ID ? PAGE : 0,
-		.mode = node == FILE_ID ? S_IFREG | 0600 : S_IFDIR | 0700,
+		.size = node >= FILE_ID ? 2 * PAGE : 0,
+		.mode = node >= FILE_ID ? S_IFREG | 0700 : S_IFDIR | 0700,
 		.nlink = 1,
 		.blksize = PAGE,
 	};
@@ -47,15 +53,20 @@ static struct fuse_attr attributes(unsigned long node)
 /* The size of the body, or -errno; what may be waited for in vain is not answered. */
 static long answer(const struct fuse_in_header *in)
 {
+	const struct fuse_read_in *read = (void *)(in + 1);
+
 	switch (in->opcode) {
+	case FUSE_READ:
+		return read->size;
 	case FUSE_INIT:
 		reply.init.major = FUSE_KERNEL_VERSION;
 		reply.init.minor = 31;
 		reply.init.max_write = PAGE;
 		return sizeof(reply.init);
 	case FUSE_LOOKUP:
-		reply.entry.nodeid = FILE_ID;
-		reply.entry.attr = attributes(FILE_ID);
+		reply.entry.nodeid = FILE_ID + number((char *)(in + 1) + sizeof("file") - 1, 10);
+		reply.entry.entry_valid = VALID;
+		reply.entry.attr = attributes(reply.entry.nodeid);
 		return sizeof(reply.entry);
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
@@ -75,6 +86,21 @@ static long answer(const struct fuse_in_header *in)
 	return -38; /* ENOSYS */
 }
 
+static bool is_answered(const struct fuse_in_header *in)
+{
+	const struct fuse_read_in *read = (void *)(in + 1);
+
+	switch (in->opcode) {
+	case FUSE_READ:
+		return read->offset + read->size <= answered;
+	case FUSE_WRITE:
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+		return false;
+	}
+	return true;
+}
+
 static void serve(long device)
 {
 	const struct fuse_in_header *in = (void *)request;
@@ -83,8 +109,7 @@ static void serve(long device)
 	for (;;) {
 		if (sys(__NR_read, device, request, sizeof(request)) < 0)
 			return;
-		if (in->opcode == FUSE_READ || in->opcode == FUSE_WRITE ||
-		    in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET)
+		if (!is_answered(in))
 			continue;
 		memset(&reply, 0, sizeof(reply));
 		size = answer(in);
@@ -95,10 +120,17 @@ static void serve(long device)
 	}
 }
 
-static void map_file(void)
+static void map_file(const char *folder)
 {
-	long file = sys(__NR_open, path, O_RDONLY), told[2];
+	static char name[] = "file0000";
+	long file = -1, told[2];
 
+	sys(__NR_chdir, folder);
+	for (unsigned long n = files; n-- > 0;) {
+		sys(__NR_close, file);
+		put_number(name + sizeof(name) - 1, n, 4);
+		file = sys(__NR_open, name, O_RDONLY);
+	}
 	told[0] = sys(__NR_getpid);
 	told[1] = sys(__NR_mmap, 0, PAGE, PROT_READ, MAP_PRIVATE, file, 0);
 	sys(__NR_write, 1, told, sizeof(told));
@@ -116,26 +148,22 @@ static int failed(long error, long call)
 
 int main(int argc, char **argv, char **envp)
 {
-	static const char file[] = "/file";
 	long device = sys(__NR_open, "/dev/fuse", O_RDWR), error;
-	size_t size = 0;
 
 	(void)envp;
-	if (argc < 2 || device > 99)
+	if (argc < 4 || device > 99)
 		return 1;
 	if (device < 0)
 		return failed(device, __NR_open);
-	while (argv[1][size] && size < sizeof(path) - sizeof(file))
-		size++;
-	memcpy(path, argv[1], size);
-	memcpy(path + size, file, sizeof(file));
+	answered = number(argv[2], 10);
+	files = number(argv[3], 10);
 	options[3] += device / 10;
 	options[4] += device % 10;
 	error = sys(__NR_mount, "silent", argv[1], "fuse", 0, options);
 	if (error)
 		return failed(error, __NR_mount);
 	if (!sys(__NR_fork))
-		map_file();
+		map_file(argv[1]);
 	serve(device);
 	return 3;
 }

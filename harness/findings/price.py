@@ -59,10 +59,11 @@ COMMITS: Mapping[str, str] = {
     "0025-pages": "pages",
     "0026-exec": "exec",
     "0027-image": "image",
-    "0028-seccomp-filter": FILTER,
-    "0029-filter": FILTER,
+    "0028-uprobes": "access",
+    "0029-seccomp-filter": FILTER,
+    "0030-filter": FILTER,
     "selftest": OUTSIDE,
-    "0030-witness": OUTSIDE,
+    "0031-witness": OUTSIDE,
 }
 """The defence that each commit of the series is for, by the name of its patch."""
 
@@ -79,6 +80,7 @@ HOT: Mapping[tuple[str, str], str] = {
     ("kernel/sched/core_sched.c", "sched_core_clone_cookie"): "each fork",
     ("fs/read_write.c", "rw_verify_area"): "each read and write",
     ("mm/rmap.c", "try_to_migrate_one"): "each page that is migrated",
+    ("kernel/events/uprobes.c", "uprobe_clear_state"): "each end of a process",
     ("mm/mmap.c", "do_mmap"): "each mmap",
     ("mm/mmap.c", "do_brk_flags"): "each brk",
     ("mm/util.c", "__vm_enough_memory"): "each mapping that is accounted",

@@ -42,6 +42,7 @@ with collecting() as _found:
         switched_off_smack,
         switched_off_yama,
         tracing,
+        uprobes,
         whole_kernel,
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files of a FUSE file system whose server answers no read and no write."""
+"""Files of a FUSE file system whose server leaves reads and writes without an answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.attacker.agent.syscalls import NAMES
 if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker
 
-_FOLDER = "/tmp/silent"  # noqa: S108 - the guest's, not ours
+FOLDER = "/tmp/silent"  # noqa: S108 - the guest's, not ours
 _TOLD = struct.Struct("<2q")
 _MNT_FORCE, _MNT_DETACH = 1, 2
 
@@ -24,17 +24,21 @@ class SilentFile:
     that page.
     """
 
-    path = f"{_FOLDER}/file"
+    path = f"{FOLDER}/file0000"
 
-    def __init__(self, attacker: Attacker) -> None:
-        """Mount the file system, as set-up. Raises SetupFailed."""
+    def __init__(self, attacker: Attacker, *, answered: int = 0, files: int = 1) -> None:
+        """Mount the file system, as set-up. Raises SetupFailed.
+
+        Reads of the first `answered` bytes have an answer. More `files` are behind the first:
+        file0001 and so on.
+        """
         self._attacker = attacker
         payload = attacker.payload("silent_fuse")
         with attacker.setup():
-            attacker.mkdir(_FOLDER)
+            attacker.mkdir(FOLDER)
             said, writer = attacker.pipe()
             with writer:
-                attacker.spawn(payload, _FOLDER, stdout=writer.fd)
+                attacker.spawn(payload, FOLDER, str(answered), str(files), stdout=writer.fd)
             told = said.read(_TOLD.size)
             if len(told) < _TOLD.size:
                 raise SetupFailed("the payload silent_fuse did not mount its file system")
@@ -45,4 +49,4 @@ class SilentFile:
     def end(self) -> None:
         """Have all reads and writes that wait fail, and those that come later."""
         with self._attacker.setup():
-            self._attacker.syscall("umount2", _FOLDER, _MNT_FORCE | _MNT_DETACH)
+            self._attacker.syscall("umount2", FOLDER, _MNT_FORCE | _MNT_DETACH)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks that hold a lock of uprobes, which a handler takes when it starts or ends."""
+
+from __future__ import annotations
+
+import struct
+from errno import EACCES, EPERM
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.attacker.tools.fuse import FOLDER, SilentFile
+from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.tracefs import define, switch_on
+from harness.model.verdict import Effect
+from harness.scenarios.registry import scenario
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.witness.handler import Handler
+
+PROBED = 96
+STEP = 16
+"""So many files apart are those with a uprobe. The kernel chooses one of 13 locks by the address of
+a file's inode, and the addresses of neighbours may be a multiple of 13 apart."""
+
+MMAP = b"9 0x0 0x1000 "
+"""How /proc/<pid>/syscall begins for a process that waits in an mmap(2) of the payload."""
+CODE, DATA = b"0x5 ", b"0x3 "
+"""How it goes on: PROT_READ with PROT_EXEC, or with PROT_WRITE."""
+
+_with_lock = partial(
+    scenario,
+    effect=Effect.AVAILABILITY,
+    surface="uprobe-locks",
+    answers=("L6", "R16"),
+    call="write",
+    refused=(EACCES, EPERM),
+    target="system",
+    debugging=True,
+    needs=("UPROBE_EVENTS", "FUSE_FS"),
+)
+
+
+@_with_lock(reach="uprobe_register")
+def uprobe_while_it_starts(attacker: Attacker, handler: Handler) -> None:
+    """Keep the next handler from starting: mmap() of code waits for FUSE pages with uprobes.
+
+    The kernel holds a lock while it reads the instruction. Root holds all of these locks, and the
+    handler's exec takes the lock of its blob.
+    """
+    file = SilentFile(attacker, files=STEP * PROBED + 1)
+    _probe(attacker, [f"{FOLDER}/file{STEP * n:04}:0" for n in range(1, PROBED + 1)])
+    _map(attacker, handler, CODE, files=PROBED)
+    handler.restart()
+    file.end()
+
+
+@_with_lock(reach="__update_ref_ctr")
+def uprobe_while_it_ends(attacker: Attacker, handler: Handler) -> None:
+    """Keep the handler from ending: a uprobe's reference counter is on a FUSE page.
+
+    The kernel holds a lock until it has the page. The end of each process takes this lock.
+    """
+    file = SilentFile(attacker, answered=PAGE, files=STEP + 1)
+    _probe(attacker, [f"{FOLDER}/file{STEP:04}:0({PAGE:#x})"])
+    _map(attacker, handler, DATA)
+    handler.restart()
+    file.end()
+
+
+def _probe(attacker: Attacker, places: list[str]) -> None:
+    for number, place in enumerate(places):
+        define(attacker, "uprobe", f"p:cell/probe{number} {place}")
+    switch_on(attacker, "cell")
+
+
+def _map(attacker: Attacker, handler: Handler, waits_for: bytes, *, files: int = 1) -> None:
+    """Have processes map the files, until each of them waits in the kernel."""
+    payload = attacker.payload("map_code")
+    pids = struct.Struct(f"<{files}q")
+    with attacker.setup():
+        said, writer = attacker.pipe()
+        with writer:
+            attacker.spawn(payload, FOLDER, str(files), str(STEP), stdout=writer.fd)
+        found = pids.unpack(said.read(pids.size))
+    for pid in found:
+        while not attacker.read_file(f"/proc/{pid}/syscall").startswith(MMAP + waits_for):
+            handler.wait_for_request()
