@@ -23,11 +23,6 @@ STEP = 16
 """So many files apart are those with a uprobe. The kernel chooses one of 13 locks by the address of
 a file's inode, and the addresses of neighbours may be a multiple of 13 apart."""
 
-MMAP = b"9 0x0 0x1000 "
-"""How /proc/<pid>/syscall begins for a process that waits in an mmap(2) of the payload."""
-CODE, DATA = b"0x5 ", b"0x3 "
-"""How it goes on: PROT_READ with PROT_EXEC, or with PROT_WRITE."""
-
 _with_lock = partial(
     scenario,
     effect=Effect.AVAILABILITY,
@@ -50,7 +45,7 @@ def uprobe_while_it_starts(attacker: Attacker, handler: Handler) -> None:
     """
     file = SilentFile(attacker, files=STEP * PROBED + 1)
     _probe(attacker, [f"{FOLDER}/file{STEP * n:04}:0" for n in range(1, PROBED + 1)])
-    _map(attacker, handler, CODE, files=PROBED)
+    _map(attacker, handler, files=PROBED)
     handler.restart()
     file.end()
 
@@ -63,7 +58,7 @@ def uprobe_while_it_ends(attacker: Attacker, handler: Handler) -> None:
     """
     file = SilentFile(attacker, answered=PAGE, files=STEP + 1)
     _probe(attacker, [f"{FOLDER}/file{STEP:04}:0({PAGE:#x})"])
-    _map(attacker, handler, DATA)
+    _map(attacker, handler, calls=2)
     handler.restart()
     file.end()
 
@@ -74,15 +69,19 @@ def _probe(attacker: Attacker, places: list[str]) -> None:
     switch_on(attacker, "cell")
 
 
-def _map(attacker: Attacker, handler: Handler, waits_for: bytes, *, files: int = 1) -> None:
-    """Have processes map the files, until each of them waits in the kernel."""
+def _map(attacker: Attacker, handler: Handler, *, files: int = 1, calls: int = 1) -> None:
+    """Have a process for each file map its code, and then its data, until its call number `calls`.
+
+    Wait until each process sleeps in that call.
+    """
     payload = attacker.payload("map_code")
     pids = struct.Struct(f"<{files}q")
     with attacker.setup():
         said, writer = attacker.pipe()
         with writer:
-            attacker.spawn(payload, FOLDER, str(files), str(STEP), stdout=writer.fd)
+            arguments = FOLDER, *map(str, (files, STEP, calls))
+            attacker.spawn(payload, *arguments, stdout=writer.fd)
         found = pids.unpack(said.read(pids.size))
     for pid in found:
-        while not attacker.read_file(f"/proc/{pid}/syscall").startswith(MMAP + waits_for):
+        while b") R " in attacker.read_file(f"/proc/{pid}/stat"):
             handler.wait_for_request()
