@@ -45,6 +45,8 @@ int main(int argc, char **argv, char **envp)
 		return 2;
 	for (unsigned long n = 0; n < files; n++) {
 		pids[n] = sys(__NR_fork);
+		if (pids[n] < 0)
+			return 3;
 		if (!pids[n])
 			map_pages((n + 1) * step, told[1]);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * silent_fuse FOLDER ANSWERED FILES: mounts a FUSE file system there with as many files, `file0000`
- * and so on, of two pages each, and serves it. It answers all requests but the writes of a file's data
+ * silent_fuse FOLDER ANSWERED FILES: mounts a FUSE file system there, and serves it. It has FILES
+ * files of two pages each, `file0000` and so on. It answers all requests but the writes of a file's data
  * and the reads behind its first ANSWERED bytes, which are 0: a task that makes such a request waits for
  * as long as this program lives.
  *
@@ -22,7 +22,7 @@
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
 #define BLOCKS 1000000
-#define VALID 1000000 /* seconds for which the kernel keeps a file that is not open */
+#define VALID 1000000 /* seconds for which the kernel keeps a name, and so the file */
 
 static char options[] = "fd=00,rootmode=40000,user_id=0,group_id=0";
 static unsigned long answered, files;
@@ -50,7 +50,7 @@ static struct fuse_attr attributes(unsigned long node)
 	};
 }
 
-/* The size of the body, or -errno; what may be waited for in vain is not answered. */
+/* The size of the body, or -errno. */
 static long answer(const struct fuse_in_header *in)
 {
 	const struct fuse_read_in *read = (void *)(in + 1);

@@ -8,6 +8,7 @@ from errno import EACCES, EPERM
 from functools import partial
 from typing import TYPE_CHECKING
 
+from harness.attacker.agent.errors import SetupFailed
 from harness.attacker.tools.fuse import FOLDER, SilentFile
 from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.tracefs import define, switch_on
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-PROBED = 96
+LOCKS = 13
+"""UPROBES_HASH_SZ (kernel/events/uprobes.c). The address of a file's inode chooses the lock."""
+PROBED = 128
 STEP = 16
-"""So many files apart are those with a uprobe. The kernel chooses one of 13 locks by the address of
-a file's inode, and the addresses of neighbours may be a multiple of 13 apart."""
+"""So many files apart are those with a uprobe. Neighbours may be a multiple of 13 bytes apart."""
 
 _with_lock = partial(
     scenario,
@@ -40,12 +42,14 @@ _with_lock = partial(
 def uprobe_while_it_starts(attacker: Attacker, handler: Handler) -> None:
     """Keep the next handler from starting: mmap() of code waits for FUSE pages with uprobes.
 
-    The kernel holds a lock while it reads the instruction. Root holds all of these locks, and the
+    The kernel holds one of 13 locks while it reads the instruction. Root holds all of them, and the
     handler's exec takes the lock of its blob.
     """
     file = SilentFile(attacker, files=STEP * PROBED + 1)
     _probe(attacker, [f"{FOLDER}/file{STEP * n:04}:0" for n in range(1, PROBED + 1)])
-    _map(attacker, handler, files=PROBED)
+    held = _map(attacker, handler, files=PROBED)
+    if held < LOCKS:
+        raise SetupFailed(f"root holds {held} of the {LOCKS} locks of uprobes")
     handler.restart()
     file.end()
 
@@ -69,10 +73,11 @@ def _probe(attacker: Attacker, places: list[str]) -> None:
     switch_on(attacker, "cell")
 
 
-def _map(attacker: Attacker, handler: Handler, *, files: int = 1, calls: int = 1) -> None:
+def _map(attacker: Attacker, handler: Handler, *, files: int = 1, calls: int = 1) -> int:
     """Have a process for each file map its code, and then its data, until its call number `calls`.
 
-    Wait until each process sleeps in that call.
+    Wait until each process sleeps in that call. Return how many wait for FUSE, where a signal may
+    wake them, and not for a lock that another one holds. Raises SetupFailed.
     """
     payload = attacker.payload("map_code")
     pids = struct.Struct(f"<{files}q")
@@ -81,7 +86,14 @@ def _map(attacker: Attacker, handler: Handler, *, files: int = 1, calls: int = 1
         with writer:
             arguments = FOLDER, *map(str, (files, STEP, calls))
             attacker.spawn(payload, *arguments, stdout=writer.fd)
-        found = pids.unpack(said.read(pids.size))
-    for pid in found:
-        while b") R " in attacker.read_file(f"/proc/{pid}/stat"):
-            handler.wait_for_request()
+        told = said.read(pids.size)
+        if len(told) < pids.size:
+            raise SetupFailed("the payload map_code did not map the files")
+        return sum(_sleeps(attacker, handler, pid) == b"S" for pid in pids.unpack(told))
+
+
+def _sleeps(attacker: Attacker, handler: Handler, pid: int) -> bytes:
+    """Wait until a process does not run, and return its state as in /proc/<pid>/stat."""
+    while (state := attacker.read_file(f"/proc/{pid}/stat").rpartition(b") ")[2][:1]) == b"R":
+        handler.wait_for_request()
+    return state
