@@ -3,22 +3,15 @@
  * Has a worker of the kernel dawdle when it has forked a helper, so that a process that wakes up
  * meanwhile runs before the helper does, on a single CPU as well.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+#include "dawdle.h"
 
 #define STEPS 200000
-
-static long step(__u32 number, void *nothing)
-{
-	(void)number, (void)nothing;
-	return 0;
-}
 
 SEC("kretprobe/user_mode_thread")
 int dawdle(void *ctx)
 {
 	(void)ctx;
-	bpf_loop(STEPS, step, NULL, 0);
+	do_nothing(STEPS);
 	return 0;
 }
 

@@ -3,16 +3,9 @@
  * Has what the kernel starts for a handler dawdle when it no longer ignores signals, and again as
  * soon as it has its pipes, so that another CPU gets to see it like that.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+#include "dawdle.h"
 
 #define STEPS 60000
-
-static long step(__u32 number, void *nothing)
-{
-	(void)number, (void)nothing;
-	return 0;
-}
 
 static int dawdle(void)
 {
@@ -20,7 +13,7 @@ static int dawdle(void)
 
 	bpf_get_current_comm(comm, sizeof(comm));
 	if (!bpf_strncmp(comm, 8, "kworker/"))
-		bpf_loop(STEPS, step, NULL, 0);
+		do_nothing(STEPS);
 	return 0;
 }
 

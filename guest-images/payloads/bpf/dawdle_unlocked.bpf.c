@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Has the next driver dawdle between exec, which gave it memory, and the locking of that: until
- * some of it is on a swap device, or too much time has
- * passed. Another CPU has to see to that meanwhile.
+ * some of it is on a swap device, or too much time has passed. Another CPU has to see to that meanwhile.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_core_read.h>
@@ -58,7 +57,7 @@ static long is_swapped(const struct dawdling *dawdling)
 	}
 	for (cpu = 0; cpu < CPUS; cpu++) {
 		offset = value = 0;
-		bpf_probe_read_kernel(&offset, sizeof(offset), 
+		bpf_probe_read_kernel(&offset, sizeof(offset),
 				      (const unsigned long *)&__per_cpu_offset + cpu);
 		bpf_probe_read_kernel(&value, sizeof(value), dawdling->counters + offset);
 		sum += value;

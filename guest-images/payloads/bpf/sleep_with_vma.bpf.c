@@ -5,6 +5,7 @@
  * looks for the mapping of the process that was forked last. That process loops before each further
  * mapping, so that the second CPU finds it with its code mapped and its start not finished.
  */
+#include "dawdle.h"
 #include "sleep_on_page.h"
 
 #define PF_KTHREAD	0x00200000
@@ -32,18 +33,12 @@ int note_fork(struct task_struct **arguments)
 	return 0;
 }
 
-static long step(__u32 number, void *nothing)
-{
-	(void)number, (void)nothing;
-	return 0;
-}
-
 SEC("fentry/vm_mmap")
 int dawdle(void *ctx)
 {
 	(void)ctx;
 	if (forked && bpf_get_current_pid_tgid() >> 32 == forked && !hits)
-		bpf_loop(STEPS, step, NULL, 0);
+		do_nothing(STEPS);
 	return 0;
 }
 
