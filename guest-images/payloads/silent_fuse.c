@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * silent_fuse FOLDER ANSWERED FILES: mounts a FUSE file system there, and serves it. It has FILES
- * files of two pages each, `file0000` and so on. It answers all requests but the writes of a file's data
- * and the reads behind its first ANSWERED bytes, which are 0: a task that makes such a request waits for
- * as long as this program lives.
+ * silent_fuse FOLDER ANSWERED FILES: mounts a FUSE file system there, and serves it. The file system has
+ * FILES files of two pages each, `file0000` and so on. The program answers all requests but the writes of
+ * a file's data and the reads behind its first ANSWERED bytes, at most a page, which are 0: a task that
+ * makes such a request waits for as long as this program lives.
  *
  * A child maps the first page of `file0000`, and touches no page of it. On standard output come the
  * child's pid and the address of the mapping, as two longs; or -errno and the number of the call that
@@ -17,7 +17,7 @@
 #include "bare.h"
 #include "number.h"
 
-#define FILE_ID 2 /* of file0000; the number of the next one is higher by one */
+#define FILE_ID 2 /* of file0000; each further file has the next number */
 #define PAGE 4096
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
@@ -36,7 +36,7 @@ static struct {
 		struct fuse_attr_out attr;
 		struct fuse_open_out open;
 		struct fuse_statfs_out statfs;
-		char data[2 * PAGE];
+		char data[PAGE];
 	};
 } reply;
 
@@ -45,7 +45,7 @@ static struct fuse_attr attributes(unsigned long node)
 	return (struct fuse_attr){
 		.ino = node,
 		.size = node >= FILE_ID ? 2 * PAGE : 0,
-		.mode = node >= FILE_ID ? S_IFREG | 0700 : S_IFDIR | 0700,
+		.mode = node >= FILE_ID ? S_IFREG | 0600 : S_IFDIR | 0700,
 		.nlink = 1,
 		.blksize = PAGE,
 	};

@@ -31,8 +31,8 @@ class SilentFile:
     def __init__(self, attacker: Attacker, *, answered: int = 0, files: int = 1) -> None:
         """Mount the file system, as set-up. Raises SetupFailed.
 
-        Reads of the first `answered` bytes have an answer. There are as many `files`, file0000
-        and so on.
+        Reads within the first `answered` bytes of a file are answered. The file system has so many
+        `files`: file0000 and so on.
         """
         self._attacker = attacker
         payload = attacker.payload("silent_fuse")
