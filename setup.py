@@ -10,7 +10,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
-SHIPPED = ("kernel-patches", "guest-images", "handlers")
+SHIPPED = ("kernel-patches", "guest-images")
 
 
 class BuildWithData(build_py):

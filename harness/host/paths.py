@@ -15,7 +15,7 @@ _INSTALLED = PACKAGE / "data"
 """Where setup.py puts what we ship into a wheel. A checkout has no such folder."""
 
 CHECKOUT = _INSTALLED if _INSTALLED.is_dir() else PACKAGE.parent
-"""The folder that holds `kernel-patches/`, `guest-images/` and `handlers/`."""
+"""The folder that holds `kernel-patches/` and `guest-images/`."""
 
 KERNEL_PATCHES = CHECKOUT / "kernel-patches"
 """The overlay, the per-line series and the configuration fragments that we ship."""
@@ -23,7 +23,7 @@ KERNEL_PATCHES = CHECKOUT / "kernel-patches"
 GUEST_IMAGES = CHECKOUT / "guest-images"
 """The sources of what runs in the guests: agent, payloads, the accelerator's probe."""
 
-HANDLERS = CHECKOUT / "handlers"
+HANDLERS = KERNEL_PATCHES / "overlay" / "tools" / "umd"
 """The sources of the handlers that parse, and of the kit that they are built with."""
 
 

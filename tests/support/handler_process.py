@@ -38,7 +38,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Certificate:
-    """The fields of struct umd_x509 (handlers/x509.h)."""
+    """The fields of struct umd_x509 (tools/umd/x509.h)."""
 
     status: int
     usage: int

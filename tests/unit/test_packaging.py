@@ -19,7 +19,7 @@ from harness.host.version import version
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = ("harness", "kernel-patches", "guest-images", "handlers")
+PARTS = ("harness", "kernel-patches", "guest-images")
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 DATA = "harness/data/"
 IGNORED = shutil.ignore_patterns("__pycache__")

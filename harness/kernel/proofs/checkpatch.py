@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _DEADLINE = 300.0
 _TOGETHER = 4
 """Files for each process of checkpatch.pl: enough to be worth its start."""
+_PROGRAMS = "tools/umd/"
+"""Programs, and what takes the place of the kernel's headers for them: its macros, by its names."""
 # Messages and sign-offs are in series.toml: `export` writes them above the hook patches.
 _BARE_PATCH = ("--no-signoff", "--ignore", "COMMIT_MESSAGE,FILE_PATH_CHANGES")
 
@@ -39,7 +41,9 @@ def checkpatch(*, patches: Path, line: str, cache: Path, sources: Path = SOURCE_
     hooks = [str(commit.patch) for commit in series.commits if commit.patch is not None]
     with TemporaryDirectory() as scratch:
         added = write_overlay(series, Path(scratch))
-        files = [name for name in added if name.endswith((".c", ".h"))]
+        files = [
+            name for name in added if name.endswith((".c", ".h")) and not name.startswith(_PROGRAMS)
+        ]
         complaints = complaints_of(tree, ["--file"], files, cwd=Path(scratch))
         return complaints + complaints_of(tree, _BARE_PATCH, hooks, cwd=Path(scratch))
 

@@ -53,6 +53,17 @@ bool witness_is_kthread(void)
 	return use_kthread;
 }
 
+static char *first = "";
+module_param_named(handler, first, charp, 0);
+MODULE_PARM_DESC(handler, "what the handler parses: x509, or nothing");
+
+enum witness_program witness_first(void)
+{
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && !strcmp(first, "x509"))
+		return WITNESS_X509;
+	return WITNESS_HONEST;
+}
+
 static const struct witness_handler *handler;
 static DECLARE_WAIT_QUEUE_HEAD(vmfork_wait);
 
@@ -217,9 +228,10 @@ static void keep_priority(void)
  * Whether the latest replies came from another process. A reply is in the pipe before the handler's
  * write(2) returns, so that the handler may owe the witness the return from one write, not two.
  */
-static bool is_stand_in(void)
+static bool is_stand_in(const struct witness_message *request)
 {
-	const s64 reply = sizeof(struct witness_message);
+	const s64 reply = request->kind == WITNESS_PARSE ? sizeof(struct witness_parse_reply) :
+							   sizeof(struct witness_message);
 	static u32 generation;
 	static u64 written;
 	static s64 owed;
@@ -261,7 +273,7 @@ static bool exchange(const struct witness_message *request, struct witness_messa
 	last = READ_ONCE(tally.generation);
 	if (!ret) {
 		violations |= handler->examine(false);
-		if (is_stand_in())
+		if (is_stand_in(request))
 			violations |= WITNESS_STAND_IN;
 	}
 
@@ -315,12 +327,18 @@ static bool transact(const struct witness_message *request)
 	return answered;
 }
 
+/* Of a handler that parses, every second request has something to parse. */
+static u32 next_kind(void)
+{
+	return handler->parses() && atomic_read(&next_number) & 1 ? WITNESS_PARSE : WITNESS_ASK;
+}
+
 static bool ask(void)
 {
 	struct witness_message request;
 
 	keep_priority();
-	make_request(&request, WITNESS_ASK);
+	make_request(&request, next_kind());
 	return transact(&request);
 }
 
@@ -333,7 +351,7 @@ static ssize_t ask_write(struct file *file, const char __user *from, size_t size
 	struct witness_message request, reply;
 	bool answered;
 
-	make_request(&request, WITNESS_ASK);
+	make_request(&request, next_kind());
 	if (down_timeout(&asking, DEADLINE))
 		return -EBUSY;
 
@@ -341,6 +359,32 @@ static ssize_t ask_write(struct file *file, const char __user *from, size_t size
 	up(&asking);
 	return answered ? size : -EIO;
 }
+
+#if IS_ENABLED(CONFIG_UMD_WITNESS_X509)
+/* The same for what @data holds: the handler parses it, and the result goes to @parsed. */
+int witness_ask_about(const void *data, size_t len, void *parsed)
+{
+	struct witness_message request, reply;
+	bool answered;
+
+	make_request(&request, WITNESS_PARSE);
+	if (down_timeout(&asking, DEADLINE))
+		return -EBUSY;
+
+	witness_give(data, len);
+	answered = exchange(&request, &reply, false);
+	witness_take(parsed);
+	up(&asking);
+	return answered ? 0 : -EIO;
+}
+
+void witness_note(u32 violation)
+{
+	tally_begin();
+	tally.violations |= violation;
+	tally_end();
+}
+#endif
 
 static const struct file_operations ask_operations = {
 	.owner = THIS_MODULE,

@@ -6,11 +6,14 @@
 #include <linux/types.h>
 
 #define WITNESS_HASH_SIZE	32
+#define WITNESS_INPUT_SIZE	2044
+#define WITNESS_PARSED_SIZE	256
 
 enum witness_kind {
 	WITNESS_START = 1,	/* body: the secret; the chain is then its hash */
 	WITNESS_ASK = 2,	/* body: noise; the chain then covers this and the secret */
 	WITNESS_BREAK_OUT = 3,	/* like ASK; body[0]: a way out to try before replying */
+	WITNESS_PARSE = 4,	/* like ASK; an input follows, and the reply has what is in it */
 };
 
 /* What the handler with a backdoor knows to do. The host's names: harness/handler.py. */
@@ -34,6 +37,12 @@ struct witness_message {
 	__u32 number;
 	__u8 nonce[16];
 	__u8 body[WITNESS_HASH_SIZE];
+};
+
+/* Follows the message of WITNESS_PARSE. */
+struct witness_input {
+	__u32 len;
+	__u8 data[WITNESS_INPUT_SIZE];
 };
 
 #endif

@@ -25,8 +25,8 @@ static bool thread_quit;
 
 static DECLARE_WAIT_QUEUE_HEAD(exchange_wait);
 static enum exchange_state exchange_state;
-static struct witness_message exchange_request;
-static struct witness_message exchange_reply;
+static struct witness_parse_request exchange_request;
+static struct witness_parse_reply exchange_reply;
 
 static bool exchange_reached(enum exchange_state state)
 {
@@ -53,26 +53,63 @@ int umd_witness_receive(struct witness_message *request)
 		return -EINTR;
 	}
 
-	*request = exchange_request;
+	*request = exchange_request.message;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(umd_witness_receive);
 
+void umd_witness_receive_input(struct witness_input *input)
+{
+	*input = exchange_request.input;
+}
+EXPORT_SYMBOL_GPL(umd_witness_receive_input);
+
+/* Before the reply. */
+void umd_witness_send_parsed(const void *parsed)
+{
+	memcpy(exchange_reply.parsed, parsed, sizeof(exchange_reply.parsed));
+}
+EXPORT_SYMBOL_GPL(umd_witness_send_parsed);
+
 void umd_witness_send(const struct witness_message *reply)
 {
-	exchange_reply = *reply;
+	exchange_reply.message = *reply;
 	exchange_advance(ANSWERED);
 }
 EXPORT_SYMBOL_GPL(umd_witness_send);
 
-static int exchange(struct witness_message *request, struct witness_message *reply)
+static int wait_for_reply(void)
 {
-	exchange_request = *request;
 	exchange_advance(ASKED);
 	if (!wait_event_timeout(exchange_wait, exchange_reached(ANSWERED), DEADLINE))
 		return -ETIMEDOUT;
+	return 0;
+}
 
-	*reply = exchange_reply;
+static int exchange_parse(struct witness_parse_request *request, struct witness_parse_reply *reply)
+{
+	int ret;
+
+	exchange_request = *request;
+	ret = wait_for_reply();
+	if (!ret)
+		*reply = exchange_reply;
+	return ret;
+}
+
+static int exchange(struct witness_message *request, struct witness_message *reply)
+{
+	int ret;
+
+	if (request->kind == WITNESS_PARSE)
+		return witness_parse(exchange_parse, request, reply);
+
+	exchange_request.message = *request;
+	ret = wait_for_reply();
+	if (ret)
+		return ret;
+
+	*reply = exchange_reply.message;
 	memzero_explicit(&exchange_request, sizeof(exchange_request));
 	return 0;
 }
@@ -126,7 +163,7 @@ int umd_witness_kthread_load(const struct witness_code *code)
 {
 	int ret;
 
-	if (!witness_is_kthread())
+	if (!witness_is_kthread() || code->program != witness_first())
 		return -EBUSY;
 
 	mutex_lock(&lock);
@@ -152,9 +189,14 @@ void umd_witness_kthread_unload(void)
 }
 EXPORT_SYMBOL_GPL(umd_witness_kthread_unload);
 
+static bool parses(void)
+{
+	return witness_first() == WITNESS_X509;
+}
+
 static const char *kmod(void)
 {
-	return "umd_witness_kthread";
+	return parses() ? "umd_witness_x509_kthread" : "umd_witness_kthread";
 }
 
 static void run_load(struct work_struct *work)
@@ -219,4 +261,5 @@ const struct witness_handler witness_kthread_handler = {
 	.stop = stop,
 	.loaded = is_loaded,
 	.examine = examine,
+	.parses = parses,
 };

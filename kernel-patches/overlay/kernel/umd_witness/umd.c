@@ -14,6 +14,7 @@
 static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_HONEST] = "umd_witness_loader",
 	[WITNESS_BACKDOOR] = "umd_witness_backdoor",
+	[WITNESS_X509] = "umd_witness_x509",
 };
 
 #ifdef WITNESS_ISOLATION
@@ -24,6 +25,11 @@ static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 	[WITNESS_BACKDOOR] = {
 #include "umd_witness_backdoor_umh.sha256"
 	},
+#if IS_ENABLED(CONFIG_UMD_WITNESS_X509)
+	[WITNESS_X509] = {
+#include "umd_witness_x509_umh.sha256"
+	},
+#endif
 };
 #endif
 
@@ -81,8 +87,17 @@ struct umd_mgmt umd_witness_mgmt = {
 };
 EXPORT_SYMBOL_GPL(umd_witness_mgmt);
 
+static int transact_parse(struct witness_parse_request *request, struct witness_parse_reply *reply)
+{
+	return umd_mgmt_send_recv(&umd_witness_mgmt, request, sizeof(*request),
+				  reply, sizeof(*reply));
+}
+
 static int transact(struct witness_message *request, struct witness_message *reply)
 {
+	if (request->kind == WITNESS_PARSE)
+		return witness_parse(transact_parse, request, reply);
+
 	return umd_mgmt_send_recv(&umd_witness_mgmt, request, sizeof(*request),
 				  reply, sizeof(*reply));
 }
@@ -158,10 +173,15 @@ static void open_backdoor(void)
 
 static int __init choose_first(void)
 {
-	choose(WITNESS_HONEST);
+	choose(witness_first());
 	return 0;
 }
 core_initcall(choose_first);
+
+static bool parses(void)
+{
+	return program == WITNESS_X509;
+}
 
 /* Root may have had another module loaded than the one that was asked for. */
 static bool has_backdoor(void)
@@ -177,4 +197,5 @@ const struct witness_handler witness_umd_handler = {
 	.examine = examine,
 	.open_backdoor = open_backdoor,
 	.has_backdoor = has_backdoor,
+	.parses = parses,
 };

@@ -11,16 +11,36 @@ static u8 chain[WITNESS_HASH_SIZE];
 static struct witness_message request;
 static struct witness_message reply;
 
+#ifdef WITNESS_PARSER
+#include "parser.h"
+#define PROGRAM	WITNESS_X509
+
+static void parse_input(void)
+{
+	if (request.kind != WITNESS_PARSE)
+		return;
+	umd_witness_receive_input(&input);
+	parse();
+	umd_witness_send_parsed(parsed);
+}
+#else
+#define PROGRAM	WITNESS_HONEST
+
+static void parse_input(void) { }
+#endif
+
 static int umd_witness_kthread(void *unused)
 {
 	while (!umd_witness_receive(&request)) {
 		witness_answer(chain, secret, &request, &reply);
+		parse_input();
 		umd_witness_send(&reply);
 	}
 	return 0;
 }
 
 static const struct witness_code code = {
+	.program = PROGRAM,
 	.run = umd_witness_kthread,
 	.chain = chain,
 };

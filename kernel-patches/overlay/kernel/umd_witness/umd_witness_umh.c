@@ -15,6 +15,55 @@ __u8 chain[WITNESS_HASH_SIZE];
 struct witness_message request;
 struct witness_message reply;
 
+static inline void send_reply(size_t more)
+{
+	send_frame(sizeof(reply) + more);
+	send(&reply, sizeof(reply));
+}
+
+#ifdef WITNESS_PARSER
+#include "parser.h"
+
+void *umd_alloc(size_t size);
+
+/* The host looks at all memory of the handler, so all of it has to be there. */
+static inline void prepare(void)
+{
+	__builtin_memset(umd_alloc(UMD_ARENA_SIZE), 0, UMD_ARENA_SIZE);
+	umd_arena_reset();
+}
+
+static inline void receive_all(void)
+{
+	receive_request(&request, sizeof(request));
+	if (request.kind == WITNESS_PARSE)
+		receive(&input, sizeof(input));
+}
+
+static inline void send_all(void)
+{
+	if (request.kind != WITNESS_PARSE) {
+		send_reply(0);
+		return;
+	}
+	parse();
+	send_reply(sizeof(parsed));
+	send(parsed, sizeof(parsed));
+}
+#else
+static inline void prepare(void) { }
+
+static inline void receive_all(void)
+{
+	receive_request(&request, sizeof(request));
+}
+
+static inline void send_all(void)
+{
+	send_reply(0);
+}
+#endif
+
 #ifdef WITNESS_BACKDOOR
 #include "backdoor.h"
 #else
@@ -25,13 +74,14 @@ static inline void break_out_again(void) { }
 /* A parser's secrets lie on its stack as well. */
 static void serve(__u8 kept[WITNESS_HASH_SIZE])
 {
+	prepare();
 	for (;;) {
-		receive_request(&request, sizeof(request));
+		receive_all();
 		break_out();
 		witness_answer(chain, secret, &request, &reply);
 		__builtin_memcpy(kept, secret, WITNESS_HASH_SIZE);
 		asm volatile("" : : "r" (kept) : "memory");
-		send_reply(&reply, sizeof(reply));
+		send_all();
 		break_out_again();
 	}
 }

@@ -14,6 +14,7 @@ extern struct umd_witness_command umd_witness_command;
 enum witness_program {
 	WITNESS_HONEST,
 	WITNESS_BACKDOOR,
+	WITNESS_X509,
 	WITNESS_PROGRAMS,
 };
 
@@ -32,15 +33,19 @@ void witness_examine_anew(void);
 
 /* What the kernel thread's module brings. */
 struct witness_code {
+	enum witness_program program;
 	int (*run)(void *unused);
 	const void *chain;
 };
 
 bool witness_is_kthread(void);
+enum witness_program witness_first(void);
 int umd_witness_kthread_load(const struct witness_code *code);
 void umd_witness_kthread_unload(void);
 int umd_witness_receive(struct witness_message *request);
 void umd_witness_send(const struct witness_message *reply);
+void umd_witness_receive_input(struct witness_input *input);
+void umd_witness_send_parsed(const void *parsed);
 
 /* The two kinds of handler, seen from the witness. A kernel thread has no backdoor. */
 struct witness_handler {
@@ -51,6 +56,7 @@ struct witness_handler {
 	u32 (*examine)(bool image);
 	void (*open_backdoor)(void);
 	bool (*has_backdoor)(void);
+	bool (*parses)(void);
 };
 
 extern const struct witness_handler witness_umd_handler;
@@ -66,6 +72,36 @@ struct witness_birth {
 	u32 violations;
 	int (*exchange)(struct witness_message *request, struct witness_message *reply);
 };
+
+/* A request with an input, and its reply. */
+struct witness_parse_request {
+	struct witness_message message;
+	struct witness_input input;
+};
+
+struct witness_parse_reply {
+	struct witness_message message;
+	u8 parsed[WITNESS_PARSED_SIZE];
+};
+
+typedef int (*witness_transact_t)(struct witness_parse_request *request,
+				  struct witness_parse_reply *reply);
+
+#if IS_ENABLED(CONFIG_UMD_WITNESS_X509)
+int witness_parse(witness_transact_t transact, const struct witness_message *request,
+		  struct witness_message *reply);
+#else
+static inline int witness_parse(witness_transact_t transact, const struct witness_message *request,
+				struct witness_message *reply)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+void witness_make_certificate(struct witness_input *input, void *parsed);
+void witness_give(const void *data, size_t len);
+void witness_take(void *parsed);
+int witness_ask_about(const void *data, size_t len, void *parsed);
+void witness_note(u32 violation);
 
 int witness_born(const struct witness_birth *birth);
 void witness_note_return(u64 call, s64 result);

@@ -129,3 +129,12 @@ int umd_x509_fields(const struct umd_request *request, const struct x509_certifi
 	return copy_name(fields->key_algo, sizeof(fields->key_algo), pub->pkey_algo) ?:
 	       umd_sig_fields(sig, &fields->sig);
 }
+
+/* What the handler does: an umd_parse_t. */
+int umd_x509_parse(const void *data, size_t len, void *reply)
+{
+	const struct umd_request request = { data, len };
+	const struct x509_certificate *cert = x509_cert_parse(data, len);
+
+	return IS_ERR(cert) ? PTR_ERR(cert) : umd_x509_fields(&request, cert, reply);
+}

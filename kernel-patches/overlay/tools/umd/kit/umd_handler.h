@@ -6,9 +6,8 @@
 #ifndef UMD_HANDLER_H
 #define UMD_HANDLER_H
 
-#include <stddef.h>
-
 #ifndef __KERNEL__
+#include <stddef.h>
 #include <linux/types.h>
 #endif
 

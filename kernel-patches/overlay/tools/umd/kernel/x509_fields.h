@@ -23,6 +23,7 @@ struct umd_span umd_span_of(const struct umd_request *request, const void *part,
 void umd_key_id_fields(const struct umd_request *request, const struct asymmetric_key_id *id,
 		       struct umd_span *first, struct umd_span *second);
 int umd_sig_fields(const struct public_key_signature *sig, struct umd_sig_names *names);
+int umd_x509_parse(const void *data, size_t len, void *reply);
 int umd_x509_fields(const struct umd_request *request, const struct x509_certificate *cert,
 		    struct umd_x509 *fields);
 

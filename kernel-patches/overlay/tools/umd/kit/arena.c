@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* All the memory that a parser allocates: one array, given back as a whole. */
-#include <stddef.h>
-#include <string.h>
-
 #include "umd_handler.h"
 
 #define ALIGNMENT	16
@@ -40,7 +37,7 @@ void *umd_alloc(size_t size)
 void umd_arena_reset(void)
 {
 	ASAN_UNPOISON_MEMORY_REGION(arena, used);
-	memset(arena, 0, used);
+	__builtin_memset(arena, 0, used);
 	ASAN_POISON_MEMORY_REGION(arena, used ? used : sizeof(arena));
 	used = 0;
 }

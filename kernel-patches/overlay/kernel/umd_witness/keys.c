@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is at stake if a parser lies: keys that the kernel gets from certificates. add_key(2) hands
+ * a certificate to the handler. Of the reply, each part has to lie within the certificate. The
+ * kernel's own parser says which key is in it. If a signature is verified by another one, the
+ * handler has made the kernel trust a key that nobody vouched for.
+ */
+#include <crypto/hash.h>
+#include <crypto/public_key.h>
+#include <keys/asymmetric-parser.h>
+#include <keys/asymmetric-subtype.h>
+#include <linux/err.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/key-type.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "../../crypto/asymmetric_keys/x509_parser.h"
+#include "../../tools/umd/x509.h"
+#include "witness.h"
+
+static const char right[] = "UMD";
+static const char forged[] = "UMD, forged";
+
+static const char * const hashes[] = { "sha1", "sha256", "sha384", "sha512" };
+
+static struct asymmetric_key_subtype subtype;
+
+static bool nested;
+module_param(nested, bool, 0);
+MODULE_PARM_DESC(nested, "a key has to lie in what is signed, too");
+
+static bool lies_in(struct umd_span inner, struct umd_span outer)
+{
+	return inner.offset >= outer.offset &&
+	       (u64)inner.offset + inner.length <= (u64)outer.offset + outer.length;
+}
+
+/* All parts of the reply, from its first span to its end. */
+static bool is_plausible(const struct umd_x509 *fields, size_t len)
+{
+	const struct umd_span *span = &fields->tbs, all = { 0, len };
+
+	for (; (const void *)span < (const void *)(fields + 1); span++)
+		if (!lies_in(*span, all))
+			return false;
+	return !nested || lies_in(fields->key, fields->tbs);
+}
+
+static const void *part(const struct key_preparsed_payload *prep, struct umd_span span)
+{
+	return prep->data + span.offset;
+}
+
+static const char *hash_of(const struct umd_x509 *fields)
+{
+	for (int i = 0; i < ARRAY_SIZE(hashes); i++)
+		if (!strncmp(fields->sig.hash, hashes[i], sizeof(fields->sig.hash)))
+			return hashes[i];
+	return NULL;
+}
+
+static bool is_supported(const struct umd_x509 *fields)
+{
+	return !strncmp(fields->key_algo, "rsa", sizeof(fields->key_algo)) &&
+	       !strncmp(fields->sig.algo, "rsa", sizeof(fields->sig.algo)) &&
+	       !strncmp(fields->sig.encoding, "pkcs1", sizeof(fields->sig.encoding)) &&
+	       hash_of(fields);
+}
+
+/* Whether the kernel's own parser finds this key in the certificate. */
+static bool holds(const struct key_preparsed_payload *prep, const struct public_key *key)
+{
+	struct x509_certificate *cert = x509_cert_parse(prep->data, prep->datalen);
+	bool same;
+
+	if (IS_ERR(cert))
+		return false;
+
+	same = cert->pub->keylen == key->keylen &&
+	       !memcmp(cert->pub->key, key->key, key->keylen);
+	x509_free_certificate(cert);
+	return same;
+}
+
+static struct public_key *make_key(const struct key_preparsed_payload *prep,
+				   const struct umd_x509 *fields)
+{
+	struct public_key *key = kzalloc(sizeof(*key), GFP_KERNEL);
+
+	if (!key)
+		return NULL;
+
+	key->key = kmemdup(part(prep, fields->key), fields->key.length, GFP_KERNEL);
+	key->params = kmemdup(part(prep, fields->params), fields->params.length, GFP_KERNEL);
+	if (!key->key || !key->params) {
+		public_key_free(key);
+		return NULL;
+	}
+	key->keylen = fields->key.length;
+	key->paramlen = fields->params.length;
+	key->algo = fields->key_oid;
+	key->pkey_algo = "rsa";
+	key->key_eflags = fields->usage;
+	key->id_type = holds(prep, key) ? right : forged;
+	return key;
+}
+
+static int digest(struct public_key_signature *sig, const void *data, size_t len)
+{
+	struct crypto_shash *hash = crypto_alloc_shash(sig->hash_algo, 0, 0);
+	int ret = -ENOMEM;
+
+	if (IS_ERR(hash))
+		return PTR_ERR(hash);
+
+	sig->digest_size = crypto_shash_digestsize(hash);
+	sig->digest = kmalloc(sig->digest_size, GFP_KERNEL);
+	if (sig->digest)
+		ret = crypto_shash_tfm_digest(hash, data, len, sig->digest);
+	crypto_free_shash(hash);
+	return ret;
+}
+
+static struct asymmetric_key_id *make_id(const struct key_preparsed_payload *prep,
+					 struct umd_span first, struct umd_span second)
+{
+	struct asymmetric_key_id *id;
+
+	if (!first.length)
+		return NULL;
+	id = asymmetric_key_generate_id(part(prep, first), first.length,
+					part(prep, second), second.length);
+	return IS_ERR(id) ? NULL : id;
+}
+
+static struct public_key_signature *make_signature(const struct key_preparsed_payload *prep,
+						   const struct umd_x509 *fields)
+{
+	struct public_key_signature *sig = kzalloc(sizeof(*sig), GFP_KERNEL);
+	const struct umd_span none = { };
+
+	if (!sig)
+		return NULL;
+
+	sig->pkey_algo = "rsa";
+	sig->encoding = "pkcs1";
+	sig->hash_algo = hash_of(fields);
+	sig->auth_ids[0] = make_id(prep, fields->authority_serial, fields->authority_issuer);
+	sig->auth_ids[1] = make_id(prep, fields->authority_key, none);
+	sig->auth_ids[2] = make_id(prep, fields->issuer, none);
+	sig->s = kmemdup(part(prep, fields->signature), fields->signature.length, GFP_KERNEL);
+	sig->s_size = fields->signature.length;
+	if (!sig->s || digest(sig, part(prep, fields->tbs), fields->tbs.length)) {
+		public_key_signature_free(sig);
+		return NULL;
+	}
+	return sig;
+}
+
+static struct asymmetric_key_ids *make_ids(const struct key_preparsed_payload *prep,
+					   const struct umd_x509 *fields)
+{
+	struct asymmetric_key_ids *ids = kzalloc(sizeof(*ids), GFP_KERNEL);
+	const struct umd_span none = { };
+
+	if (!ids)
+		return NULL;
+
+	ids->id[0] = make_id(prep, fields->serial, fields->issuer);
+	ids->id[1] = make_id(prep, fields->skid, none);
+	ids->id[2] = make_id(prep, fields->subject, none);
+	return ids;
+}
+
+static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *fields)
+{
+	struct public_key *key = make_key(prep, fields);
+	struct public_key_signature *sig = make_signature(prep, fields);
+	struct asymmetric_key_ids *ids = make_ids(prep, fields);
+	const char *name = part(prep, fields->subject_name.rest);
+
+	prep->description = kasprintf(GFP_KERNEL, "%.*s", fields->subject_name.rest.length, name);
+	prep->payload.data[asym_subtype] = &subtype;
+	prep->payload.data[asym_key_ids] = ids;
+	prep->payload.data[asym_crypto] = key;
+	prep->payload.data[asym_auth] = sig;
+	prep->quotalen = 100;
+	/* What is there is freed by whoever asked. */
+	return key && sig && ids && prep->description ? 0 : -ENOMEM;
+}
+
+static int parse_certificate(struct key_preparsed_payload *prep)
+{
+	struct umd_x509 *fields;
+	int ret;
+
+	if (witness_first() != WITNESS_X509 || system_state != SYSTEM_RUNNING)
+		return -EBADMSG;
+	if (prep->datalen > WITNESS_INPUT_SIZE)
+		return -EMSGSIZE;
+
+	fields = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
+	if (!fields)
+		return -ENOMEM;
+
+	ret = witness_ask_about(prep->data, prep->datalen, fields);
+	if (!ret)
+		ret = fields->status;
+	if (!ret && !is_plausible(fields, prep->datalen))
+		ret = -EBADMSG;
+	/* What the handler refuses is not for the kernel's own parsers, asked after -EBADMSG. */
+	if (ret == -EBADMSG)
+		ret = -EINVAL;
+	if (!ret && !is_supported(fields))
+		ret = -ENOPKG;
+	if (!ret)
+		ret = fill(prep, fields);
+	kfree(fields);
+	return ret;
+}
+
+static int verify(const struct key *key, const struct public_key_signature *sig)
+{
+	int ret = public_key_subtype.verify_signature(key, sig);
+
+	if (!ret && asymmetric_key_public_key(key)->id_type == forged)
+		witness_note(WITNESS_BELIEVED);
+	return ret;
+}
+
+static struct asymmetric_key_parser parser = {
+	.name = "umd_witness",
+	.parse = parse_certificate,
+};
+
+static int __init keys_init(void)
+{
+	subtype = public_key_subtype;
+	subtype.verify_signature = verify;
+	return register_asymmetric_key_parser(&parser);
+}
+
+/* Parsers are asked in their order: before the kernel's own, whose module_init() comes later. */
+subsys_initcall(keys_init);

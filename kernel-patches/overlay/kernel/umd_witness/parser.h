@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A handler that also parses what comes with a request: the same parser in the user process and in
+ * the kernel thread.
+ */
+#ifndef UMD_WITNESS_PARSER_H
+#define UMD_WITNESS_PARSER_H
+
+#include "message.h"
+
+/* tools/umd: the parser, and the memory that it allocates. */
+int umd_x509_parse(const void *data, size_t len, void *parsed);
+void umd_arena_reset(void);
+
+struct witness_input input;
+__u8 parsed[WITNESS_PARSED_SIZE];
+
+static inline void parse(void)
+{
+	__s32 status;
+
+	umd_arena_reset();
+	__builtin_memset(parsed, 0, sizeof(parsed));
+	status = umd_x509_parse(input.data, input.len, parsed);
+	__builtin_memcpy(parsed, &status, sizeof(status));
+}
+
+#endif
