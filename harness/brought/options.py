@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.model.handlers import DEFAULT_HANDLER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,15 +95,19 @@ class Brought:
         return corpus
 
 
-def corpus_with(brought: Brought, variant_files: Sequence[Path] = ()) -> Corpus:
+def corpus_with(
+    brought: Brought, variant_files: Sequence[Path] = (), handler: str = DEFAULT_HANDLER
+) -> Corpus:
     """Return the shipped corpus with the user's own attacks and variants. Raises UserError.
+
+    All variants have the `handler` of that name.
 
     Scenario files are executed.
     """
     from harness.brought.variant_files import load_variant_files
     from harness.scenarios.corpus import SHIPPED
 
-    return load_variant_files(variant_files, brought.added_to(SHIPPED))
+    return load_variant_files(variant_files, brought.added_to(SHIPPED)).with_handler(handler)
 
 
 def own_variants(corpus: Corpus) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from harness.host.children import kill_children
 from harness.host.end_signals import end_signals_handled
 from harness.host.errors import VmLost
 from harness.host.pace import clock, duration
-from harness.witness.handler import PROGRAM
+from harness.model.handlers import HASH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ class Campaign:
         kernel = self._lab.images(self._settings.variant).kernel
         progress("campaign: reading the kernel's system calls")
         types = call_types(kernel.vmlinux, kernel.system_map)
-        addresses = [kernel.handler_symbol(PROGRAM, name) for name in _VARIABLES]
+        addresses = [kernel.handler_symbol(HASH.program, name) for name in _VARIABLES]
         judge = BatchJudge.of(self._lab)
         for variant in (self._settings.variant, self._settings.thread):
             progress(f"campaign: making the saved state of {variant}")

@@ -83,6 +83,7 @@ def ask(options: MatrixOptions, *, recorded: Collection[str] | None = None) -> R
         variants=options.variants,
         kernel=choice_of(options.kernel),
         engine=options.engine,
+        handler=options.handler,
         expression=options.expression,
         recorded=recorded,
     )

@@ -15,6 +15,7 @@ from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.series.lines import DEFAULT_LINE, check_line, kernel_lines
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
+from harness.model.handlers import DEFAULT_HANDLER, HANDLERS
 from harness.model.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -117,6 +118,17 @@ def engine_option() -> str:
         choices=ENGINE_NAMES,
         default=DEFAULT_ENGINE,
         help=f"how the machines boot (default: {DEFAULT_ENGINE})",
+    )
+
+
+def handler_option() -> str:
+    """Declare `--handler`."""
+    told = "; ".join(f"{kind.name} {kind.summary}" for kind in HANDLERS.values())
+    return choice(
+        "--handler",
+        choices=tuple(HANDLERS),
+        default=DEFAULT_HANDLER,
+        help=f"the handler to attack: {told} (default: {DEFAULT_HANDLER})",
     )
 
 
@@ -321,5 +333,6 @@ class MatrixOptions:
     variants: tuple[str, ...] = variant_option()
     jobs: int = jobs_option()
     engine: str = engine_option()
+    handler: str = handler_option()
     kernel: KernelOptions = kernel_options()
     own: BroughtOptions = group("variants and attacks of your own", BroughtOptions)

@@ -63,7 +63,9 @@ def run(options: Options) -> int:
         prices = priced(read_defences(options.defences), shipped_prices())
     path = options.output or new.run.path / PAGE
     content = PageContent(new, old, figures, prices, unsteady(new.run))
-    write_report(page(content, SHIPPED, place=path.parent), path)
+    write_report(
+        page(content, SHIPPED.with_handler(new.run.header.handler), place=path.parent), path
+    )
     for gap in new.gaps:
         say(f"not in the report: {gap}")
     say(f"report: {path}")

@@ -69,6 +69,6 @@ def own_corpus(
     from harness.report.text import rerun_line
 
     options = options_of(kind, recorded_words(header))
-    corpus = corpus_with(options.own.brought(), options.own.variant_files)
+    corpus = corpus_with(options.own.brought(), options.own.variant_files, options.handler)
     choice = choice_of(options.kernel).if_own()
     return corpus, partial(rerun_line, corpus=corpus, choice=choice, engine=header.engine)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.brought.options import Brought, corpus_with, own_variants
-from harness.cli.chosen import chosen_kernel
+from harness.cli.chosen import choice_of, chosen_kernel
 from harness.cli.command import Command
 from harness.cli.declare import choice, option, positionals, switch
 from harness.cli.options import (
     SHIPPED_VARIANTS,
     KernelOptions,
     engine_option,
+    handler_option,
     kernel_options,
     scenario_files_option,
     variant_files_option,
@@ -73,6 +74,7 @@ class Options:
         help="boot with the console on this terminal, instead of restoring the saved state",
     )
     engine: str = engine_option()
+    handler: str = handler_option()
     variant_files: tuple[Path, ...] = variant_files_option()
     scenario_files: tuple[Path, ...] = scenario_files_option()
     kernel: KernelOptions = kernel_options()
@@ -80,7 +82,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Stay until the shell or the command ends. Raises UserError."""
-    corpus = corpus_with(Brought(scenario_files=options.scenario_files), options.variant_files)
+    corpus = corpus_with(
+        Brought(scenario_files=options.scenario_files), options.variant_files, options.handler
+    )
     variant = options.variant or (*own_variants(corpus), _DEFAULT)[0]
     scenario = _checked(options, corpus, variant)
     # Standard output is the command's alone.
@@ -102,10 +106,12 @@ def run(options: Options) -> int:
 def _checked(options: Options, corpus: Corpus, variant: str) -> Scenario | None:
     """Check the options before anything is built; return the scenario."""
     from harness.judge.cells import check_variants
+    from harness.run.request import check_handler
     from harness.shell.keyboard import check_terminal
     from harness.shell.session import check_applicable, chosen_scenario
 
     check_variants(corpus, [variant], engine=options.engine)
+    check_handler(options.handler, choice_of(options.kernel))
     scenario = chosen_scenario(corpus, options.scenario)
     if options.at and not scenario:
         raise UserError("--at says where in a scenario", hint="name it with --prepare")

@@ -40,7 +40,7 @@ def run(options: Options) -> int:
     from harness.scenarios.corpus import SHIPPED
 
     kept = kept_cell(read_run(options.run, root=options.results), options.cell)
-    story = cell_story(kept, SHIPPED)
+    story = cell_story(kept, SHIPPED.with_handler(kept.run.header.handler))
     write_report(as_json(story) if options.format == "json" else text(story), options.output)
     return 0
 

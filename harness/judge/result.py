@@ -70,7 +70,7 @@ class Result(Struct, frozen=True, dict=True):
         needs.
         """
         variant = self.variant
-        if variant.is_measured or not variant.handler or self.attempt_end.end is End.LACKING:
+        if variant.is_measured or variant.is_thread or self.attempt_end.end is End.LACKING:
             return None
         hole = self.scenario.hole_on(variant)
         return hole.reason if hole else None

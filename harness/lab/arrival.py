@@ -79,7 +79,7 @@ class Arrival:
 
     @property
     def _is_thread(self) -> bool:
-        return not self.variant.handler
+        return self.variant.is_thread
 
     @property
     def _on_handler(self) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from errno import EINVAL, EKEYREJECTED
 from types import MappingProxyType
 
+from harness.model.handlers import HASH, HandlerKind
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -77,10 +79,10 @@ class Variant:
     """It lets a handler be debugged: ptrace access is allowed (R7)."""
     locked: bool = False
     """It keeps root from writing the kernel, as far as lockdown does (C15)."""
-    handler: str = "umd_witness_umh"
-    """The handler's program; empty where a kernel thread answers."""
-    loader: str = "umd_witness_loader"
-    """The module that carries the handler's blob."""
+    is_thread: bool = False
+    """A kernel thread answers in place of a handler process."""
+    kind: HandlerKind = HASH
+    """What the handler does."""
     flavour: str = ""
     """The kernel configuration kernel-patches/config/<flavour>.config on top of the line's own;
     empty where boot parameters are enough."""
@@ -109,6 +111,20 @@ class Variant:
     """The options by which a user brought the variant; empty for one that ships."""
 
     @property
+    def loader(self) -> str:
+        """The module that carries the handler's code."""
+        return self.kind.thread if self.is_thread else self.kind.loader
+
+    def with_handler(self, kind: HandlerKind) -> Variant:
+        """Return the variant with another handler."""
+        return replace(
+            self,
+            kind=kind,
+            cmdline=f"{self.cmdline} {kind.parameter}".strip(),
+            needs=(*self.needs, kind.option) if kind.option else self.needs,
+        )
+
+    @property
     def policy(self) -> Policy | None:
         """The policy whose refusals count: a rival's, or a user's that names its denials."""
         if not self.denials:
@@ -125,7 +141,7 @@ class Variant:
         words = self.cmdline.split()
         only = [word for word in words if word.startswith("umd_only=")]
         chosen = not only or name in only[-1].removeprefix("umd_only=").split(",")
-        is_off = bool(self.handler) and "umd_isolation=off" in words
+        is_off = not self.is_thread and "umd_isolation=off" in words
         return self.protects and not is_off and chosen and f"umd_without={name}" not in words
 
 
@@ -215,8 +231,7 @@ VARIANTS = MappingProxyType(
                 "umd_isolation=off umd_witness.kthread=1",
                 "the same code answering in a kernel thread: the reference for parity",
                 protects=True,
-                handler="",
-                loader="umd_witness_kthread",
+                is_thread=True,
             ),
             Variant(
                 "selinux",

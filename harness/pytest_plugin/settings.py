@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.host.errors import UserError
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
+from harness.model.handlers import DEFAULT_HANDLER, HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +83,12 @@ SETTINGS = {
         "word",
         "NAME",
         f"how the machines boot: {', '.join(ENGINE_NAMES)} (default: {DEFAULT_ENGINE})",
+    ),
+    "umd_handler": Setting(
+        "--umd-handler",
+        "word",
+        "NAME",
+        f"the handler to attack: {', '.join(HANDLERS)} (default: {DEFAULT_HANDLER})",
     ),
     "umd_tree": Setting(
         "--umd-tree", "file", "DIR", "build this kernel tree in place of the line's source"
@@ -174,6 +181,7 @@ class Settings:
             variants=self._value("umd_variants"),
             kernel=self._kernel(),
             engine=self._engine(),
+            handler=self._handler(),
         )
 
     def shard(self) -> Shard | None:
@@ -219,6 +227,14 @@ class Settings:
         name: str = self._value("umd_engine") or DEFAULT_ENGINE
         if name not in ENGINE_NAMES:
             raise UserError(f"there is no engine {name!r}", hint=hint_for(name, ENGINE_NAMES))
+        return name
+
+    def _handler(self) -> str:
+        from harness.host.suggestion import hint_for
+
+        name: str = self._value("umd_handler") or DEFAULT_HANDLER
+        if name not in HANDLERS:
+            raise UserError(f"there is no handler {name!r}", hint=hint_for(name, HANDLERS))
         return name
 
     def _value(self, name: str) -> Any:

@@ -83,7 +83,7 @@ def _is_python(source: AttackSource) -> bool:
 
 
 def kernel_words(header: RunHeader, line: str) -> Iterator[str]:
-    """Yield the options for the kernel, the engine and the user's variants."""
+    """Yield the options for the kernel, the engine, the handler and the user's variants."""
     choice = header.choice
     if isinstance(choice, dict):
         yield from map(str, choice.get("words", ()))
@@ -91,5 +91,7 @@ def kernel_words(header: RunHeader, line: str) -> Iterator[str]:
         yield from ("--line", line)
     if header.engine not in ("", DEFAULT_ENGINE):
         yield from ("--engine", header.engine)
+    if header.handler:
+        yield from ("--handler", header.handler)
     for file in header.variant_files:
         yield from ("--variant-file", file)

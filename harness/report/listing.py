@@ -172,7 +172,7 @@ def _note(scenario: Scenario, variant: Variant) -> str:
 
 def is_known_hole(scenario: Scenario, variant: Variant) -> bool:
     """Whether the variant should hold the attack, and is declared not to."""
-    return bool(variant.handler and not variant.is_measured and scenario.hole_on(variant))
+    return bool(not (variant.is_thread or variant.is_measured) and scenario.hole_on(variant))
 
 
 def reason_of(scenario: Scenario, variant: Variant) -> str:

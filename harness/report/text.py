@@ -13,6 +13,7 @@ from harness.host.paths import CHECKOUT
 from harness.judge.selection import exact_word
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.model.engine_names import DEFAULT_ENGINE
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.model.verdict import Verdict
 from harness.results.counts import counts
 
@@ -70,6 +71,7 @@ def rerun_line(
     line = [] if cell.line == DEFAULT_LINE else ["--line", cell.line]
     words = [*(choice.words() if choice else line)]
     words += [] if engine in ("", DEFAULT_ENGINE) else ["--engine", engine]
+    words += [] if corpus.handler == DEFAULT_HANDLER else ["--handler", corpus.handler]
     words += ["--variant", cell.variant, "-k", exact_word(corpus, cell)]
     words += result.variant.origin + result.scenario.origin
     return f"{run_command()} {shlex.join(words)}"

@@ -16,6 +16,7 @@ SAME = {
     "guest_image": "guest image",
     "disk": "disk image",
     "engine": "engine",
+    "handler": "handler",
     "qemu": "QEMU",
     "accelerator": "accelerator",
 }
@@ -71,6 +72,8 @@ class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     engine: str = ""
     """How the machines boot (harness/engines/)."""
+    handler: str = ""
+    """The handler that was attacked (harness/model/handlers.py); empty for `hash`."""
 
     flavours: dict[str, FlavourImages] = {}
     """The images of each flavour that the variants need, by its name."""

@@ -43,6 +43,7 @@ class Cargo:
             flavours=flavours,
             plugin=plugin.digest if plugin else "",
             is_foreign=is_foreign,
+            handler=facts.handler,
         )
 
     def deliver(self, cluster: Cluster, worker: Worker) -> Refusal | None:

@@ -65,6 +65,7 @@ class LabOrder:
     plugin: str = ""
     """The hash of the parcel with QEMU's plugin; empty if there is none."""
     is_foreign: bool = False
+    handler: str = ""
 
     @property
     def parcels(self) -> list[str]:
@@ -216,8 +217,9 @@ def lab_of(order: LabOrder) -> tuple[CellRunner, Corpus]:
             KernelImage(order.line, sent.kernel_key, _there(sent.kernel)),
             GuestImage(sent.guest_key, guest / "initramfs.cpio", guest / "payloads"),
         )
-    lab = Lab(order.line, flavours, order.accelerator, is_foreign=order.is_foreign, corpus=SHIPPED)
-    return lab, SHIPPED
+    corpus = SHIPPED.with_handler(order.handler)
+    lab = Lab(order.line, flavours, order.accelerator, is_foreign=order.is_foreign, corpus=corpus)
+    return lab, corpus
 
 
 def _there(digest: str) -> Path:

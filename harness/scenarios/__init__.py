@@ -3,6 +3,7 @@
 
 from types import MappingProxyType
 
+from harness.model.handlers import X509
 from harness.model.verdict import Effect
 from harness.scenarios.registry import REFERENCES, Hole, Scenario, collecting, scenario
 
@@ -46,7 +47,13 @@ with collecting() as _found:
         whole_kernel,
     )
 
+with collecting() as _at_stake:
+    from harness.scenarios import stakes  # noqa: F401
+
 SCENARIOS = MappingProxyType(_found)
 """The scenarios that ship, by name, in the order of the matrix."""
 
-__all__ = ["REFERENCES", "SCENARIOS", "Effect", "Hole", "Scenario", "scenario"]
+STAKES = MappingProxyType({X509.name: MappingProxyType(_at_stake)})
+"""By handler, the scenarios that ship for it alone: what the kernel believes of its replies."""
+
+__all__ = ["REFERENCES", "SCENARIOS", "STAKES", "Effect", "Hole", "Scenario", "scenario"]

@@ -8,8 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.host.suggestion import hint_for
+from harness.model.handlers import DEFAULT_HANDLER, HANDLERS
 from harness.model.variants import VARIANTS
-from harness.scenarios import SCENARIOS
+from harness.scenarios import SCENARIOS, STAKES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,8 @@ class Corpus:
 
     scenarios: Mapping[str, Scenario]
     variants: Mapping[str, Variant]
+    handler: str = DEFAULT_HANDLER
+    """The name of the handler that the variants have."""
 
     derived: dict[object, str] = field(init=False, default_factory=dict, compare=False, repr=False)
     """Texts that others have made of the corpus, to make each once."""
@@ -51,6 +55,25 @@ class Corpus:
     def with_variants(self, brought: Mapping[str, Variant]) -> Corpus:
         """Return the corpus with further variants."""
         return replace(self, variants=MappingProxyType({**self.variants, **brought}))
+
+    def with_handler(self, name: str) -> Corpus:
+        """Return the corpus with another handler on all variants, and the scenarios for it.
+
+        An empty name is that of the default. Raises UserError.
+        """
+        if (name or DEFAULT_HANDLER) == self.handler:
+            return self
+        if name not in HANDLERS:
+            raise UserError(f"there is no handler {name!r}", hint=hint_for(name, HANDLERS))
+        kind = HANDLERS[name]
+        variants = {one: variant.with_handler(kind) for one, variant in self.variants.items()}
+        scenarios = {**self.scenarios, **STAKES.get(name, {})}
+        return replace(
+            self,
+            scenarios=MappingProxyType(scenarios),
+            variants=MappingProxyType(variants),
+            handler=name,
+        )
 
 
 SHIPPED = Corpus(SCENARIOS, VARIANTS)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def on_isolated(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
     """Give every isolated variant this hole, with debugging allowed (R7) or not."""
     hole = Hole(verdict, reason, partly)
-    return {v.name: hole for v in VARIANTS.values() if v.protects and v.handler}
+    return {v.name: hole for v in VARIANTS.values() if v.protects and not v.is_thread}
 
 
 def on_debug(verdict: Verdict, reason: str) -> dict[str, Hole]:
@@ -26,7 +26,7 @@ def on_debug(verdict: Verdict, reason: str) -> dict[str, Hole]:
 def on_kthread(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
     """Give the variants whose handler is a kernel thread this hole: the reference loses as well."""
     hole = Hole(verdict, f"parity: {reason}", partly)
-    return {v.name: hole for v in VARIANTS.values() if not v.handler}
+    return {v.name: hole for v in VARIANTS.values() if v.is_thread}
 
 
 def on_both(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:
@@ -35,5 +35,5 @@ def on_both(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str,
     return isolated | on_kthread(verdict, reason, partly=partly)
 
 
-NO_BLOB = {v.name: "a kernel thread has no blob" for v in VARIANTS.values() if not v.handler}
+NO_BLOB = {v.name: "a kernel thread has no blob" for v in VARIANTS.values() if v.is_thread}
 """For `not_applicable`: the variants that execute no blob to start a handler."""

@@ -13,6 +13,7 @@ from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.memory import expect_memory
 from harness.attacker.tools.starts import STARTS, Lookout, catch_start
 from harness.attacker.tools.usermode_helper import Gate
+from harness.model.handlers import HANDLERS
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.direct import FRAMED
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 ELF_ENTRY = 24
 """The offset of e_entry, the address where execution starts, in an ELF header."""
 
-GENUINE = {"umd_witness_loader": "umd_witness_backdoor", "umd_witness_kthread": "sample_mgr"}
+GENUINE = {
+    **{kind.loader: "umd_witness_backdoor" for kind in HANDLERS.values()},
+    **{kind.thread: "sample_mgr" for kind in HANDLERS.values()},
+}
 """For each loader, another module of this kernel, with a valid signature, to put in its place."""
 
 INTERPRETERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/klibc.so")

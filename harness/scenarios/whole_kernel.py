@@ -25,7 +25,7 @@ MODULES = "root may load modules, which can change a kernel thread too; signatur
 _NOT_TRACED = {
     v.name: "the witness and its kernel thread are notrace code, which cannot be live-patched"
     for v in VARIANTS.values()
-    if not v.handler
+    if v.is_thread
 }
 _PATCH = "/sys/kernel/livepatch/livepatch_sample"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from elftools.elf.elffile import ELFFile
 
 from harness.host.errors import VmLost
+from harness.model.handlers import HASH
 from harness.vm.guest_ram import PAGE
 from harness.witness.tally import WitnessCommand
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from harness.witness.reader import Witness
     from harness.witness.tally import Tally
 
-PROGRAM = "umd_witness_umh"
+NAME = HASH.program
+"""The name of the handler's process, whatever its program is."""
 BACKDOOR = "umd_witness_backdoor_umh"
 """The program that `Handler.break_out` puts in place of the handler's own."""
 
@@ -87,8 +89,8 @@ class Handler:
     the guest's heartbeat has stopped.
     """
 
-    name = PROGRAM
-    """The name of the handler's program, which is the process's name as well."""
+    name = NAME
+    """The name of the handler's process."""
     request_size = reply_size = 56
     """Bytes in a message: struct witness_message (overlay/kernel/umd_witness/message.h)."""
 
@@ -110,7 +112,7 @@ class Handler:
         """How many handlers have ended by `restart`."""
         self.start = 0
         """Its start time in clock ticks after boot, as of `note_start`."""
-        self.program = PROGRAM
+        self.program = variant.kind.program
         """The program that the latest handler runs, unless it is a kernel thread."""
 
     @property
@@ -121,7 +123,7 @@ class Handler:
     @property
     def is_thread(self) -> bool:
         """Whether the variant's handler is a kernel thread."""
-        return not self._variant.handler
+        return self._variant.is_thread
 
     @property
     def pid(self) -> int:
@@ -142,16 +144,16 @@ class Handler:
         Its variables are `secret`, `chain`, `request` and `reply`. Raises UserError for an unknown
         name.
         """
-        return self._image.handler_symbol(PROGRAM, name)
+        return self._image.handler_symbol(self._variant.kind.program, name)
 
     def offset(self, name: str) -> int:
         """Return the file offset of a symbol in the handler's program."""
-        with (self._image.handlers / PROGRAM).open("rb") as file:
+        with (self._image.handlers / self._variant.kind.program).open("rb") as file:
             return int(next(ELFFile(file).address_offsets(self.symbol(name))))
 
     def first_mapping(self) -> str:
         """Return the name of the program's first mapping, as in /proc/<pid>/map_files."""
-        with (self._image.handlers / PROGRAM).open("rb") as file:
+        with (self._image.handlers / self._variant.kind.program).open("rb") as file:
             segment = next(ELFFile(file).iter_segments("PT_LOAD"))
             start, end = segment["p_vaddr"], segment["p_vaddr"] + segment["p_memsz"]
         return f"{start // PAGE * PAGE:x}-{-(-end // PAGE) * PAGE:x}"

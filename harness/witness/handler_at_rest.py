@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import VmLost
 from harness.vm.guest_ram import PAGE
 from harness.vm.paging import ACCESSED
-from harness.witness.handler import PROGRAM
+from harness.witness.handler import BACKDOOR
 from harness.witness.handler_layout import process_layout, thread_layout
 from harness.witness.layout import HASH_BYTES, MESSAGE_BYTES
 
@@ -179,7 +179,7 @@ class HandlerAtRest:
             return thread_layout(module, tally.chain)
         layout = process_layout(self._kernel.handlers / self._handler.program)
         # A handler with a backdoor may write anything of its own.
-        return layout if self._handler.program == PROGRAM else replace(layout, segments=())
+        return replace(layout, segments=()) if self._handler.program == BACKDOOR else layout
 
     def _state(self, tally: Tally) -> RestState:
         """Read a handler's memory by its page table."""

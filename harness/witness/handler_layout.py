@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OWN = ("secret", "chain", "request", "reply", "outer", "unframed", "errno")
-"""The variables that the honest handler writes (umd_witness_umh.c and framed.h beside it)."""
+OWN = (
+    *("secret", "chain", "request", "reply", "outer", "unframed", "errno"),
+    *("input", "parsed", "arena", "used"),
+)
+"""The variables that the honest handler writes (umd_witness_umh.c, framed.h and parser.h beside it,
+and the arena of the kit in tools/umd)."""
 
 
 @dataclass(frozen=True)

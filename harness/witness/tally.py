@@ -92,6 +92,8 @@ class Violation(IntFlag):
     STAND_IN = 0x100000
     """Replies without as many returns from the handler's write(2). Another process wrote them, or a
     single write contained several."""
+    BELIEVED = 0x200000
+    """The kernel verified a signature with a key that is in no certificate."""
 
     @property
     def word(self) -> str:

@@ -11,8 +11,9 @@ from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from harness.attacker import GuestError
+from harness.model.handlers import HASH
 from harness.model.variants import VARIANTS
-from harness.witness.handler import PROGRAM, Handler
+from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ EI_PAD = 9
 
 def address_of_header(image: KernelImage) -> int:
     """Address at which the handler's ELF header is mapped, from the page cache."""
-    with (image.handlers / PROGRAM).open("rb") as file:
+    with (image.handlers / HASH.program).open("rb") as file:
         segments = [one.header for one in ELFFile(file).iter_segments("PT_LOAD")]
     (first,) = (one for one in segments if one.p_offset == 0 and not one.p_flags & P_FLAGS.PF_W)
     return int(first.p_vaddr)

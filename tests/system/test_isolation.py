@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
 OURS = [name for name, variant in VARIANTS.items() if not variant.is_measured]
-PROCESSES = [name for name in OURS if VARIANTS[name].handler]
+PROCESSES = [name for name in OURS if not VARIANTS[name].is_thread]
 ISOLATED = [name for name in PROCESSES if VARIANTS[name].protects]
 PROPOSALS = [name for name, variant in VARIANTS.items() if variant.proposed]
 SECCOMP = {

@@ -97,7 +97,7 @@ def _on(scenario: Scenario, variant: Variant) -> str:
     if variant.name == scenario.control:
         notes.append("control")
     if scenario.hole_on(variant):
-        is_ours = variant.handler and not variant.is_measured
+        is_ours = not (variant.is_thread or variant.is_measured)
         notes.append("known hole" if is_ours else "see below")
     elif not scenario.denied_on(variant) and scenario.locked_out(variant):
         calls = [f"{errno_name(number)} at {call}" for call, number in scenario.lockdown.items()]

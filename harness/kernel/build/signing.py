@@ -8,7 +8,7 @@ import os
 import struct
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.cache.places import SIGNING
 from harness.cache.store import Store
@@ -18,6 +18,8 @@ from harness.host.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 TRUSTED = "certs/umd-harness.pem"
 """Where a kernel build finds the certificate, beside its objects: CONFIG_SYSTEM_TRUSTED_KEYS."""
@@ -76,6 +78,37 @@ class SigningKey:
         signer = ("-signer", str(self.certificate), "-inkey", str(self.private))
         message = _openssl((*_SIGN, *_DER, *signer), module)
         return module + message + _INFO.pack(0, 0, _PKCS7, 0, 0, len(message)) + _MAGIC
+
+    def issue(self) -> bytes:
+        """Return a certificate, in DER, that this key has signed: that of a vendor, who is nobody.
+
+        The vendor's private key is lost.
+        """
+        from cryptography import x509
+        from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+        issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        signer = cast("RSAPrivateKey", load_pem_private_key(self.private.read_bytes(), None))
+        public = generate_private_key(65537, 2048).public_key()
+        keyid = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a vendor")]))
+            .issuer_name(issuer.subject)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(issuer.not_valid_before_utc)
+            .not_valid_after(issuer.not_valid_after_utc)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(keyid),
+                critical=False,
+            )
+            .sign(signer, SHA256())
+        )
+        return made.public_bytes(Encoding.DER)
 
 
 def unsigned(module: bytes) -> bytes:

@@ -32,7 +32,7 @@ def lacks(kernel: KernelImage, variant: Variant) -> str:
     if ISOLATION not in kernel.options:
         if value != "off":
             return f"this kernel has no isolation of ours (CONFIG_{ISOLATION})"
-    elif PARAMETER not in kernel.symbols and value != "on" and variant.handler:
+    elif PARAMETER not in kernel.symbols and value != "on" and not variant.is_thread:
         return "this kernel always isolates: it has no parameter umd_isolation="
     if "umd_only=" in variant.cmdline and CHOICE not in kernel.symbols:
         return "this kernel has no parameter umd_only="

@@ -47,7 +47,7 @@ def test_what_is_not_said_is_as_for_baseline(file: Path) -> None:
     assert corpus.variants.keys() - SMALL.variants.keys() == {"mine"}
     mine = corpus.variants["mine"]
     assert mine.cmdline == "umd_isolation=off lsm=mine"
-    assert mine.handler == VARIANTS["baseline"].handler
+    assert not mine.is_thread
     assert not mine.protects
     assert mine.origin == ("--variant-file", str(file))
     check_corpus(corpus)

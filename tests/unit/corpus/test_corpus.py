@@ -77,7 +77,7 @@ def test_an_attack_can_be_believed(scenario: Scenario) -> None:
     processes = [
         name
         for name in variants
-        if VARIANTS[name].handler
+        if not VARIANTS[name].is_thread
         and not (scenario.locked_out(VARIANTS[name]) or name in scenario.denied_by)
     ]
     may_hold = any(scenario.expected(VARIANTS[name]) == "held" for name in processes)

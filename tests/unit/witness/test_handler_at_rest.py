@@ -15,10 +15,11 @@ from tallies import BEFORE
 
 from harness.host.errors import VmLost
 from harness.kernel.build.images import KernelImage
+from harness.model import handlers
 from harness.vm.guest_ram import PAGE
 from harness.vm.paging import ACCESSED
 from harness.witness import handler_at_rest
-from harness.witness.handler import BACKDOOR, PROGRAM
+from harness.witness.handler import BACKDOOR
 from harness.witness.handler_at_rest import (
     LOOKS,
     NOBODY,
@@ -98,7 +99,7 @@ def rest(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> HandlerAtRest:
     places = {"chains": CHAINS, "objects": OBJECTS}
     monkeypatch.setattr(handler_at_rest, "beside_the_witness", lambda _, name: places[name])
     kernel = cast("Any", SimpleNamespace(handlers=Path("/"), physical=lambda _name: TOP))
-    handler = cast("Any", SimpleNamespace(program=PROGRAM, is_thread=False))
+    handler = cast("Any", SimpleNamespace(program=handlers.HASH.program, is_thread=False))
     return HandlerAtRest(cast("Any", machine), kernel, handler, fixed=True)
 
 

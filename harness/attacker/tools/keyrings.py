@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Keys in the kernel: a keyring that takes only keys that a trusted key has signed."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+
+KEY_SPEC_PROCESS_KEYRING = 0xFFFFFFFE
+"""-2 as the kernel's 32-bit key_serial_t."""
+KEYCTL_PKEY_VERIFY = 28
+KEYCTL_RESTRICT_KEYRING = 29
+
+
+def trusted_keyring(attacker: Attacker) -> int:
+    """Make a keyring that takes a key only if a key in the kernel has signed it; return its id."""
+    ring = attacker.syscall("add_key", "keyring", "vouched", 0, 0, KEY_SPEC_PROCESS_KEYRING)
+    attacker.syscall("keyctl", KEYCTL_RESTRICT_KEYRING, ring, "asymmetric", "builtin_trusted")
+    return ring
+
+
+def add_certificate(attacker: Attacker, certificate: bytes, ring: int) -> int:
+    """Add the key of a certificate to a keyring; return its id."""
+    return attacker.syscall("add_key", "asymmetric", 0, certificate, len(certificate), ring)
+
+
+def verify(attacker: Attacker, key: int, digest: bytes, signature: bytes) -> None:
+    """Have the kernel verify an RSA signature (PKCS #1) of a SHA-256 digest.
+
+    Raises GuestError with EKEYREJECTED if it is wrong.
+    """
+    sizes = struct.pack("<iII28x", key, len(digest), len(signature))
+    attacker.syscall(
+        "keyctl", KEYCTL_PKEY_VERIFY, sizes, "enc=pkcs1 hash=sha256", digest, signature
+    )

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handlers that a run can attack: each is a program, and the same code in a kernel thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class HandlerKind:
+    """A handler of the witness (overlay/kernel/umd_witness/)."""
+
+    name: str
+    """The name for `--handler`."""
+    summary: str
+    """One line for people."""
+    program: str
+    """The program of the process; its name in the guest is always that of the first kind."""
+    loader: str
+    """The module that carries the program."""
+    thread: str
+    """The module with the same code as a kernel thread."""
+    parameter: str = ""
+    """The boot parameter that selects it; empty for the default."""
+    option: str = ""
+    """The kernel option that it needs, without CONFIG_; empty for one that is always there."""
+    line: str = ""
+    """The only kernel line that has it; empty for all."""
+
+
+HASH = HandlerKind(
+    "hash",
+    "hashes what it is asked, 50 lines",
+    program="umd_witness_umh",
+    loader="umd_witness_loader",
+    thread="umd_witness_kthread",
+)
+X509 = HandlerKind(
+    "x509",
+    "does the same, and parses X.509 certificates with the kernel's own parser",
+    program="umd_witness_x509_umh",
+    loader="umd_witness_x509",
+    thread="umd_witness_x509_kthread",
+    parameter="umd_witness.handler=x509",
+    option="UMD_WITNESS_X509",
+    line="6.12",
+)
+
+HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509)})
+"""The kinds by name, the default first."""
+
+DEFAULT_HANDLER = HASH.name

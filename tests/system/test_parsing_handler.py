@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handler that parses certificates: what the kernel believes of its replies, and what not."""
+
+from __future__ import annotations
+
+from errno import EINVAL, EKEYREJECTED, EMSGSIZE
+from hashlib import sha256
+
+import pytest
+
+from harness.attacker import Attacker, Channel, GuestError
+from harness.attacker.tools.keyrings import add_certificate, trusted_keyring, verify
+from harness.lab.lab import Lab
+from harness.model.handlers import X509
+from harness.scenarios.corpus import SHIPPED
+from harness.scenarios.stakes import VENDOR, forged_key, own_key
+from harness.witness.handler import Handler
+from harness.witness.reader import Witness
+from harness.witness.tally import Violation
+
+VARIANTS = ("baseline", "isolated", "kthread")
+MESSAGE = b"a message"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The shipped kernel line with the handler that parses."""
+    corpus = SHIPPED.with_handler(X509.name)
+    return Lab.open("6.12", VARIANTS, progress=lambda _: None, corpus=corpus)
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> str:
+    """The variant under test."""
+    return str(request.param)
+
+
+@pytest.fixture
+def vendor(attacker: Attacker) -> bytes:
+    """A certificate that a key in the kernel has signed."""
+    return attacker.read_file(VENDOR)
+
+
+def keys(attacker: Attacker) -> str:
+    """Return the kernel's list of keys."""
+    return attacker.read_file("/proc/keys").decode()
+
+
+def test_the_kernel_gets_its_keys_from_the_handler(
+    attacker: Attacker, witness: Witness, vendor: bytes
+) -> None:
+    """The key is the certificate's, and a signature by another key is none by this one."""
+    key = add_certificate(attacker, vendor, trusted_keyring(attacker))
+    assert "a vendor: UMD.rsa" in keys(attacker)
+    _, signature = own_key(MESSAGE)
+    with pytest.raises(GuestError, match="at keyctl"):
+        verify(attacker, key, sha256(MESSAGE).digest(), signature)
+    assert not witness.read().violations & Violation.BELIEVED
+
+
+def test_a_keyring_takes_no_key_that_nobody_has_signed(attacker: Attacker, vendor: bytes) -> None:
+    """The last byte is the signature's."""
+    changed = vendor[:-1] + bytes([vendor[-1] ^ 1])
+    with pytest.raises(GuestError) as refused:
+        add_certificate(attacker, changed, trusted_keyring(attacker))
+    assert refused.value.errno == EKEYREJECTED
+
+
+@pytest.mark.parametrize(
+    ("what", "errno"),
+    [("cut", EINVAL), ("noise", EINVAL), ("one byte", EINVAL), ("too long", EMSGSIZE)],
+)
+def test_what_is_no_certificate_is_refused(
+    attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
+) -> None:
+    """The next request is answered, and the next certificate is taken."""
+    blob = {
+        "cut": vendor[:-300],
+        "noise": b"\xa5" * 2000,
+        "one byte": b"0",
+        "too long": vendor.ljust(2045, b"\0"),
+    }[what]
+    ring, right = trusted_keyring(attacker), witness.read().count.right
+    with pytest.raises(GuestError) as refused:
+        add_certificate(attacker, blob, ring)
+    assert refused.value.errno == errno
+    add_certificate(attacker, vendor, ring)
+    witness.wait(lambda tally: tally.count.right > right + 2, seconds=30, what="right reply")
+    tally = witness.read()
+    assert not (tally.count.wrong or tally.violations)
+
+
+def test_a_key_that_has_to_lie_in_what_is_signed_cannot_be_forged_so(lab: Lab) -> None:
+    """The attack wins on baseline. With this check, the kernel takes no key from behind the end."""
+    images = lab.images("baseline")
+    with (
+        lab.machine("baseline", boot="umd_witness.nested=1") as machine,
+        Channel(machine.agent_socket()) as channel,
+    ):
+        witness = Witness(machine, images.kernel)
+        handler = Handler(lab.corpus.variants["baseline"], machine, images.kernel, witness)
+        with pytest.raises(GuestError, match="EINVAL at add_key"):
+            forged_key(Attacker(channel, images.guest), handler)
+        violations = witness.read().violations
+        assert Violation.IMAGE in violations or handler.has_lied(), "the parser was overwritten"
+        assert Violation.BELIEVED not in violations

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handlers that a run can attack, and the scenarios that exist for one of them alone."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+import pytest
+
+from harness.brought.options import Brought
+from harness.host.errors import UserError
+from harness.host.paths import HANDLERS as SOURCES
+from harness.host.paths import KERNEL_PATCHES
+from harness.judge.cells import all_cells, check_corpus
+from harness.kernel.build.signing import signing_key
+from harness.kernel.choice.kernel_choice import KernelChoice
+from harness.model.handlers import HANDLERS, HASH, X509
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Verdict
+from harness.run.request import request
+from harness.scenarios import SCENARIOS, STAKES
+from harness.scenarios.corpus import SHIPPED
+from harness.scenarios.stakes import forged_reply, own_key
+
+WITNESS = KERNEL_PATCHES / "overlay/kernel/umd_witness"
+PARSING = SHIPPED.with_handler(X509.name)
+
+
+def test_another_handler_changes_what_is_booted_and_nothing_of_the_policy() -> None:
+    assert PARSING.variants.keys() == VARIANTS.keys()
+    for name, variant in PARSING.variants.items():
+        plain = VARIANTS[name]
+        assert variant.cmdline == f"{plain.cmdline} umd_witness.handler=x509".strip()
+        assert X509.option in variant.needs
+        assert (variant.is_thread, variant.protects) == (plain.is_thread, plain.protects)
+    assert PARSING.variants["kthread"].loader == X509.thread
+    assert PARSING.variants["isolated"].loader == X509.loader
+    assert VARIANTS["isolated"].loader == HASH.loader
+
+
+def test_the_default_handler_changes_nothing() -> None:
+    assert SHIPPED.with_handler("") is SHIPPED.with_handler(HASH.name) is SHIPPED
+    assert PARSING.with_handler(X509.name) is PARSING
+
+
+def test_only_the_handler_that_parses_has_a_stake() -> None:
+    assert PARSING.scenarios.keys() - SCENARIOS.keys() == STAKES[X509.name].keys()
+    check_corpus(PARSING)
+    forged = PARSING.scenarios["forged_key"]
+    expected = {name: forged.expected(one) for name, one in PARSING.variants.items()}
+    assert expected["baseline"] is Verdict.TAMPERED
+    assert {expected[name] for name in ("isolated", "kthread", "selinux")} == {Verdict.HELD}
+    assert expected["isolated-debug"] is Verdict.TAMPERED, "a debugger may write memory"
+
+
+def test_an_unknown_handler_is_an_error_with_a_suggestion() -> None:
+    with pytest.raises(UserError, match="no handler 'x508'") as error:
+        SHIPPED.with_handler("x508")
+    assert "x509" in error.value.hint
+
+
+@pytest.mark.parametrize("line", ["6.1", "7.2"])
+def test_a_line_without_the_handler_is_told_before_a_build(line: str) -> None:
+    with pytest.raises(UserError, match=f"for line 6.12 alone, not for {line}"):
+        request(Brought(), kernel=KernelChoice(line), engine="microvm", handler=X509.name)
+
+
+def test_a_request_has_the_scenarios_of_its_handler() -> None:
+    made = request(
+        Brought(),
+        kernel=KernelChoice("6.12"),
+        engine="microvm",
+        handler=X509.name,
+        expression="forged_key",
+    )
+    assert {cell.scenario for cell in made.cells} == {"forged_key"}
+    assert len(made.cells) == len([c for c in all_cells(PARSING, "6.12") if c in made.cells])
+
+
+def test_the_kernel_has_each_handler_by_these_names() -> None:
+    makefile = (WITNESS / "Makefile").read_text()
+    loaders = (WITNESS / "umd.c").read_text() + (WITNESS / "thread.c").read_text()
+    for kind in HANDLERS.values():
+        assert kind.program in makefile
+        assert {f"{kind.loader}.o", f"{kind.thread}.o"} <= set(makefile.split())
+        assert {f'"{kind.loader}"', f'"{kind.thread}"'} <= set(re.findall(r'"\w+"', loaders))
+
+
+def test_a_forged_reply_is_that_of_the_header_and_true_but_for_the_key() -> None:
+    """Of the fields of struct umd_x509, each span lies in the certificate; one lies behind it."""
+    vendor = signing_key_certificate()
+    key, signature = own_key(b"message")
+    assert len(signature) == 256
+    reply = forged_reply(vendor, key)
+    header = (SOURCES / "x509.h").read_text()
+    assert len(reply) == 80 + 8 * len(re.findall(r"^\tstruct umd_span \w+;", header, re.M)[2:]) + 32
+    spans = list(struct.iter_unpack("<II", reply[80:]))
+    assert spans.count((len(vendor), len(key))) == 1
+    for offset, length in spans:
+        assert offset + length <= len(vendor) or (offset, length) == (len(vendor), len(key))
+
+
+def signing_key_certificate() -> bytes:
+    """Return a certificate that the cache's key has signed."""
+    from harness.host.paths import cache_dir
+
+    return signing_key(cache_dir()).issue()
