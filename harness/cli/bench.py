@@ -27,7 +27,7 @@ from harness.cli.output import say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.results.bench_figures import RecordsFigures
+    from harness.results.bench_figures import ParserFigures, RecordsFigures
     from harness.results.matrix_figures import MatrixFigures
     from harness.results.system_figures import SystemFigures
 
@@ -43,6 +43,11 @@ class Options:
     )
     round_trip: bool = switch(
         "--round-trip", help="measure the round trips alone (one to two minutes)"
+    )
+    certificates: bool = switch(
+        "--certificates",
+        help="measure instead how long the handler x509 takes for a certificate, and the kernel's "
+        "own parser: -n machines (default: 10, at least 6)",
     )
     matrix: bool = switch(
         "--matrix",
@@ -108,6 +113,8 @@ def run(options: Options) -> int:
         return _system(options)
     if options.matrix:
         return _matrix(options)
+    if options.certificates:
+        return _certificates(options)
     return _cells(options)
 
 
@@ -239,7 +246,43 @@ def _system(options: Options) -> int:
     return 1 if any(operation.is_within is False for operation in found) else 0
 
 
-def _write(file: Path, figures: MatrixFigures | RecordsFigures | SystemFigures) -> None:
+def _certificates(options: Options) -> int:
+    from harness.lab.lab import Lab
+    from harness.model.handlers import X509
+    from harness.report.terminal import console, progress_line
+    from harness.results.bench_figures import FIGURES_SCHEMA, ParserFigures
+    from harness.run.provenance import facts_of_lab
+    from harness.run.request import check_handler
+    from harness.scenarios.corpus import SHIPPED
+    from harness.studies.parser_cost import MACHINES, parser_cost
+    from harness.studies.round_trip import ISOLATED, check_pairs
+
+    machines = options.rounds or MACHINES
+    check_pairs(machines)
+    check_handler(X509.name, choice_of(options.kernel))
+    corpus = SHIPPED.with_handler(X509.name)
+    kernel = chosen_kernel(options.kernel, corpus, [ISOLATED])
+    with progress_line(console()) as progress:
+        lab = Lab.open(
+            kernel.line, [ISOLATED], progress=progress, choice=kernel.choice, corpus=corpus
+        )
+        found = parser_cost(lab, machines=machines, progress=progress)
+    say(str(found))
+    if options.output:
+        figures = ParserFigures(
+            schema=FIGURES_SCHEMA,
+            line=kernel.line,
+            facts=facts_of_lab(lab),
+            handler_us=found.handler,
+            kernel_us=found.kernel,
+        )
+        _write(options.output, figures)
+    return 0
+
+
+def _write(
+    file: Path, figures: MatrixFigures | ParserFigures | RecordsFigures | SystemFigures
+) -> None:
     from harness.host.files import write_atomically
     from harness.results.records import json_text
 

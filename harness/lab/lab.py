@@ -15,6 +15,7 @@ from harness.judge.conclusion import is_as_expected
 from harness.lab.applicability import inapplicable
 from harness.lab.images import BootImages, boot_images
 from harness.lab.machines import Machines
+from harness.lab.parser_clock import parser_clock
 from harness.lab.plan import CellPlan, MachinePlan
 from harness.lab.trial import Trial
 from harness.lab.trip_clock import trip_clock
@@ -150,6 +151,16 @@ class Lab:
         with (
             self.machines.running(plan, fresh=counts) as machine,
             trip_clock(machine, plan.images.kernel, plan.images.guest, counts=counts) as clock,
+        ):
+            yield clock
+
+    @contextmanager
+    def parser_clock(self, variant: str) -> Iterator[Callable[[int], dict[str, list[int]]]]:
+        """Times the parsers of certificates in a machine (harness/lab/parser_clock.py)."""
+        plan = self.machine_plan(variant)
+        with (
+            self.machines.running(plan) as machine,
+            parser_clock(machine, plan.images) as clock,
         ):
             yield clock
 

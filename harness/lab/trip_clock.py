@@ -34,7 +34,6 @@ _SECONDS = 600.0
 
 _PAYLOAD = "round_trip"
 _FUNCTION = "umd_mgmt_send_recv"
-_EVENT = re.compile(rf"{_PAYLOAD}-\d+ .* (\d+)(?:\.(\d{{6}}))?: (sent|received): ")
 _TICKS = b"x86-tsc"
 """The trace's clock that shows the processor's counter as it is."""
 
@@ -71,18 +70,21 @@ def trip_clock(
         yield make
 
 
-def durations(trace: bytes) -> list[int]:
-    """Return the time of each round trip whose entry and return are in the trace.
+def durations(
+    trace: bytes, program: str = _PAYLOAD, events: tuple[str, str] = ("sent", "received")
+) -> list[int]:
+    """Return the time of each round trip of a program whose two events are in the trace.
 
     The times are microseconds, or ticks if the trace shows these.
     """
+    event_of = re.compile(rf"{program}-\d+ .* (\d+)(?:\.(\d{{6}}))?: ({'|'.join(events)}): ")
     found = []
     sent: int | None = None
     for line in trace.decode("ascii", errors="replace").splitlines():
-        if not (event := _EVENT.search(line)):
+        if not (event := event_of.search(line)):
             continue
         at = int(event[1] + (event[2] or ""))
-        if event[3] == "sent":
+        if event[3] == events[0]:
             sent = at
         elif sent is not None:
             found.append(at - sent)

@@ -87,6 +87,25 @@ class RoundTripFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Each pair of machines."""
 
 
+class ParserFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a certificate takes, by machine (harness/studies/parser_cost.py)."""
+
+    schema: int
+    """The version of these fields, `FIGURES_SCHEMA`."""
+
+    line: str
+    """The kernel line, or the name of the user's kernel."""
+
+    facts: Provenance
+    """What was measured on what, as in a run's run.json."""
+
+    handler_us: tuple[float, ...]
+    """First deciles of the handler's times, in microseconds."""
+
+    kernel_us: tuple[float, ...]
+    """First deciles of the kernel's own parser, in microseconds, with a digest."""
+
+
 class CellFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long one cell took (harness/studies/bench.py)."""
 

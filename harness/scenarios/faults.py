@@ -148,5 +148,7 @@ def audit_calls(attacker: Attacker, handler: Handler) -> None:
     if not reads:
         raise NoTarget("it makes no system calls")
     # The longest read is that of a request: a frame is shorter, and so is the rest of a request.
-    longest = max(reads, key=lambda call: call["a2"])
+    # What a handler parses comes by a longer one.
+    messages = [call for call in reads if call["a2"] <= handler.request_size]
+    longest = max(messages, key=lambda call: call["a2"])
     attacker.gain("where its requests arrive", longest["a1"], truth=handler.symbol("request"))

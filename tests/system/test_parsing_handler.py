@@ -59,8 +59,8 @@ def test_the_kernel_gets_its_keys_from_the_handler(
 
 
 def test_a_keyring_takes_no_key_that_nobody_has_signed(attacker: Attacker, vendor: bytes) -> None:
-    """The last byte is the signature's."""
-    changed = vendor[:-1] + bytes([vendor[-1] ^ 1])
+    """The name is among what is signed."""
+    changed = vendor.replace(b"a vendor", b"A vendor")
     with pytest.raises(GuestError) as refused:
         add_certificate(attacker, changed, trusted_keyring(attacker))
     assert refused.value.errno == EKEYREJECTED
@@ -90,6 +90,13 @@ def test_what_is_no_certificate_is_refused(
     assert not (tally.count.wrong or tally.violations)
 
 
+def test_both_parsers_are_timed(lab: Lab) -> None:
+    with lab.parser_clock("isolated") as add:
+        times = add(20)
+    assert {name: len(found) for name, found in times.items()} == {"handler": 20, "kernel": 20}
+    assert min(map(min, times.values())) > 0
+
+
 def test_a_key_that_has_to_lie_in_what_is_signed_cannot_be_forged_so(lab: Lab) -> None:
     """The attack wins on baseline. With this check, the kernel takes no key from behind the end."""
     images = lab.images("baseline")
@@ -101,6 +108,6 @@ def test_a_key_that_has_to_lie_in_what_is_signed_cannot_be_forged_so(lab: Lab) -
         handler = Handler(lab.corpus.variants["baseline"], machine, images.kernel, witness)
         with pytest.raises(GuestError, match="EINVAL at add_key"):
             forged_key(Attacker(channel, images.guest), handler)
-        violations = witness.read().violations
-        assert Violation.IMAGE in violations or handler.has_lied(), "the parser was overwritten"
-        assert Violation.BELIEVED not in violations
+        # The parser was overwritten: the witness's own certificates are parsed wrongly.
+        tally = witness.wait(lambda t: t.count.wrong > 0, seconds=30, what="wrong reply")
+        assert Violation.BELIEVED not in tally.violations
