@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
     from harness.vm.spec import MachineSpec
 
-CALM_TRIES = 3
+CALM_TRIES = 8
 """The most runs of a cell whose machine stands still."""
 
 

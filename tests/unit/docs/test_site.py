@@ -287,7 +287,7 @@ def test_the_glossary_has_the_words_of_the_project() -> None:
 
 def test_the_numbers_of_the_explanation_are_those_of_the_code() -> None:
     seconds = inspect.signature(Witness.aftermath).parameters["seconds"].default
-    words = {3: "three"}
+    words = {3: "three", 8: "eight"}
     said = f"""
         1. {TRANSACTIONS} more requests,
         The aftermath has {seconds} s.

@@ -391,6 +391,7 @@ def test_the_plugin_imports_nothing_of_weight() -> None:
         "harness.host.errors",
         "harness.model",
         "harness.model.engine_names",
+        "harness.model.handlers",
         "harness.model.variants",
         "harness.model.verdict",
         "harness.pytest_plugin",
