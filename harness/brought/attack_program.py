@@ -19,7 +19,7 @@ from harness.attacker.agent.errors import NoTarget, ProgramFailed
 from harness.attacker.agent.program import ProgramExit, run_program
 from harness.guests.payloads import compile_attack
 from harness.host.errors import UserError, mendable
-from harness.scenarios import SCENARIOS, Effect, scenario
+from harness.scenarios import EVERY, Effect, scenario
 from harness.vm.process import signal_name
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def attack_program(
 
 def _name_of(path: Path) -> str:
     name = _plain(path)
-    if name in SCENARIOS or name in ("and", "or", "not"):
+    if name in EVERY or name in ("and", "or", "not"):
         raise UserError(
             f"{name} is the name of a scenario, or a word of -k",
             hint=f"give {path} another name",

@@ -38,7 +38,8 @@ class Options:
 
     rounds: int | None = rounds_option(
         "measurements of each kind and cell (default: 7, at least 7), and how many pairs of "
-        "machines for the round trips (default: 15, at least 6) or for --system (default: 6)",
+        "machines for the round trips (default: 15, at least 6) or for --system (default: 6), or "
+        "how many machines for --certificates (default: 10, at least 6)",
         None,
     )
     round_trip: bool = switch(
@@ -47,7 +48,7 @@ class Options:
     certificates: bool = switch(
         "--certificates",
         help="measure instead how long the handler x509 takes for a certificate, and the kernel's "
-        "own parser: -n machines (default: 10, at least 6)",
+        "own parser",
     )
     matrix: bool = switch(
         "--matrix",
@@ -129,7 +130,11 @@ def _records(options: Options, name: str) -> int:
     # The same disk, so that evidence can have further names.
     with progress_line(console()) as progress, _scratch(kept.path.parent) as folder:
         measured = growth(
-            kept, SHIPPED, cells=options.enlarged_to, folder=folder, progress=progress
+            kept,
+            SHIPPED.with_handler(kept.header.handler),
+            cells=options.enlarged_to,
+            folder=folder,
+            progress=progress,
         )
         progress("records: removing the copies")
     for one in measured:
@@ -258,7 +263,7 @@ def _certificates(options: Options) -> int:
     from harness.studies.round_trip import ISOLATED, check_pairs
 
     machines = options.rounds or MACHINES
-    check_pairs(machines)
+    check_pairs(machines, "machines")
     check_handler(X509.name, choice_of(options.kernel))
     corpus = SHIPPED.with_handler(X509.name)
     kernel = chosen_kernel(options.kernel, corpus, [ISOLATED])
@@ -272,7 +277,7 @@ def _certificates(options: Options) -> int:
         figures = ParserFigures(
             schema=FIGURES_SCHEMA,
             line=kernel.line,
-            facts=facts_of_lab(lab),
+            facts=facts_of_lab(lab, kernel.choice, [ISOLATED]),
             handler_us=found.handler,
             kernel_us=found.kernel,
         )

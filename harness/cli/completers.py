@@ -45,9 +45,9 @@ def _variants(**_: object) -> dict[str, str]:
 
 
 def _scenarios(**_: object) -> dict[str, str]:
-    from harness.scenarios.corpus import SHIPPED
+    from harness.scenarios import EVERY
 
-    return {name: scenario.summary for name, scenario in SHIPPED.scenarios.items()}
+    return {name: scenario.summary for name, scenario in EVERY.items()}
 
 
 def _expression(prefix: str, **_: object) -> dict[str, str]:

@@ -14,6 +14,7 @@ from harness.cli.command import Command
 from harness.cli.declare import option
 from harness.cli.options import (
     EXPRESSION_HELP,
+    handler_option,
     line_option,
     report_format_option,
     scenario_files_option,
@@ -39,6 +40,7 @@ class Options:
     )
     variants: tuple[str, ...] = variant_option()
     line: str = line_option()
+    handler: str = handler_option()
     format: str = report_format_option()
     variant_files: tuple[Path, ...] = variant_files_option()
     scenario_files: tuple[Path, ...] = scenario_files_option()
@@ -48,10 +50,15 @@ def run(options: Options) -> int:
     """Print the list. Raises UserError."""
     from harness.judge.cells import all_cells
     from harness.judge.selection import select
+    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.report.listing import ListedCells, listing, markdown_listing
     from harness.report.listing_json import json_listing
+    from harness.run.request import check_handler
 
-    corpus = corpus_with(Brought(scenario_files=options.scenario_files), options.variant_files)
+    check_handler(options.handler, KernelChoice(options.line))
+    corpus = corpus_with(
+        Brought(scenario_files=options.scenario_files), options.variant_files, options.handler
+    )
     asked = options.variants or own_variants(corpus)
     chosen = select(corpus, all_cells(corpus, options.line, asked), options.expression)
     warn_of_unknown_words(corpus, options.line, options.expression)
@@ -76,6 +83,7 @@ COMMAND = Command(
     examples={
         "list": "list every scenario with its expected verdicts",
         "list -k ptrace --variant isolated": "list some scenarios on one variant",
+        "list --handler x509 -k forged_key": "list a scenario of another handler",
         "list --format json": "print the same for a program",
         "list --scenario mine.py": "list your own scenarios as well",
     },

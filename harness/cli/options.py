@@ -123,7 +123,7 @@ def engine_option() -> str:
 
 def handler_option() -> str:
     """Declare `--handler`."""
-    told = "; ".join(f"{kind.name} {kind.summary}" for kind in HANDLERS.values())
+    told = "; ".join(f"{kind.name}: {kind.summary}" for kind in HANDLERS.values())
     return choice(
         "--handler",
         choices=tuple(HANDLERS),

@@ -43,13 +43,14 @@ def run(options: Options) -> int:
     from harness.report.heatmap import svg
     from harness.report.held_table import as_json, markdown, text
     from harness.results.held_counts import count_by_class
-    from harness.results.run_summary import read_kept
+    from harness.results.run_summary import handler_of, read_kept
     from harness.scenarios.corpus import SHIPPED
 
     kept, *others = (
         read_kept(name, SHIPPED, root=options.results) for name in (options.run, *options.others)
     )
-    counts = count_by_class(kept, SHIPPED, options.variants, others=others)
+    corpus = SHIPPED.with_handler(handler_of([kept, *others]))
+    counts = count_by_class(kept, corpus, options.variants, others=others)
     report = {"json": as_json, "markdown": markdown, "svg": svg}.get(options.format, text)
     write_report(report(counts), options.output)
     return 0

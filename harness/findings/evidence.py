@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.model.verdict import A_STEP, Axes, Verdict
 from harness.results.defence_summary import DefenceSummary, read_defences
 from harness.results.held_counts import HeldCount
-from harness.results.run_summary import SUFFIX, read_kept, read_summary
+from harness.results.run_summary import SUFFIX, handler_of, read_kept, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,7 +122,7 @@ def evidence_of(
     runs = [read_kept(name, corpus, root=root) for name in names if name not in measured]
     if measured and defences is None:
         defences = read_defences(Path(measured[0]))
-    return Evidence(corpus, runs, defences or _UNMEASURED)
+    return Evidence(corpus.with_handler(handler_of(runs)), runs, defences or _UNMEASURED)
 
 
 def kept_evidence(folder: Path, corpus: Corpus) -> Evidence:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Times how a guest gets at what a certificate holds: from the handler, and from its own parser.
+"""Times both parsers of a guest on a certificate: the handler `x509`, and the kernel's own parser.
 
 With the handler `x509`, add_key(2) has both parse each certificate (umd_witness/keys.c). Probes
 time them. Nobody attacks this machine, so the guest's own times are trusted here.

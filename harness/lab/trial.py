@@ -17,8 +17,9 @@ from harness.lab.attempt import attempt
 from harness.lab.python_error import described, traceback_of
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Outcome
+from harness.model.handlers import BACKDOOR
 from harness.witness.cell_verdict import draw_verdict
-from harness.witness.handler import BACKDOOR, Handler
+from harness.witness.handler import Handler
 from harness.witness.reader import ANY_CALL, Witness
 
 if TYPE_CHECKING:

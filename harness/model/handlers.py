@@ -16,7 +16,7 @@ class HandlerKind:
     summary: str
     """One line for people."""
     program: str
-    """The program of the process; its name in the guest is always that of the first kind."""
+    """The program of the handler process. The process is always called as the program of `hash`."""
     loader: str
     """The module that carries the program."""
     thread: str
@@ -31,14 +31,14 @@ class HandlerKind:
 
 HASH = HandlerKind(
     "hash",
-    "hashes what it is asked, 50 lines",
+    "computes a hash of each request",
     program="umd_witness_umh",
     loader="umd_witness_loader",
     thread="umd_witness_kthread",
 )
 X509 = HandlerKind(
     "x509",
-    "does the same, and parses X.509 certificates with the kernel's own parser",
+    "also parses X.509 certificates, with the kernel's own parser (6.12 only)",
     program="umd_witness_x509_umh",
     loader="umd_witness_x509",
     thread="umd_witness_x509_kthread",
@@ -51,3 +51,6 @@ HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509)})
 """The kinds by name, the default first."""
 
 DEFAULT_HANDLER = HASH.name
+
+BACKDOOR = "umd_witness_backdoor_umh"
+"""The program that the witness puts in place of a handler's own, for attacks from inside."""

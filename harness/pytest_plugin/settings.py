@@ -181,7 +181,7 @@ class Settings:
             variants=self._value("umd_variants"),
             kernel=self._kernel(),
             engine=self._engine(),
-            handler=self._handler(),
+            handler=self._value("umd_handler") or DEFAULT_HANDLER,
         )
 
     def shard(self) -> Shard | None:
@@ -227,14 +227,6 @@ class Settings:
         name: str = self._value("umd_engine") or DEFAULT_ENGINE
         if name not in ENGINE_NAMES:
             raise UserError(f"there is no engine {name!r}", hint=hint_for(name, ENGINE_NAMES))
-        return name
-
-    def _handler(self) -> str:
-        from harness.host.suggestion import hint_for
-
-        name: str = self._value("umd_handler") or DEFAULT_HANDLER
-        if name not in HANDLERS:
-            raise UserError(f"there is no handler {name!r}", hint=hint_for(name, HANDLERS))
         return name
 
     def _value(self, name: str) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.kernel.series.lines import DEFAULT_LINE
 from harness.model.engine_names import DEFAULT_ENGINE
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.model.verdict import Verdict
 from harness.report.text import in_checkout, run_command
 
@@ -91,7 +92,7 @@ def kernel_words(header: RunHeader, line: str) -> Iterator[str]:
         yield from ("--line", line)
     if header.engine not in ("", DEFAULT_ENGINE):
         yield from ("--engine", header.engine)
-    if header.handler:
+    if header.handler != DEFAULT_HANDLER:
         yield from ("--handler", header.handler)
     for file in header.variant_files:
         yield from ("--variant-file", file)

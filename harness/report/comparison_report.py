@@ -31,6 +31,7 @@ _FACTS: dict[str, Callable[[Any], str]] = {
     "image": short_hash,
     "series": short_hash,
     "engine": str,
+    "handler": str,
     "host": str,
     "accelerator": str,
     "commit": str,

@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.report.text import plural, short_hash, visible
 from harness.results.held_counts import BELOW, DEFINITION, NOT_RUN
 
@@ -94,5 +95,6 @@ def _facts(run: RecordedRun) -> str:
         "built from": header.kernel,
         "harness": header.commit,
         "engine": header.engine,
+        "handler": header.handler if header.handler != DEFAULT_HANDLER else "",
     }
     return ", ".join(f"{name} {fact}" for name, fact in facts.items() if fact)

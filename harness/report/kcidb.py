@@ -29,7 +29,7 @@ _ORIGIN = re.compile("[a-z0-9_]+")
 _NOT_IN_PATH = re.compile("[^a-zA-Z0-9_-]")
 _OF_CHECKOUT = ("source", "series", "started", "finished", "commit")
 _OF_ENVIRONMENT = (
-    *("engine", "qemu", "accelerator", "host", "host_system"),
+    *("engine", "handler", "qemu", "accelerator", "host", "host_system"),
     *("host_cpu", "host_cores", "host_memory_mib"),
 )
 """Fields of run.json. Those that name paths of the user are left out."""

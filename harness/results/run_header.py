@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.results.result_line import SCHEMA
 from harness.results.shard_record import ShardRecord
 
@@ -72,8 +73,9 @@ class Provenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     engine: str = ""
     """How the machines boot (harness/engines/)."""
-    handler: str = ""
-    """The handler that was attacked (harness/model/handlers.py); empty for `hash`."""
+
+    handler: str = DEFAULT_HANDLER
+    """The handler that was attacked (harness/model/handlers.py)."""
 
     flavours: dict[str, FlavourImages] = {}
     """The images of each flavour that the variants need, by its name."""

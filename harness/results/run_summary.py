@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 from harness.host.errors import UserError
 from harness.host.files import write_atomically
 from harness.model.cell import Cell
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.model.verdict import Axes, Verdict
 from harness.results.recorded_run import RecordedRun, read_run
 from harness.results.records import read_record
@@ -76,6 +77,9 @@ class RunSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stopped_by: str | None
     """The signal that stopped the run."""
 
+    handler: str = DEFAULT_HANDLER
+    """The handler that was attacked."""
+
     kernel: str = ""
     """What the user's kernel was built from, in words; empty for a kernel line."""
 
@@ -132,6 +136,17 @@ def read_kept(name: str, corpus: Corpus, *, root: Path) -> RecordedRun:
     if path.suffix == SUFFIX and path.is_file():
         return read_summary(path, corpus)
     return read_run(name, root=root)
+
+
+def handler_of(runs: Iterable[RecordedRun]) -> str:
+    """Return the handler that all of these runs attacked. Raises UserError if they differ."""
+    names = {run.header.handler for run in runs} or {DEFAULT_HANDLER}
+    if len(names) > 1:
+        raise UserError(
+            f"the runs attacked different handlers: {', '.join(sorted(names))}",
+            hint="name runs of one handler",
+        )
+    return names.pop()
 
 
 def read_summary(path: Path, corpus: Corpus) -> RecordedRun:

@@ -32,6 +32,18 @@ class TripTimer(CellRunner, Protocol):
         """
 
 
+class ParserTimer(Protocol):
+    """Times the parsers of certificates on its machines."""
+
+    def parser_clock(
+        self, variant: str
+    ) -> AbstractContextManager[Callable[[int], dict[str, list[int]]]]:
+        """Start a machine. Yield a function that has it parse a certificate so many times.
+
+        The function returns the microseconds of each parser (harness/lab/parser_clock.py).
+        """
+
+
 class InspectableRunner(TripTimer, Protocol):
     """A cell runner whose machines can also be dumped, and opened in a debugger."""
 

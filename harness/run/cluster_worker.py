@@ -20,6 +20,7 @@ from harness.host.errors import UserError
 from harness.kernel.build.images import KernelImage
 from harness.lab.images import BootImages
 from harness.lab.lab import Lab
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.run import parcels
 from harness.run.code import code_digest
 from harness.run.pool import run_rounds
@@ -65,7 +66,7 @@ class LabOrder:
     plugin: str = ""
     """The hash of the parcel with QEMU's plugin; empty if there is none."""
     is_foreign: bool = False
-    handler: str = ""
+    handler: str = DEFAULT_HANDLER
 
     @property
     def parcels(self) -> list[str]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from harness.engines import ENGINES, MICROVM
 from harness.host import facts
 from harness.host.paths import CHECKOUT
-from harness.model.handlers import DEFAULT_HANDLER
 from harness.results.run_header import FlavourImages, Provenance
 from harness.run.code import code_digest
 
@@ -128,7 +127,7 @@ def facts_of_lab(
         guest_image=lab.guest.key,
         disk=recipe_key() if lab.engine.has_disk else "",
         engine=lab.engine.name,
-        handler="" if lab.corpus.handler == DEFAULT_HANDLER else lab.corpus.handler,
+        handler=lab.corpus.handler,
         flavours={
             flavour: FlavourImages(
                 image=images.kernel.key,

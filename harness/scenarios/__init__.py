@@ -56,4 +56,7 @@ SCENARIOS = MappingProxyType(_found)
 STAKES = MappingProxyType({X509.name: MappingProxyType(_at_stake)})
 """By handler, the scenarios that ship for it alone: what the kernel believes of its replies."""
 
-__all__ = ["REFERENCES", "SCENARIOS", "STAKES", "Effect", "Hole", "Scenario", "scenario"]
+EVERY = MappingProxyType({**SCENARIOS, **_at_stake})
+"""All scenarios that ship, for any handler."""
+
+__all__ = ["EVERY", "REFERENCES", "SCENARIOS", "STAKES", "Effect", "Hole", "Scenario", "scenario"]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from harness.scenarios import SCENARIOS, STAKES
+from harness.scenarios import EVERY
 from harness.scenarios.ids import class_of_row
 
 BROUGHT = "brought along by a user"
@@ -17,5 +17,5 @@ def classes() -> tuple[str, ...]:
 
 def class_of(name: str) -> str:
     """Return the class of a scenario. An unknown scenario of another run is a user's."""
-    known = SCENARIOS.get(name) or next((s[name] for s in STAKES.values() if name in s), None)
+    known = EVERY.get(name)
     return class_of_row().get(known.surface, BROUGHT) if known else BROUGHT

@@ -11,7 +11,7 @@ from harness.host.errors import UserError
 from harness.host.suggestion import hint_for
 from harness.model.handlers import DEFAULT_HANDLER, HANDLERS
 from harness.model.variants import VARIANTS
-from harness.scenarios import SCENARIOS, STAKES
+from harness.scenarios import EVERY, SCENARIOS, STAKES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Corpus:
     def with_scenarios(self, brought: Mapping[str, Scenario]) -> Corpus:
         """Return the corpus with further scenarios. Raises UserError for a name that is taken."""
         for name, scenario in brought.items():
-            if name in self.scenarios:
+            if name in self.scenarios or name in EVERY:
                 code = scenario.attack.__code__
                 raise UserError(
                     f"{code.co_filename}:{code.co_firstlineno}: there is a scenario {name} already",
@@ -59,9 +59,9 @@ class Corpus:
     def with_handler(self, name: str) -> Corpus:
         """Return the corpus with another handler on all variants, and the scenarios for it.
 
-        An empty name is that of the default. Raises UserError.
+        Raises UserError.
         """
-        if (name or DEFAULT_HANDLER) == self.handler:
+        if name == self.handler:
             return self
         if name not in HANDLERS:
             raise UserError(f"there is no handler {name!r}", hint=hint_for(name, HANDLERS))

@@ -148,7 +148,7 @@ def audit_calls(attacker: Attacker, handler: Handler) -> None:
     if not reads:
         raise NoTarget("it makes no system calls")
     # The longest read is that of a request: a frame is shorter, and so is the rest of a request.
-    # What a handler parses comes by a longer one.
+    # A request to parse something has a longer read, that of the input.
     messages = [call for call in reads if call["a2"] <= handler.request_size]
     longest = max(messages, key=lambda call: call["a2"])
     attacker.gain("where its requests arrive", longest["a1"], truth=handler.symbol("request"))

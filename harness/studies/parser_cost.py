@@ -19,7 +19,7 @@ from harness.studies.round_trip import ISOLATED, calm, sign_interval
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.lab.lab import Lab
+    from harness.run.cell_runner import ParserTimer
 
 MACHINES = 10
 WARM, CERTIFICATES = 100, 500
@@ -50,7 +50,7 @@ class ParserCost:
         )
 
 
-def parser_cost(lab: Lab, *, machines: int, progress: Callable[[str], None]) -> ParserCost:
+def parser_cost(lab: ParserTimer, *, machines: int, progress: Callable[[str], None]) -> ParserCost:
     """Time certificates on so many machines. Raises UserError for one that was lost."""
     handler, kernel = [], []
     pace = Pace(machines)

@@ -216,10 +216,10 @@ def round_trip(
     return RoundTrip(tuple(measured))
 
 
-def check_pairs(pairs: int) -> None:
-    """Raise UserError for too few pairs of machines."""
+def check_pairs(pairs: int, what: str = "pairs of machines") -> None:
+    """Raise UserError for too few pairs of machines, or of what else is measured."""
     if pairs < FEWEST:
-        raise UserError(f"{pairs} pairs of machines are too few", hint=f"take -n {FEWEST} or more")
+        raise UserError(f"{pairs} {what} are too few", hint=f"take -n {FEWEST} or more")
 
 
 def time_pair(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from elftools.elf.elffile import ELFFile
 
 from harness.host.errors import VmLost
-from harness.model.handlers import HASH
+from harness.model.handlers import BACKDOOR, HASH
 from harness.vm.guest_ram import PAGE
 from harness.witness.tally import WitnessCommand
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from harness.witness.reader import Witness
     from harness.witness.tally import Tally
 
-NAME = HASH.program
-"""The name of the handler's process, whatever its program is."""
-BACKDOOR = "umd_witness_backdoor_umh"
-"""The program that `Handler.break_out` puts in place of the handler's own."""
 
 FIRST_ROUNDS = struct.pack("<2I", 0x428A2F98, 0x71374491)
 """The first round constants of SHA-256 (FIPS 180-4, 4.2.2). The code of a handler process and that
@@ -89,8 +85,8 @@ class Handler:
     the guest's heartbeat has stopped.
     """
 
-    name = NAME
-    """The name of the handler's process."""
+    name = HASH.program
+    """The name of the handler's process, whatever its program is."""
     request_size = reply_size = 56
     """Bytes in a message: struct witness_message (overlay/kernel/umd_witness/message.h)."""
 

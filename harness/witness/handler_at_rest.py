@@ -16,9 +16,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from harness.host.errors import VmLost
+from harness.model.handlers import BACKDOOR
 from harness.vm.guest_ram import PAGE
 from harness.vm.paging import ACCESSED
-from harness.witness.handler import BACKDOOR
 from harness.witness.handler_layout import process_layout, thread_layout
 from harness.witness.layout import HASH_BYTES, MESSAGE_BYTES
 

@@ -25,7 +25,7 @@ LEAST = 5000
 
 
 class Found(NamedTuple):
-    """The fields of struct umd_pgp_packet (handlers/pgp.h)."""
+    """The fields of struct umd_pgp_packet (tools/umd/pgp.h)."""
 
     tag: int
     version: int

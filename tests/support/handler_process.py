@@ -69,7 +69,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Signer:
-    """The fields of struct umd_pkcs7_signer (handlers/pkcs7.h)."""
+    """The fields of struct umd_pkcs7_signer (tools/umd/pkcs7.h)."""
 
     attributes: int
     reserved: int

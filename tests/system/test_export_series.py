@@ -13,7 +13,7 @@ from small_series import EMAIL, NAME, become, files_of
 from harness.export.command import Wanted, export
 from harness.export.series_mails import Base
 from harness.host.paths import KERNEL_PATCHES, cache_dir
-from harness.kernel.proofs.checkpatch import complaints_of
+from harness.kernel.proofs.checkpatch import PROGRAMS, complaints_of
 from harness.kernel.series.commits import WITNESS, Part, Series
 from harness.kernel.series.lines import DEFAULT_LINE, kernel_lines
 from harness.kernel.series.series_file import load_series
@@ -172,7 +172,7 @@ def test_every_new_file_has_its_entry(
         done = subprocess.run(
             [*command, "--file", name], cwd=became, capture_output=True, text=True, check=True
         )
-        entry = WITNESS_ENTRY if name.startswith(WITNESS) else ENTRY
+        entry = WITNESS_ENTRY if name.startswith((WITNESS, PROGRAMS)) else ENTRY
         assert f"\n{entry}\n" in f"\n{done.stdout}", (name, done.stdout)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.errors import errno_name
 from harness.model.variants import VARIANTS, Variant
 from harness.report.text import plural
-from harness.scenarios import REFERENCES, SCENARIOS, Scenario
+from harness.scenarios import EVERY, REFERENCES, SCENARIOS, Scenario
 from harness.surface.configs import reachable_with
 from umd_site.findings import measured
 from umd_site.text import code, prose, table, toctree
@@ -40,7 +40,7 @@ def overview() -> str:
 
 def _files() -> dict[str, list[Scenario]]:
     files: dict[str, list[Scenario]] = {}
-    for scenario in SCENARIOS.values():
+    for scenario in EVERY.values():
         files.setdefault(scenario.attack.__module__, []).append(scenario)
     return files
 

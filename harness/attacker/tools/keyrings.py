@@ -30,7 +30,7 @@ def add_certificate(attacker: Attacker, certificate: bytes, ring: int) -> int:
 def verify(attacker: Attacker, key: int, digest: bytes, signature: bytes) -> None:
     """Have the kernel verify an RSA signature (PKCS #1) of a SHA-256 digest.
 
-    Raises GuestError with EKEYREJECTED if it is wrong.
+    Raises GuestError if the signature is wrong.
     """
     sizes = struct.pack("<iII28x", key, len(digest), len(signature))
     attacker.syscall(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.host.commands import output_of
 from harness.host.errors import DoesNotBuild, UserError
+from harness.model.handlers import HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,8 @@ BZIMAGE = "arch/x86/boot/bzImage"
 """The image's place below a folder of objects."""
 
 _WITNESS = "kernel/umd_witness/built-in.a"
+_OPTIONAL = {kind.program: kind.option for kind in HANDLERS.values() if kind.option}
+"""By program of a handler, the option without which no kernel has the program."""
 _COPY_SECONDS = 600.0  # 200 MB; 2 s on an idle machine
 _INJECTABLE = re.compile(r"ALLOW_ERROR_INJECTION\((\w+),")
 _INJECTABLE_IN = ("arch/x86", "block", "fs", "io_uring", "kernel", "lib", "mm", "net", "security")
@@ -50,8 +53,12 @@ def collect_built(
     for module in modules_of(objects):
         shutil.copyfile(module, folder / module.name)
     (folder / "handlers").mkdir()
+    options = (objects / ".config").read_text()
     for handler in handlers:
         path = objects / handler
+        option = _OPTIONAL.get(path.name)
+        if option and f"CONFIG_{option}=" not in options:
+            continue
         if not path.is_file():
             raise DoesNotBuild(
                 f"the build made no handler {handler}",

@@ -21,7 +21,8 @@ from harness.host.commands import find_tool
 from harness.host.errors import UserError
 from harness.kernel.build.artifacts import collect_built, modules_of
 from harness.kernel.build.images import KernelImage, find_image, publish
-from harness.kernel.series.commits import WITNESS
+from harness.kernel.series.commits import WITNESS, WITNESS_PROGRAMS
+from harness.model.handlers import BACKDOOR, HASH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
     from harness.kernel.choice.kernel_choice import KernelChoice
 
-_HANDLERS = tuple(WITNESS + name for name in ("umd_witness_umh", "umd_witness_backdoor_umh"))
-_LOADER = f"{WITNESS}umd_witness_loader.ko"
+_NEEDED = tuple(WITNESS + name for name in (f"{HASH.loader}.ko", HASH.program, BACKDOOR))
 _BUILD_AGAIN = "build it with --tree, or with the witness's commit (umd-harness export) on it"
 _COMPRESSED = {
     b"\x1f\x8b": gzip.decompress,
@@ -78,7 +78,7 @@ def prebuilt_image(
     bzimage, vmlinux = choice.bzimage, choice.vmlinux
 
     def fill(folder: Path) -> None:
-        collect_built(objects, folder, bzimage=bzimage, vmlinux=vmlinux, handlers=_HANDLERS)
+        collect_built(objects, folder, bzimage=bzimage, vmlinux=vmlinux, handlers=WITNESS_PROGRAMS)
 
     return publish(
         choice.name,
@@ -191,7 +191,7 @@ def _check_witness(objects: Path, vmlinux: Path) -> None:
             f"{vmlinux} has no witness (umd_witness_tally): nobody can say what happens in it",
             hint=_BUILD_AGAIN,
         )
-    for name in (_LOADER, *_HANDLERS):
+    for name in _NEEDED:
         if not (objects / name).is_file():
             raise UserError(
                 f"{name} was not built with {vmlinux}: CONFIG_UMD_WITNESS_LOADER=m is off",

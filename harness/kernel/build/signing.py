@@ -80,25 +80,27 @@ class SigningKey:
         return module + message + _INFO.pack(0, 0, _PKCS7, 0, 0, len(message)) + _MAGIC
 
     def issue(self) -> bytes:
-        """Return a certificate, in DER, that this key has signed: that of a vendor, who is nobody.
+        """Return a certificate, in DER, of a vendor that does not exist. This key has signed it.
 
-        The vendor's private key is lost.
+        It is the same for the same key. Nobody has the vendor's private key.
         """
         from cryptography import x509
-        from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
         issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
         signer = cast("RSAPrivateKey", load_pem_private_key(self.private.read_bytes(), None))
-        public = generate_private_key(65537, 2048).public_key()
+        drawn = hashlib.shake_256(self.certificate.read_bytes()).digest(276)
+        modulus = int.from_bytes(drawn[:256], "big") | 1 << 2047 | 1
+        public = RSAPublicNumbers(65537, modulus).public_key()
         keyid = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         made = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a vendor")]))
             .issuer_name(issuer.subject)
             .public_key(public)
-            .serial_number(x509.random_serial_number())
+            .serial_number(int.from_bytes(drawn[256:], "big") >> 1)
             .not_valid_before(issuer.not_valid_before_utc)
             .not_valid_after(issuer.not_valid_after_utc)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.series.commits import OURS, THEIRS, WITNESS, Commit, Series
+from harness.kernel.series.commits import (
+    OURS,
+    THEIRS,
+    WITNESS,
+    WITNESS_PROGRAMS,
+    Commit,
+    Series,
+)
 from harness.kernel.series.lines import nearest_line
 from harness.kernel.series.patch_files import PatchFile, read_patches
 from harness.kernel.series.series_file import load_series
@@ -36,7 +43,6 @@ OPTIONAL_FRAGMENTS = ("base.config", "witness.config")
 of a user's fragment must apply."""
 
 _WITNESS_FILE = f"{WITNESS}core.c"
-_HANDLERS = tuple(WITNESS + name for name in ("umd_witness_umh", "umd_witness_backdoor_umh"))
 # At the ends of files that any tree has: a patch would fit one.
 _HOOKS = (
     ("init/Kconfig", f'\nsource "{WITNESS}Kconfig"\n'),
@@ -160,7 +166,7 @@ def _series(
         commits = [*ours.without_witness().commits, *commits]
     if not _has(_WITNESS_FILE, theirs, top):
         commits.append(witness_commit(ours))
-    return replace(ours, line=choice.name, commits=tuple(commits), handlers=_HANDLERS)
+    return replace(ours, line=choice.name, commits=tuple(commits), handlers=WITNESS_PROGRAMS)
 
 
 def _called(commit: Commit, line: str) -> Commit:

@@ -11,11 +11,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
+from harness.model.handlers import BACKDOOR, HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 WITNESS = "kernel/umd_witness/"
+WITNESS_PROGRAMS = tuple(
+    WITNESS + name for name in (*(kind.program for kind in HANDLERS.values()), BACKDOOR)
+)
+"""The programs of the witness's handlers, as far as a kernel has them."""
 """The folder of the witness. Nothing outside of it may depend on it."""
 
 OURS, THEIRS = "ours", "theirs"

@@ -7,7 +7,6 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from harness.host.pace import duration
-from harness.model.handlers import DEFAULT_HANDLER
 from harness.report.comparison_report import change_told, listed, run_facts, summary
 from harness.report.heatmap import entry, shade
 from harness.report.held_table import TOTAL, sources
@@ -146,7 +145,7 @@ def _facts(header: RunHeader) -> Iterator[tuple[str, str]]:
     yield "guest image", header.guest_image
     yield "disk image", header.disk
     yield "engine", header.engine
-    yield "handler", header.handler or DEFAULT_HANDLER
+    yield "handler", header.handler
     yield "QEMU", header.qemu
     yield "accelerator", header.accelerator
     yield "why that accelerator", header.accelerator_reason

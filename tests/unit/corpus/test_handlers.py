@@ -40,7 +40,7 @@ def test_another_handler_changes_what_is_booted_and_nothing_of_the_policy() -> N
 
 
 def test_the_default_handler_changes_nothing() -> None:
-    assert SHIPPED.with_handler("") is SHIPPED.with_handler(HASH.name) is SHIPPED
+    assert SHIPPED.with_handler(HASH.name) is SHIPPED
     assert PARSING.with_handler(X509.name) is PARSING
 
 

@@ -22,7 +22,7 @@ from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
-from harness.scenarios import REFERENCES, SCENARIOS
+from harness.scenarios import EVERY, REFERENCES, SCENARIOS
 from harness.scenarios import rivals as module
 from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.rivals import RIVALS, rival_expectations
@@ -46,11 +46,11 @@ def test_a_refusal_may_begin_with_a_version_of_linux() -> None:
 @pytest.mark.parametrize("rival", RIVALS)
 def test_what_was_measured_is_of_the_corpus_and_has_its_reason(rival: str) -> None:
     measured = rival_expectations(rival)
-    assert measured.keys() <= SCENARIOS.keys() - set(REFERENCES)
+    assert measured.keys() <= EVERY.keys() - set(REFERENCES)
     assert all(one.reason.strip() for one in measured.values())
     assert {one.verdict for one in measured.values()} >= {Verdict.HELD}
     for name, one in measured.items():
-        assert SCENARIOS[name].expected(VARIANTS[rival]) is one.verdict
+        assert EVERY[name].expected(VARIANTS[rival]) is one.verdict
 
 
 @pytest.mark.parametrize("rival", RIVALS)

@@ -47,7 +47,7 @@ from harness.report.listing_json import (
     ListedVariant,
 )
 from harness.run.pool import ROUNDS
-from harness.scenarios import SCENARIOS
+from harness.scenarios import EVERY, SCENARIOS
 from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.ids import class_of_row
 from harness.studies.defences import DEFENCES, held_cells
@@ -62,9 +62,9 @@ ENTRY = re.compile(r"^```\{option\} (.+)$", re.MULTILINE)
 def test_each_attack_has_one_section_with_each_variant() -> None:
     text = "\n".join(attacks.pages().values())
     sections = SECTION.findall(text)
-    assert sorted(name for name, _ in sections) == sorted(SCENARIOS)
+    assert sorted(name for name, _ in sections) == sorted(EVERY)
     for name, section in sections:
-        scenario = SCENARIOS[name]
+        scenario = EVERY[name]
         rows = dict(re.findall(r"^\| \*\*(\S+)\*\* \| (.*) \|$", section, re.MULTILINE))
         found = {one: verdict for verdict in rows for one in re.findall("`(.*?)`", rows[verdict])}
         assert found == {variant.name: scenario.expected(variant) for variant in VARIANTS.values()}
@@ -100,7 +100,7 @@ def test_the_list_of_commands_has_each_command() -> None:
 def test_the_list_of_attacks_has_each_file() -> None:
     listed = re.findall(r"\(attacks/(\w+)\.md\) \| (\d+) \|", attacks.overview())
     assert {name for name, _ in listed} == attacks.pages().keys()
-    assert sum(int(number) for _, number in listed) == len(SCENARIOS)
+    assert sum(int(number) for _, number in listed) == len(EVERY)
 
 
 def test_each_variant_is_in_the_table() -> None:

@@ -14,10 +14,10 @@ from local_agent import local_attacker
 from harness.host.errors import VmLost
 from harness.lab.plan import CellPlan
 from harness.lab.trial import Trial
+from harness.model.handlers import BACKDOOR
 from harness.model.verdict import Effect
 from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.registry import Scenario
-from harness.witness.handler import BACKDOOR
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker

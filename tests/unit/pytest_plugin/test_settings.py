@@ -31,6 +31,7 @@ BAD = {
     "--umd-line 6.13": "there is no kernel line 6.13; take 6.1, 6.12, 7.2",
     "--umd-variant isolatde": "there is no variant 'isolatde'; did you mean isolated?",
     "--umd-engine bochs": "there is no engine 'bochs'; take one of: microvm, virtme, image",
+    "--umd-handler x508": "there is no handler 'x508'; did you mean x509?",
     "--umd-tree nowhere": "nowhere; name a kernel tree with --umd-tree",
     "--umd-tree .": "is not a kernel tree: it has no Makefile, Kconfig, init and",
     "--umd-patches p --umd-kernel k": "--umd-kernel and --umd-vmlinux go together: one is booted",

@@ -16,10 +16,10 @@ from tallies import BEFORE
 from harness.host.errors import VmLost
 from harness.kernel.build.images import KernelImage
 from harness.model import handlers
+from harness.model.handlers import BACKDOOR
 from harness.vm.guest_ram import PAGE
 from harness.vm.paging import ACCESSED
 from harness.witness import handler_at_rest
-from harness.witness.handler import BACKDOOR
 from harness.witness.handler_at_rest import (
     LOOKS,
     NOBODY,

@@ -119,6 +119,8 @@ static struct umd_span put_name_part(struct witness_input *der, const u8 *kind, 
 
 	for (u32 i = 0; i < len; i++)
 		text[i] = 'a' + get_random_u32_below(26);
+	/* The parser leaves an organisation out whose first letters are those of the name. */
+	text[0] -= kind == organisation ? 'a' - 'A' : 0;
 	put_short(der, ASN1_OID, kind, size);
 	at = put_short(der, ASN1_UTF8STR, text, len);
 	end(der, part);

@@ -327,18 +327,22 @@ static bool transact(const struct witness_message *request)
 	return answered;
 }
 
-/* Of a handler that parses, every second request has something to parse. */
-static u32 next_kind(void)
+/*
+ * Of a handler that parses, every second request has something to parse. Each asker counts its
+ * own: others must not choose what the witness asks.
+ */
+static u32 next_kind(u32 *asked)
 {
-	return handler->parses() && atomic_read(&next_number) & 1 ? WITNESS_PARSE : WITNESS_ASK;
+	return handler->parses() && (*asked)++ & 1 ? WITNESS_PARSE : WITNESS_ASK;
 }
 
 static bool ask(void)
 {
+	static u32 asked;
 	struct witness_message request;
 
 	keep_priority();
-	make_request(&request, next_kind());
+	make_request(&request, next_kind(&asked));
 	return transact(&request);
 }
 
@@ -348,12 +352,14 @@ static bool ask(void)
  */
 static ssize_t ask_write(struct file *file, const char __user *from, size_t size, loff_t *at)
 {
+	static u32 asked;	/* by asking */
 	struct witness_message request, reply;
 	bool answered;
 
-	make_request(&request, next_kind());
 	if (down_timeout(&asking, DEADLINE))
 		return -EBUSY;
+
+	make_request(&request, next_kind(&asked));
 
 	answered = exchange(&request, &reply, false);
 	up(&asking);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is at stake if a parser lies: keys that the kernel gets from certificates. add_key(2) hands
- * a certificate to the handler. Of the reply, each part has to lie within the certificate. The
- * kernel's own parser says which key is in it. If a signature is verified by another one, the
- * handler has made the kernel trust a key that nobody vouched for.
+ * a certificate to the handler. Of the reply, each part has to lie within what was handed over.
+ * The kernel's own parser says which key is in the certificate. If a signature is verified by
+ * another one, the handler has made the kernel trust a key that nobody vouched for.
  */
 #include <crypto/hash.h>
 #include <crypto/public_key.h>
@@ -70,17 +70,30 @@ static bool is_supported(const struct umd_x509 *fields)
 	       hash_of(fields);
 }
 
-/* Whether the kernel's own parser finds this key in the certificate. */
-static bool holds(const struct key_preparsed_payload *prep, const struct public_key *key)
+static bool is_same(const struct key_preparsed_payload *prep, struct umd_span span,
+		    const void *data, size_t len)
+{
+	return span.length == len && part(prep, span) == data;
+}
+
+/*
+ * Whether the kernel's own parser finds this key, its usage and this signature, and no other,
+ * in the certificate. An error of its own says nothing, but for one: this is no certificate.
+ */
+static int holds(const struct key_preparsed_payload *prep, const struct public_key *key,
+		 const struct umd_x509 *fields)
 {
 	struct x509_certificate *cert = x509_cert_parse(prep->data, prep->datalen);
 	bool same;
 
 	if (IS_ERR(cert))
-		return false;
+		return PTR_ERR(cert) == -EBADMSG ? false : PTR_ERR(cert);
 
 	same = cert->pub->keylen == key->keylen &&
-	       !memcmp(cert->pub->key, key->key, key->keylen);
+	       !memcmp(cert->pub->key, key->key, key->keylen) &&
+	       cert->pub->key_eflags == key->key_eflags &&
+	       is_same(prep, fields->tbs, cert->tbs, cert->tbs_size) &&
+	       is_same(prep, fields->signature, cert->raw_sig, cert->raw_sig_size);
 	x509_free_certificate(cert);
 	return same;
 }
@@ -89,6 +102,7 @@ static struct public_key *make_key(const struct key_preparsed_payload *prep,
 				   const struct umd_x509 *fields)
 {
 	struct public_key *key = kzalloc(sizeof(*key), GFP_KERNEL);
+	int held;
 
 	if (!key)
 		return NULL;
@@ -104,7 +118,12 @@ static struct public_key *make_key(const struct key_preparsed_payload *prep,
 	key->algo = fields->key_oid;
 	key->pkey_algo = "rsa";
 	key->key_eflags = fields->usage;
-	key->id_type = holds(prep, key) ? right : forged;
+	held = holds(prep, key, fields);
+	if (held < 0) {
+		public_key_free(key);
+		return NULL;
+	}
+	key->id_type = held ? right : forged;
 	return key;
 }
 
@@ -209,6 +228,9 @@ static int parse_certificate(struct key_preparsed_payload *prep)
 	ret = witness_ask_about(prep->data, prep->datalen, fields);
 	if (!ret)
 		ret = fields->status;
+	/* Others make an error pointer of it. */
+	if (ret > 0 || ret < -MAX_ERRNO)
+		ret = -EINVAL;
 	if (!ret && !is_plausible(fields, prep->datalen))
 		ret = -EBADMSG;
 	/* What the handler refuses is not for the kernel's own parsers, asked after -EBADMSG. */
