@@ -9,11 +9,12 @@ from hashlib import sha256
 import pytest
 
 from harness.attacker import Attacker, Channel, GuestError
+from harness.attacker.tools.certificates import OwnKey
 from harness.attacker.tools.keyrings import add_certificate, trusted_keyring, verify
 from harness.lab.lab import Lab
 from harness.model.handlers import X509
 from harness.scenarios.corpus import SHIPPED
-from harness.scenarios.stakes import VENDOR, forged_key, own_key
+from harness.scenarios.stakes import VENDOR, forged_key
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 from harness.witness.tally import Violation
@@ -52,9 +53,8 @@ def test_the_kernel_gets_its_keys_from_the_handler(
     """The key is the certificate's, and a signature by another key is none by this one."""
     key = add_certificate(attacker, vendor, trusted_keyring(attacker))
     assert "a vendor: UMD.rsa" in keys(attacker)
-    _, signature = own_key(MESSAGE)
     with pytest.raises(GuestError, match="at keyctl"):
-        verify(attacker, key, sha256(MESSAGE).digest(), signature)
+        verify(attacker, key, sha256(MESSAGE).digest(), OwnKey().sign(MESSAGE))
     assert not witness.read().violations & Violation.BELIEVED
 
 

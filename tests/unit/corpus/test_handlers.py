@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from harness.attacker.tools.certificates import OwnKey, forged_reply
 from harness.brought.options import Brought
 from harness.host.errors import UserError
 from harness.host.paths import HANDLERS as SOURCES
@@ -21,7 +22,6 @@ from harness.model.verdict import Verdict
 from harness.run.request import request
 from harness.scenarios import SCENARIOS, STAKES
 from harness.scenarios.corpus import SHIPPED
-from harness.scenarios.stakes import forged_reply, own_key
 
 WITNESS = KERNEL_PATCHES / "overlay/kernel/umd_witness"
 PARSING = SHIPPED.with_handler(X509.name)
@@ -47,6 +47,7 @@ def test_the_default_handler_changes_nothing() -> None:
 def test_only_the_handler_that_parses_has_a_stake() -> None:
     assert PARSING.scenarios.keys() - SCENARIOS.keys() == STAKES[X509.name].keys()
     check_corpus(PARSING)
+    assert STAKES[X509.name].keys() == {"forged_key", "mixed_certificates"}
     forged = PARSING.scenarios["forged_key"]
     expected = {name: forged.expected(one) for name, one in PARSING.variants.items()}
     assert expected["baseline"] is Verdict.TAMPERED
@@ -90,9 +91,8 @@ def test_the_kernel_has_each_handler_by_these_names() -> None:
 def test_a_forged_reply_is_that_of_the_header_and_true_but_for_the_key() -> None:
     """Of the fields of struct umd_x509, each span lies in the certificate; one lies behind it."""
     vendor = signing_key_certificate()
-    key, signature = own_key(b"message")
-    assert len(signature) == 256
-    reply = forged_reply(vendor, key)
+    key = OwnKey().public
+    reply = forged_reply(vendor + key, vendor, key)
     header = (SOURCES / "x509.h").read_text()
     assert len(reply) == 80 + 8 * len(re.findall(r"^\tstruct umd_span \w+;", header, re.M)[2:]) + 32
     spans = list(struct.iter_unpack("<II", reply[80:]))
