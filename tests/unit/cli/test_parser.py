@@ -34,6 +34,7 @@ from harness.host.paths import CHECKOUT
 from harness.judge.cells import all_cells
 from harness.judge.selection import select
 from harness.model.engine_names import DEFAULT_ENGINE, ENGINE_NAMES
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
@@ -234,8 +235,9 @@ def test_each_example_is_a_command_line_that_chooses_something(command: Command[
         assert words[0] == command.name
         given = vars(parser().parse_args(words))
         variants = given.get("variants") or ()
+        corpus = SHIPPED.with_handler(given.get("handler") or DEFAULT_HANDLER)
         if "expression" in given:
-            assert select(SHIPPED, all_cells(SHIPPED, variants=variants), given["expression"])
+            assert select(corpus, all_cells(corpus, variants=variants), given["expression"])
         if given.get("scenario"):
             assert given["scenario"] in SHIPPED.scenarios
 

@@ -313,7 +313,9 @@ def test_the_reports_tell_the_change_and_both_runs(tmp_path: Path) -> None:
     hostile = outcome(Verdict.TAMPERED, "`<b>@all|\x1b[31m")
     comparison = compared(tmp_path, {}, {"isolated__proc_mem_write": hostile})
     said = text(comparison).splitlines()
-    assert said[0].startswith("old  old: line 6.12, image 0123456789ab, series fedcba987654, host")
+    assert said[0].startswith(
+        "old  old: line 6.12, image 0123456789ab, series fedcba987654, handler hash, host"
+    )
     assert said[2:4] == [
         "worse (1):",
         "  6.12 isolated proc_mem_write: held -> tampered (`<b>@all|\\x1b[31m), expected held: "
