@@ -8,7 +8,7 @@
 struct witness_handler {
 	void *kmod;
 	int (*transact)(struct witness_message *request, struct witness_message *reply);
-	void *others[5];
+	void *others[6];
 };
 
 extern const struct witness_handler *handler, witness_umd_handler;
