@@ -12,8 +12,8 @@
 int umd_x509_parse(const void *data, size_t len, void *parsed);
 void umd_arena_reset(void);
 
-struct witness_input input;
-__u8 parsed[WITNESS_PARSED_SIZE];
+static struct witness_input input;
+static __u8 parsed[WITNESS_PARSED_SIZE];
 
 static inline void parse(void)
 {
