@@ -75,7 +75,8 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
         parts = (escaped, *wrong.values(), lost, shown, _gained(evidence))
         return CellVerdict(axes.verdict, axes, ", ".join(filter(None, parts)), frozenset(wrong))
     if unproven := _unproven(evidence, end):
-        return CellVerdict(Verdict.ERROR, axes, unproven)
+        stood_still = evidence.stalled > STALL_SECONDS
+        return CellVerdict(Verdict.ERROR, axes, unproven, retry=stood_still)
     return CellVerdict(Verdict.HELD, axes, _held_detail(evidence, end))
 
 

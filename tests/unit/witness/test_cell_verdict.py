@@ -261,6 +261,12 @@ def test_without_the_whole_aftermath_nothing_is_held(
     drawn = draw_verdict(evidence(after=phases(number, **lacking)), end)
     assert drawn.verdict is Verdict.ERROR
     assert drawn.detail == f"phase {number} of the aftermath did not take place"
+    assert not drawn.retry, "the host was calm"
+
+
+def test_an_aftermath_that_a_still_machine_cut_short_is_tried_again() -> None:
+    drawn = draw_verdict(evidence(after=phases(3, starts=0, loads=0), stalled=1.4), COMPLETED)
+    assert (drawn.verdict, drawn.retry) == (Verdict.ERROR, True)
 
 
 def test_a_restart_does_not_pass_for_a_reload() -> None:
