@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.errors import errno_name
 from harness.model.variants import VARIANTS, Variant
 from harness.report.text import plural
-from harness.scenarios import EVERY, REFERENCES, SCENARIOS, Scenario
+from harness.scenarios import EVERY, REFERENCES, Scenario
 from harness.surface.configs import reachable_with
 from umd_site.findings import measured
 from umd_site.text import code, prose, table, toctree
@@ -32,7 +32,7 @@ def overview() -> str:
         [f"[{_title(module)}](attacks/{_name(module)}.md)", str(len(ours))]
         for module, ours in files.items()
     ]
-    total = plural(len(SCENARIOS) - len(REFERENCES), "attack")
+    total = plural(len(EVERY) - len(REFERENCES), "attack")
     counted = f"There are {total} and {plural(len(REFERENCES), 'reference cell')}."
     toc = [f"{name} <attacks/{name}>" for name in map(_name, files)]
     return "\n\n".join([counted, table(["file", "scenarios"], *rows), toctree(toc)]) + "\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kept_runs import keep_run
+from msgspec import structs
 from scripted_lab import outcome
 from small_corpus import SMALL
 
@@ -18,7 +19,7 @@ from harness.model.verdict import Axes, Verdict
 from harness.report.held_table import as_json
 from harness.results.held_counts import count_by_class
 from harness.results.recorded_run import read_run
-from harness.results.run_summary import read_kept, summary_of, write_summary
+from harness.results.run_summary import handler_of, read_kept, summary_of, write_summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,15 @@ def test_it_counts_as_the_run_does(tmp_path: Path) -> None:
         assert kept.control.variant == line.control.variant
         assert kept.is_inconclusive == line.is_inconclusive
     assert summary_of(summary) == summary_of(run)
+
+
+def test_runs_of_different_handlers_are_not_counted_together(tmp_path: Path) -> None:
+    run, summary = both(tmp_path)
+    assert handler_of([run, summary]) == "hash"
+    other = replace(run, header=structs.replace(run.header, handler="x509"))
+    assert handler_of([other]) == summary_of(other).handler == "x509"
+    with pytest.raises(UserError, match="different handlers: hash, x509"):
+        handler_of([run, other])
 
 
 def test_nothing_of_a_guest_is_kept(tmp_path: Path) -> None:
