@@ -134,6 +134,17 @@ static int call(void)
 	return sys(__NR_getppid) < 0;
 }
 
+/* Of the library's self-test, whose module has to be there. */
+static int request(void)
+{
+	static const char lengths[] = "64 64";
+	static long driver;
+
+	if (!driver)
+		driver = sys(__NR_open, "/sys/kernel/security/umd_selftest", O_WRONLY);
+	return sys(__NR_write, driver, lengths, sizeof(lengths) - 1) != sizeof(lengths) - 1;
+}
+
 static void answer(void)
 {
 	while (sys(__NR_read, there[0], page, 1) == 1)
@@ -162,6 +173,7 @@ static const struct {
 	{ "open", open_file, NULL },
 	{ "read", read_file, NULL },
 	{ "write", write_file, NULL },
+	{ "request", request, NULL },
 };
 
 static int is_same(const char *one, const char *other)

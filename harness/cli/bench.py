@@ -25,11 +25,12 @@ from harness.cli.options import (
 from harness.cli.output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from harness.results.bench_figures import ParserFigures, RecordsFigures
-    from harness.results.matrix_figures import MatrixFigures
-    from harness.results.system_figures import SystemFigures
+    from msgspec import Struct
+
+    from harness.lab.lab import Lab
+    from harness.results.run_header import Provenance
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Options:
     rounds: int | None = rounds_option(
         "measurements of each kind and cell (default: 7, at least 7), and how many pairs of "
         "machines for the round trips (default: 15, at least 6) or for --system (default: 6), or "
-        "how many machines for --certificates (default: 10, at least 6)",
+        "how many machines for --certificates (default: 10, at least 6) and --fresh (default: 6)",
         None,
     )
     round_trip: bool = switch(
@@ -49,6 +50,16 @@ class Options:
         "--certificates",
         help="measure instead how long the handler x509 takes for a certificate, and the kernel's "
         "own parser",
+    )
+    fresh: bool = switch(
+        "--fresh",
+        help="count instead the instructions of a request that has a handler of its own, and of "
+        "fork and exec",
+    )
+    parser_bug: bool = switch(
+        "--parser-bug",
+        help="measure instead how far a file gets that exploits a bug in a parser: in the kernel, "
+        "in a handler, in an isolated handler, and in a handler for each request",
     )
     matrix: bool = switch(
         "--matrix",
@@ -116,6 +127,10 @@ def run(options: Options) -> int:
         return _matrix(options)
     if options.certificates:
         return _certificates(options)
+    if options.fresh:
+        return _fresh(options)
+    if options.parser_bug:
+        return _parser_bug(options)
     return _cells(options)
 
 
@@ -252,42 +267,80 @@ def _system(options: Options) -> int:
 
 
 def _certificates(options: Options) -> int:
-    from harness.lab.lab import Lab
     from harness.model.handlers import X509
     from harness.report.terminal import console, progress_line
     from harness.results.bench_figures import FIGURES_SCHEMA, ParserFigures
-    from harness.run.provenance import facts_of_lab
-    from harness.run.request import check_handler
-    from harness.scenarios.corpus import SHIPPED
     from harness.studies.parser_cost import MACHINES, parser_cost
     from harness.studies.round_trip import ISOLATED, check_pairs
 
     machines = options.rounds or MACHINES
     check_pairs(machines, "machines")
-    check_handler(X509.name, choice_of(options.kernel))
-    corpus = SHIPPED.with_handler(X509.name)
-    kernel = chosen_kernel(options.kernel, corpus, [ISOLATED])
     with progress_line(console()) as progress:
-        lab = Lab.open(
-            kernel.line, [ISOLATED], progress=progress, choice=kernel.choice, corpus=corpus
-        )
+        line, lab, facts = _lab(options, [ISOLATED], progress, handler=X509.name)
         found = parser_cost(lab, machines=machines, progress=progress)
     say(str(found))
     if options.output:
-        figures = ParserFigures(
-            schema=FIGURES_SCHEMA,
-            line=kernel.line,
-            facts=facts_of_lab(lab, kernel.choice, [ISOLATED]),
-            handler_us=found.handler,
-            kernel_us=found.kernel,
-        )
+        times = {"handler_us": found.handler, "kernel_us": found.kernel}
+        figures = ParserFigures(schema=FIGURES_SCHEMA, line=line, facts=facts, **times)
         _write(options.output, figures)
     return 0
 
 
-def _write(
-    file: Path, figures: MatrixFigures | ParserFigures | RecordsFigures | SystemFigures
-) -> None:
+def _fresh(options: Options) -> int:
+    from harness.model.handlers import HASH
+    from harness.report.terminal import console, progress_line
+    from harness.results.bench_figures import FIGURES_SCHEMA, FreshFigures
+    from harness.studies.fresh_cost import MACHINES, fresh_cost
+    from harness.studies.round_trip import ISOLATED, check_pairs
+
+    machines = options.rounds or MACHINES
+    check_pairs(machines, "machines")
+    with progress_line(console()) as progress:
+        line, lab, facts = _lab(options, [ISOLATED], progress, handler=HASH.name)
+        found = fresh_cost(lab, machines=machines, progress=progress)
+    say(str(found))
+    if options.output:
+        figures = FreshFigures(schema=FIGURES_SCHEMA, line=line, facts=facts, **vars(found))
+        _write(options.output, figures)
+    return 0
+
+
+def _parser_bug(options: Options) -> int:
+    from harness.model.handlers import X509
+    from harness.report.terminal import console, progress_line
+    from harness.results.bench_figures import FIGURES_SCHEMA, BugFigures
+    from harness.studies.parser_bug import HEAD, SETTINGS, parser_bug
+
+    variants = sorted({setting.variant for setting in SETTINGS})
+    with progress_line(console()) as progress:
+        line, lab, facts = _lab(options, variants, progress, handler=X509.name)
+        found = parser_bug(lab, progress=progress)
+    for row in (HEAD, *found):
+        say(str(row))
+    if options.output:
+        settings = tuple(cost.figures() for cost in found)
+        figures = BugFigures(schema=FIGURES_SCHEMA, line=line, facts=facts, settings=settings)
+        _write(options.output, figures)
+    return 0
+
+
+def _lab(
+    options: Options, variants: list[str], progress: Callable[[str], None], *, handler: str
+) -> tuple[str, Lab, Provenance]:
+    """Open a lab with a handler; return its line, the lab, and what it has. Raises UserError."""
+    from harness.lab.lab import Lab
+    from harness.run.provenance import facts_of_lab
+    from harness.run.request import check_handler
+    from harness.scenarios.corpus import SHIPPED
+
+    check_handler(handler, choice_of(options.kernel))
+    corpus = SHIPPED.with_handler(handler)
+    kernel = chosen_kernel(options.kernel, corpus, variants)
+    lab = Lab.open(kernel.line, variants, progress=progress, choice=kernel.choice, corpus=corpus)
+    return kernel.line, lab, facts_of_lab(lab, kernel.choice, variants)
+
+
+def _write(file: Path, figures: Struct) -> None:
     from harness.host.files import write_atomically
     from harness.results.records import json_text
 
@@ -338,6 +391,7 @@ COMMAND = Command(
     examples={
         "bench --round-trip": "measure the cost of isolation in a minute or two",
         "bench --matrix --jobs 4": "measure cells with 1, 2 and 4 machines at a time",
+        "bench --parser-bug": "see how far a file gets that exploits a parser",
         "bench --system": "count what the series costs those who run no driver",
         "bench --records latest": "measure reports and merge of 100000 cells made of the last run",
         "bench -n 15 --output figures.json": "keep the figures, for `export --bench`",

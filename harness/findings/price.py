@@ -60,10 +60,11 @@ COMMITS: Mapping[str, str] = {
     "0026-exec": "exec",
     "0027-image": "image",
     "0028-uprobes": "access",
-    "0029-seccomp-filter": FILTER,
-    "0030-filter": FILTER,
+    "0029-fresh": OUTSIDE,
+    "0030-seccomp-filter": FILTER,
+    "0031-filter": FILTER,
     "selftest": OUTSIDE,
-    "0031-witness": OUTSIDE,
+    "0032-witness": OUTSIDE,
 }
 """The defence that each commit of the series is for, by the name of its patch."""
 

@@ -16,12 +16,15 @@ from harness.lab.applicability import inapplicable
 from harness.lab.images import BootImages, boot_images
 from harness.lab.machines import Machines
 from harness.lab.parser_clock import parser_clock
+from harness.lab.parser_exploit import Exploited, parser_exploit
 from harness.lab.plan import CellPlan, MachinePlan
+from harness.lab.request_clock import request_clock
 from harness.lab.trial import Trial
 from harness.lab.trip_clock import trip_clock
 from harness.lab.vmcore import Dump
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
+from harness.model.handlers import OVERFLOW
 from harness.model.verdict import Axes, Verdict
 from harness.scenarios.corpus import SHIPPED, Corpus
 from harness.vm.probe import Accelerator, accelerator, watching
@@ -163,6 +166,28 @@ class Lab:
             parser_clock(machine, plan.images) as clock,
         ):
             yield clock
+
+    @contextmanager
+    def request_clock(self, variant: str) -> Iterator[Callable[[int, int], dict[str, list[int]]]]:
+        """Counts instructions on a machine of its own (harness/lab/request_clock.py)."""
+        plan = replace(self.machine_plan(variant), counts=True)
+        with (
+            self.machines.running(plan, fresh=True) as machine,
+            request_clock(machine, plan.images) as count,
+        ):
+            yield count
+
+    @contextmanager
+    def parser_exploit(
+        self, variant: str, *, boot: str = ""
+    ) -> Iterator[Callable[[bool], Exploited]]:
+        """Exploits the bug of a parser in a machine (harness/lab/parser_exploit.py)."""
+        plan = self.machine_plan(variant, boot=f"{OVERFLOW.parameter} {boot}".strip())
+        with (
+            self.machines.running(plan) as machine,
+            parser_exploit(machine, plan.images, plan.variant) as exploit,
+        ):
+            yield exploit
 
     def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
         """Run one cell, from the saved state or, if `fresh`, from a boot of its own.

@@ -47,6 +47,18 @@ X509 = HandlerKind(
     line="6.12",
 )
 
+OVERFLOW = HandlerKind(
+    "x509-overflow",
+    "parses X.509 certificates with a bug, which a certificate can exploit",
+    program="umd_witness_overflow_umh",
+    loader="umd_witness_overflow",
+    thread="umd_witness_overflow_kthread",
+    parameter="umd_witness.handler=x509-overflow",
+    option=X509.option,
+    line=X509.line,
+)
+"""The handler for the cost of a bug (harness/studies/parser_bug.py). No run has it."""
+
 HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509)})
 """The kinds by name, the default first."""
 

@@ -106,6 +106,45 @@ class ParserFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """First deciles of the kernel's own parser, in microseconds, with a digest."""
 
 
+class FreshFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The instructions of requests and starts, by machine (harness/studies/fresh_cost.py)."""
+
+    schema: int
+    """The version of these fields, `FIGURES_SCHEMA`."""
+
+    line: str
+    """The kernel line, or the name of the user's kernel."""
+
+    facts: Provenance
+    """What was measured on what, as in a run's run.json."""
+
+    request: tuple[float, ...]
+    """A request to a handler that runs."""
+
+    fresh: tuple[float, ...]
+    """A request with a handler of its own."""
+
+    start: tuple[float, ...]
+    """fork(2), execve(2) and the end of a process of root's."""
+
+
+class BugFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a file gets that exploits a parser (harness/studies/parser_bug.py)."""
+
+    schema: int
+    """The version of these fields, `FIGURES_SCHEMA`."""
+
+    line: str
+    """The kernel line, or the name of the user's kernel."""
+
+    facts: Provenance
+    """What was measured on what, as in a run's run.json."""
+
+    settings: tuple[dict[str, str | bool], ...]
+    """Where the parser runs: its `name`; whether the file `replies` for it and `names` the machine;
+    whose reply the `next_file` gets."""
+
+
 class CellFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long one cell took (harness/studies/bench.py)."""
 

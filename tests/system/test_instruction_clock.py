@@ -54,3 +54,9 @@ def test_instructions_are_counted_and_a_cost_shows(lab: Lab) -> None:
 def test_a_clock_that_goes_with_the_time_is_refused(attacker: Attacker) -> None:
     with pytest.raises(VmLost, match="it does not count instructions"):
         check_counter(attacker)
+
+
+def test_a_request_with_a_handler_of_its_own_has_the_cost_of_a_start(lab: Lab) -> None:
+    with lab.request_clock("baseline") as count:
+        found = {name: median(rounds[1:]) for name, rounds in count(5, 3).items()}
+    assert found["fresh"] > found["start"] > 2 * found["request"]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 REPLY = 131072
 """SAMPLE_REPLY_SIZE of kernel-patches/overlay/samples/umd/sample.h."""
 LATE_AT_MOST = 20
+FRESH = "/sys/module/umd_selftest/parameters/fresh"
 ORDERS = range(23)
 """Up to SELFTEST_ORDER_MAX of kernel-patches/overlay/kernel/umd_witness/selftest/selftest.h."""
 
@@ -231,6 +232,52 @@ def test_the_longest_is_the_first_of_a_load(selftest: Sample, machine: Machine) 
         lates += late(selftest, machine, (longest, longest))
         selftest.unload()
     assert len(selftest.started) == 2 + lates
+
+
+# A handler for each message
+
+
+@pytest.fixture
+def fresh(selftest: Sample, attacker: Attacker) -> Sample:
+    """The driver, with a handler for each message."""
+    attacker.write_file(FRESH, b"1")
+    return selftest
+
+
+def test_each_message_has_a_handler_of_its_own(fresh: Sample) -> None:
+    """The load starts the first handler. Each has ended when its reply is there."""
+    for number, lengths in enumerate(("1 1", "4096 65536", "131072 1", "1 131072"), start=1):
+        fresh.write(lengths)
+        assert len(set(fresh.started)) == number
+        assert not fresh.is_there(fresh.pid)
+
+
+def test_a_handler_stays_when_the_manager_wants_no_more_of_its_own(
+    fresh: Sample, attacker: Attacker
+) -> None:
+    fresh.write("1 1")
+    attacker.write_file(FRESH, b"0")
+    for _ in range(3):
+        fresh.write("1 1")
+    assert len(fresh.started) == 2
+    assert fresh.is_there(fresh.pid)
+
+
+def test_the_loader_goes_while_there_is_no_handler(fresh: Sample) -> None:
+    for _ in range(3):
+        fresh.write("1 1")
+        fresh.unload()
+        assert not fresh.loaded
+    assert len(fresh.started) == 3
+
+
+def test_callers_at_once_have_a_handler_each(fresh: Sample, attacker: Attacker) -> None:
+    shells = Shells(attacker)
+    for _ in range(4):
+        shells.ask(SELFTEST, "4096 4096", until="[ $i -eq 5 ]")
+    shells.wait()
+    assert shells.complaints() == []
+    assert len(set(fresh.started)) == 20
 
 
 @pytest.mark.parametrize("text", ["", "1", "0 1", "3 1", "1 8388608", "8388608 1", "a 1", "1" * 24])

@@ -7,10 +7,17 @@ from errno import EINVAL, EKEYREJECTED, EMSGSIZE
 from hashlib import sha256
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 
 from harness.attacker import Attacker, Channel, GuestError
 from harness.attacker.tools.certificates import OwnKey
-from harness.attacker.tools.keyrings import add_certificate, trusted_keyring, verify
+from harness.attacker.tools.keyrings import (
+    KEY_SPEC_PROCESS_KEYRING,
+    add_certificate,
+    trusted_keyring,
+    verify,
+)
+from harness.attacker.tools.overflow import overflow
 from harness.lab.lab import Lab
 from harness.model.handlers import X509
 from harness.scenarios.corpus import SHIPPED
@@ -52,7 +59,8 @@ def test_the_kernel_gets_its_keys_from_the_handler(
 ) -> None:
     """The key is the certificate's, and a signature by another key is none by this one."""
     key = add_certificate(attacker, vendor, trusted_keyring(attacker))
-    assert "a vendor: UMD.rsa" in keys(attacker)
+    serial = load_der_x509_certificate(vendor).serial_number
+    assert f"a vendor: {serial:040x}: UMD.rsa" in keys(attacker)
     with pytest.raises(GuestError, match="at keyctl"):
         verify(attacker, key, sha256(MESSAGE).digest(), OwnKey().sign(MESSAGE))
     assert not witness.read().violations & Violation.BELIEVED
@@ -88,6 +96,14 @@ def test_what_is_no_certificate_is_refused(
     witness.wait(lambda tally: tally.count.right > right + 2, seconds=30, what="right reply")
     tally = witness.read()
     assert not (tally.count.wrong or tally.violations)
+
+
+def test_a_certificate_without_a_name_is_a_key(attacker: Attacker, vendor: bytes) -> None:
+    """The kernel has a BUG() for a key without a description."""
+    nameless = overflow(0, (), bytes(256))  # its names are none that a description has
+    add_certificate(attacker, nameless, KEY_SPEC_PROCESS_KEYRING)
+    assert ": 01: UMD.rsa" in keys(attacker)
+    add_certificate(attacker, vendor, trusted_keyring(attacker))
 
 
 def test_both_parsers_are_timed(lab: Lab) -> None:

@@ -55,12 +55,14 @@ bool witness_is_kthread(void)
 
 static char *first = "";
 module_param_named(handler, first, charp, 0);
-MODULE_PARM_DESC(handler, "what the handler parses: x509, or nothing");
+MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, or nothing");
 
 enum witness_program witness_first(void)
 {
 	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && !strcmp(first, "x509"))
 		return WITNESS_X509;
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && !strcmp(first, "x509-overflow"))
+		return WITNESS_OVERFLOW;
 	return WITNESS_HONEST;
 }
 

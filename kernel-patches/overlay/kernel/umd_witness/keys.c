@@ -201,7 +201,9 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *field
 	struct asymmetric_key_ids *ids = make_ids(prep, fields);
 	const char *name = part(prep, fields->subject_name.rest);
 
-	prep->description = kasprintf(GFP_KERNEL, "%.*s", fields->subject_name.rest.length, name);
+	/* A key with an empty description is a bug to the kernel, and a name may be empty. */
+	prep->description = kasprintf(GFP_KERNEL, "%.*s: %*phN", fields->subject_name.rest.length,
+				      name, fields->serial.length, part(prep, fields->serial));
 	prep->payload.data[asym_subtype] = &subtype;
 	prep->payload.data[asym_key_ids] = ids;
 	prep->payload.data[asym_crypto] = key;
@@ -216,7 +218,7 @@ static int parse_certificate(struct key_preparsed_payload *prep)
 	struct umd_x509 *fields;
 	int ret;
 
-	if (witness_first() != WITNESS_X509 || system_state != SYSTEM_RUNNING)
+	if (!witness_parses(witness_first()) || system_state != SYSTEM_RUNNING)
 		return -EBADMSG;
 	if (prep->datalen > WITNESS_INPUT_SIZE)
 		return -EMSGSIZE;

@@ -191,12 +191,19 @@ EXPORT_SYMBOL_GPL(umd_witness_kthread_unload);
 
 static bool parses(void)
 {
-	return witness_first() == WITNESS_X509;
+	return witness_parses(witness_first());
 }
 
 static const char *kmod(void)
 {
-	return parses() ? "umd_witness_x509_kthread" : "umd_witness_kthread";
+	switch (witness_first()) {
+	case WITNESS_X509:
+		return "umd_witness_x509_kthread";
+	case WITNESS_OVERFLOW:
+		return "umd_witness_overflow_kthread";
+	default:
+		return "umd_witness_kthread";
+	}
 }
 
 static void run_load(struct work_struct *work)

@@ -5,6 +5,7 @@
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -15,6 +16,7 @@ static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_HONEST] = "umd_witness_loader",
 	[WITNESS_BACKDOOR] = "umd_witness_backdoor",
 	[WITNESS_X509] = "umd_witness_x509",
+	[WITNESS_OVERFLOW] = "umd_witness_overflow",
 };
 
 #ifdef WITNESS_ISOLATION
@@ -29,11 +31,19 @@ static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 	[WITNESS_X509] = {
 #include "umd_witness_x509_umh.sha256"
 	},
+	[WITNESS_OVERFLOW] = {
+#include "umd_witness_overflow_umh.sha256"
+	},
 #endif
 };
 #endif
 
 static enum witness_program program;
+
+#ifdef WITNESS_FRESH
+module_param_named(fresh, umd_witness_mgmt.fresh, bool, 0);
+MODULE_PARM_DESC(fresh, "each request has a handler of its own");
+#endif
 
 static int exchange(struct witness_message *request, struct witness_message *reply)
 {
@@ -180,7 +190,7 @@ core_initcall(choose_first);
 
 static bool parses(void)
 {
-	return program == WITNESS_X509;
+	return witness_parses(program);
 }
 
 /* Root may have had another module loaded than the one that was asked for. */

@@ -13,7 +13,7 @@ static struct witness_message reply;
 
 #ifdef WITNESS_PARSER
 #include "parser.h"
-#define PROGRAM	WITNESS_X509
+#define PROGRAM	WITNESS_PARSER
 
 static void parse_input(void)
 {

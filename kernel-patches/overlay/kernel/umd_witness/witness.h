@@ -15,8 +15,14 @@ enum witness_program {
 	WITNESS_HONEST,
 	WITNESS_BACKDOOR,
 	WITNESS_X509,
+	WITNESS_OVERFLOW,	/* the same with a bug, which a certificate can exploit */
 	WITNESS_PROGRAMS,
 };
+
+static inline bool witness_parses(enum witness_program program)
+{
+	return program == WITNESS_X509 || program == WITNESS_OVERFLOW;
+}
 
 /* The blob, in its loader module. */
 extern char umd_witness_blob_start[];

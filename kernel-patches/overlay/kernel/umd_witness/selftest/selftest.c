@@ -43,6 +43,11 @@ module_param_named(isolated, selftest_mgmt.isolated, bool, 0400);
 MODULE_PARM_DESC(isolated, "ask for an isolated handler");
 #endif
 
+#ifdef SELFTEST_FRESH
+module_param_named(fresh, selftest_mgmt.fresh, bool, 0600);
+MODULE_PARM_DESC(fresh, "ask for a handler for each message");
+#endif
+
 static void selftest_fill(u8 *message, u32 len, u32 reply_len)
 {
 	get_random_bytes(message, len);

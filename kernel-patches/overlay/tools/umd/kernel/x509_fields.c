@@ -130,11 +130,28 @@ int umd_x509_fields(const struct umd_request *request, const struct x509_certifi
 	       umd_sig_fields(sig, &fields->sig);
 }
 
+#ifdef UMD_OVERFLOW
+/* A bug on purpose: a longer name overwrites the address to which this function returns. */
+static __attribute__((noinline)) void look_at_subject(const struct x509_certificate *cert)
+{
+	u8 name[256];
+
+	memcpy(name, cert->raw_subject, cert->raw_subject_size);
+	asm volatile("" : : "r" (name) : "memory");
+}
+#else
+static void look_at_subject(const struct x509_certificate *cert __maybe_unused) { }
+#endif
+
 /* What the handler does: an umd_parse_t. */
 int umd_x509_parse(const void *data, size_t len, void *reply)
 {
 	const struct umd_request request = { data, len };
 	const struct x509_certificate *cert = x509_cert_parse(data, len);
 
-	return IS_ERR(cert) ? PTR_ERR(cert) : umd_x509_fields(&request, cert, reply);
+	if (IS_ERR(cert))
+		return PTR_ERR(cert);
+
+	look_at_subject(cert);
+	return umd_x509_fields(&request, cert, reply);
 }

