@@ -112,6 +112,9 @@ def _words(expression: str) -> list[str]:
 
 def _suggestion(expression: str, corpus: Corpus) -> str:
     names = (*corpus.scenarios, *corpus.variants)
+    for word in _words(expression):
+        if handler := corpus.on_other_handlers.get(word):
+            return f"{word} attacks another handler: add --handler {handler}"
     near = [name for word in _words(expression) for name in get_close_matches(word, names, n=2)]
     return f"did you mean {' or '.join(near)}?" if near else _LIST
 

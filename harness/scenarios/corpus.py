@@ -56,6 +56,15 @@ class Corpus:
         """Return the corpus with further variants."""
         return replace(self, variants=MappingProxyType({**self.variants, **brought}))
 
+    @property
+    def on_other_handlers(self) -> dict[str, str]:
+        """The scenarios that exist only for another handler, and its name."""
+        return {
+            scenario: handler
+            for handler, scenarios in STAKES.items()
+            for scenario in scenarios.keys() - self.scenarios.keys()
+        }
+
     def with_handler(self, name: str) -> Corpus:
         """Return the corpus with another handler on all variants, and the scenarios for it.
 

@@ -69,6 +69,7 @@ TABLE = {
     "list --scenario empty.py": "empty.py declares no scenario; decorate a function with @scenario",
     "run isolated": "run does not take the word 'isolated'; choose cells with -k isolated",
     "run -k": "-k: expected one argument; see `umd-harness run --help`",
+    "list -k forged_key": "forged_key attacks another handler: add --handler x509",
     "run -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
     "run -k isolatde": "no cell matches -k 'isolatde'; did you mean isolated",
     "run -k '(nothing'": "a parenthesis is not closed; for example: -k ",
