@@ -58,8 +58,8 @@ class Options:
     )
     parser_bug: bool = switch(
         "--parser-bug",
-        help="measure instead how far a file gets that exploits a bug in a parser: in the kernel, "
-        "in a handler, in an isolated handler, and in a handler for each request",
+        help="show instead what a file can do that exploits a bug in a parser: in the kernel, in a "
+        "handler, in an isolated handler, and in a handler for each request",
     )
     matrix: bool = switch(
         "--matrix",
@@ -391,7 +391,7 @@ COMMAND = Command(
     examples={
         "bench --round-trip": "measure the cost of isolation in a minute or two",
         "bench --matrix --jobs 4": "measure cells with 1, 2 and 4 machines at a time",
-        "bench --parser-bug": "see how far a file gets that exploits a parser",
+        "bench --parser-bug": "see what a file can do that exploits a parser",
         "bench --system": "count what the series costs those who run no driver",
         "bench --records latest": "measure reports and merge of 100000 cells made of the last run",
         "bench -n 15 --output figures.json": "keep the figures, for `export --bench`",

@@ -129,7 +129,7 @@ class FreshFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class BugFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far a file gets that exploits a parser (harness/studies/parser_bug.py)."""
+    """What a file can do that exploits a parser (harness/studies/parser_bug.py)."""
 
     schema: int
     """The version of these fields, `FIGURES_SCHEMA`."""
@@ -141,7 +141,7 @@ class BugFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was measured on what, as in a run's run.json."""
 
     settings: tuple[dict[str, str | bool], ...]
-    """Where the parser runs: its `name`; whether the file `replies` for it and `names` the machine;
+    """Where the parser runs: its `name`; whether a file `replies` for it and `names` the host;
     whose reply the `next_file` gets."""
 
 

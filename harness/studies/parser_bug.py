@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a bug in a parser costs, by where the parser runs: how far a malicious file gets.
+"""What a bug in a parser allows a malicious file, by where the parser runs.
 
-The bug is planted, and the exploit is real (harness/lab/parser_exploit.py). Two files are tried on
-a machine of their own each. Both take the parser over and reply in its place. The second file also
-calls the kernel for more than a parser needs: it gives the machine a name.
+The bug is planted, and the exploit is real (harness/lab/parser_exploit.py). There are two files,
+and each is tried on a machine of its own. The first file only replies in the parser's place. The
+second file sets the host name before it replies, which takes more than a parser needs.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class BugCost:
     replies: Exploited
     """The file that only replies."""
     names: Exploited
-    """The file that also names the machine."""
+    """The file that also sets the host name."""
 
     def figures(self) -> dict[str, str | bool]:
         """Return the entry in the file of figures."""
@@ -82,7 +82,7 @@ class BugCost:
 
 
 _ROW = "{:<16} {:<18} {:<18} {}"
-HEAD = _ROW.format("parser", "replies for it", "names the machine", "reply about the next file")
+HEAD = _ROW.format("parser", "a file replies", "sets the host name", "reply about the next file")
 """The heading of the rows of a `BugCost`."""
 
 

@@ -36,7 +36,7 @@ def test_a_file_that_only_replies_changes_the_next_reply(lab: Lab, setting: Sett
     """Nothing but a new process for each request takes the handler back."""
     with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
         found = exploit(False)
-    assert found == Exploited(True, False, REPLIES[setting.name])
+    assert found == Exploited(True, False, REPLIES[setting.name], bool(setting.boot))
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
@@ -45,11 +45,13 @@ def test_a_file_that_makes_a_system_call_names_the_machine(lab: Lab, setting: Se
     with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
         found = exploit(True)
     names = setting.name in NAMES
-    assert found == Exploited(names, names, NextReply.FORGED if names else NextReply.RIGHT)
+    then = NextReply.FORGED if names else NextReply.RIGHT
+    assert found == Exploited(names, names, then, not names)
 
 
-def test_the_parser_without_the_bug_is_not_taken_over(lab: Lab) -> None:
-    """The file has its effect by the bug alone."""
+@pytest.mark.parametrize("names", [False, True])
+def test_the_parser_without_the_bug_is_not_taken_over(lab: Lab, *, names: bool) -> None:
+    """The files have their effect by the bug alone: the same handler goes on."""
     with lab.parser_exploit("baseline", boot=X509.parameter) as exploit:
-        found = exploit(True)
-    assert found == Exploited(False, False, NextReply.RIGHT)
+        found = exploit(names)
+    assert found == Exploited(False, False, NextReply.RIGHT, False)

@@ -24,7 +24,7 @@ class Lab:
         self, variant: str, *, boot: str = ""
     ) -> Iterator[Callable[[bool], Exploited]]:
         reply = NextReply.RIGHT if boot == FRESH else NextReply.FORGED
-        yield lambda names: Exploited(True, names and variant != "isolated", reply)
+        yield lambda names: Exploited(True, names and variant != "isolated", reply, boot == FRESH)
 
 
 def test_each_setting_has_its_row() -> None:
