@@ -328,8 +328,8 @@ class _Run:
     def _stop_if_lost(self, pool: CellPool, screen: Screen) -> None:
         if self._ledger.lost and not self._error:
             self._error = self._ledger.lost
+            pool.stop()  # first: a busy host may take long to print
             screen.say(self._error.message)
-            pool.stop()
 
     def _note(self, **facts: Any) -> None:
         self._keep(partial(self._directory.write_header, facts))

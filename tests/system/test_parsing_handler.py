@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from errno import EINVAL, EKEYREJECTED, EMSGSIZE
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.x509 import load_der_x509_certificate
@@ -21,10 +22,13 @@ from harness.attacker.tools.overflow import overflow
 from harness.lab.lab import Lab
 from harness.model.handlers import X509
 from harness.scenarios.corpus import SHIPPED
-from harness.scenarios.stakes import VENDOR, forged_key
+from harness.scenarios.stakes import VENDOR, forged_key, mixed_certificates
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 from harness.witness.tally import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VARIANTS = ("baseline", "isolated", "kthread")
 MESSAGE = b"a message"
@@ -63,6 +67,15 @@ def test_the_kernel_gets_its_keys_from_the_handler(
     assert f"a vendor: {serial:040x}: UMD.rsa" in keys(attacker)
     with pytest.raises(GuestError, match="at keyctl"):
         verify(attacker, key, sha256(MESSAGE).digest(), OwnKey().sign(MESSAGE))
+    assert not witness.read().violations & Violation.BELIEVED
+
+
+def test_a_key_that_its_certificate_holds_is_believed_rightly(
+    attacker: Attacker, witness: Witness
+) -> None:
+    own = OwnKey()
+    key = add_certificate(attacker, own.certificate(), KEY_SPEC_PROCESS_KEYRING)
+    verify(attacker, key, sha256(MESSAGE).digest(), own.sign(MESSAGE))
     assert not witness.read().violations & Violation.BELIEVED
 
 
@@ -113,8 +126,11 @@ def test_both_parsers_are_timed(lab: Lab) -> None:
     assert min(map(min, times.values())) > 0
 
 
-def test_a_key_that_has_to_lie_in_what_is_signed_cannot_be_forged_so(lab: Lab) -> None:
-    """The attack wins on baseline. With this check, the kernel takes no key from behind the end."""
+@pytest.mark.parametrize("attack", [forged_key, mixed_certificates])
+def test_a_key_that_has_to_lie_in_what_is_signed_cannot_be_forged_so(
+    lab: Lab, attack: Callable[[Attacker, Handler], None]
+) -> None:
+    """Both attacks win on baseline. With this check, the kernel refuses such a key."""
     images = lab.images("baseline")
     with (
         lab.machine("baseline", boot="umd_witness.nested=1") as machine,
@@ -123,7 +139,7 @@ def test_a_key_that_has_to_lie_in_what_is_signed_cannot_be_forged_so(lab: Lab) -
         witness = Witness(machine, images.kernel)
         handler = Handler(lab.corpus.variants["baseline"], machine, images.kernel, witness)
         with pytest.raises(GuestError, match="EINVAL at add_key"):
-            forged_key(Attacker(channel, images.guest), handler)
+            attack(Attacker(channel, images.guest), handler)
         # The parser was overwritten: the witness's own certificates are parsed wrongly.
         tally = witness.wait(lambda t: t.count.wrong > 0, seconds=30, what="wrong reply")
         assert Violation.BELIEVED not in tally.violations

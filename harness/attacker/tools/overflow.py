@@ -2,8 +2,8 @@
 """Certificates that take over a parser whose bug is known: a subject too long for its buffer.
 
 The subject overwrites the address to which a function returns (`look_at_subject` of
-overlay/tools/umd/kernel/x509_fields.c). Pages of data are not executable, so the overflow writes the
-addresses of existing code (return-oriented programming).
+overlay/tools/umd/kernel/x509_fields.c). Pages of data are not executable. So the overflow writes
+the addresses of existing code (return-oriented programming).
 """
 
 from __future__ import annotations

@@ -76,33 +76,10 @@ static bool is_same(const struct key_preparsed_payload *prep, struct umd_span sp
 	return span.length == len && part(prep, span) == data;
 }
 
-/*
- * Whether the kernel's own parser finds this key, its usage and this signature, and no other,
- * in the certificate. An error of its own says nothing, but for one: this is no certificate.
- */
-static int holds(const struct key_preparsed_payload *prep, const struct public_key *key,
-		 const struct umd_x509 *fields)
-{
-	struct x509_certificate *cert = x509_cert_parse(prep->data, prep->datalen);
-	bool same;
-
-	if (IS_ERR(cert))
-		return PTR_ERR(cert) == -EBADMSG ? false : PTR_ERR(cert);
-
-	same = cert->pub->keylen == key->keylen &&
-	       !memcmp(cert->pub->key, key->key, key->keylen) &&
-	       cert->pub->key_eflags == key->key_eflags &&
-	       is_same(prep, fields->tbs, cert->tbs, cert->tbs_size) &&
-	       is_same(prep, fields->signature, cert->raw_sig, cert->raw_sig_size);
-	x509_free_certificate(cert);
-	return same;
-}
-
 static struct public_key *make_key(const struct key_preparsed_payload *prep,
 				   const struct umd_x509 *fields)
 {
 	struct public_key *key = kzalloc(sizeof(*key), GFP_KERNEL);
-	int held;
 
 	if (!key)
 		return NULL;
@@ -118,12 +95,6 @@ static struct public_key *make_key(const struct key_preparsed_payload *prep,
 	key->algo = fields->key_oid;
 	key->pkey_algo = "rsa";
 	key->key_eflags = fields->usage;
-	held = holds(prep, key, fields);
-	if (held < 0) {
-		public_key_free(key);
-		return NULL;
-	}
-	key->id_type = held ? right : forged;
 	return key;
 }
 
@@ -194,12 +165,47 @@ static struct asymmetric_key_ids *make_ids(const struct key_preparsed_payload *p
 	return ids;
 }
 
+static bool is_same_id(const struct asymmetric_key_id *id, const struct asymmetric_key_id *other)
+{
+	return id && other ? asymmetric_key_id_same(id, other) : id == other;
+}
+
+/*
+ * Whether the kernel's own parser finds this key, its usage and identifiers, and this signature,
+ * and no other, in the certificate. An error of its own says nothing, but for one: this is no
+ * certificate.
+ */
+static int holds(const struct key_preparsed_payload *prep, const struct umd_x509 *fields,
+		 const struct public_key *key, const struct public_key_signature *sig,
+		 const struct asymmetric_key_ids *ids)
+{
+	struct x509_certificate *cert = x509_cert_parse(prep->data, prep->datalen);
+	bool same;
+
+	if (IS_ERR(cert))
+		return PTR_ERR(cert) == -EBADMSG ? false : PTR_ERR(cert);
+
+	same = cert->pub->keylen == key->keylen &&
+	       !memcmp(cert->pub->key, key->key, key->keylen) &&
+	       cert->pub->key_eflags == key->key_eflags &&
+	       is_same(prep, fields->tbs, cert->tbs, cert->tbs_size) &&
+	       is_same(prep, fields->signature, cert->raw_sig, cert->raw_sig_size) &&
+	       is_same(prep, fields->issuer, cert->raw_issuer, cert->raw_issuer_size) &&
+	       is_same(prep, fields->subject, cert->raw_subject, cert->raw_subject_size) &&
+	       is_same_id(cert->id, ids->id[0]) && is_same_id(cert->skid, ids->id[1]) &&
+	       is_same_id(cert->sig->auth_ids[0], sig->auth_ids[0]) &&
+	       is_same_id(cert->sig->auth_ids[1], sig->auth_ids[1]);
+	x509_free_certificate(cert);
+	return same;
+}
+
 static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *fields)
 {
 	struct public_key *key = make_key(prep, fields);
 	struct public_key_signature *sig = make_signature(prep, fields);
 	struct asymmetric_key_ids *ids = make_ids(prep, fields);
 	const char *name = part(prep, fields->subject_name.rest);
+	int held;
 
 	/* A key with an empty description is a bug to the kernel, and a name may be empty. */
 	prep->description = kasprintf(GFP_KERNEL, "%.*s: %*phN", fields->subject_name.rest.length,
@@ -210,7 +216,13 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *field
 	prep->payload.data[asym_auth] = sig;
 	prep->quotalen = 100;
 	/* What is there is freed by whoever asked. */
-	return key && sig && ids && prep->description ? 0 : -ENOMEM;
+	if (!key || !sig || !ids || !prep->description)
+		return -ENOMEM;
+
+	held = holds(prep, fields, key, sig, ids);
+	if (held >= 0)
+		key->id_type = held ? right : forged;
+	return min(held, 0);
 }
 
 static int parse_certificate(struct key_preparsed_payload *prep)
