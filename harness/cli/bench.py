@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.chosen import choice_of, chosen_kernel
 from harness.cli.command import Command
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
     from harness.lab.lab import Lab
-    from harness.results.run_header import Provenance
+
+    Measured = tuple[list[str], dict[str, Any]]  # lines to print, and fields of the figures
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Options:
     rounds: int | None = rounds_option(
         "measurements of each kind and cell (default: 7, at least 7), and how many pairs of "
         "machines for the round trips (default: 15, at least 6) or for --system (default: 6), or "
-        "how many machines for --certificates (default: 10, at least 6) and --fresh (default: 6)",
+        "how many machines for --certificates (default: 10) or --fresh (default: 6), at least 6; "
+        "--parser-bug takes none",
         None,
     )
     round_trip: bool = switch(
@@ -48,18 +50,14 @@ class Options:
     )
     certificates: bool = switch(
         "--certificates",
-        help="measure instead how long the handler x509 takes for a certificate, and the kernel's "
-        "own parser",
+        help="measure instead a certificate in the handler x509, and in the kernel's own parser",
     )
     fresh: bool = switch(
-        "--fresh",
-        help="count instead the instructions of a request that has a handler of its own, and of "
-        "fork and exec",
+        "--fresh", help="count instead the instructions of a request with a handler of its own"
     )
     parser_bug: bool = switch(
         "--parser-bug",
-        help="show instead what a file can do that exploits a bug in a parser: in the kernel, in a "
-        "handler, in an isolated handler, and in a handler for each request",
+        help="show instead what a file can do that exploits a parser, in the kernel and in handlers",
     )
     matrix: bool = switch(
         "--matrix",
@@ -88,7 +86,7 @@ class Options:
     system: bool = switch(
         "--system",
         help="count instead the instructions of common operations, such as fork and open, on the "
-        "stock kernel of the line and on the kernel with the series; no driver runs; builds both",
+        "stock kernel and on that with the series; no driver runs; builds both",
     )
     records: str | None = option(
         "--records",
@@ -268,67 +266,61 @@ def _system(options: Options) -> int:
 
 def _certificates(options: Options) -> int:
     from harness.model.handlers import X509
-    from harness.report.terminal import console, progress_line
-    from harness.results.bench_figures import FIGURES_SCHEMA, ParserFigures
+    from harness.results.bench_figures import ParserFigures
     from harness.studies.parser_cost import MACHINES, parser_cost
     from harness.studies.round_trip import ISOLATED, check_pairs
 
     machines = options.rounds or MACHINES
     check_pairs(machines, "machines")
-    with progress_line(console()) as progress:
-        line, lab, facts = _lab(options, [ISOLATED], progress, handler=X509.name)
+
+    def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
         found = parser_cost(lab, machines=machines, progress=progress)
-    say(str(found))
-    if options.output:
-        times = {"handler_us": found.handler, "kernel_us": found.kernel}
-        figures = ParserFigures(schema=FIGURES_SCHEMA, line=line, facts=facts, **times)
-        _write(options.output, figures)
-    return 0
+        return [str(found)], {"handler_us": found.handler, "kernel_us": found.kernel}
+
+    return _study(options, [ISOLATED], X509.name, measure, ParserFigures)
 
 
 def _fresh(options: Options) -> int:
     from harness.model.handlers import HASH
-    from harness.report.terminal import console, progress_line
-    from harness.results.bench_figures import FIGURES_SCHEMA, FreshFigures
+    from harness.results.bench_figures import FreshFigures
     from harness.studies.fresh_cost import MACHINES, fresh_cost
     from harness.studies.round_trip import ISOLATED, check_pairs
 
     machines = options.rounds or MACHINES
     check_pairs(machines, "machines")
-    with progress_line(console()) as progress:
-        line, lab, facts = _lab(options, [ISOLATED], progress, handler=HASH.name)
+
+    def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
         found = fresh_cost(lab, machines=machines, progress=progress)
-    say(str(found))
-    if options.output:
-        figures = FreshFigures(schema=FIGURES_SCHEMA, line=line, facts=facts, **vars(found))
-        _write(options.output, figures)
-    return 0
+        return [str(found)], vars(found)
+
+    return _study(options, [ISOLATED], HASH.name, measure, FreshFigures)
 
 
 def _parser_bug(options: Options) -> int:
     from harness.model.handlers import X509
-    from harness.report.terminal import console, progress_line
-    from harness.results.bench_figures import FIGURES_SCHEMA, BugFigures
+    from harness.results.bench_figures import BugFigures
     from harness.studies.parser_bug import HEAD, SETTINGS, parser_bug
 
-    variants = sorted({setting.variant for setting in SETTINGS})
-    with progress_line(console()) as progress:
-        line, lab, facts = _lab(options, variants, progress, handler=X509.name)
+    def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
         found = parser_bug(lab, progress=progress)
-    for row in (HEAD, *found):
-        say(str(row))
-    if options.output:
-        settings = tuple(cost.figures() for cost in found)
-        figures = BugFigures(schema=FIGURES_SCHEMA, line=line, facts=facts, settings=settings)
-        _write(options.output, figures)
-    return 0
+        return [HEAD, *map(str, found)], {"settings": tuple(cost.figures() for cost in found)}
+
+    return _study(
+        options, sorted({one.variant for one in SETTINGS}), X509.name, measure, BugFigures
+    )
 
 
-def _lab(
-    options: Options, variants: list[str], progress: Callable[[str], None], *, handler: str
-) -> tuple[str, Lab, Provenance]:
-    """Open a lab with a handler; return its line, the lab, and what it has. Raises UserError."""
+def _study(
+    options: Options,
+    variants: list[str],
+    handler: str,
+    measure: Callable[[Lab, Callable[[str], None]], Measured],
+    figures: Callable[..., Struct],
+) -> int:
+    """Measure in a lab with this handler, and print the lines. Raises UserError."""
     from harness.lab.lab import Lab
+    from harness.report.terminal import console, progress_line
+    from harness.results.bench_figures import FIGURES_SCHEMA
     from harness.run.provenance import facts_of_lab
     from harness.run.request import check_handler
     from harness.scenarios.corpus import SHIPPED
@@ -336,8 +328,17 @@ def _lab(
     check_handler(handler, choice_of(options.kernel))
     corpus = SHIPPED.with_handler(handler)
     kernel = chosen_kernel(options.kernel, corpus, variants)
-    lab = Lab.open(kernel.line, variants, progress=progress, choice=kernel.choice, corpus=corpus)
-    return kernel.line, lab, facts_of_lab(lab, kernel.choice, variants)
+    with progress_line(console()) as progress:
+        lab = Lab.open(
+            kernel.line, variants, progress=progress, choice=kernel.choice, corpus=corpus
+        )
+        lines, fields = measure(lab, progress)
+    for text in lines:
+        say(text)
+    if options.output:
+        fields["facts"] = facts_of_lab(lab, kernel.choice, variants)
+        _write(options.output, figures(schema=FIGURES_SCHEMA, line=kernel.line, **fields))
+    return 0
 
 
 def _write(file: Path, figures: Struct) -> None:

@@ -27,7 +27,7 @@ FILTER = "seccomp filter"
 """The filter that a build-time option puts in place of strict seccomp: no defence needs it."""
 
 OUTSIDE = "outside"
-"""Commits without a part in the isolation: the library, its sample, its tests."""
+"""Commits without a part in the isolation: the library, its sample, its tests, fresh drivers."""
 
 COMMITS: Mapping[str, str] = {
     "0000-framework": OUTSIDE,

@@ -18,7 +18,7 @@ from harness.lab.machines import Machines
 from harness.lab.parser_clock import parser_clock
 from harness.lab.parser_exploit import Exploited, parser_exploit
 from harness.lab.plan import CellPlan, MachinePlan
-from harness.lab.request_clock import request_clock
+from harness.lab.request_clock import check_fresh, request_clock
 from harness.lab.trial import Trial
 from harness.lab.trip_clock import trip_clock
 from harness.lab.vmcore import Dump
@@ -181,11 +181,22 @@ class Lab:
     def parser_exploit(
         self, variant: str, *, boot: str = ""
     ) -> Iterator[Callable[[bool], Exploited]]:
-        """Exploits the bug of a parser in a machine (harness/lab/parser_exploit.py)."""
+        """Exploits the bug of a parser in a machine (harness/lab/parser_exploit.py).
+
+        `boot` has parameters beyond those of the variant. Raises UserError.
+        """
         plan = self.machine_plan(variant, boot=f"{OVERFLOW.parameter} {boot}".strip())
+        if "fresh" in boot:
+            check_fresh(plan.images.kernel)
+        booted = replace(plan.variant, cmdline=f"{plan.variant.cmdline} {boot}")
         with (
             self.machines.running(plan) as machine,
-            parser_exploit(machine, plan.images, plan.variant) as exploit,
+            parser_exploit(
+                machine,
+                plan.images,
+                is_thread=booted.is_thread,
+                is_framed=booted.has_defence("framing"),
+            ) as exploit,
         ):
             yield exploit
 

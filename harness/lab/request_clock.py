@@ -11,17 +11,30 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
+from harness.host.errors import UserError
 from harness.lab.instruction_clock import check_counter, counted
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harness.kernel.build.images import KernelImage
     from harness.lab.images import BootImages
     from harness.vm.machine import Machine
 
 _SECONDS = 600.0
+_PARAMETER = "__param_fresh"
+"""The symbol of the witness's parameter, which it has only beside the field."""
 _FRESH = "/sys/module/umd_selftest/parameters/fresh"
+
+
+def check_fresh(kernel: KernelImage) -> None:
+    """Raise UserError for a kernel whose library cannot start a handler for each request."""
+    if _PARAMETER not in kernel.symbols:
+        raise UserError(
+            "the library of this kernel has no field `fresh`",
+            hint="choose a kernel with the series of this version",
+        )
 
 
 @contextmanager
@@ -32,8 +45,9 @@ def request_clock(
 
     The function returns the instructions of each round: of a `request`, of a request with a
     handler of its own (`fresh`), and of fork(2), execve(2) and the end of a process (`start`).
-    Both raise VmLost or OSError.
+    Both raise VmLost or OSError. Raises UserError for a kernel without the field `fresh`.
     """
+    check_fresh(images.kernel)
     Witness(machine, images.kernel).park()
     with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
         attacker = Attacker(channel, images.guest)

@@ -128,6 +128,25 @@ class FreshFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """fork(2), execve(2) and the end of a process of root's."""
 
 
+class SettingFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What two files can do where a parser runs (harness/studies/parser_bug.py)."""
+
+    name: str
+    """Where the parser runs."""
+
+    replies: bool
+    """Whether the first file replies in the parser's place."""
+
+    next_reply: str
+    """Whose reply the next file gets after the first one."""
+
+    sets_name: bool
+    """Whether the second file sets the host name."""
+
+    signal: int
+    """The number of the signal that ends the parser after the second file; 0 for none."""
+
+
 class BugFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a file can do that exploits a parser (harness/studies/parser_bug.py)."""
 
@@ -140,9 +159,8 @@ class BugFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     facts: Provenance
     """What was measured on what, as in a run's run.json."""
 
-    settings: tuple[dict[str, str | bool], ...]
-    """Where the parser runs: its `name`; whether a file `replies` for it and `names` the host;
-    whose reply the `next_file` gets."""
+    settings: tuple[SettingFigures, ...]
+    """Each place of the parser."""
 
 
 class CellFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -87,7 +87,7 @@ def check_handler(name: str, kernel: KernelChoice) -> None:
     if line and kernel.line != line and not kernel.if_own():
         raise UserError(
             f"the handler {name} is for line {line} alone, not for {kernel.line}",
-            hint=f"leave out --handler, or take --line {line}",
+            hint=f"take --line {line}, or another handler",
         )
 
 

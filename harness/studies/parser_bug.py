@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
+from harness.results.bench_figures import SettingFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,26 +63,27 @@ class BugCost:
     names: Exploited
     """The file that also sets the host name."""
 
-    def figures(self) -> dict[str, str | bool]:
+    def figures(self) -> SettingFigures:
         """Return the entry in the file of figures."""
-        return {
-            "name": self.setting.name,
-            "replies": self.replies.is_taken_over,
-            "names": self.names.is_renamed,
-            "next_file": self.replies.next_reply,
-        }
+        return SettingFigures(
+            name=self.setting.name,
+            replies=self.replies.is_taken_over,
+            sets_name=self.names.sets_name,
+            next_reply=self.replies.next_reply,
+            signal=self.names.signal,
+        )
 
     def __str__(self) -> str:
         """Return the row that `bench` prints under `HEAD`."""
         return _ROW.format(
             self.setting.name,
             "yes" if self.replies.is_taken_over else "no",
-            "yes" if self.names.is_renamed else "no",
+            "yes" if self.names.sets_name else "no",
             self.replies.next_reply,
         )
 
 
-_ROW = "{:<16} {:<18} {:<18} {}"
+_ROW = "{:<15}  {:<14}  {:<18}  {}"
 HEAD = _ROW.format("parser", "a file replies", "sets the host name", "reply about the next file")
 """The heading of the rows of a `BugCost`."""
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from signal import SIGKILL
+
 import pytest
 
 from harness.lab.lab import Lab
@@ -19,8 +21,8 @@ REPLIES = {
     "isolated, fresh": NextReply.RIGHT,
 }
 """By setting, whose reply the next file gets."""
-NAMES = {"kthread", "baseline"}
-"""The settings in which the file reaches the rest of the machine."""
+SETS_NAME = {"kthread", "baseline"}
+"""The settings in which a file reaches the rest of the machine."""
 
 
 @pytest.fixture(scope="session")
@@ -36,17 +38,26 @@ def test_a_file_that_only_replies_changes_the_next_reply(lab: Lab, setting: Sett
     """Nothing but a new process for each request takes the handler back."""
     with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
         found = exploit(False)
-    assert found == Exploited(True, False, REPLIES[setting.name], bool(setting.boot))
+    signal = SIGKILL if setting.boot else 0  # by the library, after each request
+    assert found == Exploited(True, False, REPLIES[setting.name], signal)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_a_file_that_makes_a_system_call_names_the_machine(lab: Lab, setting: Setting) -> None:
-    """Where the call kills the handler, it does not reply, and the next one is honest."""
+def test_a_file_sets_the_host_name_where_nothing_stops_it(lab: Lab, setting: Setting) -> None:
+    """Strict seccomp ends the handler by SIGKILL. An exploit that failed would end by SIGSEGV."""
     with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
         found = exploit(True)
-    names = setting.name in NAMES
-    then = NextReply.FORGED if names else NextReply.RIGHT
-    assert found == Exploited(names, names, then, not names)
+    if setting.name in SETS_NAME:
+        assert found == Exploited(True, True, NextReply.FORGED, 0)
+    else:
+        assert found == Exploited(False, False, NextReply.RIGHT, SIGKILL)
+
+
+def test_without_seccomp_the_same_file_goes_past_its_system_call(lab: Lab) -> None:
+    """The control: the capability is gone, so the call fails, and the file replies all the same."""
+    with lab.parser_exploit("isolated", boot="umd_without=seccomp") as exploit:
+        found = exploit(True)
+    assert found == Exploited(True, False, NextReply.FORGED, 0)
 
 
 @pytest.mark.parametrize("names", [False, True])
@@ -54,4 +65,4 @@ def test_the_parser_without_the_bug_is_not_taken_over(lab: Lab, *, names: bool) 
     """The files have their effect by the bug alone: the same handler goes on."""
     with lab.parser_exploit("baseline", boot=X509.parameter) as exploit:
         found = exploit(names)
-    assert found == Exploited(False, False, NextReply.RIGHT, False)
+    assert found == Exploited(False, False, NextReply.RIGHT, 0)

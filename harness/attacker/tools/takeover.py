@@ -90,7 +90,7 @@ def process_file(target: Target, lie: bytes, *, framed: bool, names: bool) -> by
 
     head = len(_FRAME) + _NONCE if framed else 0
     brought.add(_GAP)
-    again_at = brought.add(bytes(PARSED))
+    again_at = brought.add(b"")
     copy_at = again_at + PARSED
     again = [
         *call("receive", taken, head + MESSAGE + INPUT),
@@ -99,7 +99,9 @@ def process_file(target: Target, lie: bytes, *, framed: bool, names: bool) -> by
         *call("memcpy", again_at, copy_at),
         *(code(POP_RSP), again_at),
     ]
-    brought.data = brought.data[:-PARSED] + 2 * words(again).ljust(PARSED, b"\0")
+    if len(words(again)) > PARSED:
+        raise ValueError("memcpy would copy a part of the stack alone")
+    brought.add(2 * words(again).ljust(PARSED, b"\0"))
 
     first = reply(symbol("outer") + len(_FRAME), symbol("reply"))
     if names:

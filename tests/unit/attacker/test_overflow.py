@@ -8,6 +8,10 @@ from cryptography.x509 import load_der_x509_certificate
 from harness.attacker.tools.overflow import overflow, place_of_brought, words
 
 RET = 0x401234
+BUFFER, REGISTERS = 256, 7
+"""The buffer's bytes, and the most registers that a function saves before its return address."""
+HEADERS = 8
+"""Bytes of a set and a sequence before what they hold, with lengths of two bytes."""
 STACK = (0x1111222233334444, 0x5555666677778888)
 
 
@@ -23,10 +27,12 @@ def test_it_is_a_certificate() -> None:
 
 
 def test_the_stack_lies_at_a_multiple_of_a_word_behind_a_row_of_returns() -> None:
-    """From the start of the subject, as the parser copies it to its buffer."""
+    """Both counted from the start of the subject, as the parser copies it to its buffer."""
     made = overflow(RET, STACK, b"x" * 256)
-    start = made.index(words([RET]))
-    stack = made.index(words(STACK))
-    assert (stack - start) % 8 == 0
-    assert made[start:stack] == words([RET]) * ((stack - start) // 8)
-    assert stack - start > 256
+    description = bytes.fromhex("060355040d")  # in the issuer, and in the subject
+    subject = made[made.rindex(description) - HEADERS :]
+    row, stack = subject.index(words([RET])), subject.index(words(STACK))
+    assert row % 8 == stack % 8 == 0
+    assert row < BUFFER < BUFFER + 8 * REGISTERS <= stack
+    assert subject[row:stack] == words([RET]) * ((stack - row) // 8)
+    assert subject[:1] == b"\x31"

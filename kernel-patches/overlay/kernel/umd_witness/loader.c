@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loader of the witness's user mode driver: it carries the blob. Built twice, for the
- * honest handler and for the one with a backdoor.
+ * Loader of the witness's user mode driver: it carries the blob. Built once for
+ * each program.
  */
 #include <linux/module.h>
 

@@ -42,7 +42,7 @@ static enum witness_program program;
 
 #ifdef WITNESS_FRESH
 module_param_named(fresh, umd_witness_mgmt.fresh, bool, 0);
-MODULE_PARM_DESC(fresh, "each request has a handler of its own");
+MODULE_PARM_DESC(fresh, "each request has a handler of its own, of which it sees less");
 #endif
 
 static int exchange(struct witness_message *request, struct witness_message *reply)

@@ -130,7 +130,6 @@ int umd_x509_fields(const struct umd_request *request, const struct x509_certifi
 	       umd_sig_fields(sig, &fields->sig);
 }
 
-#ifdef UMD_OVERFLOW
 /* A bug on purpose: a longer name overwrites the address to which this function returns. */
 static __attribute__((noinline)) void look_at_subject(const struct x509_certificate *cert)
 {
@@ -139,9 +138,6 @@ static __attribute__((noinline)) void look_at_subject(const struct x509_certific
 	memcpy(name, cert->raw_subject, cert->raw_subject_size);
 	asm volatile("" : : "r" (name) : "memory");
 }
-#else
-static void look_at_subject(const struct x509_certificate *cert __maybe_unused) { }
-#endif
 
 /* What the handler does: an umd_parse_t. */
 int umd_x509_parse(const void *data, size_t len, void *reply)
@@ -152,6 +148,7 @@ int umd_x509_parse(const void *data, size_t len, void *reply)
 	if (IS_ERR(cert))
 		return PTR_ERR(cert);
 
-	look_at_subject(cert);
+	if (UMD_OVERFLOW)
+		look_at_subject(cert);
 	return umd_x509_fields(&request, cert, reply);
 }

@@ -16,6 +16,11 @@
 #define UMD_PLANTED	0
 #endif
 
+/* In the build that shows what a bug allows: a long name overwrites the stack. */
+#ifndef UMD_OVERFLOW
+#define UMD_OVERFLOW	0
+#endif
+
 /**
  * struct umd_span - a part of the request
  * @offset: where it begins, in bytes from the request's first byte
