@@ -57,7 +57,7 @@ class Options:
     )
     parser_bug: bool = switch(
         "--parser-bug",
-        help="show instead what a file can do that exploits a parser, in the kernel and in handlers",
+        help="show instead what a file can do that exploits a parser, in kernel and handler",
     )
     matrix: bool = switch(
         "--matrix",
