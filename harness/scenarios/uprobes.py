@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.agent.errors import SetupFailed
 from harness.attacker.tools.fuse import FOLDER, SilentFile
 from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.processes import state_at_rest
 from harness.attacker.tools.tracefs import define, switch_on
 from harness.model.verdict import Effect
 from harness.scenarios.registry import scenario
@@ -90,11 +91,4 @@ def _map(attacker: Attacker, *, files: int = 1, calls: int = 1) -> int:
         told = said.read(pids.size)
         if len(told) < pids.size:
             raise SetupFailed("the payload map_code did not map the files")
-        return sum(_sleeps(attacker, pid) == b"S" for pid in pids.unpack(told))
-
-
-def _sleeps(attacker: Attacker, pid: int) -> bytes:
-    """Wait until a process does not run, and return its state as in /proc/<pid>/stat."""
-    while (state := attacker.read_file(f"/proc/{pid}/stat").rpartition(b") ")[2][:1]) == b"R":
-        pass
-    return state
+        return sum(state_at_rest(attacker, pid) == b"S" for pid in pids.unpack(told))
