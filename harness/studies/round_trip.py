@@ -163,8 +163,17 @@ class RoundTrip:
 
 
 def calm(times: Sequence[int]) -> float:
-    """Return the time of a trip that the host let go by: the first decile of all."""
-    return quantiles(times, n=10)[0]
+    """Return the time of a trip that the host let go by: the first decile of all.
+
+    Raises UserError if the guest's clock is too coarse for it: on a busy host, a kernel may come to
+    doubt the processor's counter.
+    """
+    if not (found := quantiles(times, n=10)[0]):
+        raise UserError(
+            "the clock of the guest is too coarse to time a trip",
+            hint="measure again while the host is less busy",
+        )
+    return found
 
 
 def sign_interval(values: Sequence[float]) -> tuple[float, float]:

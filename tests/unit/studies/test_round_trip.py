@@ -103,6 +103,11 @@ def test_a_busy_host_does_not_hide_or_feign_a_cost() -> None:
     assert calm(trips(200, noise=3.0)) < 202
 
 
+def test_a_clock_that_shows_no_time_for_a_trip_is_an_error() -> None:
+    with pytest.raises(UserError, match="too coarse to time a trip"):
+        calm([0] * 15 + [4000] * 5)
+
+
 def test_the_interval_by_hand() -> None:
     """Of six, only the whole range has 95 %; of nine, one value at either end can go."""
     assert sign_interval([6, 1, 5, 2, 4, 3]) == (1, 6)
