@@ -87,8 +87,8 @@ class RoundTripFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Each pair of machines."""
 
 
-class ParserFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long a certificate takes, by machine (harness/studies/parser_cost.py)."""
+class StudyFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all files of figures of a study have."""
 
     schema: int
     """The version of these fields, `FIGURES_SCHEMA`."""
@@ -98,6 +98,10 @@ class ParserFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     facts: Provenance
     """What was measured on what, as in a run's run.json."""
+
+
+class ParserFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a certificate takes, by machine (harness/studies/parser_cost.py)."""
 
     handler_us: tuple[float, ...]
     """First deciles of the handler's times, in microseconds."""
@@ -106,17 +110,8 @@ class ParserFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """First deciles of the kernel's own parser, in microseconds, with a digest."""
 
 
-class FreshFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FreshFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The instructions of requests and starts, by machine (harness/studies/fresh_cost.py)."""
-
-    schema: int
-    """The version of these fields, `FIGURES_SCHEMA`."""
-
-    line: str
-    """The kernel line, or the name of the user's kernel."""
-
-    facts: Provenance
-    """What was measured on what, as in a run's run.json."""
 
     request: tuple[float, ...]
     """A request to a handler that runs."""
@@ -147,17 +142,8 @@ class SettingFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The number of the signal that ends the parser after the second file; 0 for none."""
 
 
-class BugFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BugFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a file can do that exploits a parser (harness/studies/parser_bug.py)."""
-
-    schema: int
-    """The version of these fields, `FIGURES_SCHEMA`."""
-
-    line: str
-    """The kernel line, or the name of the user's kernel."""
-
-    facts: Provenance
-    """What was measured on what, as in a run's run.json."""
 
     settings: tuple[SettingFigures, ...]
     """Each place of the parser."""
