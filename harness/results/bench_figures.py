@@ -165,17 +165,8 @@ class CellFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The median from the saved state over the median with a boot."""
 
 
-class BenchFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BenchFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that `umd-harness bench` measured."""
-
-    schema: int
-    """The version of these fields, `FIGURES_SCHEMA`."""
-
-    line: str
-    """The kernel line, or the name of the user's kernel."""
-
-    facts: Provenance
-    """What was measured on what, as in a run's run.json."""
 
     round_trip: RoundTripFigures
     """The cost of the isolation."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from harness.results.run_header import Provenance
+from harness.results.bench_figures import StudyFigures
 
 
 class JobsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,17 +87,8 @@ class ShardsFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The same of the seconds on a processor, which load on the host hardly changes."""
 
 
-class MatrixFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MatrixFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that `umd-harness bench --matrix` measured."""
-
-    schema: int
-    """The version of these fields, `FIGURES_SCHEMA` of harness/results/bench_figures.py."""
-
-    line: str
-    """The kernel line, or the name of the user's kernel."""
-
-    facts: Provenance
-    """What was measured on what, as in a run's run.json."""
 
     cells: tuple[str, ...]
     """The ids of the cells, without those that only have another name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from harness.results.run_header import Provenance
+from harness.results.bench_figures import StudyFigures
 
 
 class OperationFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,17 +42,11 @@ class OperationFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The instructions on the two machines of each pair, the stock kernel's first."""
 
 
-class SystemFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that `umd-harness bench --system` counted."""
+class SystemFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that `umd-harness bench --system` counted.
 
-    schema: int
-    """The version of these fields, `FIGURES_SCHEMA`."""
-
-    line: str
-    """The kernel line."""
-
-    facts: Provenance
-    """What was counted on what, as in a run's run.json; the kernel is that with the series."""
+    The `facts` are those of the kernel with the series.
+    """
 
     stock_image: str
     """The key of the stock kernel's image."""

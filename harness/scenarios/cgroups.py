@@ -286,8 +286,8 @@ def cpuset_partition(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-LOADS = 5
-"""More than the workers that wait for jobs of isolated drivers."""
+LOADS = 8
+"""More than the workers that wait for jobs of drivers, on a busy host as well."""
 OTHER = "umd_selftest"
 """The manager of another isolated driver, with umd_selftest_loader."""
 
@@ -326,10 +326,13 @@ def threadgroup_rwsem(attacker: Attacker, handler: Handler) -> None:
     with attacker.open(f"{cell.path}/cgroup.procs", O_WRONLY) as procs:
         mover = attacker.spawn("/bin/busybox", "echo", str(file.owner), stdout=procs.fd)
     state_at_rest(attacker, mover)
+    failures = handler.failures()
     with attacker.setup():
         for _ in range(LOADS):
             with suppress(GuestError):  # ETIMEDOUT
                 attacker.syscall("finit_module", loader.fd, "", 0)
+            if handler.failures() > failures:
+                break
     file.end()
 
 

