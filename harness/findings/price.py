@@ -60,11 +60,12 @@ COMMITS: Mapping[str, str] = {
     "0026-exec": "exec",
     "0027-image": "image",
     "0028-uprobes": "access",
-    "0029-fresh": OUTSIDE,
-    "0030-seccomp-filter": FILTER,
-    "0031-filter": FILTER,
+    "0029-forks": "cgroups",
+    "0030-fresh": OUTSIDE,
+    "0031-seccomp-filter": FILTER,
+    "0032-filter": FILTER,
     "selftest": OUTSIDE,
-    "0032-witness": OUTSIDE,
+    "0033-witness": OUTSIDE,
 }
 """The defence that each commit of the series is for, by the name of its patch."""
 
@@ -82,6 +83,7 @@ HOT: Mapping[tuple[str, str], str] = {
     ("fs/read_write.c", "rw_verify_area"): "each read and write",
     ("mm/rmap.c", "try_to_migrate_one"): "each page that is migrated",
     ("kernel/events/uprobes.c", "uprobe_clear_state"): "each end of a process",
+    ("include/linux/cgroup-defs.h", "cgroup_threadgroup_change_begin"): "each fork and exit",
     ("mm/mmap.c", "do_mmap"): "each mmap",
     ("mm/mmap.c", "do_brk_flags"): "each brk",
     ("mm/util.c", "__vm_enough_memory"): "each mapping that is accounted",

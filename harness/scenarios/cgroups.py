@@ -302,10 +302,6 @@ OTHER = "umd_selftest"
     reach="cgroup_procs_write_start",
     target="system",
     needs=("FUSE_FS",),
-    holes=on_isolated(
-        Verdict.DISRUPTED,
-        "a start that waits for a lock of root's keeps a worker, and no worker can be made",
-    ),
 )
 def threadgroup_rwsem(attacker: Attacker, handler: Handler) -> None:
     """Hold the lock that each fork and each exit takes, until no worker is left for requests.
