@@ -21,6 +21,7 @@ from harness.guests.payloads import SOURCES, compile_payloads, compile_program, 
 from harness.guests.policies import SOURCES as POLICIES
 from harness.guests.policies import policies
 from harness.guests.policies import source_files as policy_files
+from harness.guests.vendor import vendor_files
 from harness.host.errors import UserError
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import SigningKey, signing_key
@@ -117,7 +118,7 @@ def _make(
         (place / "modules" / name).write_bytes(module)
     rules = policies([f"/lib/modules/{name}" for name in modules])
     entries = _entries(agent.read_bytes(), modules, busybox.read_bytes(), rules)
-    entries.append(program("etc/vendor.der", signing.issue()))
+    entries += [program(name, data) for name, data in vendor_files(signing).items()]
     (place / "initramfs.cpio").write_bytes(archive(entries))
 
 

@@ -47,6 +47,16 @@ X509 = HandlerKind(
     line="6.12",
 )
 
+RPM = HandlerKind(
+    "rpm",
+    "also parses headers of RPM packages",
+    program="umd_witness_rpm_umh",
+    loader="umd_witness_rpm",
+    thread="umd_witness_rpm_kthread",
+    parameter="umd_witness.handler=rpm",
+    option="UMD_WITNESS_RPM",
+)
+
 OVERFLOW = HandlerKind(
     "x509-overflow",
     "parses X.509 certificates with a bug, which a certificate can exploit",
@@ -59,7 +69,7 @@ OVERFLOW = HandlerKind(
 )
 """The handler for the cost of a bug (harness/studies/parser_bug.py). No run has it."""
 
-HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509)})
+HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509, RPM)})
 """The kinds by name, the default first."""
 
 DEFAULT_HANDLER = HASH.name

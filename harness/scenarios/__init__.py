@@ -3,7 +3,7 @@
 
 from types import MappingProxyType
 
-from harness.model.handlers import X509
+from harness.model.handlers import RPM, X509
 from harness.model.verdict import Effect
 from harness.scenarios.registry import REFERENCES, Hole, Scenario, collecting, scenario
 
@@ -47,16 +47,24 @@ with collecting() as _found:
         whole_kernel,
     )
 
-with collecting() as _at_stake:
+with collecting() as _keys_at_stake:
     from harness.scenarios import stakes  # noqa: F401
+
+with collecting() as _digests_at_stake:
+    from harness.scenarios import stakes_packages  # noqa: F401
 
 SCENARIOS = MappingProxyType(_found)
 """The scenarios that ship, by name, in the order of the matrix."""
 
-STAKES = MappingProxyType({X509.name: MappingProxyType(_at_stake)})
+STAKES = MappingProxyType(
+    {
+        X509.name: MappingProxyType(_keys_at_stake),
+        RPM.name: MappingProxyType(_digests_at_stake),
+    }
+)
 """By handler, the scenarios that ship for it alone: what the kernel believes of its replies."""
 
-EVERY = MappingProxyType({**SCENARIOS, **_at_stake})
+EVERY = MappingProxyType({**SCENARIOS, **_keys_at_stake, **_digests_at_stake})
 """All scenarios that ship, for any handler."""
 
 __all__ = ["EVERY", "REFERENCES", "SCENARIOS", "STAKES", "Effect", "Hole", "Scenario", "scenario"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is at stake: what the kernel believes when a handler that parses for it has been taken over.
+"""What is at stake with the handler `x509`: the keys that the kernel trusts.
 
-These scenarios exist only for the handler that they name (STAKES of this package).
+These scenarios exist only for this handler (STAKES of this package).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VENDOR = "/etc/vendor.der"
 """A certificate that a key in the kernel has signed (harness/guests/initramfs.py)."""
 MESSAGE = b"a module that nobody has signed"
 
-_by_proc_mem = partial(
+by_proc_mem = partial(
     scenario,
     effect=Effect.INTEGRITY,
     shows=Violation.BELIEVED.word,
@@ -42,7 +42,16 @@ _by_proc_mem = partial(
 )
 
 
-@_by_proc_mem()
+def replace_parser(attacker: Attacker, handler: Handler, function: str, reply: bytes) -> None:
+    """Overwrite the handler's function that parses: from then on it gives this reply."""
+    place = handler.symbol("arena") + KEPT
+    expect_memory(attacker, handler.pid)
+    with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as memory:
+        memory.pwrite(reply, place)
+        memory.pwrite(false_parser(place, len(reply)), handler.symbol(function))
+
+
+@by_proc_mem()
 def forged_key(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel trust the attacker's key, as if a vendor's certificate had it.
 
@@ -55,7 +64,7 @@ def forged_key(attacker: Attacker, handler: Handler) -> None:
     _add_forged(attacker, handler, vendor + key.public, vendor, key)
 
 
-@_by_proc_mem()
+@by_proc_mem()
 def mixed_certificates(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel trust the key of one certificate by the signature of another.
 
@@ -74,11 +83,7 @@ def _add_forged(
     """Overwrite the parser, so that it has the kernel take the key for the vendor's, and use it."""
     with attacker.setup():
         ring = trusted_keyring(attacker)
-        place = handler.symbol("arena") + KEPT
         reply = forged_reply(blob, vendor, key.public)
-    expect_memory(attacker, handler.pid)
-    with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as memory:
-        memory.pwrite(reply, place)
-        memory.pwrite(false_parser(place, len(reply)), handler.symbol("umd_x509_parse"))
+    replace_parser(attacker, handler, "umd_x509_parse", reply)
     added = add_certificate(attacker, blob, ring)
     verify(attacker, added, sha256(MESSAGE).digest(), key.sign(MESSAGE))

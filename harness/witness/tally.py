@@ -93,7 +93,7 @@ class Violation(IntFlag):
     """Replies without as many returns from the handler's write(2). Another process wrote them, or a
     single write contained several."""
     BELIEVED = 0x200000
-    """The kernel verified a signature with a key that its own parser finds in no certificate."""
+    """The kernel relied on a key, or on a digest, that its own parser does not find in the file."""
 
     @property
     def word(self) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKOUT = Path(__file__).parents[2]
-PARTS = ("unit", "system", "engines-few", "scenario", "rivals-few", "x509-few")
+PARTS = ("unit", "system", "engines-few", "scenario", "rivals-few", "handlers-few")
 
 
 def burn() -> None:

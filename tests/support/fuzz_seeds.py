@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from certificate_corpus import blobs, fetch
 from made_certificates import KEYS, made
 from openpgp_packets import INSTALLED, KEY, certificates, debian_keyring, packets_of
-from rpm_packages import PACKAGES, build_package, header
+from rpm_packages import PACKAGES, build_package
 from signed_messages import sign_messages
+
+from harness.guests.vendor import header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

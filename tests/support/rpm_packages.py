@@ -74,16 +74,6 @@ def build_package(name: str, folder: Path) -> Package:
     return Package(header_of(made.read_bytes()), said.splitlines(), int(number or "0"))
 
 
-def header(*entries: tuple[int, int, int, bytes]) -> bytes:
-    """Return a header with these entries: tag, type, count, content."""
-    index, store = b"", b""
-    for tag, kind, count, content in entries:
-        index += struct.pack(">IIII", tag, kind, len(store), count)
-        store += content
-    intro = bytes.fromhex("8eade80100000000") + struct.pack(">II", len(entries), len(store))
-    return intro + index + store
-
-
 def header_of(package: bytes) -> bytes:
     """Return the header: behind the lead and the signature, which is padded to 8 bytes."""
     signature = _size_of(package, 96)

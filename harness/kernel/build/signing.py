@@ -75,9 +75,13 @@ class SigningKey:
 
     def sign(self, module: bytes) -> bytes:
         """Return the module with a signature appended: the same bytes each time."""
-        signer = ("-signer", str(self.certificate), "-inkey", str(self.private))
-        message = _openssl((*_SIGN, *_DER, *signer), module)
+        message = self.message(module)
         return module + message + _INFO.pack(0, 0, _PKCS7, 0, 0, len(message)) + _MAGIC
+
+    def message(self, data: bytes) -> bytes:
+        """Return a PKCS #7 message, in DER, that signs these bytes: the same each time."""
+        signer = ("-signer", str(self.certificate), "-inkey", str(self.private))
+        return _openssl((*_SIGN, *_DER, *signer), data)
 
     def issue(self) -> bytes:
         """Return a certificate, in DER, of a vendor that does not exist. This key has signed it.

@@ -5,23 +5,29 @@ from __future__ import annotations
 
 import re
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.attacker.tools import packages
 from harness.attacker.tools.certificates import OwnKey, forged_reply
 from harness.brought.options import Brought
+from harness.guests.vendor import vendor_files
 from harness.host.errors import UserError
 from harness.host.paths import HANDLERS as SOURCES
 from harness.host.paths import KERNEL_PATCHES
 from harness.judge.cells import all_cells, check_corpus
 from harness.kernel.build.signing import signing_key
 from harness.kernel.choice.kernel_choice import KernelChoice
-from harness.model.handlers import HANDLERS, HASH, X509
+from harness.model.handlers import HANDLERS, HASH, RPM, X509
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.run.request import request
 from harness.scenarios import SCENARIOS, STAKES
 from harness.scenarios.corpus import SHIPPED
+
+if TYPE_CHECKING:
+    from harness.model.handlers import HandlerKind
 
 WITNESS = KERNEL_PATCHES / "overlay/kernel/umd_witness"
 PARSING = SHIPPED.with_handler(X509.name)
@@ -44,12 +50,23 @@ def test_the_default_handler_changes_nothing() -> None:
     assert PARSING.with_handler(X509.name) is PARSING
 
 
-def test_only_the_handler_that_parses_has_a_stake() -> None:
+def test_only_the_handlers_that_parse_have_a_stake() -> None:
     assert PARSING.scenarios.keys() - SCENARIOS.keys() == STAKES[X509.name].keys()
     check_corpus(PARSING)
     assert STAKES[X509.name].keys() == {"forged_key", "mixed_certificates"}
-    forged = PARSING.scenarios["forged_key"]
-    expected = {name: forged.expected(one) for name, one in PARSING.variants.items()}
+    assert STAKES[RPM.name].keys() == {"forged_digest"}
+
+
+@pytest.mark.parametrize(
+    ("handler", "attack"), [(X509, "forged_key"), (RPM, "forged_digest")], ids=["x509", "rpm"]
+)
+def test_what_is_at_stake_is_lost_where_root_reaches_the_handler(
+    handler: HandlerKind, attack: str
+) -> None:
+    corpus = SHIPPED.with_handler(handler.name)
+    check_corpus(corpus)
+    forged = corpus.scenarios[attack]
+    expected = {name: forged.expected(one) for name, one in corpus.variants.items()}
     assert expected["baseline"] is Verdict.TAMPERED
     assert {expected[name] for name in ("isolated", "kthread", "selinux")} == {Verdict.HELD}
     assert expected["isolated-debug"] is Verdict.TAMPERED, "a debugger may write memory"
@@ -90,19 +107,33 @@ def test_the_kernel_has_each_handler_by_these_names() -> None:
 
 def test_a_forged_reply_is_that_of_the_header_and_true_but_for_the_key() -> None:
     """Of the fields of struct umd_x509, each span lies in the certificate; one lies behind it."""
-    vendor = signing_key_certificate()
+    known = vendor("der")
     key = OwnKey().public
-    reply = forged_reply(vendor + key, vendor, key)
+    reply = forged_reply(known + key, known, key)
     header = (SOURCES / "x509.h").read_text()
     assert len(reply) == 80 + 8 * len(re.findall(r"^\tstruct umd_span \w+;", header, re.M)[2:]) + 32
     spans = list(struct.iter_unpack("<II", reply[80:]))
-    assert spans.count((len(vendor), len(key))) == 1
+    assert spans.count((len(known), len(key))) == 1
     for offset, length in spans:
-        assert offset + length <= len(vendor) or (offset, length) == (len(vendor), len(key))
+        assert offset + length <= len(known) or (offset, length) == (len(known), len(key))
 
 
-def signing_key_certificate() -> bytes:
-    """Return a certificate that the cache's key has signed."""
+def test_a_forged_digest_is_in_the_header_that_is_signed_and_no_file_has_it() -> None:
+    """The reply names the digest in the summary, in the form of struct umd_rpm."""
+    header = packages.header_of(vendor("package"))
+    replaced, own = packages.digests_in(header)
+    fields = struct.unpack("<i6I", packages.forged_reply(header, replaced))
+    offset = fields[-1]
+    assert header[offset : offset + fields[2]] == replaced != own
+    assert header[offset + fields[2]] == 0, "as behind the digest of a file"
+    tell = (SOURCES / "rpm.h").read_text().partition("struct umd_rpm {")[2].partition("};")[0]
+    assert re.findall(r"__[su]32 (\w+);", tell) == [
+        *("status", "algo", "digest_len", "files", "count")
+    ]
+
+
+def vendor(kind: str) -> bytes:
+    """Return a file that the cache's key has signed."""
     from harness.host.paths import cache_dir
 
-    return signing_key(cache_dir()).issue()
+    return vendor_files(signing_key(cache_dir()))[f"etc/vendor.{kind}"]

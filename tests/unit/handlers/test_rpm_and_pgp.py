@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from handler_process import running
 from openpgp_packets import KEY
-from rpm_packages import header
+
+from harness.guests.vendor import header
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -55,7 +55,7 @@ bool witness_is_kthread(void)
 
 static char *first = "";
 module_param_named(handler, first, charp, 0);
-MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, or nothing");
+MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, rpm, or nothing");
 
 enum witness_program witness_first(void)
 {
@@ -63,6 +63,8 @@ enum witness_program witness_first(void)
 		return WITNESS_X509;
 	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && !strcmp(first, "x509-overflow"))
 		return WITNESS_OVERFLOW;
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_RPM) && !strcmp(first, "rpm"))
+		return WITNESS_RPM;
 	return WITNESS_HONEST;
 }
 
@@ -368,7 +370,7 @@ static ssize_t ask_write(struct file *file, const char __user *from, size_t size
 	return answered ? size : -EIO;
 }
 
-#if IS_ENABLED(CONFIG_UMD_WITNESS_X509)
+#if WITNESS_PARSERS
 /* The same for what @data holds: the handler parses it, and the result goes to @parsed. */
 int witness_ask_about(const void *data, size_t len, void *parsed)
 {

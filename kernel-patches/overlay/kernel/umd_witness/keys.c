@@ -230,7 +230,7 @@ static int parse_certificate(struct key_preparsed_payload *prep)
 	struct umd_x509 *fields;
 	int ret;
 
-	if (!witness_parses(witness_first()) || system_state != SYSTEM_RUNNING)
+	if (!witness_parses_certificates(witness_first()) || system_state != SYSTEM_RUNNING)
 		return -EBADMSG;
 	if (prep->datalen > WITNESS_INPUT_SIZE)
 		return -EMSGSIZE;

@@ -13,6 +13,14 @@ static struct witness_parse_reply answered;
 static u8 expected[WITNESS_PARSED_SIZE];
 static bool is_given;
 
+static void make_input(void)
+{
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_RPM) && witness_first() == WITNESS_RPM)
+		witness_make_package(&asked.input, expected);
+	else if (IS_ENABLED(CONFIG_UMD_WITNESS_X509))
+		witness_make_certificate(&asked.input, expected);
+}
+
 /* The next input is this one, and its result is nothing that the witness knows. */
 void witness_give(const void *data, size_t len)
 {
@@ -44,7 +52,7 @@ int witness_parse(witness_transact_t transact, const struct witness_message *req
 
 	asked.message = *request;
 	if (!is_given)
-		witness_make_certificate(&asked.input, expected);
+		make_input();
 	ret = transact(&asked, &answered);
 	if (ret)
 		return ret;

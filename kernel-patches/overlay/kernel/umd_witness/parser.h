@@ -8,8 +8,12 @@
 
 #include "message.h"
 
+#ifndef PARSE_FUNCTION
+#define PARSE_FUNCTION	umd_x509_parse
+#endif
+
 /* tools/umd: the parser, and the memory that it allocates. */
-int umd_x509_parse(const void *data, size_t len, void *parsed);
+int PARSE_FUNCTION(const void *data, size_t len, void *parsed);
 void umd_arena_reset(void);
 
 static struct witness_input input;
@@ -21,7 +25,7 @@ static inline void parse(void)
 
 	umd_arena_reset();
 	__builtin_memset(parsed, 0, sizeof(parsed));
-	status = umd_x509_parse(input.data, input.len, parsed);
+	status = PARSE_FUNCTION(input.data, input.len, parsed);
 	__builtin_memcpy(parsed, &status, sizeof(status));
 }
 

@@ -201,6 +201,8 @@ static const char *kmod(void)
 		return "umd_witness_x509_kthread";
 	case WITNESS_OVERFLOW:
 		return "umd_witness_overflow_kthread";
+	case WITNESS_RPM:
+		return "umd_witness_rpm_kthread";
 	default:
 		return "umd_witness_kthread";
 	}

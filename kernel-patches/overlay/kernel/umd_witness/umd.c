@@ -17,6 +17,7 @@ static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_BACKDOOR] = "umd_witness_backdoor",
 	[WITNESS_X509] = "umd_witness_x509",
 	[WITNESS_OVERFLOW] = "umd_witness_overflow",
+	[WITNESS_RPM] = "umd_witness_rpm",
 };
 
 #ifdef WITNESS_ISOLATION
@@ -33,6 +34,11 @@ static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 	},
 	[WITNESS_OVERFLOW] = {
 #include "umd_witness_overflow_umh.sha256"
+	},
+#endif
+#if IS_ENABLED(CONFIG_UMD_WITNESS_RPM)
+	[WITNESS_RPM] = {
+#include "umd_witness_rpm_umh.sha256"
 	},
 #endif
 };

@@ -16,12 +16,20 @@ enum witness_program {
 	WITNESS_BACKDOOR,
 	WITNESS_X509,
 	WITNESS_OVERFLOW,	/* the same with a bug, which a certificate can exploit */
+	WITNESS_RPM,
 	WITNESS_PROGRAMS,
 };
 
-static inline bool witness_parses(enum witness_program program)
+#define WITNESS_PARSERS	(IS_ENABLED(CONFIG_UMD_WITNESS_X509) || IS_ENABLED(CONFIG_UMD_WITNESS_RPM))
+
+static inline bool witness_parses_certificates(enum witness_program program)
 {
 	return program == WITNESS_X509 || program == WITNESS_OVERFLOW;
+}
+
+static inline bool witness_parses(enum witness_program program)
+{
+	return witness_parses_certificates(program) || program == WITNESS_RPM;
 }
 
 /* The blob, in its loader module. */
@@ -93,7 +101,7 @@ struct witness_parse_reply {
 typedef int (*witness_transact_t)(struct witness_parse_request *request,
 				  struct witness_parse_reply *reply);
 
-#if IS_ENABLED(CONFIG_UMD_WITNESS_X509)
+#if WITNESS_PARSERS
 int witness_parse(witness_transact_t transact, const struct witness_message *request,
 		  struct witness_message *reply);
 #else
@@ -104,6 +112,7 @@ static inline int witness_parse(witness_transact_t transact, const struct witnes
 }
 #endif
 void witness_make_certificate(struct witness_input *input, void *parsed);
+void witness_make_package(struct witness_input *input, void *parsed);
 void witness_give(const void *data, size_t len);
 void witness_take(void *parsed);
 int witness_ask_about(const void *data, size_t len, void *parsed);

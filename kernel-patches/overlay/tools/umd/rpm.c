@@ -6,9 +6,14 @@
  * size of the store. Then there is the index, 16 bytes an entry: tag, type, offset
  * into the store, count. The store is the rest. All numbers are big-endian.
  */
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/string.h>
+#else
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#endif
 
 #include "kit/umd_handler.h"
 #include "rpm.h"
@@ -36,8 +41,6 @@ struct entry {
 	__u32 offset;
 	__u32 count;
 };
-
-static struct umd_rpm reply;
 
 static __u32 number(const unsigned char *at)
 {
@@ -140,7 +143,7 @@ static int read_digests(const struct header *header, const struct entry *entry,
 	return 0;
 }
 
-static int parse(const void *data, size_t len, void *out)
+int umd_rpm_parse(const void *data, size_t len, void *out)
 {
 	struct header header;
 	struct entry entry;
@@ -156,8 +159,13 @@ static int parse(const void *data, size_t len, void *out)
 	return read_algo(&header, out) ?: read_digests(&header, &entry, out);
 }
 
+/* Where the parser is a part of another program, that has a loop of its own. */
+#ifndef UMD_PARSER_ONLY
+static struct umd_rpm reply;
+
 int main(void)
 {
-	umd_serve(parse, &reply, sizeof(reply));
+	umd_serve(umd_rpm_parse, &reply, sizeof(reply));
 	return 0;
 }
+#endif

@@ -5,7 +5,10 @@
 
 #include "kit/umd_handler.h"
 
+/* As many as the reply has room for. */
+#ifndef UMD_RPM_FILES
 #define UMD_RPM_FILES	4096
+#endif
 
 /**
  * struct umd_rpm_file - a file that has a digest
@@ -35,5 +38,8 @@ struct umd_rpm {
 	__u32 count;
 	struct umd_rpm_file file[UMD_RPM_FILES];
 };
+
+/* A umd_parse_t. */
+int umd_rpm_parse(const void *data, size_t len, void *out);
 
 #endif

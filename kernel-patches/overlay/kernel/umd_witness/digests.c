@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is at stake if a parser lies about packages: the digests of files that the kernel takes for
+ * genuine. Root writes a package's header and a signature by a key in the kernel. The kernel
+ * verifies the signature first. Then the handler says where in the header the digests are, and the
+ * kernel keeps them. Later it is asked whether a digest is known. The parser that is built into
+ * the kernel says which digests the header names. If another one is known, the handler has made
+ * the kernel take a file for genuine that no package has.
+ */
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/verification.h>
+
+#include "../../tools/umd/rpm.c"
+#include "witness.h"
+
+#define MOST_DIGESTS	64
+#define LONGEST_DIGEST	128
+#define LONGEST_PACKAGE	(sizeof(__u32) + WITNESS_INPUT_SIZE + 4096)
+
+/* A digest by its digits, whose number says which algorithm it is of. */
+static struct {
+	char digits[LONGEST_DIGEST + 1];
+	bool is_named;
+} known[MOST_DIGESTS];
+static unsigned int known_count;
+static DEFINE_MUTEX(known_lock);
+
+struct package {
+	const void *header;
+	size_t len;
+	struct umd_rpm *said;	/* by the handler */
+	struct umd_rpm *right;
+};
+
+static bool is_within(const struct package *package, const struct umd_rpm_file *file)
+{
+	return (u64)file->offset + package->said->digest_len <= package->len &&
+	       is_digest(package->header + file->offset, package->said->digest_len);
+}
+
+static bool is_plausible(const struct package *package)
+{
+	const struct umd_rpm *said = package->said;
+
+	if (said->count > UMD_RPM_FILES || !said->digest_len || said->digest_len > LONGEST_DIGEST)
+		return !said->count;
+	for (u32 i = 0; i < said->count; i++)
+		if (!is_within(package, &said->file[i]))
+			return false;
+	return true;
+}
+
+/* Whether the kernel's own parser finds this digest, too. */
+static bool is_named(const struct package *package, u32 offset)
+{
+	const struct umd_rpm *right = package->right;
+
+	for (u32 i = 0; i < right->count; i++)
+		if (right->file[i].offset == offset &&
+		    right->digest_len == package->said->digest_len)
+			return true;
+	return false;
+}
+
+static int keep(const struct package *package)
+{
+	const struct umd_rpm *said = package->said;
+	int ret = 0;
+
+	mutex_lock(&known_lock);
+	if (said->count > MOST_DIGESTS - known_count)
+		ret = -ENOSPC;
+	for (u32 i = 0; !ret && i < said->count; i++, known_count++) {
+		memcpy(known[known_count].digits, package->header + said->file[i].offset,
+		       said->digest_len);
+		known[known_count].is_named = is_named(package, said->file[i].offset);
+	}
+	mutex_unlock(&known_lock);
+	return ret;
+}
+
+static int add(struct package *package)
+{
+	int ret = witness_ask_about(package->header, package->len, package->said);
+
+	if (!ret)
+		ret = package->said->status;
+	if (ret)
+		return ret < 0 && ret >= -MAX_ERRNO ? ret : -EINVAL;
+	if (!is_plausible(package))
+		return -EINVAL;
+	/* An error of the kernel's own parser leaves a package without any digest. */
+	if (umd_rpm_parse(package->header, package->len, package->right))
+		package->right->count = 0;
+	return keep(package);
+}
+
+static int add_verified(const void *header, size_t len)
+{
+	struct package package = { .header = header, .len = len };
+	int ret = -ENOMEM;
+
+	package.said = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
+	package.right = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
+	if (package.said && package.right)
+		ret = add(&package);
+	kfree(package.right);
+	kfree(package.said);
+	return ret;
+}
+
+/* The header's length, the header, and a PKCS #7 message that signs it. */
+static ssize_t package_write(struct file *file, const char __user *from, size_t size, loff_t *at)
+{
+	__u32 len;
+	void *data;
+	int ret;
+
+	if (size < sizeof(len) || size > LONGEST_PACKAGE)
+		return -EMSGSIZE;
+	data = memdup_user(from, size);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+
+	memcpy(&len, data, sizeof(len));
+	size -= sizeof(len);
+	ret = -EMSGSIZE;
+	if (len <= size && len <= WITNESS_INPUT_SIZE)
+		ret = verify_pkcs7_signature(data + sizeof(len), len, data + sizeof(len) + len,
+					     size - len, NULL, VERIFYING_UNSPECIFIED_SIGNATURE,
+					     NULL, NULL);
+	if (!ret)
+		ret = add_verified(data + sizeof(len), len);
+	kfree(data);
+	return ret ?: sizeof(len) + size;
+}
+
+/* Whether a digest is known: the error is ENOENT if it is not. */
+static ssize_t digest_write(struct file *file, const char __user *from, size_t size, loff_t *at)
+{
+	char asked[LONGEST_DIGEST + 1] = { };
+	ssize_t ret = -ENOENT;
+
+	if (size >= sizeof(asked))
+		return -EMSGSIZE;
+	if (copy_from_user(asked, from, size))
+		return -EFAULT;
+
+	mutex_lock(&known_lock);
+	for (u32 i = 0; i < known_count; i++) {
+		if (strcmp(known[i].digits, asked))
+			continue;
+		ret = size;
+		if (!known[i].is_named)
+			witness_note(WITNESS_BELIEVED);
+	}
+	mutex_unlock(&known_lock);
+	return ret;
+}
+
+static const struct file_operations package_operations = {
+	.owner = THIS_MODULE,
+	.write = package_write,
+	.llseek = noop_llseek,
+};
+
+static const struct file_operations digest_operations = {
+	.owner = THIS_MODULE,
+	.write = digest_write,
+	.llseek = noop_llseek,
+};
+
+static int __init digests_init(void)
+{
+	if (witness_first() != WITNESS_RPM)
+		return 0;
+	securityfs_create_file("umd_witness_package", 0200, NULL, NULL, &package_operations);
+	securityfs_create_file("umd_witness_digest", 0200, NULL, NULL, &digest_operations);
+	return 0;
+}
+late_initcall(digests_init);

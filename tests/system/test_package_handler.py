@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handler that parses headers of packages: which digests the kernel then knows."""
+
+from __future__ import annotations
+
+import struct
+from errno import EBADMSG, EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, ENOPKG, ENOSPC
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.attacker import GuestError
+from harness.attacker.tools.packages import add_package, ask_digest, digests_in, header_of
+from harness.guests.vendor import ALGORITHM, DIGESTS, INT32, STRING_ARRAY, header
+from harness.host.paths import cache_dir
+from harness.kernel.build.signing import signing_key
+from harness.lab.lab import Lab
+from harness.model.handlers import RPM
+from harness.scenarios.corpus import SHIPPED
+from harness.scenarios.stakes import replace_parser
+from harness.scenarios.stakes_packages import VENDOR_PACKAGE
+from harness.witness.handler import Handler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.attacker import Attacker
+    from harness.vm.machine import Machine
+    from harness.witness.reader import Witness
+
+VARIANTS = ("baseline", "isolated", "kthread")
+SHA256, UNKNOWN = 8, 7
+ROOM = 64
+"""MOST_DIGESTS of the kernel (overlay/kernel/umd_witness/digests.c)."""
+MOST = 28
+"""Digests of SHA-256 in one header of at most 2044 bytes."""
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The shipped kernel line with the handler that parses packages."""
+    corpus = SHIPPED.with_handler(RPM.name)
+    return Lab.open("6.12", VARIANTS, progress=lambda _: None, corpus=corpus)
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> str:
+    """The variant under test."""
+    return str(request.param)
+
+
+@pytest.fixture
+def handler(lab: Lab, variant: str, machine: Machine, witness: Witness) -> Handler:
+    """The handler, as an attack gets it."""
+    kernel = lab.images(variant).kernel
+    return Handler(lab.corpus.variants[variant], machine, kernel, witness)
+
+
+@pytest.fixture
+def vendor(attacker: Attacker) -> bytes:
+    """A package that a key in the kernel has signed."""
+    return attacker.read_file(VENDOR_PACKAGE)
+
+
+def signed(made: bytes) -> bytes:
+    """Return a header with a message that signs it, for the kernel."""
+    return struct.pack("<I", len(made)) + made + signing_key(cache_dir()).message(made)
+
+
+def made_header(digests: list[bytes], algo: int = SHA256) -> bytes:
+    texts = b"".join(digest + b"\0" for digest in digests)
+    algorithm = ALGORITHM, INT32, 1, struct.pack(">I", algo)
+    return header(algorithm, (DIGESTS, STRING_ARRAY, len(digests), texts))
+
+
+def digest(text: str) -> bytes:
+    return sha256(text.encode()).hexdigest().encode()
+
+
+def errno_of(call: Callable[[Attacker, bytes], None], attacker: Attacker, given: bytes) -> int:
+    """Return the error of a call that the kernel refuses."""
+    with pytest.raises(GuestError) as refused:
+        call(attacker, given)
+    assert refused.value.errno is not None
+    return refused.value.errno
+
+
+def test_the_kernel_knows_the_digests_of_the_files_alone(
+    attacker: Attacker, witness: Witness, vendor: bytes
+) -> None:
+    """Not the digest in the summary, nor half of a digest."""
+    replaced, own = digests_in(header_of(vendor))
+    assert errno_of(ask_digest, attacker, own) == ENOENT
+    add_package(attacker, vendor)
+    ask_digest(attacker, own)
+    for unknown in (replaced, own[:32], own[:-1], b""):
+        assert errno_of(ask_digest, attacker, unknown) == ENOENT
+    assert not witness.read().violations
+
+
+@pytest.mark.parametrize(
+    ("what", "errno"),
+    [
+        ("other digest", EKEYREJECTED),
+        ("no signature", EBADMSG),
+        ("cut", EMSGSIZE),
+        ("too long", EMSGSIZE),
+        ("no header", EBADMSG),
+        ("empty", EBADMSG),
+        ("unknown algorithm", ENOPKG),
+        ("no digits", EBADMSG),
+    ],
+)
+def test_what_is_no_signed_header_is_refused(
+    attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
+) -> None:
+    """The next request is answered, and the next package is taken."""
+    _, own = digests_in(header_of(vendor))
+    package = {
+        "other digest": vendor.replace(own, digest("another")),
+        "no signature": vendor[: 4 + len(header_of(vendor))],
+        "cut": vendor[: 3 + len(header_of(vendor))],
+        "too long": signed(bytes(2045)),
+        "no header": signed(b"no header"),
+        "empty": signed(b""),
+        "unknown algorithm": signed(made_header([digest("a")], UNKNOWN)),
+        "no digits": signed(made_header([b"x" * 64])),
+    }[what]
+    right = witness.read().count.right
+    assert errno_of(add_package, attacker, package) == errno
+    add_package(attacker, vendor)
+    ask_digest(attacker, own)
+    witness.wait(lambda tally: tally.count.right > right + 2, seconds=30, what="right reply")
+    tally = witness.read()
+    assert not (tally.count.wrong or tally.violations)
+
+
+def test_digests_are_kept_while_there_is_room(attacker: Attacker) -> None:
+    """A package whose digests do not fit adds none of them."""
+    groups = [[digest(f"{nth} {one}") for one in range(MOST)] for nth in range(3)]
+    for group in groups[:2]:
+        add_package(attacker, signed(made_header(group)))
+    assert 2 * MOST < ROOM < 3 * MOST
+    assert errno_of(add_package, attacker, signed(made_header(groups[2]))) == ENOSPC
+    for known in (*groups[0], *groups[1]):
+        ask_digest(attacker, known)
+    assert errno_of(ask_digest, attacker, groups[2][0]) == ENOENT
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+@pytest.mark.parametrize(
+    "lie", ["behind the header", "far behind", "no digits", "no length", "too many"]
+)
+def test_a_reply_that_names_no_digest_of_the_header_is_refused(
+    attacker: Attacker, handler: Handler, vendor: bytes, lie: str
+) -> None:
+    """The handler has been taken over. The kernel checks each part of its reply (C14)."""
+    size = len(header_of(vendor))
+    reply = {
+        "behind the header": (0, SHA256, 64, 1, 1, 0, size - 63),
+        "far behind": (0, SHA256, 64, 1, 1, 0, 0xFFFFFFFF),
+        "no digits": (0, SHA256, 64, 1, 1, 0, 0),
+        "no length": (0, SHA256, 0, 1, 1, 0, 0),
+        "too many": (0, SHA256, 64, 1, 0xFFFFFFFF, 0, 0),
+    }[lie]
+    replace_parser(attacker, handler, "umd_rpm_parse", struct.pack("<i6I", *reply))
+    assert errno_of(add_package, attacker, vendor) == EINVAL
