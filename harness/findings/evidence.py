@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.model.handlers import DEFAULT_HANDLER
 from harness.model.verdict import A_STEP, Axes, Verdict
 from harness.results.defence_summary import DefenceSummary, read_defences
 from harness.results.held_counts import HeldCount
-from harness.results.run_summary import SUFFIX, handler_of, read_kept, read_summary
+from harness.results.run_summary import SUFFIX, read_kept, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,11 +36,13 @@ _UNMEASURED = DefenceSummary()
 
 @dataclass(frozen=True)
 class Evidence:
-    """Kept runs. Of the runs that have a variant, the first gives its numbers."""
+    """Kept runs of one handler. Of the runs that have a variant, the first gives its numbers."""
 
     corpus: Corpus
     runs: Sequence[RecordedRun]
     defences: DefenceSummary = _UNMEASURED
+    parsers: Sequence[RecordedRun] = ()
+    """Runs of other handlers."""
 
     @property
     def variants(self) -> list[str]:
@@ -48,12 +51,13 @@ class Evidence:
 
     def attacks(self, run: RecordedRun, variant: str) -> Mapping[str, ResultLine]:
         """Return the lines that a run has of a variant, without the reference cells."""
+        scenarios = self.corpus.with_handler(run.header.handler).scenarios
         return {
             cell.scenario: line
             for cell, line in run.cells.items()
             if cell.variant == variant
-            and cell.scenario in self.corpus.scenarios
-            and not self.corpus.scenarios[cell.scenario].is_reference
+            and cell.scenario in scenarios
+            and not scenarios[cell.scenario].is_reference
         }
 
     def run_of(self, variant: str) -> RecordedRun | None:
@@ -122,7 +126,7 @@ def evidence_of(
     runs = [read_kept(name, corpus, root=root) for name in names if name not in measured]
     if measured and defences is None:
         defences = read_defences(Path(measured[0]))
-    return Evidence(corpus.with_handler(handler_of(runs)), runs, defences or _UNMEASURED)
+    return _of_handlers(runs, corpus, defences or _UNMEASURED)
 
 
 def kept_evidence(folder: Path, corpus: Corpus) -> Evidence:
@@ -134,4 +138,14 @@ def kept_evidence(folder: Path, corpus: Corpus) -> Evidence:
     runs = [read_summary(path, corpus) for path in sorted(files)]
     runs.sort(key=lambda run: len(run.cells), reverse=True)
     measured = folder / DEFENCES_FILE
-    return Evidence(corpus, runs, read_defences(measured) if measured.is_file() else _UNMEASURED)
+    defences = read_defences(measured) if measured.is_file() else _UNMEASURED
+    return _of_handlers(runs, corpus, defences)
+
+
+def _of_handlers(runs: Sequence[RecordedRun], corpus: Corpus, defences: DefenceSummary) -> Evidence:
+    """Return the evidence of the default handler, or of the first run's if no run has it."""
+    names = [run.header.handler for run in runs] or [DEFAULT_HANDLER]
+    handler = DEFAULT_HANDLER if DEFAULT_HANDLER in names else names[0]
+    of_it = [run for run in runs if run.header.handler == handler]
+    others = [run for run in runs if run.header.handler != handler]
+    return Evidence(corpus.with_handler(handler), of_it, defences, others)

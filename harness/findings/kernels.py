@@ -72,7 +72,7 @@ def _changes(
     changed: dict[str, list[str]] = {}
     for attack in before.keys() & after.keys():
         if all(HeldCount.of([lines[attack]]).run for lines in (before, after)):
-            old, new = _outcome(before[attack]), _outcome(after[attack])
+            old, new = outcome(before[attack]), outcome(after[attack])
             if old != new:
                 changed.setdefault(f"{new}, and {old} on {first.header.line}", []).append(attack)
     where = f"{code(name)} on {run.header.line}"
@@ -82,5 +82,6 @@ def _changes(
         yield Text(f"{where}: the same outcomes as on {first.header.line}.")
 
 
-def _outcome(line: ResultLine) -> str:
+def outcome(line: ResultLine) -> str:
+    """Return the verdict in a word; `step` if nothing but a step was gained."""
     return A_STEP if A_STEP in line.lost and len(line.lost) == 1 else str(line.verdict)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.findings.document import Document, Names, Section, Text, code
 from harness.findings.evidence import AXES, NOT_MEASURED
 from harness.findings.kernels import kernels_section
+from harness.findings.parsers import parsers_section
 from harness.findings.price_table import enough_section, price_section, summed
 from harness.findings.questions import against_thread, proposal, sections
 from harness.findings.tables import missing, won_by_variant
@@ -42,6 +43,7 @@ def findings(evidence: Evidence, prices: dict[str, Price], *, picture: str = "")
         [
             Section("The answer", list(_answer(evidence))),
             *sections(evidence),
+            parsers_section(evidence),
             kernels_section(evidence),
             enough_section(evidence),
             price_section(evidence, prices, picture),

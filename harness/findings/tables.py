@@ -83,7 +83,7 @@ def verdicts(
     """Return a row for each attack that was made, with its verdict on the measured variants."""
     there = [name for name in variants if evidence.has(name)]
     rows = [
-        [name, *(_bold(evidence.verdict(variant, name)) for variant in there)]
+        [name, *(bold(evidence.verdict(variant, name)) for variant in there)]
         for name in names
         if any(name in evidence.lines(variant) for variant in there)
     ]
@@ -96,7 +96,7 @@ def missing(evidence: Evidence, variants: Sequence[str] = SHOWN) -> list[str]:
     return [name for name in variants if not evidence.has(name)]
 
 
-def _bold(verdict: str) -> str:
+def bold(verdict: str) -> str:
     """Mark a loss."""
     lost = (Verdict.TAMPERED, Verdict.DISRUPTED, Verdict.LEAKED)
     return f"**{verdict}**" if verdict in lost else verdict

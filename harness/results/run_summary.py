@@ -155,6 +155,7 @@ def read_summary(path: Path, corpus: Corpus) -> RecordedRun:
     Scenarios that the corpus does not have are left out.
     """
     summary = read_summary_file(path)
+    corpus = corpus.with_handler(summary.handler)
     lines = {}
     for name, row in summary.cells.items():
         if (scenario := corpus.scenarios.get(name)) is not None:

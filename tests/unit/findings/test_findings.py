@@ -30,6 +30,8 @@ from harness.findings.price import prices
 from harness.findings.tables import SHOWN
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.series.series_file import load_series
+from harness.model.cell import Cell
+from harness.model.handlers import RPM
 from harness.model.verdict import Verdict
 from harness.results.defence_summary import Alone, DefenceSummary, Enough, write_defences
 from harness.results.recorded_run import read_run
@@ -133,6 +135,61 @@ def test_each_question_names_the_runs_of_its_variants(tmp_path: Path) -> None:
     assert "Counted from run `kept` and `other`." in asked
     lonely = page[page.index("## A sandbox") : page.index("## What would be enough")]
     assert "Counted from" not in lonely
+
+
+TRACED = Cell("6.12", "baseline", "ptrace_seize"), Cell("6.12", "kthread", "ptrace_seize")
+"""An attack that wins, and that is held."""
+
+
+def parsing(run: RecordedRun) -> RecordedRun:
+    """The cells of two variants as a run of the handler `rpm`, with its stake."""
+    at_stake = [structs.replace(run.cells[cell], scenario="forged_digest") for cell in TRACED]
+    variants = {cell.variant for cell in TRACED}
+    cells = {cell: one for cell, one in run.cells.items() if cell.variant in variants}
+    header = structs.replace(run.header, handler=RPM.name)
+    return replace(
+        run, name="parsed", header=header, cells={**cells, **{one.cell: one for one in at_stake}}
+    )
+
+
+def test_what_a_parser_decides_is_a_question_of_its_own(tmp_path: Path) -> None:
+    run = evidence(tmp_path).runs[0]
+    other = parsing(run)
+    page = said(Evidence(SMALL, [run], parsers=[other]))
+    part = page[page.index("## What can root make") : page.index("## Are the proposals")]
+    assert "| `forged_digest` | **tampered** | held |" in part
+    assert "end as with the handler `hash`" in part
+    assert "there (" not in part, "nothing differs"
+    assert "Counted from run `parsed`: line 6.12." in part
+    assert "Run `parsed`" not in page, "its cells are no numbers of the other questions"
+
+
+def test_an_attack_that_ends_otherwise_on_a_parser_is_named(tmp_path: Path) -> None:
+    run = evidence(tmp_path).runs[0]
+    won, held = TRACED
+    other = parsing(run)
+    line = structs.replace(run.cells[held], variant=won.variant)
+    page = said(Evidence(SMALL, [run], parsers=[replace(other, cells={**other.cells, won: line})]))
+    assert "`baseline`: held, and tampered there (1): `ptrace_seize`." in page
+
+
+def test_without_a_handler_that_parses_the_question_is_open(tmp_path: Path) -> None:
+    assert "No run has a handler that parses." in said(evidence(tmp_path))
+
+
+def test_runs_of_two_handlers_are_not_mixed(tmp_path: Path) -> None:
+    """The run of the plain handler gives the numbers, whichever is named first."""
+    run = evidence(tmp_path).runs[0]
+    other = parsing(run)
+    for kept in (run, other):
+        write_summary(tmp_path, kept)
+    files = [str(tmp_path / f"{name}.json") for name in ("parsed", "kept")]
+    found = evidence_of(files, SMALL, root=tmp_path)
+    assert [one.name for one in found.runs] == ["kept"]
+    assert [one.name for one in found.parsers] == ["parsed"]
+    alone = evidence_of(files[:1], SMALL, root=tmp_path)
+    assert [one.name for one in alone.runs] == ["parsed"]
+    assert alone.corpus.handler == RPM.name
 
 
 def as_proposal(run: RecordedRun, line: str = "6.12") -> RecordedRun:
