@@ -29,7 +29,7 @@ from harness.kernel.build.signing import SigningKey, signing_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-RECIPE = 4
+RECIPE = 5
 """Raise this number when an image's content changes and no hashed input does."""
 
 _STRIP_SECONDS = 120.0
@@ -118,7 +118,7 @@ def _make(
         (place / "modules" / name).write_bytes(module)
     rules = policies([f"/lib/modules/{name}" for name in modules])
     entries = _entries(agent.read_bytes(), modules, busybox.read_bytes(), rules)
-    entries += [program(name, data) for name, data in vendor_files(signing).items()]
+    entries += [program(name.lstrip("/"), data) for name, data in vendor_files(signing).items()]
     (place / "initramfs.cpio").write_bytes(archive(entries))
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
 from harness.attacker.tools.tracefs import TRACING, define, switch_on
+from harness.guests.vendor import CERTIFICATE
 from harness.host.errors import VmLost
 from harness.lab.trip_clock import durations
-from harness.scenarios.stakes import VENDOR
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def parser_clock(
 
         def add(count: int) -> dict[str, list[int]]:
             attacker.write_file(f"{TRACING}/trace", b"")  # empties it
-            attacker.run(attacker.payload(_PAYLOAD), VENDOR, str(count))
+            attacker.run(attacker.payload(_PAYLOAD), CERTIFICATE, str(count))
             trace = attacker.read_file(f"{TRACING}/trace")
             times = {
                 name: durations(trace, _PAYLOAD, (f"{name}_begins", f"{name}_ends"))

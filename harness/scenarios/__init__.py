@@ -48,7 +48,7 @@ with collecting() as _found:
     )
 
 with collecting() as _keys_at_stake:
-    from harness.scenarios import stakes  # noqa: F401
+    from harness.scenarios import stakes_certificates  # noqa: F401
 
 with collecting() as _digests_at_stake:
     from harness.scenarios import stakes_packages  # noqa: F401

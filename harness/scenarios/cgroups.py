@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from errno import EACCES, EINVAL, EPERM
 from functools import partial
-from os import O_RDONLY, O_WRONLY, WNOHANG
+from os import O_WRONLY, WNOHANG
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-from harness.attacker.agent.errors import GuestError, NoTarget
+from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.cgroup import Cgroup, old_root, root
 from harness.attacker.tools.fuse import SilentFile
@@ -286,12 +285,6 @@ def cpuset_partition(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_request()
 
 
-LOADS = 8
-"""More than the workers that wait for jobs of drivers, on a busy host as well."""
-OTHER = "umd_selftest"
-"""The manager of another isolated driver, with umd_selftest_loader."""
-
-
 @scenario(
     effect=Effect.AVAILABILITY,
     surface="threadgroup-rwsem",
@@ -302,33 +295,25 @@ OTHER = "umd_selftest"
     reach="cgroup_procs_write_start",
     target="system",
     needs=("FUSE_FS",),
+    holes=on_kthread(Verdict.DISRUPTED, "kthreadd takes the lock when it forks the thread"),
 )
 def threadgroup_rwsem(attacker: Attacker, handler: Handler) -> None:
-    """Hold the lock that each fork and each exit takes, until no worker is left for requests.
+    """Keep the next handler from starting: hold the lock that each fork and each exit takes.
 
     The kernel holds the lock while a process moves to another cpuset. The move waits for the
-    process's mmap_lock, which a reader of /proc/<pid>/mem holds until a FUSE server answers. Loads
-    of another driver then wait in fork, each with a worker of its own.
+    process's mmap_lock, which a reader of /proc/<pid>/mem holds until a FUSE server answers.
     """
     cell = root(attacker).child("cell", "cpuset")
     with attacker.setup():
-        attacker.run("/sbin/modprobe", OTHER)
         cell.set("cpuset.cpus", "1")
         file = SilentFile(attacker)
         page = f"skip={file.address // PAGE}", f"bs={PAGE}", "count=1"
         memory = f"if=/proc/{file.owner}/mem", "of=/dev/null"
         state_at_rest(attacker, attacker.spawn("/bin/busybox", "dd", *memory, *page))
-        loader = attacker.open(f"/lib/modules/{OTHER}_loader.ko", O_RDONLY)
     with attacker.open(f"{cell.path}/cgroup.procs", O_WRONLY) as procs:
         mover = attacker.spawn("/bin/busybox", "echo", str(file.owner), stdout=procs.fd)
     state_at_rest(attacker, mover)
-    failures = handler.failures()
-    with attacker.setup():
-        for _ in range(LOADS):
-            with suppress(GuestError):  # ETIMEDOUT
-                attacker.syscall("finit_module", loader.fd, "", 0)
-            if handler.failures() > failures:
-                break
+    handler.restart()
     file.end()
 
 

@@ -15,26 +15,25 @@ from harness.attacker.tools.packages import (
     forged_reply,
     header_of,
 )
+from harness.guests.vendor import PACKAGE
 from harness.scenarios.stakes import by_proc_mem, replace_parser
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-VENDOR_PACKAGE = "/etc/vendor.package"
-"""A package's header that a key in the kernel has signed (harness/guests/vendor.py)."""
 
-
-@by_proc_mem()
+@by_proc_mem(answers=("R5", "R6", "T11", "C14"))
 def forged_digest(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel take a file for genuine that no package has.
 
     The summary of a vendor's package ends with the digest of the file that the package replaces.
-    The attacker overwrites the handler's parser. It replies that this is the digest of the
-    package's only file. The kernel has verified the vendor's signature, and keeps the digest.
+    The attacker overwrites the handler's parser. The code in its place replies that this is the
+    digest of the package's only file. The kernel has verified the vendor's signature, and keeps the
+    digest.
     """
     with attacker.setup():
-        package = attacker.read_file(VENDOR_PACKAGE)
+        package = attacker.read_file(PACKAGE)
         header = header_of(package)
         replaced, _ = digests_in(header)
         reply = forged_reply(header, replaced)

@@ -26,7 +26,7 @@ DEFENCES = {
     "access": "access to its memory, files and registers",
     "signals": "signals from others than its manager, also through a third process",
     "sched": "changes of its scheduling and limits",
-    "cgroups": "a move to another cgroup",
+    "cgroups": "a move to another cgroup, and a wait for moves of others",
     "freezer": "the freezer",
     "oom": "the OOM killer",
     "futex": "priority inheritance as the alleged owner of a lock",

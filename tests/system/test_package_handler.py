@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.attacker import GuestError
-from harness.attacker.tools.packages import add_package, ask_digest, digests_in, header_of
-from harness.guests.vendor import ALGORITHM, DIGESTS, INT32, STRING_ARRAY, header
+from harness.attacker.tools.packages import (
+    add_package,
+    ask_digest,
+    digests_in,
+    forged_reply,
+    header_of,
+)
+from harness.guests import vendor as files
+from harness.guests.vendor import ALGORITHM, DIGESTS, INT32, PACKAGE, SHA256, STRING_ARRAY, header
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
 from harness.lab.lab import Lab
 from harness.model.handlers import RPM
 from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.stakes import replace_parser
-from harness.scenarios.stakes_packages import VENDOR_PACKAGE
 from harness.witness.handler import Handler
+from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +37,8 @@ if TYPE_CHECKING:
     from harness.witness.reader import Witness
 
 VARIANTS = ("baseline", "isolated", "kthread")
-SHA256, UNKNOWN = 8, 7
+UNKNOWN = 7
+"""No algorithm has this number."""
 ROOM = 64
 """MOST_DIGESTS of the kernel (overlay/kernel/umd_witness/digests.c)."""
 MOST = 28
@@ -60,12 +68,12 @@ def handler(lab: Lab, variant: str, machine: Machine, witness: Witness) -> Handl
 @pytest.fixture
 def vendor(attacker: Attacker) -> bytes:
     """A package that a key in the kernel has signed."""
-    return attacker.read_file(VENDOR_PACKAGE)
+    return attacker.read_file(PACKAGE)
 
 
 def signed(made: bytes) -> bytes:
-    """Return a header with a message that signs it, for the kernel."""
-    return struct.pack("<I", len(made)) + made + signing_key(cache_dir()).message(made)
+    """Return a header that a key in the kernel has signed."""
+    return files.signed(signing_key(cache_dir()), made)
 
 
 def made_header(digests: list[bytes], algo: int = SHA256) -> bytes:
@@ -94,8 +102,9 @@ def test_the_kernel_knows_the_digests_of_the_files_alone(
     assert errno_of(ask_digest, attacker, own) == ENOENT
     add_package(attacker, vendor)
     ask_digest(attacker, own)
-    for unknown in (replaced, own[:32], own[:-1], b""):
+    for unknown in (replaced, own[:32], own[:-1], b"", own + b"0"):
         assert errno_of(ask_digest, attacker, unknown) == ENOENT
+    assert errno_of(ask_digest, attacker, own.ljust(129, b"\0")) == EMSGSIZE
     assert not witness.read().violations
 
 
@@ -106,6 +115,8 @@ def test_the_kernel_knows_the_digests_of_the_files_alone(
         ("no signature", EBADMSG),
         ("cut", EMSGSIZE),
         ("too long", EMSGSIZE),
+        ("far too long", EMSGSIZE),
+        ("no length", EMSGSIZE),
         ("no header", EBADMSG),
         ("empty", EBADMSG),
         ("unknown algorithm", ENOPKG),
@@ -122,6 +133,8 @@ def test_what_is_no_signed_header_is_refused(
         "no signature": vendor[: 4 + len(header_of(vendor))],
         "cut": vendor[: 3 + len(header_of(vendor))],
         "too long": signed(bytes(2045)),
+        "far too long": vendor.ljust(8 << 10, b"\0"),
+        "no length": vendor[:3],
         "no header": signed(b"no header"),
         "empty": signed(b""),
         "unknown algorithm": signed(made_header([digest("a")], UNKNOWN)),
@@ -150,7 +163,17 @@ def test_digests_are_kept_while_there_is_room(attacker: Attacker) -> None:
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 @pytest.mark.parametrize(
-    "lie", ["behind the header", "far behind", "no digits", "no length", "too many"]
+    "lie",
+    [
+        "behind the header",
+        "far behind",
+        "no digits",
+        "no length",
+        "too many",
+        "no status",
+        "no errno",
+        "a restart",
+    ],
 )
 def test_a_reply_that_names_no_digest_of_the_header_is_refused(
     attacker: Attacker, handler: Handler, vendor: bytes, lie: str
@@ -163,6 +186,37 @@ def test_a_reply_that_names_no_digest_of_the_header_is_refused(
         "no digits": (0, SHA256, 64, 1, 1, 0, 0),
         "no length": (0, SHA256, 0, 1, 1, 0, 0),
         "too many": (0, SHA256, 64, 1, 0xFFFFFFFF, 0, 0),
+        "no status": (1, SHA256, 64, 1, 1, 0, 0),
+        "no errno": (-5000, SHA256, 64, 1, 1, 0, 0),
+        "a restart": (-512, SHA256, 64, 1, 1, 0, 0),
     }[lie]
     replace_parser(attacker, handler, "umd_rpm_parse", struct.pack("<i6I", *reply))
     assert errno_of(add_package, attacker, vendor) == EINVAL
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+def test_a_digest_that_another_package_names_is_believed_rightly(
+    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes
+) -> None:
+    """The control: what no package names is not."""
+    header = header_of(vendor)
+    replaced, _ = digests_in(header)
+    add_package(attacker, signed(made_header([replaced])))
+    replace_parser(attacker, handler, "umd_rpm_parse", forged_reply(header, replaced))
+    add_package(attacker, vendor)
+    ask_digest(attacker, replaced)
+    assert Violation.BELIEVED not in witness.read().violations
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+@pytest.mark.parametrize(("algo", "digits"), [(SHA256, 32), (1, 64), (1, 32)])
+def test_a_part_of_a_digest_or_another_algorithm_is_no_digest_of_the_package(
+    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes, algo: int, digits: int
+) -> None:
+    header = header_of(vendor)
+    _, own = digests_in(header)
+    reply = struct.pack("<i6I", 0, algo, digits, 1, 1, 0, header.index(own))
+    replace_parser(attacker, handler, "umd_rpm_parse", reply)
+    add_package(attacker, vendor)
+    ask_digest(attacker, own[:digits])
+    assert Violation.BELIEVED in witness.read().violations

@@ -19,10 +19,11 @@ from harness.attacker.tools.keyrings import (
     verify,
 )
 from harness.attacker.tools.overflow import overflow
+from harness.guests.vendor import CERTIFICATE
 from harness.lab.lab import Lab
 from harness.model.handlers import X509
 from harness.scenarios.corpus import SHIPPED
-from harness.scenarios.stakes import VENDOR, forged_key, mixed_certificates
+from harness.scenarios.stakes_certificates import forged_key, mixed_certificates
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 from harness.witness.tally import Violation
@@ -52,7 +53,7 @@ def variant(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def vendor(attacker: Attacker) -> bytes:
     """A certificate that a key in the kernel has signed."""
-    return attacker.read_file(VENDOR)
+    return attacker.read_file(CERTIFICATE)
 
 
 def keys(attacker: Attacker) -> str:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_FORKING = b"kthreadd", b"kworker/u", b"kworker/R-umd_", b"umd_start"
+"""How the names of threads begin that fork handlers. Before Linux 6.9, the rescuer has the last."""
+
 
 def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
     """Yield the pids of the tasks whose name (/proc/<pid>/comm) starts with one of `beginnings`."""
@@ -32,10 +35,11 @@ def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
 def on_forking_threads(attacker: Attacker, act: Callable[[int], T]) -> list[T]:
     """Call `act` with the pid of each thread that may fork the next handler.
 
-    An unbound kworker forks a handler process. kthreadd forks a handler thread and new kworkers.
-    Refusals and results are as in `each_within_reach`.
+    An unbound kworker forks a handler process, or the rescuer of isolated drivers if no kworker can
+    be made. kthreadd forks a handler thread and new kworkers. Refusals and results are as in
+    `each_within_reach`.
     """
-    return each_within_reach(threads_named(attacker, b"kthreadd", b"kworker/u"), act)
+    return each_within_reach(threads_named(attacker, *_FORKING), act)
 
 
 def each_within_reach(pids: Iterable[int], act: Callable[[int], T]) -> list[T]:

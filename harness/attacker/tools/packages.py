@@ -8,26 +8,27 @@ import struct
 from os import O_WRONLY
 from typing import TYPE_CHECKING
 
+from harness.guests.vendor import SHA256
+
 if TYPE_CHECKING:
     from harness.attacker import Attacker
 
-_FILES = "/sys/kernel/security/umd_witness_"
+_PREFIX = "/sys/kernel/security/umd_witness_"
 _LENGTH = struct.Struct("<I")
 _REPLY = struct.Struct("<i4I2I")
 """struct umd_rpm with one file (overlay/tools/umd/rpm.h)."""
-_SHA256 = 8
 _DIGITS = 64
 
 
 def add_package(attacker: Attacker, package: bytes) -> None:
     """Give the kernel a package's header with its signature."""
-    with attacker.open(f"{_FILES}package", O_WRONLY) as file:
+    with attacker.open(f"{_PREFIX}package", O_WRONLY) as file:
         file.write(package)
 
 
 def ask_digest(attacker: Attacker, digest: bytes) -> None:
     """Ask the kernel for a digest, by its digits. Raises GuestError (ENOENT) if it is not known."""
-    with attacker.open(f"{_FILES}digest", O_WRONLY) as file:
+    with attacker.open(f"{_PREFIX}digest", O_WRONLY) as file:
         file.write(digest)
 
 
@@ -38,10 +39,10 @@ def header_of(package: bytes) -> bytes:
 
 
 def digests_in(header: bytes) -> list[bytes]:
-    """Return all digests of SHA-256 that the bytes of a header have, wherever."""
+    """Return each text of a header that could be a digest of SHA-256."""
     return re.findall(rb"[0-9a-f]{%d}" % _DIGITS, header)
 
 
 def forged_reply(header: bytes, digest: bytes) -> bytes:
     """Return a reply about a header: this digest is that of the only file."""
-    return _REPLY.pack(0, _SHA256, _DIGITS, 1, 1, 0, header.index(digest))
+    return _REPLY.pack(0, SHA256, _DIGITS, 1, 1, 0, header.index(digest))

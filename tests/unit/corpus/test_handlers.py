@@ -84,6 +84,13 @@ def test_a_line_without_the_handler_is_told_before_a_build(line: str) -> None:
         request(Brought(), kernel=KernelChoice(line), engine="microvm", handler=X509.name)
 
 
+@pytest.mark.parametrize("line", ["6.1", "6.12", "7.2"])
+def test_the_handler_of_packages_is_for_each_line(line: str) -> None:
+    brought = Brought()
+    made = request(brought, kernel=KernelChoice(line), engine="microvm", handler=RPM.name)
+    assert "forged_digest" in {cell.scenario for cell in made.cells}
+
+
 def test_a_request_has_the_scenarios_of_its_handler() -> None:
     made = request(
         Brought(),
@@ -122,18 +129,22 @@ def test_a_forged_digest_is_in_the_header_that_is_signed_and_no_file_has_it() ->
     """The reply names the digest in the summary, in the form of struct umd_rpm."""
     header = packages.header_of(vendor("package"))
     replaced, own = packages.digests_in(header)
-    fields = struct.unpack("<i6I", packages.forged_reply(header, replaced))
-    offset = fields[-1]
-    assert header[offset : offset + fields[2]] == replaced != own
-    assert header[offset + fields[2]] == 0, "as behind the digest of a file"
-    tell = (SOURCES / "rpm.h").read_text().partition("struct umd_rpm {")[2].partition("};")[0]
-    assert re.findall(r"__[su]32 (\w+);", tell) == [
-        *("status", "algo", "digest_len", "files", "count")
+    said = struct.unpack("<i6I", packages.forged_reply(header, replaced))
+    offset = said[-1]
+    assert header[offset : offset + said[2]] == replaced != own
+    assert header[offset + said[2]] == 0, "as behind the digest of a file"
+    declared = (SOURCES / "rpm.h").read_text().partition("struct umd_rpm {")[2].partition("};")[0]
+    assert re.findall(r"__[su]32 (\w+);", declared) == [
+        "status",
+        "algo",
+        "digest_len",
+        "files",
+        "count",
     ]
 
 
 def vendor(kind: str) -> bytes:
-    """Return a file that the cache's key has signed."""
+    """Return a file that the cache's key has signed, by its suffix."""
     from harness.host.paths import cache_dir
 
-    return vendor_files(signing_key(cache_dir()))[f"etc/vendor.{kind}"]
+    return vendor_files(signing_key(cache_dir()))[f"/etc/vendor.{kind}"]

@@ -16,7 +16,7 @@
  * @UMD_ACCESS: access to its memory where that check is not asked
  * @UMD_SIGNALS: signals, whoever has them sent, but for its manager's
  * @UMD_SCHED: settings of its scheduling and limits
- * @UMD_CGROUPS: being moved to another cgroup
+ * @UMD_CGROUPS: being moved to another cgroup, and waiting for moves of others
  * @UMD_FREEZER: being frozen
  * @UMD_OOM: the OOM killer
  * @UMD_FUTEX: being taken for the owner of a lock

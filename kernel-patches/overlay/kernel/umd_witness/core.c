@@ -377,6 +377,9 @@ int witness_ask_about(const void *data, size_t len, void *parsed)
 	struct witness_message request, reply;
 	bool answered;
 
+	if (!handler->parses())
+		return -EOPNOTSUPP;
+
 	make_request(&request, WITNESS_PARSE);
 	if (down_timeout(&asking, DEADLINE))
 		return -EBUSY;

@@ -3,9 +3,9 @@
  * What is at stake if a parser lies about packages: the digests of files that the kernel takes for
  * genuine. Root writes a package's header and a signature by a key in the kernel. The kernel
  * verifies the signature first. Then the handler says where in the header the digests are, and the
- * kernel keeps them. Later it is asked whether a digest is known. The parser that is built into
- * the kernel says which digests the header names. If another one is known, the handler has made
- * the kernel take a file for genuine that no package has.
+ * kernel keeps them. Root then asks whether the kernel knows a digest. The kernel has the same
+ * parser built in, out of root's reach. If a digest is known that this parser does not find, the
+ * handler has made the kernel take a file for genuine that no package has.
  */
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -24,7 +24,7 @@
 #define LONGEST_DIGEST	128
 #define LONGEST_PACKAGE	(sizeof(__u32) + WITNESS_INPUT_SIZE + 4096)
 
-/* A digest by its digits, whose number says which algorithm it is of. */
+/* The digits of digests, of whichever algorithm, and whether the parser finds them, too. */
 static struct {
 	char digits[LONGEST_DIGEST + 1];
 	bool is_named;
@@ -57,14 +57,16 @@ static bool is_plausible(const struct package *package)
 	return true;
 }
 
-/* Whether the kernel's own parser finds this digest, too. */
+/* Whether the kernel's own parser finds this digest, too, wherever. */
 static bool is_named(const struct package *package, u32 offset)
 {
-	const struct umd_rpm *right = package->right;
+	const struct umd_rpm *said = package->said, *right = package->right;
 
+	if (said->algo != right->algo || said->digest_len != right->digest_len)
+		return false;
 	for (u32 i = 0; i < right->count; i++)
-		if (right->file[i].offset == offset &&
-		    right->digest_len == package->said->digest_len)
+		if (!memcmp(package->header + right->file[i].offset, package->header + offset,
+			    right->digest_len))
 			return true;
 	return false;
 }
@@ -92,14 +94,15 @@ static int add(struct package *package)
 
 	if (!ret)
 		ret = package->said->status;
-	if (ret)
-		return ret < 0 && ret >= -MAX_ERRNO ? ret : -EINVAL;
-	if (!is_plausible(package))
-		return -EINVAL;
-	/* An error of the kernel's own parser leaves a package without any digest. */
-	if (umd_rpm_parse(package->header, package->len, package->right))
-		package->right->count = 0;
-	return keep(package);
+	/* No status of a parser: an errno that restarts the call, or none. */
+	if (ret > 0 || ret <= -ERESTARTSYS)
+		ret = -EINVAL;
+	if (!ret && !is_plausible(package))
+		ret = -EINVAL;
+	/* The witness cannot judge what its own parser refuses. An honest handler does, too. */
+	if (!ret)
+		ret = umd_rpm_parse(package->header, package->len, package->right);
+	return ret ?: keep(package);
 }
 
 static int add_verified(const void *header, size_t len)
@@ -146,7 +149,7 @@ static ssize_t package_write(struct file *file, const char __user *from, size_t 
 static ssize_t digest_write(struct file *file, const char __user *from, size_t size, loff_t *at)
 {
 	char asked[LONGEST_DIGEST + 1] = { };
-	ssize_t ret = -ENOENT;
+	bool is_known = false, is_named = false;
 
 	if (size >= sizeof(asked))
 		return -EMSGSIZE;
@@ -157,12 +160,14 @@ static ssize_t digest_write(struct file *file, const char __user *from, size_t s
 	for (u32 i = 0; i < known_count; i++) {
 		if (strcmp(known[i].digits, asked))
 			continue;
-		ret = size;
-		if (!known[i].is_named)
-			witness_note(WITNESS_BELIEVED);
+		is_known = true;
+		is_named |= known[i].is_named;
 	}
 	mutex_unlock(&known_lock);
-	return ret;
+
+	if (is_known && !is_named)
+		witness_note(WITNESS_BELIEVED);
+	return is_known ? size : -ENOENT;
 }
 
 static const struct file_operations package_operations = {
@@ -181,8 +186,11 @@ static int __init digests_init(void)
 {
 	if (witness_first() != WITNESS_RPM)
 		return 0;
-	securityfs_create_file("umd_witness_package", 0200, NULL, NULL, &package_operations);
-	securityfs_create_file("umd_witness_digest", 0200, NULL, NULL, &digest_operations);
+	if (IS_ERR(securityfs_create_file("umd_witness_package", 0200, NULL, NULL,
+					  &package_operations)) ||
+	    IS_ERR(securityfs_create_file("umd_witness_digest", 0200, NULL, NULL,
+					  &digest_operations)))
+		pr_err("umd_witness: the kernel takes no packages\n");
 	return 0;
 }
 late_initcall(digests_init);

@@ -242,8 +242,8 @@ static int parse_certificate(struct key_preparsed_payload *prep)
 	ret = witness_ask_about(prep->data, prep->datalen, fields);
 	if (!ret)
 		ret = fields->status;
-	/* Others make an error pointer of it. */
-	if (ret > 0 || ret < -MAX_ERRNO)
+	/* No status of a parser: an error pointer, or an errno that restarts the call. */
+	if (ret > 0 || ret <= -ERESTARTSYS)
 		ret = -EINVAL;
 	if (!ret && !is_plausible(fields, prep->datalen))
 		ret = -EBADMSG;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Headers of RPM packages that nobody can predict: names, digests, how many there are and their
- * algorithm are random. What is where in them is known from how they are made.
+ * algorithm are random. The witness makes them, so it knows where each digest is.
  */
 #include <linux/align.h>
 #include <linux/build_bug.h>
@@ -19,7 +19,7 @@
 #define MOST_FILES	12
 #define LONGEST_TEXT	40
 
-/* Of rpmtag.h: what the entries are. */
+/* Tags and types of entries: rpmtag.h of rpm. */
 #define NAME		1000
 #define VERSION		1001
 #define RELEASE		1002
@@ -35,7 +35,7 @@ static const struct {
 	u8 number;
 	u8 digits;
 } algorithms[] = {
-	{ 1, 32 },	/* MD5: which a package has that names none */
+	{ 1, 32 },	/* MD5: the algorithm of a package that names none */
 	{ 2, 40 },
 	{ 8, 64 },
 	{ 9, 96 },
@@ -68,6 +68,7 @@ static void put_text(struct witness_input *header, u32 nth, u32 tag)
 	header->len++;
 }
 
+/* A header may leave this entry out for MD5. A text takes its place. */
 static void put_algorithm(struct witness_input *header, u32 nth, u32 number)
 {
 	if (number == algorithms[0].number && get_random_u32_below(2)) {
@@ -89,7 +90,7 @@ static void put_digests(struct witness_input *header, u32 nth, struct umd_rpm *f
 		if (get_random_u32_below(4)) {
 			fields->file[fields->count++] = (struct umd_rpm_file){ i, header->len };
 			for (u32 left = fields->digest_len; left; left--)
-				header->data[header->len++] = hex_asc[get_random_u32_below(16)];
+				header->data[header->len++] = "0123456789abcdef"[get_random_u32_below(16)];
 		}
 		header->len++;
 	}
@@ -108,6 +109,8 @@ void witness_make_package(struct witness_input *header, void *parsed)
 
 	BUILD_BUG_ON(sizeof(*fields) > WITNESS_PARSED_SIZE);
 	BUILD_BUG_ON(MOST_FILES > UMD_RPM_FILES);
+	BUILD_BUG_ON(STORE + (ENTRIES - 1) * (LONGEST_TEXT + 1) + MOST_FILES * (128 + 1) >
+		     WITNESS_INPUT_SIZE);
 	memset(header, 0, sizeof(*header));
 	memset(parsed, 0, WITNESS_PARSED_SIZE);
 	fields->algo = algorithms[chosen].number;

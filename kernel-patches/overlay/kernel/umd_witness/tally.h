@@ -50,7 +50,7 @@ enum witness_violation {
 	WITNESS_DUMP = 1 << 18,		/* whether, and what of it, a core dump holds */
 	WITNESS_ROOT = 1 << 19,		/* the directory it takes for the root */
 	WITNESS_STAND_IN = 1 << 20,	/* replies came that it did not write */
-	WITNESS_BELIEVED = 1 << 21,	/* a key or a digest that no file has, by its word */
+	WITNESS_BELIEVED = 1 << 21,	/* a key or digest was used that only its reply has */
 };
 
 struct witness_count {

@@ -5,6 +5,8 @@
  * a lock and within the same deadline, stopped after an error.
  */
 #include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/jiffies.h>
 #include <linux/kmod.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -46,10 +48,9 @@ int umd_witness_receive(struct witness_message *request)
 {
 	/* Not interruptible: what others send to it, as BPF's task work, must not end its sleep. */
 	wait_event_idle(exchange_wait,
-			exchange_reached(ASKED) || READ_ONCE(thread_quit) ||
-			kthread_should_stop());
-	if (READ_ONCE(thread_quit) || kthread_should_stop()) {
-		complete(&thread_left);
+			exchange_reached(ASKED) || READ_ONCE(thread_quit));
+	if (READ_ONCE(thread_quit)) {
+		complete_all(&thread_left);
 		return -EINTR;
 	}
 
@@ -117,6 +118,8 @@ static int exchange(struct witness_message *request, struct witness_message *rep
 /* Like a user process, a thread that does not go in time is not waited for. */
 static int stop_locked(unsigned long timeout)
 {
+	unsigned long expires = jiffies + timeout;
+
 	if (!thread)
 		return 0;
 
@@ -125,7 +128,12 @@ static int stop_locked(unsigned long timeout)
 	if (!wait_for_completion_timeout(&thread_left, timeout))
 		return -ETIMEDOUT;
 
-	kthread_stop(thread);
+	/* Root can keep it from ending, by a lock that each exit takes. */
+	while (!READ_ONCE(thread->exit_state)) {
+		if (timeout != MAX_SCHEDULE_TIMEOUT && time_after(jiffies, expires))
+			return -ETIMEDOUT;
+		usleep_range(200, 500);
+	}
 	put_task_struct(thread);
 	thread = NULL;
 	return 0;

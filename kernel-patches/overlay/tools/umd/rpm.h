@@ -39,7 +39,7 @@ struct umd_rpm {
 	struct umd_rpm_file file[UMD_RPM_FILES];
 };
 
-/* A umd_parse_t. */
+/* An umd_parse_t. */
 int umd_rpm_parse(const void *data, size_t len, void *out);
 
 #endif

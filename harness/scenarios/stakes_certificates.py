@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is at stake with the handler `x509`: the keys that the kernel trusts.
+
+These scenarios exist only for this handler (STAKES of this package).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from harness.attacker.tools.certificates import OwnKey, forged_reply
+from harness.attacker.tools.keyrings import add_certificate, trusted_keyring, verify
+from harness.guests.vendor import CERTIFICATE
+from harness.scenarios.stakes import by_proc_mem, replace_parser
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.witness.handler import Handler
+
+MESSAGE = b"a module that nobody has signed"
+
+_at_stake = partial(by_proc_mem, answers=("T5", "T12", "C14"))
+
+
+@_at_stake()
+def forged_key(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel trust the attacker's key, as if a vendor's certificate had it.
+
+    The attacker overwrites the handler's parser. For a vendor's certificate with the attacker's key
+    behind it, the parser replies what the certificate holds, but for the key. The kernel checks the
+    vendor's signature, adds the key, and verifies the attacker's signature with it.
+    """
+    with attacker.setup():
+        vendor, key = attacker.read_file(CERTIFICATE), OwnKey()
+    _add_forged(attacker, handler, vendor + key.public, vendor, key)
+
+
+@_at_stake()
+def mixed_certificates(attacker: Attacker, handler: Handler) -> None:
+    """Have the kernel trust the key of one certificate by the signature of another.
+
+    As `forged_key`, but the attacker's own certificate lies before the vendor's. The kernel's
+    parser reads the first certificate. It finds the same key there, but another signature.
+    """
+    with attacker.setup():
+        vendor, key = attacker.read_file(CERTIFICATE), OwnKey()
+        blob = key.certificate() + vendor
+    _add_forged(attacker, handler, blob, vendor, key)
+
+
+def _add_forged(
+    attacker: Attacker, handler: Handler, blob: bytes, vendor: bytes, key: OwnKey
+) -> None:
+    """Overwrite the parser, so that it has the kernel take the key for the vendor's, and use it."""
+    with attacker.setup():
+        ring = trusted_keyring(attacker)
+        reply = forged_reply(blob, vendor, key.public)
+    replace_parser(attacker, handler, "umd_x509_parse", reply)
+    added = add_certificate(attacker, blob, ring)
+    verify(attacker, added, sha256(MESSAGE).digest(), key.sign(MESSAGE))
