@@ -29,6 +29,9 @@ MINUS_ONE = 0xFFFFFFFF
 WRONG_REPLY = "wrong reply"
 CALL_RETURNED = "call returned"
 
+LOCKDEP_REPORT = 1 << 32
+"""Beside the taint flags, which are fewer: lockdep has made a report. A report taints nothing."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -41,7 +44,7 @@ class Evidence:
     after: Tally
     """The tally after the aftermath."""
     taint: int
-    """The taint flags that the kernel has set since the trial began."""
+    """The taint flags that the kernel has set since the trial began, and `LOCKDEP_REPORT`."""
     reached: int | None
     """Calls of the function that proves the attack's arrival. None: no function can prove it."""
     shown: tuple[bytes, ...]

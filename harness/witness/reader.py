@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import Silent, VmLost
 from harness.vm.cpu_use import cpu_use
 from harness.witness import layout, tally
+from harness.witness.evidence import LOCKDEP_REPORT
 from harness.witness.heartbeat import HeartbeatTracker
 from harness.witness.recollection import Recollection
 from harness.witness.tally import Tally, WitnessCommand, WitnessState
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _COMMAND = struct.Struct(f"<III4x{8 * layout.NAMED}s")
 """struct umd_witness_command (overlay/kernel/umd_witness/tally.h): the sequence number first."""
 _FUNCTIONS = struct.Struct(f"<{layout.NAMED}q")
+
+_LOCKDEP = "debug_locks"
+"""The kernel's variable that lockdep sets to 0 when it has made a report."""
 
 ANY_CALL = 0xFFFFFFFF
 """The number of no system call (ANY_CALL in seen.c)."""
@@ -60,6 +64,8 @@ class Witness:
             image.physical(name) + machine.load_offset
             for name in ("umd_witness_tally", "umd_witness_command", "tainted_mask")
         )
+        found = _LOCKDEP in image.symbols
+        self._locks = image.physical(_LOCKDEP) + machine.load_offset if found else None
         self._image = image
         self.secrets: set[bytes] = set()
         """The SHA-256 hashes of all handlers' secrets seen in the tally so far."""
@@ -102,9 +108,15 @@ class Witness:
             time.sleep(POLL_LAST)
 
     def taint(self) -> int:
-        """Return the kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst)."""
+        """Return the kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst).
+
+        With lockdep in the kernel, `LOCKDEP_REPORT` is among them.
+        """
         with self._machine.paused():
-            return int.from_bytes(self._machine.read(self._tainted, 8), "little")
+            flags = int.from_bytes(self._machine.read(self._tainted, 8), "little")
+            if self._locks is not None and not any(self._machine.read(self._locks, 4)):
+                flags |= LOCKDEP_REPORT
+        return flags
 
     def code(self) -> bytes:
         """Return the witness's code as it is in guest memory now."""

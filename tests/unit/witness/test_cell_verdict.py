@@ -30,7 +30,7 @@ from tallies import (
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
 from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
-from harness.witness.evidence import CALL_RETURNED, MINUS_ONE, Death, death
+from harness.witness.evidence import CALL_RETURNED, LOCKDEP_REPORT, MINUS_ONE, Death, death
 from harness.witness.latency import SLOW_NS
 from harness.witness.layout import RETURNS
 from harness.witness.tally import Escape, Record, ReturnedCall, Violation
@@ -169,6 +169,20 @@ def test_replies_that_the_host_alone_may_have_delayed_allow_no_conclusion() -> N
 )
 def test_only_a_machine_that_stood_still_is_retried(other: dict[str, Any]) -> None:
     assert not draw_verdict(evidence(**other), COMPLETED).retry
+
+
+@pytest.mark.parametrize(
+    ("taint", "said"),
+    [
+        (LOCKDEP_REPORT, "taint 0x0, a report of lockdep"),
+        (LOCKDEP_REPORT | 0x20, "taint 0x20, a report of lockdep"),
+        (0x20, "taint 0x20"),
+    ],
+)
+def test_a_report_of_lockdep_is_a_complaint_as_a_taint_is(taint: int, said: str) -> None:
+    drawn = draw_verdict(evidence(taint=taint), COMPLETED)
+    assert drawn.verdict is Verdict.ERROR
+    assert drawn.detail == f"the kernel complained of itself: {said}"
 
 
 def test_what_was_so_before_is_not_the_attacks_doing() -> None:

@@ -22,7 +22,7 @@ class Polled(Witness):
     """A witness whose machine lives by a clock of its own, which each look moves by 0.1 s."""
 
     def __init__(self, *, waiting: float) -> None:
-        image = Mock(physical=Mock(return_value=0))
+        image = Mock(physical=Mock(return_value=0), symbols={})
         super().__init__(Mock(load_offset=0), image)
         self.now = 0.0
         self._waiting = waiting

@@ -84,13 +84,15 @@ static void put_algorithm(struct witness_input *header, u32 nth, u32 number)
 /* Some of the files are folders, which have an empty string. */
 static void put_digests(struct witness_input *header, u32 nth, struct umd_rpm *fields)
 {
+	static const char digits[] = "0123456789abcdef";
+
 	fields->files = get_random_u32_inclusive(1, MOST_FILES);
 	put_entry(header, nth, DIGESTS, STRING_ARRAY, fields->files);
 	for (u32 i = 0; i < fields->files; i++) {
 		if (get_random_u32_below(4)) {
 			fields->file[fields->count++] = (struct umd_rpm_file){ i, header->len };
 			for (u32 left = fields->digest_len; left; left--)
-				header->data[header->len++] = "0123456789abcdef"[get_random_u32_below(16)];
+				header->data[header->len++] = digits[get_random_u32_below(16)];
 		}
 		header->len++;
 	}
