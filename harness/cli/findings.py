@@ -68,7 +68,7 @@ def _keep(evidence: Evidence, folder: Path) -> None:
     """Write a summary of each run. Raises UserError."""
     from harness.results.run_summary import write_summary
 
-    for kept in evidence.runs:
+    for kept in (*evidence.runs, *evidence.parsers):
         try:
             say(str(write_summary(folder, kept)))
         except OSError as error:

@@ -14,6 +14,7 @@ from harness.findings.questions import against_thread, proposal, sections
 from harness.findings.tables import missing, won_by_variant
 from harness.judge.parity import SUBJECT
 from harness.report.text import short_hash
+from harness.scenarios import STAKES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,10 +137,11 @@ def not_tried(evidence: Evidence) -> Iterator[Block]:
             "kernel or the engine lacks what they need",
             lacking,
         )
+    parsing = evidence.parsers or evidence.corpus.handler in STAKES
+    parsers = "" if parsing else ", and attacks on a parser: the handler here computes hashes"
     yield Text(
         "Not tried at all: side channels of the processor (caches, speculation), faults of the "
         "hardware, real devices, attacks on the host or on QEMU, attacks by several processors at "
-        "a time except where an attack declares it, and attacks on a parser: the handler here "
-        "computes the SHA-256 of random requests. A defence was left out or put in as a whole, "
-        "never in part. The corpus has the attacks that its authors found."
+        f"a time except where an attack declares it{parsers}. A defence was left out or put in as "
+        "a whole, never in part. The corpus has the attacks that its authors found."
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.findings.document import Names, Section, Table, Text, code
 from harness.findings.kernels import outcome
-from harness.findings.tables import bold
+from harness.findings.tables import NOT_MADE, bold
 from harness.model.handlers import DEFAULT_HANDLER, HANDLERS
-from harness.report.text import plural
+from harness.report.text import plural, short_hash
 from harness.results.held_counts import HeldCount
 from harness.scenarios import STAKES
 
@@ -25,52 +25,59 @@ TITLE = "What can root make the kernel believe?"
 
 def parsers_section(evidence: Evidence) -> Section:
     """Return the section: for each handler that parses, what is at stake, and what differs."""
-    blocks = [block for run in evidence.parsers for block in _of_handler(evidence, run)]
+    runs = [run for run in (*evidence.runs, *evidence.parsers) if run.header.handler in STAKES]
+    blocks = [block for run in runs for block in _of_handler(evidence, run)]
     return Section(TITLE, blocks or [Text("No run has a handler that parses.")])
 
 
 def _of_handler(evidence: Evidence, run: RecordedRun) -> Iterator[Block]:
     handler = run.header.handler
     yield Text(
-        f"The handler {code(handler)} {HANDLERS[handler].summary}. What its replies decide "
-        "([Attack a handler that parses](../how-to/attack-a-parser.md)):"
+        f"The handler {code(handler)} {HANDLERS[handler].summary}. These attacks show "
+        "[what is at stake](../how-to/attack-a-parser.md) with it:"
     )
     variants = list(dict.fromkeys(cell.variant for cell in run.cells))
     attacks = {name: evidence.attacks(run, name) for name in variants}
-    yield Table(
-        [
-            ["attack", *map(code, variants)],
-            *(
-                [code(name), *(bold(outcome(attacks[one][name])) for one in variants)]
-                for name in STAKES.get(handler, ())
-                if all(name in attacks[one] for one in variants)
-            ),
-        ]
-    )
+    stakes = STAKES[handler]
+    there = [name for name in variants if stakes.keys() <= attacks[name].keys()]
+    rows = [
+        [code(name), *(bold(outcome(attacks[variant][name])) for variant in there)]
+        for name in stakes
+    ]
+    yield Table([["attack", *map(code, there)], *rows]) if there else Text(NOT_MADE)
     yield from _compared(evidence, run, variants)
-    yield Text(f"Counted from run {code(run.name)}: line {run.header.line}.")
+    trouble = f" It was cut short: {run.trouble}." if run.trouble else ""
+    yield Text(f"Counted from run {code(run.name)}: line {run.header.line}.{trouble}")
 
 
 def _compared(evidence: Evidence, run: RecordedRun, variants: list[str]) -> Iterator[Block]:
     """Compare the attacks that both handlers have, where both have a verdict."""
+    if evidence.corpus.handler != DEFAULT_HANDLER:
+        return
     made = 0
     changed: dict[str, list[str]] = {}
+    images: set[str] = set()
+    plain = code(DEFAULT_HANDLER)
     for variant in variants:
         first = evidence.run_of(variant)
         if first is None or first.header.line != run.header.line:
             continue
+        images.add(short_hash(first.header.image))
         before, after = evidence.lines(variant), evidence.attacks(run, variant)
         for name in sorted(before.keys() & after.keys()):
             if all(HeldCount.of([lines[name]]).run for lines in (before, after)):
                 made += 1
                 now, then = outcome(after[name]), outcome(before[name])
                 if now != then:
-                    changed.setdefault(f"{code(variant)}: {now}, and {then} there", []).append(name)
+                    changed.setdefault(
+                        f"{code(variant)}: {now}, and {then} with {plain}", []
+                    ).append(name)
     if made:
         same = made - sum(len(names) for names in changed.values())
         yield Text(
-            f"Of the other attacks, {same} of {plural(made, 'cell')} end as with the handler "
-            f"{code(DEFAULT_HANDLER)}."
+            f"Of {plural(made, 'cell')} of the other attacks, where both runs have a verdict, "
+            f"{same} end as with the handler {plain}. The kernel image is "
+            f"{short_hash(run.header.image)}; with {plain} it is {' or '.join(sorted(images))}."
         )
     for said, names in sorted(changed.items()):
         yield Names(f"{said} ({len(names)})", names)

@@ -61,11 +61,12 @@ COMMITS: Mapping[str, str] = {
     "0027-image": "image",
     "0028-uprobes": "access",
     "0029-forks": "cgroups",
-    "0030-fresh": OUTSIDE,
-    "0031-seccomp-filter": FILTER,
-    "0032-filter": FILTER,
+    "0030-rescuers": "sched",
+    "0031-fresh": OUTSIDE,
+    "0032-seccomp-filter": FILTER,
+    "0033-filter": FILTER,
     "selftest": OUTSIDE,
-    "0033-witness": OUTSIDE,
+    "0034-witness": OUTSIDE,
 }
 """The defence that each commit of the series is for, by the name of its patch."""
 
@@ -83,7 +84,8 @@ HOT: Mapping[tuple[str, str], str] = {
     ("fs/read_write.c", "rw_verify_area"): "each read and write",
     ("mm/rmap.c", "try_to_migrate_one"): "each page that is migrated",
     ("kernel/events/uprobes.c", "uprobe_clear_state"): "each end of a process",
-    ("include/linux/cgroup-defs.h", "cgroup_threadgroup_change_begin"): "each fork and exit",
+    ("kernel/cgroup/cgroup.c", "cgroup_css_set_fork"): "each fork",
+    ("kernel/signal.c", "exit_signals"): "each end of a process",
     ("mm/mmap.c", "do_mmap"): "each mmap",
     ("mm/mmap.c", "do_brk_flags"): "each brk",
     ("mm/util.c", "__vm_enough_memory"): "each mapping that is accounted",

@@ -295,7 +295,10 @@ def cpuset_partition(attacker: Attacker, handler: Handler) -> None:
     reach="cgroup_procs_write_start",
     target="system",
     needs=("FUSE_FS",),
-    holes=on_kthread(Verdict.DISRUPTED, "kthreadd takes the lock when it forks the thread"),
+    holes=on_kthread(
+        Verdict.DISRUPTED,
+        "the end of the thread takes the lock, and so does the fork of the next",
+    ),
 )
 def threadgroup_rwsem(attacker: Attacker, handler: Handler) -> None:
     """Keep the next handler from starting: hold the lock that each fork and each exit takes.

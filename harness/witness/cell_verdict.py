@@ -11,7 +11,7 @@ from harness.model.verdict import Axes, Verdict
 from harness.witness.doors import REFUSING
 from harness.witness.evidence import (
     CALL_RETURNED,
-    LOCKDEP_REPORT,
+    LOCKDEP_OFF,
     Evidence,
     death,
     forced_starts,
@@ -84,8 +84,8 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
 def _worthless(evidence: Evidence, wrong: Mapping[str, str]) -> str:
     """Why the evidence allows no conclusion, empty if it allows one."""
     if complaint := evidence.taint & ~NO_COMPLAINT:
-        also = ", a report of lockdep" if complaint & LOCKDEP_REPORT else ""
-        return f"the kernel complained of itself: taint {complaint & ~LOCKDEP_REPORT:#x}{also}"
+        also = ", lockdep is off" if complaint & LOCKDEP_OFF else ""
+        return f"the kernel complained of itself: taint {complaint & ~LOCKDEP_OFF:#x}{also}"
     if evidence.witness_changed or not _adds_up(evidence.after):
         return "the witness itself was tampered with"
     if evidence.after.demoted > evidence.before.demoted:

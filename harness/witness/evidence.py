@@ -29,8 +29,9 @@ MINUS_ONE = 0xFFFFFFFF
 WRONG_REPLY = "wrong reply"
 CALL_RETURNED = "call returned"
 
-LOCKDEP_REPORT = 1 << 32
-"""Beside the taint flags, which are fewer: lockdep has made a report. A report taints nothing."""
+LOCKDEP_OFF = 1 << 32
+"""Beside the taint flags, which are fewer: lockdep is off. It taints nothing when it has made a
+report, and switches itself off. A taint that makes lockdep unreliable does so as well."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Evidence:
     after: Tally
     """The tally after the aftermath."""
     taint: int
-    """The taint flags that the kernel has set since the trial began, and `LOCKDEP_REPORT`."""
+    """The taint flags that the kernel has set since the trial began, and `LOCKDEP_OFF`."""
     reached: int | None
     """Calls of the function that proves the attack's arrival. None: no function can prove it."""
     shown: tuple[bytes, ...]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import Silent, VmLost
 from harness.vm.cpu_use import cpu_use
 from harness.witness import layout, tally
-from harness.witness.evidence import LOCKDEP_REPORT
+from harness.witness.evidence import LOCKDEP_OFF
 from harness.witness.heartbeat import HeartbeatTracker
 from harness.witness.recollection import Recollection
 from harness.witness.tally import Tally, WitnessCommand, WitnessState
@@ -26,8 +26,8 @@ _COMMAND = struct.Struct(f"<III4x{8 * layout.NAMED}s")
 """struct umd_witness_command (overlay/kernel/umd_witness/tally.h): the sequence number first."""
 _FUNCTIONS = struct.Struct(f"<{layout.NAMED}q")
 
-_LOCKDEP = "debug_locks"
-"""The kernel's variable that lockdep sets to 0 when it has made a report."""
+_LOCKS = "debug_locks"
+"""The kernel's variable that is 0 once lockdep is off."""
 
 ANY_CALL = 0xFFFFFFFF
 """The number of no system call (ANY_CALL in seen.c)."""
@@ -64,8 +64,8 @@ class Witness:
             image.physical(name) + machine.load_offset
             for name in ("umd_witness_tally", "umd_witness_command", "tainted_mask")
         )
-        found = _LOCKDEP in image.symbols
-        self._locks = image.physical(_LOCKDEP) + machine.load_offset if found else None
+        has_lockdep = image.symbols.keys() >= {_LOCKS, "lock_acquire"}
+        self._locks = image.physical(_LOCKS) + machine.load_offset if has_lockdep else None
         self._image = image
         self.secrets: set[bytes] = set()
         """The SHA-256 hashes of all handlers' secrets seen in the tally so far."""
@@ -110,12 +110,12 @@ class Witness:
     def taint(self) -> int:
         """Return the kernel's taint flags (Documentation/admin-guide/tainted-kernels.rst).
 
-        With lockdep in the kernel, `LOCKDEP_REPORT` is among them.
+        On a kernel with lockdep, `LOCKDEP_OFF` is among them.
         """
         with self._machine.paused():
             flags = int.from_bytes(self._machine.read(self._tainted, 8), "little")
             if self._locks is not None and not any(self._machine.read(self._locks, 4)):
-                flags |= LOCKDEP_REPORT
+                flags |= LOCKDEP_OFF
         return flags
 
     def code(self) -> bytes:

@@ -6,10 +6,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cells import cells
+from machine_fixtures import attacker, images, machine, variant, witness
 
 from harness.host.paths import KERNEL_PATCHES
 from harness.kernel.choice.kernel_choice import KernelChoice
 from harness.lab.lab import Lab
+
+__all__ = ["attacker", "cells", "images", "machine", "variant", "witness"]
 
 LINE = "6.12"
 SANITIZERS = KERNEL_PATCHES / "config" / "sanitize.config"

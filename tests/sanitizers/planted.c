@@ -17,11 +17,11 @@
 
 struct mutex {
 	unsigned char bytes[256];
-};
+} __attribute__((aligned(8)));
 
 struct key {
 	unsigned char bytes[64];
-};
+} __attribute__((aligned(8)));
 
 void *__kmalloc_noprof(size_t size, unsigned int flags);
 void kfree(const void *object);
@@ -30,7 +30,7 @@ void __asan_store1_noabort(unsigned long at);
 void __mutex_init(struct mutex *lock, const char *name, struct key *key);
 void mutex_lock_nested(struct mutex *lock, unsigned int subclass);
 void mutex_unlock(struct mutex *lock);
-void __might_sleep(const char *file, int line);
+void __might_resched(const char *file, int line, unsigned int offsets);
 
 static struct mutex first, second;
 static struct key keys[2];
@@ -75,10 +75,8 @@ int init_module(void)
 	case SHIFT:
 		exponent = 1U << exponent;
 		break;
-	case ATOMIC_SLEEP:
-		asm volatile("cli" : : : "memory");
-		__might_sleep("planted.c", __LINE__);
-		asm volatile("sti" : : : "memory");
+	case ATOMIC_SLEEP:	/* where one lock would be held in atomic context */
+		__might_resched("planted.c", __LINE__, 1);
 		break;
 	case LEAK:
 		leak();

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FORKING = b"kthreadd", b"kworker/u", b"kworker/R-umd_", b"umd_start"
-"""How the names of threads begin that fork handlers. Before Linux 6.9, the rescuer has the last."""
+"""How the names of threads begin that fork handlers. The last is the rescuer before Linux 6.9."""
 
 
 def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
@@ -35,8 +35,8 @@ def threads_named(attacker: Attacker, *beginnings: bytes) -> Iterator[int]:
 def on_forking_threads(attacker: Attacker, act: Callable[[int], T]) -> list[T]:
     """Call `act` with the pid of each thread that may fork the next handler.
 
-    An unbound kworker forks a handler process, or the rescuer of isolated drivers if no kworker can
-    be made. kthreadd forks a handler thread and new kworkers. Refusals and results are as in
+    An unbound kworker forks a handler process. If no kworker can be made, the rescuer of isolated
+    drivers does. kthreadd forks a handler thread and new kworkers. Refusals and results are as in
     `each_within_reach`.
     """
     return each_within_reach(threads_named(attacker, *_FORKING), act)

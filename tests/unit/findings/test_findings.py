@@ -158,8 +158,9 @@ def test_what_a_parser_decides_is_a_question_of_its_own(tmp_path: Path) -> None:
     page = said(Evidence(SMALL, [run], parsers=[other]))
     part = page[page.index("## What can root make") : page.index("## Are the proposals")]
     assert "| `forged_digest` | **tampered** | held |" in part
-    assert "end as with the handler `hash`" in part
-    assert "there (" not in part, "nothing differs"
+    assert "Of 14 cells of the other attacks, where both runs have a verdict, 14 end as" in part
+    assert "with `hash` (" not in part, "nothing differs"
+    assert "attacks on a parser" not in page
     assert "Counted from run `parsed`: line 6.12." in part
     assert "Run `parsed`" not in page, "its cells are no numbers of the other questions"
 
@@ -170,11 +171,22 @@ def test_an_attack_that_ends_otherwise_on_a_parser_is_named(tmp_path: Path) -> N
     other = parsing(run)
     line = structs.replace(run.cells[held], variant=won.variant)
     page = said(Evidence(SMALL, [run], parsers=[replace(other, cells={**other.cells, won: line})]))
-    assert "`baseline`: held, and tampered there (1): `ptrace_seize`." in page
+    assert "`baseline`: held, and tampered with `hash` (1): `ptrace_seize`." in page
 
 
 def test_without_a_handler_that_parses_the_question_is_open(tmp_path: Path) -> None:
-    assert "No run has a handler that parses." in said(evidence(tmp_path))
+    page = said(evidence(tmp_path))
+    assert "No run has a handler that parses." in page
+    assert "attacks on a parser: the handler here computes hashes" in page
+
+
+def test_a_summary_is_kept_of_each_run_of_whatever_handler(tmp_path: Path) -> None:
+    run = evidence(tmp_path).runs[0]
+    (tmp_path / "given").mkdir()
+    (tmp_path / "kept-there").mkdir()
+    files = [str(write_summary(tmp_path / "given", one)) for one in (run, parsing(run))]
+    assert main(["findings", *files, "--summaries", str(tmp_path / "kept-there")]) == 0
+    assert {one.name for one in (tmp_path / "kept-there").iterdir()} == {"kept.json", "parsed.json"}
 
 
 def test_runs_of_two_handlers_are_not_mixed(tmp_path: Path) -> None:
@@ -190,6 +202,11 @@ def test_runs_of_two_handlers_are_not_mixed(tmp_path: Path) -> None:
     alone = evidence_of(files[:1], SMALL, root=tmp_path)
     assert [one.name for one in alone.runs] == ["parsed"]
     assert alone.corpus.handler == RPM.name
+    page = said(alone)
+    assert "| `forged_digest` | **tampered** | held |" in page
+    assert "where both runs have a verdict" not in page, "there is nothing to compare with"
+    both = kept_evidence(tmp_path, SMALL)
+    assert [one.name for one in (*both.runs, *both.parsers)] == ["kept", "parsed"]
 
 
 def as_proposal(run: RecordedRun, line: str = "6.12") -> RecordedRun:

@@ -30,7 +30,7 @@ from tallies import (
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Axes, Verdict
 from harness.witness.cell_verdict import STALL_SECONDS, draw_verdict
-from harness.witness.evidence import CALL_RETURNED, LOCKDEP_REPORT, MINUS_ONE, Death, death
+from harness.witness.evidence import CALL_RETURNED, LOCKDEP_OFF, MINUS_ONE, Death, death
 from harness.witness.latency import SLOW_NS
 from harness.witness.layout import RETURNS
 from harness.witness.tally import Escape, Record, ReturnedCall, Violation
@@ -174,8 +174,8 @@ def test_only_a_machine_that_stood_still_is_retried(other: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("taint", "said"),
     [
-        (LOCKDEP_REPORT, "taint 0x0, a report of lockdep"),
-        (LOCKDEP_REPORT | 0x20, "taint 0x20, a report of lockdep"),
+        (LOCKDEP_OFF, "taint 0x0, lockdep is off"),
+        (LOCKDEP_OFF | 0x20, "taint 0x20, lockdep is off"),
         (0x20, "taint 0x20"),
     ],
 )

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from unittest.mock import Mock, patch
+from unittest.mock import MagicMock, Mock, patch
 
 import pytest
 from tallies import BEFORE
 
 from harness.host.errors import Silent
 from harness.vm.cpu_use import CpuUse
+from harness.witness.evidence import LOCKDEP_OFF
 from harness.witness.heartbeat import BEAT_SECONDS
 from harness.witness.reader import ASLEEP_SECONDS, DEAD_SECONDS, PATIENCE, Witness
 
@@ -44,6 +45,21 @@ class Polled(Witness):
         ):
             self.wait(lambda _: False, seconds=2, what="start")
         return self.now
+
+
+@pytest.mark.parametrize(
+    ("symbols", "flags"),
+    [
+        ({"debug_locks": 1, "lock_acquire": 2}, LOCKDEP_OFF),
+        ({"debug_locks": 1}, 0),  # each kernel has this variable
+        ({}, 0),
+    ],
+)
+def test_lockdep_that_is_off_is_a_flag(symbols: dict[str, int], flags: int) -> None:
+    """The machine's memory is all zero here."""
+    machine = MagicMock(load_offset=0, read=lambda _, size: bytes(size))
+    image = Mock(physical=Mock(return_value=0), symbols=symbols)
+    assert Witness(machine, image).taint() == flags
 
 
 @pytest.mark.parametrize(
