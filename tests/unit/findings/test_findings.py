@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -158,7 +159,7 @@ def test_what_a_parser_decides_is_a_question_of_its_own(tmp_path: Path) -> None:
     page = said(Evidence(SMALL, [run], parsers=[other]))
     part = page[page.index("## What can root make") : page.index("## Are the proposals")]
     assert "| `forged_digest` | **tampered** | held |" in part
-    assert "Of 14 cells of the other attacks, where both runs have a verdict, 14 end as" in part
+    assert re.search(r"Of (\d+) cells of the other attacks, where both .*, \1 end as with", part)
     assert "with `hash` (" not in part, "nothing differs"
     assert "attacks on a parser" not in page
     assert "Counted from run `parsed`: line 6.12." in part
