@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from errno import EPERM
-from os import O_RDONLY
+from os import O_RDONLY, SCHED_IDLE
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import pytest
 from sample import SELFTEST, Sample
 
 from harness.attacker import GuestError
+from harness.attacker.tools.kernel_threads import threads_named
 from harness.attacker.tools.tracefs import recorded, switch_on
 
 if TYPE_CHECKING:
@@ -91,3 +92,14 @@ def test_loads_and_drivers_that_are_not_isolated_have_workqueues_of_their_own(
     assert load == "umd_load"  # a load that hangs keeps no rescuer of requests busy
     assert len(others) >= (1 if isolated else 3)
     assert set(others) == ({"umd_start", "umd_isolated"} if isolated else {"umd_mgmt"})
+
+
+@pytest.mark.parametrize(("variant", "rescuers"), [("isolated", 2), ("baseline", 0)])
+def test_the_rescuers_are_out_of_roots_reach(attacker: Attacker, rescuers: int) -> None:
+    """That of requests and that of starts. Without the defence `sched` there is none."""
+    pids = list(threads_named(attacker, b"kworker/R-umd_"))
+    assert len(pids) == rescuers
+    for pid in pids:
+        with pytest.raises(GuestError) as refused:
+            attacker.sched_setscheduler(pid, SCHED_IDLE, 0)
+        assert refused.value.errno == EPERM
