@@ -32,9 +32,13 @@ by_proc_mem = partial(
 
 
 def replace_parser(attacker: Attacker, handler: Handler, function: str, reply: bytes) -> None:
-    """Overwrite the handler's function that parses: from then on it gives this reply."""
+    """Overwrite the handler's function that parses: from then on it gives this reply.
+
+    Where CONFIG_PROC_MEM_FORCE_PTRACE is set, only a tracer may write code through /proc/<pid>/mem.
+    """
     place = handler.symbol("arena") + KEPT
     expect_memory(attacker, handler.pid)
-    with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as memory:
+    memory = attacker.open(f"/proc/{handler.pid}/mem", O_RDWR)
+    with memory, attacker.seize(handler.pid):
         memory.pwrite(reply, place)
         memory.pwrite(false_parser(place, len(reply)), handler.symbol(function))
