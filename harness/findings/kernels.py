@@ -6,8 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.findings.document import Names, Section, Table, Text, code
-from harness.findings.tables import PROPOSALS
-from harness.model.verdict import A_STEP
+from harness.findings.tables import PROPOSALS, outcomes
 from harness.results.held_counts import HeldCount
 
 if TYPE_CHECKING:
@@ -70,18 +69,11 @@ def _changes(
     first: RecordedRun,
 ) -> Iterator[Block]:
     changed: dict[str, list[str]] = {}
-    for attack in before.keys() & after.keys():
-        if all(HeldCount.of([lines[attack]]).run for lines in (before, after)):
-            old, new = outcome(before[attack]), outcome(after[attack])
-            if old != new:
-                changed.setdefault(f"{new}, and {old} on {first.header.line}", []).append(attack)
+    for attack, (old, new) in outcomes(before, after).items():
+        if old != new:
+            changed.setdefault(f"{new}, and {old} on {first.header.line}", []).append(attack)
     where = f"{code(name)} on {run.header.line}"
     for what, attacks in sorted(changed.items()):
-        yield Names(f"{where}: {what} ({len(attacks)})", sorted(attacks))
+        yield Names(f"{where}: {what} ({len(attacks)})", attacks)
     if not changed:
         yield Text(f"{where}: the same outcomes as on {first.header.line}.")
-
-
-def outcome(line: ResultLine) -> str:
-    """Return the verdict in a word; `step` if nothing but a step was gained."""
-    return A_STEP if A_STEP in line.lost and len(line.lost) == 1 else str(line.verdict)

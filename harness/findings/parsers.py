@@ -6,19 +6,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.findings.document import Names, Section, Table, Text, code
-from harness.findings.kernels import outcome
-from harness.findings.tables import NOT_MADE, bold
+from harness.findings.tables import NOT_MADE, bold, outcome, outcomes
 from harness.model.handlers import DEFAULT_HANDLER, HANDLERS
 from harness.report.text import plural, short_hash
-from harness.results.held_counts import HeldCount
 from harness.scenarios import STAKES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from harness.findings.document import Block
     from harness.findings.evidence import Evidence
     from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
 
 TITLE = "What can root make the kernel believe?"
 
@@ -45,33 +44,32 @@ def _of_handler(evidence: Evidence, run: RecordedRun) -> Iterator[Block]:
         for name in stakes
     ]
     yield Table([["attack", *map(code, there)], *rows]) if there else Text(NOT_MADE)
-    yield from _compared(evidence, run, variants)
+    yield from _compared(evidence, run, attacks)
     trouble = f" It was cut short: {run.trouble}." if run.trouble else ""
     yield Text(f"Counted from run {code(run.name)}: line {run.header.line}.{trouble}")
 
 
-def _compared(evidence: Evidence, run: RecordedRun, variants: list[str]) -> Iterator[Block]:
-    """Compare the attacks that both handlers have, where both have a verdict."""
+def _compared(
+    evidence: Evidence, run: RecordedRun, attacks: Mapping[str, Mapping[str, ResultLine]]
+) -> Iterator[Block]:
+    """Compare the attacks that both handlers have, by variant, where both have a verdict."""
     if evidence.corpus.handler != DEFAULT_HANDLER:
         return
     made = 0
     changed: dict[str, list[str]] = {}
     images: set[str] = set()
     plain = code(DEFAULT_HANDLER)
-    for variant in variants:
+    for variant, after in attacks.items():
         first = evidence.run_of(variant)
         if first is None or first.header.line != run.header.line:
             continue
         images.add(short_hash(first.header.image))
-        before, after = evidence.lines(variant), evidence.attacks(run, variant)
-        for name in sorted(before.keys() & after.keys()):
-            if all(HeldCount.of([lines[name]]).run for lines in (before, after)):
-                made += 1
-                now, then = outcome(after[name]), outcome(before[name])
-                if now != then:
-                    changed.setdefault(
-                        f"{code(variant)}: {now}, and {then} with {plain}", []
-                    ).append(name)
+        both = outcomes(evidence.lines(variant), after)
+        made += len(both)
+        for name, (then, now) in both.items():
+            if now != then:
+                said = f"{code(variant)}: {now}, and {then} with {plain}"
+                changed.setdefault(said, []).append(name)
     if made:
         same = made - sum(len(names) for names in changed.values())
         yield Text(

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from harness.findings.document import Table, Text, code
 from harness.findings.evidence import AXES, NOT_MEASURED
-from harness.model.verdict import Verdict
+from harness.model.verdict import A_STEP, Verdict
+from harness.results.held_counts import HeldCount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.findings.document import Block
     from harness.findings.evidence import Evidence
+    from harness.results.result_line import ResultLine
 
 PROPOSALS = ("proposal", "proposal-mark")
 """What was proposed in July 2023, as variants."""
@@ -89,6 +91,22 @@ def verdicts(
     ]
     head = ["attack", *map(code, there)]
     return [Table([head, *rows], of_attacks=True)] if rows else [Text(NOT_MADE)]
+
+
+def outcomes(
+    before: Mapping[str, ResultLine], after: Mapping[str, ResultLine]
+) -> dict[str, tuple[str, str]]:
+    """Return the two outcomes of each attack that has a verdict in both, in alphabetical order."""
+    return {
+        name: (outcome(before[name]), outcome(after[name]))
+        for name in sorted(before.keys() & after.keys())
+        if all(HeldCount.of([lines[name]]).run for lines in (before, after))
+    }
+
+
+def outcome(line: ResultLine) -> str:
+    """Return the verdict in a word; `a step` if nothing but a step was gained."""
+    return A_STEP if A_STEP in line.lost and len(line.lost) == 1 else str(line.verdict)
 
 
 def missing(evidence: Evidence, variants: Sequence[str] = SHOWN) -> list[str]:

@@ -212,10 +212,6 @@ class Handler:
         """Return whether any reply was wrong so far."""
         return self._witness.read().count.wrong > 0
 
-    def failures(self) -> int:
-        """Return how many requests have failed since boot, or starts of a handler for them."""
-        return self._witness.read().count.failed
-
     def wait_for_request(self, *, seconds: float = 10) -> None:
         """Wait until the handler has correctly answered a request sent after this call.
 
@@ -285,7 +281,7 @@ class Handler:
 
     def wait_for_failure(self, *, seconds: float = 10) -> None:
         """Wait until a further request has failed, or the start of a handler for it."""
-        failed = self.failures()
+        failed = self._witness.read().count.failed
         self._witness.wait(lambda t: t.count.failed > failed, seconds=seconds, what="failure")
 
     def wait_for_rewind(self, *, seconds: float = 8) -> None:
