@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from harness.witness.tally import Tally
 
 
+LOCKS = 4096
+"""Where `debug_locks` is in memory."""
+
+
 class Polled(Witness):
     """A witness whose machine lives by a clock of its own, which each look moves by 0.1 s."""
 
@@ -48,17 +52,22 @@ class Polled(Witness):
 
 
 @pytest.mark.parametrize(
-    ("symbols", "flags"),
+    ("symbols", "locks", "flags"),
     [
-        ({"debug_locks": 1, "lock_acquire": 2}, LOCKDEP_OFF),
-        ({"debug_locks": 1}, 0),  # each kernel has this variable
-        ({}, 0),
+        ({"debug_locks": LOCKS, "lock_acquire": 2}, 0, LOCKDEP_OFF),
+        ({"debug_locks": LOCKS, "lock_acquire": 2}, 1, 0),
+        ({"debug_locks": LOCKS}, 0, 0),  # each kernel has this variable
+        ({}, 0, 0),
     ],
 )
-def test_lockdep_that_is_off_is_a_flag(symbols: dict[str, int], flags: int) -> None:
-    """The machine's memory is all zero here."""
-    machine = MagicMock(load_offset=0, read=lambda _, size: bytes(size))
-    image = Mock(physical=Mock(return_value=0), symbols=symbols)
+def test_lockdep_that_is_off_is_a_flag(symbols: dict[str, int], locks: int, flags: int) -> None:
+    """All other memory of the machine is zero here."""
+
+    def read(address: int, size: int) -> bytes:
+        return (locks if address == LOCKS else 0).to_bytes(size, "little")
+
+    image = Mock(physical=lambda name: symbols.get(name, 0), symbols=symbols)
+    machine = MagicMock(load_offset=0, read=read)
     assert Witness(machine, image).taint() == flags
 
 
