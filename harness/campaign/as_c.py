@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.syscalls import NUMBERS
 from harness.campaign.program import (
+    PAGE,
     PLACE,
     Data,
     Made,
@@ -141,9 +142,11 @@ class _Body:
             case Room(size):
                 self.line(f"static unsigned char {name}[{max(size, 1)}];")
                 rooms.append(name)
-            case Data(content, fields):
+            case Data(content, fields, size):
                 octets = ", ".join(map(str, content.rstrip(b"\0") or b"\0"))
-                self.line(f"static unsigned char {name}[{max(len(content), 1)}] = {{ {octets} }};")
+                size = max(len(content), size, 1)
+                aligned = f" __attribute__((aligned({PAGE})))" if size % PAGE == 0 else ""
+                self.line(f"static unsigned char {name}[{size}]{aligned} = {{ {octets} }};")
                 for offset, width, field in fields:
                     word = self._value(field, rooms)
                     self.line(f"memcpy({name} + {offset}, &(long){{ (long)({word}) }}, {width});")

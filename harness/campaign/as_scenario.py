@@ -113,7 +113,7 @@ def _value(argument: Argument) -> str:
             return f"bytearray({max(size, 1)})"
         case Text(text):
             return _text(text)
-        case Data(content, fields):
+        case Data(content, fields, _):
             return _data(content, fields)
 
 

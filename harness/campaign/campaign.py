@@ -78,7 +78,7 @@ class Campaign:
         """Open the campaign's folder below `results`. Raises UserError."""
         self._lab, self._settings, self._say = lab, settings, say
         kernel = lab.images(settings.variant).kernel
-        self.path = results / f"campaign-{kernel.key[:12]}-{settings.variant}-{settings.seed}"
+        self.path = self.folder(lab, settings.variant, settings.seed, results)
         self._folder = CampaignFolder(self.path)
         subject = Subject(
             lab.line,
@@ -95,6 +95,11 @@ class Campaign:
         self._start = self._latest = time.monotonic()
         self.signal = 0
         """The signal that stopped the search; 0 if none did."""
+
+    @staticmethod
+    def folder(lab: Lab, variant: str, seed: str, results: Path) -> Path:
+        """Return the folder of a campaign: the same for the same kernel, variant and seed."""
+        return results / f"campaign-{lab.images(variant).kernel.key[:12]}-{variant}-{seed}"
 
     def run(self, progress: Callable[[str], None]) -> Sequence[Finding]:
         """Search; return all findings, also those of an earlier part. Raises UserError."""

@@ -22,6 +22,7 @@
 #define ROOMS (40 << 10) /* what is printed must fit into what the host keeps of it */
 #define PRIVATE (1 << 20)
 #define TICK_MS 5
+#define PAGE 4096
 
 enum kind { NUMBER, PID, MADE, TEXT, ROOM, DATA };
 
@@ -47,7 +48,7 @@ struct call {
 struct argument {
 	__u32 kind;
 	__u32 size;
-	__s64 value; /* of data: how many fields */
+	__s64 value; /* of data: how many fields, and above 32 bits the size of larger memory */
 };
 
 struct field {
@@ -63,7 +64,7 @@ struct outcome {
 };
 
 static unsigned char input[BATCH_MAX] __aligned(8);
-static unsigned char private[PRIVATE] __aligned(16);
+static unsigned char private[PRIVATE] __aligned(PAGE);
 static size_t private_used;
 static long pids[WHOSE];
 
@@ -74,15 +75,16 @@ static struct shared {
 	unsigned char rooms[ROOMS] __aligned(16);
 } *shared;
 
+/* Whole pages begin at a page. */
 static void *take(size_t size)
 {
-	size_t padded = (size + 15) & ~15UL;
-	void *at = private + private_used;
+	size_t align = size && size % PAGE == 0 ? PAGE : 16;
+	size_t start = (private_used + align - 1) & ~(align - 1);
 
-	if (padded > PRIVATE - private_used)
+	if (start > PRIVATE || size > PRIVATE - start)
 		leave(2);
-	private_used += padded;
-	return at;
+	private_used = start + size;
+	return private + start;
 }
 
 /* What does not fit into the shared memory is not shown. */
@@ -130,6 +132,18 @@ static __s64 expand(const unsigned char *text, size_t size)
 	return (__s64)start;
 }
 
+static __s64 fields_of(const struct argument *data)
+{
+	return data->value & 0xffffffff;
+}
+
+static size_t memory_of(const struct argument *data)
+{
+	size_t larger = data->value >> 32;
+
+	return larger > data->size ? larger : data->size;
+}
+
 static const unsigned char *resolve(const unsigned char *at, const __s64 *made, __s64 *value);
 
 static const unsigned char *fill(const unsigned char *at, __s64 fields, unsigned char *to,
@@ -167,9 +181,9 @@ static const unsigned char *resolve(const unsigned char *at, const __s64 *made, 
 		*value = expand(body, argument->size);
 		return end;
 	case DATA:
-		*value = (__s64)take(argument->size);
+		*value = (__s64)take(memory_of(argument));
 		memcpy((void *)*value, body, argument->size);
-		return fill(end, argument->value, (unsigned char *)*value, made);
+		return fill(end, fields_of(argument), (unsigned char *)*value, made);
 	}
 	return body;
 }
@@ -182,7 +196,7 @@ static const unsigned char *skip(const unsigned char *at)
 
 	if (argument->kind == TEXT || argument->kind == DATA)
 		end += (argument->size + 7) & ~7UL;
-	for (field = 0; argument->kind == DATA && field < argument->value; field++)
+	for (field = 0; argument->kind == DATA && field < fields_of(argument); field++)
 		end = skip(end + 8);
 	return end;
 }

@@ -172,7 +172,7 @@ def _size(random: Random, before: Sequence[Argument]) -> int:
         match before[-1]:
             case Room(size):
                 return size
-            case Data(content, _):
+            case Data(content, _, _):
                 return len(content)
             case Text(text):
                 return len(text) if "{" not in text else 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from harness.campaign.program import (
     CALLS_MAX,
     WHOSE,
@@ -86,8 +88,7 @@ def _aimed(argument: Argument, to: str) -> Argument:
             for place in _PLACES:
                 text = text.replace(place, f"{{{to}}}")
             return Text(text)
-        case Data(content, fields):
-            return Data(
-                content, tuple((at, width, _aimed(field, to)) for at, width, field in fields)
-            )
+        case Data(_, fields, _):
+            aimed = tuple((at, width, _aimed(field, to)) for at, width, field in fields)
+            return msgspec.structs.replace(argument, fields=aimed)
     return argument

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CALLS_MAX: Final = 12
 """The most calls of a program (executor.c)."""
 
+PAGE: Final = 4096
+"""The size of a page."""
+
 WHOSE: Final = ("handler", "parent", "kthreadd", "init", "self", "bystander", "group", "everyone")
 """The processes that a program may name, in the order of their codes in executor.c. `parent` is the
 handler's parent, `bystander` an idle process of the attacker, `group` the handler's pid negated,
@@ -64,6 +67,9 @@ class Data(msgspec.Struct, frozen=True, tag="data"):
     content: bytes
     fields: tuple[tuple[int, int, Number | Pid | Made | Text | Room | Data], ...] = ()
     """Offset and width in bytes, 4 or 8, and what is there; of memory, the address."""
+
+    size: int = 0
+    """Of the memory, if it is larger than the content. Whole pages begin at a page."""
 
 
 Argument = Number | Pid | Made | Text | Room | Data
@@ -149,7 +155,7 @@ def kind(argument: Argument) -> str:
             return "made"
         case Text(text):
             return text if "/" in text else "text"
-        case Data(_, fields):
+        case Data(_, fields, _):
             return ",".join(("data", *(kind(field) for _, _, field in fields)))
     return ""
 

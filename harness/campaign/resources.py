@@ -137,6 +137,6 @@ def sort(parameter: Parameter) -> str:
 def weight(call: CallType) -> int:
     """Return how often a call is chosen: more often if it names a process, or a file."""
     sorts = {sort(parameter) for parameter in call.parameters}
-    if sorts & {"pid", "pidfd"} or call.name == "bpf":
+    if sorts & {"pid", "pidfd"} or call.name in ("bpf", "io_uring_setup"):
         return 16
     return 4 if sorts & {"fd", "path"} else 1

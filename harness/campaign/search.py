@@ -21,7 +21,7 @@ from harness.campaign.shrink import shortest_prefix
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harness.campaign.finding import Finding
     from harness.campaign.generate import Generator
@@ -46,6 +46,12 @@ class Limits:
     batches: int | None = None
     findings: int | None = None
     """So many findings that count."""
+    parity: bool = True
+    """Whether a finding counts only if it spares a kernel thread."""
+
+    def counted(self, findings: Iterable[Finding]) -> int:
+        """Return how many findings count."""
+        return sum(one.counts if self.parity else one.is_sure for one in findings)
 
 
 @dataclass
@@ -185,7 +191,7 @@ class Search:
 
     def _is_over(self) -> bool:
         limits = self._limits
-        counted = sum(finding.counts for finding in self.learnt.findings)
+        counted = limits.counted(self.learnt.findings)
         return (
             self._stop.is_set()
             or time.monotonic() > self._end

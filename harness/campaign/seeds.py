@@ -28,7 +28,7 @@ from harness.campaign.resources import NEVER_MADE
 from harness.results.recorded_run import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from harness.results.recorded_run import RecordedRun
 
@@ -58,12 +58,17 @@ def _learnt(campaign: Path) -> Iterator[Program]:
         yield from (finding.program for finding in end.findings)
 
 
-def seeds_of(run: RecordedRun) -> tuple[Program, ...]:
-    """Return the programs of a run's attacks, each once. Raises UserError for a damaged file."""
+def seeds_of(run: RecordedRun, *, without: Collection[str] = ()) -> tuple[Program, ...]:
+    """Return the programs of a run's attacks, each once, but not those of the attacks `without`.
+
+    Raises UserError for a damaged file.
+    """
     from harness.results.kept_cell import keep_of
 
     found: dict[Program, None] = {}
-    for line in run.cells.values():
+    for cell, line in run.cells.items():
+        if cell.scenario in without:
+            continue
         outcome = keep_of(run, line).outcome
         if outcome is not None and outcome.witness:
             pid = int(outcome.witness["before"]["pid"])

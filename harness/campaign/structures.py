@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Calls whose memory has a grammar of its own: performance events, and small BPF programs.
+"""Calls whose memory has a grammar of its own: performance events, small BPF programs, rings.
 
 The types of C say no more than `struct perf_event_attr *`. Random words in it are refused at once.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.campaign.program import Argument, Call, Data, Made, Number, Pid, Text
 from harness.campaign.resources import NUMBERS, PIDS
+from harness.campaign.rings import ring_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +105,7 @@ def scheduling(random: Random, _addresses: Sequence[int], _at: int) -> list[Call
 COMPOSED: Final[dict[str, Callable[[Random, Sequence[int], int], list[Call]]]] = {
     "perf_event_open": performance_event,
     "bpf": bpf_program,
+    "io_uring_setup": ring_requests,
     "sched_setattr": scheduling,
 }
 """How the calls of these names are made, most of the time."""

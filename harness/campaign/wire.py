@@ -62,9 +62,10 @@ def _argument(argument: Argument) -> bytes:
         case Text(text):
             body = encoded(text)
             return _ARGUMENT.pack(_TEXT, len(body), 0) + _padded(body)
-        case Data(content, fields):
+        case Data(content, fields, size):
             filled = b"".join(_FIELD.pack(at, width) + _argument(one) for at, width, one in fields)
-            return _ARGUMENT.pack(_DATA, len(content), len(fields)) + _padded(content) + filled
+            counts = len(fields) | size << 32
+            return _ARGUMENT.pack(_DATA, len(content), counts) + _padded(content) + filled
 
 
 def encoded(text: str) -> bytes:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.campaign.finding import Finding
 
 _UNITS = {"s": 1, "min": 60, "h": 3600}
-_SIZE = 32
+SIZE = 32
 _SIZE_MAX = 256
 _SEED = re.compile(r"[A-Za-z0-9]{1,32}")
 
@@ -105,9 +105,9 @@ class Options:
     size: int = option(
         "--batch",
         convert=a_size,
-        default=_SIZE,
+        default=SIZE,
         metavar="N",
-        help=f"how many programs a machine runs before its aftermath (default: {_SIZE})",
+        help=f"how many programs a machine runs before its aftermath (default: {SIZE})",
     )
     findings: int | None = option(
         "--findings",

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from harness.brought.options import Brought, corpus_with
+from harness.cli.campaign import SIZE, a_time, seconds_of
 from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import choice, repeated, switch
+from harness.cli.declare import choice, option, repeated, switch, words_of
 from harness.cli.options import (
     KernelOptions,
     jobs_option,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.campaign.program import Program
     from harness.lab.lab import Lab
     from harness.results.defence_summary import DefenceSummary
 
@@ -54,6 +57,23 @@ class Options:
         help="count the instructions that each defence costs a round trip to the handler (about "
         "ten minutes)",
     )
+    rediscover: str | None = option(
+        "--rediscover",
+        convert=a_time,
+        default=None,
+        metavar="TIME",
+        help="search without each defence by a campaign, for at most this time such as 10min or "
+        "1h, until something is found (default: no search)",
+    )
+    seeds: str | None = option(
+        "--seeds",
+        convert=str,
+        default=None,
+        metavar="RUN",
+        help="with --rediscover, start from the attacks of this kept run, but those that win "
+        "without the defence by the file of --output (default: from the types of the system "
+        "calls alone)",
+    )
     output: Path | None = report_output_option(
         "add what is found to this file, such as docs/runs/defences.json (default: none)"
     )
@@ -80,13 +100,22 @@ def run(options: Options) -> int:
         raise UserError(f"there is no defence {unknown[0]!r}", hint=hint)
     if options.without and (options.enough or options.output):
         raise UserError("--enough and --output are about all defences", hint="leave out --without")
-    if options.enough and options.round_trips:
-        raise UserError("--enough and --round-trips are two studies", hint="give them one by one")
+    studies = {
+        "--enough": options.enough,
+        "--round-trips": options.round_trips,
+        "--rediscover": options.rediscover,
+    }
+    if len(chosen := [name for name, value in studies.items() if value]) > 1:
+        raise UserError(f"{' and '.join(chosen)} are two studies", hint="give them one by one")
+    if options.seeds and not options.rediscover:
+        raise UserError("--seeds is about a campaign", hint="give it with --rediscover")
     summary = DefenceSummary()
     if options.output is not None:
         check_output_file(options.output)
         summary = read_defences(options.output) if options.output.exists() else summary
     check_results_root(options.results)
+    if options.rediscover:
+        return _rediscover(options, summary)
     variants = [SUBJECT, REFERENCE] if options.enough else [SUBJECT]
     kernel = chosen_kernel(options.kernel, SHIPPED, variants)
     with progress_line(console()) as progress:
@@ -205,6 +234,77 @@ def _round_trips(
     return 0
 
 
+def _rediscover(options: Options, summary: DefenceSummary) -> int:
+    """Search without each defence, and print what was found."""
+    from harness.campaign.campaign import Settings
+    from harness.campaign.search import Limits
+    from harness.judge.parity import REFERENCE
+    from harness.lab.lab import Lab
+    from harness.report.terminal import console, progress_line
+    from harness.results.defence_summary import Rediscovered
+    from harness.studies.defences import DEFENCES
+    from harness.studies.rediscovery import Rediscovery, markdown, variant_files, variant_without
+
+    seconds = seconds_of(str(options.rediscover))
+    wanted = options.without or tuple(DEFENCES)
+    seeds = {name: _seeds(options, summary, name) for name in wanted}
+    folder = options.results / "rediscovery"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = variant_files(folder, wanted)
+    corpus = corpus_with(Brought(), tuple(files.values()))
+    variants = [*map(variant_without, wanted), REFERENCE]
+    kernel = chosen_kernel(options.kernel, corpus, variants)
+    settings = Settings(
+        variant=REFERENCE,
+        thread=REFERENCE,
+        seed="attacks" if options.seeds else "types",
+        size=SIZE,
+        jobs=options.jobs,
+        limits=Limits(seconds),
+        resume=False,
+        words=tuple(words_of(options.kernel)),
+    )
+    found = {}
+    with progress_line(console()) as progress:
+        lab = Lab.open(
+            kernel.line, variants, progress=progress, choice=kernel.choice, corpus=corpus
+        )
+        study = Rediscovery(lab, folder, files, settings, say=say, progress=progress)
+        for name in wanted:
+            found[name], stopped = study.searched(name, seeds[name])
+            if stopped:
+                say("stopped; the same command goes on")
+                return 128 + stopped
+    say(markdown(found))
+    say(f"results: {folder}")
+    new = Rediscovered(
+        line=lab.line,
+        image=lab.image.key,
+        minutes=seconds / 60,
+        jobs=options.jobs,
+        attacks=options.seeds or "",
+        without=found,
+    )
+    _write(options, structs.replace(summary, rediscovered=new))
+    return 0
+
+
+def _seeds(options: Options, summary: DefenceSummary, defence: str) -> tuple[Program, ...]:
+    """Return the programs of a run's attacks but those that the defence alone holds."""
+    from harness.campaign.seeds import seeds_of
+    from harness.results.recorded_run import read_run
+
+    if options.seeds is None:
+        return ()
+    if summary.alone is None:
+        raise UserError(
+            "--seeds needs to know the attacks that win without each defence",
+            hint="name their file with --output, such as docs/runs/defences.json",
+        )
+    run = read_run(options.seeds, root=options.results)
+    return seeds_of(run, without=summary.alone.won[defence])
+
+
 def _write(options: Options, summary: DefenceSummary) -> None:
     """Write the file of what was found, if the user named one. Raises UserError."""
     from harness.results.defence_summary import write_defences
@@ -221,8 +321,8 @@ def _write(options: Options, summary: DefenceSummary) -> None:
 
 COMMAND = Command(
     "defences",
-    "list what each defence of `isolated` holds or costs, or search for the smallest sets that are "
-    "enough",
+    "list what each defence of `isolated` holds or costs, search for the smallest sets that are "
+    "enough, or for the ways in that a missing defence opens",
     "The list is Markdown. A round trip is counted on a machine with the defence and on a machine "
     "without it. Outcomes are kept below --results: the same command goes on where it "
     "stopped, as long as kernel and code are the same. Exit status: 2 if a cell gave no "
@@ -233,6 +333,7 @@ COMMAND = Command(
         "defences": "switch off each defence in turn",
         "defences --without access": "switch off a single defence",
         "defences --round-trips": "count what each defence costs",
+        "defences --rediscover 1h": "see whether a campaign finds what each defence holds",
         "defences --enough integrity": "search for the smallest sets that keep integrity",
         "defences --enough all --output docs/runs/defences.json": "keep what is found for the site",
     },

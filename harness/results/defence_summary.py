@@ -14,7 +14,7 @@ from harness.results.records import json_text, read_record
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEFENCES_SCHEMA = 3
+DEFENCES_SCHEMA = 4
 """Changes with the fields of the file, and with their meaning."""
 
 _HINT = "write it again: umd-harness defences --output FILE"
@@ -107,6 +107,45 @@ class RoundTrips(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return max(self.whole) / min(self.whole) - 1
 
 
+class Searched(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a campaign came to that searched where one defence is missing."""
+
+    programs: int
+    """The programs that were made until something was found, or until the time was over."""
+
+    minutes: float
+    """The time that they took on all machines at once."""
+
+    verdict: str = ""
+    """The verdict on the finding; empty if nothing was found."""
+
+    calls: tuple[str, ...] = ()
+    """The calls of the finding, with the kinds of their arguments."""
+
+
+class Rediscovered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a campaign finds a way in without a defence (harness/studies/rediscovery.py)."""
+
+    line: str
+    """The kernel line."""
+
+    image: str
+    """The key of the kernel image."""
+
+    minutes: float
+    """How long each campaign searched at most."""
+
+    jobs: int
+    """The machines of each campaign at a time."""
+
+    attacks: str = ""
+    """The run from whose attacks the campaigns started, without those that win where the defence
+    is missing; empty if they started from the types of the system calls alone."""
+
+    without: dict[str, Searched]
+    """By defence."""
+
+
 class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that was measured of the defences."""
 
@@ -121,6 +160,9 @@ class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     round_trips: RoundTrips | None = None
     """What each defence costs a round trip; null if that was not measured."""
+
+    rediscovered: Rediscovered | None = None
+    """What campaigns find without each defence; null if that was not measured."""
 
 
 def read_defences(path: Path) -> DefenceSummary:

@@ -50,12 +50,25 @@ def test_a_loss_that_comes_again_on_some_machines_only_does_not_count() -> None:
     def loses(programs: Sequence[Program]) -> bool:
         nonlocal boots
         boots += judge.batches[-1][2]
-        return kills_but(programs, boots == 2 and judge.batches[-1][2])
+        return kills_but(programs, boots in (2, 5) and judge.batches[-1][2])
 
     judge.loses = loses
     (finding,), _ = of(judge).findings(BATCH, [])
     assert finding.confirmed == 2
     assert not finding.counts
+
+
+def test_what_a_program_holds_open_may_be_closed_before_the_witness_looks() -> None:
+    judge = ScriptedJudge()
+
+    def loses(programs: Sequence[Program]) -> bool:
+        boots = sum(fresh for _, _, fresh in judge.batches)
+        return kills_but(programs, boots == 2 and not any(one.stays for one in programs))
+
+    judge.loses = loses
+    (finding,), _ = of(judge).findings(BATCH, [])
+    assert finding.program == Program((KILL,), stays=True)
+    assert finding.counts
 
 
 def kills_but(programs: Sequence[Program], spared: bool) -> bool:

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Does a campaign find the way in that one missing defence opens, and how long does that take?
+
+    <folder>/without-<defence>.toml     the variant that a campaign searches
+    <folder>/campaign-…                 the campaign, which goes on where it stopped
+
+A finding is due to the missing defence: with all defences the same search finds nothing. So a
+finding counts even if a kernel thread loses by it as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.campaign.campaign import Campaign
+from harness.campaign.kept import CampaignFolder, is_campaign
+from harness.campaign.search import Limits
+from harness.host.files import write_atomically
+from harness.judge.parity import SUBJECT
+from harness.results.defence_summary import Searched
+from harness.studies.defences import DEFENCES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.campaign.campaign import Settings
+    from harness.campaign.kept import BatchEnd
+    from harness.campaign.program import Program
+    from harness.lab.lab import Lab
+
+_VARIANT = """\
+name = "{name}"
+summary = "{like} without the defence {defence}"
+like = "{like}"
+cmdline = "umd_isolation=on umd_without={defence}"
+"""
+
+
+def variant_without(defence: str) -> str:
+    """Return the name of the variant that leaves a defence out."""
+    return f"without-{defence}"
+
+
+def variant_files(folder: Path, defences: Iterable[str]) -> dict[str, Path]:
+    """Write a variant file for each defence; return them by defence. Raises OSError."""
+    files = {defence: folder / f"{variant_without(defence)}.toml" for defence in defences}
+    for defence, path in files.items():
+        text = _VARIANT.format(name=variant_without(defence), like=SUBJECT, defence=defence)
+        write_atomically(path, text)
+    return files
+
+
+@dataclass(frozen=True)
+class Rediscovery:
+    """Searches where a defence is missing."""
+
+    lab: Lab
+    """Its corpus has the variants of `variant_files`."""
+
+    folder: Path
+    files: Mapping[str, Path]
+    settings: Settings
+    """Those of each campaign. The variant and the seeds are replaced, and the time is that of one
+    campaign from its start to its end, however often it goes on."""
+
+    say: Callable[[str], None]
+    progress: Callable[[str], None]
+
+    def searched(self, defence: str, seeds: Sequence[Program]) -> tuple[Searched, int]:
+        """Search without a defence until something is found, or until the time is over.
+
+        Return what came of it, and the signal that stopped it (0: none did). Raises UserError.
+        """
+        variant, jobs = variant_without(defence), self.settings.jobs
+        path = Campaign.folder(self.lab, variant, self.settings.seed, self.folder)
+        is_begun = is_campaign(path)
+        ended = CampaignFolder(path).read()[1] if is_begun else []
+        known = searched(ended, jobs=jobs)
+        left = self.settings.limits.seconds - 60 * known.minutes
+        if known.calls or left <= 0:
+            return known, 0
+        file = ("--variant-file", str(self.files[defence]))
+        settings = replace(
+            self.settings,
+            variant=variant,
+            limits=Limits(left, findings=1, parity=False),
+            resume=is_begun,
+            words=(*file, "--variant", variant, *self.settings.words),
+            seeds=tuple(seeds),
+        )
+        campaign = Campaign(self.lab, settings, self.folder, say=self.say)
+        campaign.run(lambda line: self.progress(f"without {defence}: {line}"))
+        return searched(CampaignFolder(path).read()[1], jobs=jobs), campaign.signal
+
+
+def searched(ended: Iterable[BatchEnd], *, jobs: int) -> Searched:
+    """Return what a campaign came to, up to its first finding that is sure.
+
+    The time is that of the batches on `jobs` machines, with what was investigated.
+    """
+    programs, seconds = 0, 0.0
+    for end in sorted(ended, key=lambda end: end.number):
+        programs += end.programs
+        seconds += end.seconds
+        for finding in end.findings:
+            if finding.is_sure:
+                minutes = seconds / jobs / 60
+                return Searched(programs, minutes, str(finding.verdict), finding.pattern)
+    return Searched(programs, seconds / jobs / 60)
+
+
+def markdown(found: Mapping[str, Searched]) -> str:
+    """Return a table of the searches, and how many of them found a way in."""
+    rows = [
+        f"| `{defence}` | {_outcome(one)} | {one.programs} | {one.minutes:.1f} |"
+        for defence, one in sorted(found.items(), key=lambda item: list(DEFENCES).index(item[0]))
+    ]
+    return "\n".join(
+        [
+            "| without | found | programs | minutes |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            f"A way in was found without {sum(bool(one.calls) for one in found.values())} of "
+            f"{len(found)} defences.",
+        ]
+    )
+
+
+def _outcome(one: Searched) -> str:
+    return f"{one.verdict}: `{'`, `'.join(one.calls)}`" if one.calls else "nothing"
