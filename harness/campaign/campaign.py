@@ -39,7 +39,7 @@ class Settings:
     """What a campaign is about, and how it goes."""
 
     variant: str
-    thread: str
+    reference: str
     """The variant with which findings are compared."""
     seed: str
     size: int
@@ -88,9 +88,12 @@ class Campaign:
             settings.seed,
             settings.size,
             settings.seeds,
+            settings.reference,
         )
         self._ended = self._folder.begin(subject, resume=settings.resume)
-        self._writer = FindingWriter(self.path / FINDINGS, settings.words, settings.seed)
+        self._writer = FindingWriter(
+            self.path / FINDINGS, settings.words, settings.seed, settings.reference
+        )
         self.counts, self._before = Counts(), len(self._ended)
         self._start = self._latest = time.monotonic()
         self.signal = 0
@@ -107,8 +110,8 @@ class Campaign:
         progress("campaign: reading the kernel's system calls")
         types = call_types(kernel.vmlinux, kernel.system_map)
         addresses = [kernel.handler_symbol(HASH.program, name) for name in _VARIABLES]
-        judge = BatchJudge.of(self._lab)
-        for variant in (self._settings.variant, self._settings.thread):
+        judge = BatchJudge.of(self._lab, self._settings.variant)
+        for variant in (self._settings.variant, self._settings.reference):
             progress(f"campaign: making the saved state of {variant}")
             with suppress(VmLost), self._lab.machine(variant):
                 pass
@@ -121,7 +124,7 @@ class Campaign:
                 self._settings.seeds,
             ),
             variant=self._settings.variant,
-            thread=self._settings.thread,
+            reference=self._settings.reference,
             ended=self._ended,
             told=self._batch_ended,
             found=self._found,
@@ -153,7 +156,7 @@ class Campaign:
         return (
             f"campaign: {count.programs} programs, {count.programs / seconds:.1f} a second, "
             f"{len(search.learnt.kept)} kept, "
-            f"findings: {len(findings)}, {counted} of which spare a kernel thread, "
+            f"findings: {len(findings)}, {counted} of which spare {self._settings.reference}, "
             f"{count.without} batches without a conclusion, "
             f"last new {clock(now - self._latest)} ago, {rest}"
         )
@@ -167,7 +170,8 @@ class Campaign:
     def _found(self, number: int, finding: Finding) -> None:
         """Write a finding. One of an earlier part is written again, the same."""
         place = self._writer.write(number, finding)
+        reference = self._settings.reference
         self._say(
             f"{finding.verdict}: {finding.detail}; {', '.join(finding.pattern)}; "
-            f"lost again {finding.confirmed} x, {finding.thread} on a kernel thread; {place}"
+            f"lost again {finding.confirmed} x, {finding.reference} on {reference}; {place}"
         )

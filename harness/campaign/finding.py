@@ -24,10 +24,10 @@ class Finding(msgspec.Struct, frozen=True):
     """The axes that were lost."""
     confirmed: int
     """On how many of `CONFIRMATIONS` machines it was lost again."""
-    thread: Verdict
-    """The verdict on a kernel thread after the same program; `error` is no conclusion."""
-    thread_lost: tuple[str, ...] = ()
-    """The axes that a kernel thread lost."""
+    reference: Verdict
+    """The verdict on the reference variant after the same program; `error` is no conclusion."""
+    reference_lost: tuple[str, ...] = ()
+    """The axes that were lost there."""
     hooks: tuple[str, ...] = ()
     """The hooks of security modules that saw the handler."""
 
@@ -48,5 +48,5 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def counts(self) -> bool:
-        """Whether it is sure, and a kernel thread loses less by it."""
-        return self.is_sure and not set(self.lost) <= set(self.thread_lost)
+        """Whether it is sure, and the reference variant loses less by it."""
+        return self.is_sure and not set(self.lost) <= set(self.reference_lost)

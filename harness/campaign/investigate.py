@@ -42,11 +42,11 @@ _SIMPLE = (Number(0),)
 
 @dataclass(frozen=True)
 class Investigator:
-    """Investigates on machines of `variant`; `thread` is the variant to compare with."""
+    """Investigates on machines of `variant`; `reference` is the one to compare with."""
 
     judge: Judge
     variant: str
-    thread: str
+    reference: str
     most: int = MOST
 
     def findings(
@@ -126,7 +126,7 @@ class Investigator:
             staying = Program(program.calls, stays=True)
             if len(more := self._lost_again(staying, lost)) > len(again):
                 program, again = staying, more
-        thread = self.judge.judged(self.thread, [program])
+        reference = self.judge.judged(self.reference, [program])
         first = again[0]
         return Finding(
             program,
@@ -135,8 +135,8 @@ class Investigator:
             first.what,
             tuple(sorted(first.lost)),
             confirmed=len(again),
-            thread=thread.verdict,
-            thread_lost=tuple(sorted(thread.lost)),
+            reference=reference.verdict,
+            reference_lost=tuple(sorted(reference.lost)),
             hooks=tuple(sorted(first.hooks)),
         )
 

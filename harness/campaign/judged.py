@@ -23,7 +23,7 @@ from harness.lab.trial import TALLY, aftermath
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Verdict
 from harness.witness.cell_verdict import draw_verdict
-from harness.witness.evidence import death
+from harness.witness.evidence import WRONG_REPLY, death
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from harness.campaign.program import Program
     from harness.lab.lab import Lab
     from harness.model.verdict import Axes
+    from harness.scenarios.corpus import Corpus
     from harness.vm.machine import Machine
     from harness.witness.evidence import Evidence
     from harness.witness.tally import Tally
@@ -74,14 +75,16 @@ class BatchJudge:
     lab: Lab
     executor: bytes
     """The compiled executor."""
+    subject: str
+    """The variant that is searched. Its known marks are no loss there."""
 
     @classmethod
-    def of(cls, lab: Lab) -> BatchJudge:
+    def of(cls, lab: Lab, subject: str) -> BatchJudge:
         """Compile the executor. Raises UserError."""
         with tempfile.TemporaryDirectory(prefix="umd-campaign-") as scratch:
             target = Path(scratch) / "executor"
             compile_attack(EXECUTOR, target)
-            return cls(lab, target.read_bytes())
+            return cls(lab, target.read_bytes(), subject)
 
     def judged(self, variant: str, programs: Sequence[Program], *, fresh: bool = False) -> Judged:
         """Make the programs from the saved state or, if `fresh`, after a boot; then the aftermath.
@@ -122,7 +125,8 @@ class BatchJudge:
             attacked = account.attacked(before, attacker)
             after, ended = aftermath(witness)
         evidence = account.concluded(attacked, after, ended=ended)
-        return conclusion(evidence, self._hooks(variant, before, attacked.attacked), made)
+        marks = known_marks(self.lab.corpus, variant) if variant == self.subject else frozenset()
+        return conclusion(evidence, self._hooks(variant, before, attacked.attacked), made, marks)
 
     def _hooks(self, variant: str, before: Tally, attacked: Tally) -> frozenset[str]:
         kernel = self.lab.images(variant).kernel
@@ -135,13 +139,24 @@ class BatchJudge:
         )
 
 
+def known_marks(corpus: Corpus, variant: str) -> frozenset[str]:
+    """Return what a known hole of a variant changes about the handler without further effect."""
+    subject = corpus.variants[variant]
+    holes = ((one.shows, one.hole_on(subject)) for one in corpus.scenarios.values())
+    return frozenset(shows for shows, hole in holes if hole and hole.partly) - {WRONG_REPLY}
+
+
 def conclusion(
     evidence: Evidence,
     hooks: frozenset[str] = frozenset(),
     results: tuple[tuple[int, ...], ...] = (),
+    marks: frozenset[str] = frozenset(),
 ) -> Judged:
-    """Return what the evidence shows."""
+    """Return what the evidence shows. If only `marks` are wrong with the handler, that is held."""
     drawn = draw_verdict(evidence, AttemptEnd(End.COMPLETED))
+    if drawn.wrongs and drawn.wrongs <= marks and _lost(drawn.axes) == {"integrity"}:
+        known = ", ".join(sorted(drawn.wrongs))
+        return Judged(Verdict.HELD, f"known: {known}", hooks=hooks, results=results)
     verdict, stood_still = drawn.verdict, drawn.retry
     if stood_still and _was_sent_a_signal(evidence):
         verdict, stood_still = drawn.axes.verdict, False

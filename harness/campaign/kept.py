@@ -20,6 +20,7 @@ from harness.campaign.finding import Finding
 from harness.campaign.program import Program
 from harness.host.errors import UserError
 from harness.host.files import write_atomically
+from harness.judge.parity import REFERENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,8 @@ class Subject(msgspec.Struct, frozen=True):
     """Programs in a batch."""
     seeds: tuple[Program, ...] = ()
     """The programs to start from."""
+    reference: str = REFERENCE
+    """The variant with which findings are compared."""
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from harness.campaign.shrink import shortest_prefix
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.campaign.finding import Finding
     from harness.campaign.generate import Generator
@@ -46,12 +46,6 @@ class Limits:
     batches: int | None = None
     findings: int | None = None
     """So many findings that count."""
-    parity: bool = True
-    """Whether a finding counts only if it spares a kernel thread."""
-
-    def counted(self, findings: Iterable[Finding]) -> int:
-        """Return how many findings count."""
-        return sum(one.counts if self.parity else one.is_sure for one in findings)
 
 
 @dataclass
@@ -116,13 +110,14 @@ class Search:
         programs: Programs,
         *,
         variant: str,
-        thread: str,
+        reference: str,
         ended: Sequence[BatchEnd],
         told: Callable[[BatchEnd], None],
         found: Callable[[int, Finding], None],
     ) -> None:
         """Go on after the batches that have `ended`. `found` gets the number of a new finding."""
-        self._judge, self._programs, self._variant, self._thread = judge, programs, variant, thread
+        self._judge, self._programs = judge, programs
+        self._variant, self._reference = variant, reference
         self._told, self._found = told, found
         self.learnt = Learnt()
         self._waiting: dict[int, BatchEnd] = {}
@@ -191,7 +186,7 @@ class Search:
 
     def _is_over(self) -> bool:
         limits = self._limits
-        counted = limits.counted(self.learnt.findings)
+        counted = sum(finding.counts for finding in self.learnt.findings)
         return (
             self._stop.is_set()
             or time.monotonic() > self._end
@@ -237,7 +232,7 @@ class Search:
         """Investigate, one batch at a time: two would find the same."""
         with self._investigating:
             most = min(MOST, self._limits.findings or MOST)
-            investigator = Investigator(self, self._variant, self._thread, most)
+            investigator = Investigator(self, self._variant, self._reference, most)
             findings, lost_once = investigator.findings(batch, self._known)
             self._known += [finding.pattern for finding in findings]
             return findings, lost_once

@@ -30,6 +30,8 @@ class FindingWriter:
     words: Sequence[str]
     """The options that choose the machine, for the commands: variant, kernel, files."""
     seed: str
+    reference: str
+    """The variant with which findings are compared."""
 
     def write(self, number: int, finding: Finding) -> Path:
         """Write the folder of a finding; return it. Raises OSError."""
@@ -51,13 +53,12 @@ class FindingWriter:
         effect = EFFECTS[finding.verdict].value
         attack = ("run", "--attack", str(program), "--effect", effect, *self.words)
         same = ("run", "--scenario", str(scenario), *self.words)
-        thread = f"{finding.thread}"
         return "\n".join(
             (
                 f"{finding.verdict}: {finding.detail}",
                 f"calls: {', '.join(finding.pattern)}",
                 f"lost on {finding.confirmed} of {CONFIRMATIONS} machines that had just booted",
-                f"on a kernel thread: {thread}",
+                f"on {self.reference}: {finding.reference}",
                 f"hooks that saw the handler: {', '.join(finding.hooks) or 'none'}",
                 f"found by the campaign with --seed {shlex.quote(self.seed)}",
                 "",

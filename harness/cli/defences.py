@@ -238,7 +238,7 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
     """Search without each defence, and print what was found."""
     from harness.campaign.campaign import Settings
     from harness.campaign.search import Limits
-    from harness.judge.parity import REFERENCE
+    from harness.judge.parity import SUBJECT
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
     from harness.results.defence_summary import Rediscovered
@@ -252,11 +252,11 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     files = variant_files(folder, wanted)
     corpus = corpus_with(Brought(), tuple(files.values()))
-    variants = [*map(variant_without, wanted), REFERENCE]
+    variants = [*map(variant_without, wanted), SUBJECT]
     kernel = chosen_kernel(options.kernel, corpus, variants)
     settings = Settings(
-        variant=REFERENCE,
-        thread=REFERENCE,
+        variant=SUBJECT,
+        reference=SUBJECT,
         seed="attacks" if options.seeds else "types",
         size=SIZE,
         jobs=options.jobs,

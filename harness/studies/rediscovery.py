@@ -4,8 +4,8 @@
     <folder>/without-<defence>.toml     the variant that a campaign searches
     <folder>/campaign-…                 the campaign, which goes on where it stopped
 
-A finding is due to the missing defence: with all defences the same search finds nothing. So a
-finding counts even if a kernel thread loses by it as well.
+A finding is made again where all defences are on. It counts if it loses less there, whatever a
+kernel thread loses by it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Rediscovery:
         settings = replace(
             self.settings,
             variant=variant,
-            limits=Limits(left, findings=1, parity=False),
+            limits=Limits(left, findings=1),
             resume=is_begun,
             words=(*file, "--variant", variant, *self.settings.words),
             seeds=tuple(seeds),
@@ -96,7 +96,7 @@ class Rediscovery:
 
 
 def searched(ended: Iterable[BatchEnd], *, jobs: int) -> Searched:
-    """Return what a campaign came to, up to its first finding that is sure.
+    """Return what a campaign came to, up to its first finding that counts.
 
     The time is that of the batches on `jobs` machines, with what was investigated.
     """
@@ -105,7 +105,7 @@ def searched(ended: Iterable[BatchEnd], *, jobs: int) -> Searched:
         programs += end.programs
         seconds += end.seconds
         for finding in end.findings:
-            if finding.is_sure:
+            if finding.counts:
                 minutes = seconds / jobs / 60
                 return Searched(programs, minutes, str(finding.verdict), finding.pattern)
     return Searched(programs, seconds / jobs / 60)

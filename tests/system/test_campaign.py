@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The slice of `tox -e campaign` for CI: a planted hole is found, and BPF programs are loaded."""
+"""The slice of `tox -e campaign` for CI: a planted hole is found, BPF programs and rings work."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from planted_hole import search
 
 from harness.campaign.finding import Finding
 from harness.campaign.judged import BatchJudge
-from harness.campaign.program import Program
+from harness.campaign.program import Call, Made, Number, Program, Text
+from harness.campaign.rings import submitted, write_at
 from harness.campaign.structures import bpf_program
+from harness.model.handlers import HASH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,16 @@ def test_a_batch_finds_a_planted_hole(tmp_path: Path) -> None:
 def test_the_kernel_takes_the_bpf_programs_and_they_act(lab: Lab) -> None:
     random = Random(1)  # noqa: S311 - it is to be repeated
     batch = [Program(tuple(bpf_program(random, (0,), 0)), stays=True) for _ in range(24)]
-    judged = BatchJudge.of(lab).judged("baseline", batch)
+    judged = BatchJudge.of(lab, "baseline").judged("baseline", batch)
     assert judged.lost, "some of them send the handler a signal that ends it"
     assert all(result > 0 for results in judged.results for result in results)
+
+
+def test_the_kernel_makes_what_a_ring_asks(lab: Lab) -> None:
+    secret = lab.image.handler_symbol(HASH.program, "secret")
+    opened = Call("openat", (Number(-100), Text("/proc/{handler}/mem"), Number(2), Number(0)))
+    write = write_at(Made(0), secret, "forged")
+    batch = [Program((opened, *submitted([write, write], flags=0, at=1)))]
+    judged = BatchJudge.of(lab, "baseline").judged("baseline", batch)
+    assert judged.results[0][2] == 2, "both requests are submitted"
+    assert "integrity" in judged.lost

@@ -27,7 +27,7 @@ def test_the_smallest_program_is_made_again_after_three_boots() -> None:
     judge = ScriptedJudge()
     (finding,), lost_once = of(judge).findings(BATCH, [])
     assert finding.program == Program((KILL,))
-    assert (finding.confirmed, finding.thread, finding.counts) == (3, Verdict.HELD, True)
+    assert (finding.confirmed, finding.reference, finding.counts) == (3, Verdict.HELD, True)
     assert [fresh for _, programs, fresh in judge.batches if fresh] == [True] * 3
     assert lost_once == 0
 

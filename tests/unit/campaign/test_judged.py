@@ -9,8 +9,10 @@ from signal import SIGKILL, SIGQUIT
 import pytest
 from tallies import AFTER, evidence
 
-from harness.campaign.judged import conclusion
+from harness.campaign.judged import conclusion, known_marks
 from harness.model.verdict import Verdict
+from harness.scenarios.corpus import SHIPPED
+from harness.witness.tally import Violation
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,14 @@ def test_a_signal_is_no_matter_of_a_busy_host(
 def test_nothing_is_lost_where_nothing_was() -> None:
     judged = conclusion(evidence())
     assert (judged.verdict, judged.lost) == (Verdict.HELD, frozenset())
+
+
+def test_a_known_mark_without_effect_is_no_loss_and_hides_no_other() -> None:
+    marks = known_marks(SHIPPED, "isolated")
+    assert marks == {"oom score", "faults"}
+    mark = replace(AFTER, violations=Violation.OOM_SCORE)
+    judged = conclusion(evidence(after=mark, attacked=mark), marks=marks)
+    assert (judged.verdict, judged.lost) == (Verdict.HELD, frozenset())
+    more = replace(mark, violations=Violation.OOM_SCORE | Violation.POLICY)
+    judged = conclusion(evidence(after=more, attacked=more), marks=marks)
+    assert (judged.verdict, judged.lost) == (Verdict.TAMPERED, frozenset({"integrity"}))

@@ -49,7 +49,8 @@ def a_campaign(root: Path) -> Path:
     folder.add(BatchEnd(1, 8, "disrupted", "", 61.0, findings=(FOUND, SHARED), lost_once=1))
     folder.add(BatchEnd(3, 8, "error", "", 1.0))
     for number, finding in enumerate((FOUND, SHARED), 1):
-        FindingWriter(folder.path / FINDINGS, ("--variant", "isolated"), "s").write(number, finding)
+        writer = FindingWriter(folder.path / FINDINGS, ("--variant", "isolated"), "s", "kthread")
+        writer.write(number, finding)
     return folder.path
 
 
@@ -57,7 +58,7 @@ def test_it_counts_what_was_found(tmp_path: Path) -> None:
     html = write_campaign_page(a_campaign(tmp_path)).read_text()
     text = " ".join(re.sub(r"<[^>]+>", " ", html.partition("<body>")[2]).split())
     assert "24 programs in 3 batches, 63 s of machines' time." in text
-    assert "Findings: 2, of which a kernel thread is safe from 1." in text
+    assert "Findings: 2, of which kthread is safe from 1." in text
     assert "kill(handler) 3 of 3 held none" in text
     assert "losses that did not come again 1 batches without a conclusion 1" in text
 

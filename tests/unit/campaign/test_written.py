@@ -70,7 +70,7 @@ def test_every_kind_of_argument_compiles_without_a_warning(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("program", [Program((*READ.calls, KILL)), NESTED], ids=["plain", "nested"])
 def test_the_scenario_loads_and_declares_the_attack(program: Program, tmp_path: Path) -> None:
-    writer = FindingWriter(tmp_path, ("--variant", "isolated"), "s")
+    writer = FindingWriter(tmp_path, ("--variant", "isolated"), "s", "kthread")
     place = writer.write(2, a_finding(program))
     (name,) = {path.stem for path in place.iterdir()} - {"finding", "README"}
     corpus = corpus_with(Brought(scenario_files=[place / f"{name}.py"]))

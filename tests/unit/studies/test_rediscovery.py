@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a search without a defence came to, and the variants that it searches."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+from harness.brought.options import Brought, corpus_with
+from harness.campaign.finding import Finding
+from harness.campaign.kept import BatchEnd
+from harness.campaign.program import Call, Number, Pid, Program
+from harness.cli.main import main
+from harness.model.verdict import Verdict
+from harness.results.defence_summary import Alone, DefenceSummary, Searched, write_defences
+from harness.studies.defences import DEFENCES
+from harness.studies.rediscovery import markdown, searched, variant_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+KILL = Program((Call("kill", (Pid("handler"), Number(9))),))
+
+
+def finding(*, confirmed: int = 3, also_lost: tuple[str, ...] = ()) -> Finding:
+    return Finding(
+        KILL,
+        Verdict.DISRUPTED,
+        "",
+        "restarted 1 x",
+        ("availability",),
+        confirmed,
+        Verdict.DISRUPTED if also_lost else Verdict.HELD,
+        also_lost,
+    )
+
+
+def batch(number: int, *found: Finding) -> BatchEnd:
+    return BatchEnd(number, 32, "held", "", 60.0, findings=found)
+
+
+def test_programs_and_time_count_up_to_the_finding_in_the_order_of_the_batches() -> None:
+    ended = [batch(2), batch(1, finding()), batch(0)]
+    assert searched(ended, jobs=2) == Searched(64, 1.0, "disrupted", ("kill(handler)",))
+
+
+def test_a_loss_with_all_defences_is_not_found() -> None:
+    assert not searched([batch(0, finding(also_lost=("availability",)))], jobs=1).calls
+
+
+def test_a_loss_that_does_not_come_again_each_time_is_not_found() -> None:
+    assert searched([batch(0, finding(confirmed=2))], jobs=1) == Searched(32, 1.0)
+
+
+def test_the_variants_are_isolated_without_one_defence(tmp_path: Path) -> None:
+    files = variant_files(tmp_path, DEFENCES)
+    corpus = corpus_with(Brought(), tuple(files.values()))
+    for defence, path in files.items():
+        variant = corpus.variants[tomllib.loads(path.read_text())["name"]]
+        assert not variant.has_defence(defence)
+        assert all(variant.has_defence(other) for other in DEFENCES if other != defence)
+
+
+def test_the_table_is_in_the_order_of_the_defences() -> None:
+    text = markdown({"oom": Searched(320, 10.0), "access": Searched(64, 1.0, "leaked", ("a", "b"))})
+    assert text.splitlines()[2:] == [
+        "| `access` | leaked: `a`, `b` | 64 | 1.0 |",
+        "| `oom` | nothing | 320 | 10.0 |",
+        "",
+        "A way in was found without 1 of 2 defences.",
+    ]
+
+
+def test_seeds_without_knowing_what_wins_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["defences", "--rediscover", "1h", "--seeds", "latest", "--results", str(tmp_path)]
+    assert main(argv) == 2
+    assert "--seeds needs to know the attacks that win without" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_seeds_that_do_not_exist_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept.json"
+    won = {defence: {"kill": "disrupted"} for defence in DEFENCES}
+    alone = Alone(line="6.12", image="abcd", attacks=("kill",), won=won)
+    write_defences(kept, DefenceSummary(alone=alone))
+    argv = ["defences", "--rediscover", "1h", "--seeds", "gone", "--output", str(kept)]
+    assert main([*argv, "--results", str(tmp_path)]) == 2
+    assert "there is no run gone" in capsys.readouterr().err
