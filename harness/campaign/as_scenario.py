@@ -26,8 +26,9 @@ EFFECTS = {
     Verdict.TAMPERED: Effect.INTEGRITY,
     Verdict.DISRUPTED: Effect.AVAILABILITY,
     Verdict.LEAKED: Effect.CONFIDENTIALITY,
+    Verdict.ERROR: Effect.AVAILABILITY,
 }
-"""The effect of an attack, by its verdict."""
+"""The effect of an attack, by its verdict. An `error` is a complaint of the kernel of itself."""
 _PIDS = {
     "handler": "handler.pid",
     "group": "-handler.pid",

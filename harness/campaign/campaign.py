@@ -65,7 +65,7 @@ class Counts:
         """Count a batch."""
         self.programs += end.programs
         self.batches += 1
-        self.without += end.verdict == "error"
+        self.without += end.is_inconclusive
         self.lost_once += end.lost_once
 
 

@@ -30,6 +30,8 @@ class Finding(msgspec.Struct, frozen=True):
     """The axes that were lost there."""
     hooks: tuple[str, ...] = ()
     """The hooks of security modules that saw the handler."""
+    log: str = ""
+    """The log of a kernel that complained of itself, as the guest tells it; otherwise empty."""
 
     @property
     def pattern(self) -> tuple[str, ...]:

@@ -138,6 +138,7 @@ class Investigator:
             reference=reference.verdict,
             reference_lost=tuple(sorted(reference.lost)),
             hooks=tuple(sorted(first.hooks)),
+            log=first.log,
         )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from signal import SIGKILL
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.attacker import Attacker, Channel
-from harness.attacker.agent.errors import SetupFailed
+from harness.attacker.agent.errors import GuestError, SetupFailed
 from harness.attacker.agent.program import run_program
 from harness.campaign.wire import batch_bytes, results
 from harness.guests.payloads import compile_attack
@@ -22,7 +23,8 @@ from harness.lab.lab import CALM_TRIES
 from harness.lab.trial import TALLY, aftermath
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Verdict
-from harness.witness.cell_verdict import draw_verdict
+from harness.vm.console import escape
+from harness.witness.cell_verdict import NO_COMPLAINT, complaint, draw_verdict
 from harness.witness.evidence import WRONG_REPLY, death
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -39,9 +41,13 @@ if TYPE_CHECKING:
     from harness.witness.tally import Tally
 
 EXECUTOR = Path(__file__).with_name("executor.c")
+KERNEL = "kernel"
+"""What is lost if the kernel complains of itself: a warning, an oops, a sanitizer's report."""
 SECONDS = 25.0
 """How long a batch may take on the host's clock."""
 
+_READ_ALL, _LOG_BYTES = 3, 1 << 16
+"""syslog(2) gives the end of the log."""
 _PLACE, _BATCH = "/tmp/executor", "/tmp/batch"  # noqa: S108 - paths in the guest
 
 
@@ -51,7 +57,7 @@ class Judged(msgspec.Struct, frozen=True):
     verdict: Verdict
     detail: str
     lost: frozenset[str] = frozenset()
-    """The axes that were lost; empty if there is no conclusion."""
+    """The axes that were lost, or `KERNEL`; empty if there is no conclusion."""
     wrongs: tuple[str, ...] = ()
     """What was wrong with the handler."""
     hooks: frozenset[str] = frozenset()
@@ -61,6 +67,9 @@ class Judged(msgspec.Struct, frozen=True):
 
     stood_still: bool = False
     """There is no conclusion because the host was too busy."""
+
+    log: str = ""
+    """The log of a kernel that complained of itself, as the guest tells it."""
 
     @property
     def what(self) -> str:
@@ -124,9 +133,11 @@ class BatchJudge:
             made = _made(attacker, handler, programs)
             attacked = account.attacked(before, attacker)
             after, ended = aftermath(witness)
+            log = _log(attacker) if witness.taint() & ~NO_COMPLAINT else ""
         evidence = account.concluded(attacked, after, ended=ended)
         marks = known_marks(self.lab.corpus, variant) if variant == self.subject else frozenset()
-        return conclusion(evidence, self._hooks(variant, before, attacked.attacked), made, marks)
+        hooks = self._hooks(variant, before, attacked.attacked)
+        return msgspec.structs.replace(conclusion(evidence, hooks, made, marks), log=log)
 
     def _hooks(self, variant: str, before: Tally, attacked: Tally) -> frozenset[str]:
         kernel = self.lab.images(variant).kernel
@@ -137,6 +148,15 @@ class BatchJudge:
             for hook in attacked.hooks
             if hook.on_handler > were.get(hook.function, 0)
         )
+
+
+def _log(attacker: Attacker) -> str:
+    """Return the end of the kernel's log; empty if the agent does not tell it."""
+    room = bytearray(_LOG_BYTES)
+    with suppress(GuestError, VmLost):
+        length = attacker.syscall("syslog", _READ_ALL, room, len(room))
+        return escape(bytes(room[:length]))
+    return ""
 
 
 def known_marks(corpus: Corpus, variant: str) -> frozenset[str]:
@@ -154,6 +174,9 @@ def conclusion(
 ) -> Judged:
     """Return what the evidence shows. If only `marks` are wrong with the handler, that is held."""
     drawn = draw_verdict(evidence, AttemptEnd(End.COMPLETED))
+    if complained := complaint(evidence):
+        lost = frozenset({KERNEL})
+        return Judged(drawn.verdict, drawn.detail, lost, (complained,), hooks, results)
     if drawn.wrongs and drawn.wrongs <= marks and _lost(drawn.axes) == {"integrity"}:
         known = ", ".join(sorted(drawn.wrongs))
         return Judged(Verdict.HELD, f"known: {known}", hooks=hooks, results=results)

@@ -66,6 +66,11 @@ class BatchEnd(msgspec.Struct, frozen=True):
     lost_once: int = 0
     """Losses that did not come again."""
 
+    @property
+    def is_inconclusive(self) -> bool:
+        """Whether the batch taught nothing. A complaint of the kernel that is a finding did."""
+        return self.verdict == "error" and not self.findings
+
 
 def is_campaign(folder: Path) -> bool:
     """Whether a folder has a campaign."""

@@ -51,7 +51,7 @@ def campaign_page(folder: Path, subject: Subject, ended: Sequence[BatchEnd]) -> 
         counted=sum(finding.counts for finding in learnt.findings),
         programs=sum(end.programs for end in ended),
         batches=len(ended),
-        without=sum(end.verdict == "error" for end in ended),
+        without=sum(end.is_inconclusive for end in ended),
         lost_once=sum(end.lost_once for end in ended),
         kept=len(learnt.kept),
         took=duration(sum(end.seconds for end in ended)),

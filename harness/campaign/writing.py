@@ -46,6 +46,8 @@ class FindingWriter:
             scenario, scenario_file(finding, name=name, program=program.name, about=about)
         )
         write_atomically(place / "finding.json", msgspec.json.encode(finding))
+        if finding.log:
+            write_atomically(place / "kernel.log", finding.log)
         write_atomically(place / "README.txt", self._readme(finding, program, scenario))
         return place
 

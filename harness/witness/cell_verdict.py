@@ -81,11 +81,17 @@ def draw_verdict(evidence: Evidence, end: AttemptEnd) -> CellVerdict:
     return CellVerdict(Verdict.HELD, axes, _held_detail(evidence, end))
 
 
+def complaint(evidence: Evidence) -> str:
+    """Return what the kernel has reported of itself, such as a warning; empty for nothing."""
+    bits = evidence.taint & ~NO_COMPLAINT
+    also = ", lockdep is off" if bits & LOCKDEP_OFF else ""
+    return f"the kernel complained of itself: taint {bits & ~LOCKDEP_OFF:#x}{also}" if bits else ""
+
+
 def _worthless(evidence: Evidence, wrong: Mapping[str, str]) -> str:
     """Why the evidence allows no conclusion, empty if it allows one."""
-    if complaint := evidence.taint & ~NO_COMPLAINT:
-        also = ", lockdep is off" if complaint & LOCKDEP_OFF else ""
-        return f"the kernel complained of itself: taint {complaint & ~LOCKDEP_OFF:#x}{also}"
+    if complained := complaint(evidence):
+        return complained
     if evidence.witness_changed or not _adds_up(evidence.after):
         return "the witness itself was tampered with"
     if evidence.after.demoted > evidence.before.demoted:

@@ -10,7 +10,7 @@ import msgspec
 from planted_hole import search
 
 from harness.campaign.finding import Finding
-from harness.campaign.judged import BatchJudge
+from harness.campaign.judged import KERNEL, BatchJudge
 from harness.campaign.program import Call, Made, Number, Program, Text
 from harness.campaign.rings import submitted, write_at
 from harness.campaign.structures import bpf_program
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from harness.lab.lab import Lab
 
-SEED = "b"
-"""Its first four programs send the handler a signal, whatever else they do."""
+SEED = "be"
+"""One of its first four programs sends the handler a signal."""
 
 
 def test_a_batch_finds_a_planted_hole(tmp_path: Path) -> None:
@@ -48,3 +48,11 @@ def test_the_kernel_makes_what_a_ring_asks(lab: Lab) -> None:
     judged = BatchJudge.of(lab, "baseline").judged("baseline", batch)
     assert judged.results[0][2] == 2, "both requests are submitted"
     assert "integrity" in judged.lost
+
+
+def test_a_complaint_of_the_kernel_is_found_with_its_log(lab: Lab) -> None:
+    opened = Call("openat", (Number(-100), Text("/proc/sys/kernel/tainted"), Number(1)))
+    tainted = Call("write", (Made(0), Text("512"), Number(3)))
+    judged = BatchJudge.of(lab, "baseline").judged("baseline", [Program((opened, tainted))])
+    assert judged.lost == {KERNEL}
+    assert "Linux version" in judged.log

@@ -9,7 +9,7 @@ from signal import SIGKILL, SIGQUIT
 import pytest
 from tallies import AFTER, evidence
 
-from harness.campaign.judged import conclusion, known_marks
+from harness.campaign.judged import KERNEL, conclusion, known_marks
 from harness.model.verdict import Verdict
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.tally import Violation
@@ -44,3 +44,9 @@ def test_a_known_mark_without_effect_is_no_loss_and_hides_no_other() -> None:
     more = replace(mark, violations=Violation.OOM_SCORE | Violation.POLICY)
     judged = conclusion(evidence(after=more, attacked=more), marks=marks)
     assert (judged.verdict, judged.lost) == (Verdict.TAMPERED, frozenset({"integrity"}))
+
+
+def test_a_complaint_of_the_kernel_is_a_loss_of_its_own() -> None:
+    judged = conclusion(evidence(taint=0x200))
+    assert (judged.verdict, judged.lost) == (Verdict.ERROR, frozenset({KERNEL}))
+    assert judged.what == "the kernel complained of itself: taint 0x200"
