@@ -3,12 +3,19 @@
  * Runs a batch of programs in the guest: each in a process of its own, one after the other, with a
  * time limit. harness/campaign/wire.py writes the batch and reads what this prints:
  *
- *   batch    struct batch, then for each program struct program, its calls, their arguments
- *   output   struct outcome for each program, then all memory that the kernel may have written
+ *   batch    struct batch, the known places, then for each program struct program, its calls, their
+ *            arguments
+ *   output   struct outcome for each program, the number of new places, each as struct place, then
+ *            all memory that the kernel may have written
+ *
+ * A place is an address in the kernel's code that a program reached, without its upper half. A
+ * kernel without KCOV tells none.
  */
 #include <asm/signal.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/ioctl.h>
+#include <linux/kcov.h>
 #include <linux/mman.h>
 #include <linux/poll.h>
 #include <linux/types.h>
@@ -19,7 +26,10 @@
 #define PROGRAMS_MAX 256
 #define CALLS_MAX 12 /* as in program.py */
 #define BATCH_MAX (1 << 20)
-#define ROOMS (40 << 10) /* what is printed must fit into what the host keeps of it */
+#define ROOMS (28 << 10) /* what is printed must fit into what the host keeps of it */
+#define PLACES_MAX 1024 /* new ones of a batch */
+#define COVERED_MAX (1 << 14) /* of a program */
+#define KNOWN (1 << 16) /* a power of two, and more than the kernel has places */
 #define PRIVATE (1 << 20)
 #define TICK_MS 5
 #define PAGE 4096
@@ -32,6 +42,13 @@ enum whose { HANDLER, PARENT, KTHREADD, INIT, SELF, BYSTANDER, GROUP, EVERYONE, 
 struct batch {
 	__u32 programs;
 	__u32 limit_ms; /* for one program */
+	__u32 known;
+	__u32 unused;
+};
+
+struct place {
+	__u32 program;
+	__u32 address;
 };
 
 struct program {
@@ -66,6 +83,11 @@ struct outcome {
 static unsigned char input[BATCH_MAX] __aligned(8);
 static unsigned char private[PRIVATE] __aligned(PAGE);
 static size_t private_used;
+static __u32 known[KNOWN];
+static struct place places[PLACES_MAX];
+static __u64 places_used;
+static __u64 *covered; /* their number, and the addresses; in memory that all processes share */
+static long kcov;
 static long pids[WHOSE];
 
 /* In memory that all processes share. */
@@ -229,12 +251,55 @@ static void become_child(void)
 	pids[SELF] = sys(__NR_getpid);
 }
 
+/* Returns whether the place was new. A full table takes none. */
+static int learn(__u32 address)
+{
+	__u32 at = address * 2654435761U % KNOWN, tries;
+
+	for (tries = 0; tries < KNOWN; tries++, at = (at + 1) % KNOWN) {
+		if (known[at] == address)
+			return 0;
+		if (!known[at]) {
+			known[at] = address;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static void cover(void)
+{
+	kcov = sys(__NR_open, "/sys/kernel/debug/kcov", O_RDWR);
+	if (kcov < 0 || sys(__NR_ioctl, kcov, KCOV_INIT_TRACE, COVERED_MAX))
+		return;
+	covered = (__u64 *)sys(__NR_mmap, NULL, COVERED_MAX * sizeof(*covered),
+			       PROT_READ | PROT_WRITE, MAP_SHARED, kcov, 0);
+	if ((long)covered < 0)
+		covered = NULL;
+}
+
+static void note_covered(__u32 program)
+{
+	__u64 i, count = covered ? covered[0] : 0;
+
+	for (i = 1; i <= count && i < COVERED_MAX && places_used < PLACES_MAX; i++) {
+		if (!learn(covered[i]))
+			continue;
+		places[places_used].program = program;
+		places[places_used++].address = covered[i];
+	}
+	if (covered)
+		covered[0] = 0;
+}
+
 static __noreturn void perform(const struct program *program, struct outcome *outcome)
 {
 	const unsigned char *at = (const unsigned char *)(program + 1);
 	__u32 i, j;
 
 	become_child();
+	if (covered)
+		sys(__NR_ioctl, kcov, KCOV_ENABLE, KCOV_TRACE_PC);
 	for (i = 0; i < program->calls; i++) {
 		const struct call *call = (const struct call *)at;
 		__s64 a[6] = {};
@@ -245,6 +310,8 @@ static __noreturn void perform(const struct program *program, struct outcome *ou
 		outcome->begun = i + 1;
 		outcome->results[i] = sys(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	}
+	if (covered)
+		sys(__NR_ioctl, kcov, KCOV_DISABLE, 0);
 	outcome->ended = 1;
 	while (program->stays)
 		sys(__NR_pause);
@@ -336,6 +403,7 @@ int main(int argc, char **argv, char **envp)
 {
 	const struct batch *batch = (const struct batch *)input;
 	const unsigned char *at = input + sizeof(*batch);
+	const __u32 *given = (const __u32 *)at;
 	size_t have = 0;
 	long n, file;
 	__u32 i;
@@ -355,13 +423,20 @@ int main(int argc, char **argv, char **envp)
 	pids[INIT] = 1;
 	pids[EVERYONE] = -1;
 	pids[BYSTANDER] = idle();
+	cover();
+	for (i = 0; i < batch->known; i++)
+		learn(given[i]);
+	at += (batch->known * sizeof(*given) + 7) & ~7UL;
 	for (i = 0; i < batch->programs; i++) {
 		const struct program *program = (const struct program *)at;
 
 		run(program, &shared->outcomes[i], batch->limit_ms);
+		note_covered(i);
 		at = after(program);
 	}
 	print(shared->outcomes, batch->programs * sizeof(struct outcome));
+	print(&places_used, sizeof(places_used));
+	print(places, places_used * sizeof(*places));
 	print(shared->rooms, shared->rooms_used);
 	return 0;
 }

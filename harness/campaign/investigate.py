@@ -21,7 +21,7 @@ from harness.campaign.program import (
 from harness.campaign.shrink import fewest, shortest_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from harness.campaign.judged import Judged
 
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 class Judge(Protocol):
     """Makes programs on a machine of a variant (judged.BatchJudge)."""
 
-    def judged(self, variant: str, programs: Sequence[Program], *, fresh: bool = False) -> Judged:
+    def judged(
+        self,
+        variant: str,
+        programs: Sequence[Program],
+        *,
+        fresh: bool = False,
+        known: Collection[int] = (),
+    ) -> Judged:
         """Return what the programs took."""
 
 

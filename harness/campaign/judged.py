@@ -15,7 +15,7 @@ import msgspec
 from harness.attacker import Attacker, Channel
 from harness.attacker.agent.errors import GuestError, SetupFailed
 from harness.attacker.agent.program import run_program
-from harness.campaign.wire import batch_bytes, results
+from harness.campaign.wire import Results, batch_bytes, results
 from harness.guests.payloads import compile_attack
 from harness.host.errors import Silent, VmLost
 from harness.lab.account import Account
@@ -30,7 +30,7 @@ from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from harness.campaign.program import Program
     from harness.lab.lab import Lab
@@ -64,6 +64,8 @@ class Judged(msgspec.Struct, frozen=True):
     """The hooks of security modules that saw the handler during the batch."""
     results: tuple[tuple[int, ...], ...] = ()
     """The results of each program's calls, as the guest claims."""
+    places: tuple[frozenset[int], ...] = ()
+    """The places in the kernel's code that each program was the first to reach, as it claims."""
 
     stood_still: bool = False
     """There is no conclusion because the host was too busy."""
@@ -95,28 +97,40 @@ class BatchJudge:
             compile_attack(EXECUTOR, target)
             return cls(lab, target.read_bytes(), subject)
 
-    def judged(self, variant: str, programs: Sequence[Program], *, fresh: bool = False) -> Judged:
+    def judged(
+        self,
+        variant: str,
+        programs: Sequence[Program],
+        *,
+        fresh: bool = False,
+        known: Collection[int] = (),
+    ) -> Judged:
         """Make the programs from the saved state or, if `fresh`, after a boot; then the aftermath.
 
         A machine that is lost gives an `error` with its reason. After a machine that stood still
-        the programs are made again.
+        the programs are made again. Places that are `known` are not told.
         """
+        batch = batch_bytes(programs, known=known)
         for _ in range(CALM_TRIES):
-            judged = self._once(variant, programs, fresh=fresh)
+            judged = self._once(variant, programs, batch, fresh=fresh)
             if not judged.stood_still:
                 break
         return judged
 
-    def _once(self, variant: str, programs: Sequence[Program], *, fresh: bool) -> Judged:
+    def _once(
+        self, variant: str, programs: Sequence[Program], batch: bytes, *, fresh: bool
+    ) -> Judged:
         try:
             with self.lab.machine(variant, fresh=fresh) as machine:
-                return self._judged(variant, machine, programs)
+                return self._judged(variant, machine, programs, batch)
         except VmLost as lost:
             return Judged(Verdict.ERROR, str(lost))
         except SetupFailed as failed:
             return Judged(Verdict.ERROR, str(failed))
 
-    def _judged(self, variant: str, machine: Machine, programs: Sequence[Program]) -> Judged:
+    def _judged(
+        self, variant: str, machine: Machine, programs: Sequence[Program], batch: bytes
+    ) -> Judged:
         plan = self.lab.machine_plan(variant)
         kernel = plan.images.kernel
         witness = Witness(machine, kernel)
@@ -128,7 +142,7 @@ class BatchJudge:
             account = Account(machine, kernel, plan.variant, witness, handler)
             with attacker.setup():
                 attacker.write_file(_PLACE, self.executor, mode=0o755)
-                attacker.write_file(_BATCH, batch_bytes(programs), mode=0o600)
+                attacker.write_file(_BATCH, batch, mode=0o600)
             before = witness.read()
             made = _made(attacker, handler, programs)
             attacked = account.attacked(before, attacker)
@@ -137,7 +151,13 @@ class BatchJudge:
         evidence = account.concluded(attacked, after, ended=ended)
         marks = known_marks(self.lab.corpus, variant) if variant == self.subject else frozenset()
         hooks = self._hooks(variant, before, attacked.attacked)
-        return msgspec.structs.replace(conclusion(evidence, hooks, made, marks), log=log)
+        return msgspec.structs.replace(
+            conclusion(evidence, marks),
+            hooks=hooks,
+            results=tuple(map(tuple, made.calls)),
+            places=tuple(map(frozenset, made.places)),
+            log=log,
+        )
 
     def _hooks(self, variant: str, before: Tally, attacked: Tally) -> frozenset[str]:
         kernel = self.lab.images(variant).kernel
@@ -166,20 +186,15 @@ def known_marks(corpus: Corpus, variant: str) -> frozenset[str]:
     return frozenset(shows for shows, hole in holes if hole and hole.partly) - {WRONG_REPLY}
 
 
-def conclusion(
-    evidence: Evidence,
-    hooks: frozenset[str] = frozenset(),
-    results: tuple[tuple[int, ...], ...] = (),
-    marks: frozenset[str] = frozenset(),
-) -> Judged:
+def conclusion(evidence: Evidence, marks: frozenset[str] = frozenset()) -> Judged:
     """Return what the evidence shows. If only `marks` are wrong with the handler, that is held."""
     drawn = draw_verdict(evidence, AttemptEnd(End.COMPLETED))
     if complained := complaint(evidence):
         lost = frozenset({KERNEL})
-        return Judged(drawn.verdict, drawn.detail, lost, (complained,), hooks, results)
+        return Judged(drawn.verdict, drawn.detail, lost, (complained,))
     if drawn.wrongs and drawn.wrongs <= marks and _lost(drawn.axes) == {"integrity"}:
         known = ", ".join(sorted(drawn.wrongs))
-        return Judged(Verdict.HELD, f"known: {known}", hooks=hooks, results=results)
+        return Judged(Verdict.HELD, f"known: {known}")
     verdict, stood_still = drawn.verdict, drawn.retry
     if stood_still and _was_sent_a_signal(evidence):
         verdict, stood_still = drawn.axes.verdict, False
@@ -189,8 +204,6 @@ def conclusion(
         drawn.detail,
         lost=frozenset() if is_error else _lost(drawn.axes),
         wrongs=tuple(sorted(drawn.wrongs)),
-        hooks=hooks,
-        results=results,
         stood_still=stood_still,
     )
 
@@ -208,10 +221,8 @@ def _lost(axes: Axes) -> frozenset[str]:
     return frozenset(name for name, lost in asdict(axes).items() if lost)
 
 
-def _made(
-    attacker: Attacker, handler: Handler, programs: Sequence[Program]
-) -> tuple[tuple[int, ...], ...]:
-    """Run the executor; return the results of the calls, and show the host what they read.
+def _made(attacker: Attacker, handler: Handler, programs: Sequence[Program]) -> Results:
+    """Run the executor; return what it printed, and show the host what the calls read.
 
     A batch that ends the agent ends itself. The witness tells what came of it. Raises VmLost if
     the machine itself is lost.
@@ -222,11 +233,11 @@ def _made(
     except Silent as silent:
         if not silent.alive:
             raise
-        return ()
+        return Results([], [], b"")
     except VmLost as lost:
         if lost.by_guest:
             raise
-        return ()
-    found, written = results(ended.output, programs)
-    attacker.show_all(written)
-    return tuple(map(tuple, found))
+        return Results([], [], b"")
+    found = results(ended.output, programs)
+    attacker.show_all(found.written)
+    return found

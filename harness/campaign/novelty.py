@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is new about a program: results of calls at the handler, and hooks that saw the handler."""
+"""What is new about a program: results of calls at the handler, hooks that saw the handler, and
+places in the kernel's code.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ from harness.attacker.agent.protocol import failed
 from harness.campaign.program import Call, Made, Pid, Text, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.campaign.program import Program
+
+_AT = "at "
 
 _NEAR = ("handler", "group", "parent")
 
@@ -40,3 +44,13 @@ def features(program: Program, results: Sequence[int]) -> set[str]:
         for call, result in zip(program.calls, results, strict=False)
         if is_near(program, call)
     }
+
+
+def place_features(places: Iterable[int]) -> set[str]:
+    """Return the names of places in the kernel's code, given without the upper half."""
+    return {f"{_AT}{place:08x}" for place in places}
+
+
+def known_places(seen: Iterable[str]) -> list[int]:
+    """Return the places among the features that were seen."""
+    return [int(name.removeprefix(_AT), 16) for name in seen if name.startswith(_AT)]

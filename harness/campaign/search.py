@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from harness.campaign.investigate import MOST, Investigator, without_known
 from harness.campaign.kept import BatchEnd, Kept
 from harness.campaign.mutate import mutated
-from harness.campaign.novelty import features
+from harness.campaign.novelty import features, known_places, place_features
 from harness.campaign.shrink import shortest_prefix
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from harness.campaign.finding import Finding
     from harness.campaign.generate import Generator
@@ -200,7 +200,7 @@ class Search:
         with self._changed:
             batch = self._programs.batch(number, self.learnt)
             seen = frozenset(self.learnt.seen)
-        judged = self.judged(self._variant, batch)
+        judged = self.judged(self._variant, batch, known=known_places(seen))
         kept: list[Kept] = []
         findings: list[Finding] = []
         lost_once = 0
@@ -219,11 +219,18 @@ class Search:
             lost_once,
         )
 
-    def judged(self, variant: str, programs: Sequence[Program], *, fresh: bool = False) -> Judged:
+    def judged(
+        self,
+        variant: str,
+        programs: Sequence[Program],
+        *,
+        fresh: bool = False,
+        known: Collection[int] = (),
+    ) -> Judged:
         """Judge programs as the judge does. Raises Stopped if the search was stopped."""
         if self._stop.is_set():
             raise Stopped
-        judged = self._judge.judged(variant, programs, fresh=fresh)
+        judged = self._judge.judged(variant, programs, fresh=fresh, known=known)
         if self._stop.is_set():  # the machine may have been killed
             raise Stopped
         return judged
@@ -241,8 +248,8 @@ class Search:
         """Return the programs that did something new."""
         kept = []
         known = set(seen)
-        for program, results in zip(batch, judged.results, strict=False):
-            if new := features(program, results) - known:
+        for program, results, places in zip(batch, judged.results, judged.places, strict=False):
+            if new := (features(program, results) | place_features(places)) - known:
                 known |= new
                 kept.append(Kept(program, tuple(sorted(new))))
         hooks = tuple(sorted(judged.hooks - known))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.attacker.agent.syscalls import NUMBERS
 from harness.campaign.program import (
@@ -22,23 +22,39 @@ from harness.campaign.program import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 LIMIT_MS = 100
 """How long a program may take in the guest, in milliseconds of the guest's time."""
 
-_BATCH = struct.Struct("<II")
+_BATCH = struct.Struct("<IIII")
 _PROGRAM = struct.Struct("<II")
 _CALL = struct.Struct("<II")
 _ARGUMENT = struct.Struct("<IIq")
 _FIELD = struct.Struct("<II")
 _OUTCOME = struct.Struct(f"<II{CALLS_MAX}q")
+_PLACES, _PLACE = struct.Struct("<Q"), struct.Struct("<II")
 _NUMBER, _PID, _MADE, _TEXT, _ROOM, _DATA = range(6)
 
 
-def batch_bytes(programs: Sequence[Program], *, limit_ms: int = LIMIT_MS) -> bytes:
-    """Return the batch as the executor reads it."""
-    return _BATCH.pack(len(programs), limit_ms) + b"".join(map(_program, programs))
+class Results(NamedTuple):
+    """What the executor printed. It is the guest's claim."""
+
+    calls: list[list[int]]
+    """The results of each program's calls. A call that has not returned has none."""
+    places: list[set[int]]
+    """The places in the kernel's code that each program was the first to reach."""
+    written: bytes
+    """What the kernel wrote for all of them."""
+
+
+def batch_bytes(
+    programs: Sequence[Program], *, limit_ms: int = LIMIT_MS, known: Collection[int] = ()
+) -> bytes:
+    """Return the batch as the executor reads it. It tells no place that is `known`."""
+    places = b"".join(place.to_bytes(4, "little") for place in sorted(known))
+    head = _BATCH.pack(len(programs), limit_ms, len(known), 0)
+    return head + _padded(places) + b"".join(map(_program, programs))
 
 
 def _program(program: Program) -> bytes:
@@ -83,11 +99,10 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 8)
 
 
-def results(output: bytes, programs: Sequence[Program]) -> tuple[list[list[int]], bytes]:
-    """Return the results of each program's calls, and what the kernel wrote for all of them.
+def results(output: bytes, programs: Sequence[Program]) -> Results:
+    """Return what the executor printed. Output that is cut, or of another form, gives what it has.
 
-    They are the guest's claims. A call that has not returned has no result. Output that is cut, or
-    of another form, gives what there is.
+    So a place of no program is left out.
     """
     found: list[list[int]] = []
     for at, program in enumerate(programs):
@@ -98,4 +113,14 @@ def results(output: bytes, programs: Sequence[Program]) -> tuple[list[list[int]]
         begun, ended, *values = _OUTCOME.unpack(part)
         done = begun if ended else max(0, begun - 1)
         found.append(values[: min(done, len(program.calls))])
-    return found, output[len(programs) * _OUTCOME.size :]
+    rest = output[len(programs) * _OUTCOME.size :]
+    places: list[set[int]] = [set() for _ in programs]
+    if len(rest) < _PLACES.size:
+        return Results(found, places, b"")
+    (count,) = _PLACES.unpack_from(rest)
+    end = min(_PLACES.size + count * _PLACE.size, len(rest))
+    whole = rest[_PLACES.size : end - (end - _PLACES.size) % _PLACE.size]
+    for number, address in _PLACE.iter_unpack(whole):
+        if number < len(programs):
+            places[number].add(address)
+    return Results(found, places, rest[end:])

@@ -11,7 +11,7 @@ from harness.campaign.program import Call, Number, Pid
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from harness.campaign.program import Program
 
@@ -40,7 +40,14 @@ class ScriptedJudge:
     batches: list[tuple[str, list[Program], bool]] = field(default_factory=list)
     """What was made: variant, programs, whether after a boot."""
 
-    def judged(self, variant: str, programs: Sequence[Program], *, fresh: bool = False) -> Judged:
+    def judged(
+        self,
+        variant: str,
+        programs: Sequence[Program],
+        *,
+        fresh: bool = False,
+        known: Collection[int] = (),  # noqa: ARG002 - it tells no places
+    ) -> Judged:
         """Judge the programs."""
         self.batches.append((variant, list(programs), fresh))
         return LOST if variant in self.variants and self.loses(programs) else HELD

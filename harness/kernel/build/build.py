@@ -17,6 +17,7 @@ from harness.kernel.build.artifacts import BZIMAGE, collect
 from harness.kernel.build.config import configure, known_options, requested_options
 from harness.kernel.build.counter import ObjectCounter
 from harness.kernel.build.images import KernelImage, find_image, is_damaged, publish
+from harness.kernel.build.kcov import kcov_variables
 from harness.kernel.build.make import make
 from harness.kernel.build.plan import (
     TARGETS,
@@ -192,7 +193,7 @@ def _make_tree(
         from_copy=from_copy,
         progress=progress,
     )
-    make(tree, TARGETS, follow=counter.follow)
+    make(tree, (*TARGETS, *kcov_variables(tree, plan.series)), follow=counter.follow)
     counter.finish()
     return merged
 

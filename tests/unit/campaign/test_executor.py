@@ -52,7 +52,8 @@ def run(
     done = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, check=True, timeout=60, process_group=0
     )
-    return results(done.stdout, programs)
+    found = results(done.stdout, programs)
+    return found.calls, found.written
 
 
 @pytest.fixture(autouse=True)
@@ -112,4 +113,36 @@ def test_the_parent_is_that_of_the_handler(executor: Path, handler: int, tmp_pat
 
 
 def test_output_that_is_cut_gives_what_there_is() -> None:
-    assert results(b"\1", [READ_STAT, READ_STAT]) == ([[], []], b"")
+    assert results(b"\1", [READ_STAT, READ_STAT]) == ([[], []], [set(), set()], b"")
+
+
+def test_places_are_told_of_the_program_that_reached_them() -> None:
+    outcome = bytes(104)
+    count = (3).to_bytes(8, "little")
+    places = b"".join(
+        number.to_bytes(4, "little") + address.to_bytes(4, "little")
+        for number, address in [(1, 0x81000010), (0, 0x81000020), (7, 0x81000030)]
+    )
+    told = 2 * outcome + count + places + b"read"
+    found = results(told, [READ_STAT, READ_STAT])
+    assert found.places == [{0x81000020}, {0x81000010}]
+    assert found.written == b"read"
+    assert results(told[:-12], [READ_STAT, READ_STAT]).places == [{0x81000020}, {0x81000010}]
+    assert results(told[:-14], [READ_STAT, READ_STAT]).places == [set(), {0x81000010}]
+
+
+def test_known_places_do_not_shift_the_programs(
+    executor: Path, handler: int, tmp_path: Path
+) -> None:
+    batch = tmp_path / "batch"
+    for known in ([], [0x81000010], [0x81000010, 0x81000020]):
+        batch.write_bytes(batch_bytes([READ_STAT], limit_ms=1000, known=known))
+        done = subprocess.run(
+            [str(executor), str(batch)],
+            env={"UMD_HANDLER_PID": str(handler)},
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=60,
+            process_group=0,
+        )
+        assert results(done.stdout, [READ_STAT]).calls[0][1] == 64

@@ -16,7 +16,7 @@ from harness.campaign.search import Limits, Programs, Search
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from harness.campaign.finding import Finding
@@ -130,10 +130,15 @@ def test_a_stop_leaves_the_batch_under_way_without_an_end() -> None:
     @dataclass
     class Stopping(ScriptedJudge):
         def judged(
-            self, variant: str, programs: Sequence[Program], *, fresh: bool = False
+            self,
+            variant: str,
+            programs: Sequence[Program],
+            *,
+            fresh: bool = False,
+            known: Collection[int] = (),
         ) -> Judged:
             search.stop()
-            return super().judged(variant, programs, fresh=fresh)
+            return super().judged(variant, programs, fresh=fresh, known=known)
 
     made = Made(Stopping())
     search = Search(
