@@ -18,6 +18,7 @@ from harness.campaign.program import (
     Text,
     all_arguments,
 )
+from harness.campaign.resources import SCRATCH_CGROUP
 from harness.campaign.wire import signed
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _HEAD = """\
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 """
 _PARENT_OF = """
@@ -49,6 +51,19 @@ static long parent_of(long pid)
 	return parent ? parent : 2;
 }
 """
+_MAKE_CGROUP = f"""
+static void make_cgroup(void)
+{{
+	static const char *const controllers[] = {{ "+cpu", "+cpuset", "+io", "+memory", "+pids" }};
+	int file = open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY);
+
+	for (int i = 0; i < 5; i++)
+		if (write(file, controllers[i], strlen(controllers[i])) < 0)
+			continue; /* the kernel does not have it */
+	close(file);
+	mkdir("{SCRATCH_CGROUP}", 0755);
+}}
+"""
 _PIDS = {
     "handler": 'atol(getenv("UMD_HANDLER_PID"))',
     "group": "-handler",
@@ -66,6 +81,10 @@ def c_program(program: Program, *, about: str) -> str:
     """Return the source of a program that makes the calls. `about` is one line about it."""
     body = _Body()
     body.pids(program)
+    texts = [one.text for one in all_arguments(program) if isinstance(one, Text)]
+    needs_cgroup = any(SCRATCH_CGROUP in text for text in texts)
+    if needs_cgroup:
+        body.line("make_cgroup();")
     if program.stays:
         body.line("/* It stays, with all that it has open, when its parent has ended. */")
         body.line("if (fork()) {", "\tsleep(1);", "\treturn 0;", "}")
@@ -76,9 +95,9 @@ def c_program(program: Program, *, about: str) -> str:
         body.line("for (;;)", "\tpause();")
     else:
         body.line(f"return made[{len(program.calls) - 1}] < 0;")
-    needs_parent = "parent" in _named(program)
     head = _HEAD.replace("{about}", about.replace("*/", "* /"))
-    return f"{head}{_PARENT_OF if needs_parent else ''}\n{body}"
+    parent_of = _PARENT_OF if "parent" in _named(program) else ""
+    return f"{head}{parent_of}{_MAKE_CGROUP if needs_cgroup else ''}\n{body}"
 
 
 def _named(program: Program) -> set[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.campaign.call_types import call_types
+from harness.campaign.files import Files, find_files
 from harness.campaign.generate import Generator
 from harness.campaign.judged import BatchJudge
 from harness.campaign.kept import FINDINGS, CampaignFolder, Subject
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from harness.campaign.files import GuestFile
     from harness.campaign.finding import Finding
     from harness.campaign.kept import BatchEnd
     from harness.campaign.program import Program
@@ -110,6 +112,8 @@ class Campaign:
         progress("campaign: reading the kernel's system calls")
         types = call_types(kernel.vmlinux, kernel.system_map)
         addresses = [kernel.handler_symbol(HASH.program, name) for name in _VARIABLES]
+        progress("campaign: listing the guest's files")
+        files = self._folder.files(self._found_files)
         judge = BatchJudge.of(self._lab, self._settings.variant)
         for variant in (self._settings.variant, self._settings.reference):
             progress(f"campaign: making the saved state of {variant}")
@@ -118,7 +122,7 @@ class Campaign:
         search = Search(
             judge,
             Programs(
-                Generator(types, addresses),
+                Generator(types, addresses, Files(files)),
                 self._settings.seed,
                 self._settings.size,
                 self._settings.seeds,
@@ -143,6 +147,14 @@ class Campaign:
         with end_signals_handled(stop):
             search.run(self._settings.limits, jobs=self._settings.jobs, beat=beat)
         return search.learnt.findings
+
+    def _found_files(self) -> list[GuestFile]:
+        """Return the guest's files; none if the guest cannot list them."""
+        try:
+            return find_files(self._lab)
+        except VmLost as lost:
+            self._say(f"programs write only well-known files, because {lost}")
+            return []
 
     def line(self, search: Search) -> str:
         """Return the live line."""

@@ -374,6 +374,22 @@ static long parent_of(long pid)
 	return parent ? parent : 2;
 }
 
+/* SCRATCH_CGROUP in resources.py, with the controllers that the kernel has. */
+static void make_cgroup(void)
+{
+	static const char * const controllers[] = { "+cpu", "+cpuset", "+io", "+memory", "+pids" };
+	long file = sys(__NR_open, "/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY);
+	size_t i, size;
+
+	for (i = 0; i < ARRAY_SIZE(controllers); i++) {
+		for (size = 0; controllers[i][size]; size++)
+			;
+		sys(__NR_write, file, controllers[i], size);
+	}
+	sys(__NR_close, file);
+	sys(__NR_mkdir, "/sys/fs/cgroup/c", 0755);
+}
+
 static const char *value_of(char **envp, const char *name)
 {
 	for (; *envp; envp++) {
@@ -423,6 +439,7 @@ int main(int argc, char **argv, char **envp)
 	pids[INIT] = 1;
 	pids[EVERYONE] = -1;
 	pids[BYSTANDER] = idle();
+	make_cgroup();
 	cover();
 	for (i = 0; i < batch->known; i++)
 		learn(given[i]);

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.syscalls import NUMBERS as CALL_NUMBERS
+from harness.campaign.files import Files
 from harness.campaign.program import (
     CALLS_MAX,
     Argument,
@@ -19,8 +20,6 @@ from harness.campaign.program import (
     Text,
 )
 from harness.campaign.resources import (
-    CONTENTS,
-    FILES,
     NUMBERS,
     PIDS,
     SIZES,
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from harness.campaign.call_types import CallType
 
 _AT_FDCWD = -100
-_O_RDONLY, _O_WRONLY, _O_RDWR, _O_CREAT, _O_PATH = 0, 1, 2, 0x40, 0x200000
+_O_RDONLY, _O_WRONLY, _O_RDWR, _O_CREAT, _O_NONBLOCK, _O_PATH = 0, 1, 2, 0x40, 0x800, 0x200000
 _SIGNALS = 64
 _STAYS = 0.1
 _COMPOSED = 0.9
@@ -47,12 +46,15 @@ _WORD = 4
 class Generator:
     """Makes programs and their parts. `addresses` are those of the handler's variables."""
 
-    def __init__(self, types: Sequence[CallType], addresses: Sequence[int] = ()) -> None:
+    def __init__(
+        self, types: Sequence[CallType], addresses: Sequence[int] = (), files: Files | None = None
+    ) -> None:
         """Keep the calls that the harness knows and that programs may make."""
         known = [one for one in types if one.name in CALL_NUMBERS and is_made(one)]
         self._types = known
         self._weights = [weight(one) for one in known]
         self._addresses = (0, *addresses)
+        self._files = files or Files()
 
     def program(self, random: Random) -> Program:
         """Return a new program of one to four calls, and what these need."""
@@ -67,6 +69,9 @@ class Generator:
         (chosen,) = random.choices(self._types, self._weights)
         if chosen.name in COMPOSED and random.random() < _COMPOSED:
             calls += COMPOSED[chosen.name](random, self._addresses, len(calls))
+            return
+        if chosen.name == "write" and random.random() < _COMPOSED:
+            calls += self._written(random, len(calls))
             return
         args: list[Argument] = []
         for parameter in chosen.parameters:
@@ -98,7 +103,7 @@ class Generator:
             case "signal":
                 return Number(random.randint(0, _SIGNALS))
             case "path":
-                return Text(random.choice(FILES))
+                return Text(self._files.path(random))
             case "text":
                 return self._text(random)
             case "iovec":
@@ -123,12 +128,22 @@ class Generator:
             calls.append(Call("pidfd_open", (Pid(random.choice(PIDS)), Number(0))))
         else:
             flags = random.choice((_O_RDONLY, _O_WRONLY, _O_RDWR, _O_RDWR | _O_CREAT, _O_PATH))
-            path = Text(random.choice(FILES))
+            path = Text(self._files.path(random))
             calls.append(Call("openat", (Number(_AT_FDCWD), path, Number(flags), Number(0o600))))
         return Made(len(calls) - 1)
 
     def _text(self, random: Random) -> Text:
-        return Text(random.choice(CONTENTS if random.random() < 0.7 else FILES))
+        path = self._files.path(random)
+        return Text(self._files.content(random, path) if random.random() < 0.7 else path)
+
+    def _written(self, random: Random, at: int) -> list[Call]:
+        """Return the calls that open a file and write to it. `at` is the place of the first."""
+        path = self._files.path(random)
+        content = self._files.content(random, path)
+        flags = Number(random.choice((_O_WRONLY, _O_WRONLY, _O_RDWR)) | _O_NONBLOCK)
+        opened = Call("openat", (Number(_AT_FDCWD), Text(path), flags, Number(0)))
+        size = Number(_size_of(Text(content)))
+        return [opened, Call("write", (Made(at), Text(content), size))]
 
     def _iovec(self, random: Random) -> Data:
         """Return one struct iovec: memory of the program's own, or an address of the handler's."""
@@ -166,6 +181,11 @@ def _makes(call: Call) -> str:
     return {"openat": "fd", "pidfd_open": "pidfd"}.get(call.name, "")
 
 
+def _size_of(text: Text) -> int:
+    """Return how many bytes of a text to write. Soon after a boot, a pid has up to three."""
+    return len(text.text) if "{" not in text.text else 3
+
+
 def _size(random: Random, before: Sequence[Argument]) -> int:
     """Return the size of the argument before, or any."""
     if before and random.random() < 0.8:
@@ -174,6 +194,6 @@ def _size(random: Random, before: Sequence[Argument]) -> int:
                 return size
             case Data(content, _, _):
                 return len(content)
-            case Text(text):
-                return len(text) if "{" not in text else 3
+            case Text() as text:
+                return _size_of(text)
     return random.choice(SIZES)

@@ -2,6 +2,7 @@
 """A campaign on disk: a line for each batch that ended, and a folder for each finding.
 
     <folder>/campaign.json          what the campaign is about
+    <folder>/files.json             the files of the guest that programs open and write
     <folder>/batches.jsonl          a line for each batch, in the order in which they ended
     <folder>/findings/<name>/       finding.json, a C program, a scenario, README.txt
     <folder>/campaign.html          the page of it all, written when the search ends
@@ -12,10 +13,11 @@ A batch that has no line is made again: it is the same for the same seed.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from harness.campaign.files import GuestFile
 from harness.campaign.finding import Finding
 from harness.campaign.program import Program
 from harness.host.errors import UserError
@@ -23,9 +25,12 @@ from harness.host.files import write_atomically
 from harness.judge.parity import REFERENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-SUBJECT, BATCHES, FINDINGS = "campaign.json", "batches.jsonl", "findings"
+_T = TypeVar("_T")
+
+SUBJECT, FILES, BATCHES, FINDINGS = "campaign.json", "files.json", "batches.jsonl", "findings"
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -114,6 +119,15 @@ class CampaignFolder:
         """Return what the campaign is about, and the batches that have ended. Raises UserError."""
         return self._read(self.path / SUBJECT, Subject), self._ended()
 
+    def files(self, find: Callable[[], list[GuestFile]]) -> list[GuestFile]:
+        """Return the guest's files: those of an earlier part, or those to `find`."""
+        path = self.path / FILES
+        if path.exists():
+            return self._read(path, list[GuestFile])
+        found = find()
+        write_atomically(path, msgspec.json.encode(found))
+        return found
+
     def add(self, end: BatchEnd) -> None:
         """Append a batch that has ended. It is on the disk when this returns."""
         line = msgspec.json.encode(end) + b"\n"
@@ -134,7 +148,7 @@ class CampaignFolder:
         except msgspec.MsgspecError as error:
             raise _damaged(path, error) from error
 
-    def _read(self, path: Path, kind: type[Subject]) -> Subject:
+    def _read(self, path: Path, kind: type[_T]) -> _T:
         try:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except FileNotFoundError:

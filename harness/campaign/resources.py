@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PIDS = ("handler",) * 10 + ("parent", "kthreadd", "init", "self", "bystander", "group", "everyone")
 """The processes to choose from; one that is named more often is chosen more often."""
 
+SCRATCH_CGROUP = "/sys/fs/cgroup/c"
+"""A cgroup that is there for each program, with all controllers."""
+
 _OF_A_PROCESS = (
     *("mem", "maps", "smaps", "pagemap", "auxv", "environ", "stack", "syscall", "wchan", "stat"),
     *("oom_score_adj", "timerslack_ns", "clear_refs", "coredump_filter", "comm", "cgroup"),
@@ -34,12 +37,12 @@ _OF_THE_SYSTEM = (
     *("/proc/sys/kernel/randomize_va_space", "/proc/sys/kernel/modprobe"),
     *("/proc/sys/fs/pipe-max-size", "/proc/sys/fs/pipe-user-pages-hard", "/proc/sys/fs/nr_open"),
     *("/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/cgroup.subtree_control"),
-    "/sys/fs/cgroup/c",
+    SCRATCH_CGROUP,
     *(
-        f"/sys/fs/cgroup/c/{name}"
+        f"{SCRATCH_CGROUP}/{name}"
         for name in ("cgroup.procs", "cgroup.threads", "cgroup.freeze", "cgroup.kill", "cpu.max")
     ),
-    *("/sys/fs/cgroup/c/memory.high", "/sys/fs/cgroup/c/memory.max", "/sys/fs/cgroup/c/pids.max"),
+    *(f"{SCRATCH_CGROUP}/{name}" for name in ("memory.high", "memory.max", "pids.max")),
     *("/sys/kernel/tracing/set_event_pid", "/sys/kernel/tracing/set_ftrace_pid"),
     *("/sys/kernel/tracing/kprobe_events", "/sys/kernel/tracing/uprobe_events"),
     *("/sys/kernel/tracing/current_tracer", "/sys/kernel/debug/sched/features"),
@@ -135,8 +138,13 @@ def sort(parameter: Parameter) -> str:
 
 
 def weight(call: CallType) -> int:
-    """Return how often a call is chosen: more often if it names a process, or a file."""
+    """Return how often a call is chosen: more often if it names a process, or a file.
+
+    Most of what root can do beside system calls is to write a file.
+    """
     sorts = {sort(parameter) for parameter in call.parameters}
     if sorts & {"pid", "pidfd"} or call.name in ("bpf", "io_uring_setup"):
         return 16
+    if call.name == "write":
+        return 96
     return 4 if sorts & {"fd", "path"} else 1

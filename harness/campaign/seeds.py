@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from harness.results.recorded_run import RecordedRun
+    from harness.results.result_line import ResultLine
 
 _NUMBER = re.compile(r"-?(0x[0-9a-f]+|\d+)")
 _MAKE = ("openat", "open", "pidfd_open", "pidfd_getfd", "perf_event_open", "memfd_create")
@@ -63,18 +64,22 @@ def seeds_of(run: RecordedRun, *, without: Collection[str] = ()) -> tuple[Progra
 
     Raises UserError for a damaged file.
     """
+    lines = (line for line in run.cells.values() if line.scenario not in without)
+    return tuple(dict.fromkeys(program for _, program in programs_of(run, lines)))
+
+
+def programs_of(
+    run: RecordedRun, lines: Iterable[ResultLine]
+) -> Iterator[tuple[ResultLine, Program]]:
+    """Yield the program of each cell that has one. Raises UserError for a damaged file."""
     from harness.results.kept_cell import keep_of
 
-    found: dict[Program, None] = {}
-    for cell, line in run.cells.items():
-        if cell.scenario in without:
-            continue
+    for line in lines:
         outcome = keep_of(run, line).outcome
         if outcome is not None and outcome.witness:
             pid = int(outcome.witness["before"]["pid"])
             if program := seed(outcome.attempt, pid=pid):
-                found[program] = None
-    return tuple(found)
+                yield line, program
 
 
 def seed(attempt: Iterable[Mapping[str, Any]], *, pid: int) -> Program | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.campaign.finding import Finding
+    from harness.campaign.known import KnownAttack
 
 _UNITS = {"s": 1, "min": 60, "h": 3600}
 SIZE = 32
@@ -102,6 +103,14 @@ class Options:
         "that a campaign kept and found: the folder of either "
         "(default: from the types of the system calls alone)",
     )
+    against: str | None = option(
+        "--against",
+        convert=str,
+        default=None,
+        metavar="RUN",
+        help="say at the end which attacks that won on the variant in this kept run were found, "
+        "by class (default: none)",
+    )
     size: int = option(
         "--batch",
         convert=a_size,
@@ -134,6 +143,7 @@ def run(options: Options) -> int:
     Return 1 if something was found that spares a kernel thread, and 128 + N after signal N.
     """
     from harness.campaign.campaign import Campaign, Settings
+    from harness.campaign.known import found_again, told
     from harness.campaign.page import write_campaign_page
     from harness.campaign.search import Limits
     from harness.campaign.seeds import named_seeds
@@ -147,6 +157,7 @@ def run(options: Options) -> int:
     variants = list(dict.fromkeys((options.variant, REFERENCE)))
     check_variants(corpus, variants)
     seeds = named_seeds(options.seeds, root=options.results)
+    known = _known(options)
     check_results_root(options.results)
     kernel = chosen_kernel(options.kernel, corpus, variants)
     settings = Settings(
@@ -167,6 +178,9 @@ def run(options: Options) -> int:
         campaign = Campaign(lab, settings, options.results, say=say)
         findings = campaign.run(progress)
     _say_end(campaign.counts.programs, findings, campaign.path)
+    if known:
+        for line in told(found_again(findings, known), known):
+            say(line)
     try:
         say(f"page: {write_campaign_page(campaign.path)}")
     except OSError as error:
@@ -178,6 +192,21 @@ def run(options: Options) -> int:
         say("stopped; the same command with --resume goes on")
         return 128 + campaign.signal
     return int(any(finding.counts for finding in findings))
+
+
+def _known(options: Options) -> list[KnownAttack]:
+    """Return the attacks to look for among the findings. Raises UserError."""
+    from harness.campaign.known import known_attacks
+    from harness.results.recorded_run import read_run
+
+    if options.against is None:
+        return []
+    if known := known_attacks(read_run(options.against, root=options.results), options.variant):
+        return known
+    raise UserError(
+        f"no attack with recorded calls won on {options.variant} in {options.against}",
+        hint=f"name a run that has the variant: umd-harness run --variant {options.variant}",
+    )
 
 
 def _words(options: Options) -> tuple[str, ...]:
@@ -209,5 +238,6 @@ COMMAND = Command(
         "campaign --for 10min": "search ten minutes for a way into `isolated`",
         "campaign --for 8h --seed night --resume": "go on with the campaign of that seed",
         "campaign --variant baseline --findings 5": "see what findings look like",
+        "campaign --variant baseline --for 4h --against latest": "count the known attacks it finds",
     },
 )

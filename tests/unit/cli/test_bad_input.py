@@ -158,6 +158,7 @@ TABLE = {
     "campaign --variant isolatde": "there is no variant 'isolatde'; did you mean isolated?",
     "campaign --variant-file nowhere.toml": "nowhere.toml cannot be read: No such file or dir",
     "campaign --seeds nowhere": "nowhere",
+    "campaign --against nowhere": "there is no run nowhere, neither here nor in",
     "campaign --results text": UNWRITABLE,
     "defences --without acess": "there is no defence 'acess'; did you mean access?",
     "export --line 6.13": LINE,
