@@ -7,29 +7,41 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
-from planted_hole import search
 
 from harness.campaign.finding import Finding
 from harness.campaign.judged import KERNEL, BatchJudge
 from harness.campaign.program import Call, Made, Number, Program, Text
 from harness.campaign.rings import submitted, write_at
 from harness.campaign.structures import bpf_program
+from harness.cli.main import main
 from harness.model.handlers import HASH
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from harness.lab.lab import Lab
 
-SEED = "be"
-"""One of its first four programs sends the handler a signal."""
+REDISCOVER = ("defences", "--rediscover", "10min", "--without", "signals", "--jobs", "1")
 
 
-def test_a_batch_finds_a_planted_hole(tmp_path: Path) -> None:
-    (found,) = search(tmp_path, "--seed", SEED, "--batch", "4", "--batches", "1", "--jobs", "1")
-    finding = msgspec.json.decode((found / "finding.json").read_bytes(), type=Finding)
+def test_what_a_missing_defence_opens_is_found_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*REDISCOVER, "--results", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "A way in was found without 1 of 1 defences." in told
+    *_, found = sorted(tmp_path.glob("rediscovery/campaign-*/findings/*/finding.json"))
+    finding = msgspec.json.decode(found.read_bytes(), type=Finding)
     assert finding.lost == ("availability",)
     assert "security_task_kill" in finding.hooks
+    assert main([*REDISCOVER, "--results", str(tmp_path)]) == 0
+    assert table(capsys.readouterr().out) == table(told), "what was found is not searched again"
+
+
+def table(told: str) -> list[str]:
+    return [line for line in told.splitlines() if line.startswith("|")]
 
 
 def test_the_kernel_takes_the_bpf_programs_and_they_act(lab: Lab) -> None:
