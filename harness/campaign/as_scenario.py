@@ -29,7 +29,7 @@ EFFECTS = {
     Verdict.LEAKED: Effect.CONFIDENTIALITY,
     Verdict.ERROR: Effect.AVAILABILITY,
 }
-"""The effect of an attack, by its verdict. An `error` is a complaint of the kernel of itself."""
+"""The effect of an attack, by its verdict. A finding with `error` is a fault of the kernel."""
 _PIDS = {
     "handler": "handler.pid",
     "group": "-handler.pid",

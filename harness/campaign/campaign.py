@@ -113,7 +113,7 @@ class Campaign:
         types = call_types(kernel.vmlinux, kernel.system_map)
         addresses = [kernel.handler_symbol(HASH.program, name) for name in _VARIABLES]
         progress("campaign: listing the guest's files")
-        files = self._folder.files(self._found_files)
+        files = self._folder.files(self._guest_files)
         judge = BatchJudge.of(self._lab, self._settings.variant)
         for variant in (self._settings.variant, self._settings.reference):
             progress(f"campaign: making the saved state of {variant}")
@@ -148,12 +148,12 @@ class Campaign:
             search.run(self._settings.limits, jobs=self._settings.jobs, beat=beat)
         return search.learnt.findings
 
-    def _found_files(self) -> list[GuestFile]:
+    def _guest_files(self) -> list[GuestFile]:
         """Return the guest's files; none if the guest cannot list them."""
         try:
             return find_files(self._lab)
         except VmLost as lost:
-            self._say(f"programs write only well-known files, because {lost}")
+            self._say(f"the guest's files are not listed, so programs use a built-in list: {lost}")
             return []
 
     def line(self, search: Search) -> str:
@@ -185,5 +185,5 @@ class Campaign:
         reference = self._settings.reference
         self._say(
             f"{finding.verdict}: {finding.detail}; {', '.join(finding.pattern)}; "
-            f"lost again {finding.confirmed} x, {finding.reference} on {reference}; {place}"
+            f"lost again {finding.confirmed} x, {finding.reference_verdict} on {reference}; {place}"
         )

@@ -3,13 +3,13 @@
  * Runs a batch of programs in the guest: each in a process of its own, one after the other, with a
  * time limit. harness/campaign/wire.py writes the batch and reads what this prints:
  *
- *   batch    struct batch, the known places, then for each program struct program, its calls, their
- *            arguments
- *   output   struct outcome for each program, the number of new places, each as struct place, then
- *            all memory that the kernel may have written
+ *   batch    struct batch, the known addresses, then for each program struct program, its calls,
+ *            their arguments
+ *   output   struct outcome for each program, the number of new addresses, each as struct new_pc,
+ *            then all memory that the kernel may have written
  *
- * A place is an address in the kernel's code that a program reached, without its upper half. A
- * kernel without KCOV tells none.
+ * The addresses are those of kernel code that programs covered: their lower 32 bits. Without KCOV
+ * their number is 0.
  */
 #include <asm/signal.h>
 #include <linux/errno.h>
@@ -26,10 +26,10 @@
 #define PROGRAMS_MAX 256
 #define CALLS_MAX 12 /* as in program.py */
 #define BATCH_MAX (1 << 20)
-#define ROOMS (28 << 10) /* what is printed must fit into what the host keeps of it */
-#define PLACES_MAX 1024 /* new ones of a batch */
+#define ROOMS (28 << 10) /* all output must fit into OUTPUT_KEPT of agent/program.py */
+#define NEW_PCS_MAX 1024 /* of a batch */
 #define COVERED_MAX (1 << 14) /* of a program */
-#define KNOWN (1 << 16) /* a power of two, and more than the kernel has places */
+#define KNOWN (1 << 16) /* more than a kernel has instrumented addresses */
 #define PRIVATE (1 << 20)
 #define TICK_MS 5
 #define PAGE 4096
@@ -46,9 +46,9 @@ struct batch {
 	__u32 unused;
 };
 
-struct place {
+struct new_pc {
 	__u32 program;
-	__u32 address;
+	__u32 pc;
 };
 
 struct program {
@@ -65,7 +65,7 @@ struct call {
 struct argument {
 	__u32 kind;
 	__u32 size;
-	__s64 value; /* of data: how many fields, and above 32 bits the size of larger memory */
+	__s64 value; /* of data: lower half: fields; upper half: bytes of memory, if more than size */
 };
 
 struct field {
@@ -83,10 +83,10 @@ struct outcome {
 static unsigned char input[BATCH_MAX] __aligned(8);
 static unsigned char private[PRIVATE] __aligned(PAGE);
 static size_t private_used;
-static __u32 known[KNOWN];
-static struct place places[PLACES_MAX];
-static __u64 places_used;
-static __u64 *covered; /* their number, and the addresses; in memory that all processes share */
+static __u32 known[KNOWN]; /* a hash table */
+static struct new_pc new_pcs[NEW_PCS_MAX];
+static __u64 new_pcs_used;
+static __u64 *covered; /* KCOV's buffer, which all processes share: a number, then addresses */
 static long kcov;
 static long pids[WHOSE];
 
@@ -97,7 +97,7 @@ static struct shared {
 	unsigned char rooms[ROOMS] __aligned(16);
 } *shared;
 
-/* Whole pages begin at a page. */
+/* Memory of whole pages is aligned to a page, as IORING_SETUP_NO_MMAP wants. */
 static void *take(size_t size)
 {
 	size_t align = size && size % PAGE == 0 ? PAGE : 16;
@@ -159,7 +159,7 @@ static __s64 fields_of(const struct argument *data)
 	return data->value & 0xffffffff;
 }
 
-static size_t memory_of(const struct argument *data)
+static size_t memory_size(const struct argument *data)
 {
 	size_t larger = data->value >> 32;
 
@@ -203,7 +203,7 @@ static const unsigned char *resolve(const unsigned char *at, const __s64 *made, 
 		*value = expand(body, argument->size);
 		return end;
 	case DATA:
-		*value = (__s64)take(memory_of(argument));
+		*value = (__s64)take(memory_size(argument));
 		memcpy((void *)*value, body, argument->size);
 		return fill(end, fields_of(argument), (unsigned char *)*value, made);
 	}
@@ -251,23 +251,23 @@ static void become_child(void)
 	pids[SELF] = sys(__NR_getpid);
 }
 
-/* Returns whether the place was new. A full table takes none. */
-static int learn(__u32 address)
+/* Returns whether the address is new. If the table is full, none is. */
+static int learn(__u32 pc)
 {
-	__u32 at = address * 2654435761U % KNOWN, tries;
+	__u32 at = pc * 2654435761U % KNOWN, tries;
 
 	for (tries = 0; tries < KNOWN; tries++, at = (at + 1) % KNOWN) {
-		if (known[at] == address)
+		if (known[at] == pc)
 			return 0;
 		if (!known[at]) {
-			known[at] = address;
+			known[at] = pc;
 			return 1;
 		}
 	}
 	return 0;
 }
 
-static void cover(void)
+static void open_kcov(void)
 {
 	kcov = sys(__NR_open, "/sys/kernel/debug/kcov", O_RDWR);
 	if (kcov < 0 || sys(__NR_ioctl, kcov, KCOV_INIT_TRACE, COVERED_MAX))
@@ -278,15 +278,15 @@ static void cover(void)
 		covered = NULL;
 }
 
-static void note_covered(__u32 program)
+static void note_new_pcs(__u32 program)
 {
 	__u64 i, count = covered ? covered[0] : 0;
 
-	for (i = 1; i <= count && i < COVERED_MAX && places_used < PLACES_MAX; i++) {
+	for (i = 1; i <= count && i < COVERED_MAX && new_pcs_used < NEW_PCS_MAX; i++) {
 		if (!learn(covered[i]))
 			continue;
-		places[places_used].program = program;
-		places[places_used++].address = covered[i];
+		new_pcs[new_pcs_used].program = program;
+		new_pcs[new_pcs_used++].pc = covered[i];
 	}
 	if (covered)
 		covered[0] = 0;
@@ -419,7 +419,7 @@ int main(int argc, char **argv, char **envp)
 {
 	const struct batch *batch = (const struct batch *)input;
 	const unsigned char *at = input + sizeof(*batch);
-	const __u32 *given = (const __u32 *)at;
+	const __u32 *known_before = (const __u32 *)at;
 	size_t have = 0;
 	long n, file;
 	__u32 i;
@@ -440,20 +440,20 @@ int main(int argc, char **argv, char **envp)
 	pids[EVERYONE] = -1;
 	pids[BYSTANDER] = idle();
 	make_cgroup();
-	cover();
+	open_kcov();
 	for (i = 0; i < batch->known; i++)
-		learn(given[i]);
-	at += (batch->known * sizeof(*given) + 7) & ~7UL;
+		learn(known_before[i]);
+	at += (batch->known * sizeof(*known_before) + 7) & ~7UL;
 	for (i = 0; i < batch->programs; i++) {
 		const struct program *program = (const struct program *)at;
 
 		run(program, &shared->outcomes[i], batch->limit_ms);
-		note_covered(i);
+		note_new_pcs(i);
 		at = after(program);
 	}
 	print(shared->outcomes, batch->programs * sizeof(struct outcome));
-	print(&places_used, sizeof(places_used));
-	print(places, places_used * sizeof(*places));
+	print(&new_pcs_used, sizeof(new_pcs_used));
+	print(new_pcs, new_pcs_used * sizeof(*new_pcs));
 	print(shared->rooms, shared->rooms_used);
 	return 0;
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The files that programs open and write: those of a process, and all that root can write.
 
-The guest lists what it has, before any attack. A file that tells the words it takes, such as
-`[none] core processors platform devices freezer`, is written one of them.
+The guest lists them before any attack. If the first line of a file lists words, such as `[none]
+core processors platform devices freezer`, programs write these words to the file.
 """
 
 from __future__ import annotations
@@ -102,20 +102,20 @@ def _read(attacker: Attacker, paths: Sequence[str], pid: int) -> list[GuestFile]
     attacker.write_file(_SCRIPT, _READ.encode(), 0o644)
     with attacker.open(_LINES, 0o1101, 0o644) as lines:
         attacker.waitpid(attacker.spawn("/bin/busybox", "sh", _SCRIPT, stdout=lines.fd))
-    told = dict(
+    first_lines = dict(
         line.partition(" ")[::2]
         for line in attacker.read_file(_LINES).decode(errors="replace").splitlines()
     )
     return [
         GuestFile(
             path.replace(f"/proc/{pid}/", "/proc/{handler}/").replace(CELL, SCRATCH_CGROUP),
-            options(told.get(path, "")),
+            listed_words(first_lines.get(path, "")),
         )
         for path in paths
     ]
 
 
-def options(line: str) -> tuple[str, ...]:
+def listed_words(line: str) -> tuple[str, ...]:
     """Return the words that a file's first line lists; none if that is not such a list."""
     words = line.split()
     found = [match[1] for word in words if (match := _OPTION.fullmatch(word))]

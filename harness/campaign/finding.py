@@ -21,17 +21,17 @@ class Finding(msgspec.Struct, frozen=True):
     what: str
     """What was lost."""
     lost: tuple[str, ...]
-    """The axes that were lost."""
+    """The axes that were lost, or `kernel` if the kernel reported a fault of its own."""
     confirmed: int
     """On how many of `CONFIRMATIONS` machines it was lost again."""
-    reference: Verdict
+    reference_verdict: Verdict
     """The verdict on the reference variant after the same program; `error` is no conclusion."""
     reference_lost: tuple[str, ...] = ()
     """The axes that were lost there."""
     hooks: tuple[str, ...] = ()
     """The hooks of security modules that saw the handler."""
     log: str = ""
-    """The log of a kernel that complained of itself, as the guest tells it; otherwise empty."""
+    """The kernel's log, as the guest claims, if the kernel reported a fault of its own."""
 
     @property
     def pattern(self) -> tuple[str, ...]:

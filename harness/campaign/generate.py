@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""New programs, from nothing but the types of the kernel's system calls."""
+"""New programs, from the types of the kernel's system calls and the files that root can write."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Judge(Protocol):
         programs: Sequence[Program],
         *,
         fresh: bool = False,
-        known: Collection[int] = (),
+        known_pcs: Collection[int] = (),
     ) -> Judged:
         """Return what the programs took."""
 
@@ -114,7 +114,7 @@ class Investigator:
         return program
 
     def _lost_again(self, program: Program, lost: frozenset[str]) -> list[Judged]:
-        """Return what it took on machines that have just booted, of those where it lost."""
+        """Make the program on machines that have just booted; return what those that lost lost."""
         made = [
             self.judge.judged(self.variant, [program], fresh=True) for _ in range(CONFIRMATIONS)
         ]
@@ -123,8 +123,8 @@ class Investigator:
     def _confirmed(self, program: Program, lost: frozenset[str]) -> Finding | None:
         """Return the finding, made again on machines that have just booted; None if none lost.
 
-        Sometimes what a program had open is closed before the witness looks. So a program that
-        loses sometimes is tried as one that stays as well.
+        The process of a program may end, and its descriptors be closed, before the witness looks.
+        So if only some of the machines lose, the program is made again as one that stays.
         """
         again = self._lost_again(program, lost)
         if not again:
@@ -142,7 +142,7 @@ class Investigator:
             first.what,
             tuple(sorted(first.lost)),
             confirmed=len(again),
-            reference=reference.verdict,
+            reference_verdict=reference.verdict,
             reference_lost=tuple(sorted(reference.lost)),
             hooks=tuple(sorted(first.hooks)),
             log=first.log,

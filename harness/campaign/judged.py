@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 EXECUTOR = Path(__file__).with_name("executor.c")
 KERNEL = "kernel"
-"""What is lost if the kernel complains of itself: a warning, an oops, a sanitizer's report."""
+"""What is lost if the kernel reports a fault of its own, such as a warning or an oops."""
 SECONDS = 25.0
 """How long a batch may take on the host's clock."""
 
@@ -64,14 +64,15 @@ class Judged(msgspec.Struct, frozen=True):
     """The hooks of security modules that saw the handler during the batch."""
     results: tuple[tuple[int, ...], ...] = ()
     """The results of each program's calls, as the guest claims."""
-    places: tuple[frozenset[int], ...] = ()
-    """The places in the kernel's code that each program was the first to reach, as it claims."""
+    pcs: tuple[frozenset[int], ...] = ()
+    """The addresses of kernel code (lower 32 bits) that each program was the first to cover, as the
+    guest claims; empty sets without KCOV."""
 
     stood_still: bool = False
     """There is no conclusion because the host was too busy."""
 
     log: str = ""
-    """The log of a kernel that complained of itself, as the guest tells it."""
+    """The log of a kernel that reported a fault of its own, as the guest claims."""
 
     @property
     def what(self) -> str:
@@ -87,7 +88,7 @@ class BatchJudge:
     executor: bytes
     """The compiled executor."""
     subject: str
-    """The variant that is searched. Its known marks are no loss there."""
+    """The variant that is searched. There, its `known_violations` are no loss."""
 
     @classmethod
     def of(cls, lab: Lab, subject: str) -> BatchJudge:
@@ -103,14 +104,14 @@ class BatchJudge:
         programs: Sequence[Program],
         *,
         fresh: bool = False,
-        known: Collection[int] = (),
+        known_pcs: Collection[int] = (),
     ) -> Judged:
         """Make the programs from the saved state or, if `fresh`, after a boot; then the aftermath.
 
         A machine that is lost gives an `error` with its reason. After a machine that stood still
-        the programs are made again. Places that are `known` are not told.
+        the programs are made again. The `known_pcs` are not reported.
         """
-        batch = batch_bytes(programs, known=known)
+        batch = batch_bytes(programs, known_pcs=known_pcs)
         for _ in range(CALM_TRIES):
             judged = self._once(variant, programs, batch, fresh=fresh)
             if not judged.stood_still:
@@ -149,13 +150,14 @@ class BatchJudge:
             after, ended = aftermath(witness)
             log = _log(attacker) if witness.taint() & ~NO_COMPLAINT else ""
         evidence = account.concluded(attacked, after, ended=ended)
-        marks = known_marks(self.lab.corpus, variant) if variant == self.subject else frozenset()
+        is_subject = variant == self.subject
+        known = known_violations(self.lab.corpus, variant) if is_subject else frozenset()
         hooks = self._hooks(variant, before, attacked.attacked)
         return msgspec.structs.replace(
-            conclusion(evidence, marks),
+            conclusion(evidence, known),
             hooks=hooks,
             results=tuple(map(tuple, made.calls)),
-            places=tuple(map(frozenset, made.places)),
+            pcs=tuple(map(frozenset, made.pcs)),
             log=log,
         )
 
@@ -171,7 +173,7 @@ class BatchJudge:
 
 
 def _log(attacker: Attacker) -> str:
-    """Return the end of the kernel's log; empty if the agent does not tell it."""
+    """Return the end of the kernel's log; empty if the agent cannot read it."""
     room = bytearray(_LOG_BYTES)
     with suppress(GuestError, VmLost):
         length = attacker.syscall("syslog", _READ_ALL, room, len(room))
@@ -179,22 +181,21 @@ def _log(attacker: Attacker) -> str:
     return ""
 
 
-def known_marks(corpus: Corpus, variant: str) -> frozenset[str]:
-    """Return what a known hole of a variant changes about the handler without further effect."""
+def known_violations(corpus: Corpus, variant: str) -> frozenset[str]:
+    """Return the violations that a variant's partial known holes show (Hole.partly)."""
     subject = corpus.variants[variant]
     holes = ((one.shows, one.hole_on(subject)) for one in corpus.scenarios.values())
     return frozenset(shows for shows, hole in holes if hole and hole.partly) - {WRONG_REPLY}
 
 
-def conclusion(evidence: Evidence, marks: frozenset[str] = frozenset()) -> Judged:
-    """Return what the evidence shows. If only `marks` are wrong with the handler, that is held."""
+def conclusion(evidence: Evidence, known: frozenset[str] = frozenset()) -> Judged:
+    """Return what the evidence shows: `held` if nothing but `known` violations was lost."""
     drawn = draw_verdict(evidence, AttemptEnd(End.COMPLETED))
     if complained := complaint(evidence):
         lost = frozenset({KERNEL})
         return Judged(drawn.verdict, drawn.detail, lost, (complained,))
-    if drawn.wrongs and drawn.wrongs <= marks and _lost(drawn.axes) == {"integrity"}:
-        known = ", ".join(sorted(drawn.wrongs))
-        return Judged(Verdict.HELD, f"known: {known}")
+    if drawn.wrongs and drawn.wrongs <= known and _lost(drawn.axes) == {"integrity"}:
+        return Judged(Verdict.HELD, f"known: {', '.join(sorted(drawn.wrongs))}")
     verdict, stood_still = drawn.verdict, drawn.retry
     if stood_still and _was_sent_a_signal(evidence):
         verdict, stood_still = drawn.axes.verdict, False

@@ -73,7 +73,7 @@ class BatchEnd(msgspec.Struct, frozen=True):
 
     @property
     def is_inconclusive(self) -> bool:
-        """Whether the batch taught nothing. A complaint of the kernel that is a finding did."""
+        """Whether the verdict is `error` and there is no finding, such as a fault of the kernel."""
         return self.verdict == "error" and not self.findings
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which attacks of a kept run a campaign has found by itself.
+"""How many attacks of a kept run a campaign has found.
 
-A finding is an attack if it takes the same, and if each of its calls that names a process or a file
-is among the recorded calls of the attack. Reading is the same by whatever call, and so is writing.
+A finding is an attack if both have the same verdict, and if each call of the finding that names a
+process or a file is among the recorded calls of the attack. Calls that open, read or write count as
+the same call.
 """
 
 from __future__ import annotations
@@ -85,4 +86,8 @@ def told(again: set[str], known: Sequence[KnownAttack]) -> list[str]:
     found = Counter(map(class_of, again))
     rows = [f"| {name} | {found[name]} | {count} |" for name, count in sorted(every.items())]
     rows.append(f"| all | {len(again)} | {len(known)} |")
-    return ["| class | found by the campaign | won in the run |", "| --- | --- | --- |", *rows]
+    return [
+        "| class | found by the campaign | won in the run, with recorded calls |",
+        "| --- | --- | --- |",
+        *rows,
+    ]

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is new about a program: results of calls at the handler, hooks that saw the handler, and
-places in the kernel's code.
-"""
+"""What is new about a program: results of calls at the handler, hooks that saw it, covered code."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.campaign.program import Program
 
-_AT = "at "
+_PC = "pc "
 
 _NEAR = ("handler", "group", "parent")
 
@@ -46,11 +44,11 @@ def features(program: Program, results: Sequence[int]) -> set[str]:
     }
 
 
-def place_features(places: Iterable[int]) -> set[str]:
-    """Return the names of places in the kernel's code, given without the upper half."""
-    return {f"{_AT}{place:08x}" for place in places}
+def pc_features(pcs: Iterable[int]) -> set[str]:
+    """Return the features for addresses of kernel code, of which the lower 32 bits are given."""
+    return {f"{_PC}{pc:08x}" for pc in pcs}
 
 
-def known_places(seen: Iterable[str]) -> list[int]:
-    """Return the places among the features that were seen."""
-    return [int(name.removeprefix(_AT), 16) for name in seen if name.startswith(_AT)]
+def known_pcs(seen: Iterable[str]) -> list[int]:
+    """Return the lower 32 bits of the addresses among the features that were seen."""
+    return [int(name.removeprefix(_PC), 16) for name in seen if name.startswith(_PC)]

@@ -69,7 +69,7 @@ def _row(folder: Path, number: int, finding: Finding) -> dict[str, Any]:
         "detail": shown(finding.detail),
         "calls": [shown(way) for way in finding.pattern],
         "confirmed": finding.confirmed,
-        "reference": finding.reference.value,
+        "reference": finding.reference_verdict.value,
         "counts": finding.counts,
         "hooks": ", ".join(finding.hooks),
         "files": [(path.name, link(path, folder)) for path in files],

@@ -18,7 +18,7 @@ CALLS_MAX: Final = 12
 """The most calls of a program (executor.c)."""
 
 PAGE: Final = 4096
-"""The size of a page."""
+"""Bytes in a page."""
 
 WHOSE: Final = ("handler", "parent", "kthreadd", "init", "self", "bystander", "group", "everyone")
 """The processes that a program may name, in the order of their codes in executor.c. `parent` is the
@@ -69,7 +69,7 @@ class Data(msgspec.Struct, frozen=True, tag="data"):
     """Offset and width in bytes, 4 or 8, and what is there; of memory, the address."""
 
     size: int = 0
-    """Of the memory, if it is larger than the content. Whole pages begin at a page."""
+    """Bytes of memory, if more than the content. Memory of whole pages is aligned to a page."""
 
 
 Argument = Number | Pid | Made | Text | Room | Data

@@ -16,7 +16,8 @@ PIDS = ("handler",) * 10 + ("parent", "kthreadd", "init", "self", "bystander", "
 """The processes to choose from; one that is named more often is chosen more often."""
 
 SCRATCH_CGROUP = "/sys/fs/cgroup/c"
-"""A cgroup that is there for each program, with all controllers."""
+"""The cgroup that the executor makes for a batch, with the controllers that the kernel has of cpu,
+cpuset, io, memory and pids."""
 
 _OF_A_PROCESS = (
     *("mem", "maps", "smaps", "pagemap", "auxv", "environ", "stack", "syscall", "wchan", "stat"),
@@ -140,7 +141,7 @@ def sort(parameter: Parameter) -> str:
 def weight(call: CallType) -> int:
     """Return how often a call is chosen: more often if it names a process, or a file.
 
-    Most of what root can do beside system calls is to write a file.
+    `write` has the highest weight, because procfs, sysfs, cgroups and tracefs are used by writing.
     """
     sorts = {sort(parameter) for parameter in call.parameters}
     if sorts & {"pid", "pidfd"} or call.name in ("bpf", "io_uring_setup"):

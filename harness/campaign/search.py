@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from harness.campaign.investigate import MOST, Investigator, without_known
 from harness.campaign.kept import BatchEnd, Kept
 from harness.campaign.mutate import mutated
-from harness.campaign.novelty import features, known_places, place_features
+from harness.campaign.novelty import features, known_pcs, pc_features
 from harness.campaign.shrink import shortest_prefix
 from harness.model.verdict import Verdict
 
@@ -200,7 +200,7 @@ class Search:
         with self._changed:
             batch = self._programs.batch(number, self.learnt)
             seen = frozenset(self.learnt.seen)
-        judged = self.judged(self._variant, batch, known=known_places(seen))
+        judged = self.judged(self._variant, batch, known_pcs=known_pcs(seen))
         kept: list[Kept] = []
         findings: list[Finding] = []
         lost_once = 0
@@ -225,12 +225,12 @@ class Search:
         programs: Sequence[Program],
         *,
         fresh: bool = False,
-        known: Collection[int] = (),
+        known_pcs: Collection[int] = (),
     ) -> Judged:
         """Judge programs as the judge does. Raises Stopped if the search was stopped."""
         if self._stop.is_set():
             raise Stopped
-        judged = self._judge.judged(variant, programs, fresh=fresh, known=known)
+        judged = self._judge.judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
         if self._stop.is_set():  # the machine may have been killed
             raise Stopped
         return judged
@@ -248,8 +248,8 @@ class Search:
         """Return the programs that did something new."""
         kept = []
         known = set(seen)
-        for program, results, places in zip(batch, judged.results, judged.places, strict=False):
-            if new := (features(program, results) | place_features(places)) - known:
+        for program, results, pcs in zip(batch, judged.results, judged.pcs, strict=False):
+            if new := (features(program, results) | pc_features(pcs)) - known:
                 known |= new
                 kept.append(Kept(program, tuple(sorted(new))))
         hooks = tuple(sorted(judged.hooks - known))

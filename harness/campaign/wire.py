@@ -33,7 +33,7 @@ _CALL = struct.Struct("<II")
 _ARGUMENT = struct.Struct("<IIq")
 _FIELD = struct.Struct("<II")
 _OUTCOME = struct.Struct(f"<II{CALLS_MAX}q")
-_PLACES, _PLACE = struct.Struct("<Q"), struct.Struct("<II")
+_COUNT, _NEW_PC = struct.Struct("<Q"), struct.Struct("<II")
 _NUMBER, _PID, _MADE, _TEXT, _ROOM, _DATA = range(6)
 
 
@@ -42,19 +42,22 @@ class Results(NamedTuple):
 
     calls: list[list[int]]
     """The results of each program's calls. A call that has not returned has none."""
-    places: list[set[int]]
-    """The places in the kernel's code that each program was the first to reach."""
+    pcs: list[set[int]]
+    """The addresses of kernel code (lower 32 bits) that each program was the first to cover."""
     written: bytes
-    """What the kernel wrote for all of them."""
+    """The memory that the kernel may have written, of all programs."""
 
 
 def batch_bytes(
-    programs: Sequence[Program], *, limit_ms: int = LIMIT_MS, known: Collection[int] = ()
+    programs: Sequence[Program], *, limit_ms: int = LIMIT_MS, known_pcs: Collection[int] = ()
 ) -> bytes:
-    """Return the batch as the executor reads it. It tells no place that is `known`."""
-    places = b"".join(place.to_bytes(4, "little") for place in sorted(known))
-    head = _BATCH.pack(len(programs), limit_ms, len(known), 0)
-    return head + _padded(places) + b"".join(map(_program, programs))
+    """Return the bytes of the batch, in the executor's format.
+
+    The executor does not report the `known_pcs` (lower 32 bits of addresses) again.
+    """
+    pcs = b"".join(pc.to_bytes(4, "little") for pc in sorted(known_pcs))
+    head = _BATCH.pack(len(programs), limit_ms, len(known_pcs), 0)
+    return head + _padded(pcs) + b"".join(map(_program, programs))
 
 
 def _program(program: Program) -> bytes:
@@ -102,7 +105,7 @@ def _padded(data: bytes) -> bytes:
 def results(output: bytes, programs: Sequence[Program]) -> Results:
     """Return what the executor printed. Output that is cut, or of another form, gives what it has.
 
-    So a place of no program is left out.
+    The address of a program that is not in the batch is left out.
     """
     found: list[list[int]] = []
     for at, program in enumerate(programs):
@@ -114,13 +117,13 @@ def results(output: bytes, programs: Sequence[Program]) -> Results:
         done = begun if ended else max(0, begun - 1)
         found.append(values[: min(done, len(program.calls))])
     rest = output[len(programs) * _OUTCOME.size :]
-    places: list[set[int]] = [set() for _ in programs]
-    if len(rest) < _PLACES.size:
-        return Results(found, places, b"")
-    (count,) = _PLACES.unpack_from(rest)
-    end = min(_PLACES.size + count * _PLACE.size, len(rest))
-    whole = rest[_PLACES.size : end - (end - _PLACES.size) % _PLACE.size]
-    for number, address in _PLACE.iter_unpack(whole):
+    pcs: list[set[int]] = [set() for _ in programs]
+    if len(rest) < _COUNT.size:
+        return Results(found, pcs, b"")
+    (count,) = _COUNT.unpack_from(rest)
+    end = min(_COUNT.size + count * _NEW_PC.size, len(rest))
+    whole = rest[_COUNT.size : end - (end - _COUNT.size) % _NEW_PC.size]
+    for number, pc in _NEW_PC.iter_unpack(whole):
         if number < len(programs):
-            places[number].add(address)
-    return Results(found, places, rest[end:])
+            pcs[number].add(pc)
+    return Results(found, pcs, rest[end:])

@@ -60,7 +60,7 @@ class FindingWriter:
                 f"{finding.verdict}: {finding.detail}",
                 f"calls: {', '.join(finding.pattern)}",
                 f"lost on {finding.confirmed} of {CONFIRMATIONS} machines that had just booted",
-                f"on {self.reference}: {finding.reference}",
+                f"on {self.reference}: {finding.reference_verdict}",
                 f"hooks that saw the handler: {', '.join(finding.hooks) or 'none'}",
                 f"found by the campaign with --seed {shlex.quote(self.seed)}",
                 "",

@@ -108,8 +108,8 @@ class Options:
         convert=str,
         default=None,
         metavar="RUN",
-        help="say at the end which attacks that won on the variant in this kept run were found, "
-        "by class (default: none)",
+        help="at the end, print for each class of attacks how many of those that won on the "
+        "variant in this kept run the campaign has found (default: no such table)",
     )
     size: int = option(
         "--batch",

@@ -25,7 +25,7 @@ from harness.host.errors import UserError
 from harness.host.suggestion import hint_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from harness.campaign.program import Program
@@ -62,17 +62,17 @@ class Options:
         convert=a_time,
         default=None,
         metavar="TIME",
-        help="search without each defence by a campaign, for at most this time such as 10min or "
-        "1h, until something is found (default: no search)",
+        help="leave out each defence in turn, and run a campaign for at most this time, such as "
+        "10min or 1h, until a finding counts (default: no campaigns)",
     )
     seeds: str | None = option(
         "--seeds",
         convert=str,
         default=None,
         metavar="RUN",
-        help="with --rediscover, start from the attacks of this kept run, but those that win "
-        "without the defence by the file of --output (default: from the types of the system "
-        "calls alone)",
+        help="with --rediscover, start from the attacks of this kept run; those that win without "
+        "the defence are left out, as measured in the file that --output names (default: start "
+        "without attacks)",
     )
     output: Path | None = report_output_option(
         "add what is found to this file, such as docs/runs/defences.json (default: none)"
@@ -98,7 +98,7 @@ def run(options: Options) -> int:
     if unknown := sorted(set(options.without) - set(DEFENCES)):
         hint = hint_for(unknown[0], DEFENCES)
         raise UserError(f"there is no defence {unknown[0]!r}", hint=hint)
-    if options.without and (options.enough or options.output):
+    if options.without and (options.enough or (options.output and not options.rediscover)):
         raise UserError("--enough and --output are about all defences", hint="leave out --without")
     studies = {
         "--enough": options.enough,
@@ -106,9 +106,9 @@ def run(options: Options) -> int:
         "--rediscover": options.rediscover,
     }
     if len(chosen := [name for name, value in studies.items() if value]) > 1:
-        raise UserError(f"{' and '.join(chosen)} are two studies", hint="give them one by one")
+        raise UserError(f"{' and '.join(chosen)} cannot be combined", hint="give one of them")
     if options.seeds and not options.rediscover:
-        raise UserError("--seeds is about a campaign", hint="give it with --rediscover")
+        raise UserError("--seeds works only with --rediscover", hint="give both")
     summary = DefenceSummary()
     if options.output is not None:
         check_output_file(options.output)
@@ -247,7 +247,7 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
 
     seconds = seconds_of(str(options.rediscover))
     wanted = options.without or tuple(DEFENCES)
-    seeds = {name: _seeds(options, summary, name) for name in wanted}
+    run, seeds = _seeds(options, summary, wanted)
     folder = options.results / "rediscovery"
     folder.mkdir(parents=True, exist_ok=True)
     files = variant_files(folder, wanted)
@@ -271,7 +271,7 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
         )
         study = Rediscovery(lab, folder, files, settings, say=say, progress=progress)
         for name in wanted:
-            found[name], stopped = study.searched(name, seeds[name])
+            found[name], stopped = study.search(name, seeds[name])
             if stopped:
                 say("stopped; the same command goes on")
                 return 128 + stopped
@@ -282,27 +282,32 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
         image=lab.image.key,
         minutes=seconds / 60,
         jobs=options.jobs,
-        attacks=options.seeds or "",
+        seed_run=run,
         without=found,
     )
-    _write(options, structs.replace(summary, rediscovered=new))
+    _write(options, structs.replace(summary, rediscovered=new.after(summary.rediscovered)))
     return 0
 
 
-def _seeds(options: Options, summary: DefenceSummary, defence: str) -> tuple[Program, ...]:
-    """Return the programs of a run's attacks but those that the defence alone holds."""
+def _seeds(
+    options: Options, summary: DefenceSummary, defences: Sequence[str]
+) -> tuple[str, dict[str, tuple[Program, ...]]]:
+    """Return the name of the run of --seeds, and the programs to start from without each defence.
+
+    These are the run's attacks, except those that the defence alone holds.
+    """
     from harness.campaign.seeds import seeds_of
     from harness.results.recorded_run import read_run
 
     if options.seeds is None:
-        return ()
+        return "", dict.fromkeys(defences, ())
     if summary.alone is None:
         raise UserError(
-            "--seeds needs to know the attacks that win without each defence",
-            hint="name their file with --output, such as docs/runs/defences.json",
+            "--seeds needs the measured attacks that win without each defence",
+            hint="name the file that has them with --output, such as docs/runs/defences.json",
         )
-    run = read_run(options.seeds, root=options.results)
-    return seeds_of(run, without=summary.alone.won[defence])
+    run, won = read_run(options.seeds, root=options.results), summary.alone.won
+    return run.path.name, {name: seeds_of(run, without=won[name]) for name in defences}
 
 
 def _write(options: Options, summary: DefenceSummary) -> None:
@@ -325,8 +330,9 @@ COMMAND = Command(
     "enough, or for the ways in that a missing defence opens",
     "The list is Markdown. A round trip is counted on a machine with the defence and on a machine "
     "without it. Outcomes are kept below --results: the same command goes on where it "
-    "stopped, as long as kernel and code are the same. Exit status: 2 if a cell gave no "
-    "conclusion, 1 if what --enough found was not confirmed, else 0.",
+    "stopped, as long as kernel and code are the same. --rediscover goes on as long as "
+    "kernel and seeds are the same. Exit status: 2 if a cell gave no conclusion, 1 if what "
+    "--enough found was not confirmed, 128 + N after signal N, else 0.",
     Options,
     run,
     examples={

@@ -107,14 +107,14 @@ class RoundTrips(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return max(self.whole) / min(self.whole) - 1
 
 
-class Searched(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a campaign came to that searched where one defence is missing."""
+class SearchResult(Struct, frozen=True, forbid_unknown_fields=True):
+    """The result of a campaign on a variant that lacks one defence."""
 
     programs: int
-    """The programs that were made until something was found, or until the time was over."""
+    """How many programs ran until a finding counted, or until the time was over."""
 
     minutes: float
-    """The time that they took on all machines at once."""
+    """The sum of the batches' time, investigations included, divided by the number of machines."""
 
     verdict: str = ""
     """The verdict on the finding; empty if nothing was found."""
@@ -133,17 +133,25 @@ class Rediscovered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The key of the kernel image."""
 
     minutes: float
-    """How long each campaign searched at most."""
+    """The time limit of each campaign, in minutes."""
 
     jobs: int
     """The machines of each campaign at a time."""
 
-    attacks: str = ""
+    seed_run: str = ""
     """The run from whose attacks the campaigns started, without those that win where the defence
-    is missing; empty if they started from the types of the system calls alone."""
+    is missing; empty if they started without attacks."""
 
-    without: dict[str, Searched]
+    without: dict[str, SearchResult]
     """By defence."""
+
+    def after(self, earlier: Rediscovered | None) -> Rediscovered:
+        """Return this with the other defences of an earlier measurement of the same kind."""
+        if earlier is None or structs.replace(earlier, without={}) != structs.replace(
+            self, without={}
+        ):
+            return self
+        return structs.replace(self, without={**earlier.without, **self.without})
 
 
 class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,8 +4,8 @@
     <folder>/without-<defence>.toml     the variant that a campaign searches
     <folder>/campaign-…                 the campaign, which goes on where it stopped
 
-A finding is made again where all defences are on. It counts if it loses less there, whatever a
-kernel thread loses by it.
+The program of a finding is made on `isolated` as well. The finding counts if `isolated` keeps an
+axis that the variant without the defence loses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.campaign.kept import CampaignFolder, is_campaign
 from harness.campaign.search import Limits
 from harness.host.files import write_atomically
 from harness.judge.parity import SUBJECT
-from harness.results.defence_summary import Searched
+from harness.results.defence_summary import SearchResult
 from harness.studies.defences import DEFENCES
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class Rediscovery:
     folder: Path
     files: Mapping[str, Path]
     settings: Settings
-    """Those of each campaign. The variant and the seeds are replaced, and the time is that of one
-    campaign from its start to its end, however often it goes on."""
+    """Those of each campaign, but for the variant and the seeds. The time limit is that of a whole
+    campaign, however often it goes on."""
 
     say: Callable[[str], None]
     progress: Callable[[str], None]
 
-    def searched(self, defence: str, seeds: Sequence[Program]) -> tuple[Searched, int]:
+    def search(self, defence: str, seeds: Sequence[Program]) -> tuple[SearchResult, int]:
         """Search without a defence until something is found, or until the time is over.
 
         Return what came of it, and the signal that stopped it (0: none did). Raises UserError.
@@ -77,7 +77,7 @@ class Rediscovery:
         path = Campaign.folder(self.lab, variant, self.settings.seed, self.folder)
         is_begun = is_campaign(path)
         ended = CampaignFolder(path).read()[1] if is_begun else []
-        known = searched(ended, jobs=jobs)
+        known = summary_of(ended, jobs=jobs)
         left = self.settings.limits.seconds - 60 * known.minutes
         if known.calls or left <= 0:
             return known, 0
@@ -92,13 +92,13 @@ class Rediscovery:
         )
         campaign = Campaign(self.lab, settings, self.folder, say=self.say)
         campaign.run(lambda line: self.progress(f"without {defence}: {line}"))
-        return searched(CampaignFolder(path).read()[1], jobs=jobs), campaign.signal
+        return summary_of(CampaignFolder(path).read()[1], jobs=jobs), campaign.signal
 
 
-def searched(ended: Iterable[BatchEnd], *, jobs: int) -> Searched:
-    """Return what a campaign came to, up to its first finding that counts.
+def summary_of(ended: Iterable[BatchEnd], *, jobs: int) -> SearchResult:
+    """Return the result of a campaign, up to its first finding that counts.
 
-    The time is that of the batches on `jobs` machines, with what was investigated.
+    The minutes are the sum of the batches' time, investigations included, divided by `jobs`.
     """
     programs, seconds = 0, 0.0
     for end in sorted(ended, key=lambda end: end.number):
@@ -107,11 +107,11 @@ def searched(ended: Iterable[BatchEnd], *, jobs: int) -> Searched:
         for finding in end.findings:
             if finding.counts:
                 minutes = seconds / jobs / 60
-                return Searched(programs, minutes, str(finding.verdict), finding.pattern)
-    return Searched(programs, seconds / jobs / 60)
+                return SearchResult(programs, minutes, str(finding.verdict), finding.pattern)
+    return SearchResult(programs, seconds / jobs / 60)
 
 
-def markdown(found: Mapping[str, Searched]) -> str:
+def markdown(found: Mapping[str, SearchResult]) -> str:
     """Return a table of the searches, and how many of them found a way in."""
     rows = [
         f"| `{defence}` | {_outcome(one)} | {one.programs} | {one.minutes:.1f} |"
@@ -123,11 +123,11 @@ def markdown(found: Mapping[str, Searched]) -> str:
             "| --- | --- | --- | --- |",
             *rows,
             "",
-            f"A way in was found without {sum(bool(one.calls) for one in found.values())} of "
-            f"{len(found)} defences.",
+            f"Each of {len(found)} defences was left out by itself. Campaigns found a way in for "
+            f"{sum(bool(one.calls) for one in found.values())} of them.",
         ]
     )
 
 
-def _outcome(one: Searched) -> str:
+def _outcome(one: SearchResult) -> str:
     return f"{one.verdict}: `{'`, `'.join(one.calls)}`" if one.calls else "nothing"

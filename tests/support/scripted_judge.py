@@ -46,7 +46,7 @@ class ScriptedJudge:
         programs: Sequence[Program],
         *,
         fresh: bool = False,
-        known: Collection[int] = (),  # noqa: ARG002 - it tells no places
+        known_pcs: Collection[int] = (),  # noqa: ARG002 - it reports no addresses
     ) -> Judged:
         """Judge the programs."""
         self.batches.append((variant, list(programs), fresh))

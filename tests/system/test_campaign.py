@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 REDISCOVER = ("defences", "--rediscover", "10min", "--without", "signals", "--jobs", "1")
 
 
-def test_what_a_missing_defence_opens_is_found_once(
+def test_what_a_missing_defence_opens_is_found_and_not_searched_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*REDISCOVER, "--results", str(tmp_path)]) == 0
     told = capsys.readouterr().out
-    assert "A way in was found without 1 of 1 defences." in told
+    assert "Campaigns found a way in for 1 of them." in told
     *_, found = sorted(tmp_path.glob("rediscovery/campaign-*/findings/*/finding.json"))
     finding = msgspec.json.decode(found.read_bytes(), type=Finding)
     assert finding.lost == ("availability",)
@@ -52,7 +52,7 @@ def test_the_kernel_takes_the_bpf_programs_and_they_act(lab: Lab) -> None:
     assert all(result > 0 for results in judged.results for result in results)
 
 
-def test_the_kernel_makes_what_a_ring_asks(lab: Lab) -> None:
+def test_requests_of_an_io_uring_write_the_handlers_memory(lab: Lab) -> None:
     secret = lab.image.handler_symbol(HASH.program, "secret")
     opened = Call("openat", (Number(-100), Text("/proc/{handler}/mem"), Number(2), Number(0)))
     write = write_at(Made(0), secret, "forged")
@@ -62,7 +62,7 @@ def test_the_kernel_makes_what_a_ring_asks(lab: Lab) -> None:
     assert "integrity" in judged.lost
 
 
-def test_a_complaint_of_the_kernel_is_found_with_its_log(lab: Lab) -> None:
+def test_a_taint_is_a_fault_of_the_kernel_with_its_log(lab: Lab) -> None:
     opened = Call("openat", (Number(-100), Text("/proc/sys/kernel/tainted"), Number(1)))
     tainted = Call("write", (Made(0), Text("512"), Number(3)))
     judged = BatchJudge.of(lab, "baseline").judged("baseline", [Program((opened, tainted))])

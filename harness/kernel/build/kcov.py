@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The objects whose coverage KCOV tells: those that the series adds to the kernel or changes there.
+"""The objects that KCOV instruments: those of the C files that the series adds or changes.
 
-Kbuild instruments an object for which a variable says so. Without CONFIG_KCOV the variables have no
-effect; with CONFIG_KCOV_INSTRUMENT_ALL the whole kernel is instrumented anyway.
+Kbuild instruments an object for which a variable says so. It knows objects by their names alone. So
+a name is left out if a Makefile of the kernel excludes an object of that name, in whatever folder.
+Without CONFIG_KCOV the variables have no effect.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING
 from harness.kernel.build.config import parse_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from harness.kernel.series.commits import Series
     from harness.kernel.source.build_tree import BuildTree
 
-_NOT_TRACED = ("kernel/umd_witness/", "tools/", "samples/")
-_NOT_TRACED_END = "_test.c"
+_NOT_OURS = ("kernel/umd_witness/", "tools/", "samples/")
+_TEST = "_test.c"
+_FOLDER = re.compile(r"^KCOV_INSTRUMENT\s*:?=\s*n\b", re.MULTILINE)
+_OBJECT = re.compile(r"^KCOV_INSTRUMENT_([\w.-]+)\.o\s*:?=\s*n\b", re.MULTILINE)
 
 
 def kcov_variables(tree: BuildTree, series: Series) -> list[str]:
@@ -30,21 +33,21 @@ def kcov_variables(tree: BuildTree, series: Series) -> list[str]:
     if parse_config(config.read_text(), where=str(config)).get("KCOV") != "y":
         return []
     files = {name for commit in series.commits for name in commit.files()}
-    return [f"KCOV_INSTRUMENT_{stem}.o=y" for stem in sorted(_traced(files, tree.source))]
+    stems = {PurePath(name).stem for name in files if _may_be_instrumented(name)}
+    kept = stems - _excluded(tree.source.rglob("Makefile"))
+    return [f"KCOV_INSTRUMENT_{stem}.o=y" for stem in sorted(kept)]
 
 
-def _traced(files: set[str], source: Path) -> Iterator[str]:
-    """Yield the names, without an end, of the files that may be traced."""
-    for path in map(PurePath, files):
-        name = str(path)
-        if path.suffix != ".c" or name.startswith(_NOT_TRACED) or name.endswith(_NOT_TRACED_END):
-            continue
-        if not _is_excluded(source / path.parent / "Makefile", path.stem):
-            yield path.stem
+def _may_be_instrumented(name: str) -> bool:
+    return name.endswith(".c") and not name.endswith(_TEST) and not name.startswith(_NOT_OURS)
 
 
-def _is_excluded(makefile: Path, stem: str) -> bool:
-    """Whether the kernel's own Makefile keeps KCOV away from an object, or from its folder."""
-    text = makefile.read_text() if makefile.is_file() else ""
-    found = rf"^KCOV_INSTRUMENT(_{re.escape(stem)}\.o)?\s*:?=\s*n\b"
-    return re.search(found, text, re.MULTILINE) is not None
+def _excluded(makefiles: Iterable[Path]) -> set[str]:
+    """Return the stems of the files that the kernel's own Makefiles keep KCOV away from."""
+    found: set[str] = set()
+    for makefile in makefiles:
+        text = makefile.read_text(errors="replace")
+        found.update(_OBJECT.findall(text))
+        if _FOLDER.search(text):
+            found.update(path.stem for path in makefile.parent.glob("*.c"))
+    return found

@@ -116,7 +116,7 @@ def test_output_that_is_cut_gives_what_there_is() -> None:
     assert results(b"\1", [READ_STAT, READ_STAT]) == ([[], []], [set(), set()], b"")
 
 
-def test_places_are_told_of_the_program_that_reached_them() -> None:
+def test_an_address_belongs_to_the_program_that_covered_it_first() -> None:
     outcome = bytes(104)
     count = (3).to_bytes(8, "little")
     places = b"".join(
@@ -125,18 +125,18 @@ def test_places_are_told_of_the_program_that_reached_them() -> None:
     )
     told = 2 * outcome + count + places + b"read"
     found = results(told, [READ_STAT, READ_STAT])
-    assert found.places == [{0x81000020}, {0x81000010}]
+    assert found.pcs == [{0x81000020}, {0x81000010}]
     assert found.written == b"read"
-    assert results(told[:-12], [READ_STAT, READ_STAT]).places == [{0x81000020}, {0x81000010}]
-    assert results(told[:-14], [READ_STAT, READ_STAT]).places == [set(), {0x81000010}]
+    assert results(told[:-12], [READ_STAT, READ_STAT]).pcs == [{0x81000020}, {0x81000010}]
+    assert results(told[:-14], [READ_STAT, READ_STAT]).pcs == [set(), {0x81000010}]
 
 
-def test_known_places_do_not_shift_the_programs(
+def test_known_addresses_do_not_shift_the_programs(
     executor: Path, handler: int, tmp_path: Path
 ) -> None:
     batch = tmp_path / "batch"
     for known in ([], [0x81000010], [0x81000010, 0x81000020]):
-        batch.write_bytes(batch_bytes([READ_STAT], limit_ms=1000, known=known))
+        batch.write_bytes(batch_bytes([READ_STAT], limit_ms=1000, known_pcs=known))
         done = subprocess.run(
             [str(executor), str(batch)],
             env={"UMD_HANDLER_PID": str(handler)},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.campaign.files import Files, GuestFile, options
+from harness.campaign.files import Files, GuestFile, listed_words
 from harness.campaign.kept import CampaignFolder, Subject
 from harness.campaign.resources import FILES
 
@@ -32,7 +32,7 @@ POWER = GuestFile("/sys/power/pm_test", ("none", "freezer"))
     ],
 )
 def test_a_list_of_words_is_told_from_other_content(line: str, words: tuple[str, ...]) -> None:
-    assert options(line) == words
+    assert listed_words(line) == words
 
 
 def test_a_folder_with_many_files_is_not_chosen_more_often() -> None:

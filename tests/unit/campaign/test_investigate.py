@@ -27,7 +27,7 @@ def test_the_smallest_program_is_made_again_after_three_boots() -> None:
     judge = ScriptedJudge()
     (finding,), lost_once = of(judge).findings(BATCH, [])
     assert finding.program == Program((KILL,))
-    assert (finding.confirmed, finding.reference, finding.counts) == (3, Verdict.HELD, True)
+    assert (finding.confirmed, finding.reference_verdict, finding.counts) == (3, Verdict.HELD, True)
     assert [fresh for _, programs, fresh in judge.batches if fresh] == [True] * 3
     assert lost_once == 0
 
@@ -58,7 +58,7 @@ def test_a_loss_that_comes_again_on_some_machines_only_does_not_count() -> None:
     assert not finding.counts
 
 
-def test_what_a_program_holds_open_may_be_closed_before_the_witness_looks() -> None:
+def test_a_program_that_loses_on_some_machines_is_tried_as_one_that_stays() -> None:
     judge = ScriptedJudge()
 
     def loses(programs: Sequence[Program]) -> bool:

@@ -9,7 +9,7 @@ from signal import SIGKILL, SIGQUIT
 import pytest
 from tallies import AFTER, evidence
 
-from harness.campaign.judged import KERNEL, conclusion, known_marks
+from harness.campaign.judged import KERNEL, conclusion, known_violations
 from harness.model.verdict import Verdict
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.tally import Violation
@@ -35,14 +35,14 @@ def test_nothing_is_lost_where_nothing_was() -> None:
     assert (judged.verdict, judged.lost) == (Verdict.HELD, frozenset())
 
 
-def test_a_known_mark_without_effect_is_no_loss_and_hides_no_other() -> None:
-    marks = known_marks(SHIPPED, "isolated")
-    assert marks == {"oom score", "faults"}
+def test_a_known_violation_is_no_loss_and_hides_no_other() -> None:
+    known = known_violations(SHIPPED, "isolated")
+    assert known == {"oom score", "faults"}
     mark = replace(AFTER, violations=Violation.OOM_SCORE)
-    judged = conclusion(evidence(after=mark, attacked=mark), marks=marks)
+    judged = conclusion(evidence(after=mark, attacked=mark), known=known)
     assert (judged.verdict, judged.lost) == (Verdict.HELD, frozenset())
     more = replace(mark, violations=Violation.OOM_SCORE | Violation.POLICY)
-    judged = conclusion(evidence(after=more, attacked=more), marks=marks)
+    judged = conclusion(evidence(after=more, attacked=more), known=known)
     assert (judged.verdict, judged.lost) == (Verdict.TAMPERED, frozenset({"integrity"}))
 
 

@@ -30,7 +30,7 @@ def test_the_same_way_by_other_calls_is_the_attack() -> None:
     assert found_again([finding(Verdict.TAMPERED, OPENED, WRITTEN)], KNOWN) == {"proc_mem_write"}
 
 
-def test_another_loss_or_another_way_is_not() -> None:
+def test_another_loss_or_another_way_is_not_the_attack() -> None:
     others = [
         finding(Verdict.DISRUPTED, OPENED, WRITTEN),
         finding(Verdict.TAMPERED, OPENED, Call("ptrace", (Number(0x4206), Pid("handler")))),

@@ -135,10 +135,10 @@ def test_a_stop_leaves_the_batch_under_way_without_an_end() -> None:
             programs: Sequence[Program],
             *,
             fresh: bool = False,
-            known: Collection[int] = (),
+            known_pcs: Collection[int] = (),
         ) -> Judged:
             search.stop()
-            return super().judged(variant, programs, fresh=fresh, known=known)
+            return super().judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
 
     made = Made(Stopping())
     search = Search(

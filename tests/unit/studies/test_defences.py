@@ -154,7 +154,7 @@ def test_round_trips_are_kept_and_go_on(
 
 def test_two_studies_at_once_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["defences", "--round-trips", "--enough", "all"]) == 2
-    assert "--enough and --round-trips are two studies" in capsys.readouterr().err
+    assert "--enough and --round-trips cannot be combined" in capsys.readouterr().err
 
 
 def test_words_of_a_guest_are_escaped(

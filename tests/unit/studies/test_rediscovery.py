@@ -6,15 +6,23 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from harness.brought.options import Brought, corpus_with
 from harness.campaign.finding import Finding
 from harness.campaign.kept import BatchEnd
 from harness.campaign.program import Call, Number, Pid, Program
 from harness.cli.main import main
 from harness.model.verdict import Verdict
-from harness.results.defence_summary import Alone, DefenceSummary, Searched, write_defences
+from harness.results.defence_summary import (
+    Alone,
+    DefenceSummary,
+    Rediscovered,
+    SearchResult,
+    write_defences,
+)
 from harness.studies.defences import DEFENCES
-from harness.studies.rediscovery import markdown, searched, variant_files
+from harness.studies.rediscovery import markdown, summary_of, variant_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,15 +51,15 @@ def batch(number: int, *found: Finding) -> BatchEnd:
 
 def test_programs_and_time_count_up_to_the_finding_in_the_order_of_the_batches() -> None:
     ended = [batch(2), batch(1, finding()), batch(0)]
-    assert searched(ended, jobs=2) == Searched(64, 1.0, "disrupted", ("kill(handler)",))
+    assert summary_of(ended, jobs=2) == SearchResult(64, 1.0, "disrupted", ("kill(handler)",))
 
 
 def test_a_loss_with_all_defences_is_not_found() -> None:
-    assert not searched([batch(0, finding(also_lost=("availability",)))], jobs=1).calls
+    assert not summary_of([batch(0, finding(also_lost=("availability",)))], jobs=1).calls
 
 
 def test_a_loss_that_does_not_come_again_each_time_is_not_found() -> None:
-    assert searched([batch(0, finding(confirmed=2))], jobs=1) == Searched(32, 1.0)
+    assert summary_of([batch(0, finding(confirmed=2))], jobs=1) == SearchResult(32, 1.0)
 
 
 def test_the_variants_are_isolated_without_one_defence(tmp_path: Path) -> None:
@@ -64,12 +72,14 @@ def test_the_variants_are_isolated_without_one_defence(tmp_path: Path) -> None:
 
 
 def test_the_table_is_in_the_order_of_the_defences() -> None:
-    text = markdown({"oom": Searched(320, 10.0), "access": Searched(64, 1.0, "leaked", ("a", "b"))})
+    text = markdown(
+        {"oom": SearchResult(320, 10.0), "access": SearchResult(64, 1.0, "leaked", ("a", "b"))}
+    )
     assert text.splitlines()[2:] == [
         "| `access` | leaked: `a`, `b` | 64 | 1.0 |",
         "| `oom` | nothing | 320 | 10.0 |",
         "",
-        "A way in was found without 1 of 2 defences.",
+        "Each of 2 defences was left out by itself. Campaigns found a way in for 1 of them.",
     ]
 
 
@@ -78,7 +88,7 @@ def test_seeds_without_knowing_what_wins_are_refused(
 ) -> None:
     argv = ["defences", "--rediscover", "1h", "--seeds", "latest", "--results", str(tmp_path)]
     assert main(argv) == 2
-    assert "--seeds needs to know the attacks that win without" in capsys.readouterr().err
+    assert "--seeds needs the measured attacks that win without" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
 
 
@@ -92,3 +102,17 @@ def test_seeds_that_do_not_exist_are_refused(
     argv = ["defences", "--rediscover", "1h", "--seeds", "gone", "--output", str(kept)]
     assert main([*argv, "--results", str(tmp_path)]) == 2
     assert "there is no run gone" in capsys.readouterr().err
+
+
+def test_defences_of_an_earlier_measurement_of_the_same_kind_are_kept() -> None:
+    one = Rediscovered(
+        line="6.12",
+        image="abcd",
+        minutes=60,
+        jobs=2,
+        without={"oom": SearchResult(1, 60.0), "caps": SearchResult(2, 60.0)},
+    )
+    other = structs.replace(one, without={"oom": SearchResult(3, 1.0)})
+    assert other.after(one).without == {"oom": SearchResult(3, 1.0), "caps": SearchResult(2, 60.0)}
+    assert structs.replace(other, minutes=10).after(one).without == other.without
+    assert other.after(None) == other
