@@ -18,7 +18,7 @@ from harness.campaign.program import (
     Text,
     all_arguments,
 )
-from harness.campaign.resources import SCRATCH_CGROUP
+from harness.campaign.resources import SCRATCH_CGROUP, in_scratch_cgroup
 from harness.campaign.wire import signed
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def c_program(program: Program, *, about: str) -> str:
     body = _Body()
     body.pids(program)
     texts = [one.text for one in all_arguments(program) if isinstance(one, Text)]
-    needs_cgroup = any(SCRATCH_CGROUP in text for text in texts)
+    needs_cgroup = any(in_scratch_cgroup(text) for text in texts)
     if needs_cgroup:
         body.line("make_cgroup();")
     if program.stays:

@@ -16,7 +16,7 @@ from harness.campaign.program import (
     Text,
     all_arguments,
 )
-from harness.campaign.resources import SCRATCH_CGROUP
+from harness.campaign.resources import in_scratch_cgroup
 from harness.model.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def scenario_file(finding: Finding, *, name: str, program: str, about: str) -> s
 def _is_plain(program: Program) -> bool:
     """Whether the agent can make the calls itself, and not a process of the program's own."""
     for argument in all_arguments(program):
-        if isinstance(argument, Text) and SCRATCH_CGROUP in argument.text:
+        if isinstance(argument, Text) and in_scratch_cgroup(argument.text):
             return False
         if isinstance(argument, Pid) and argument.whose not in _PIDS:
             return False

@@ -8,9 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.attacker.agent.errors import GuestError
 from harness.campaign.call_types import call_types
 from harness.campaign.files import Files, find_files
 from harness.campaign.generate import Generator
+from harness.campaign.holes import marking_ways
 from harness.campaign.judged import BatchJudge
 from harness.campaign.kept import FINDINGS, CampaignFolder, Subject
 from harness.campaign.search import Programs, Search
@@ -114,7 +116,7 @@ class Campaign:
         addresses = [kernel.handler_symbol(HASH.program, name) for name in _VARIABLES]
         progress("campaign: listing the guest's files")
         files = self._folder.files(self._guest_files)
-        judge = BatchJudge.of(self._lab, self._settings.variant)
+        judge = BatchJudge.of(self._lab)
         for variant in (self._settings.variant, self._settings.reference):
             progress(f"campaign: making the saved state of {variant}")
             with suppress(VmLost), self._lab.machine(variant):
@@ -126,6 +128,7 @@ class Campaign:
                 self._settings.seed,
                 self._settings.size,
                 self._settings.seeds,
+                marking_ways(self._lab.corpus, self._settings.variant),
             ),
             variant=self._settings.variant,
             reference=self._settings.reference,
@@ -152,7 +155,7 @@ class Campaign:
         """Return the guest's files; none if the guest cannot list them."""
         try:
             return find_files(self._lab)
-        except VmLost as lost:
+        except (GuestError, VmLost) as lost:
             self._say(f"the guest's files are not listed, so programs use a built-in list: {lost}")
             return []
 

@@ -28,6 +28,7 @@
 #define BATCH_MAX (1 << 20)
 #define ROOMS (28 << 10) /* all output must fit into OUTPUT_KEPT of agent/program.py */
 #define NEW_PCS_MAX 1024 /* of a batch */
+#define KCOV_FD 1000
 #define COVERED_MAX (1 << 14) /* of a program */
 #define KNOWN (1 << 16) /* more than a kernel has instrumented addresses */
 #define PRIVATE (1 << 20)
@@ -269,7 +270,11 @@ static int learn(__u32 pc)
 
 static void open_kcov(void)
 {
-	kcov = sys(__NR_open, "/sys/kernel/debug/kcov", O_RDWR);
+	long low = sys(__NR_open, "/sys/kernel/debug/kcov", O_RDWR);
+
+	/* The descriptors of programs are as without KCOV. */
+	kcov = sys(__NR_fcntl, low, F_DUPFD, KCOV_FD);
+	sys(__NR_close, low);
 	if (kcov < 0 || sys(__NR_ioctl, kcov, KCOV_INIT_TRACE, COVERED_MAX))
 		return;
 	covered = (__u64 *)sys(__NR_mmap, NULL, COVERED_MAX * sizeof(*covered),

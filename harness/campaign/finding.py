@@ -21,7 +21,7 @@ class Finding(msgspec.Struct, frozen=True):
     what: str
     """What was lost."""
     lost: tuple[str, ...]
-    """The axes that were lost, or `kernel` if the kernel reported a fault of its own."""
+    """The axes that each of them lost, and `kernel` if the kernel reported a fault of its own."""
     confirmed: int
     """On how many of `CONFIRMATIONS` machines it was lost again."""
     reference_verdict: Verdict
@@ -50,5 +50,6 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def counts(self) -> bool:
-        """Whether it is sure, and the reference variant loses less by it."""
-        return self.is_sure and not set(self.lost) <= set(self.reference_lost)
+        """Whether it is sure, and the reference variant is known to lose less by it."""
+        is_known = self.reference_verdict is not Verdict.ERROR or bool(self.reference_lost)
+        return self.is_sure and is_known and not set(self.lost) <= set(self.reference_lost)

@@ -19,6 +19,7 @@ from harness.campaign.program import (
     with_argument,
 )
 from harness.campaign.shrink import fewest, shortest_prefix
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -54,7 +55,8 @@ class Investigator:
     judge: Judge
     variant: str
     reference: str
-    most: int = MOST
+    enough: int | None = None
+    """How many findings that count end the investigation; None for no such limit."""
 
     def findings(
         self, batch: Sequence[Program], known: Sequence[Sequence[str]]
@@ -64,7 +66,9 @@ class Investigator:
         `known` are the patterns of findings. Programs with one of them are left out first.
         """
         found: list[Finding] = []
-        for _ in range(self.most):
+        for _ in range(MOST):
+            if self.enough is not None and sum(one.counts for one in found) >= self.enough:
+                break
             patterns = [*known, *(finding.pattern for finding in found)]
             rest = without_known(batch, patterns)
             seen = self.judge.judged(self.variant, rest) if rest else None
@@ -113,6 +117,14 @@ class Investigator:
                     program = simpler
         return program
 
+    def _on_reference(self, program: Program) -> Judged:
+        """Make the program on the reference variant, more than once if there is no conclusion."""
+        for _ in range(CONFIRMATIONS):
+            judged = self.judge.judged(self.reference, [program])
+            if judged.verdict is not Verdict.ERROR or judged.lost:
+                break
+        return judged
+
     def _lost_again(self, program: Program, lost: frozenset[str]) -> list[Judged]:
         """Make the program on machines that have just booted; return what those that lost lost."""
         made = [
@@ -127,20 +139,21 @@ class Investigator:
         So if only some of the machines lose, the program is made again as one that stays.
         """
         again = self._lost_again(program, lost)
-        if not again:
-            return None
         if len(again) < CONFIRMATIONS and not program.stays:
             staying = Program(program.calls, stays=True)
             if len(more := self._lost_again(staying, lost)) > len(again):
                 program, again = staying, more
-        reference = self.judge.judged(self.reference, [program])
+        if not again:
+            return None
+        reference = self._on_reference(program)
         first = again[0]
+        each = frozenset.intersection(*(one.lost for one in again))
         return Finding(
             program,
             first.verdict,
             first.detail,
             first.what,
-            tuple(sorted(first.lost)),
+            tuple(sorted(each)),
             confirmed=len(again),
             reference_verdict=reference.verdict,
             reference_lost=tuple(sorted(reference.lost)),

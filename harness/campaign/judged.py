@@ -25,7 +25,7 @@ from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Verdict
 from harness.vm.console import escape
 from harness.witness.cell_verdict import NO_COMPLAINT, complaint, draw_verdict
-from harness.witness.evidence import WRONG_REPLY, death
+from harness.witness.evidence import death
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from harness.campaign.program import Program
     from harness.lab.lab import Lab
     from harness.model.verdict import Axes
-    from harness.scenarios.corpus import Corpus
     from harness.vm.machine import Machine
     from harness.witness.evidence import Evidence
     from harness.witness.tally import Tally
@@ -87,16 +86,14 @@ class BatchJudge:
     lab: Lab
     executor: bytes
     """The compiled executor."""
-    subject: str
-    """The variant that is searched. There, its `known_violations` are no loss."""
 
     @classmethod
-    def of(cls, lab: Lab, subject: str) -> BatchJudge:
+    def of(cls, lab: Lab) -> BatchJudge:
         """Compile the executor. Raises UserError."""
         with tempfile.TemporaryDirectory(prefix="umd-campaign-") as scratch:
             target = Path(scratch) / "executor"
             compile_attack(EXECUTOR, target)
-            return cls(lab, target.read_bytes(), subject)
+            return cls(lab, target.read_bytes())
 
     def judged(
         self,
@@ -150,15 +147,14 @@ class BatchJudge:
             after, ended = aftermath(witness)
             log = _log(attacker) if witness.taint() & ~NO_COMPLAINT else ""
         evidence = account.concluded(attacked, after, ended=ended)
-        is_subject = variant == self.subject
-        known = known_violations(self.lab.corpus, variant) if is_subject else frozenset()
         hooks = self._hooks(variant, before, attacked.attacked)
+        judged = conclusion(evidence)
         return msgspec.structs.replace(
-            conclusion(evidence, known),
+            judged,
             hooks=hooks,
             results=tuple(map(tuple, made.calls)),
             pcs=tuple(map(frozenset, made.pcs)),
-            log=log,
+            log=log if KERNEL in judged.lost else "",
         )
 
     def _hooks(self, variant: str, before: Tally, attacked: Tally) -> frozenset[str]:
@@ -181,21 +177,12 @@ def _log(attacker: Attacker) -> str:
     return ""
 
 
-def known_violations(corpus: Corpus, variant: str) -> frozenset[str]:
-    """Return the violations that a variant's partial known holes show (Hole.partly)."""
-    subject = corpus.variants[variant]
-    holes = ((one.shows, one.hole_on(subject)) for one in corpus.scenarios.values())
-    return frozenset(shows for shows, hole in holes if hole and hole.partly) - {WRONG_REPLY}
-
-
-def conclusion(evidence: Evidence, known: frozenset[str] = frozenset()) -> Judged:
-    """Return what the evidence shows: `held` if nothing but `known` violations was lost."""
+def conclusion(evidence: Evidence) -> Judged:
+    """Return what the evidence shows."""
     drawn = draw_verdict(evidence, AttemptEnd(End.COMPLETED))
     if complained := complaint(evidence):
-        lost = frozenset({KERNEL})
+        lost = frozenset({KERNEL}) | _lost(drawn.axes)
         return Judged(drawn.verdict, drawn.detail, lost, (complained,))
-    if drawn.wrongs and drawn.wrongs <= known and _lost(drawn.axes) == {"integrity"}:
-        return Judged(Verdict.HELD, f"known: {', '.join(sorted(drawn.wrongs))}")
     verdict, stood_still = drawn.verdict, drawn.retry
     if stood_still and _was_sent_a_signal(evidence):
         verdict, stood_still = drawn.axes.verdict, False

@@ -120,12 +120,12 @@ class CampaignFolder:
         return self._read(self.path / SUBJECT, Subject), self._ended()
 
     def files(self, find: Callable[[], list[GuestFile]]) -> list[GuestFile]:
-        """Return the guest's files: those of an earlier part, or those to `find`."""
+        """Return the guest's files: those of an earlier part, or those to `find` and keep."""
         path = self.path / FILES
         if path.exists():
             return self._read(path, list[GuestFile])
-        found = find()
-        write_atomically(path, msgspec.json.encode(found))
+        if found := find():
+            write_atomically(path, msgspec.json.encode(found))
         return found
 
     def add(self, end: BatchEnd) -> None:

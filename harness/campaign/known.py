@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How many attacks of a kept run a campaign has found.
 
-A finding is an attack if both have the same verdict, and if each call of the finding that names a
-process or a file is among the recorded calls of the attack. Calls that open, read or write count as
-the same call.
+A finding shares its calls with an attack if both have the same verdict, and if each call of the
+finding that names a process or a file is among the recorded calls of the attack. Calls that open,
+read or write count as the same call, and so do cgroups with other names. Numbers count for the
+command of ptrace(2) and the like alone. So this is an estimate.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.campaign.program import Call, Pid, Text, parts
+from harness.campaign.program import Call, Number, Pid, Text, parts
 from harness.campaign.seeds import programs_of
 from harness.model.verdict import Verdict
 from harness.scenarios.classes import class_of
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.campaign.finding import Finding
-    from harness.campaign.program import Program
+    from harness.campaign.program import Argument, Program
     from harness.results.recorded_run import RecordedRun
 
 _WON = (Verdict.TAMPERED, Verdict.DISRUPTED, Verdict.LEAKED)
@@ -30,6 +32,11 @@ _SAME = {
     **dict.fromkeys(("read", "readv", "pread64", "preadv", "preadv2"), "read"),
     **dict.fromkeys(("open", "openat", "openat2", "creat"), "open"),
 }
+_CGROUP = re.compile(r"^/sys/fs/cgroup/[^/]+/")
+_COMMAND = {"ptrace": 0, "prctl": 0, "bpf": 0, "ioctl": 1, "fcntl": 1}
+"""The place of the argument that says what a call does."""
+_PID_FIRST = ("kill", "tkill", "tgkill", "pidfd_open", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
+_WHOSE = {-1: "everyone", 1: "init", 2: "kthreadd"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,19 @@ def aims(program: Program) -> frozenset[str]:
 
 
 def _aim(call: Call) -> str:
-    named = sorted(filter(None, (_named(part) for one in call.args for part in parts(one))))
-    return f"{_SAME.get(call.name, call.name)}({' '.join(named)})" if named else ""
+    args = [_as_pid(call.args[0]), *call.args[1:]] if call.name in _PID_FIRST else call.args
+    named = sorted(filter(None, (_named(part) for one in args for part in parts(one))))
+    if not named:
+        return ""
+    command = call.args[_COMMAND[call.name]] if call.name in _COMMAND else None
+    shown = [str(command.value)] if isinstance(command, Number) else []
+    return f"{_SAME.get(call.name, call.name)}({' '.join([*shown, *named])})"
+
+
+def _as_pid(argument: Argument) -> Argument:
+    """Return a recorded pid as what it stands for, if that is the same on each machine."""
+    whose = _WHOSE.get(argument.value) if isinstance(argument, Number) else None
+    return Pid(whose) if whose else argument
 
 
 def _named(argument: object) -> str:
@@ -66,7 +84,7 @@ def _named(argument: object) -> str:
         case Pid(whose):
             return whose
         case Text(text) if "/" in text:
-            return text
+            return _CGROUP.sub("/sys/fs/cgroup/*/", text)
     return ""
 
 
@@ -87,7 +105,7 @@ def told(again: set[str], known: Sequence[KnownAttack]) -> list[str]:
     rows = [f"| {name} | {found[name]} | {count} |" for name, count in sorted(every.items())]
     rows.append(f"| all | {len(again)} | {len(known)} |")
     return [
-        "| class | found by the campaign | won in the run, with recorded calls |",
+        "| class | a finding shares their calls | won in the run, with recorded calls |",
         "| --- | --- | --- |",
         *rows,
     ]

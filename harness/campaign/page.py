@@ -55,7 +55,7 @@ def campaign_page(folder: Path, subject: Subject, ended: Sequence[BatchEnd]) -> 
         lost_once=sum(end.lost_once for end in ended),
         kept=len(learnt.kept),
         took=duration(sum(end.seconds for end in ended)),
-        curve=_curve([kept for kept, _ in learnt.marks]),
+        curve=_curve([kept for kept, _, _ in learnt.marks]),
         width=_WIDTH,
         height=_HEIGHT,
     )

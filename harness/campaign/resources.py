@@ -113,6 +113,11 @@ _PATH_NAMES = frozenset(
 )
 
 
+def in_scratch_cgroup(text: str) -> bool:
+    """Whether a text is a path in the scratch cgroup."""
+    return f"{text}/".startswith(f"{SCRATCH_CGROUP}/")
+
+
 def is_made(call: CallType) -> bool:
     """Whether programs may make the call."""
     return call.name not in NEVER_MADE

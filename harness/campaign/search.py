@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from harness.campaign.investigate import MOST, Investigator, without_known
+from harness.campaign.investigate import Investigator, without_known
 from harness.campaign.kept import BatchEnd, Kept
 from harness.campaign.mutate import mutated
 from harness.campaign.novelty import features, known_pcs, pc_features
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from harness.campaign.investigate import Judge
     from harness.campaign.judged import Judged
     from harness.campaign.program import Program
+
+Pattern = tuple[str, ...]
+"""Ways of calls (program.way), in order."""
 
 LAG = 8
 """How many batches may be under way at a time."""
@@ -58,20 +61,27 @@ class Learnt:
     findings: list[Finding] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     """The features of all programs that are kept."""
-    marks: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
-    """How many programs and findings there were when so many batches were merged."""
+    pcs: list[int] = field(default_factory=list)
+    """The addresses of kernel code among these features, in the order in which they were merged."""
+    marks: list[tuple[int, int, int]] = field(default_factory=lambda: [(0, 0, 0)])
+    """How many programs, findings and addresses there were when so many batches were merged."""
+
+    def before(self, number: int) -> tuple[int, int, int]:
+        """Return how many there were of which batch `number` is made."""
+        return self.marks[max(0, number + 1 - LAG)]
 
     def merge(self, end: BatchEnd) -> list[Finding]:
         """Add the next batch; return its findings that are new."""
         for one in end.kept:
-            if not self.seen.issuperset(one.features):
-                self.seen.update(one.features)
+            if unseen := [name for name in one.features if name not in self.seen]:
+                self.seen.update(unseen)
+                self.pcs += known_pcs(unseen)
                 self.kept.append(one.program)
         keys = {finding.key for finding in self.findings}
         new = [finding for finding in end.findings if finding.key not in keys]
         self.findings += new
         self.merged += 1
-        self.marks.append((len(self.kept), len(self.findings)))
+        self.marks.append((len(self.kept), len(self.findings), len(self.pcs)))
         return new
 
 
@@ -83,13 +93,15 @@ class Programs:
     seed: str
     size: int
     seeds: tuple[Program, ...] = ()
+    known: tuple[Pattern, ...] = ()
+    """The ways of known holes, which no program takes."""
 
     def batch(self, number: int, learnt: Learnt) -> list[Program]:
         """Return the programs of a batch. What it is made from must be merged."""
         random = Random(f"{self.seed}:{number}")  # noqa: S311 - it is to be repeated
-        kept, findings = learnt.marks[max(0, number + 1 - LAG)]
+        kept, findings, _ = learnt.before(number)
         sources = [*self.seeds, *learnt.kept[:kept]]
-        patterns = [finding.pattern for finding in learnt.findings[:findings]]
+        patterns = [*self.known, *(finding.pattern for finding in learnt.findings[:findings])]
         made: list[Program] = []
         for _ in range(self.size):
             made = without_known([*made, self._program(random, sources)], patterns)
@@ -200,7 +212,8 @@ class Search:
         with self._changed:
             batch = self._programs.batch(number, self.learnt)
             seen = frozenset(self.learnt.seen)
-        judged = self.judged(self._variant, batch, known_pcs=known_pcs(seen))
+            pcs = self.learnt.pcs[: self.learnt.before(number)[2]]
+        judged = self.judged(self._variant, batch, known_pcs=pcs)
         kept: list[Kept] = []
         findings: list[Finding] = []
         lost_once = 0
@@ -238,8 +251,8 @@ class Search:
     def _investigated(self, batch: Sequence[Program]) -> tuple[list[Finding], int]:
         """Investigate, one batch at a time: two would find the same."""
         with self._investigating:
-            most = min(MOST, self._limits.findings or MOST)
-            investigator = Investigator(self, self._variant, self._reference, most)
+            enough = self._limits.findings
+            investigator = Investigator(self, self._variant, self._reference, enough)
             findings, lost_once = investigator.findings(batch, self._known)
             self._known += [finding.pattern for finding in findings]
             return findings, lost_once

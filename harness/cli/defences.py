@@ -243,21 +243,32 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
     from harness.report.terminal import console, progress_line
     from harness.results.defence_summary import Rediscovered
     from harness.studies.defences import DEFENCES
-    from harness.studies.rediscovery import Rediscovery, markdown, variant_files, variant_without
+    from harness.studies.rediscovery import (
+        Rediscovery,
+        campaign_digest,
+        markdown,
+        variant_files,
+        variant_without,
+    )
 
     seconds = seconds_of(str(options.rediscover))
     wanted = options.without or tuple(DEFENCES)
     run, seeds = _seeds(options, summary, wanted)
-    folder = options.results / "rediscovery"
+    folder = options.results / f"rediscovery-{campaign_digest(seeds)[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     files = variant_files(folder, wanted)
     corpus = corpus_with(Brought(), tuple(files.values()))
     variants = [*map(variant_without, wanted), SUBJECT]
     kernel = chosen_kernel(options.kernel, corpus, variants)
+    if options.seeds and summary.alone and summary.alone.line != kernel.line:
+        raise UserError(
+            f"{options.output} says what wins on {summary.alone.line}, and not on {kernel.line}",
+            hint="leave out --seeds, or measure the defences on this line first",
+        )
     settings = Settings(
         variant=SUBJECT,
         reference=SUBJECT,
-        seed="attacks" if options.seeds else "types",
+        seed=f"jobs{options.jobs}",
         size=SIZE,
         jobs=options.jobs,
         limits=Limits(seconds),
@@ -286,7 +297,7 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
         without=found,
     )
     _write(options, structs.replace(summary, rediscovered=new.after(summary.rediscovered)))
-    return 0
+    return 0 if all(one.programs for one in found.values()) else 2
 
 
 def _seeds(
@@ -305,6 +316,11 @@ def _seeds(
         raise UserError(
             "--seeds needs the measured attacks that win without each defence",
             hint="name the file that has them with --output, such as docs/runs/defences.json",
+        )
+    if missing := sorted(set(defences) - summary.alone.won.keys()):
+        raise UserError(
+            f"{options.output} does not say what wins without {', '.join(missing)}",
+            hint="write it again: umd-harness defences --output FILE",
         )
     run, won = read_run(options.seeds, root=options.results), summary.alone.won
     return run.path.name, {name: seeds_of(run, without=won[name]) for name in defences}
@@ -331,8 +347,8 @@ COMMAND = Command(
     "The list is Markdown. A round trip is counted on a machine with the defence and on a machine "
     "without it. Outcomes are kept below --results: the same command goes on where it "
     "stopped, as long as kernel and code are the same. --rediscover goes on as long as "
-    "kernel and seeds are the same. Exit status: 2 if a cell gave no conclusion, 1 if what "
-    "--enough found was not confirmed, 128 + N after signal N, else 0.",
+    "--jobs and --seeds are the same as well. Exit status: 2 if a cell or a whole campaign gave no "
+    "conclusion, 1 if what --enough found was not confirmed, 128 + N after signal N, else 0.",
     Options,
     run,
     examples={

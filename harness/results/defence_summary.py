@@ -111,7 +111,10 @@ class SearchResult(Struct, frozen=True, forbid_unknown_fields=True):
     """The result of a campaign on a variant that lacks one defence."""
 
     programs: int
-    """How many programs ran until a finding counted, or until the time was over."""
+    """How many programs ran, with a conclusion, until a finding counted or the time was over."""
+
+    inconclusive: int
+    """How many further programs ran in batches without a conclusion."""
 
     minutes: float
     """The sum of the batches' time, investigations included, divided by the number of machines."""

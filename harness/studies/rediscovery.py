@@ -11,19 +11,24 @@ axis that the variant without the defence loses.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from harness import campaign
 from harness.campaign.campaign import Campaign
 from harness.campaign.kept import CampaignFolder, is_campaign
 from harness.campaign.search import Limits
 from harness.host.files import write_atomically
 from harness.judge.parity import SUBJECT
 from harness.results.defence_summary import SearchResult
+from harness.run.code import code_digest
 from harness.studies.defences import DEFENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from harness.campaign.campaign import Settings
     from harness.campaign.kept import BatchEnd
@@ -41,6 +46,14 @@ cmdline = "umd_isolation=on umd_without={defence}"
 def variant_without(defence: str) -> str:
     """Return the name of the variant that leaves a defence out."""
     return f"without-{defence}"
+
+
+def campaign_digest(seeds: Mapping[str, Sequence[Program]]) -> str:
+    """Return a hash of the programs to start from, and of the code that makes and judges others."""
+    said = msgspec.json.encode({name: list(some) for name, some in seeds.items() if some})
+    files = sorted(path for path in Path(campaign.__file__).parent.iterdir() if path.is_file())
+    code = b"".join(path.read_bytes() for path in files)
+    return sha256(code_digest().encode() + code + said).hexdigest()
 
 
 def variant_files(folder: Path, defences: Iterable[str]) -> dict[str, Path]:
@@ -77,8 +90,9 @@ class Rediscovery:
         path = Campaign.folder(self.lab, variant, self.settings.seed, self.folder)
         is_begun = is_campaign(path)
         ended = CampaignFolder(path).read()[1] if is_begun else []
-        known = summary_of(ended, jobs=jobs)
-        left = self.settings.limits.seconds - 60 * known.minutes
+        limit = self.settings.limits.seconds
+        known = summary_of(ended, jobs=jobs, seconds=limit)
+        left = limit - 60 * known.minutes
         if known.calls or left <= 0:
             return known, 0
         file = ("--variant-file", str(self.files[defence]))
@@ -90,37 +104,42 @@ class Rediscovery:
             words=(*file, "--variant", variant, *self.settings.words),
             seeds=tuple(seeds),
         )
-        campaign = Campaign(self.lab, settings, self.folder, say=self.say)
-        campaign.run(lambda line: self.progress(f"without {defence}: {line}"))
-        return summary_of(CampaignFolder(path).read()[1], jobs=jobs), campaign.signal
+        search = Campaign(self.lab, settings, self.folder, say=self.say)
+        search.run(lambda line: self.progress(f"without {defence}: {line}"))
+        ended = CampaignFolder(path).read()[1]
+        return summary_of(ended, jobs=jobs, seconds=limit), search.signal
 
 
-def summary_of(ended: Iterable[BatchEnd], *, jobs: int) -> SearchResult:
-    """Return the result of a campaign, up to its first finding that counts.
+def summary_of(ended: Iterable[BatchEnd], *, jobs: int, seconds: float) -> SearchResult:
+    """Return the result of a campaign on `jobs` machines: up to its first finding that counts.
 
-    The minutes are the sum of the batches' time, investigations included, divided by `jobs`.
+    A finding that came after `seconds` is none.
     """
-    programs, seconds = 0, 0.0
+    programs, inconclusive, spent = 0, 0, 0.0
     for end in sorted(ended, key=lambda end: end.number):
-        programs += end.programs
-        seconds += end.seconds
-        for finding in end.findings:
-            if finding.counts:
-                minutes = seconds / jobs / 60
-                return SearchResult(programs, minutes, str(finding.verdict), finding.pattern)
-    return SearchResult(programs, seconds / jobs / 60)
+        spent += end.seconds / jobs
+        if end.is_inconclusive:
+            inconclusive += end.programs
+        else:
+            programs += end.programs
+        counted = next((finding for finding in end.findings if finding.counts), None)
+        if counted is not None and spent <= seconds:
+            found = (str(counted.verdict), counted.pattern)
+            return SearchResult(programs, inconclusive, spent / 60, *found)
+    return SearchResult(programs, inconclusive, spent / 60)
 
 
 def markdown(found: Mapping[str, SearchResult]) -> str:
     """Return a table of the searches, and how many of them found a way in."""
     rows = [
-        f"| `{defence}` | {_outcome(one)} | {one.programs} | {one.minutes:.1f} |"
+        f"| `{defence}` | {_outcome(one)} | {one.programs} | {one.inconclusive} "
+        f"| {one.minutes:.1f} |"
         for defence, one in sorted(found.items(), key=lambda item: list(DEFENCES).index(item[0]))
     ]
     return "\n".join(
         [
-            "| without | found | programs | minutes |",
-            "| --- | --- | --- | --- |",
+            "| without | found | programs with a conclusion | without | minutes |",
+            "| --- | --- | --- | --- | --- |",
             *rows,
             "",
             f"Each of {len(found)} defences was left out by itself. Campaigns found a way in for "

@@ -32,12 +32,17 @@ def test_what_a_missing_defence_opens_is_found_and_not_searched_again(
     assert main([*REDISCOVER, "--results", str(tmp_path)]) == 0
     told = capsys.readouterr().out
     assert "Campaigns found a way in for 1 of them." in told
-    *_, found = sorted(tmp_path.glob("rediscovery/campaign-*/findings/*/finding.json"))
+    *_, found = sorted(tmp_path.glob("rediscovery-*/campaign-*/findings/*/finding.json"))
     finding = msgspec.json.decode(found.read_bytes(), type=Finding)
     assert finding.lost == ("availability",)
     assert "security_task_kill" in finding.hooks
+    (batches,) = tmp_path.glob("rediscovery-*/campaign-*/batches.jsonl")
+    before = batches.read_bytes()
     assert main([*REDISCOVER, "--results", str(tmp_path)]) == 0
-    assert table(capsys.readouterr().out) == table(told), "what was found is not searched again"
+    again = "".join(capsys.readouterr())
+    assert table(again) == table(told)
+    assert "saved state" not in again, "no machine runs"
+    assert batches.read_bytes() == before
 
 
 def table(told: str) -> list[str]:
@@ -47,7 +52,7 @@ def table(told: str) -> list[str]:
 def test_the_kernel_takes_the_bpf_programs_and_they_act(lab: Lab) -> None:
     random = Random(1)  # noqa: S311 - it is to be repeated
     batch = [Program(tuple(bpf_program(random, (0,), 0)), stays=True) for _ in range(24)]
-    judged = BatchJudge.of(lab, "baseline").judged("baseline", batch)
+    judged = BatchJudge.of(lab).judged("baseline", batch)
     assert judged.lost, "some of them send the handler a signal that ends it"
     assert all(result > 0 for results in judged.results for result in results)
 
@@ -57,7 +62,7 @@ def test_requests_of_an_io_uring_write_the_handlers_memory(lab: Lab) -> None:
     opened = Call("openat", (Number(-100), Text("/proc/{handler}/mem"), Number(2), Number(0)))
     write = write_at(Made(0), secret, "forged")
     batch = [Program((opened, *submitted([write, write], flags=0, at=1)))]
-    judged = BatchJudge.of(lab, "baseline").judged("baseline", batch)
+    judged = BatchJudge.of(lab).judged("baseline", batch)
     assert judged.results[0][2] == 2, "both requests are submitted"
     assert "integrity" in judged.lost
 
@@ -65,6 +70,6 @@ def test_requests_of_an_io_uring_write_the_handlers_memory(lab: Lab) -> None:
 def test_a_taint_is_a_fault_of_the_kernel_with_its_log(lab: Lab) -> None:
     opened = Call("openat", (Number(-100), Text("/proc/sys/kernel/tainted"), Number(1)))
     tainted = Call("write", (Made(0), Text("512"), Number(3)))
-    judged = BatchJudge.of(lab, "baseline").judged("baseline", [Program((opened, tainted))])
+    judged = BatchJudge.of(lab).judged("baseline", [Program((opened, tainted))])
     assert judged.lost == {KERNEL}
     assert "Linux version" in judged.log

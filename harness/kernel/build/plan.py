@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.host.paths import KERNEL_PATCHES
+from harness.kernel.build.kcov import kcov_recipe
 from harness.kernel.build.make import RECIPE
 from harness.kernel.build.signing import SigningKey, signing_key
 from harness.kernel.build.toolchain import toolchain
@@ -177,6 +178,7 @@ def _plan(
 ) -> BuildPlan:
     """Hash the inputs. Any change here gives every kernel another key."""
     config = [(fragment.name, fragment.read_bytes()) for fragment in (*optional, *fragments)]
+    config += kcov_recipe((*optional, *fragments))
     config += [("lacks", option.encode()) for option in sorted(series.lacks)]
     tools = [(tool, version.encode()) for tool, version in toolchain()]
     recipe = [("recipe", text.encode()) for text in (*RECIPE, *TARGETS)]

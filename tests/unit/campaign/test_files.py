@@ -55,5 +55,6 @@ def test_what_a_file_lists_is_written_to_it() -> None:
 def test_a_campaign_that_goes_on_has_the_same_files(tmp_path: Path) -> None:
     folder = CampaignFolder(tmp_path / "campaign")
     folder.begin(Subject("6.12", "image", "isolated", "", "s", 8), resume=False)
+    assert folder.files(list) == []
     assert folder.files(lambda: [POWER]) == [POWER]
     assert folder.files(list) == [POWER]

@@ -9,9 +9,8 @@ from signal import SIGKILL, SIGQUIT
 import pytest
 from tallies import AFTER, evidence
 
-from harness.campaign.judged import KERNEL, conclusion, known_violations
+from harness.campaign.judged import KERNEL, conclusion
 from harness.model.verdict import Verdict
-from harness.scenarios.corpus import SHIPPED
 from harness.witness.tally import Violation
 
 
@@ -35,18 +34,13 @@ def test_nothing_is_lost_where_nothing_was() -> None:
     assert (judged.verdict, judged.lost) == (Verdict.HELD, frozenset())
 
 
-def test_a_known_violation_is_no_loss_and_hides_no_other() -> None:
-    known = known_violations(SHIPPED, "isolated")
-    assert known == {"oom score", "faults"}
-    mark = replace(AFTER, violations=Violation.OOM_SCORE)
-    judged = conclusion(evidence(after=mark, attacked=mark), known=known)
-    assert (judged.verdict, judged.lost) == (Verdict.HELD, frozenset())
-    more = replace(mark, violations=Violation.OOM_SCORE | Violation.POLICY)
-    judged = conclusion(evidence(after=more, attacked=more), known=known)
-    assert (judged.verdict, judged.lost) == (Verdict.TAMPERED, frozenset({"integrity"}))
-
-
 def test_a_complaint_of_the_kernel_is_a_loss_of_its_own() -> None:
     judged = conclusion(evidence(taint=0x200))
     assert (judged.verdict, judged.lost) == (Verdict.ERROR, frozenset({KERNEL}))
     assert judged.what == "the kernel complained of itself: taint 0x200"
+
+
+def test_a_complaint_does_not_hide_what_the_handler_lost() -> None:
+    tampered = replace(AFTER, violations=Violation.POLICY)
+    judged = conclusion(evidence(taint=0x200, after=tampered, attacked=tampered))
+    assert judged.lost == frozenset({KERNEL, "integrity"})

@@ -40,6 +40,18 @@ def test_another_loss_or_another_way_is_not_the_attack() -> None:
     assert found_again(others, KNOWN) == set()
 
 
+def test_the_command_of_a_call_counts_and_the_name_of_a_cgroup_does_not() -> None:
+    seize, poke = (Call("ptrace", (Number(n), Pid("handler"))) for n in (0x4206, 4))
+    assert aims(Program((seize,))) != aims(Program((poke,)))
+    one, other = (Call("rmdir", (Text(f"/sys/fs/cgroup/{name}/x"),)) for name in ("cell", "c"))
+    assert aims(Program((one,))) == aims(Program((other,)))
+
+
+def test_a_recorded_pid_that_is_the_same_everywhere_is_known() -> None:
+    recorded = Program((Call("kill", (Number(-1), Number(9))),))
+    assert aims(recorded) == aims(Program((Call("kill", (Pid("everyone"), Number(15))),)))
+
+
 def test_the_table_counts_by_class() -> None:
     lines = told({"proc_mem_write"}, KNOWN)
     assert lines[-1] == "| all | 1 | 2 |"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.host.paths import KERNEL_PATCHES
-from harness.kernel.build.kcov import kcov_variables
+from harness.kernel.build.kcov import kcov_recipe, kcov_variables
 from harness.kernel.series.series_file import load_series
 from harness.kernel.source.build_tree import BuildTree
 
@@ -33,18 +33,26 @@ def test_nothing_is_instrumented_without_kcov(tmp_path: Path) -> None:
 
 def test_the_objects_of_the_series_are_instrumented(tmp_path: Path) -> None:
     made = kcov_variables(tree_with(tmp_path, "CONFIG_KCOV=y\n"), SERIES)
-    assert {f"KCOV_INSTRUMENT_{name}.o=y" for name in ("umd_lsm", "signal", "cgroup")} <= set(made)
+    assert "KCOV_INSTRUMENT_umd_lsm.o=$(if $(filter security/umd,$(obj)),y)" in made
+    assert "KCOV_INSTRUMENT_core.o=$(if $(filter kernel/events,$(obj)),y)" in made
     assert not [one for one in made if "witness" in one or "test" in one or "sample" in one]
 
 
-def test_a_name_that_a_makefile_excludes_anywhere_is_left_out(tmp_path: Path) -> None:
+def test_what_the_makefile_of_its_folder_excludes_is_left_out(tmp_path: Path) -> None:
     tree = tree_with(
         tmp_path,
         "CONFIG_KCOV=y\n",
-        kernel="KCOV_INSTRUMENT_signal.o := n\n",
-        sched="KCOV_INSTRUMENT := n\n",
+        kernel="KCOV_INSTRUMENT_fork.o := n\n",
+        mm="KCOV_INSTRUMENT := n\n",
+        arch="KCOV_INSTRUMENT_signal.o := n\n",
     )
-    (tree.source / "sched/core.c").write_text("")
-    made = kcov_variables(tree, SERIES)
-    assert "KCOV_INSTRUMENT_fork.o=y" in made
-    assert not {"KCOV_INSTRUMENT_signal.o=y", "KCOV_INSTRUMENT_core.o=y"} & set(made)
+    made = " ".join(kcov_variables(tree, SERIES))
+    assert "KCOV_INSTRUMENT_signal.o=" in made
+    assert "KCOV_INSTRUMENT_fork.o=" not in made
+    assert "KCOV_INSTRUMENT_oom_kill.o=" not in made
+
+
+def test_the_rules_are_inputs_of_a_kernel_with_kcov_alone() -> None:
+    folder = KERNEL_PATCHES / "config"
+    assert kcov_recipe([folder / "base.config"]) == []
+    assert kcov_recipe([folder / "base.config", folder / "kcov.config"])

@@ -22,7 +22,7 @@ from harness.results.defence_summary import (
     write_defences,
 )
 from harness.studies.defences import DEFENCES
-from harness.studies.rediscovery import markdown, summary_of, variant_files
+from harness.studies.rediscovery import campaign_digest, markdown, summary_of, variant_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,15 +51,33 @@ def batch(number: int, *found: Finding) -> BatchEnd:
 
 def test_programs_and_time_count_up_to_the_finding_in_the_order_of_the_batches() -> None:
     ended = [batch(2), batch(1, finding()), batch(0)]
-    assert summary_of(ended, jobs=2) == SearchResult(64, 1.0, "disrupted", ("kill(handler)",))
+    found = SearchResult(64, 0, 1.0, "disrupted", ("kill(handler)",))
+    assert summary_of(ended, jobs=2, seconds=60) == found
 
 
 def test_a_loss_with_all_defences_is_not_found() -> None:
-    assert not summary_of([batch(0, finding(also_lost=("availability",)))], jobs=1).calls
+    assert not summary_of(
+        [batch(0, finding(also_lost=("availability",)))], jobs=1, seconds=60
+    ).calls
 
 
 def test_a_loss_that_does_not_come_again_each_time_is_not_found() -> None:
-    assert summary_of([batch(0, finding(confirmed=2))], jobs=1) == SearchResult(32, 1.0)
+    nothing = SearchResult(32, 0, 1.0)
+    assert summary_of([batch(0, finding(confirmed=2))], jobs=1, seconds=60) == nothing
+
+
+def test_what_is_found_after_the_time_is_not_found() -> None:
+    assert not summary_of([batch(0, finding())], jobs=1, seconds=59).calls
+
+
+def test_programs_without_a_conclusion_are_counted_apart() -> None:
+    lost = structs.replace(batch(1), verdict="error")
+    assert summary_of([batch(0), lost], jobs=1, seconds=600) == SearchResult(32, 32, 2.0)
+
+
+def test_other_seeds_are_another_study() -> None:
+    digests = {campaign_digest({"oom": seeds}) for seeds in [(), (KILL,), (KILL, KILL)]}
+    assert len(digests) == 3
 
 
 def test_the_variants_are_isolated_without_one_defence(tmp_path: Path) -> None:
@@ -73,11 +91,14 @@ def test_the_variants_are_isolated_without_one_defence(tmp_path: Path) -> None:
 
 def test_the_table_is_in_the_order_of_the_defences() -> None:
     text = markdown(
-        {"oom": SearchResult(320, 10.0), "access": SearchResult(64, 1.0, "leaked", ("a", "b"))}
+        {
+            "oom": SearchResult(320, 32, 10.0),
+            "access": SearchResult(64, 0, 1.0, "leaked", ("a", "b")),
+        }
     )
     assert text.splitlines()[2:] == [
-        "| `access` | leaked: `a`, `b` | 64 | 1.0 |",
-        "| `oom` | nothing | 320 | 10.0 |",
+        "| `access` | leaked: `a`, `b` | 64 | 0 | 1.0 |",
+        "| `oom` | nothing | 320 | 32 | 10.0 |",
         "",
         "Each of 2 defences was left out by itself. Campaigns found a way in for 1 of them.",
     ]
@@ -110,9 +131,12 @@ def test_defences_of_an_earlier_measurement_of_the_same_kind_are_kept() -> None:
         image="abcd",
         minutes=60,
         jobs=2,
-        without={"oom": SearchResult(1, 60.0), "caps": SearchResult(2, 60.0)},
+        without={"oom": SearchResult(1, 0, 60.0), "caps": SearchResult(2, 0, 60.0)},
     )
-    other = structs.replace(one, without={"oom": SearchResult(3, 1.0)})
-    assert other.after(one).without == {"oom": SearchResult(3, 1.0), "caps": SearchResult(2, 60.0)}
+    other = structs.replace(one, without={"oom": SearchResult(3, 0, 1.0)})
+    assert other.after(one).without == {
+        "oom": SearchResult(3, 0, 1.0),
+        "caps": SearchResult(2, 0, 60.0),
+    }
     assert structs.replace(other, minutes=10).after(one).without == other.without
     assert other.after(None) == other
