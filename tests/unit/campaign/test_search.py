@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import pytest
+from msgspec import structs
 from scripted_judge import KILL, ScriptedJudge
 
 from harness.campaign.call_types import CallType, Parameter
 from harness.campaign.generate import Generator
 from harness.campaign.kept import CampaignFolder, Subject
+from harness.campaign.program import ways
 from harness.campaign.search import Limits, Programs, Search
 from harness.host.errors import UserError
 
@@ -86,6 +89,45 @@ def test_the_same_seed_makes_the_same_batches_on_any_number_of_machines() -> Non
 
     assert batches("a", 1) == batches("a", 4)
     assert not batches("a", 1) & batches("b", 1)
+
+
+class CoveringJudge(ScriptedJudge):
+    """Nothing is lost. Each program covers some addresses, of which a batch reports a few new."""
+
+    MOST = 3
+
+    def judged(
+        self,
+        variant: str,
+        programs: Sequence[Program],
+        *,
+        fresh: bool = False,
+        known_pcs: Collection[int] = (),
+    ) -> Judged:
+        judged = super().judged(variant, programs, fresh=fresh)
+        told = set(known_pcs)
+        pcs: list[frozenset[int]] = []
+        for program in programs:
+            new = sorted({crc32(way.encode()) % 97 for way in ways(program)} - told)
+            left = self.MOST - sum(map(len, pcs))
+            pcs.append(frozenset(new[:left]))
+            told |= pcs[-1]
+        results = tuple(tuple(0 for _ in program.calls) for program in programs)
+        return structs.replace(judged, results=results, pcs=tuple(pcs))
+
+
+def test_programs_that_cover_new_code_are_kept_in_the_same_order_on_any_number_of_machines() -> (
+    None
+):
+    def kept(jobs: int) -> tuple[list[Program], list[int]]:
+        judge = CoveringJudge(loses=lambda _: False)
+        learnt = Made(judge).search(seed="a", batches=24, jobs=jobs).learnt
+        return learnt.kept, learnt.pcs
+
+    programs, pcs = kept(1)
+    assert kept(4) == (programs, pcs)
+    assert len(set(pcs)) == len(pcs) > CoveringJudge.MOST
+    assert len(programs) > CoveringJudge.MOST
 
 
 def test_a_killed_campaign_goes_on_with_nothing_lost(tmp_path: Path) -> None:
