@@ -103,8 +103,8 @@ class Options:
         "that a campaign kept and found: the folder of either "
         "(default: from the types of the system calls alone)",
     )
-    against: str | None = option(
-        "--against",
+    known: str | None = option(
+        "--known",
         convert=str,
         default=None,
         metavar="RUN",
@@ -199,12 +199,12 @@ def _known(options: Options) -> list[KnownAttack]:
     from harness.campaign.known import known_attacks
     from harness.results.recorded_run import read_run
 
-    if options.against is None:
+    if options.known is None:
         return []
-    if known := known_attacks(read_run(options.against, root=options.results), options.variant):
+    if known := known_attacks(read_run(options.known, root=options.results), options.variant):
         return known
     raise UserError(
-        f"no attack with recorded calls won on {options.variant} in {options.against}",
+        f"no attack with recorded calls won on {options.variant} in {options.known}",
         hint=f"name a run that has the variant: umd-harness run --variant {options.variant}",
     )
 
@@ -238,6 +238,6 @@ COMMAND = Command(
         "campaign --for 10min": "search ten minutes for a way into `isolated`",
         "campaign --for 8h --seed night --resume": "go on with the campaign of that seed",
         "campaign --variant baseline --findings 5": "see what findings look like",
-        "campaign --variant baseline --for 4h --against latest": "count the known attacks it finds",
+        "campaign --variant baseline --for 4h --known latest": "count the known attacks it finds",
     },
 )

@@ -65,8 +65,8 @@ class Options:
         help="leave out each defence in turn, and run a campaign for at most this time, such as "
         "10min or 1h, until a finding counts (default: no campaigns)",
     )
-    seeds: str | None = option(
-        "--seeds",
+    start_from: str | None = option(
+        "--start-from",
         convert=str,
         default=None,
         metavar="RUN",
@@ -107,8 +107,8 @@ def run(options: Options) -> int:
     }
     if len(chosen := [name for name, value in studies.items() if value]) > 1:
         raise UserError(f"{' and '.join(chosen)} cannot be combined", hint="give one of them")
-    if options.seeds and not options.rediscover:
-        raise UserError("--seeds works only with --rediscover", hint="give both")
+    if options.start_from and not options.rediscover:
+        raise UserError("--start-from works only with --rediscover", hint="give both")
     summary = DefenceSummary()
     if options.output is not None:
         check_output_file(options.output)
@@ -260,10 +260,10 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
     corpus = corpus_with(Brought(), tuple(files.values()))
     variants = [*map(variant_without, wanted), SUBJECT]
     kernel = chosen_kernel(options.kernel, corpus, variants)
-    if options.seeds and summary.alone and summary.alone.line != kernel.line:
+    if options.start_from and summary.alone and summary.alone.line != kernel.line:
         raise UserError(
             f"{options.output} says what wins on {summary.alone.line}, and not on {kernel.line}",
-            hint="leave out --seeds, or measure the defences on this line first",
+            hint="leave out --start-from, or measure the defences on this line first",
         )
     settings = Settings(
         variant=SUBJECT,
@@ -303,18 +303,18 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
 def _seeds(
     options: Options, summary: DefenceSummary, defences: Sequence[str]
 ) -> tuple[str, dict[str, tuple[Program, ...]]]:
-    """Return the name of the run of --seeds, and the programs to start from without each defence.
+    """Return the name of the run to start from, and its programs for each missing defence.
 
     These are the run's attacks, except those that the defence alone holds.
     """
     from harness.campaign.seeds import seeds_of
     from harness.results.recorded_run import read_run
 
-    if options.seeds is None:
+    if options.start_from is None:
         return "", dict.fromkeys(defences, ())
     if summary.alone is None:
         raise UserError(
-            "--seeds needs the measured attacks that win without each defence",
+            "--start-from needs the measured attacks that win without each defence",
             hint="name the file that has them with --output, such as docs/runs/defences.json",
         )
     if missing := sorted(set(defences) - summary.alone.won.keys()):
@@ -322,7 +322,7 @@ def _seeds(
             f"{options.output} does not say what wins without {', '.join(missing)}",
             hint="write it again: umd-harness defences --output FILE",
         )
-    run, won = read_run(options.seeds, root=options.results), summary.alone.won
+    run, won = read_run(options.start_from, root=options.results), summary.alone.won
     return run.path.name, {name: seeds_of(run, without=won[name]) for name in defences}
 
 
@@ -347,8 +347,9 @@ COMMAND = Command(
     "The list is Markdown. A round trip is counted on a machine with the defence and on a machine "
     "without it. Outcomes are kept below --results: the same command goes on where it "
     "stopped, as long as kernel and code are the same. --rediscover goes on as long as "
-    "--jobs and --seeds are the same as well. Exit status: 2 if a cell or a whole campaign gave no "
-    "conclusion, 1 if what --enough found was not confirmed, 128 + N after signal N, else 0.",
+    "--jobs and --start-from are the same as well. Exit status: 2 if a cell or a whole campaign "
+    "gave no conclusion, 1 if what --enough found was not confirmed, 128 + N after signal N, "
+    "else 0.",
     Options,
     run,
     examples={

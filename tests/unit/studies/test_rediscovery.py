@@ -107,9 +107,9 @@ def test_the_table_is_in_the_order_of_the_defences() -> None:
 def test_seeds_without_knowing_what_wins_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = ["defences", "--rediscover", "1h", "--seeds", "latest", "--results", str(tmp_path)]
+    argv = ["defences", "--rediscover", "1h", "--start-from", "latest", "--results", str(tmp_path)]
     assert main(argv) == 2
-    assert "--seeds needs the measured attacks that win without" in capsys.readouterr().err
+    assert "--start-from needs the measured attacks that win without" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
 
 
@@ -120,7 +120,7 @@ def test_seeds_that_do_not_exist_are_refused(
     won = {defence: {"kill": "disrupted"} for defence in DEFENCES}
     alone = Alone(line="6.12", image="abcd", attacks=("kill",), won=won)
     write_defences(kept, DefenceSummary(alone=alone))
-    argv = ["defences", "--rediscover", "1h", "--seeds", "gone", "--output", str(kept)]
+    argv = ["defences", "--rediscover", "1h", "--start-from", "gone", "--output", str(kept)]
     assert main([*argv, "--results", str(tmp_path)]) == 2
     assert "there is no run gone" in capsys.readouterr().err
 
