@@ -12,7 +12,7 @@ from harness.attacker.agent.errors import GuestError
 from harness.campaign.call_types import call_types
 from harness.campaign.files import Files, find_files
 from harness.campaign.generate import Generator
-from harness.campaign.holes import marking_ways
+from harness.campaign.holes import known_ways
 from harness.campaign.judged import BatchJudge
 from harness.campaign.kept import FINDINGS, CampaignFolder, Subject
 from harness.campaign.search import Programs, Search
@@ -128,7 +128,7 @@ class Campaign:
                 self._settings.seed,
                 self._settings.size,
                 self._settings.seeds,
-                marking_ways(self._lab.corpus, self._settings.variant),
+                known_ways(self._lab.corpus, self._settings.variant),
             ),
             variant=self._settings.variant,
             reference=self._settings.reference,

@@ -40,7 +40,8 @@ _OF_PIDS: Final = ("procs", "threads", "pid", "tasks")
 _DEPTH = 4
 """How many parts of a path name its group, such as /proc/sys/net."""
 _NEVER_WRITTEN = re.compile(
-    r"/proc/sysrq-trigger|/proc/sys/kernel/tainted|/dev/(mem|port|cpu/.*|kmem|ttyS\d+|vport\w+|vd\w+|nvram|mcelog)|/proc/bus/pci/.*"
+    r"/proc/sysrq-trigger|/proc/sys/kernel/tainted|/proc/bus/pci/.*"
+    r"|/dev/(mem|port|cpu/.*|kmem|ttyS\d+|vport\w+|vd\w+|nvram|mcelog)"
     r"|/sys/devices/pci.*/(config|remove|rescan|reset|rom|resource\d*)"
     r"|/sys/(bus|module|firmware)/.*|/sys/kernel/debug/fail.*/probability"
 )

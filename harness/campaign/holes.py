@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Known holes that a campaign leaves out: files by which root marks a handler without effect.
+"""Known holes that a campaign leaves out: those by which root only has to write a file.
 
-Without this, a campaign would find each of them again, by many programs.
+Without this, each campaign would find them again, by many programs.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from harness.scenarios.corpus import Corpus
 
-_MARKING: Final = {
-    "oom score": ("oom_score_adj", "oom_adj"),
-    "faults": ("make-it-fail", "fail-nth"),
+_FILES: Final = {
+    "oom_score_adj_sysrq": ("/proc/{handler}/oom_score_adj", "/proc/{handler}/oom_adj"),
+    "fail_nth": ("/proc/{handler}/fail-nth",),
+    "fail_function": ("/proc/{handler}/make-it-fail",),
+    "threads_max": ("/proc/sys/kernel/threads-max",),
+    "pid_max": ("/proc/sys/kernel/pid_max",),
+    "modprobe_hang": ("/proc/sys/kernel/modprobe",),
+    "modules_disabled_after_unload": ("/proc/sys/kernel/modules_disabled",),
 }
-"""The files of /proc/<pid> that only set a mark, by the violation that the mark is."""
+"""The files, by the scenario whose hole they are."""
 
 
-def marking_ways(corpus: Corpus, variant: str) -> tuple[tuple[str, ...], ...]:
-    """Return the ways of calls that open such a file, if that is a known hole of the variant."""
+def known_ways(corpus: Corpus, variant: str) -> tuple[tuple[str, ...], ...]:
+    """Return the ways of calls (program.way) that open a file of a known hole of the variant."""
     subject = corpus.variants[variant]
-    holes = [(one.shows, one.hole_on(subject)) for one in corpus.scenarios.values()]
-    marks = {shows for shows, hole in holes if hole is not None and hole.partly}
     return tuple(
-        (f"openat(/proc/{{handler}}/{file})",)
-        for shows, files in _MARKING.items()
-        if shows in marks
+        (f"openat({file})",)
+        for name, files in _FILES.items()
+        if corpus.scenarios[name].hole_on(subject) is not None
         for file in files
     )

@@ -138,7 +138,7 @@ def markdown(found: Mapping[str, SearchResult]) -> str:
     ]
     return "\n".join(
         [
-            "| without | found | programs with a conclusion | without | minutes |",
+            "| missing defence | found | programs | inconclusive programs | minutes |",
             "| --- | --- | --- | --- | --- |",
             *rows,
             "",

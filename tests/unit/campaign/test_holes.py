@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Known marks are left out where they are known, and nowhere else."""
+"""Files of known holes are left out where the holes are known, and nowhere else."""
 
 from __future__ import annotations
 
-from harness.campaign.holes import marking_ways
+from harness.campaign.holes import known_ways
 from harness.campaign.investigate import without_known
 from harness.campaign.program import Call, Made, Number, Program, Text
 from harness.scenarios.corpus import SHIPPED
@@ -14,12 +14,12 @@ def writing(path: str) -> Program:
     return Program((opened, Call("write", (Made(0), Text("0"), Number(1)))))
 
 
-def test_programs_that_open_a_marking_file_of_the_handler_are_left_out() -> None:
-    known = marking_ways(SHIPPED, "isolated")
+def test_programs_that_open_a_file_of_a_known_hole_are_left_out() -> None:
+    known = known_ways(SHIPPED, "isolated")
     others = [writing("/proc/{parent}/oom_score_adj"), writing("/proc/{handler}/timerslack_ns")]
-    marking = [writing("/proc/{handler}/oom_score_adj"), writing("/proc/{handler}/make-it-fail")]
-    assert without_known([*marking, *others], known) == others
+    holes = [writing("/proc/{handler}/oom_score_adj"), writing("/proc/sys/kernel/threads-max")]
+    assert without_known([*holes, *others], known) == others
 
 
-def test_where_the_mark_is_no_known_hole_it_is_searched() -> None:
-    assert marking_ways(SHIPPED, "baseline") == ()
+def test_where_nothing_is_a_known_hole_all_files_are_searched() -> None:
+    assert known_ways(SHIPPED, "baseline") == ()
