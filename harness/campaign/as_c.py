@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HEAD = """\
 // SPDX-License-Identifier: GPL-2.0-only
 /* {about} */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,43 @@ static long parent_of(long pid)
 	if (end)
 		sscanf(end + 1, " %*c %ld", &parent);
 	return parent ? parent : 2;
+}
+"""
+_NEXT_HANDLER = """
+static void name_of(long pid, char *name, int size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	file = fopen(path, "r");
+	if (!file || !fgets(name, size, file))
+		*name = 0;
+	if (file)
+		fclose(file);
+}
+
+/* Wait for a later handler. Until its exec, it has the name of the kworker that forked it. */
+static long next_handler(long pid, const char *handler_name)
+{
+	char name[32];
+
+	for (pid++;; usleep(500)) {
+		FILE *file = fopen("/proc/sys/kernel/ns_last_pid", "r");
+		long last = 0;
+
+		if (file && fscanf(file, "%ld", &last) != 1)
+			last = 0;
+		if (file)
+			fclose(file);
+		for (; pid <= last; pid++) {
+			name_of(pid, name, sizeof(name));
+			if (!strcmp(name, handler_name))
+				return pid;
+			if (!strncmp(name, "kworker/", 8) && parent_of(pid) != 2)
+				return pid;
+		}
+	}
 }
 """
 _MAKE_CGROUP = f"""
@@ -85,19 +123,30 @@ def c_program(program: Program, *, about: str) -> str:
     needs_cgroup = any(in_scratch_cgroup(text) for text in texts)
     if needs_cgroup:
         body.line("make_cgroup();")
+    if program.repeats:
+        body.line("char handler_name[32];", "name_of(handler, handler_name, 32);")
     if program.stays:
         body.line("/* It stays, with all that it has open, when its parent has ended. */")
         body.line("if (fork()) {", "\tsleep(1);", "\treturn 0;", "}")
     body.line(f"long made[{len(program.calls)}];")
+    if program.repeats:
+        body.line("for (;;) {")
     for at, call in enumerate(program.calls):
         body.call(at, call)
-    if program.stays:
+    if program.repeats:
+        body.line("handler = next_handler(handler, handler_name);")
+        named = _named(program) & {"group", "parent"}
+        body.line(*(f"{whose} = {_PIDS[whose]};" for whose in sorted(named)))
+        body.line("close_range(3, ~0U, 0);", "}")
+    elif program.stays:
         body.line("for (;;)", "\tpause();")
     else:
         body.line(f"return made[{len(program.calls) - 1}] < 0;")
     head = _HEAD.replace("{about}", about.replace("*/", "* /"))
-    parent_of = _PARENT_OF if "parent" in _named(program) else ""
-    return f"{head}{parent_of}{_MAKE_CGROUP if needs_cgroup else ''}\n{body}"
+    parent_of = _PARENT_OF if program.repeats or "parent" in _named(program) else ""
+    next_handler = _NEXT_HANDLER if program.repeats else ""
+    make_cgroup = _MAKE_CGROUP if needs_cgroup else ""
+    return f"{head}{parent_of}{next_handler}{make_cgroup}\n{body}"
 
 
 def _named(program: Program) -> set[str]:

@@ -35,6 +35,12 @@
 #define TICK_MS 5
 #define PAGE 4096
 
+#define STAYS 1
+#define REPEATS 2
+#define TICK_NS 500000 /* between looks for a new handler */
+#define NAME 16 /* TASK_COMM_LEN */
+#define KWORKER "kworker/"
+
 enum kind { NUMBER, PID, MADE, TEXT, ROOM, DATA };
 
 /* In the order of WHOSE in program.py. */
@@ -54,7 +60,7 @@ struct new_pc {
 
 struct program {
 	__u32 calls;
-	__u32 stays;
+	__u32 flags; /* STAYS, REPEATS */
 };
 
 struct call {
@@ -89,6 +95,8 @@ static struct new_pc new_pcs[NEW_PCS_MAX];
 static __u64 new_pcs_used;
 static __u64 *covered; /* KCOV's buffer, which all processes share: a number, then addresses */
 static long kcov;
+static char handler_name[NAME];
+static int is_repeated;
 static long pids[WHOSE];
 
 /* In memory that all processes share. */
@@ -110,13 +118,13 @@ static void *take(size_t size)
 	return private + start;
 }
 
-/* What does not fit into the shared memory is not shown. */
+/* What does not fit into the shared memory is not shown, and neither are repeated calls' rooms. */
 static void *room(size_t size)
 {
 	size_t padded = (size + 15) & ~15UL;
 	void *at = shared->rooms + shared->rooms_used;
 
-	if (padded > ROOMS - shared->rooms_used)
+	if (is_repeated || padded > ROOMS - shared->rooms_used)
 		return take(size);
 	shared->rooms_used += padded;
 	return at;
@@ -297,14 +305,11 @@ static void note_new_pcs(__u32 program)
 		covered[0] = 0;
 }
 
-static __noreturn void perform(const struct program *program, struct outcome *outcome)
+static void make_calls(const struct program *program, struct outcome *outcome)
 {
 	const unsigned char *at = (const unsigned char *)(program + 1);
 	__u32 i, j;
 
-	become_child();
-	if (covered)
-		sys(__NR_ioctl, kcov, KCOV_ENABLE, KCOV_TRACE_PC);
 	for (i = 0; i < program->calls; i++) {
 		const struct call *call = (const struct call *)at;
 		__s64 a[6] = {};
@@ -315,49 +320,6 @@ static __noreturn void perform(const struct program *program, struct outcome *ou
 		outcome->begun = i + 1;
 		outcome->results[i] = sys(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	}
-	if (covered)
-		sys(__NR_ioctl, kcov, KCOV_DISABLE, 0);
-	outcome->ended = 1;
-	while (program->stays)
-		sys(__NR_pause);
-	leave(0);
-}
-
-/* A process that stays is left alone once it has made its calls. */
-static void run(const struct program *program, struct outcome *outcome, long limit_ms)
-{
-	long child = sys(__NR_fork), process, waited;
-	struct pollfd polled = { .events = POLLIN };
-
-	if (!child)
-		perform(program, outcome);
-	if (child < 0)
-		return;
-	process = sys(__NR_pidfd_open, child, 0);
-	polled.fd = process;
-	for (waited = 0; waited < limit_ms; waited += TICK_MS) {
-		if (sys(__NR_poll, &polled, 1, TICK_MS) > 0)
-			break;
-		if (program->stays && outcome->ended)
-			goto out;
-	}
-	sys(__NR_kill, child, SIGKILL);
-	/* One that cannot die yet is left to its fate. */
-	if (sys(__NR_poll, &polled, 1, limit_ms) > 0)
-		sys(__NR_wait4, child, NULL, 0, NULL);
-out:
-	sys(__NR_close, process);
-}
-
-static long idle(void)
-{
-	long pid = sys(__NR_fork);
-
-	if (pid)
-		return pid;
-	become_child();
-	for (;;)
-		sys(__NR_pause);
 }
 
 /* Field 4 of the handler's stat; the name may contain spaces, and the first fields are short. */
@@ -377,6 +339,130 @@ static long parent_of(long pid)
 	for (at += 4; *at >= '0' && *at <= '9'; at++)
 		parent = parent * 10 + *at - '0';
 	return parent ? parent : 2;
+}
+
+/* Returns the number in a file, or 0. */
+static long number_in(const char *path)
+{
+	char text[24] = "";
+	long file = sys(__NR_open, path, O_RDONLY), size;
+
+	size = sys(__NR_read, file, text, sizeof(text) - 1);
+	sys(__NR_close, file);
+	if (size > 0)
+		text[size - 1] = '\0'; /* the end of the line */
+	return number(text, 10);
+}
+
+static void name_of(long pid, char name[NAME])
+{
+	char path[64] = "/proc/";
+	long file, i;
+
+	memset(name, 0, NAME);
+	memcpy(decimal(path + 6, pid), "/comm", 6);
+	file = sys(__NR_open, path, O_RDONLY);
+	sys(__NR_read, file, name, NAME - 1);
+	sys(__NR_close, file);
+	for (i = 0; i < NAME; i++)
+		if (name[i] == '\n')
+			name[i] = '\0';
+}
+
+/* Until its exec, a handler has the name of the kworker that forked it. */
+static int is_handler(long pid)
+{
+	char name[NAME];
+	size_t i;
+
+	name_of(pid, name);
+	for (i = 0; i < NAME && name[i] == handler_name[i]; i++)
+		;
+	if (i == NAME)
+		return 1;
+	for (i = 0; i < sizeof(KWORKER) - 1; i++)
+		if (name[i] != KWORKER[i])
+			return 0;
+	return parent_of(pid) != pids[KTHREADD];
+}
+
+/* Waits until there is a later handler. */
+static void await_handler(void)
+{
+	long tick[2] = { 0, TICK_NS }, pid = pids[HANDLER] + 1;
+
+	for (;; sys(__NR_nanosleep, tick, NULL)) {
+		long last = number_in("/proc/sys/kernel/ns_last_pid");
+
+		while (pid <= last && !is_handler(pid))
+			pid++;
+		if (pid > last)
+			continue;
+		pids[HANDLER] = pid;
+		pids[GROUP] = -pid;
+		pids[PARENT] = parent_of(pid);
+		return;
+	}
+}
+
+static __noreturn void perform(const struct program *program, struct outcome *outcome)
+{
+	struct outcome again = {};
+
+	become_child();
+	if (covered)
+		sys(__NR_ioctl, kcov, KCOV_ENABLE, KCOV_TRACE_PC);
+	make_calls(program, outcome);
+	if (covered)
+		sys(__NR_ioctl, kcov, KCOV_DISABLE, 0);
+	outcome->ended = 1;
+	while (program->flags & REPEATS) {
+		await_handler();
+		sys(__NR_close_range, 3, KCOV_FD - 1, 0);
+		private_used = 0;
+		is_repeated = 1;
+		make_calls(program, &again);
+	}
+	while (program->flags & STAYS)
+		sys(__NR_pause);
+	leave(0);
+}
+
+/* A process that stays is left alone once it has made its calls. */
+static void run(const struct program *program, struct outcome *outcome, long limit_ms)
+{
+	long child = sys(__NR_fork), process, waited;
+	struct pollfd polled = { .events = POLLIN };
+
+	if (!child)
+		perform(program, outcome);
+	if (child < 0)
+		return;
+	process = sys(__NR_pidfd_open, child, 0);
+	polled.fd = process;
+	for (waited = 0; waited < limit_ms; waited += TICK_MS) {
+		if (sys(__NR_poll, &polled, 1, TICK_MS) > 0)
+			break;
+		if (program->flags & STAYS && outcome->ended)
+			goto out;
+	}
+	sys(__NR_kill, child, SIGKILL);
+	/* One that cannot die yet is left to its fate. */
+	if (sys(__NR_poll, &polled, 1, limit_ms) > 0)
+		sys(__NR_wait4, child, NULL, 0, NULL);
+out:
+	sys(__NR_close, process);
+}
+
+static long idle(void)
+{
+	long pid = sys(__NR_fork);
+
+	if (pid)
+		return pid;
+	become_child();
+	for (;;)
+		sys(__NR_pause);
 }
 
 /* SCRATCH_CGROUP in resources.py, with the controllers that the kernel has. */
@@ -443,6 +529,7 @@ int main(int argc, char **argv, char **envp)
 	pids[KTHREADD] = 2;
 	pids[INIT] = 1;
 	pids[EVERYONE] = -1;
+	name_of(pids[HANDLER], handler_name);
 	pids[BYSTANDER] = idle();
 	make_cgroup();
 	open_kcov();

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 _AT_FDCWD = -100
 _O_RDONLY, _O_WRONLY, _O_RDWR, _O_CREAT, _O_NONBLOCK, _O_PATH = 0, 1, 2, 0x40, 0x800, 0x200000
 _SIGNALS = 64
-_STAYS = 0.1
+_STAYS = 0.2
+_REPEATS = 0.5
+"""Of the programs that stay."""
 _COMPOSED = 0.9
 _WORD = 4
 
@@ -62,7 +64,8 @@ class Generator:
         for _ in range(random.choice((1, 1, 2, 2, 3, 4))):
             if len(calls) < CALLS_MAX - 2:
                 self.add(random, calls)
-        return Program(tuple(calls[:CALLS_MAX]), stays=random.random() < _STAYS)
+        stays = random.random() < _STAYS
+        return Program(tuple(calls[:CALLS_MAX]), stays, stays and random.random() < _REPEATS)
 
     def add(self, random: Random, calls: list[Call]) -> None:
         """Add a call, and before it the calls that make what it takes."""

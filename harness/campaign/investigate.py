@@ -103,8 +103,11 @@ class Investigator:
             return self._loses([ordered(program, places)], lost)
 
         short = ordered(program, fewest(range(len(program.calls)), loses, tries=TRIES))
-        gone = Program(short.calls, stays=False)
-        return gone if short.stays and self._loses([gone], lost) else short
+        for simpler in (Program(short.calls), Program(short.calls, stays=True)):
+            is_simpler = simpler.stays < short.stays or simpler.repeats < short.repeats
+            if is_simpler and self._loses([simpler], lost):
+                return simpler
+        return short
 
     def _simplest(self, program: Program, lost: frozenset[str]) -> Program:
         """Return the program with zeros wherever an argument does not matter."""

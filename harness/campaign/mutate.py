@@ -19,6 +19,7 @@ from harness.campaign.program import (
     joined,
     ordered,
     with_argument,
+    with_calls,
 )
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def _once(
         case _:
             calls = list(program.calls)
             generator.add(random, calls)
-            program = Program(tuple(calls), stays=random.random() < 0.5)
-    return Program(program.calls[:CALLS_MAX], program.stays)
+            stays = random.random() < 0.5
+            program = Program(tuple(calls), stays, stays and random.random() < 0.5)
+    return with_calls(program, program.calls[:CALLS_MAX])
 
 
 def _with_other_argument(generator: Generator, random: Random, program: Program) -> Program:
@@ -77,7 +79,7 @@ def _at_another(random: Random, program: Program) -> Program:
         Call(call.name, tuple(_aimed(argument, to) for argument in call.args))
         for call in program.calls
     )
-    return Program(calls, program.stays)
+    return with_calls(program, calls)
 
 
 def _aimed(argument: Argument, to: str) -> Argument:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 CALLS_MAX: Final = 12
 """The most calls of a program (executor.c)."""
@@ -88,6 +88,13 @@ class Program(msgspec.Struct, frozen=True):
     calls: tuple[Call, ...]
     stays: bool = False
     """The process lives on, with all that it has open, through the aftermath and its restarts."""
+    repeats: bool = False
+    """A process that stays makes its calls again at each handler that starts, as soon as it can."""
+
+
+def with_calls(program: Program, calls: Iterable[Call]) -> Program:
+    """Return a program with other calls, whose process stays as long as the given one's."""
+    return msgspec.structs.replace(program, calls=tuple(calls))
 
 
 def with_argument(program: Program, at: int, place: int, argument: Argument) -> Program:
@@ -95,7 +102,7 @@ def with_argument(program: Program, at: int, place: int, argument: Argument) -> 
     call = program.calls[at]
     args = (*call.args[:place], argument, *call.args[place + 1 :])
     calls = (*program.calls[:at], Call(call.name, args), *program.calls[at + 1 :])
-    return Program(calls, program.stays)
+    return with_calls(program, calls)
 
 
 def parts(argument: Argument) -> tuple[Argument, ...]:
@@ -134,7 +141,7 @@ def ordered(program: Program, places: Sequence[int]) -> Program:
     for place in places:
         calls.append(_call_moved(program.calls[place], to))
         to[place] = len(calls) - 1
-    return Program(tuple(calls), program.stays)
+    return with_calls(program, calls)
 
 
 def joined(programs: Sequence[Program]) -> Program:
@@ -143,7 +150,9 @@ def joined(programs: Sequence[Program]) -> Program:
     for program in programs:
         shift = {place: place + len(calls) for place in range(len(program.calls))}
         calls += [_call_moved(call, shift) for call in program.calls]
-    return Program(tuple(calls), any(program.stays for program in programs))
+    return Program(
+        tuple(calls), any(one.stays for one in programs), any(one.repeats for one in programs)
+    )
 
 
 def kind(argument: Argument) -> str:

@@ -65,7 +65,7 @@ def _program(program: Program) -> bytes:
     for call in program.calls:
         calls.append(_CALL.pack(NUMBERS[call.name], len(call.args)))
         calls += map(_argument, call.args)
-    return _PROGRAM.pack(len(program.calls), program.stays) + b"".join(calls)
+    return _PROGRAM.pack(len(program.calls), program.stays | program.repeats << 1) + b"".join(calls)
 
 
 def _argument(argument: Argument) -> bytes:

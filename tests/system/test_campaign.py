@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import msgspec
 
 from harness.campaign.finding import Finding
 from harness.campaign.judged import KERNEL, BatchJudge
-from harness.campaign.program import Call, Made, Number, Program, Text
+from harness.campaign.program import Call, Made, Number, Pid, Program, Text
 from harness.campaign.rings import submitted, write_at
 from harness.campaign.structures import bpf_program
 from harness.cli.main import main
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from harness.campaign.judged import Judged
     from harness.lab.lab import Lab
 
 REDISCOVER = ("defences", "--rediscover", "10min", "--without", "signals", "--jobs", "1")
@@ -65,6 +67,21 @@ def test_requests_of_an_io_uring_write_the_handlers_memory(lab: Lab) -> None:
     judged = BatchJudge.of(lab).judged("baseline", batch)
     assert judged.results[0][2] == 2, "both requests are submitted"
     assert "integrity" in judged.lost
+
+
+def test_a_program_that_repeats_is_there_when_a_handler_starts(lab: Lab) -> None:
+    kill = Call("kill", (Pid("handler"), Number(9)))
+    once, again = (
+        BatchJudge.of(lab).judged("baseline", [Program((kill,), repeats, repeats)])
+        for repeats in (False, True)
+    )
+    assert {"availability"} <= once.lost & again.lost
+    assert deaths(again) > deaths(once), "the next handlers are killed as well"
+
+
+def deaths(judged: Judged) -> int:
+    found = re.search(r"restarted (\d+) x", judged.detail)
+    return int(found[1]) if found else 0
 
 
 def test_a_taint_is_a_fault_of_the_kernel_with_its_log(lab: Lab) -> None:

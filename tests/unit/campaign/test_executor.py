@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from repeating import await_mark, marking, named_sleeper
 
 from harness.campaign.judged import EXECUTOR
 from harness.campaign.program import Call, Data, Made, Number, Pid, Program, Room, Text
@@ -104,6 +105,17 @@ def test_a_program_that_stays_outlives_the_executor(
     stays = Program((Call("getpid"),), stays=True)
     (((pid,)), _) = run(executor, handler, [stays], tmp_path)[0][0], None
     os.kill(pid, 0)
+
+
+def test_a_program_that_repeats_makes_its_calls_at_the_next_handler(
+    executor: Path, tmp_path: Path
+) -> None:
+    with named_sleeper(tmp_path) as first:
+        run(executor, first.pid, [marking(tmp_path)], tmp_path)
+        await_mark(tmp_path, first)
+        for _ in range(2):
+            with named_sleeper(tmp_path) as later:
+                await_mark(tmp_path, later)
 
 
 def test_the_parent_is_that_of_the_handler(executor: Path, handler: int, tmp_path: Path) -> None:

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
+from repeating import await_mark, marking, named_sleeper
 from scripted_judge import KILL
 
 from harness.brought.options import Brought, corpus_with
@@ -60,9 +64,23 @@ def test_the_c_program_makes_the_calls(tmp_path: Path) -> None:
     assert made(Program((KILL,)), victim.pid, tmp_path).returncode == 1, "it was refused"
 
 
-def test_every_kind_of_argument_compiles_without_a_warning(tmp_path: Path) -> None:
+def test_a_program_that_repeats_makes_its_calls_at_the_next_handler(tmp_path: Path) -> None:
+    source, repeating = tmp_path / "repeating.c", tmp_path / "repeating"
+    source.write_text(c_program(marking(tmp_path), about="a test"))
+    compile_attack(source, repeating)
+    with named_sleeper(tmp_path) as first:
+        environment = {"UMD_HANDLER_PID": str(first.pid)}
+        with subprocess.Popen([repeating], env=environment, start_new_session=True) as attack:
+            await_mark(tmp_path, first)
+            with named_sleeper(tmp_path) as second:
+                await_mark(tmp_path, second)
+            os.killpg(attack.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_every_kind_of_argument_compiles_without_a_warning(tmp_path: Path, repeats: bool) -> None:
     source = tmp_path / "nested.c"
-    source.write_text(c_program(NESTED, about="all kinds"))
+    source.write_text(c_program(replace(NESTED, repeats=repeats), about="all kinds"))
     target = str(tmp_path / "nested.o")
     command = ["gcc", "-Wall", "-Wextra", "-Werror", "-c", "-o", target, str(source)]
     subprocess.run(command, check=True, timeout=60)
