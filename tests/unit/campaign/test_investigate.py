@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
+from msgspec import structs
 from scripted_judge import KILL, ScriptedJudge
 
 from harness.campaign.investigate import Investigator
+from harness.campaign.judged import Judged
 from harness.campaign.program import Call, Number, Pid, Program
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 IDLE = Call("getpid")
 BATCH = [Program((IDLE,)) for _ in range(10)]
@@ -103,3 +107,66 @@ def test_two_programs_that_lose_together_become_one() -> None:
     batch = [Program((IDLE, sets)), *BATCH]
     (finding,), _ = of(ScriptedJudge(loses=loses)).findings(batch, [])
     assert finding.program.calls == (sets, KILL)
+
+
+def test_one_finding_that_counts_is_enough_if_no_more_are_wanted() -> None:
+    other = Call("tkill", (Pid("handler"), Number(9)))
+
+    def loses(programs: Sequence[Program]) -> bool:
+        return any({KILL, other} & set(program.calls) for program in programs)
+
+    batch = [*BATCH, Program((other,))]
+    investigator = Investigator(ScriptedJudge(loses=loses), "isolated", "kthread", enough=1)
+    found, _ = investigator.findings(batch, [])
+    assert [finding.program for finding in found] == [Program((KILL,))]
+
+
+@dataclass
+class ReferenceWithoutConclusion(ScriptedJudge):
+    """The first machines of the reference variant give no conclusion."""
+
+    errors: int = 0
+
+    def judged(
+        self,
+        variant: str,
+        programs: Sequence[Program],
+        *,
+        fresh: bool = False,
+        known_pcs: Collection[int] = (),
+    ) -> Judged:
+        judged = super().judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
+        if variant == "kthread" and self.errors:
+            self.errors -= 1
+            return Judged(Verdict.ERROR, "the machine was lost")
+        return judged
+
+
+@pytest.mark.parametrize(("errors", "counts"), [(0, True), (2, True), (3, False)])
+def test_a_finding_counts_only_if_the_reference_gives_a_conclusion(
+    errors: int, counts: bool
+) -> None:
+    (finding,), _ = of(ReferenceWithoutConclusion(errors=errors)).findings(BATCH, [])
+    assert finding.is_sure
+    assert finding.counts is counts
+
+
+def test_only_what_each_machine_lost_is_lost() -> None:
+    @dataclass
+    class Varying(ScriptedJudge):
+        def judged(
+            self,
+            variant: str,
+            programs: Sequence[Program],
+            *,
+            fresh: bool = False,
+            known_pcs: Collection[int] = (),
+        ) -> Judged:
+            judged = super().judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
+            boots = sum(fresh for _, _, fresh in self.batches)
+            if fresh and boots == 1:
+                return structs.replace(judged, lost=judged.lost | {"integrity"})
+            return judged
+
+    (finding,), _ = of(Varying()).findings(BATCH, [])
+    assert finding.lost == ("availability",)

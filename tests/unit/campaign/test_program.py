@@ -51,6 +51,14 @@ def test_a_pattern_is_found_in_order() -> None:
     assert not contains(ways(PROGRAM), ["kill(handler)", "openat(/proc/{handler}/mem)"])
 
 
+def test_joined_programs_stay_as_long_as_any_of_them() -> None:
+    repeating = Program((KILL,), stays=True, repeats=True)
+    made = joined([PROGRAM, repeating])
+    assert (made.stays, made.repeats) == (True, True)
+    assert ordered(repeating, [0, 0]) == Program((KILL, KILL), stays=True, repeats=True)
+    assert not joined([PROGRAM, PROGRAM]).stays
+
+
 def test_a_program_survives_the_disk() -> None:
     program = Program((*PROGRAM.calls, Call("read", (Made(0), Room(8), Number(8)))), stays=True)
     assert msgspec.json.decode(msgspec.json.encode(program), type=Program) == program
