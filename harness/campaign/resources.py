@@ -87,6 +87,9 @@ NEVER_MADE = frozenset(
 """Calls that end the machine or load code into the kernel, whose verdicts are none, and calls that
 only stop or break the process that makes them."""
 
+_ABOUT_PROCESSES = ("bpf", "futex", "io_uring_setup")
+"""Calls whose memory names a process or a file (structures.py)."""
+
 _PID_NAMES = frozenset(("pid", "tgid", "tid", "upid", "who", "pid1", "pid2"))
 _FD_NAMES = frozenset(
     (
@@ -149,7 +152,7 @@ def weight(call: CallType) -> int:
     `write` has the highest weight, because procfs, sysfs, cgroups and tracefs are used by writing.
     """
     sorts = {sort(parameter) for parameter in call.parameters}
-    if sorts & {"pid", "pidfd"} or call.name in ("bpf", "io_uring_setup"):
+    if sorts & {"pid", "pidfd"} or call.name in _ABOUT_PROCESSES:
         return 16
     if call.name == "write":
         return 96

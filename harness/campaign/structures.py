@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Calls whose memory has a grammar of its own: performance events, small BPF programs, rings.
+"""Calls whose memory has a grammar of its own: perf events, small BPF programs, rings, futexes.
 
 The types of C say no more than `struct perf_event_attr *`. Random words in it are refused at once.
 """
@@ -33,6 +33,10 @@ _LOAD_ATTR, _OPEN_ATTR = 72, 16
 _GET_CURRENT_PID_TGID, _PROBE_WRITE_USER, _SEND_SIGNAL, _SEND_SIGNAL_THREAD = 14, 36, 109, 117
 
 _SCHED_ATTR: Final = 56
+
+_FUTEX_OPS: Final = (0, 1, 3, 4, 5, 6, 6, 7, 8, 11, 12, 13)
+"""FUTEX_WAIT to FUTEX_LOCK_PI2 (include/uapi/linux/futex.h), FUTEX_LOCK_PI twice."""
+_FUTEX_PRIVATE: Final = 128
 
 
 def performance_event(random: Random, addresses: Sequence[int], _at: int) -> list[Call]:
@@ -102,10 +106,27 @@ def scheduling(random: Random, _addresses: Sequence[int], _at: int) -> list[Call
     return [Call("sched_setattr", (Pid(random.choice(PIDS)), Data(attr), Number(0)))]
 
 
+def futex_owned(random: Random, _addresses: Sequence[int], _at: int) -> list[Call]:
+    """Return the call on a futex whose word names a process as its owner."""
+    word = Data(bytes(8), ((0, 4, Pid(random.choice(PIDS))),))
+    other = Data(bytes(8), ((0, 4, Pid(random.choice(PIDS))),))
+    op = random.choice(_FUTEX_OPS) | random.choice((0, _FUTEX_PRIVATE))
+    args: tuple[Argument, ...] = (
+        word,
+        Number(op),
+        Number(random.choice(NUMBERS)),
+        Number(0),
+        other,
+        Number(random.choice(NUMBERS)),
+    )
+    return [Call("futex", args)]
+
+
 COMPOSED: Final[dict[str, Callable[[Random, Sequence[int], int], list[Call]]]] = {
     "perf_event_open": performance_event,
     "bpf": bpf_program,
     "io_uring_setup": ring_requests,
+    "futex": futex_owned,
     "sched_setattr": scheduling,
 }
 """How the calls of these names are made, most of the time."""
