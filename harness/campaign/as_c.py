@@ -49,43 +49,54 @@ static long parent_of(long pid)
 	end = strrchr(text, ')');
 	if (end)
 		sscanf(end + 1, " %*c %ld", &parent);
+	if (file)
+		fclose(file);
 	return parent ? parent : 2;
 }
 """
 _NEXT_HANDLER = """
-static void name_of(long pid, char *name, int size)
+static int is_handler(long pid, const char *handler_name)
 {
-	char path[64];
+	char path[64], text[512], name[32] = "", *end;
+	unsigned long parent = 0, flags = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
 	file = fopen(path, "r");
-	if (!file || !fgets(name, size, file))
-		*name = 0;
-	if (file)
-		fclose(file);
+	if (!file)
+		return 0;
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	end = strrchr(text, ')');
+	if (!end)
+		return 0;
+	sscanf(end + 1, " %*c %lu %*d %*d %*d %*d %lu", &parent, &flags);
+	*end = 0;
+	sscanf(text, "%*d (%31[^\\n]", name);
+	/* Until its exec, a handler is a child of kthreadd like any other, but no kernel thread. */
+	return !strcmp(name, handler_name) || (parent == 2 && !(flags & 0x00200000));
 }
 
-/* Wait for a later handler. Until its exec, it has the name of the kworker that forked it. */
-static long next_handler(long pid, const char *handler_name)
+/* Wait for another handler. Each pid is looked at twice: at first it may have no files. */
+static long next_handler(long handler, const char *handler_name)
 {
-	char name[32];
+	long from = handler + 1, before = handler;
 
-	for (pid++;; usleep(500)) {
-		FILE *file = fopen("/proc/sys/kernel/ns_last_pid", "r");
+	for (;; usleep(1000)) {
+		FILE *file = fopen("/proc/loadavg", "r");
 		long last = 0;
 
-		if (file && fscanf(file, "%ld", &last) != 1)
+		if (file && fscanf(file, "%*s %*s %*s %*s %ld", &last) != 1)
 			last = 0;
 		if (file)
 			fclose(file);
-		for (; pid <= last; pid++) {
-			name_of(pid, name, sizeof(name));
-			if (!strcmp(name, handler_name))
+		if (last < before)
+			from = 300; /* pids began again */
+		for (long pid = from; pid <= last; pid++)
+			if (pid != handler && is_handler(pid, handler_name))
 				return pid;
-			if (!strncmp(name, "kworker/", 8) && parent_of(pid) != 2)
-				return pid;
-		}
+		from = before < last ? before + 1 : from;
+		before = last;
 	}
 }
 """
@@ -117,17 +128,26 @@ _PIDS = {
 
 def c_program(program: Program, *, about: str) -> str:
     """Return the source of a program that makes the calls. `about` is one line about it."""
-    body = _Body()
+    body = _Body(repeats=program.repeats)
     body.pids(program)
     texts = [one.text for one in all_arguments(program) if isinstance(one, Text)]
     needs_cgroup = any(in_scratch_cgroup(text) for text in texts)
     if needs_cgroup:
         body.line("make_cgroup();")
     if program.repeats:
-        body.line("char handler_name[32];", "name_of(handler, handler_name, 32);")
+        body.line(
+            "char handler_name[32] = {0}, comm[64];",
+            'snprintf(comm, sizeof(comm), "/proc/%ld/comm", handler);',
+            "int named = open(comm, O_RDONLY);",
+            "if (read(named, handler_name, 31) > 0)",
+            "\t*strchrnul(handler_name, '\\n') = 0;",
+            "close(named);",
+        )
     if program.stays:
         body.line("/* It stays, with all that it has open, when its parent has ended. */")
         body.line("if (fork()) {", "\tsleep(1);", "\treturn 0;", "}")
+        if "self" in _named(program):
+            body.line("self = getpid();")
     body.line(f"long made[{len(program.calls)}];")
     if program.repeats:
         body.line("for (;;) {")
@@ -163,7 +183,8 @@ def _named(program: Program) -> set[str]:
 class _Body:
     """The statements of main()."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeats: bool) -> None:
+        self._repeats = repeats
         self._lines: list[str] = []
         self._variables = 0
 
@@ -209,12 +230,18 @@ class _Body:
                 self._text(name, text)
             case Room(size):
                 self.line(f"static unsigned char {name}[{max(size, 1)}];")
+                if self._repeats:
+                    self.line(f"memset({name}, 0, sizeof({name}));")
                 rooms.append(name)
             case Data(content, fields, size):
                 octets = ", ".join(map(str, content.rstrip(b"\0") or b"\0"))
                 size = max(len(content), size, 1)
                 aligned = f" __attribute__((aligned({PAGE})))" if size % PAGE == 0 else ""
                 self.line(f"static unsigned char {name}[{size}]{aligned} = {{ {octets} }};")
+                if self._repeats:  # the kernel may have written to it
+                    given = f"(const unsigned char[]){{ {octets} }}"
+                    count = octets.count(",") + 1
+                    self.line(f"memset({name}, 0, {size});", f"memcpy({name}, {given}, {count});")
                 for offset, width, field in fields:
                     word = self._value(field, rooms)
                     self.line(f"memcpy({name} + {offset}, &(long){{ (long)({word}) }}, {width});")

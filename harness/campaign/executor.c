@@ -28,7 +28,7 @@
 #define BATCH_MAX (1 << 20)
 #define ROOMS (28 << 10) /* all output must fit into OUTPUT_KEPT of agent/program.py */
 #define NEW_PCS_MAX 1024 /* of a batch */
-#define KCOV_FD 1000
+#define HIGH_FD 1000 /* from here on, descriptors are the executor's */
 #define COVERED_MAX (1 << 14) /* of a program */
 #define KNOWN (1 << 16) /* more than a kernel has instrumented addresses */
 #define PRIVATE (1 << 20)
@@ -37,9 +37,10 @@
 
 #define STAYS 1
 #define REPEATS 2
-#define TICK_NS 500000 /* between looks for a new handler */
+#define TICK_NS 1000000 /* between looks for a new handler */
 #define NAME 16 /* TASK_COMM_LEN */
-#define KWORKER "kworker/"
+#define PF_KTHREAD 0x00200000
+#define RESERVED_PIDS 300
 
 enum kind { NUMBER, PID, MADE, TEXT, ROOM, DATA };
 
@@ -94,7 +95,7 @@ static __u32 known[KNOWN]; /* a hash table */
 static struct new_pc new_pcs[NEW_PCS_MAX];
 static __u64 new_pcs_used;
 static __u64 *covered; /* KCOV's buffer, which all processes share: a number, then addresses */
-static long kcov;
+static long kcov, loadavg;
 static char handler_name[NAME];
 static int is_repeated;
 static long pids[WHOSE];
@@ -276,13 +277,18 @@ static int learn(__u32 pc)
 	return 0;
 }
 
+/* The low descriptors are left to the programs. */
+static long open_high(const char *path, long flags)
+{
+	long low = sys(__NR_open, path, flags), high = sys(__NR_fcntl, low, F_DUPFD, HIGH_FD);
+
+	sys(__NR_close, low);
+	return high;
+}
+
 static void open_kcov(void)
 {
-	long low = sys(__NR_open, "/sys/kernel/debug/kcov", O_RDWR);
-
-	/* The descriptors of programs are as without KCOV. */
-	kcov = sys(__NR_fcntl, low, F_DUPFD, KCOV_FD);
-	sys(__NR_close, low);
+	kcov = open_high("/sys/kernel/debug/kcov", O_RDWR);
 	if (kcov < 0 || sys(__NR_ioctl, kcov, KCOV_INIT_TRACE, COVERED_MAX))
 		return;
 	covered = (__u64 *)sys(__NR_mmap, NULL, COVERED_MAX * sizeof(*covered),
@@ -322,86 +328,99 @@ static void make_calls(const struct program *program, struct outcome *outcome)
 	}
 }
 
-/* Field 4 of the handler's stat; the name may contain spaces, and the first fields are short. */
-static long parent_of(long pid)
+/* Reads the start of a file; returns how much, at most size - 1, and ends it as a string. */
+static long text_of(const char *path, char *text, long size)
 {
-	char path[64] = "/proc/", text[256], *at;
-	long file, size, parent = 0;
+	long file = sys(__NR_open, path, O_RDONLY);
+	long got = sys(__NR_read, file, text, size - 1);
 
-	memcpy(decimal(path + 6, pid), "/stat", 6);
-	file = sys(__NR_open, path, O_RDONLY);
-	size = sys(__NR_read, file, text, sizeof(text) - 1);
 	sys(__NR_close, file);
-	if (size <= 0)
-		return 2;
-	for (at = text + size - 1; at > text && *at != ')'; at--)
-		;
-	for (at += 4; *at >= '0' && *at <= '9'; at++)
-		parent = parent * 10 + *at - '0';
-	return parent ? parent : 2;
+	text[got > 0 ? got : 0] = '\0';
+	return got > 0 ? got : 0;
 }
 
-/* Returns the number in a file, or 0. */
-static long number_in(const char *path)
+/* Returns a number field of a process's stat, counted as in proc(5), or 0. Names may have spaces. */
+static unsigned long stat_field(long pid, int field)
 {
-	char text[24] = "";
-	long file = sys(__NR_open, path, O_RDONLY), size;
+	char path[64] = "/proc/", text[512];
+	unsigned long value = 0;
+	const char *at;
 
-	size = sys(__NR_read, file, text, sizeof(text) - 1);
-	sys(__NR_close, file);
-	if (size > 0)
-		text[size - 1] = '\0'; /* the end of the line */
-	return number(text, 10);
+	memcpy(decimal(path + 6, pid), "/stat", 6);
+	at = text + text_of(path, text, sizeof(text));
+	while (at > text && *at != ')')
+		at--;
+	for (field -= 2; *at && field > 0; at++)
+		field -= *at == ' ';
+	for (; *at >= '0' && *at <= '9'; at++)
+		value = 10 * value + *at - '0';
+	return value;
+}
+
+static long parent_of(long pid)
+{
+	long parent = stat_field(pid, 4);
+
+	return parent ? parent : 2;
 }
 
 static void name_of(long pid, char name[NAME])
 {
 	char path[64] = "/proc/";
-	long file, i;
 
 	memset(name, 0, NAME);
 	memcpy(decimal(path + 6, pid), "/comm", 6);
-	file = sys(__NR_open, path, O_RDONLY);
-	sys(__NR_read, file, name, NAME - 1);
-	sys(__NR_close, file);
-	for (i = 0; i < NAME; i++)
-		if (name[i] == '\n')
-			name[i] = '\0';
+	text_of(path, name, NAME);
 }
 
-/* Until its exec, a handler has the name of the kworker that forked it. */
+/* Until its exec, a handler is a child of kthreadd like any other, but no kernel thread. */
 static int is_handler(long pid)
 {
 	char name[NAME];
 	size_t i;
 
 	name_of(pid, name);
+	if (!name[0])
+		return 0;
 	for (i = 0; i < NAME && name[i] == handler_name[i]; i++)
 		;
-	if (i == NAME)
-		return 1;
-	for (i = 0; i < sizeof(KWORKER) - 1; i++)
-		if (name[i] != KWORKER[i])
-			return 0;
-	return parent_of(pid) != pids[KTHREADD];
+	return i == NAME || (stat_field(pid, 4) == 2 && !(stat_field(pid, 9) & PF_KTHREAD));
 }
 
-/* Waits until there is a later handler. */
+/* The pid that was given last, which ends /proc/loadavg. */
+static long last_pid(void)
+{
+	char text[128];
+	long size = sys(__NR_pread64, loadavg, text, sizeof(text) - 1, 0), at;
+
+	if (size <= 0)
+		return 0;
+	text[size - 1] = '\0';
+	for (at = size - 1; at > 0 && text[at - 1] != ' '; at--)
+		;
+	return number(text + at, 10);
+}
+
+/* Waits for another handler. Each pid is looked at twice, because at first it may have no files. */
 static void await_handler(void)
 {
-	long tick[2] = { 0, TICK_NS }, pid = pids[HANDLER] + 1;
+	long tick[2] = { 0, TICK_NS }, from = pids[HANDLER] + 1, before = from - 1, pid;
 
 	for (;; sys(__NR_nanosleep, tick, NULL)) {
-		long last = number_in("/proc/sys/kernel/ns_last_pid");
+		long last = last_pid();
 
-		while (pid <= last && !is_handler(pid))
-			pid++;
-		if (pid > last)
-			continue;
-		pids[HANDLER] = pid;
-		pids[GROUP] = -pid;
-		pids[PARENT] = parent_of(pid);
-		return;
+		if (last < before)
+			from = RESERVED_PIDS; /* they began again */
+		for (pid = from; pid <= last; pid++) {
+			if (pid == pids[HANDLER] || !is_handler(pid))
+				continue;
+			pids[HANDLER] = pid;
+			pids[GROUP] = -pid;
+			pids[PARENT] = parent_of(pid);
+			return;
+		}
+		from = before < last ? before + 1 : from;
+		before = last;
 	}
 }
 
@@ -418,7 +437,8 @@ static __noreturn void perform(const struct program *program, struct outcome *ou
 	outcome->ended = 1;
 	while (program->flags & REPEATS) {
 		await_handler();
-		sys(__NR_close_range, 3, KCOV_FD - 1, 0);
+		sys(__NR_close_range, 3, HIGH_FD - 1, 0);
+		sys(__NR_madvise, private, PRIVATE, MADV_DONTNEED); /* zeroes it */
 		private_used = 0;
 		is_repeated = 1;
 		make_calls(program, &again);
@@ -533,6 +553,7 @@ int main(int argc, char **argv, char **envp)
 	pids[BYSTANDER] = idle();
 	make_cgroup();
 	open_kcov();
+	loadavg = open_high("/proc/loadavg", O_RDONLY);
 	for (i = 0; i < batch->known; i++)
 		learn(known_before[i]);
 	at += (batch->known * sizeof(*known_before) + 7) & ~7UL;

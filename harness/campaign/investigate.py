@@ -139,13 +139,16 @@ class Investigator:
         """Return the finding, made again on machines that have just booted; None if none lost.
 
         The process of a program may end, and its descriptors be closed, before the witness looks.
-        So if only some of the machines lose, the program is made again as one that stays.
+        So if only some of the machines lose, the program is made again as one that stays, and as
+        one that repeats.
         """
         again = self._lost_again(program, lost)
-        if len(again) < CONFIRMATIONS and not program.stays:
-            staying = Program(program.calls, stays=True)
-            if len(more := self._lost_again(staying, lost)) > len(again):
-                program, again = staying, more
+        for longer in (Program(program.calls, stays=True), Program(program.calls, True, True)):
+            is_longer = longer.stays > program.stays or longer.repeats > program.repeats
+            if len(again) == CONFIRMATIONS or not is_longer:
+                continue
+            if len(more := self._lost_again(longer, lost)) > len(again):
+                program, again = longer, more
         if not again:
             return None
         reference = self._on_reference(program)

@@ -38,7 +38,7 @@ def named_sleeper(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     if not path.exists():
         shutil.copy(str(shutil.which("sleep")), path)
     comm = Path("/proc/thread-self/comm")
-    before = comm.read_text()
+    before = comm.read_text().removesuffix("\n")
     comm.write_text(path.name)  # the process has it from its fork on, as a handler has its own
     try:
         process = subprocess.Popen([path, "600"])

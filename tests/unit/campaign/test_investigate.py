@@ -54,7 +54,7 @@ def test_a_loss_that_comes_again_on_some_machines_only_does_not_count() -> None:
     def loses(programs: Sequence[Program]) -> bool:
         nonlocal boots
         boots += judge.batches[-1][2]
-        return kills_but(programs, boots in (2, 5) and judge.batches[-1][2])
+        return kills_but(programs, boots in (2, 5, 8) and judge.batches[-1][2])
 
     judge.loses = loses
     (finding,), _ = of(judge).findings(BATCH, [])
@@ -72,6 +72,19 @@ def test_a_program_that_loses_on_some_machines_is_tried_as_one_that_stays() -> N
     judge.loses = loses
     (finding,), _ = of(judge).findings(BATCH, [])
     assert finding.program == Program((KILL,), stays=True)
+    assert finding.counts
+
+
+def test_what_needs_a_repetition_is_tried_as_a_program_that_repeats() -> None:
+    judge = ScriptedJudge()
+
+    def loses(programs: Sequence[Program]) -> bool:
+        is_fresh = judge.batches[-1][2]
+        return kills_but(programs, is_fresh and not any(one.repeats for one in programs))
+
+    judge.loses = loses
+    (finding,), _ = of(judge).findings(BATCH, [])
+    assert finding.program == Program((KILL,), stays=True, repeats=True)
     assert finding.counts
 
 

@@ -71,10 +71,12 @@ def test_a_program_that_repeats_makes_its_calls_at_the_next_handler(tmp_path: Pa
     with named_sleeper(tmp_path) as first:
         environment = {"UMD_HANDLER_PID": str(first.pid)}
         with subprocess.Popen([repeating], env=environment, start_new_session=True) as attack:
-            await_mark(tmp_path, first)
-            with named_sleeper(tmp_path) as second:
-                await_mark(tmp_path, second)
-            os.killpg(attack.pid, signal.SIGKILL)
+            try:
+                await_mark(tmp_path, first)
+                with named_sleeper(tmp_path) as second:
+                    await_mark(tmp_path, second)
+            finally:
+                os.killpg(attack.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("repeats", [False, True])
