@@ -37,6 +37,8 @@ class ScriptedJudge:
 
     loses: Callable[[Sequence[Program]], bool] = kills
     variants: tuple[str, ...] = ("isolated",)
+    then: Callable[[Judged, str, bool], Judged] = lambda judged, _variant, _fresh: judged
+    """Changes a judgement: of which variant, and whether after a boot."""
     batches: list[tuple[str, list[Program], bool]] = field(default_factory=list)
     """What was made: variant, programs, whether after a boot."""
 
@@ -50,4 +52,5 @@ class ScriptedJudge:
     ) -> Judged:
         """Judge the programs."""
         self.batches.append((variant, list(programs), fresh))
-        return LOST if variant in self.variants and self.loses(programs) else HELD
+        judged = LOST if variant in self.variants and self.loses(programs) else HELD
+        return self.then(judged, variant, fresh)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,7 @@ from harness.campaign.program import Call, Number, Pid, Program
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 IDLE = Call("getpid")
 BATCH = [Program((IDLE,)) for _ in range(10)]
@@ -134,52 +133,32 @@ def test_one_finding_that_counts_is_enough_if_no_more_are_wanted() -> None:
     assert [finding.program for finding in found] == [Program((KILL,))]
 
 
-@dataclass
-class ReferenceWithoutConclusion(ScriptedJudge):
-    """The first machines of the reference variant give no conclusion."""
-
-    errors: int = 0
-
-    def judged(
-        self,
-        variant: str,
-        programs: Sequence[Program],
-        *,
-        fresh: bool = False,
-        known_pcs: Collection[int] = (),
-    ) -> Judged:
-        judged = super().judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
-        if variant == "kthread" and self.errors:
-            self.errors -= 1
-            return Judged(Verdict.ERROR, "the machine was lost")
-        return judged
-
-
 @pytest.mark.parametrize(("errors", "counts"), [(0, True), (2, True), (3, False)])
 def test_a_finding_counts_only_if_the_reference_gives_a_conclusion(
     errors: int, counts: bool
 ) -> None:
-    (finding,), _ = of(ReferenceWithoutConclusion(errors=errors)).findings(BATCH, [])
+    left = errors
+
+    def lost_at_first(judged: Judged, variant: str, _fresh: bool) -> Judged:
+        nonlocal left
+        if variant != "kthread" or not left:
+            return judged
+        left -= 1
+        return Judged(Verdict.ERROR, "the machine was lost")
+
+    (finding,), _ = of(ScriptedJudge(then=lost_at_first)).findings(BATCH, [])
     assert finding.is_sure
     assert finding.counts is counts
 
 
 def test_only_what_each_machine_lost_is_lost() -> None:
-    @dataclass
-    class Varying(ScriptedJudge):
-        def judged(
-            self,
-            variant: str,
-            programs: Sequence[Program],
-            *,
-            fresh: bool = False,
-            known_pcs: Collection[int] = (),
-        ) -> Judged:
-            judged = super().judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
-            boots = sum(fresh for _, _, fresh in self.batches)
-            if fresh and boots == 1:
-                return structs.replace(judged, lost=judged.lost | {"integrity"})
-            return judged
+    boots = 0
 
-    (finding,), _ = of(Varying()).findings(BATCH, [])
+    def first_loses_more(judged: Judged, _variant: str, fresh: bool) -> Judged:
+        nonlocal boots
+        boots += fresh
+        more = {"integrity"} if fresh and boots == 1 else set()
+        return structs.replace(judged, lost=judged.lost | more)
+
+    (finding,), _ = of(ScriptedJudge(then=first_loses_more)).findings(BATCH, [])
     assert finding.lost == ("availability",)
