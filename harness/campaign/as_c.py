@@ -128,7 +128,7 @@ _PIDS = {
 
 def c_program(program: Program, *, about: str) -> str:
     """Return the source of a program that makes the calls. `about` is one line about it."""
-    body = _Body(repeats=program.repeats)
+    body = _Body()
     body.pids(program)
     texts = [one.text for one in all_arguments(program) if isinstance(one, Text)]
     needs_cgroup = any(in_scratch_cgroup(text) for text in texts)
@@ -163,7 +163,7 @@ def c_program(program: Program, *, about: str) -> str:
     else:
         body.line(f"return made[{len(program.calls) - 1}] < 0;")
     head = _HEAD.replace("{about}", about.replace("*/", "* /"))
-    parent_of = _PARENT_OF if program.repeats or "parent" in _named(program) else ""
+    parent_of = _PARENT_OF if "parent" in _named(program) else ""
     next_handler = _NEXT_HANDLER if program.repeats else ""
     make_cgroup = _MAKE_CGROUP if needs_cgroup else ""
     return f"{head}{parent_of}{next_handler}{make_cgroup}\n{body}"
@@ -183,8 +183,7 @@ def _named(program: Program) -> set[str]:
 class _Body:
     """The statements of main()."""
 
-    def __init__(self, *, repeats: bool) -> None:
-        self._repeats = repeats
+    def __init__(self) -> None:
         self._lines: list[str] = []
         self._variables = 0
 
@@ -229,23 +228,24 @@ class _Body:
             case Text(text):
                 self._text(name, text)
             case Room(size):
-                self.line(f"static unsigned char {name}[{max(size, 1)}];")
-                if self._repeats:
-                    self.line(f"memset({name}, 0, sizeof({name}));")
+                self._memory(name, max(size, 1))
                 rooms.append(name)
             case Data(content, fields, size):
                 octets = ", ".join(map(str, content.rstrip(b"\0") or b"\0"))
                 size = max(len(content), size, 1)
                 aligned = f" __attribute__((aligned({PAGE})))" if size % PAGE == 0 else ""
-                self.line(f"static unsigned char {name}[{size}]{aligned} = {{ {octets} }};")
-                if self._repeats:  # the kernel may have written to it
-                    given = f"(const unsigned char[]){{ {octets} }}"
-                    count = octets.count(",") + 1
-                    self.line(f"memset({name}, 0, {size});", f"memcpy({name}, {given}, {count});")
+                self._memory(name, size, aligned)
+                given = f"(const unsigned char[]){{ {octets} }}"
+                self.line(f"memcpy({name}, {given}, {octets.count(',') + 1});")
                 for offset, width, field in fields:
                     word = self._value(field, rooms)
                     self.line(f"memcpy({name} + {offset}, &(long){{ (long)({word}) }}, {width});")
         return name
+
+    def _memory(self, name: str, size: int, aligned: str = "") -> None:
+        """Add memory of zeros. Calls that are repeated find zeros again."""
+        self.line(f"static unsigned char {name}[{size}]{aligned};")
+        self.line(f"memset({name}, 0, {size});")
 
     def _text(self, name: str, text: str) -> None:
         form = PLACE.sub("%ld", text.replace("%", "%%"))

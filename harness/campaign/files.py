@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from harness.attacker import Attacker, Channel
 from harness.campaign.resources import CONTENTS, FILES, NUMBERS, SCRATCH_CGROUP
-from harness.surface.nodes import CELL, VARIANT, enumerate_nodes
+from harness.surface.nodes import CELL, enumerate_nodes, listing
 from harness.surface.probe import writable
-from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from random import Random
 
+    from harness.attacker import Attacker
     from harness.lab.lab import Lab
 
 _PATHS, _SCRIPT, _LINES = "/tmp/paths", "/tmp/lines.sh", "/tmp/lines"  # noqa: S108 - the guest's
@@ -33,7 +32,6 @@ while read -r path; do
     echo "$path $line"
 done <{_PATHS} 2>/dev/null
 """
-_SECONDS = 300.0
 _OPTION = re.compile(r"\[?([A-Za-z][\w.-]*)\]?")
 _OPTIONS_MAX = 16
 _OF_PIDS: Final = ("procs", "threads", "pid", "tasks")
@@ -84,19 +82,14 @@ class Files:
 
 def find_files(lab: Lab) -> list[GuestFile]:
     """Return the files of a guest that root can write. Raises VmLost."""
-    with lab.machine(VARIANT) as machine:
-        pid = Witness(machine, lab.images(VARIANT).kernel).read().pid
-        with Channel(
-            machine.agent_socket(), attempt_seconds=_SECONDS, reply_seconds=_SECONDS
-        ) as channel:
-            attacker = Attacker(channel, lab.images(VARIANT).guest)
-            nodes = writable(enumerate_nodes(attacker, pid)).values()
-            paths = [
-                path.replace("<pid>", str(pid)).replace("/sys/fs/cgroup/<group>", CELL)
-                for path in nodes
-                if not _NEVER_WRITTEN.fullmatch(path)
-            ]
-            return _read(attacker, paths, pid)
+    with listing(lab) as (attacker, pid):
+        nodes = writable(enumerate_nodes(attacker, pid)).values()
+        paths = [
+            path.replace("<pid>", str(pid)).replace("/sys/fs/cgroup/<group>", CELL)
+            for path in nodes
+            if not _NEVER_WRITTEN.fullmatch(path)
+        ]
+        return _read(attacker, paths, pid)
 
 
 def _read(attacker: Attacker, paths: Sequence[str], pid: int) -> list[GuestFile]:

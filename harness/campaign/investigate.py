@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from harness.campaign.finding import CONFIRMATIONS, Finding
 from harness.campaign.program import (
@@ -27,17 +27,19 @@ if TYPE_CHECKING:
     from harness.campaign.judged import Judged
 
 
+class How(TypedDict, total=False):
+    """How programs are made."""
+
+    fresh: bool
+    """After a boot, in place of from the saved state."""
+    known_pcs: Collection[int]
+    """The addresses of kernel code (lower 32 bits) that are not reported again."""
+
+
 class Judge(Protocol):
     """Makes programs on a machine of a variant (judged.BatchJudge)."""
 
-    def judged(
-        self,
-        variant: str,
-        programs: Sequence[Program],
-        *,
-        fresh: bool = False,
-        known_pcs: Collection[int] = (),
-    ) -> Judged:
+    def judged(self, variant: str, programs: Sequence[Program], **how: Unpack[How]) -> Judged:
         """Return what the programs took."""
 
 

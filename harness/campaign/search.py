@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from harness.campaign.investigate import Investigator, without_known
 from harness.campaign.kept import BatchEnd, Kept
@@ -21,11 +21,11 @@ from harness.campaign.shrink import shortest_prefix
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.campaign.finding import Finding
     from harness.campaign.generate import Generator
-    from harness.campaign.investigate import Judge
+    from harness.campaign.investigate import How, Judge
     from harness.campaign.judged import Judged
     from harness.campaign.program import Program
 
@@ -232,18 +232,11 @@ class Search:
             lost_once,
         )
 
-    def judged(
-        self,
-        variant: str,
-        programs: Sequence[Program],
-        *,
-        fresh: bool = False,
-        known_pcs: Collection[int] = (),
-    ) -> Judged:
+    def judged(self, variant: str, programs: Sequence[Program], **how: Unpack[How]) -> Judged:
         """Judge programs as the judge does. Raises Stopped if the search was stopped."""
         if self._stop.is_set():
             raise Stopped
-        judged = self._judge.judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
+        judged = self._judge.judged(variant, programs, **how)
         if self._stop.is_set():  # the machine may have been killed
             raise Stopped
         return judged

@@ -7,6 +7,7 @@ Of the events in tracefs, the guest lists one of each group: all of them would t
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from harness.surface.node_names import name_of, subsystems_of
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.lab.lab import Lab
 
 VARIANT = "baseline"
@@ -71,10 +74,11 @@ _KNOWN = (
 _LIST_SECONDS = 900.0
 
 
-def find_nodes(lab: Lab) -> dict[str, str]:
-    """Return files with their modes: the handler's in procfs, and writable files elsewhere.
+@contextmanager
+def listing(lab: Lab) -> Iterator[tuple[Attacker, int]]:
+    """Yield the agent of a guest that nothing has attacked, and the handler's pid.
 
-    The guest itself lists them, and is believed: nothing has attacked it yet. Raises VmLost.
+    Raises VmLost.
     """
     with lab.machine(VARIANT) as machine:
         witness = Witness(machine, lab.images(VARIANT).kernel)
@@ -82,7 +86,16 @@ def find_nodes(lab: Lab) -> dict[str, str]:
         with Channel(
             machine.agent_socket(), attempt_seconds=_LIST_SECONDS, reply_seconds=_LIST_SECONDS
         ) as channel:
-            return enumerate_nodes(Attacker(channel, lab.images(VARIANT).guest), pid)
+            yield Attacker(channel, lab.images(VARIANT).guest), pid
+
+
+def find_nodes(lab: Lab) -> dict[str, str]:
+    """Return files with their modes: the handler's in procfs, and writable files elsewhere.
+
+    The guest itself lists them, and is believed: nothing has attacked it yet. Raises VmLost.
+    """
+    with listing(lab) as (attacker, pid):
+        return enumerate_nodes(attacker, pid)
 
 
 def enumerate_nodes(attacker: Attacker, pid: int) -> dict[str, str]:

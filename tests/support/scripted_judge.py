@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from harness.campaign.judged import Judged
 from harness.campaign.program import Call, Number, Pid
 from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
+    from harness.campaign.investigate import How
     from harness.campaign.program import Program
 
 HELD = Judged(Verdict.HELD, "")
@@ -42,15 +43,9 @@ class ScriptedJudge:
     batches: list[tuple[str, list[Program], bool]] = field(default_factory=list)
     """What was made: variant, programs, whether after a boot."""
 
-    def judged(
-        self,
-        variant: str,
-        programs: Sequence[Program],
-        *,
-        fresh: bool = False,
-        known_pcs: Collection[int] = (),  # noqa: ARG002 - it reports no addresses
-    ) -> Judged:
-        """Judge the programs."""
+    def judged(self, variant: str, programs: Sequence[Program], **how: Unpack[How]) -> Judged:
+        """Judge the programs. It reports no addresses."""
+        fresh = how.get("fresh", False)
         self.batches.append((variant, list(programs), fresh))
         judged = LOST if variant in self.variants and self.loses(programs) else HELD
         return self.then(judged, variant, fresh)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.campaign.files import GuestFile
 from harness.campaign.finding import Finding
 from harness.campaign.judged import KERNEL, BatchJudge
 from harness.campaign.program import Call, Made, Number, Pid, Program, Text
@@ -35,6 +36,11 @@ def test_what_a_missing_defence_opens_is_found_and_not_searched_again(
     assert main([*REDISCOVER, "--results", str(tmp_path)]) == 0
     told = capsys.readouterr().out
     assert "Campaigns found a way in for 1 of them." in told
+    (listed,) = tmp_path.glob("rediscovery-*/campaign-*/files.json")
+    guests = msgspec.json.decode(listed.read_bytes(), type=list[GuestFile])
+    files = {file.path: file.words for file in guests}
+    assert "freezer" in files["/sys/power/pm_test"]
+    assert "/proc/sys/kernel/tainted" not in files
     *_, found = sorted(tmp_path.glob("rediscovery-*/campaign-*/findings/*/finding.json"))
     finding = msgspec.json.decode(found.read_bytes(), type=Finding)
     assert finding.lost == ("availability",)

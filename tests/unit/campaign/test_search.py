@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 from zlib import crc32
 
 import pytest
@@ -20,10 +20,11 @@ from harness.campaign.search import Learnt, Limits, Programs, Search
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from harness.campaign.finding import Finding
+    from harness.campaign.investigate import How
     from harness.campaign.judged import Judged
     from harness.campaign.kept import BatchEnd
     from harness.campaign.program import Program
@@ -105,17 +106,10 @@ class CoveringJudge(ScriptedJudge):
 
     MOST = 3
 
-    def judged(
-        self,
-        variant: str,
-        programs: Sequence[Program],
-        *,
-        fresh: bool = False,
-        known_pcs: Collection[int] = (),
-    ) -> Judged:
-        judged = super().judged(variant, programs, fresh=fresh)
+    def judged(self, variant: str, programs: Sequence[Program], **how: Unpack[How]) -> Judged:
+        judged = super().judged(variant, programs, **how)
         time.sleep(crc32(str(programs).encode()) % 7 / 1000)  # so that batches end out of turn
-        told = set(known_pcs)
+        told = set(how.get("known_pcs", ()))
         pcs: list[frozenset[int]] = []
         for program in programs:
             new = sorted({crc32(way.encode()) % 97 for way in ways(program)} - told)
@@ -181,16 +175,9 @@ def test_a_campaign_is_not_begun_twice_nor_mixed_with_another(tmp_path: Path) ->
 def test_a_stop_leaves_the_batch_under_way_without_an_end() -> None:
     @dataclass
     class Stopping(ScriptedJudge):
-        def judged(
-            self,
-            variant: str,
-            programs: Sequence[Program],
-            *,
-            fresh: bool = False,
-            known_pcs: Collection[int] = (),
-        ) -> Judged:
+        def judged(self, variant: str, programs: Sequence[Program], **how: Unpack[How]) -> Judged:
             search.stop()
-            return super().judged(variant, programs, fresh=fresh, known_pcs=known_pcs)
+            return super().judged(variant, programs, **how)
 
     made = Made(Stopping())
     search = Search(
