@@ -8,10 +8,10 @@ whether the library recovers.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from errno import EAGAIN, EPERM
+from errno import EACCES, EAGAIN, EPERM
 from functools import partial
 from os import O_NONBLOCK, O_RDONLY, O_RDWR
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL
 from stat import S_IFIFO
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.fuse import SilentFile
 from harness.attacker.tools.perf import REMOVE_ON_EXEC, SIGTRAP, PerfEvent
 from harness.attacker.tools.priority import SECOND_CPU, WORKERS_CPUS
+from harness.attacker.tools.starts import Lookout
 from harness.attacker.tools.usermode_helper import Gate
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import NO_BLOB, on_both, on_debug, on_kthread
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 MODPROBE = "/proc/sys/kernel/modprobe"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 PID_MAX = "/proc/sys/kernel/pid_max"
+KTHREADD = 2
 LEAST_PIDS = b"301"
 """RESERVED_PIDS + 1 (kernel/pid.c), the minimum of the sysctl."""
 
@@ -210,6 +212,29 @@ def modprobe_hang(attacker: Attacker, handler: Handler) -> None:
     handler.wait_for_failure()
     attacker.write_file(MODPROBE, modprobe)
     gate.open()
+
+
+@_no_restart(
+    surface="modprobe-hang",
+    call="kill",
+    refused=(EPERM, EACCES),
+    reach="security_task_kill",
+    holes=on_both(
+        Verdict.DISRUPTED, "modprobe loads the loader, also a kernel thread's, and root may kill it"
+    ),
+)
+def modprobe_killed(attacker: Attacker, handler: Handler) -> None:
+    """Unload the loader, and send SIGKILL to each modprobe. No load comes to an end.
+
+    modprobe is a process of the kernel, as kthreadd is. Where root may signal neither, the loader
+    stays.
+    """
+    attacker.kill(KTHREADD, SIGCONT)  # which it ignores
+    lookout = Lookout(attacker, "kill_modprobe")
+    attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
+    handler.restart()
+    if lookout.ask() is None:
+        raise NoTarget("no modprobe was killed")
 
 
 @_no_restart(

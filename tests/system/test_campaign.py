@@ -87,6 +87,15 @@ def test_a_program_that_repeats_is_there_when_a_handler_starts(lab: Lab) -> None
     assert deaths(again) > deaths(once), "the next handlers are killed as well"
 
 
+def test_a_loader_killed_while_its_handler_starts_is_no_change_of_the_image(lab: Lab) -> None:
+    """A task that was killed cannot read the memory of the handler that it has started."""
+    kill = Call("kill", (Pid("everyone"), Number(SIGTERM)))
+    batch = [Program((kill,), stays=True, repeats=True)]
+    for _ in range(3):
+        judged = BatchJudge.of(lab).judged("isolated", batch)
+        assert "integrity" not in judged.lost, judged.detail
+
+
 def deaths(judged: Judged) -> int:
     found = re.search(r"restarted (\d+) x", judged.detail)
     return int(found[1]) if found else 0

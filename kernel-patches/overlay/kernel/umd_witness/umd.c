@@ -69,7 +69,10 @@ static u32 examine_task(struct task_struct *task, bool image)
 	return found;
 }
 
-/* Before it is told its secret: whoever is not the handler may leave with that. */
+/*
+ * Before it is told its secret: whoever is not the handler may leave with that. The context is
+ * that of the loader's task, which root may kill.
+ */
 static int post_start(struct umd_mgmt *mgmt)
 {
 	struct witness_birth birth = {
@@ -91,7 +94,11 @@ static int post_start(struct umd_mgmt *mgmt)
 		mmput(mm);
 	}
 	birth.violations = examine_task(birth.task, true);
-	ret = witness_born(&birth);
+	/* A task that was killed reads no page of another process, so nothing is known of the image. */
+	if (birth.violations & WITNESS_IMAGE && fatal_signal_pending(current))
+		ret = -EINTR;
+	else
+		ret = witness_born(&birth);
 	put_task_struct(birth.task);
 	return ret;
 }
