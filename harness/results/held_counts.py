@@ -13,7 +13,7 @@ from harness.host.errors import UserError
 from harness.host.suggestion import hint_for
 from harness.model.verdict import A_STEP, Verdict
 from harness.scenarios import REFERENCES
-from harness.scenarios.classes import BROUGHT, class_of, classes
+from harness.scenarios.classes import BROUGHT, always_counted, class_of, classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -157,7 +157,11 @@ def count_by_class(
                 f"there is no variant {name}, neither in the run {run.name} nor here",
                 hint=hint_for(name, found, otherwise=f"the run has {', '.join(found)}"),
             )
-    names = [*classes(), *([BROUGHT] if any(BROUGHT in of for of in found.values()) else [])]
+    names = [
+        name
+        for name in (*classes(), BROUGHT)
+        if name in always_counted() or any(name in of for of in found.values())
+    ]
     there = [variant for variant in shown if variant in found]
     return HeldByClass(
         run=run,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from harness.scenarios import EVERY
+from harness.scenarios import EVERY, REFERENCES, SCENARIOS
 from harness.scenarios.ids import class_of_row
 
 BROUGHT = "brought along by a user"
@@ -13,6 +13,15 @@ BROUGHT = "brought along by a user"
 def classes() -> tuple[str, ...]:
     """Return the classes of the corpus, in their order."""
     return tuple(dict.fromkeys(class_of_row().values()))
+
+
+def always_counted() -> tuple[str, ...]:
+    """Return the classes that a table has even if a run has no attack of them, in their order.
+
+    The others are the class of the scenarios that exist for a single kind of handler, and BROUGHT.
+    """
+    there = {class_of(attack) for attack in SCENARIOS.keys() - {*REFERENCES}}
+    return tuple(name for name in classes() if name in there)
 
 
 def class_of(name: str) -> str:

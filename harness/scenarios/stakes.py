@@ -22,7 +22,6 @@ by_proc_mem = partial(
     scenario,
     effect=Effect.INTEGRITY,
     shows=Violation.BELIEVED.word,
-    surface="proc-mem-write",
     call="openat",
     refused=(EPERM, EACCES),
     no_target=(ESRCH,),

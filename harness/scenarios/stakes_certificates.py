@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from harness.attacker.tools.certificates import OwnKey, forged_reply
-from harness.attacker.tools.keyrings import add_certificate, trusted_keyring, verify
+from harness.attacker.tools.keyrings import add_key, trusted_keyring, verify
 from harness.guests.vendor import CERTIFICATE
 from harness.scenarios.stakes import by_proc_mem, replace_parser
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MESSAGE = b"a module that nobody has signed"
 
-_at_stake = partial(by_proc_mem, answers=("T5", "T12", "C14"))
+_at_stake = partial(by_proc_mem, surface="stake-keys", answers=("T5", "T12", "C14"))
 
 
 @_at_stake()
@@ -58,5 +58,5 @@ def _add_forged(
         ring = trusted_keyring(attacker)
         reply = forged_reply(blob, vendor, key.public)
     replace_parser(attacker, handler, "umd_x509_parse", reply)
-    added = add_certificate(attacker, blob, ring)
+    added = add_key(attacker, blob, ring)
     verify(attacker, added, sha256(MESSAGE).digest(), key.sign(MESSAGE))

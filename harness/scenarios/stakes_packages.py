@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
 
 
-@by_proc_mem(answers=("R5", "R6", "T11", "C14"))
+@by_proc_mem(surface="stake-digests", answers=("R5", "R6", "T11", "C14"))
 def forged_digest(attacker: Attacker, handler: Handler) -> None:
     """Have the kernel take a file for genuine that no package has.
 

@@ -10,7 +10,7 @@ import pytest
 from harness.host.paths import CHECKOUT
 from harness.report.held_table import CLASS, TOTAL
 from harness.results.held_counts import BELOW, CENTRAL, NOT_RUN
-from harness.scenarios.classes import classes
+from harness.scenarios.classes import always_counted
 
 PAGE = (CHECKOUT / "docs/explanation/held-attacks.md").read_text()
 BETWEEN = re.compile(r"<!-- umd-harness table -->\n(.*?)<!-- end of the table -->", re.DOTALL)
@@ -26,9 +26,9 @@ def check(page: str) -> None:
     head, rule, *rows = ([x.strip() for x in line.split("|")[1:-1]] for line in table.splitlines())
     assert head == [CLASS, *(f"`{name}`" for name in CENTRAL)]
     assert set(rule) == {"---"}
-    assert [row[0] for row in rows] == [*classes(), TOTAL, *BELOW]
+    assert [row[0] for row in rows] == [*always_counted(), TOTAL, *BELOW]
     for column in zip(*(row[1:] for row in rows), strict=True):
-        check_column(*column[: len(classes()) + 1])
+        check_column(*column[: len(always_counted()) + 1])
     assert SOURCE.match(below), "it says which run it was counted from"
 
 
@@ -54,7 +54,7 @@ def test_the_table_is_well_formed() -> None:
     [
         ("<!-- end of the table -->", ""),
         (f"| {TOTAL} |", "| total |"),
-        (f"| {classes()[0]} |", "| another class |"),
+        (f"| {always_counted()[0]} |", "| another class |"),
         ("| `kthread` | `tsem` |\n| --- ", "| `kthread` | `other` |\n| --- "),
         ("Counted from run ", "Counted from "),
         (" of ", " off "),

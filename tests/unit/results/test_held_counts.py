@@ -27,7 +27,7 @@ from harness.results.held_counts import (
     count_by_class,
 )
 from harness.results.recorded_run import read_run
-from harness.scenarios.classes import BROUGHT, class_of, classes
+from harness.scenarios.classes import BROUGHT, always_counted, class_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +130,16 @@ def test_a_variant_that_nobody_knows_is_refused(tmp_path: Path) -> None:
         counted(tmp_path, "smaack")
 
 
+def test_what_is_at_stake_is_a_class_of_the_runs_that_have_it(tmp_path: Path) -> None:
+    stake = class_of("forged_key")
+    assert stake.startswith("stake:") and stake == class_of("forged_digest")
+    path = keep_run(tmp_path, "kept") / "results.jsonl"
+    assert stake not in count_by_class(read_run("kept", root=tmp_path), SMALL).rows
+    path.write_text(path.read_text().replace('"dev_mem"', '"forged_key"'))
+    counts = count_by_class(read_run("kept", root=tmp_path), SMALL, ["isolated"])
+    assert counts.rows[stake]["isolated"].cells == 1
+
+
 def test_a_variant_and_an_attack_that_only_the_run_knows_are_counted(tmp_path: Path) -> None:
     path = keep_run(tmp_path, "kept") / "results.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -150,7 +160,7 @@ def test_the_forms_say_the_same(tmp_path: Path) -> None:
     assert value["run"] == "kept"
     assert value["classes"][DIRECT]["isolated"]["held"] == 3
     assert value["all"]["smack"] is None
-    names = [*classes(), TOTAL, *BELOW]
+    names = [*always_counted(), TOTAL, *BELOW]
     for said in (text(counts), markdown(counts)):
         rows = [line.removeprefix("| ") for line in said.splitlines()]
         assert all(any(row.startswith(f"{name} ") for row in rows) for name in names)
