@@ -30,12 +30,12 @@ static inline void take_second_cpu(void)
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
 }
 
-/* Also if nobody is there any more who could ask. */
-static inline bool is_asked(void)
+/* Within so many milliseconds. Also if nobody is there any more who could ask. */
+static inline bool is_asked(int milliseconds)
 {
 	struct pollfd input = { .events = POLLIN };
 
-	return sys(__NR_poll, &input, 1, 0) > 0;
+	return sys(__NR_poll, &input, 1, milliseconds) > 0;
 }
 
 /* Returns false if nobody is there any more who could ask. */

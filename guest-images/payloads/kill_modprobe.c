@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sends SIGKILL to each process called modprobe that starts after this payload, until the payload
- * is asked (start.h). The answer is 'k' if it has sent a signal.
+ * Sends SIGKILL to each process called modprobe that starts after this payload, and to those whose
+ * name it may not read. Asked (start.h), the payload answers 'k' if it has sent such a signal since
+ * the last question, and 'r' if the signal was refused.
  *
- * The payload looks each millisecond, which is more often than a load takes, and guesses the pids
- * of what the kernel starts.
+ * The payload looks once a millisecond: a load takes longer. It guesses the pids of the processes
+ * that the kernel starts.
  */
+#include <asm/errno.h>
 #include <linux/signal.h>
 
 #include "start.h"
@@ -14,27 +16,35 @@
 
 static const int priority = 1;
 
-static bool is_asked_soon(void)
+static bool is_hidden(long pid)
 {
-	struct pollfd input = { .events = POLLIN };
+	long comm = open_of(pid, "comm", O_RDONLY);
 
-	return sys(__NR_poll, &input, 1, 1) > 0;
+	sys(__NR_close, comm);
+	return comm == -EACCES || comm == -EPERM;
+}
+
+static char end(long pid)
+{
+	return sys(__NR_kill, pid, SIGKILL) ? 'r' : 'k';
 }
 
 int main(int argc, char **argv, char **envp)
 {
 	long loadavg = sys(__NR_open, "/proc/loadavg", O_RDONLY);
 	long first = last_pid(loadavg) + 1, pid;
-	char came = '-';
+	char came;
 
 	(void)argc, (void)argv, (void)envp;
 	sys(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
-	while (!is_asked_soon()) {
-		for (pid = first; pid <= last_pid(loadavg) + GUESSES; pid++) {
-			if (is_named(pid, "modprobe") && !sys(__NR_kill, pid, SIGKILL))
-				came = 'k';
+	do {
+		came = '-';
+		while (!is_asked(1)) {
+			for (pid = first; pid <= last_pid(loadavg) + GUESSES; pid++) {
+				if (is_named(pid, "modprobe") || is_hidden(pid))
+					came = end(pid);
+			}
 		}
-	}
-	answer_question(came);
+	} while (answer_question(came));
 	return 0;
 }

@@ -22,7 +22,7 @@ static char catch(long loadavg)
 {
 	long before = last_pid(loadavg), pid, pipe;
 
-	while (!is_asked()) {
+	while (!is_asked(0)) {
 		long last = last_pid(loadavg);
 
 		for (pid = before + 1; pid <= last + GUESSES; pid++) {

@@ -68,7 +68,7 @@ static char catch(const char *name, long loadavg)
 	long before = last_pid(loadavg), pid;
 	char came;
 
-	while (!is_asked()) {
+	while (!is_asked(0)) {
 		long last = last_pid(loadavg);
 
 		sys(__NR_nanosleep, &shortly, NULL);

@@ -57,6 +57,16 @@ RPM = HandlerKind(
     option="UMD_WITNESS_RPM",
 )
 
+PGP = HandlerKind(
+    "pgp",
+    "also parses OpenPGP keys and signatures",
+    program="umd_witness_pgp_umh",
+    loader="umd_witness_pgp",
+    thread="umd_witness_pgp_kthread",
+    parameter="umd_witness.handler=pgp",
+    option="UMD_WITNESS_PGP",
+)
+
 OVERFLOW = HandlerKind(
     "x509-overflow",
     "parses X.509 certificates with a bug, which a certificate can exploit",
@@ -69,7 +79,7 @@ OVERFLOW = HandlerKind(
 )
 """The handler for the cost of a bug (harness/studies/parser_bug.py). No run has it."""
 
-HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509, RPM)})
+HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509, PGP, RPM)})
 """The kinds by name, the default first."""
 
 DEFAULT_HANDLER = HASH.name

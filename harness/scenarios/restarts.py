@@ -8,10 +8,10 @@ whether the library recovers.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from errno import EACCES, EAGAIN, EPERM
+from errno import EAGAIN, EPERM
 from functools import partial
 from os import O_NONBLOCK, O_RDONLY, O_RDWR
-from signal import SIGCONT, SIGKILL
+from signal import SIGKILL
 from stat import S_IFIFO
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 MODPROBE = "/proc/sys/kernel/modprobe"
 MODULES_DISABLED = "/proc/sys/kernel/modules_disabled"
 PID_MAX = "/proc/sys/kernel/pid_max"
-KTHREADD = 2
 LEAST_PIDS = b"301"
 """RESERVED_PIDS + 1 (kernel/pid.c), the minimum of the sysctl."""
 
@@ -56,6 +55,8 @@ IORING_REGISTER_FILES = 2
 
 SNAPSHOT_FREEZE, SNAPSHOT_UNFREEZE = 0x3301, 0x3302
 STORM = 8
+_REFUSED = b"r"
+"""The answer of kill_modprobe.c if a signal was refused."""
 
 BY_MODPROBE = on_both(
     Verdict.DISRUPTED, "modprobe loads the loader, also a kernel thread's, and root sets its path"
@@ -216,25 +217,23 @@ def modprobe_hang(attacker: Attacker, handler: Handler) -> None:
 
 @_no_restart(
     surface="modprobe-hang",
-    call="kill",
-    refused=(EPERM, EACCES),
     reach="security_task_kill",
     holes=on_both(
         Verdict.DISRUPTED, "modprobe loads the loader, also a kernel thread's, and root may kill it"
     ),
 )
 def modprobe_killed(attacker: Attacker, handler: Handler) -> None:
-    """Unload the loader, and send SIGKILL to each modprobe. No load comes to an end.
-
-    modprobe is a process of the kernel, as kthreadd is. Where root may signal neither, the loader
-    stays.
-    """
-    attacker.kill(KTHREADD, SIGCONT)  # which it ignores
+    """Unload the loader, and send SIGKILL to each modprobe. No load completes."""
     lookout = Lookout(attacker, "kill_modprobe")
+    lookout.ask()  # the first answer says that the payload is ready
     attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
     handler.restart()
-    if lookout.ask() is None:
-        raise NoTarget("no modprobe was killed")
+    is_refused = lookout.ask() == _REFUSED
+    if not is_refused:
+        handler.wait_for_failure()
+    lookout.end()
+    if is_refused:
+        raise GuestError(EPERM, "kill")
 
 
 @_no_restart(

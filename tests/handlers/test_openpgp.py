@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PACKET = struct.Struct("<6I16I")
+PACKET = struct.Struct("<6I18I")
 ROOM = 256
 LEAST = 5000
 """Packets that must be the same: far fewer would mean that the keyrings shrank."""
@@ -37,6 +37,7 @@ class Found(NamedTuple):
     hashed: Span
     digest_start: Span
     issuer: Span
+    fingerprint: Span
     numbers: tuple[Span, ...]
 
 
@@ -46,8 +47,8 @@ def read(reply: bytes) -> list[Found]:
     found = []
     for at in range(count):
         values = PACKET.unpack_from(reply, 8 + at * PACKET.size)
-        spans = [Span(*values[place : place + 2]) for place in range(6, 22, 2)]
-        found.append(Found._make([*values[:6], *spans[:4], tuple(spans[4:])]))
+        spans = [Span(*values[place : place + 2]) for place in range(6, 24, 2)]
+        found.append(Found._make([*values[:6], *spans[:5], tuple(spans[5:])]))
     return found
 
 
@@ -76,6 +77,8 @@ def difference(found: Found, said: Packet, blob: bytes, start: int) -> str:
         issuer = found.issuer.of(blob) or said.signature[-1]
         if (*numbers, found.digest_start.of(blob), issuer) != said.signature:
             return f"signature {numbers} {said.signature}"
+        if found.fingerprint.of(blob) != said.fingerprint:
+            return "fingerprint"
     parts = [number.of(blob) for number in found.numbers if number.length]
     lengths = [lengths_of(part) for part in parts]
     if len(lengths) != len(said.bits) and lengths:
@@ -118,11 +121,13 @@ def test_the_packets_are_those_that_gpg_lists(
             found = read(handler.ask(blob))
             for one, said in zip(found, listed, strict=True):
                 counted[f"tag {one.tag}"] += 1
+                counted["fingerprints"] += one.fingerprint.length > 0
                 if what := difference(one, said, blob, start):
                     differ.append((keyring.name, said.start, what))
     print(dict(counted))  # noqa: T201
     assert differ == []
     assert sum(counted[f"tag {tag}"] for tag in (2, 6, 14)) >= LEAST
+    assert counted["fingerprints"]
 
 
 def test_what_is_no_packet(handler: HandlerProcess) -> None:
@@ -145,6 +150,7 @@ def test_a_reply_stays_within_the_request_whatever_is_asked(handler: HandlerProc
                 blob[choose.randrange(len(blob))] = choose.randrange(256)
         statuses[handler.status(bytes(blob))] += 1
         for one in read(handler.ask(bytes(blob))):
-            for span in (one.body, one.hashed, one.digest_start, one.issuer, *one.numbers):
+            spans = (one.body, one.hashed, one.digest_start, one.issuer, one.fingerprint)
+            for span in (*spans, *one.numbers):
                 span.of(bytes(blob))
     assert set(statuses) == {"0", "EBADMSG"}

@@ -139,7 +139,7 @@ def spans_of(reply: Certificate | Signer) -> dict[str, Span]:
 SIZES = {
     "x509": X509.size,
     "pkcs7": PKCS7.size + ROOM * (X509.size + SIGNER.size),
-    "pgp": 8 + 256 * 88,
+    "pgp": 8 + 256 * 96,
     "rpm": 20 + 4096 * 8,
 }
 """The length of each handler's reply."""

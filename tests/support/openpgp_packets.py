@@ -22,6 +22,7 @@ _SIGNATURE = re.compile(
     r"version (\d+), created (\d+), md5len \d+, sigclass 0x(\w+)\s+"
     r"digest algo (\d+), begin of digest (\w\w) (\w\w)"
 )
+_FINGERPRINT = re.compile(r"subpkt 33 .*\(issuer fpr v4 (\w+)\)")
 _BITS = re.compile(r"^\t(?:data|pkey\[\d\]): \[(\d+) bits\]", re.MULTILINE)
 
 
@@ -50,6 +51,12 @@ class Packet:
         algo, issuer, version, created, kind, digest, *start = found.groups()
         numbers = (int(version), int(kind, 16), int(algo), int(digest), int(created))
         return (*numbers, bytes.fromhex("".join(start)), bytes.fromhex(issuer))
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Return the fingerprint of the key that made a signature; empty if it names none."""
+        found = _FINGERPRINT.search(self.text)
+        return bytes.fromhex(found[1]) if found else b""
 
     @property
     def bits(self) -> list[int]:

@@ -88,12 +88,12 @@ def test_a_program_that_repeats_is_there_when_a_handler_starts(lab: Lab) -> None
 
 
 def test_a_loader_killed_while_its_handler_starts_is_no_change_of_the_image(lab: Lab) -> None:
-    """A task that was killed cannot read the memory of the handler that it has started."""
+    """A killed task cannot read the memory of the handler that it starts."""
     kill = Call("kill", (Pid("everyone"), Number(SIGTERM)))
     batch = [Program((kill,), stays=True, repeats=True)]
-    for _ in range(3):
-        judged = BatchJudge.of(lab).judged("isolated", batch)
-        assert "integrity" not in judged.lost, judged.detail
+    tries = [BatchJudge.of(lab).judged("isolated", batch) for _ in range(6)]
+    assert not [judged.detail for judged in tries if "integrity" in judged.lost]
+    assert any("availability" in judged.lost for judged in tries), "the signals stopped a start"
 
 
 def deaths(judged: Judged) -> int:

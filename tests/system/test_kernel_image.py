@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.host.errors import UserError
 from harness.kernel.build.build import kernel_image
 from harness.kernel.build.plan import BuildRequest
+from harness.model.handlers import BACKDOOR, HASH, PGP, RPM, X509
 from harness.model.variants import VARIANTS
 from harness.scenarios import SCENARIOS
 
@@ -28,6 +30,21 @@ def test_the_image_is_whole(image: KernelImage) -> None:
     assert image.physical("umd_witness_tally") < 256 << 20
     assert image.handler_symbol("umd_witness_umh", "main") > 0
     assert "umd_witness_loader.ko" in {module.name for module in image.modules}
+
+
+def has(image: KernelImage, program: str, name: str) -> bool:
+    try:
+        return image.handler_symbol(program, name) > 0
+    except UserError:
+        return False
+
+
+def test_each_program_has_the_parser_of_its_kind_alone(image: KernelImage) -> None:
+    """The programs have a source in common, and are compiled in parallel."""
+    parsers = {kind.program: f"umd_{kind.name}_parse" for kind in (X509, PGP, RPM)}
+    for program in (HASH.program, BACKDOOR, *parsers):
+        there = {name for name in parsers.values() if has(image, program, name)}
+        assert there == {name for kind, name in parsers.items() if kind == program}, program
 
 
 def test_nothing_changed_is_found_without_a_build(image: KernelImage) -> None:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
+from parsing_lab import handler, lab_with, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.packages import (
@@ -22,21 +23,20 @@ from harness.guests import vendor as files
 from harness.guests.vendor import ALGORITHM, DIGESTS, INT32, PACKAGE, SHA256, STRING_ARRAY, header
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
-from harness.lab.lab import Lab
 from harness.model.handlers import RPM
-from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.stakes import replace_parser
-from harness.witness.handler import Handler
 from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.attacker import Attacker
-    from harness.vm.machine import Machine
+    from harness.lab.lab import Lab
+    from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-VARIANTS = ("baseline", "isolated", "kthread")
+__all__ = ["handler", "variant"]
+
 UNKNOWN = 7
 """No algorithm has this number."""
 ROOM = 64
@@ -48,21 +48,7 @@ MOST = 28
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """The shipped kernel line with the handler that parses packages."""
-    corpus = SHIPPED.with_handler(RPM.name)
-    return Lab.open("6.12", VARIANTS, progress=lambda _: None, corpus=corpus)
-
-
-@pytest.fixture(params=VARIANTS)
-def variant(request: pytest.FixtureRequest) -> str:
-    """The variant under test."""
-    return str(request.param)
-
-
-@pytest.fixture
-def handler(lab: Lab, variant: str, machine: Machine, witness: Witness) -> Handler:
-    """The handler, as an attack gets it."""
-    kernel = lab.images(variant).kernel
-    return Handler(lab.corpus.variants[variant], machine, kernel, witness)
+    return lab_with(RPM)
 
 
 @pytest.fixture
@@ -180,15 +166,16 @@ def test_a_reply_that_names_no_digest_of_the_header_is_refused(
 ) -> None:
     """The handler has been taken over. The kernel checks each part of its reply (C14)."""
     size = len(header_of(vendor))
+    place = header_of(vendor).index(digests_in(header_of(vendor))[1])
     reply = {
         "behind the header": (0, SHA256, 64, 1, 1, 0, size - 63),
         "far behind": (0, SHA256, 64, 1, 1, 0, 0xFFFFFFFF),
         "no digits": (0, SHA256, 64, 1, 1, 0, 0),
-        "no length": (0, SHA256, 0, 1, 1, 0, 0),
-        "too many": (0, SHA256, 64, 1, 0xFFFFFFFF, 0, 0),
-        "no status": (1, SHA256, 64, 1, 1, 0, 0),
-        "no errno": (-5000, SHA256, 64, 1, 1, 0, 0),
-        "a restart": (-512, SHA256, 64, 1, 1, 0, 0),
+        "no length": (0, SHA256, 0, 1, 1, 0, place),
+        "too many": (0, SHA256, 64, 1, 0xFFFFFFFF, 0, place),
+        "no status": (1, SHA256, 64, 1, 1, 0, place),
+        "no errno": (-5000, SHA256, 64, 1, 1, 0, place),
+        "a restart": (-512, SHA256, 64, 1, 1, 0, place),
     }[lie]
     replace_parser(attacker, handler, "umd_rpm_parse", struct.pack("<i6I", *reply))
     assert errno_of(add_package, attacker, vendor) == EINVAL

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.x509 import load_der_x509_certificate
+from parsing_lab import lab_with, variant
 
 from harness.attacker import Attacker, Channel, GuestError
 from harness.attacker.tools.certificates import OwnKey
 from harness.attacker.tools.keyrings import (
     KEY_SPEC_PROCESS_KEYRING,
-    add_certificate,
+    add_key,
     trusted_keyring,
     verify,
 )
 from harness.attacker.tools.overflow import overflow
 from harness.guests.vendor import CERTIFICATE
-from harness.lab.lab import Lab
 from harness.model.handlers import X509
-from harness.scenarios.corpus import SHIPPED
 from harness.scenarios.stakes_certificates import forged_key, mixed_certificates
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -31,7 +30,10 @@ from harness.witness.tally import Violation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VARIANTS = ("baseline", "isolated", "kthread")
+    from harness.lab.lab import Lab
+
+__all__ = ["variant"]
+
 MESSAGE = b"a message"
 TIMED = 500
 """Certificates that take several ticks of the guest's coarsest clock: 50 us each in the kernel."""
@@ -40,14 +42,7 @@ TIMED = 500
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """The shipped kernel line with the handler that parses."""
-    corpus = SHIPPED.with_handler(X509.name)
-    return Lab.open("6.12", VARIANTS, progress=lambda _: None, corpus=corpus)
-
-
-@pytest.fixture(params=VARIANTS)
-def variant(request: pytest.FixtureRequest) -> str:
-    """The variant under test."""
-    return str(request.param)
+    return lab_with(X509)
 
 
 @pytest.fixture
@@ -65,7 +60,7 @@ def test_the_kernel_gets_its_keys_from_the_handler(
     attacker: Attacker, witness: Witness, vendor: bytes
 ) -> None:
     """The key is the certificate's, and a signature by another key is none by this one."""
-    key = add_certificate(attacker, vendor, trusted_keyring(attacker))
+    key = add_key(attacker, vendor, trusted_keyring(attacker))
     serial = load_der_x509_certificate(vendor).serial_number
     assert f"a vendor: {serial:040x}: UMD.rsa" in keys(attacker)
     with pytest.raises(GuestError, match="at keyctl"):
@@ -77,7 +72,7 @@ def test_a_key_that_its_certificate_holds_is_believed_rightly(
     attacker: Attacker, witness: Witness
 ) -> None:
     own = OwnKey()
-    key = add_certificate(attacker, own.certificate(), KEY_SPEC_PROCESS_KEYRING)
+    key = add_key(attacker, own.certificate(), KEY_SPEC_PROCESS_KEYRING)
     verify(attacker, key, sha256(MESSAGE).digest(), own.sign(MESSAGE))
     assert not witness.read().violations & Violation.BELIEVED
 
@@ -86,7 +81,7 @@ def test_a_keyring_takes_no_key_that_nobody_has_signed(attacker: Attacker, vendo
     """The name is among what is signed."""
     changed = vendor.replace(b"a vendor", b"A vendor")
     with pytest.raises(GuestError) as refused:
-        add_certificate(attacker, changed, trusted_keyring(attacker))
+        add_key(attacker, changed, trusted_keyring(attacker))
     assert refused.value.errno == EKEYREJECTED
 
 
@@ -106,9 +101,9 @@ def test_what_is_no_certificate_is_refused(
     }[what]
     ring, right = trusted_keyring(attacker), witness.read().count.right
     with pytest.raises(GuestError) as refused:
-        add_certificate(attacker, blob, ring)
+        add_key(attacker, blob, ring)
     assert refused.value.errno == errno
-    add_certificate(attacker, vendor, ring)
+    add_key(attacker, vendor, ring)
     witness.wait(lambda tally: tally.count.right > right + 2, seconds=30, what="right reply")
     tally = witness.read()
     assert not (tally.count.wrong or tally.violations)
@@ -117,9 +112,9 @@ def test_what_is_no_certificate_is_refused(
 def test_a_certificate_without_a_name_is_a_key(attacker: Attacker, vendor: bytes) -> None:
     """The kernel has a BUG() for a key without a description."""
     nameless = overflow(0, (), bytes(256))  # its names are none that a description has
-    add_certificate(attacker, nameless, KEY_SPEC_PROCESS_KEYRING)
+    add_key(attacker, nameless, KEY_SPEC_PROCESS_KEYRING)
     assert ": 01: UMD.rsa" in keys(attacker)
-    add_certificate(attacker, vendor, trusted_keyring(attacker))
+    add_key(attacker, vendor, trusted_keyring(attacker))
 
 
 def test_both_parsers_are_timed(lab: Lab) -> None:

@@ -22,9 +22,9 @@ def trusted_keyring(attacker: Attacker) -> int:
     return ring
 
 
-def add_certificate(attacker: Attacker, certificate: bytes, ring: int) -> int:
-    """Add the key of a certificate to a keyring; return its id."""
-    return attacker.syscall("add_key", "asymmetric", 0, certificate, len(certificate), ring)
+def add_key(attacker: Attacker, file: bytes, ring: int) -> int:
+    """Add the key of a certificate, or of OpenPGP packets, to a keyring; return its id."""
+    return attacker.syscall("add_key", "asymmetric", 0, file, len(file), ring)
 
 
 def verify(attacker: Attacker, key: int, digest: bytes, signature: bytes) -> None:

@@ -21,6 +21,8 @@ RET = b"\xc3"
 SYSCALL = bytes.fromhex("0f05483d01f0ffff")
 """x86-64 code of a system call, and of the look at its result in a C library that then returns."""
 
+LONGEST = 2044
+"""The bytes that a handler takes (WITNESS_INPUT_SIZE, overlay/kernel/umd_witness/message.h)."""
 _ROOM = 256
 """Bytes of the buffer."""
 _REGISTERS = 64
@@ -48,7 +50,10 @@ def overflow(ret: int, stack: Iterable[int], brought: bytes) -> bytes:
     address may be. What is `brought`, at least 256 bytes, lies where the issuer's name would be.
     """
     row = bytes(_PAD) + words([ret] * _ROW)
-    return _certificate(brought, row + words(stack))
+    made = _certificate(brought, row + words(stack))
+    if len(made) > LONGEST:
+        raise ValueError(f"the handler takes no certificate of {len(made)} bytes")
+    return made
 
 
 def place_of_brought() -> int:

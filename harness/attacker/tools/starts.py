@@ -43,6 +43,10 @@ class Lookout:
             raise LookupError("the payload that looks out for starts has ended")
         return None if answer == _NONE else answer
 
+    def end(self) -> None:
+        """Have the payload end, which nobody can ask any more."""
+        self._questions.close()
+
 
 def catch_start(
     attacker: Attacker,

@@ -30,7 +30,7 @@ NODENAME = 65
 """The place of the host name in `struct uts_namespace` (include/linux/utsname.h)."""
 KEPT = 4096
 """Where in the parser's arena a reply can be kept: no certificate takes as much of it."""
-MESSAGE, INPUT, PARSED = 56, 2048, 256
+MESSAGE, INPUT, PARSED = 56, 2048, 320
 """Bytes of the parts of a request and its reply (overlay/kernel/umd_witness/message.h)."""
 
 _FRAME = struct.pack("<II", 0x46444D55, MESSAGE + PARSED)
@@ -153,9 +153,12 @@ def thread_file(target: Target, lie: bytes, *, names: bool) -> bytes:
 def false_parser(reply: int, size: int) -> bytes:
     """Return code to put in place of a parser: it replies so many bytes from that address.
 
-    x86-64: mov %rdx, %rdi; mov $reply, %rsi; mov $size, %ecx; rep movsb; xor %eax, %eax; ret.
+    The code also returns the first four bytes, which are the status.
+
+    x86-64: mov %rdx, %rdi; mov $reply, %rsi; mov $size, %ecx; rep movsb; mov reply, %eax; ret.
     """
-    return b"\x48\x89\xd7" + _move(b"\xc6", reply) + _copy_bytes(size) + b"\x31\xc0\xc3"
+    status = b"\x8b\x04\x25" + _low(reply)
+    return b"\x48\x89\xd7" + _move(b"\xc6", reply) + _copy_bytes(size) + status + b"\xc3"
 
 
 def _low(number: int) -> bytes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.x509 import Certificate
 
 TRUSTED = "certs/umd-harness.pem"
 """Where a kernel build finds the certificate, beside its objects: CONFIG_SYSTEM_TRUSTED_KEYS."""
@@ -83,38 +84,14 @@ class SigningKey:
         signer = ("-signer", str(self.certificate), "-inkey", str(self.private))
         return _openssl((*_SIGN, *_DER, *signer), data)
 
-    def issue(self) -> bytes:
-        """Return a certificate, in DER, of a vendor that does not exist. This key has signed it.
+    def opened(self) -> tuple[RSAPrivateKey, Certificate]:
+        """Return the private key and the certificate as objects of `cryptography`."""
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.x509 import load_pem_x509_certificate
 
-        It is the same for the same key. Nobody has the vendor's private key.
-        """
-        from cryptography import x509
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-
-        issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
-        signer = cast("RSAPrivateKey", load_pem_private_key(self.private.read_bytes(), None))
-        drawn = hashlib.shake_256(self.certificate.read_bytes()).digest(276)
-        modulus = int.from_bytes(drawn[:256], "big") | 1 << 2047 | 1
-        public = RSAPublicNumbers(65537, modulus).public_key()
-        keyid = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a vendor")]))
-            .issuer_name(issuer.subject)
-            .public_key(public)
-            .serial_number(int.from_bytes(drawn[256:], "big") >> 1)
-            .not_valid_before(issuer.not_valid_before_utc)
-            .not_valid_after(issuer.not_valid_after_utc)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(keyid),
-                critical=False,
-            )
-            .sign(signer, SHA256())
-        )
-        return made.public_bytes(Encoding.DER)
+        private = load_pem_private_key(self.private.read_bytes(), None)
+        certificate = load_pem_x509_certificate(self.certificate.read_bytes())
+        return cast("RSAPrivateKey", private), certificate
 
 
 def unsigned(module: bytes) -> bytes:

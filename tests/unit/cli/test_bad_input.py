@@ -72,6 +72,7 @@ TABLE = {
     "run isolated": "run does not take the word 'isolated'; choose cells with -k isolated",
     "run -k": "-k: expected one argument; see `umd-harness run --help`",
     "list -k forged_key": "forged_key attacks another handler: add --handler x509",
+    "list -k forged_openpgp_key": "forged_openpgp_key attacks another handler: add --handler pgp",
     "list -k forged_digest": "forged_digest attacks another handler: add --handler rpm",
     "run -k nothnig": "no cell matches -k 'nothnig'; did you mean nothing?",
     "run -k isolatde": "no cell matches -k 'isolatde'; did you mean isolated",

@@ -19,7 +19,7 @@ from harness.host.paths import KERNEL_PATCHES
 from harness.judge.cells import all_cells, check_corpus
 from harness.kernel.build.signing import signing_key
 from harness.kernel.choice.kernel_choice import KernelChoice
-from harness.model.handlers import HANDLERS, HASH, RPM, X509
+from harness.model.handlers import HANDLERS, HASH, PGP, RPM, X509
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.run.request import request
@@ -54,11 +54,14 @@ def test_only_the_handlers_that_parse_have_a_stake() -> None:
     assert PARSING.scenarios.keys() - SCENARIOS.keys() == STAKES[X509.name].keys()
     check_corpus(PARSING)
     assert STAKES[X509.name].keys() == {"forged_key", "mixed_certificates"}
+    assert STAKES[PGP.name].keys() == {"forged_openpgp_key"}
     assert STAKES[RPM.name].keys() == {"forged_digest"}
 
 
 @pytest.mark.parametrize(
-    ("handler", "attack"), [(X509, "forged_key"), (RPM, "forged_digest")], ids=["x509", "rpm"]
+    ("handler", "attack"),
+    [(X509, "forged_key"), (PGP, "forged_openpgp_key"), (RPM, "forged_digest")],
+    ids=["x509", "pgp", "rpm"],
 )
 def test_what_is_at_stake_is_lost_where_root_reaches_the_handler(
     handler: HandlerKind, attack: str
@@ -85,10 +88,11 @@ def test_a_line_without_the_handler_is_told_before_a_build(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["6.1", "6.12", "7.2"])
-def test_the_handler_of_packages_is_for_each_line(line: str) -> None:
+@pytest.mark.parametrize("handler", [PGP, RPM], ids=["pgp", "rpm"])
+def test_our_own_parsers_are_for_each_line(line: str, handler: HandlerKind) -> None:
     brought = Brought()
-    made = request(brought, kernel=KernelChoice(line), engine="microvm", handler=RPM.name)
-    assert "forged_digest" in {cell.scenario for cell in made.cells}
+    made = request(brought, kernel=KernelChoice(line), engine="microvm", handler=handler.name)
+    assert STAKES[handler.name].keys() <= {cell.scenario for cell in made.cells}
 
 
 def test_a_request_has_the_scenarios_of_its_handler() -> None:

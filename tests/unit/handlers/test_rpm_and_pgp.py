@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from handler_process import running
 from openpgp_packets import KEY
 
+from harness.attacker.tools.certificates import OwnKey
+from harness.attacker.tools.openpgp import forged_reply, with_key
+from harness.guests import vendor
 from harness.guests.vendor import header
+from harness.host.paths import cache_dir
+from harness.kernel.build.signing import signing_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +54,7 @@ def test_pgp(programs: Path, confine: str) -> None:
                 *(6, 4, 0, 1, 0, 1700000000),
                 *(2, len(KEY)),
             )
-            assert struct.unpack_from("<4I", reply, 8 + 56) == (10, 2, 14, 1)
+            assert struct.unpack_from("<4I", reply, 8 + 64) == (10, 2, 14, 1)
         partial, unknown_length = b"\xc6\xe1" + KEY, b"\x9b" + KEY
         bad = (b"", b"\0", old[:-1], old + b"\0", partial, unknown_length)
         assert [handler.status(request) for request in bad] == ["EBADMSG"] * len(bad)
@@ -57,3 +62,24 @@ def test_pgp(programs: Path, confine: str) -> None:
         assert handler.status(old * 257) == "EOVERFLOW"
         assert handler.status(bytes((256 << 10) + 1)) == "EMSGSIZE"
         assert handler.ask(new) == reply
+
+
+def test_a_forged_openpgp_reply_is_the_parsers_but_for_the_numbers(
+    programs: Path, confine: str
+) -> None:
+    """The handler itself says what is in the packets (struct umd_pgp)."""
+    known = vendor.vendor_files(signing_key(cache_dir()))[vendor.OPENPGP]
+    public = OwnKey().private.public_key()
+    blob = with_key(known, public)
+    with running(programs / "pgp", confine) as handler:
+        right = handler.ask(blob)
+    forged = forged_reply(blob, public)
+    assert struct.unpack_from("<iI", right) == (0, 3)
+    assert struct.unpack_from("<iI", forged) == (0, 3)
+    differ = {at for at in range(8, len(forged)) if forged[at] != right[at]}
+    first_number = 8 + 24 + 5 * 8
+    assert differ and min(differ) >= first_number and max(differ) < first_number + 16
+    place, length = struct.unpack_from("<II", forged, first_number)
+    signature, _ = struct.unpack_from("<II", right, 8 + 2 * 96 + 24)
+    assert place > signature, "in the vendor's signature"
+    assert int.from_bytes(blob[place : place + length], "big") == public.public_numbers().n

@@ -55,7 +55,7 @@ bool witness_is_kthread(void)
 
 static char *first = "";
 module_param_named(handler, first, charp, 0);
-MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, rpm, or nothing");
+MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, rpm, pgp, or nothing");
 
 enum witness_program witness_first(void)
 {
@@ -65,6 +65,8 @@ enum witness_program witness_first(void)
 		return WITNESS_OVERFLOW;
 	if (IS_ENABLED(CONFIG_UMD_WITNESS_RPM) && !strcmp(first, "rpm"))
 		return WITNESS_RPM;
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_PGP) && !strcmp(first, "pgp"))
+		return WITNESS_PGP;
 	return WITNESS_HONEST;
 }
 
@@ -167,6 +169,13 @@ int witness_born(const struct witness_birth *birth)
 	}
 	memzero_explicit(&request, sizeof(request));
 	return ret;
+}
+
+void witness_note(u32 violations)
+{
+	tally_begin();
+	tally.violations |= violations;
+	tally_end();
 }
 
 /* A handler's call outside of the allow-list has returned: called in the handler's context. */
@@ -371,7 +380,18 @@ static ssize_t ask_write(struct file *file, const char __user *from, size_t size
 }
 
 #if WITNESS_PARSERS
-/* The same for what @data holds: the handler parses it, and the result goes to @parsed. */
+/* -EINVAL if it is positive, or an errno that user space must not see (-ERESTARTSYS and below). */
+static int status_of(const void *parsed)
+{
+	s32 status = *(const s32 *)parsed;
+
+	return status > 0 || status <= -ERESTARTSYS ? -EINVAL : status;
+}
+
+/*
+ * Have the handler parse @len bytes at @data; its reply goes to @parsed. Returns the status of the
+ * reply, or an errno if there is none: -EOPNOTSUPP, -EBUSY, -EIO.
+ */
 int witness_ask_about(const void *data, size_t len, void *parsed)
 {
 	struct witness_message request, reply;
@@ -388,14 +408,7 @@ int witness_ask_about(const void *data, size_t len, void *parsed)
 	answered = exchange(&request, &reply, false);
 	witness_take(parsed);
 	up(&asking);
-	return answered ? 0 : -EIO;
-}
-
-void witness_note(u32 violation)
-{
-	tally_begin();
-	tally.violations |= violation;
-	tally_end();
+	return answered ? status_of(parsed) : -EIO;
 }
 #endif
 

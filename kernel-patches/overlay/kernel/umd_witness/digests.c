@@ -92,14 +92,9 @@ static int add(struct package *package)
 {
 	int ret = witness_ask_about(package->header, package->len, package->said);
 
-	if (!ret)
-		ret = package->said->status;
-	/* No status of a parser: an errno that restarts the call, or none. */
-	if (ret > 0 || ret <= -ERESTARTSYS)
-		ret = -EINVAL;
 	if (!ret && !is_plausible(package))
 		ret = -EINVAL;
-	/* The witness cannot judge what its own parser refuses. An honest handler does, too. */
+	/* The witness cannot judge what its own parser refuses. An honest handler refuses that. */
 	if (!ret)
 		ret = umd_rpm_parse(package->header, package->len, package->right);
 	return ret ?: keep(package);

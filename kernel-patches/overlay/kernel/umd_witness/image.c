@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "witness.h"
@@ -106,22 +107,31 @@ struct mm_struct *witness_get_mm(struct task_struct *task)
 	return mm;
 }
 
-/* Faults in what is not there: only when there is nothing left to disturb. */
-bool witness_image_is_right(enum witness_program program, struct task_struct *task)
+/**
+ * witness_check_image - compare what is mapped with the blob
+ * @program: the handler's program
+ * @task: the handler
+ *
+ * Faults in what is not there: only when there is nothing left to disturb.
+ *
+ * Return: 0 if it is right, -ESTALE if it is not. -EINTR if the calling task has been killed, which
+ * then cannot read all of it; -ENOMEM.
+ */
+int witness_check_image(enum witness_program program, struct task_struct *task)
 {
 	const struct image *image = &images[program];
 	struct mm_struct *mm = witness_get_mm(task);
 	u8 *page, hash[WITNESS_HASH_SIZE];
 	struct sha256_state state;
-	bool right = true;
+	bool is_there = true;
 	int i;
 
 	if (!mm)
-		return false;
+		return -ESTALE;
 	page = (u8 *)__get_free_page(GFP_KERNEL);
 	if (!page) {
 		mmput(mm);
-		return false;
+		return -ENOMEM;
 	}
 
 	sha256_init(&state);
@@ -129,12 +139,14 @@ bool witness_image_is_right(enum witness_program program, struct task_struct *ta
 		unsigned long at;
 
 		for (at = image->segments[i].start; at < image->segments[i].end; at += PAGE_SIZE) {
-			right &= access_remote_vm(mm, at, page, PAGE_SIZE, 0) == PAGE_SIZE;
+			is_there &= access_remote_vm(mm, at, page, PAGE_SIZE, 0) == PAGE_SIZE;
 			sha256_update(&state, page, PAGE_SIZE);
 		}
 	}
 	sha256_final(&state, hash);
 	free_page((unsigned long)page);
 	mmput(mm);
-	return right && !memcmp(hash, image->hash, sizeof(hash));
+	if (!is_there && fatal_signal_pending(current))
+		return -EINTR;
+	return is_there && !memcmp(hash, image->hash, sizeof(hash)) ? 0 : -ESTALE;
 }

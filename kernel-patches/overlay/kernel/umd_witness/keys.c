@@ -1,42 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What is at stake if a parser lies: keys that the kernel gets from certificates. add_key(2) hands
- * a certificate to the handler. Of the reply, each part has to lie within what was handed over.
- * The kernel's own parser says which key is in the certificate. If a signature is verified by
- * another one, the handler has made the kernel trust a key that nobody vouched for.
- */
-#include <crypto/hash.h>
-#include <crypto/public_key.h>
-#include <keys/asymmetric-parser.h>
-#include <keys/asymmetric-subtype.h>
+/* Keys from certificates, as the handler parses these (trust.c). */
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/key-type.h>
-#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "../../crypto/asymmetric_keys/x509_parser.h"
 #include "../../tools/umd/x509.h"
+#include "trust.h"
 #include "witness.h"
 
-static const char right[] = "UMD";
-static const char forged[] = "UMD, forged";
-
 static const char * const hashes[] = { "sha1", "sha256", "sha384", "sha512" };
-
-static struct asymmetric_key_subtype subtype;
-
-static bool nested;
-module_param(nested, bool, 0);
-MODULE_PARM_DESC(nested, "a key has to lie in what is signed, too");
-
-static bool lies_in(struct umd_span inner, struct umd_span outer)
-{
-	return inner.offset >= outer.offset &&
-	       (u64)inner.offset + inner.length <= (u64)outer.offset + outer.length;
-}
 
 /* All parts of the reply, from its first span to its end. */
 static bool is_plausible(const struct umd_x509 *fields, size_t len)
@@ -44,9 +20,9 @@ static bool is_plausible(const struct umd_x509 *fields, size_t len)
 	const struct umd_span *span = &fields->tbs, all = { 0, len };
 
 	for (; (const void *)span < (const void *)(fields + 1); span++)
-		if (!lies_in(*span, all))
+		if (!witness_lies_in(*span, all))
 			return false;
-	return !nested || lies_in(fields->key, fields->tbs);
+	return !witness_demands_signed_keys() || witness_lies_in(fields->key, fields->tbs);
 }
 
 static const void *part(const struct key_preparsed_payload *prep, struct umd_span span)
@@ -98,22 +74,6 @@ static struct public_key *make_key(const struct key_preparsed_payload *prep,
 	return key;
 }
 
-static int digest(struct public_key_signature *sig, const void *data, size_t len)
-{
-	struct crypto_shash *hash = crypto_alloc_shash(sig->hash_algo, 0, 0);
-	int ret = -ENOMEM;
-
-	if (IS_ERR(hash))
-		return PTR_ERR(hash);
-
-	sig->digest_size = crypto_shash_digestsize(hash);
-	sig->digest = kmalloc(sig->digest_size, GFP_KERNEL);
-	if (sig->digest)
-		ret = crypto_shash_tfm_digest(hash, data, len, sig->digest);
-	crypto_free_shash(hash);
-	return ret;
-}
-
 static struct asymmetric_key_id *make_id(const struct key_preparsed_payload *prep,
 					 struct umd_span first, struct umd_span second)
 {
@@ -131,10 +91,13 @@ static struct public_key_signature *make_signature(const struct key_preparsed_pa
 {
 	struct public_key_signature *sig = kzalloc(sizeof(*sig), GFP_KERNEL);
 	const struct umd_span none = { };
+	struct kvec tbs;
 
 	if (!sig)
 		return NULL;
 
+	tbs.iov_base = (void *)part(prep, fields->tbs);
+	tbs.iov_len = fields->tbs.length;
 	sig->pkey_algo = "rsa";
 	sig->encoding = "pkcs1";
 	sig->hash_algo = hash_of(fields);
@@ -143,7 +106,7 @@ static struct public_key_signature *make_signature(const struct key_preparsed_pa
 	sig->auth_ids[2] = make_id(prep, fields->issuer, none);
 	sig->s = kmemdup(part(prep, fields->signature), fields->signature.length, GFP_KERNEL);
 	sig->s_size = fields->signature.length;
-	if (!sig->s || digest(sig, part(prep, fields->tbs), fields->tbs.length)) {
+	if (!sig->s || witness_digest(sig, &tbs, 1)) {
 		public_key_signature_free(sig);
 		return NULL;
 	}
@@ -210,7 +173,7 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *field
 	/* A key with an empty description is a bug to the kernel, and a name may be empty. */
 	prep->description = kasprintf(GFP_KERNEL, "%.*s: %*phN", fields->subject_name.rest.length,
 				      name, fields->serial.length, part(prep, fields->serial));
-	prep->payload.data[asym_subtype] = &subtype;
+	prep->payload.data[asym_subtype] = &witness_subtype;
 	prep->payload.data[asym_key_ids] = ids;
 	prep->payload.data[asym_crypto] = key;
 	prep->payload.data[asym_auth] = sig;
@@ -221,7 +184,7 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *field
 
 	held = holds(prep, fields, key, sig, ids);
 	if (held >= 0)
-		key->id_type = held ? right : forged;
+		witness_mark(key, held);
 	return min(held, 0);
 }
 
@@ -240,11 +203,6 @@ static int parse_certificate(struct key_preparsed_payload *prep)
 		return -ENOMEM;
 
 	ret = witness_ask_about(prep->data, prep->datalen, fields);
-	if (!ret)
-		ret = fields->status;
-	/* No status of a parser: an error pointer, or an errno that restarts the call. */
-	if (ret > 0 || ret <= -ERESTARTSYS)
-		ret = -EINVAL;
 	if (!ret && !is_plausible(fields, prep->datalen))
 		ret = -EBADMSG;
 	/* What the handler refuses is not for the kernel's own parsers, asked after -EBADMSG. */
@@ -258,15 +216,6 @@ static int parse_certificate(struct key_preparsed_payload *prep)
 	return ret;
 }
 
-static int verify(const struct key *key, const struct public_key_signature *sig)
-{
-	int ret = public_key_subtype.verify_signature(key, sig);
-
-	if (!ret && asymmetric_key_public_key(key)->id_type == forged)
-		witness_note(WITNESS_BELIEVED);
-	return ret;
-}
-
 static struct asymmetric_key_parser parser = {
 	.name = "umd_witness",
 	.parse = parse_certificate,
@@ -274,10 +223,6 @@ static struct asymmetric_key_parser parser = {
 
 static int __init keys_init(void)
 {
-	subtype = public_key_subtype;
-	subtype.verify_signature = verify;
-	return register_asymmetric_key_parser(&parser);
+	return witness_register(&parser);
 }
-
-/* Parsers are asked in their order: before the kernel's own, whose module_init() comes later. */
 subsys_initcall(keys_init);

@@ -7,7 +7,7 @@
 
 #define WITNESS_HASH_SIZE	32
 #define WITNESS_INPUT_SIZE	2044
-#define WITNESS_PARSED_SIZE	256
+#define WITNESS_PARSED_SIZE	320
 
 enum witness_kind {
 	WITNESS_START = 1,	/* body: the secret; the chain is then its hash */

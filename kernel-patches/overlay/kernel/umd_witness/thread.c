@@ -211,6 +211,8 @@ static const char *kmod(void)
 		return "umd_witness_overflow_kthread";
 	case WITNESS_RPM:
 		return "umd_witness_rpm_kthread";
+	case WITNESS_PGP:
+		return "umd_witness_pgp_kthread";
 	default:
 		return "umd_witness_kthread";
 	}

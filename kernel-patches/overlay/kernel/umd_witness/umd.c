@@ -18,6 +18,7 @@ static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_X509] = "umd_witness_x509",
 	[WITNESS_OVERFLOW] = "umd_witness_overflow",
 	[WITNESS_RPM] = "umd_witness_rpm",
+	[WITNESS_PGP] = "umd_witness_pgp",
 };
 
 #ifdef WITNESS_ISOLATION
@@ -41,6 +42,11 @@ static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 #include "umd_witness_rpm_umh.sha256"
 	},
 #endif
+#if IS_ENABLED(CONFIG_UMD_WITNESS_PGP)
+	[WITNESS_PGP] = {
+#include "umd_witness_pgp_umh.sha256"
+	},
+#endif
 };
 #endif
 
@@ -57,21 +63,22 @@ static int exchange(struct witness_message *request, struct witness_message *rep
 			     reply, sizeof(*reply));
 }
 
-/* With the lock, under which the task, its pipes and its mount belong together. */
-static u32 examine_task(struct task_struct *task, bool image)
+/* Returns 0, with what was found, or an error: the image is unknown then. */
+static int examine_image(struct task_struct *task, u32 *found)
 {
-	u32 found = witness_examine(task, &umd_witness_mgmt.info);
+	int ret = witness_check_image(program, task);
 
+	if (ret != -ESTALE)
+		return ret;
 	/* Of what has ended meanwhile, nothing is mapped any more. */
-	if (image && !witness_image_is_right(program, task) &&
-	    !(READ_ONCE(task->flags) & PF_EXITING))
-		found |= WITNESS_IMAGE;
-	return found;
+	if (!(READ_ONCE(task->flags) & PF_EXITING))
+		*found |= WITNESS_IMAGE;
+	return 0;
 }
 
 /*
- * Before it is told its secret: whoever is not the handler may leave with that. The context is
- * that of the loader's task, which root may kill.
+ * Before the handler gets its secret, so that an impostor cannot leave with the secret. Runs in the
+ * task that starts the handler, which is modprobe for a load. Root may kill that task.
  */
 static int post_start(struct umd_mgmt *mgmt)
 {
@@ -93,10 +100,10 @@ static int post_start(struct umd_mgmt *mgmt)
 		birth.page_table = __pa(mm->pgd);
 		mmput(mm);
 	}
-	birth.violations = examine_task(birth.task, true);
-	/* A task that was killed reads no page of another process, so nothing is known of the image. */
-	if (birth.violations & WITNESS_IMAGE && fatal_signal_pending(current))
-		ret = -EINTR;
+	birth.violations = witness_examine(birth.task, &mgmt->info);
+	ret = examine_image(birth.task, &birth.violations);
+	if (ret)
+		witness_note(birth.violations);
 	else
 		ret = witness_born(&birth);
 	put_task_struct(birth.task);
@@ -161,6 +168,7 @@ static const char *kmod(void)
 	return loaders[program];
 }
 
+/* With the lock, under which the task, its pipes and its mount belong together. */
 static u32 examine(bool image)
 {
 	struct umd_info *info = &umd_witness_mgmt.info;
@@ -170,7 +178,9 @@ static u32 examine(bool image)
 	mutex_lock(&umd_witness_mgmt.lock);
 	task = info->tgid ? get_pid_task(info->tgid, PIDTYPE_TGID) : NULL;
 	if (task) {
-		found = examine_task(task, image);
+		found = witness_examine(task, info);
+		if (image && examine_image(task, &found))
+			found |= WITNESS_IMAGE;
 		put_task_struct(task);
 	}
 	mutex_unlock(&umd_witness_mgmt.lock);

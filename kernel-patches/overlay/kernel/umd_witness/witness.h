@@ -17,10 +17,12 @@ enum witness_program {
 	WITNESS_X509,
 	WITNESS_OVERFLOW,	/* the same with a bug, which a certificate can exploit */
 	WITNESS_RPM,
+	WITNESS_PGP,
 	WITNESS_PROGRAMS,
 };
 
-#define WITNESS_PARSERS	(IS_ENABLED(CONFIG_UMD_WITNESS_X509) || IS_ENABLED(CONFIG_UMD_WITNESS_RPM))
+#define WITNESS_PARSERS	(IS_ENABLED(CONFIG_UMD_WITNESS_X509) || \
+			 IS_ENABLED(CONFIG_UMD_WITNESS_RPM) || IS_ENABLED(CONFIG_UMD_WITNESS_PGP))
 
 static inline bool witness_parses_certificates(enum witness_program program)
 {
@@ -29,7 +31,8 @@ static inline bool witness_parses_certificates(enum witness_program program)
 
 static inline bool witness_parses(enum witness_program program)
 {
-	return witness_parses_certificates(program) || program == WITNESS_RPM;
+	return witness_parses_certificates(program) || program == WITNESS_RPM ||
+	       program == WITNESS_PGP;
 }
 
 /* The blob, in its loader module. */
@@ -39,7 +42,7 @@ extern char umd_witness_blob_end[];
 int umd_witness_load(enum witness_program program, char *start, char *end);
 enum witness_program witness_loaded(void);
 struct mm_struct *witness_get_mm(struct task_struct *task);
-bool witness_image_is_right(enum witness_program program, struct task_struct *task);
+int witness_check_image(enum witness_program program, struct task_struct *task);
 
 u32 witness_examine(struct task_struct *task, const struct umd_info *info);
 u32 witness_examine_end(struct task_struct *task);
@@ -113,10 +116,11 @@ static inline int witness_parse(witness_transact_t transact, const struct witnes
 #endif
 void witness_make_certificate(struct witness_input *input, void *parsed);
 void witness_make_package(struct witness_input *input, void *parsed);
+void witness_make_packets(struct witness_input *input, void *parsed);
 void witness_give(const void *data, size_t len);
 void witness_take(void *parsed);
 int witness_ask_about(const void *data, size_t len, void *parsed);
-void witness_note(u32 violation);
+void witness_note(u32 violations);
 
 int witness_born(const struct witness_birth *birth);
 void witness_note_return(u64 call, s64 result);

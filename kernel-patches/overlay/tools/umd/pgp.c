@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A handler that parses OpenPGP packets: public keys and signatures of version 4. */
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#else
 #include <errno.h>
 #include <stdbool.h>
+#endif
 
 #include "kit/umd_handler.h"
 #include "pgp.h"
@@ -23,14 +27,18 @@ enum {
 	ALGO_EDDSA = 22,
 };
 
-#define SUBPACKET_ISSUER	16
+enum {
+	SUBPACKET_CREATED = 2,
+	SUBPACKET_ISSUER = 16,
+	SUBPACKET_FINGERPRINT = 33,	/* of RFC 9580 */
+};
+
 #define KEY_ID_SIZE		8
+#define FINGERPRINT_SIZE	20
 
-static struct umd_pgp reply;
-static const unsigned char *request;
-
-/* What is still to be read, and whether more was asked for. */
+/* What is still to be read of a request, and whether more was asked for. */
 struct input {
+	const unsigned char *request;
 	const unsigned char *at;
 	size_t left;
 	bool ended;
@@ -64,27 +72,25 @@ static struct input part(struct input *input, size_t size)
 {
 	const unsigned char *start = take(input, size);
 
-	return (struct input){ start, input->at - start, input->ended };
+	return (struct input){ input->request, start, input->at - start, input->ended };
 }
 
-static struct umd_span span(const unsigned char *start, size_t size)
+static struct umd_span take_span(struct input *input, size_t size)
 {
-	return (struct umd_span){ start - request, size };
+	const unsigned char *start = take(input, size);
+
+	return (struct umd_span){ start - input->request, size };
 }
 
 /* A number of as many bits as the two bytes before it say. */
 static struct umd_span multiprecision(struct input *input)
 {
-	size_t size = (number(input, 2) + 7) / 8;
-
-	return span(take(input, size), size);
+	return take_span(input, (number(input, 2) + 7) / 8);
 }
 
 static struct umd_span counted(struct input *input)
 {
-	size_t size = number(input, 1);
-
-	return span(take(input, size), size);
+	return take_span(input, number(input, 1));
 }
 
 /* How many numbers a key and a signature of an algorithm have; -1 if that is not known. */
@@ -144,7 +150,7 @@ static size_t subpacket_length(struct input *input)
 	return number(input, 4);
 }
 
-/* The first issuer counts, and the hashed subpackets come first. */
+/* The first issuer and the first fingerprint count. Hashed subpackets come first. */
 static int read_subpackets(struct input *input, struct umd_pgp_packet *packet, bool is_hashed)
 {
 	while (input->left) {
@@ -154,8 +160,11 @@ static int read_subpackets(struct input *input, struct umd_pgp_packet *packet, b
 		if (sub.ended || input->ended)
 			return -EBADMSG;
 		if (type == SUBPACKET_ISSUER && sub.left == KEY_ID_SIZE && !packet->issuer.length)
-			packet->issuer = span(sub.at, KEY_ID_SIZE);
-		if (type == 2 && is_hashed && sub.left == 4)
+			packet->issuer = take_span(&sub, KEY_ID_SIZE);
+		if (type == SUBPACKET_FINGERPRINT && sub.left == 1 + FINGERPRINT_SIZE &&
+		    number(&sub, 1) == 4 && !packet->fingerprint.length)
+			packet->fingerprint = take_span(&sub, FINGERPRINT_SIZE);
+		if (type == SUBPACKET_CREATED && is_hashed && sub.left == 4)
 			packet->created = number(&sub, 4);
 	}
 	return 0;
@@ -163,17 +172,18 @@ static int read_subpackets(struct input *input, struct umd_pgp_packet *packet, b
 
 static int read_signature(struct input *input, struct umd_pgp_packet *packet)
 {
-	const unsigned char *start = input->at - 1;
-	struct input hashed, other;
+	struct input whole = *input, hashed, other;
 	int ret;
 
 	packet->type = number(input, 1);
 	packet->algo = number(input, 1);
 	packet->hash_algo = number(input, 1);
 	hashed = part(input, number(input, 2));
-	packet->hashed = span(start, input->at - start);
+	/* from the version on, which has been read already */
+	packet->hashed.offset = whole.at - 1 - whole.request;
+	packet->hashed.length = input->at - whole.at + 1;
 	other = part(input, number(input, 2));
-	packet->digest_start = span(take(input, 2), 2);
+	packet->digest_start = take_span(input, 2);
 	if (input->ended)
 		return -EBADMSG;
 
@@ -227,17 +237,16 @@ static int read_packet(struct input *input, struct umd_pgp_packet *packet)
 	body = part(input, size);
 	if (body.ended || !packet->tag)
 		return -EBADMSG;
-	packet->body = span(body.at, size);
+	packet->body = (struct umd_span){ body.at - body.request, size };
 	return read_body(&body, packet);
 }
 
-static int parse(const void *data, size_t len, void *out)
+int umd_pgp_parse(const void *data, size_t len, void *out)
 {
-	struct input input = { data, len, false };
+	struct input input = { data, data, len, false };
 	struct umd_pgp *packets = out;
 	int ret = len ? 0 : -EBADMSG;
 
-	request = data;
 	while (!ret && input.left) {
 		if (packets->count == UMD_PGP_PACKETS)
 			return -EOVERFLOW;
@@ -246,8 +255,13 @@ static int parse(const void *data, size_t len, void *out)
 	return ret;
 }
 
+/* Another program that has the parser has its own loop, and defines UMD_PARSER_ONLY. */
+#ifndef UMD_PARSER_ONLY
+static struct umd_pgp reply;
+
 int main(void)
 {
-	umd_serve(parse, &reply, sizeof(reply));
+	umd_serve(umd_pgp_parse, &reply, sizeof(reply));
 	return 0;
 }
+#endif

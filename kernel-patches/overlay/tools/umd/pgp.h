@@ -5,7 +5,10 @@
 
 #include "kit/umd_handler.h"
 
+/* As many as the reply has room for. */
+#ifndef UMD_PGP_PACKETS
 #define UMD_PGP_PACKETS	256
+#endif
 #define UMD_PGP_NUMBERS	4
 
 /**
@@ -20,6 +23,7 @@
  * @hashed: what a signature has in its own digest
  * @digest_start: the first two bytes of the digest that is signed
  * @issuer: the identifier of the key that made a signature
+ * @fingerprint: the fingerprint of that key (RFC 9580, subpacket 33)
  * @number: the key's or the signature's numbers, without their lengths; for a key
  *	on a curve the first one is the curve's object identifier; missing for an
  *	algorithm that is not known
@@ -35,6 +39,7 @@ struct umd_pgp_packet {
 	struct umd_span hashed;
 	struct umd_span digest_start;
 	struct umd_span issuer;
+	struct umd_span fingerprint;
 	struct umd_span number[UMD_PGP_NUMBERS];
 };
 
@@ -50,5 +55,8 @@ struct umd_pgp {
 	__u32 count;
 	struct umd_pgp_packet packet[UMD_PGP_PACKETS];
 };
+
+/* An umd_parse_t. */
+int umd_pgp_parse(const void *data, size_t len, void *out);
 
 #endif

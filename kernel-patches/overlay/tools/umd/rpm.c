@@ -159,7 +159,7 @@ int umd_rpm_parse(const void *data, size_t len, void *out)
 	return read_algo(&header, out) ?: read_digests(&header, &entry, out);
 }
 
-/* Where the parser is a part of another program, that has a loop of its own. */
+/* Another program that has the parser has its own loop, and defines UMD_PARSER_ONLY. */
 #ifndef UMD_PARSER_ONLY
 static struct umd_rpm reply;
 

@@ -83,8 +83,8 @@ void umd_check_pgp(const struct umd_pgp *reply, const char *request, size_t len)
 	umd_demand(reply->count && reply->count <= UMD_PGP_PACKETS);
 	for (i = 0; i < reply->count; i++, packet++) {
 		const struct umd_span parts[] = {
-			packet->hashed, packet->digest_start, packet->issuer, packet->number[0],
-			packet->number[1], packet->number[2], packet->number[3],
+			packet->hashed, packet->digest_start, packet->issuer, packet->fingerprint,
+			packet->number[0], packet->number[1], packet->number[2], packet->number[3],
 		};
 
 		check_span(packet->body, len);

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handler that parses OpenPGP packets: which keys the kernel then trusts."""
+
+from __future__ import annotations
+
+import struct
+from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOKEY, ENOPKG, EOVERFLOW
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+from parsing_lab import handler, lab_with, variant
+
+from harness.attacker import Attacker, Channel, GuestError
+from harness.attacker.tools.certificates import OwnKey
+from harness.attacker.tools.keyrings import (
+    KEY_SPEC_PROCESS_KEYRING,
+    add_key,
+    trusted_keyring,
+    verify,
+)
+from harness.attacker.tools.openpgp import forged_reply, split, with_key
+from harness.guests.vendor import CERTIFICATE, KEY, NAME, OPENPGP, key_body, packet
+from harness.model.handlers import PGP
+from harness.scenarios.stakes import replace_parser
+from harness.scenarios.stakes_openpgp import MESSAGE, forged_openpgp_key
+from harness.witness.handler import Handler
+from harness.witness.reader import Witness
+from harness.witness.tally import Violation
+
+if TYPE_CHECKING:
+    from harness.lab.lab import Lab
+
+__all__ = ["handler", "variant"]
+
+HEADER = 3
+"""The bytes before the body of each of the vendor's packets."""
+FIRST = 8
+"""Where the first packet is in a reply (struct umd_pgp), and the size of each."""
+SIZE = 96
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The shipped kernel line with the handler that parses OpenPGP packets."""
+    return lab_with(PGP)
+
+
+@pytest.fixture
+def vendor(attacker: Attacker) -> bytes:
+    """A vendor's key, its name, and a signature of both by a key in the kernel."""
+    return attacker.read_file(OPENPGP)
+
+
+def refused(attacker: Attacker, blob: bytes, ring: int) -> int | None:
+    """Return the error by which the kernel refuses a key."""
+    with pytest.raises(GuestError) as error:
+        add_key(attacker, blob, ring)
+    return error.value.errno
+
+
+def test_the_kernel_trusts_the_vendors_key_alone(
+    attacker: Attacker, witness: Witness, vendor: bytes
+) -> None:
+    """The name is among what is signed, and no signature by another key is right."""
+    ring = trusted_keyring(attacker)
+    key = add_key(attacker, vendor, ring)
+    assert f"OpenPGP: {NAME.decode()}: UMD.rsa" in attacker.read_file("/proc/keys").decode()
+    with pytest.raises(GuestError, match=r"(EINVAL|EBADMSG|EKEYREJECTED) at keyctl"):
+        verify(attacker, key, sha256(MESSAGE).digest(), OwnKey().sign(MESSAGE))
+    assert refused(attacker, vendor.replace(NAME, b"A vendor"), ring) == EKEYREJECTED
+    other = bytearray(vendor)
+    other[HEADER + 20] ^= 1
+    assert refused(attacker, bytes(other), ring) == EKEYREJECTED
+    assert not witness.read().violations
+
+
+def test_a_key_that_the_packets_hold_is_believed_rightly(
+    attacker: Attacker, witness: Witness, vendor: bytes
+) -> None:
+    """Into a keyring that takes any key. The signature is not this key's, and is not verified."""
+    own = OwnKey()
+    _, name, signature = split(vendor)
+    blob = packet(KEY, key_body(own.private.public_key())) + name + signature
+    assert refused(attacker, blob, trusted_keyring(attacker)) == EKEYREJECTED
+    key = add_key(attacker, blob, KEY_SPEC_PROCESS_KEYRING)
+    verify(attacker, key, sha256(MESSAGE).digest(), own.sign(MESSAGE))
+    assert not witness.read().violations & Violation.BELIEVED
+
+
+@pytest.mark.parametrize(
+    ("what", "errno"),
+    [
+        ("cut", EINVAL),
+        ("noise", EINVAL),
+        ("one byte", EINVAL),
+        ("certificate", EINVAL),
+        ("too long", EMSGSIZE),
+        ("too many packets", EOVERFLOW),
+        ("no signature", ENOPKG),
+        ("another order", ENOPKG),
+        ("version 3", ENOPKG),
+        ("another issuer", ENOKEY),
+    ],
+)
+def test_what_is_no_signed_key_is_refused(
+    attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
+) -> None:
+    """The next request is answered, and the next key is taken."""
+    key, name, signature = split(vendor)
+    start = HEADER + 6 + 6 + 3  # of the fingerprint, in the signature
+    blob = {
+        "cut": vendor[:-100],
+        "noise": b"\x25" * 2000,
+        "one byte": b"0",
+        "certificate": attacker.read_file(CERTIFICATE),
+        "too long": vendor.ljust(2045, b"\0"),
+        "too many packets": vendor + name,
+        "no signature": key + name,
+        "another order": name + key + signature,
+        "version 3": key[:HEADER] + b"\3" + key[HEADER + 1 :] + name + signature,
+        "another issuer": key + name + signature[:start] + bytes(20) + signature[start + 20 :],
+    }[what]
+    ring, right = trusted_keyring(attacker), witness.read().count.right
+    assert refused(attacker, blob, ring) == errno
+    add_key(attacker, vendor, ring)
+    witness.wait(lambda tally: tally.count.right > right + 2, seconds=30, what="right reply")
+    tally = witness.read()
+    assert not (tally.count.wrong or tally.violations)
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+@pytest.mark.parametrize(
+    ("lie", "errno"),
+    [
+        ("behind the packets", EINVAL),
+        ("no status", EINVAL),
+        ("a restart", EINVAL),
+        ("no packets", ENOPKG),
+        ("more packets", ENOPKG),
+        ("an unknown hash", ENOPKG),
+        ("no number", EINVAL),
+    ],
+)
+def test_a_reply_that_is_no_signed_key_is_refused(
+    attacker: Attacker, handler: Handler, vendor: bytes, lie: str, errno: int
+) -> None:
+    """The handler has been taken over. The kernel checks each part of its reply (C14)."""
+    public = OwnKey().private.public_key()
+    blob = with_key(vendor, public)
+    reply = bytearray(forged_reply(blob, public))
+    number, signature = FIRST + 24 + 5 * 8, FIRST + 2 * SIZE
+    at, value = {
+        "behind the packets": (number, len(blob)),
+        "no status": (0, 1),
+        "a restart": (0, -512),
+        "no packets": (4, 0),
+        "more packets": (4, 4),
+        "an unknown hash": (signature + 16, 7),
+        "no number": (signature + 24 + 5 * 8 + 4, 0),
+    }[lie]
+    struct.pack_into("<i", reply, at, value)
+    replace_parser(attacker, handler, "umd_pgp_parse", bytes(reply))
+    assert refused(attacker, blob, trusted_keyring(attacker)) == errno
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+def test_a_lie_about_the_time_alone_is_believed_wrongly(
+    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes
+) -> None:
+    """A manager may rely on each field. The control: the true reply is not `believed`."""
+    own = OwnKey()
+    _, name, signature = split(vendor)
+    public = own.private.public_key()
+    blob = packet(KEY, key_body(public)) + name + signature
+    truth = forged_reply(blob, public)
+    lie = bytearray(truth)
+    struct.pack_into("<I", lie, FIRST + 20, 1)
+    for reply, is_lie in ((truth, False), (bytes(lie), True)):
+        replace_parser(attacker, handler, "umd_pgp_parse", reply)
+        key = add_key(attacker, blob, KEY_SPEC_PROCESS_KEYRING)
+        verify(attacker, key, sha256(MESSAGE).digest(), own.sign(MESSAGE))
+        assert (Violation.BELIEVED in witness.read().violations) is is_lie
+
+
+def test_the_handler_reads_all_kinds_of_packets_rightly(witness: Witness) -> None:
+    """Every second request has up to three packets, in random encodings."""
+    right = witness.read().count.right
+    tally = witness.wait(lambda t: t.count.right > right + 200, seconds=120, what="right replies")
+    assert not tally.count.wrong
+
+
+def test_a_key_outside_its_packet_is_refused_if_nested(lab: Lab) -> None:
+    """The attack wins on baseline. With this check, the kernel refuses such a key."""
+    images = lab.images("baseline")
+    with (
+        lab.machine("baseline", boot="umd_witness.nested=1") as machine,
+        Channel(machine.agent_socket()) as channel,
+    ):
+        witness = Witness(machine, images.kernel)
+        handler = Handler(lab.corpus.variants["baseline"], machine, images.kernel, witness)
+        with pytest.raises(GuestError, match="EINVAL at add_key"):
+            forged_openpgp_key(Attacker(channel, images.guest), handler)
+        # The parser was overwritten: the witness's own packets are parsed wrongly.
+        tally = witness.wait(lambda t: t.count.wrong > 0, seconds=30, what="wrong reply")
+        assert Violation.BELIEVED not in tally.violations
