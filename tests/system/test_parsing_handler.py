@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import struct
 from errno import EINVAL, EKEYREJECTED, EMSGSIZE
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.x509 import load_der_x509_certificate
-from parsing_lab import lab_with, variant
+from parsing_lab import handler, lab_with, variant
 
 from harness.attacker import Attacker, Channel, GuestError
-from harness.attacker.tools.certificates import OwnKey
+from harness.attacker.tools.certificates import OwnKey, forged_reply
 from harness.attacker.tools.keyrings import (
     KEY_SPEC_PROCESS_KEYRING,
     add_key,
@@ -22,6 +23,7 @@ from harness.attacker.tools.keyrings import (
 from harness.attacker.tools.overflow import overflow
 from harness.guests.vendor import CERTIFICATE
 from harness.model.handlers import X509
+from harness.scenarios.stakes import replace_parser
 from harness.scenarios.stakes_certificates import forged_key, mixed_certificates
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -32,9 +34,11 @@ if TYPE_CHECKING:
 
     from harness.lab.lab import Lab
 
-__all__ = ["variant"]
+__all__ = ["handler", "variant"]
 
 MESSAGE = b"a message"
+SPANS = 80
+"""Where the first part of a certificate is in a reply (struct umd_x509)."""
 TIMED = 500
 """Certificates that take several ticks of the guest's coarsest clock: 50 us each in the kernel."""
 
@@ -75,6 +79,37 @@ def test_a_key_that_its_certificate_holds_is_believed_rightly(
     key = add_key(attacker, own.certificate(), KEY_SPEC_PROCESS_KEYRING)
     verify(attacker, key, sha256(MESSAGE).digest(), own.sign(MESSAGE))
     assert not witness.read().violations & Violation.BELIEVED
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+@pytest.mark.parametrize(
+    ("lie", "at"),
+    [
+        ("nothing", None),
+        ("usage", None),
+        ("serial", SPANS + 2 * 8),
+        ("issuer", SPANS + 3 * 8),
+        ("subject", SPANS + 4 * 8),
+        ("identifier of the subject", SPANS + 7 * 8),
+        ("identifier of the issuer", SPANS + 10 * 8),
+    ],
+)
+def test_a_lie_about_all_but_the_key_is_believed_wrongly(
+    attacker: Attacker, handler: Handler, witness: Witness, lie: str, at: int | None
+) -> None:
+    """Of an identifier, the last byte is missing. The control is the true reply."""
+    own = OwnKey()
+    certificate = own.certificate()
+    reply = bytearray(forged_reply(certificate, certificate, own.public))
+    if lie == "usage":
+        reply[4] ^= 1
+    elif at is not None:
+        (length,) = struct.unpack_from("<I", reply, at + 4)
+        struct.pack_into("<I", reply, at + 4, length - 1)
+    replace_parser(attacker, handler, "umd_x509_parse", bytes(reply))
+    key = add_key(attacker, certificate, KEY_SPEC_PROCESS_KEYRING)
+    verify(attacker, key, sha256(MESSAGE).digest(), own.sign(MESSAGE))
+    assert (Violation.BELIEVED in witness.read().violations) is (lie != "nothing")
 
 
 def test_a_keyring_takes_no_key_that_nobody_has_signed(attacker: Attacker, vendor: bytes) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import struct
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +48,16 @@ class OwnKey:
         """Return a certificate with this key, in DER, of an issuer that does not exist."""
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.serialization import Encoding
-        from cryptography.x509 import CertificateBuilder, Name, NameAttribute, NameOID
+        from cryptography.x509 import (
+            AuthorityKeyIdentifier,
+            CertificateBuilder,
+            Name,
+            NameAttribute,
+            NameOID,
+            SubjectKeyIdentifier,
+        )
+
+        public = self.private.public_key()
 
         def named(text: str) -> Name:
             return Name([NameAttribute(NameOID.COMMON_NAME, text)])
@@ -57,10 +67,12 @@ class OwnKey:
             CertificateBuilder()
             .subject_name(named("an attacker"))
             .issuer_name(named("nobody"))
-            .public_key(self.private.public_key())
-            .serial_number(1)
+            .public_key(public)
+            .serial_number(int.from_bytes(sha256(self.public).digest()[:19], "big"))
             .not_valid_before(start)
             .not_valid_after(start + datetime.timedelta(days=3650))
+            .add_extension(SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
             .sign(self.private, SHA256())
         )
         return made.public_bytes(Encoding.DER)
