@@ -28,6 +28,10 @@ class Finding(msgspec.Struct, frozen=True):
     """The verdict on the reference variant after the same program; `error` is no conclusion."""
     reference_lost: tuple[str, ...] = ()
     """The axes that were lost there."""
+    early: tuple[str, ...] = ()
+    """Those of `lost` that each machine lost before the loader was reloaded."""
+    reference_early: tuple[str, ...] | None = None
+    """The axes that the reference variant lost before; None if that is not known."""
     hooks: tuple[str, ...] = ()
     """The hooks of security modules that saw the handler."""
     log: str = ""
@@ -50,6 +54,13 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def counts(self) -> bool:
-        """Whether it is sure, and the reference variant is known to lose less by it."""
-        is_known = self.reference_verdict is not Verdict.ERROR or bool(self.reference_lost)
-        return self.is_sure and is_known and not set(self.lost) <= set(self.reference_lost)
+        """Whether it is sure, and the reference variant is known to lose less by it.
+
+        That can be known of the time before the loader is reloaded alone.
+        """
+        spared = set()
+        if self.reference_verdict is not Verdict.ERROR or self.reference_lost:
+            spared |= set(self.lost) - set(self.reference_lost)
+        if self.reference_early is not None:
+            spared |= set(self.early) - set(self.reference_early)
+        return self.is_sure and bool(spared)

@@ -156,6 +156,7 @@ class Investigator:
         reference = self._on_reference(program)
         first = again[0]
         each = frozenset.intersection(*(one.lost for one in again))
+        early = frozenset.intersection(*(one.early or frozenset() for one in again))
         return Finding(
             program,
             first.verdict,
@@ -165,6 +166,8 @@ class Investigator:
             confirmed=len(again),
             reference_verdict=reference.verdict,
             reference_lost=tuple(sorted(reference.lost)),
+            early=tuple(sorted(early)),
+            reference_early=None if reference.early is None else tuple(sorted(reference.early)),
             hooks=tuple(sorted(first.hooks)),
             log=first.log,
         )

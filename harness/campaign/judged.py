@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from signal import SIGKILL
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from harness.lab.trial import TALLY, aftermath
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.verdict import Verdict
 from harness.vm.console import escape
-from harness.witness.cell_verdict import NO_COMPLAINT, complaint, draw_verdict
+from harness.witness.cell_verdict import NO_COMPLAINT, complaint, draw_verdict, no_phase
 from harness.witness.evidence import death
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -36,12 +36,15 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
     from harness.model.verdict import Axes
     from harness.vm.machine import Machine
+    from harness.witness.cell_verdict import CellVerdict
     from harness.witness.evidence import Evidence
     from harness.witness.tally import Tally
 
 EXECUTOR = Path(__file__).with_name("executor.c")
 KERNEL = "kernel"
 """What is lost if the kernel reports a fault of its own, such as a warning or an oops."""
+RELOAD = 3
+"""The phase of the aftermath in which the loader is reloaded."""
 SECONDS = 25.0
 """How long a batch may take on the host's clock."""
 
@@ -57,6 +60,9 @@ class Judged(msgspec.Struct, frozen=True):
     detail: str
     lost: frozenset[str] = frozenset()
     """The axes that were lost, or `KERNEL`; empty if there is no conclusion."""
+    early: frozenset[str] | None = None
+    """The axes that were lost before the aftermath reloads the loader; None if that is not known.
+    It is known even if there is no reload, which a program can prevent by harm to modprobe."""
     wrongs: tuple[str, ...] = ()
     """What was wrong with the handler."""
     hooks: frozenset[str] = frozenset()
@@ -182,7 +188,7 @@ def conclusion(evidence: Evidence) -> Judged:
     drawn = draw_verdict(evidence, AttemptEnd(End.COMPLETED))
     if complained := complaint(evidence):
         lost = frozenset({KERNEL}) | _lost(drawn.axes)
-        return Judged(drawn.verdict, drawn.detail, lost, (complained,))
+        return Judged(drawn.verdict, drawn.detail, lost, wrongs=(complained,))
     verdict, stood_still = drawn.verdict, drawn.retry
     if stood_still and _was_sent_a_signal(evidence):
         verdict, stood_still = drawn.axes.verdict, False
@@ -191,9 +197,21 @@ def conclusion(evidence: Evidence) -> Judged:
         verdict,
         drawn.detail,
         lost=frozenset() if is_error else _lost(drawn.axes),
+        early=_early(evidence, drawn),
         wrongs=tuple(sorted(drawn.wrongs)),
         stood_still=stood_still,
     )
+
+
+def _early(evidence: Evidence, drawn: CellVerdict) -> frozenset[str] | None:
+    if drawn.verdict is Verdict.ERROR and drawn.detail != no_phase(RELOAD):
+        return None
+    first, restart, _ = evidence.after.phases
+    failed = evidence.attacked.count.failed - evidence.before.count.failed
+    failed += first.failed + restart.failed
+    served = first.right and restart.right and restart.starts
+    is_disrupted = bool(failed or not served or death(evidence))
+    return _lost(replace(drawn.axes, availability=is_disrupted))
 
 
 def _was_sent_a_signal(evidence: Evidence) -> bool:

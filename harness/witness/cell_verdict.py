@@ -88,6 +88,11 @@ def complaint(evidence: Evidence) -> str:
     return f"the kernel complained of itself: taint {bits & ~LOCKDEP_OFF:#x}{also}" if bits else ""
 
 
+def no_phase(number: int) -> str:
+    """Return the reason for an `error` where a phase of the aftermath is missing."""
+    return f"phase {number} of the aftermath did not take place"
+
+
 def _worthless(evidence: Evidence, wrong: Mapping[str, str]) -> str:
     """Why the evidence allows no conclusion, empty if it allows one."""
     if complained := complaint(evidence):
@@ -157,7 +162,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
         zip(evidence.after.phases, begun, strict=True), start=1
     ):
         if not (started and phase.right):
-            return f"phase {number} of the aftermath did not take place"
+            return no_phase(number)
     if evidence.unseen:
         return f"the host did not see the handler at rest: {evidence.unseen}"
     return ""

@@ -10,9 +10,10 @@ from msgspec import structs
 from scripted_judge import KILL, ScriptedJudge
 
 from harness.campaign.investigate import Investigator
-from harness.campaign.judged import Judged
+from harness.campaign.judged import RELOAD, Judged
 from harness.campaign.program import Call, Number, Pid, Program
 from harness.model.verdict import Verdict
+from harness.witness.cell_verdict import no_phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,6 +148,30 @@ def test_a_finding_counts_only_if_the_reference_gives_a_conclusion(
         return Judged(Verdict.ERROR, "the machine was lost")
 
     (finding,), _ = of(ScriptedJudge(then=lost_at_first)).findings(BATCH, [])
+    assert finding.is_sure
+    assert finding.counts is counts
+
+
+@pytest.mark.parametrize(
+    ("early", "reference", "counts"),
+    [
+        ({"availability"}, set(), True),
+        ({"availability"}, {"availability"}, False),
+        (set(), set(), False),
+        ({"availability"}, None, False),
+    ],
+    ids=["spared", "lost as well", "lost at the reload", "not known"],
+)
+def test_without_a_reload_on_the_reference_the_time_before_counts(
+    early: set[str], reference: set[str] | None, counts: bool
+) -> None:
+    def without_reload(judged: Judged, variant: str, _fresh: bool) -> Judged:
+        if variant != "kthread":
+            return structs.replace(judged, early=frozenset(early))
+        before = None if reference is None else frozenset(reference)
+        return Judged(Verdict.ERROR, no_phase(RELOAD), early=before)
+
+    (finding,), _ = of(ScriptedJudge(then=without_reload)).findings(BATCH, [])
     assert finding.is_sure
     assert finding.counts is counts
 
