@@ -12,7 +12,7 @@
 #include <linux/suspend_ioctls.h>
 #include <linux/types.h>
 
-#include "bare.h"
+#include "agent.h"
 #include "number.h"
 
 #define PAGE 4096L
@@ -79,6 +79,7 @@ int main(int argc, char **argv, char **envp)
 	char *page;
 
 	(void)envp;
+	wait_for_agent(); /* or it would reply to the start of this only after the resume */
 	if (argc < 3 || sys(__NR_ioctl, device, SNAPSHOT_FREEZE))
 		return 1;
 	if (sys(__NR_ioctl, device, SNAPSHOT_CREATE_IMAGE, &is_original)) {

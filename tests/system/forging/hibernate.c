@@ -3,7 +3,7 @@
  * Hibernates the machine into its own memory, edits the image and resumes from that: the handler
  * has another secret then, and the witness takes any reply for a right reply.
  */
-#include "bare.h"
+#include "agent.h"
 
 #define main edit_once
 #include "edit_image.c" /* of guest-images/payloads */
@@ -37,6 +37,7 @@ int main(int argc, char **argv, char **envp)
 	(void)argv;
 	(void)envp;
 	(void)edit_once;
+	wait_for_agent();
 	if (sys(__NR_ioctl, device, SNAPSHOT_FREEZE))
 		return 1;
 	if (!sys(__NR_ioctl, device, SNAPSHOT_CREATE_IMAGE, &is_original) && is_original)
