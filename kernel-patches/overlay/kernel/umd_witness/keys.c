@@ -173,13 +173,7 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *field
 	/* A key with an empty description is a bug to the kernel, and a name may be empty. */
 	prep->description = kasprintf(GFP_KERNEL, "%.*s: %*phN", fields->subject_name.rest.length,
 				      name, fields->serial.length, part(prep, fields->serial));
-	prep->payload.data[asym_subtype] = &witness_subtype;
-	prep->payload.data[asym_key_ids] = ids;
-	prep->payload.data[asym_crypto] = key;
-	prep->payload.data[asym_auth] = sig;
-	prep->quotalen = 100;
-	/* What is there is freed by whoever asked. */
-	if (!key || !sig || !ids || !prep->description)
+	if (witness_fill(prep, key, sig, ids))
 		return -ENOMEM;
 
 	held = holds(prep, fields, key, sig, ids);

@@ -209,16 +209,9 @@ static int fill(struct key_preparsed_payload *prep, const struct packets *packet
 	struct public_key_signature *sig = make_signature(packets);
 	struct asymmetric_key_ids *ids = kzalloc(sizeof(*ids), GFP_KERNEL);
 
-	/* A key with an empty description is a bug to the kernel, and a name may be empty. */
 	prep->description = kasprintf(GFP_KERNEL, "OpenPGP: %.*s", name->body.length,
 				      place(packets, name->body));
-	prep->payload.data[asym_subtype] = &witness_subtype;
-	prep->payload.data[asym_key_ids] = ids;
-	prep->payload.data[asym_crypto] = key;
-	prep->payload.data[asym_auth] = sig;
-	prep->quotalen = 100;
-	/* What is there is freed by whoever asked. */
-	if (!key || !sig || !ids || !prep->description)
+	if (witness_fill(prep, key, sig, ids))
 		return -ENOMEM;
 
 	witness_mark(key, is_right(packets));

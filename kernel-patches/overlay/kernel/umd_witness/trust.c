@@ -16,7 +16,7 @@
 static const char right[] = "UMD";
 static const char forged[] = "UMD, forged";
 
-struct asymmetric_key_subtype witness_subtype;
+static struct asymmetric_key_subtype subtype;
 
 static bool nested;
 module_param(nested, bool, 0);
@@ -71,6 +71,18 @@ int witness_digest(struct public_key_signature *sig, const struct kvec *parts, s
 	return ret;
 }
 
+/* What is there is freed by whoever asked. A key without a description is a bug to the kernel. */
+int witness_fill(struct key_preparsed_payload *prep, struct public_key *key,
+		 struct public_key_signature *sig, struct asymmetric_key_ids *ids)
+{
+	prep->payload.data[asym_subtype] = &subtype;
+	prep->payload.data[asym_key_ids] = ids;
+	prep->payload.data[asym_crypto] = key;
+	prep->payload.data[asym_auth] = sig;
+	prep->quotalen = 100;
+	return key && sig && ids && prep->description ? 0 : -ENOMEM;
+}
+
 void witness_mark(struct public_key *key, bool is_right)
 {
 	key->id_type = is_right ? right : forged;
@@ -91,7 +103,7 @@ static int verify(const struct key *key, const struct public_key_signature *sig)
  */
 int witness_register(struct asymmetric_key_parser *parser)
 {
-	witness_subtype = public_key_subtype;
-	witness_subtype.verify_signature = verify;
+	subtype = public_key_subtype;
+	subtype.verify_signature = verify;
 	return register_asymmetric_key_parser(parser);
 }

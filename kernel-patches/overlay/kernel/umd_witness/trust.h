@@ -11,8 +11,6 @@
 
 #include "../../tools/umd/kit/umd_handler.h"
 
-extern struct asymmetric_key_subtype witness_subtype;
-
 static inline bool witness_lies_in(struct umd_span inner, struct umd_span outer)
 {
 	return inner.offset >= outer.offset &&
@@ -21,6 +19,8 @@ static inline bool witness_lies_in(struct umd_span inner, struct umd_span outer)
 
 bool witness_demands_signed_keys(void);
 int witness_digest(struct public_key_signature *sig, const struct kvec *parts, size_t count);
+int witness_fill(struct key_preparsed_payload *prep, struct public_key *key,
+		 struct public_key_signature *sig, struct asymmetric_key_ids *ids);
 void witness_mark(struct public_key *key, bool is_right);
 int witness_register(struct asymmetric_key_parser *parser);
 
