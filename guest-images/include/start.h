@@ -15,10 +15,8 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 
-#include "bare.h"
 #include "clock.h"
-
-static char text[64];
+#include "process.h"
 
 /* For good: whoever else is there runs on the first. */
 static inline void take_second_cpu(void)
@@ -71,34 +69,11 @@ static inline long last_pid(long loadavg)
 	return pid;
 }
 
-/* Open /proc/<pid>/<name>; the name is short. */
-static inline long open_of(long pid, const char *name, int flags)
-{
-	char path[] = "/proc/0000000000/xxxxxxx", *at = path + 16;
-	int i;
-
-	for (i = 0; name[i] && at[i + 1]; i++)
-		at[i + 1] = name[i];
-	at[i + 1] = '\0';
-	do {
-		*--at = '0' + pid % 10;
-	} while (pid /= 10);
-	at -= 6;
-	memcpy(at, "/proc/", 6);
-	return sys(__NR_open, at, flags);
-}
-
 /* Whether a process's name begins like this. */
-static inline int is_named(long pid, const char *name)
+static inline bool is_named(long pid, const char *name)
 {
-	long file = open_of(pid, "comm", O_RDONLY), i = 0;
-
-	memset(text, 0, sizeof(text));
-	sys(__NR_read, file, text, sizeof(text) - 1);
-	sys(__NR_close, file);
-	while (name[i] && name[i] == text[i])
-		i++;
-	return !name[i];
+	read_of(pid, "comm");
+	return begins(text, name);
 }
 
 #endif

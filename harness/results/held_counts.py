@@ -157,10 +157,11 @@ def count_by_class(
                 f"there is no variant {name}, neither in the run {run.name} nor here",
                 hint=hint_for(name, found, otherwise=f"the run has {', '.join(found)}"),
             )
+    always = always_counted()
     names = [
         name
         for name in (*classes(), BROUGHT)
-        if name in always_counted() or any(name in of for of in found.values())
+        if name in always or any(name in of for of in found.values())
     ]
     there = [variant for variant in shown if variant in found]
     return HeldByClass(

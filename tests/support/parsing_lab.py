@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.attacker import Attacker, Channel, GuestError
 from harness.lab.lab import Lab
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.handler import Handler
+from harness.witness.reader import Witness
+from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.model.handlers import HandlerKind
     from harness.vm.machine import Machine
-    from harness.witness.reader import Witness
 
 VARIANTS = ("baseline", "isolated", "kthread")
 
@@ -37,3 +41,22 @@ def handler(lab: Lab, variant: str, machine: Machine, witness: Witness) -> Handl
     """The handler, as an attack gets it."""
     kernel = lab.images(variant).kernel
     return Handler(lab.corpus.variants[variant], machine, kernel, witness)
+
+
+def check_nested(lab: Lab, attack: Callable[[Attacker, Handler], object]) -> None:
+    """Check that the kernel refuses a forged key that has to lie in what is signed.
+
+    The attack wins on `baseline` without this check of the kernel (umd_witness.nested).
+    """
+    images = lab.images("baseline")
+    with (
+        lab.machine("baseline", boot="umd_witness.nested=1") as machine,
+        Channel(machine.agent_socket()) as channel,
+    ):
+        witness = Witness(machine, images.kernel)
+        handler = Handler(lab.corpus.variants["baseline"], machine, images.kernel, witness)
+        with pytest.raises(GuestError, match="EINVAL at add_key"):
+            attack(Attacker(channel, images.guest), handler)
+        # The parser was overwritten: what the witness asks is parsed wrongly.
+        tally = witness.wait(lambda t: t.count.wrong > 0, seconds=30, what="wrong reply")
+        assert Violation.BELIEVED not in tally.violations

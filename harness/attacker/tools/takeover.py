@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Protocol
 
 from harness.attacker.tools.overflow import (
+    LONGEST,
     POP_RDI,
     POP_RSI,
     POP_RSP,
@@ -30,7 +31,7 @@ NODENAME = 65
 """The place of the host name in `struct uts_namespace` (include/linux/utsname.h)."""
 KEPT = 4096
 """Where in the parser's arena a reply can be kept: no certificate takes as much of it."""
-MESSAGE, INPUT, PARSED = 56, 2048, 320
+MESSAGE, INPUT, PARSED = 56, 4 + LONGEST, 320
 """Bytes of the parts of a request and its reply (overlay/kernel/umd_witness/message.h)."""
 
 _FRAME = struct.pack("<II", 0x46444D55, MESSAGE + PARSED)
