@@ -96,11 +96,14 @@ def forged_reply(blob: bytes, vendor: bytes, key: bytes) -> bytes:
     def span(part: bytes | None) -> tuple[int, int]:
         return (blob.index(part), len(part)) if part else (0, 0)
 
+    # DER puts a zero byte before a number whose first bit is set.
+    serial = known.serial_number.to_bytes(known.serial_number.bit_length() // 8 + 1, "big")
+
     name = known.subject.public_bytes()[2:]  # without the header of a short name
     spans = [
         span(known.tbs_certificate_bytes),
         span(known.signature),
-        span(known.serial_number.to_bytes(20, "big").lstrip(b"\0")),
+        span(serial),
         span(known.issuer.public_bytes()[2:]),
         span(name),
         span(key),

@@ -129,6 +129,17 @@ def test_a_forged_reply_is_that_of_the_header_and_true_but_for_the_key() -> None
         assert offset + length <= len(known) or (offset, length) == (len(known), len(key))
 
 
+def test_the_number_in_a_forged_reply_is_all_of_the_certificates_number() -> None:
+    """About half of the numbers begin with a zero byte in DER: their first bit is set."""
+    for _ in range(8):
+        own = OwnKey()
+        certificate = own.certificate()
+        offset, length = struct.unpack_from(
+            "<II", forged_reply(certificate, certificate, own.public), 96
+        )
+        assert certificate[offset - 2 : offset] == bytes([2, length]), "the header of an INTEGER"
+
+
 def test_a_forged_digest_is_in_the_header_that_is_signed_and_no_file_has_it() -> None:
     """The reply names the digest in the summary, in the form of struct umd_rpm."""
     header = packages.header_of(vendor("package"))
