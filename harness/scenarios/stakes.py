@@ -34,10 +34,12 @@ def replace_parser(attacker: Attacker, handler: Handler, function: str, reply: b
     """Overwrite the handler's function that parses: from then on it gives this reply.
 
     Where CONFIG_PROC_MEM_FORCE_PTRACE is set, only a tracer may write code through /proc/<pid>/mem.
+    The handler is stopped outside the parser, or it would go on in the middle of the new code.
     """
     place = handler.symbol("arena") + KEPT
     expect_memory(attacker, handler.pid)
     memory = attacker.open(f"/proc/{handler.pid}/mem", O_RDWR)
-    with memory, attacker.seize(handler.pid):
+    with memory, attacker.seize(handler.pid) as tracee:
+        tracee.run_to_entry("read")
         memory.pwrite(reply, place)
         memory.pwrite(false_parser(place, len(reply)), handler.symbol(function))
