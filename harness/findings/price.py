@@ -27,7 +27,7 @@ FILTER = "seccomp filter"
 """The filter that a build-time option puts in place of strict seccomp: no defence needs it."""
 
 OUTSIDE = "outside"
-"""Commits without a part in the isolation: the library, its sample, its tests, fresh drivers."""
+"""Commits without a part in the isolation: library, sample, tests, fresh drivers, an errno."""
 
 COMMITS: Mapping[str, str] = {
     "0000-framework": OUTSIDE,
@@ -63,10 +63,11 @@ COMMITS: Mapping[str, str] = {
     "0029-forks": "cgroups",
     "0030-rescuers": "sched",
     "0031-fresh": OUTSIDE,
-    "0032-seccomp-filter": FILTER,
-    "0033-filter": FILTER,
+    "0032-told": OUTSIDE,
+    "0033-seccomp-filter": FILTER,
+    "0034-filter": FILTER,
     "selftest": OUTSIDE,
-    "0034-witness": OUTSIDE,
+    "0035-witness": OUTSIDE,
 }
 """The defence that each commit of the series is for, by the name of its patch."""
 

@@ -8,7 +8,7 @@ from errno import ETIMEDOUT
 from typing import TYPE_CHECKING
 
 import pytest
-from sample import Sample
+from sample import SELFTEST, Sample
 
 from harness.attacker import Attacker, Channel
 from harness.lab.lab import Lab
@@ -87,3 +87,10 @@ def sample(attacker: Attacker, machine: Machine, witness: Witness) -> Iterator[S
     starved = cpu_use(machine.pid).waited - waited >= STARVED_SECONDS
     is_late = starved and tally.count.error == -ETIMEDOUT
     assert tally.count.failed == failed or is_late
+
+
+@pytest.fixture
+def selftest(sample: Sample, attacker: Attacker) -> Sample:
+    """The driver that takes messages of any length; the sample's own fixture checks the kernel."""
+    assert not sample.started
+    return Sample(attacker, SELFTEST)

@@ -6,12 +6,13 @@ from __future__ import annotations
 import re
 import struct
 import time
-from errno import ENOPROTOOPT
+from errno import ENOPROTOOPT, EPROTO
 from os import WNOHANG, WTERMSIG
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from typing import TYPE_CHECKING
 
 import pytest
+from sample import SELFTEST, Sample
 
 from harness.attacker import Attacker, Channel
 from harness.attacker.agent.tracee import (
@@ -23,8 +24,6 @@ from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from sample import Sample
 
     from harness.lab.images import BootImages
     from harness.lab.lab import Lab
@@ -53,6 +52,7 @@ RLIMIT_NOFILE = 7
 KCMP_VM = 1
 F_SETFL, F_SETOWN, F_SETSIG, O_ASYNC = 4, 8, 10, 0x2000
 SI_QUEUE = -1
+CALL = "/sys/module/umd_selftest/parameters/call"
 
 
 @pytest.fixture
@@ -307,6 +307,47 @@ def test_the_kernel_restarts_and_reloads(witness: Witness) -> None:
     assert tally.pid != handler
     assert (tally.count.wrong, tally.count.failed) == (0, 0)
     assert tally.count.starts >= 3
+
+
+# A handler that makes a system call which seccomp forbids
+
+
+@pytest.mark.parametrize("variant", [*PROCESSES, *PROPOSALS])
+@pytest.mark.parametrize("lengths", ["1 1", "4096 4096"])
+def test_a_caller_is_told_that_seccomp_killed_the_handler(
+    attacker: Attacker, selftest: Sample, variant: str, lengths: str
+) -> None:
+    """The second request kills the handler. The third kills the next handler while it starts."""
+    selftest.write(lengths)
+    attacker.write_file(CALL, b"1")
+    if SECCOMP[variant]:
+        for _ in range(2):
+            assert selftest.refused(lengths) == EPROTO
+    else:
+        selftest.write(lengths)
+    attacker.write_file(CALL, b"0")
+    selftest.write(lengths)
+    assert len(selftest.started) == (3 if SECCOMP[variant] else 1)
+
+
+@pytest.mark.parametrize("variant", ["baseline", *ISOLATED])
+def test_a_caller_is_told_that_seccomp_killed_the_handler_at_its_start(
+    attacker: Attacker, selftest: Sample, variant: str
+) -> None:
+    """The load fails. After a load that succeeded, a missing loader gives ENOPROTOOPT."""
+    path = f"/lib/modules/{SELFTEST.loader}.ko"
+    attacker.write_file(CALL, b"1")
+    if variant == "baseline":
+        selftest.write("1 1")
+    else:
+        for _ in range(2):
+            assert selftest.refused("1 1") == EPROTO
+            assert not selftest.loaded
+        attacker.write_file(CALL, b"0")
+        selftest.write("1 1")
+    selftest.unload()
+    attacker.rename(path, "/away.ko")
+    assert selftest.refused("1 1") == ENOPROTOOPT
 
 
 # Another program in the handler's place

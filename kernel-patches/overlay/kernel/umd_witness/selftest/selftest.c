@@ -17,14 +17,25 @@ static bool hold;
 module_param(hold, bool, 0600);
 MODULE_PARM_DESC(hold, "do not finish the start of a handler while this is set");
 
+static bool call;
+module_param(call, bool, 0600);
+MODULE_PARM_DESC(call, "have the handler make a system call that isolation forbids");
+
+static u8 selftest_order(u32 reply_len)
+{
+	return ilog2(reply_len) | (READ_ONCE(call) ? SELFTEST_CALL : 0);
+}
+
 /* With the driver's lock held, as for any start. */
 static int selftest_post_start(struct umd_mgmt *mgmt)
 {
+	u8 message = SELFTEST_SINGLE | selftest_order(1), reply;
+
 	pr_info("%s started, pid %d\n", mgmt->info.driver_name, pid_nr(mgmt->info.tgid));
 
 	while (READ_ONCE(hold))
 		msleep(20);
-	return 0;
+	return umd_send_recv(&mgmt->info, &message, 1, &reply, 1);
 }
 
 struct umd_mgmt selftest_mgmt = {
@@ -52,10 +63,10 @@ static void selftest_fill(u8 *message, u32 len, u32 reply_len)
 {
 	get_random_bytes(message, len);
 	if (len == 1) {
-		message[0] = SELFTEST_SINGLE | ilog2(reply_len);
+		message[0] = SELFTEST_SINGLE | selftest_order(reply_len);
 	} else {
 		message[0] = ilog2(len);
-		message[1] = ilog2(reply_len);
+		message[1] = selftest_order(reply_len);
 	}
 }
 

@@ -54,6 +54,9 @@ void __libc_init(uintptr_t *elfdata, void (*onexit)(void))
 
 	for (;;) {
 		sum = receive_message(&reply_order);
+		if (reply_order & SELFTEST_CALL)
+			getppid();
+		reply_order &= ~SELFTEST_CALL;
 		if (reply_order > SELFTEST_ORDER_MAX)
 			leave();
 		send_reply(sum, 1U << reply_order);
