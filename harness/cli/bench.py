@@ -322,10 +322,8 @@ def _study(
     from harness.report.terminal import console, progress_line
     from harness.results.bench_figures import FIGURES_SCHEMA
     from harness.run.provenance import facts_of_lab
-    from harness.run.request import check_handler
     from harness.scenarios.corpus import SHIPPED
 
-    check_handler(handler, choice_of(options.kernel))
     corpus = SHIPPED.with_handler(handler)
     kernel = chosen_kernel(options.kernel, corpus, variants)
     with progress_line(console()) as progress:

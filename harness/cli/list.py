@@ -50,12 +50,9 @@ def run(options: Options) -> int:
     """Print the list. Raises UserError."""
     from harness.judge.cells import all_cells
     from harness.judge.selection import select
-    from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.report.listing import ListedCells, listing, markdown_listing
     from harness.report.listing_json import json_listing
-    from harness.run.request import check_handler
 
-    check_handler(options.handler, KernelChoice(options.line))
     corpus = corpus_with(
         Brought(scenario_files=options.scenario_files), options.variant_files, options.handler
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.brought.options import Brought, corpus_with, own_variants
-from harness.cli.chosen import choice_of, chosen_kernel
+from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
 from harness.cli.declare import choice, option, positionals, switch
 from harness.cli.options import (
@@ -106,12 +106,10 @@ def run(options: Options) -> int:
 def _checked(options: Options, corpus: Corpus, variant: str) -> Scenario | None:
     """Check the options before anything is built; return the scenario."""
     from harness.judge.cells import check_variants
-    from harness.run.request import check_handler
     from harness.shell.keyboard import check_terminal
     from harness.shell.session import check_applicable, chosen_scenario
 
     check_variants(corpus, [variant], engine=options.engine)
-    check_handler(options.handler, choice_of(options.kernel))
     scenario = chosen_scenario(corpus, options.scenario)
     if options.at and not scenario:
         raise UserError("--at says where in a scenario", hint="name it with --prepare")

@@ -7,6 +7,8 @@ import struct
 from hashlib import sha256, sha512, shake_256
 from typing import TYPE_CHECKING
 
+from harness.guests.signed_messages import message
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 CERTIFICATE = "/etc/vendor.der"
 PACKAGE = "/etc/vendor.package"
 OPENPGP = "/etc/vendor.pgp"
+MESSAGE = "/etc/vendor.p7m"
 
 NAME = b"a vendor"
 
@@ -145,6 +148,19 @@ def openpgp(key: SigningKey) -> bytes:
     return packet(KEY, body) + packet(USER_ID, NAME) + packet(SIGNATURE, signature)
 
 
+def signed_key(key: SigningKey) -> bytes:
+    """Return a PKCS#7 message, signed by `key`, with the vendor's public key (RFC 8017) in it."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public, _ = _public_key(key.opened()[1])
+    return message(key, public.public_bytes(Encoding.DER, PublicFormat.PKCS1))
+
+
 def vendor_files(key: SigningKey) -> Mapping[str, bytes]:
     """Return the files by their paths in a guest: the same for the same key."""
-    return {CERTIFICATE: certificate(key), PACKAGE: package(key), OPENPGP: openpgp(key)}
+    return {
+        CERTIFICATE: certificate(key),
+        PACKAGE: package(key),
+        OPENPGP: openpgp(key),
+        MESSAGE: signed_key(key),
+    }

@@ -25,8 +25,6 @@ class HandlerKind:
     """The boot parameter that selects it; empty for the default."""
     option: str = ""
     """The kernel option that it needs, without CONFIG_; empty for one that is always there."""
-    line: str = ""
-    """The only kernel line that has it; empty for all."""
 
 
 HASH = HandlerKind(
@@ -38,13 +36,21 @@ HASH = HandlerKind(
 )
 X509 = HandlerKind(
     "x509",
-    "also parses X.509 certificates, with the kernel's own parser (6.12 only)",
+    "also parses X.509 certificates, with the kernel's own parser",
     program="umd_witness_x509_umh",
     loader="umd_witness_x509",
     thread="umd_witness_x509_kthread",
     parameter="umd_witness.handler=x509",
     option="UMD_WITNESS_X509",
-    line="6.12",
+)
+PKCS7 = HandlerKind(
+    "pkcs7",
+    "also parses PKCS#7 messages, with the kernel's own parser",
+    program="umd_witness_pkcs7_umh",
+    loader="umd_witness_pkcs7",
+    thread="umd_witness_pkcs7_kthread",
+    parameter="umd_witness.handler=pkcs7",
+    option="UMD_WITNESS_PKCS7",
 )
 
 RPM = HandlerKind(
@@ -75,11 +81,10 @@ OVERFLOW = HandlerKind(
     thread="umd_witness_overflow_kthread",
     parameter="umd_witness.handler=x509-overflow",
     option=X509.option,
-    line=X509.line,
 )
 """The handler for the cost of a bug (harness/studies/parser_bug.py). No run has it."""
 
-HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509, PGP, RPM)})
+HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509, PKCS7, PGP, RPM)})
 """The kinds by name, the default first."""
 
 DEFAULT_HANDLER = HASH.name

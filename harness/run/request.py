@@ -10,7 +10,7 @@ from harness.brought.options import brought_or_all, corpus_with, own_variants, w
 from harness.host.errors import UserError
 from harness.judge.cells import all_cells
 from harness.judge.selection import select
-from harness.model.handlers import DEFAULT_HANDLER, HANDLERS
+from harness.model.handlers import DEFAULT_HANDLER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -63,7 +63,6 @@ def request(
     asked = tuple(variants) or own_variants(corpus)
     own = kernel.if_own()
     line = own.name if own else kernel.line
-    check_handler(handler, kernel)
     every = all_cells(corpus, line, asked, engine=engine)
     if recorded is None:
         cells = brought_or_all(every, corpus, expression)
@@ -76,19 +75,6 @@ def request(
             raise UserError("no cell of the run is there any more", hint="start a new run")
         cells = select(corpus, cells, expression)
     return Request(corpus, cells, asked, own, line, engine)
-
-
-def check_handler(name: str, kernel: KernelChoice) -> None:
-    """Raise UserError for a handler that the kernel line does not have.
-
-    Whether a user's own kernel has it shows when the kernel is there (Variant.needs).
-    """
-    line = HANDLERS[name].line
-    if line and kernel.line != line and not kernel.if_own():
-        raise UserError(
-            f"the handler {name} is for line {line} alone, not for {kernel.line}",
-            hint=f"take --line {line}, or another handler",
-        )
 
 
 def supported_cells(cells: Sequence[Cell], variants: Sequence[str], line: str) -> list[Cell]:

@@ -3,7 +3,7 @@
 
 from types import MappingProxyType
 
-from harness.model.handlers import PGP, RPM, X509
+from harness.model.handlers import PGP, PKCS7, RPM, X509
 from harness.model.verdict import Effect
 from harness.scenarios.registry import REFERENCES, Hole, Scenario, collecting, scenario
 
@@ -50,6 +50,9 @@ with collecting() as _found:
 with collecting() as _keys_at_stake:
     from harness.scenarios import stakes_certificates  # noqa: F401
 
+with collecting() as _messages_at_stake:
+    from harness.scenarios import stakes_signed_messages  # noqa: F401
+
 with collecting() as _openpgp_at_stake:
     from harness.scenarios import stakes_openpgp  # noqa: F401
 
@@ -62,13 +65,16 @@ SCENARIOS = MappingProxyType(_found)
 STAKES = MappingProxyType(
     {
         X509.name: MappingProxyType(_keys_at_stake),
+        PKCS7.name: MappingProxyType(_messages_at_stake),
         PGP.name: MappingProxyType(_openpgp_at_stake),
         RPM.name: MappingProxyType(_digests_at_stake),
     }
 )
 """By handler, the scenarios that ship for it alone: what the kernel believes of its replies."""
 
-EVERY = MappingProxyType({**SCENARIOS, **_keys_at_stake, **_openpgp_at_stake, **_digests_at_stake})
+EVERY = MappingProxyType(
+    {name: one for some in (SCENARIOS, *STAKES.values()) for name, one in some.items()}
+)
 """All scenarios that ship, for any handler."""
 
 __all__ = ["EVERY", "REFERENCES", "SCENARIOS", "STAKES", "Effect", "Hole", "Scenario", "scenario"]

@@ -23,7 +23,7 @@ def trusted_keyring(attacker: Attacker) -> int:
 
 
 def add_key(attacker: Attacker, file: bytes, ring: int) -> int:
-    """Add the key of a certificate, or of OpenPGP packets, to a keyring; return its id."""
+    """Add the key in a certificate, OpenPGP packets or a PKCS#7 message; return its id."""
     return attacker.syscall("add_key", "asymmetric", 0, file, len(file), ring)
 
 

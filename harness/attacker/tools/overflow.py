@@ -11,6 +11,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from harness.guests.der import der
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -65,18 +67,11 @@ def place_of_brought() -> int:
 def _certificate(issuer: bytes, subject: bytes) -> bytes:
     """Return a certificate whose names are descriptions with these bytes."""
     names = [
-        _der(0x30, _der(0x31, _der(0x30, _DESCRIPTION + _der(0x0C, text))))
+        der(0x30, der(0x31, der(0x30, _DESCRIPTION + der(0x0C, text))))
         for text in (issuer, subject)
     ]
-    times = _der(0x30, b"".join(_der(0x17, time) for time in _YEARS))
-    key = _der(0x30, _RSA + _der(0x03, bytes(17)))
-    parts = (_der(0x02, b"\1"), _SHA256_WITH_RSA, names[0], times, names[1], key)
-    signed = _der(0x30, b"".join(parts))
-    return _der(0x30, signed + _SHA256_WITH_RSA + _der(0x03, bytes(17)))
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    """Return an ASN.1 value. Its length has as few bytes as can be."""
-    size = len(content)
-    digits = size.to_bytes((size.bit_length() + 7) // 8 or 1, "big")
-    return bytes([tag, *([] if size < 0x80 else [0x80 | len(digits)]), *digits]) + content
+    times = der(0x30, b"".join(der(0x17, time) for time in _YEARS))
+    key = der(0x30, _RSA + der(0x03, bytes(17)))
+    parts = (der(0x02, b"\1"), _SHA256_WITH_RSA, names[0], times, names[1], key)
+    signed = der(0x30, b"".join(parts))
+    return der(0x30, signed + _SHA256_WITH_RSA + der(0x03, bytes(17)))

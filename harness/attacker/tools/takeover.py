@@ -143,7 +143,7 @@ def thread_file(target: Target, lie: bytes, *, names: bool) -> bytes:
         _call(symbol("umd_witness_send_parsed"), kept),
         _call(symbol("umd_witness_send"), symbol("reply")),
         _call(symbol("umd_witness_kthread"), 0),
-        _call(symbol("kthread_exit"), 0),
+        _call(symbol("do_exit"), 0),
     ]
     start = brought.add(b"".join(steps))
     page, pages = symbol("input") & ~0xFFF, 2

@@ -55,7 +55,7 @@ bool witness_is_kthread(void)
 
 static char *first = "";
 module_param_named(handler, first, charp, 0);
-MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, rpm, pgp, or nothing");
+MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, pkcs7, rpm, pgp, or nothing");
 
 enum witness_program witness_first(void)
 {
@@ -63,6 +63,8 @@ enum witness_program witness_first(void)
 		return WITNESS_X509;
 	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && !strcmp(first, "x509-overflow"))
 		return WITNESS_OVERFLOW;
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) && !strcmp(first, "pkcs7"))
+		return WITNESS_PKCS7;
 	if (IS_ENABLED(CONFIG_UMD_WITNESS_RPM) && !strcmp(first, "rpm"))
 		return WITNESS_RPM;
 	if (IS_ENABLED(CONFIG_UMD_WITNESS_PGP) && !strcmp(first, "pgp"))

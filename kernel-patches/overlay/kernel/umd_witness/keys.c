@@ -12,8 +12,6 @@
 #include "trust.h"
 #include "witness.h"
 
-static const char * const hashes[] = { "sha1", "sha256", "sha384", "sha512" };
-
 /* All parts of the reply, from its first span to its end. */
 static bool is_plausible(const struct umd_x509 *fields, size_t len)
 {
@@ -25,32 +23,30 @@ static bool is_plausible(const struct umd_x509 *fields, size_t len)
 	return !witness_demands_signed_keys() || witness_lies_in(fields->key, fields->tbs);
 }
 
-static const void *part(const struct key_preparsed_payload *prep, struct umd_span span)
-{
-	return prep->data + span.offset;
-}
-
-static const char *hash_of(const struct umd_x509 *fields)
-{
-	for (int i = 0; i < ARRAY_SIZE(hashes); i++)
-		if (!strncmp(fields->sig.hash, hashes[i], sizeof(fields->sig.hash)))
-			return hashes[i];
-	return NULL;
-}
-
 static bool is_supported(const struct umd_x509 *fields)
 {
 	return !strncmp(fields->key_algo, "rsa", sizeof(fields->key_algo)) &&
-	       !strncmp(fields->sig.algo, "rsa", sizeof(fields->sig.algo)) &&
-	       !strncmp(fields->sig.encoding, "pkcs1", sizeof(fields->sig.encoding)) &&
-	       hash_of(fields);
+	       witness_hash_name(&fields->sig);
 }
 
-static bool is_same(const struct key_preparsed_payload *prep, struct umd_span span,
-		    const void *data, size_t len)
+#ifdef KEY_EFLAG_CA
+static void set_usage(struct public_key *key, u32 usage)
 {
-	return span.length == len && part(prep, span) == data;
+	key->key_eflags = usage;
 }
+
+static u32 usage_of(const struct public_key *key)
+{
+	return key->key_eflags;
+}
+#else /* before 6.4 */
+static void set_usage(struct public_key *key, u32 usage) { }
+
+static u32 usage_of(const struct public_key *key)
+{
+	return 0;
+}
+#endif
 
 static struct public_key *make_key(const struct key_preparsed_payload *prep,
 				   const struct umd_x509 *fields)
@@ -60,8 +56,9 @@ static struct public_key *make_key(const struct key_preparsed_payload *prep,
 	if (!key)
 		return NULL;
 
-	key->key = kmemdup(part(prep, fields->key), fields->key.length, GFP_KERNEL);
-	key->params = kmemdup(part(prep, fields->params), fields->params.length, GFP_KERNEL);
+	key->key = kmemdup(witness_part(prep, fields->key), fields->key.length, GFP_KERNEL);
+	key->params = kmemdup(witness_part(prep, fields->params), fields->params.length,
+			      GFP_KERNEL);
 	if (!key->key || !key->params) {
 		public_key_free(key);
 		return NULL;
@@ -70,7 +67,7 @@ static struct public_key *make_key(const struct key_preparsed_payload *prep,
 	key->paramlen = fields->params.length;
 	key->algo = fields->key_oid;
 	key->pkey_algo = "rsa";
-	key->key_eflags = fields->usage;
+	set_usage(key, fields->usage);
 	return key;
 }
 
@@ -81,8 +78,8 @@ static struct asymmetric_key_id *make_id(const struct key_preparsed_payload *pre
 
 	if (!first.length)
 		return NULL;
-	id = asymmetric_key_generate_id(part(prep, first), first.length,
-					part(prep, second), second.length);
+	id = asymmetric_key_generate_id(witness_part(prep, first), first.length,
+					witness_part(prep, second), second.length);
 	return IS_ERR(id) ? NULL : id;
 }
 
@@ -96,15 +93,16 @@ static struct public_key_signature *make_signature(const struct key_preparsed_pa
 	if (!sig)
 		return NULL;
 
-	tbs.iov_base = (void *)part(prep, fields->tbs);
+	tbs.iov_base = (void *)witness_part(prep, fields->tbs);
 	tbs.iov_len = fields->tbs.length;
 	sig->pkey_algo = "rsa";
 	sig->encoding = "pkcs1";
-	sig->hash_algo = hash_of(fields);
+	sig->hash_algo = witness_hash_name(&fields->sig);
 	sig->auth_ids[0] = make_id(prep, fields->authority_serial, fields->authority_issuer);
 	sig->auth_ids[1] = make_id(prep, fields->authority_key, none);
 	sig->auth_ids[2] = make_id(prep, fields->issuer, none);
-	sig->s = kmemdup(part(prep, fields->signature), fields->signature.length, GFP_KERNEL);
+	sig->s = kmemdup(witness_part(prep, fields->signature), fields->signature.length,
+			 GFP_KERNEL);
 	sig->s_size = fields->signature.length;
 	if (!sig->s || witness_digest(sig, &tbs, 1)) {
 		public_key_signature_free(sig);
@@ -150,11 +148,11 @@ static int holds(const struct key_preparsed_payload *prep, const struct umd_x509
 
 	same = cert->pub->keylen == key->keylen &&
 	       !memcmp(cert->pub->key, key->key, key->keylen) &&
-	       cert->pub->key_eflags == key->key_eflags &&
-	       is_same(prep, fields->tbs, cert->tbs, cert->tbs_size) &&
-	       is_same(prep, fields->signature, cert->raw_sig, cert->raw_sig_size) &&
-	       is_same(prep, fields->issuer, cert->raw_issuer, cert->raw_issuer_size) &&
-	       is_same(prep, fields->subject, cert->raw_subject, cert->raw_subject_size) &&
+	       usage_of(cert->pub) == usage_of(key) &&
+	       witness_is_same(prep, fields->tbs, cert->tbs, cert->tbs_size) &&
+	       witness_is_same(prep, fields->signature, cert->raw_sig, cert->raw_sig_size) &&
+	       witness_is_same(prep, fields->issuer, cert->raw_issuer, cert->raw_issuer_size) &&
+	       witness_is_same(prep, fields->subject, cert->raw_subject, cert->raw_subject_size) &&
 	       is_same_id(cert->id, ids->id[0]) && is_same_id(cert->skid, ids->id[1]) &&
 	       is_same_id(cert->sig->auth_ids[0], sig->auth_ids[0]) &&
 	       is_same_id(cert->sig->auth_ids[1], sig->auth_ids[1]);
@@ -167,12 +165,13 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *field
 	struct public_key *key = make_key(prep, fields);
 	struct public_key_signature *sig = make_signature(prep, fields);
 	struct asymmetric_key_ids *ids = make_ids(prep, fields);
-	const char *name = part(prep, fields->subject_name.rest);
+	const char *name = witness_part(prep, fields->subject_name.rest);
 	int held;
 
 	/* A key with an empty description is a bug to the kernel, and a name may be empty. */
 	prep->description = kasprintf(GFP_KERNEL, "%.*s: %*phN", fields->subject_name.rest.length,
-				      name, fields->serial.length, part(prep, fields->serial));
+				      name, fields->serial.length,
+				      witness_part(prep, fields->serial));
 	if (witness_fill(prep, key, sig, ids))
 		return -ENOMEM;
 

@@ -19,6 +19,8 @@ static void make_input(void)
 		witness_make_package(&asked.input, expected);
 	else if (IS_ENABLED(CONFIG_UMD_WITNESS_PGP) && witness_first() == WITNESS_PGP)
 		witness_make_packets(&asked.input, expected);
+	else if (IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) && witness_first() == WITNESS_PKCS7)
+		witness_make_signed_message(&asked.input, expected);
 	else if (IS_ENABLED(CONFIG_UMD_WITNESS_X509))
 		witness_make_certificate(&asked.input, expected);
 }

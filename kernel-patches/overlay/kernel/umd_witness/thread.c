@@ -209,6 +209,8 @@ static const char *kmod(void)
 		return "umd_witness_x509_kthread";
 	case WITNESS_OVERFLOW:
 		return "umd_witness_overflow_kthread";
+	case WITNESS_PKCS7:
+		return "umd_witness_pkcs7_kthread";
 	case WITNESS_RPM:
 		return "umd_witness_rpm_kthread";
 	case WITNESS_PGP:

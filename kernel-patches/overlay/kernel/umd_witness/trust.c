@@ -7,8 +7,10 @@
  */
 #include <crypto/hash.h>
 #include <linux/err.h>
+#include <linux/kernel.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "trust.h"
 #include "witness.h"
@@ -20,7 +22,7 @@ static struct asymmetric_key_subtype subtype;
 
 static bool nested;
 module_param(nested, bool, 0);
-MODULE_PARM_DESC(nested, "a key has to lie in what is signed, too");
+MODULE_PARM_DESC(nested, "a key, or its digest, has to lie in what is signed, too");
 
 bool witness_demands_signed_keys(void)
 {
@@ -48,27 +50,62 @@ static int update(struct shash_desc *desc, const struct kvec *parts, size_t coun
 	return ret;
 }
 
-/* Compute the digest of all parts in order, by the hash algorithm of @sig, and store it in @sig. */
-int witness_digest(struct public_key_signature *sig, const struct kvec *parts, size_t count)
+/* Returns the digest of all parts in order, which the caller frees, or an error. */
+u8 *witness_hash(const char *algorithm, const struct kvec *parts, size_t count, u32 *size)
 {
-	struct crypto_shash *hash = crypto_alloc_shash(sig->hash_algo, 0, 0);
+	struct crypto_shash *hash = crypto_alloc_shash(algorithm, 0, 0);
 	struct shash_desc *desc;
 	int ret = -ENOMEM;
 	u8 *digest;
 
 	if (IS_ERR(hash))
-		return PTR_ERR(hash);
+		return PTR_ERR(hash) == -ENOENT ? ERR_PTR(-ENOPKG) : ERR_CAST(hash);
 
+	*size = crypto_shash_digestsize(hash);
 	desc = kzalloc(sizeof(*desc) + crypto_shash_descsize(hash), GFP_KERNEL);
-	digest = kmalloc(crypto_shash_digestsize(hash), GFP_KERNEL);
-	put_digest(sig, digest, crypto_shash_digestsize(hash));
+	digest = kmalloc(*size, GFP_KERNEL);
 	if (desc && digest) {
 		desc->tfm = hash;
 		ret = update(desc, parts, count) ?: crypto_shash_final(desc, digest);
 	}
 	kfree(desc);
 	crypto_free_shash(hash);
-	return ret;
+	if (ret) {
+		kfree(digest);
+		return ERR_PTR(ret);
+	}
+	return digest;
+}
+
+/* Compute the digest of all parts in order, by the hash algorithm of @sig, and store it in @sig. */
+int witness_digest(struct public_key_signature *sig, const struct kvec *parts, size_t count)
+{
+	u32 size;
+	u8 *digest = witness_hash(sig->hash_algo, parts, count, &size);
+
+	if (IS_ERR(digest))
+		return PTR_ERR(digest);
+	put_digest(sig, digest, size);
+	return 0;
+}
+
+static bool is_name(const char *name, size_t size, const char *wanted)
+{
+	return !strncmp(name, wanted, size);
+}
+
+/* The hash algorithm of an RSA signature, or NULL if the signature is not supported. */
+const char *witness_hash_name(const struct umd_sig_names *names)
+{
+	static const char * const hashes[] = { "sha1", "sha256", "sha384", "sha512" };
+
+	if (!is_name(names->algo, sizeof(names->algo), "rsa") ||
+	    !is_name(names->encoding, sizeof(names->encoding), "pkcs1"))
+		return NULL;
+	for (int i = 0; i < ARRAY_SIZE(hashes); i++)
+		if (is_name(names->hash, sizeof(names->hash), hashes[i]))
+			return hashes[i];
+	return NULL;
 }
 
 /* What is there is freed by whoever asked. A key without a description is a bug to the kernel. */

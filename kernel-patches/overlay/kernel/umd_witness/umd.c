@@ -19,6 +19,7 @@ static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_OVERFLOW] = "umd_witness_overflow",
 	[WITNESS_RPM] = "umd_witness_rpm",
 	[WITNESS_PGP] = "umd_witness_pgp",
+	[WITNESS_PKCS7] = "umd_witness_pkcs7",
 };
 
 #ifdef WITNESS_ISOLATION
@@ -35,6 +36,11 @@ static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 	},
 	[WITNESS_OVERFLOW] = {
 #include "umd_witness_overflow_umh.sha256"
+	},
+#endif
+#if IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7)
+	[WITNESS_PKCS7] = {
+#include "umd_witness_pkcs7_umh.sha256"
 	},
 #endif
 #if IS_ENABLED(CONFIG_UMD_WITNESS_RPM)

@@ -18,6 +18,7 @@ enum witness_program {
 	WITNESS_OVERFLOW,	/* the same with a bug, which a certificate can exploit */
 	WITNESS_RPM,
 	WITNESS_PGP,
+	WITNESS_PKCS7,
 	WITNESS_PROGRAMS,
 };
 
@@ -32,7 +33,7 @@ static inline bool witness_parses_certificates(enum witness_program program)
 static inline bool witness_parses(enum witness_program program)
 {
 	return witness_parses_certificates(program) || program == WITNESS_RPM ||
-	       program == WITNESS_PGP;
+	       program == WITNESS_PGP || program == WITNESS_PKCS7;
 }
 
 /* The blob, in its loader module. */
@@ -116,6 +117,7 @@ static inline int witness_parse(witness_transact_t transact, const struct witnes
 #endif
 void witness_make_certificate(struct witness_input *input, void *parsed);
 void witness_make_package(struct witness_input *input, void *parsed);
+void witness_make_signed_message(struct witness_input *input, void *parsed);
 void witness_make_packets(struct witness_input *input, void *parsed);
 void witness_give(const void *data, size_t len);
 void witness_take(void *parsed);

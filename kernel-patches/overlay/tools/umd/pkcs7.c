@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A handler that parses PKCS#7 messages with the kernel's own parser. */
+#include <linux/asn1.h>
+
 #include "pkcs7_parser.h"
 
 #include "kernel/x509_fields.h"
 #include "pkcs7.h"
 
-static struct umd_pkcs7 reply;
+/*
+ * In some trees, authattrs begins with the tag, in others behind the tag. In the
+ * reply, it always begins behind the tag.
+ */
+static struct umd_span attributes_of(const struct umd_request *request,
+				     const struct pkcs7_signed_info *info)
+{
+	const u8 *from = info->authattrs;
+	size_t tag;
+
+	if (!from)
+		return (struct umd_span){ 0 };
+	tag = *from == (ASN1_CONT << 6 | ASN1_CONS_BIT);
+	return umd_span_of(request, from + tag, info->authattrs_len - tag);
+}
 
 static int signer_fields(const struct umd_request *request, const struct pkcs7_signed_info *info,
 			 struct umd_pkcs7_signer *signer)
@@ -16,7 +32,7 @@ static int signer_fields(const struct umd_request *request, const struct pkcs7_s
 	signer->signing_time = info->signing_time;
 	signer->signature = umd_span_of(request, sig->s, sig->s_size);
 	signer->digest = umd_span_of(request, info->msgdigest, info->msgdigest_len);
-	signer->authattrs = umd_span_of(request, info->authattrs, info->authattrs_len);
+	signer->authattrs = attributes_of(request, info);
 	umd_key_id_fields(request, sig->auth_ids[0], &signer->serial, &signer->issuer);
 	return umd_sig_fields(sig, &signer->sig);
 }
@@ -46,7 +62,8 @@ static int fill(const struct umd_request *request, const struct pkcs7_message *m
 	return ret;
 }
 
-static int parse(const void *data, size_t len, void *out)
+/* What the handler does: an umd_parse_t. */
+int umd_pkcs7_parse(const void *data, size_t len, void *out)
 {
 	const struct umd_request request = { data, len };
 	const struct pkcs7_message *message = pkcs7_parse_message(data, len);
@@ -54,8 +71,13 @@ static int parse(const void *data, size_t len, void *out)
 	return IS_ERR(message) ? PTR_ERR(message) : fill(&request, message, out);
 }
 
+/* Another program that has the parser has its own loop, and defines UMD_PARSER_ONLY. */
+#ifndef UMD_PARSER_ONLY
+static struct umd_pkcs7 reply;
+
 int main(void)
 {
-	umd_serve(parse, &reply, sizeof(reply));
+	umd_serve(umd_pkcs7_parse, &reply, sizeof(reply));
 	return 0;
 }
+#endif

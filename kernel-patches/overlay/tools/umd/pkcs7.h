@@ -5,8 +5,10 @@
 
 #include "x509.h"
 
+#ifndef UMD_PKCS7_CERTS
 #define UMD_PKCS7_CERTS		16
 #define UMD_PKCS7_SIGNERS	16
+#endif
 
 /**
  * struct umd_pkcs7_signer - a signature over the content, and whose it is
@@ -16,8 +18,8 @@
  * @sig: the signature's algorithms
  * @signature: the signature
  * @digest: the digest of the content, as the attributes have it
- * @authattrs: the attributes that are signed, from their second byte: the first one
- *	must be that of a SET when they are hashed
+ * @authattrs: the attributes that are signed, behind their tag: put the tag of a SET
+ *	before them to hash them
  * @serial: the serial number of the signer's certificate, or the identifier of the
  *	signer's key, and then there is no @issuer
  * @issuer: the issuer's name of the signer's certificate, in ASN.1
@@ -58,5 +60,8 @@ struct umd_pkcs7 {
 	struct umd_x509 certs[UMD_PKCS7_CERTS];
 	struct umd_pkcs7_signer signers[UMD_PKCS7_SIGNERS];
 };
+
+/* An umd_parse_t. */
+int umd_pkcs7_parse(const void *data, size_t len, void *out);
 
 #endif

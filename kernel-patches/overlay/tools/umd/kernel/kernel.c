@@ -22,6 +22,13 @@ int strcmp(const char *a, const char *b)
 		;
 	return (u8)*a - (u8)*b;
 }
+
+int strncmp(const char *a, const char *b, size_t size)
+{
+	for (; size && *a && *a == *b; size--, a++, b++)
+		;
+	return size ? (u8)*a - (u8)*b : 0;
+}
 #endif
 
 static inline bool is_ascii(const u8 *text, size_t len)

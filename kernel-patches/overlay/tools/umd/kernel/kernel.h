@@ -26,6 +26,7 @@
 #define _LINUX_TIME_H
 #define _LINUX_TYPES_H
 #define _CRYPTO_HASH_H
+#define _CRYPTO_SHA2_H
 #define _KEYS_SYSTEM_KEYRING_H
 
 #include <stdarg.h>
@@ -48,6 +49,9 @@ typedef s64 time64_t;
 #define __exit
 #define __force
 #define __must_check			__attribute__((__warn_unused_result__))
+#define __always_inline			inline
+#define __counted_by(member)
+#define auto				__auto_type
 #define __cleanup(function)		__attribute__((__cleanup__(function)))
 #define __maybe_unused			__attribute__((__unused__))
 #define fallthrough			__attribute__((__fallthrough__))
@@ -74,6 +78,7 @@ void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int value, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t size);
 size_t strlen(const char *text);
 char *bin2hex(char *to, const void *from, size_t size);
 time64_t mktime64(unsigned int year, unsigned int month, unsigned int day,
@@ -107,6 +112,8 @@ static inline void *kmalloc(size_t size, int flags __maybe_unused)
 }
 
 #define kzalloc(size, flags)		kmalloc(size, flags)
+#define kmalloc_obj(type)		kmalloc(sizeof(type), GFP_KERNEL)
+#define kzalloc_obj(type)		kmalloc_obj(type)
 #define GFP_KERNEL			0
 
 static inline void *kmemdup(const void *from, size_t size, int flags __maybe_unused)
@@ -182,6 +189,8 @@ static inline struct crypto_shash *crypto_alloc_shash(const char *name __maybe_u
 	return ERR_PTR(-ENOENT);
 }
 
+#define SHA256_DIGEST_SIZE				32
+#define sha256(data, size, digest)			((void)0)
 #define crypto_free_shash(tfm)				((void)0)
 #define crypto_shash_descsize(tfm)			0
 #define crypto_shash_digestsize(tfm)			0

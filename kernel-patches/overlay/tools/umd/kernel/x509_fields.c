@@ -106,7 +106,9 @@ int umd_x509_fields(const struct umd_request *request, const struct x509_certifi
 	const struct public_key_signature *sig = cert->sig;
 	const struct public_key *pub = cert->pub;
 
+#ifdef KEY_EFLAG_CA /* since 6.4 */
 	fields->usage = pub->key_eflags;
+#endif
 	fields->valid_from = cert->valid_from;
 	fields->valid_to = cert->valid_to;
 	fields->key_oid = pub->algo;
