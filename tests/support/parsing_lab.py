@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.attacker import Attacker, Channel, GuestError
+from harness.attacker.tools.keyrings import add_key
 from harness.lab.lab import Lab
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.handler import Handler
@@ -60,3 +61,10 @@ def check_nested(lab: Lab, attack: Callable[[Attacker, Handler], object]) -> Non
         # The parser was overwritten: what the witness asks is parsed wrongly.
         tally = witness.wait(lambda t: t.count.wrong > 0, seconds=30, what="wrong reply")
         assert Violation.BELIEVED not in tally.violations
+
+
+def refused(attacker: Attacker, blob: bytes, ring: int) -> int | None:
+    """Return the error by which the kernel refuses a key."""
+    with pytest.raises(GuestError) as error:
+        add_key(attacker, blob, ring)
+    return error.value.errno

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import check_nested, handler, lab_with, variant
+from parsing_lab import check_nested, handler, lab_with, refused, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey
@@ -51,13 +51,6 @@ def lab() -> Lab:
 def vendor(attacker: Attacker) -> bytes:
     """A vendor's key, its name, and a signature of both by a key in the kernel."""
     return attacker.read_file(OPENPGP)
-
-
-def refused(attacker: Attacker, blob: bytes, ring: int) -> int | None:
-    """Return the error by which the kernel refuses a key."""
-    with pytest.raises(GuestError) as error:
-        add_key(attacker, blob, ring)
-    return error.value.errno
 
 
 def test_the_kernel_trusts_the_vendors_key_alone(

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import check_nested, handler, lab_with, variant
+from parsing_lab import check_nested, handler, lab_with, refused, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey
@@ -59,13 +59,6 @@ def lab() -> Lab:
 def vendor(attacker: Attacker) -> bytes:
     """A message with a vendor's key, which a key in the kernel has signed."""
     return attacker.read_file(MESSAGE)
-
-
-def refused(attacker: Attacker, blob: bytes, ring: int) -> int | None:
-    """Return the error by which the kernel refuses a key."""
-    with pytest.raises(GuestError) as error:
-        add_key(attacker, blob, ring)
-    return error.value.errno
 
 
 def with_certificate(vendor: bytes, certificate: bytes) -> bytes:
