@@ -12,7 +12,7 @@
 static const u8 common_name[] = { 0x55, 4, 3 };
 static const u8 organisation[] = { 0x55, 4, 10 };
 
-void witness_der_put(struct witness_input *der, const void *data, u32 len)
+static void put(struct witness_input *der, const void *data, u32 len)
 {
 	memcpy(der->data + der->len, data, len);
 	der->len += len;
@@ -20,7 +20,7 @@ void witness_der_put(struct witness_input *der, const void *data, u32 len)
 
 void witness_der_put_byte(struct witness_input *der, u8 byte)
 {
-	witness_der_put(der, &byte, 1);
+	put(der, &byte, 1);
 }
 
 /* Returns where its content begins, for witness_der_end() or witness_der_span(). */
@@ -28,7 +28,7 @@ u32 witness_der_begin(struct witness_input *der, u8 tag)
 {
 	const u8 head[] = { tag, 0x82, 0, 0 };
 
-	witness_der_put(der, head, sizeof(head));
+	put(der, head, sizeof(head));
 	return der->len;
 }
 
@@ -50,7 +50,7 @@ u32 witness_der_put_short(struct witness_input *der, u8 tag, const void *data, u
 {
 	witness_der_put_byte(der, tag);
 	witness_der_put_byte(der, len);
-	witness_der_put(der, data, len);
+	put(der, data, len);
 	return der->len - len;
 }
 

@@ -18,7 +18,6 @@
 #define PKCS(standard, number)	{ 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, standard, number }
 #define DER_OID_SIZE	9
 
-void witness_der_put(struct witness_input *der, const void *data, u32 len);
 void witness_der_put_byte(struct witness_input *der, u8 byte);
 u32 witness_der_put_short(struct witness_input *der, u8 tag, const void *data, u8 len);
 struct umd_span witness_der_put_random(struct witness_input *der, u8 tag, u32 least, u32 most);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Keys from certificates, as the handler parses these (trust.c). */
 #include <linux/err.h>
-#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/key-type.h>
 #include <linux/slab.h>
@@ -181,41 +180,11 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_x509 *field
 	return min(held, 0);
 }
 
-static int parse_certificate(struct key_preparsed_payload *prep)
+int witness_add_certificate(struct key_preparsed_payload *prep, const void *said)
 {
-	struct umd_x509 *fields;
-	int ret;
-
-	if (!witness_parses_certificates(witness_first()) || system_state != SYSTEM_RUNNING)
-		return -EBADMSG;
-	if (prep->datalen > WITNESS_INPUT_SIZE)
-		return -EMSGSIZE;
-
-	fields = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
-	if (!fields)
-		return -ENOMEM;
-
-	ret = witness_ask_about(prep->data, prep->datalen, fields);
-	if (!ret && !is_plausible(fields, prep->datalen))
-		ret = -EBADMSG;
-	/* What the handler refuses is not for the kernel's own parsers, asked after -EBADMSG. */
-	if (ret == -EBADMSG)
-		ret = -EINVAL;
-	if (!ret && !is_supported(fields))
-		ret = -ENOPKG;
-	if (!ret)
-		ret = fill(prep, fields);
-	kfree(fields);
-	return ret;
+	if (!is_plausible(said, prep->datalen))
+		return -EINVAL;
+	if (!is_supported(said))
+		return -ENOPKG;
+	return fill(prep, said);
 }
-
-static struct asymmetric_key_parser parser = {
-	.name = "umd_witness",
-	.parse = parse_certificate,
-};
-
-static int __init keys_init(void)
-{
-	return witness_register(&parser);
-}
-subsys_initcall(keys_init);

@@ -7,7 +7,6 @@
 #include <crypto/hash.h>
 #include <linux/align.h>
 #include <linux/err.h>
-#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/key-type.h>
 #include <linux/slab.h>
@@ -37,7 +36,7 @@ static const char * const hashes[] = {
 struct packets {
 	const u8 *data;
 	size_t len;
-	struct umd_pgp *said;	/* by the handler */
+	const struct umd_pgp *said;	/* by the handler */
 	struct umd_pgp *right;
 };
 
@@ -218,13 +217,8 @@ static int fill(struct key_preparsed_payload *prep, const struct packets *packet
 	return 0;
 }
 
-static int add(struct key_preparsed_payload *prep, struct packets *packets)
+static int add(struct key_preparsed_payload *prep, const struct packets *packets)
 {
-	int ret = witness_ask_about(packets->data, packets->len, packets->said);
-
-	/* What the handler refuses is not for the kernel's own parsers, asked after -EBADMSG. */
-	if (ret)
-		return ret == -EBADMSG ? -EINVAL : ret;
 	if (!is_plausible(packets))
 		return -EINVAL;
 	if (!is_supported(packets->said))
@@ -235,32 +229,15 @@ static int add(struct key_preparsed_payload *prep, struct packets *packets)
 	return fill(prep, packets);
 }
 
-static int parse_packets(struct key_preparsed_payload *prep)
+int witness_add_packets(struct key_preparsed_payload *prep, const void *said)
 {
-	struct packets packets = { .data = prep->data, .len = prep->datalen };
-	int ret = -ENOMEM;
+	struct packets packets = { .data = prep->data, .len = prep->datalen, .said = said };
+	int ret;
 
-	if (witness_first() != WITNESS_PGP || system_state != SYSTEM_RUNNING)
-		return -EBADMSG;
-	if (prep->datalen > WITNESS_INPUT_SIZE)
-		return -EMSGSIZE;
-
-	packets.said = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
 	packets.right = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
-	if (packets.said && packets.right)
-		ret = add(prep, &packets);
+	if (!packets.right)
+		return -ENOMEM;
+	ret = add(prep, &packets);
 	kfree(packets.right);
-	kfree(packets.said);
 	return ret;
 }
-
-static struct asymmetric_key_parser parser = {
-	.name = "umd_witness_pgp",
-	.parse = parse_packets,
-};
-
-static int __init pgp_keys_init(void)
-{
-	return witness_register(&parser);
-}
-subsys_initcall(pgp_keys_init);

@@ -4,7 +4,6 @@
  * key in the kernel has signed the attributes, which contain the digest of the content.
  */
 #include <linux/err.h>
-#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/key-type.h>
 #include <linux/slab.h>
@@ -103,25 +102,20 @@ static struct public_key_signature *make_signature(const struct key_preparsed_pa
 	return sig;
 }
 
-/* In some kernels, authattrs begins with the tag. The digest has the tag of a SET in its place. */
-static bool are_same_attributes(const struct key_preparsed_payload *prep, struct umd_span span,
-				const struct pkcs7_signed_info *info)
-{
-	size_t tag = info->authattrs && *(const u8 *)info->authattrs == CONTEXT(0);
-
-	return witness_is_same(prep, span, info->authattrs + tag, info->authattrs_len - tag);
-}
-
 static bool is_same_signer(const struct key_preparsed_payload *prep,
 			   const struct umd_pkcs7 *fields,
 			   const struct public_key_signature *sig,
 			   const struct pkcs7_signed_info *info)
 {
 	const struct umd_pkcs7_signer *said = fields->signers;
+	size_t tag;
 
-	return info && !info->next &&
-	       witness_is_same(prep, said->digest, info->msgdigest, info->msgdigest_len) &&
-	       are_same_attributes(prep, said->authattrs, info) &&
+	if (!info || info->next || !info->authattrs)
+		return false;
+	tag = umd_pkcs7_tag(info->authattrs);
+	return witness_is_same(prep, said->digest, info->msgdigest, info->msgdigest_len) &&
+	       witness_is_same(prep, said->authattrs, info->authattrs + tag,
+			       info->authattrs_len - tag) &&
 	       sig->s_size == info->sig->s_size &&
 	       !memcmp(sig->s, info->sig->s, sig->s_size) &&
 	       !strcmp(sig->pkey_algo, info->sig->pkey_algo) &&
@@ -168,45 +162,11 @@ static int fill(struct key_preparsed_payload *prep, const struct umd_pkcs7 *fiel
 	return min(held, 0);
 }
 
-static int add(struct key_preparsed_payload *prep, struct umd_pkcs7 *fields)
+int witness_add_message(struct key_preparsed_payload *prep, const void *said)
 {
-	int ret = witness_ask_about(prep->data, prep->datalen, fields);
-
-	/* What the handler refuses is not for the kernel's own parsers, asked after -EBADMSG. */
-	if (ret)
-		return ret == -EBADMSG ? -EINVAL : ret;
-	if (!is_plausible(fields, prep->datalen))
+	if (!is_plausible(said, prep->datalen))
 		return -EINVAL;
-	if (!is_supported(fields))
+	if (!is_supported(said))
 		return -ENOPKG;
-	return check_content(prep, fields) ?: fill(prep, fields);
+	return check_content(prep, said) ?: fill(prep, said);
 }
-
-static int parse_message(struct key_preparsed_payload *prep)
-{
-	struct umd_pkcs7 *fields;
-	int ret;
-
-	if (witness_first() != WITNESS_PKCS7 || system_state != SYSTEM_RUNNING)
-		return -EBADMSG;
-	if (prep->datalen > WITNESS_INPUT_SIZE)
-		return -EMSGSIZE;
-
-	fields = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
-	if (!fields)
-		return -ENOMEM;
-	ret = add(prep, fields);
-	kfree(fields);
-	return ret;
-}
-
-static struct asymmetric_key_parser parser = {
-	.name = "umd_witness_pkcs7",
-	.parse = parse_message,
-};
-
-static int __init pkcs7_keys_init(void)
-{
-	return witness_register(&parser);
-}
-subsys_initcall(pkcs7_keys_init);

@@ -7,6 +7,7 @@
  */
 #include <crypto/hash.h>
 #include <linux/err.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
@@ -134,13 +135,58 @@ static int verify(const struct key *key, const struct public_key_signature *sig)
 	return ret;
 }
 
+/* Makes a key of a file from what the handler has said of it. */
+typedef int (*add_t)(struct key_preparsed_payload *prep, const void *said);
+
+static add_t adds(enum witness_program program)
+{
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && witness_parses_certificates(program))
+		return witness_add_certificate;
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) && program == WITNESS_PKCS7)
+		return witness_add_message;
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_PGP) && program == WITNESS_PGP)
+		return witness_add_packets;
+	return NULL;
+}
+
+static int parse(struct key_preparsed_payload *prep)
+{
+	add_t add = adds(witness_first());
+	void *said;
+	int ret;
+
+	if (!add || system_state != SYSTEM_RUNNING)
+		return -EBADMSG;
+	if (prep->datalen > WITNESS_INPUT_SIZE)
+		return -EMSGSIZE;
+
+	said = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
+	if (!said)
+		return -ENOMEM;
+
+	ret = witness_ask_about(prep->data, prep->datalen, said);
+	/* What the handler refuses is not for the kernel's own parsers, asked after -EBADMSG. */
+	if (ret == -EBADMSG)
+		ret = -EINVAL;
+	if (!ret)
+		ret = add(prep, said);
+	kfree(said);
+	return ret;
+}
+
+static struct asymmetric_key_parser parser = {
+	.name = "umd_witness",
+	.parse = parse,
+};
+
 /*
- * The kernel asks parsers in the order of their registration. Call this before module_init(), in
- * which the kernel's own parsers register.
+ * The kernel asks parsers in the order of their registration. Its own parsers register in
+ * module_init(), which comes later.
  */
-int witness_register(struct asymmetric_key_parser *parser)
+static int __init trust_init(void)
 {
 	subtype = public_key_subtype;
 	subtype.verify_signature = verify;
-	return register_asymmetric_key_parser(parser);
+	return register_asymmetric_key_parser(&parser);
 }
+subsys_initcall(trust_init);

@@ -36,6 +36,8 @@ int witness_fill(struct key_preparsed_payload *prep, struct public_key *key,
 		 struct public_key_signature *sig, struct asymmetric_key_ids *ids);
 const char *witness_hash_name(const struct umd_sig_names *names);
 void witness_mark(struct public_key *key, bool is_right);
-int witness_register(struct asymmetric_key_parser *parser);
+int witness_add_certificate(struct key_preparsed_payload *prep, const void *said);
+int witness_add_message(struct key_preparsed_payload *prep, const void *said);
+int witness_add_packets(struct key_preparsed_payload *prep, const void *said);
 
 #endif

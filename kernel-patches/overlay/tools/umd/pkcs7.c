@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A handler that parses PKCS#7 messages with the kernel's own parser. */
-#include <linux/asn1.h>
-
 #include "pkcs7_parser.h"
 
 #include "kernel/x509_fields.h"
 #include "pkcs7.h"
 
-/*
- * In some trees, authattrs begins with the tag, in others behind the tag. In the
- * reply, it always begins behind the tag.
- */
 static struct umd_span attributes_of(const struct umd_request *request,
 				     const struct pkcs7_signed_info *info)
 {
-	const u8 *from = info->authattrs;
 	size_t tag;
 
-	if (!from)
+	if (!info->authattrs)
 		return (struct umd_span){ 0 };
-	tag = *from == (ASN1_CONT << 6 | ASN1_CONS_BIT);
-	return umd_span_of(request, from + tag, info->authattrs_len - tag);
+	tag = umd_pkcs7_tag(info->authattrs);
+	return umd_span_of(request, info->authattrs + tag, info->authattrs_len - tag);
 }
 
 static int signer_fields(const struct umd_request *request, const struct pkcs7_signed_info *info,

@@ -61,6 +61,12 @@ struct umd_pkcs7 {
 	struct umd_pkcs7_signer signers[UMD_PKCS7_SIGNERS];
 };
 
+/* In some trees, authattrs begins with the tag of the attributes: its size, or 0 in others. */
+static inline __u32 umd_pkcs7_tag(const void *authattrs)
+{
+	return *(const __u8 *)authattrs == 0xa0;
+}
+
 /* An umd_parse_t. */
 int umd_pkcs7_parse(const void *data, size_t len, void *out);
 
