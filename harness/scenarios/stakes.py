@@ -8,6 +8,7 @@ from functools import partial
 from os import O_RDWR
 from typing import TYPE_CHECKING
 
+from harness.attacker.tools.keyrings import add_key, trusted_keyring, verify
 from harness.attacker.tools.memory import expect_memory
 from harness.attacker.tools.takeover import KEPT, false_parser
 from harness.model.verdict import Effect
@@ -16,7 +17,11 @@ from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
+    from harness.attacker.tools.certificates import OwnKey
     from harness.witness.handler import Handler
+
+UNSIGNED = b"a module that nobody has signed"
+"""What the attacker signs with a key that the kernel trusts in the end."""
 
 by_proc_mem = partial(
     scenario,
@@ -43,3 +48,18 @@ def replace_parser(attacker: Attacker, handler: Handler, function: str, reply: b
         tracee.run_to_entry("read")
         memory.pwrite(reply, place)
         memory.pwrite(false_parser(place, len(reply)), handler.symbol(function))
+
+
+def add_forged(
+    attacker: Attacker, handler: Handler, function: str, reply: bytes, file: bytes, key: OwnKey
+) -> None:
+    """Have the kernel add the attacker's key, as this reply about a file has it, and use the key.
+
+    `function` is the handler's parser. The keyring takes only keys that a key in the kernel has
+    signed.
+    """
+    with attacker.setup():
+        ring = trusted_keyring(attacker)
+    replace_parser(attacker, handler, function, reply)
+    added = add_key(attacker, file, ring)
+    verify(attacker, added, UNSIGNED, key.sign(UNSIGNED))

@@ -7,19 +7,18 @@ These scenarios exist only for this handler (STAKES of this package).
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from harness.attacker.tools.certificates import OwnKey, forged_reply
-from harness.attacker.tools.keyrings import add_key, trusted_keyring, verify
 from harness.guests.vendor import CERTIFICATE
-from harness.scenarios.stakes import by_proc_mem, replace_parser
+from harness.scenarios.stakes import add_forged, by_proc_mem
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-MESSAGE = b"a module that nobody has signed"
+PARSER = "umd_x509_parse"
+"""The handler's function that parses."""
 
 _at_stake = partial(by_proc_mem, surface="stake-keys", answers=("T5", "T12", "C14"))
 
@@ -34,7 +33,9 @@ def forged_key(attacker: Attacker, handler: Handler) -> None:
     """
     with attacker.setup():
         vendor, key = attacker.read_file(CERTIFICATE), OwnKey()
-    _add_forged(attacker, handler, vendor + key.public, vendor, key)
+        file = vendor + key.public
+        reply = forged_reply(file, vendor, key.public)
+    add_forged(attacker, handler, PARSER, reply, file, key)
 
 
 @_at_stake()
@@ -46,17 +47,6 @@ def mixed_certificates(attacker: Attacker, handler: Handler) -> None:
     """
     with attacker.setup():
         vendor, key = attacker.read_file(CERTIFICATE), OwnKey()
-        blob = key.certificate() + vendor
-    _add_forged(attacker, handler, blob, vendor, key)
-
-
-def _add_forged(
-    attacker: Attacker, handler: Handler, blob: bytes, vendor: bytes, key: OwnKey
-) -> None:
-    """Overwrite the parser, so that it has the kernel take the key for the vendor's, and use it."""
-    with attacker.setup():
-        ring = trusted_keyring(attacker)
-        reply = forged_reply(blob, vendor, key.public)
-    replace_parser(attacker, handler, "umd_x509_parse", reply)
-    added = add_key(attacker, blob, ring)
-    verify(attacker, added, sha256(MESSAGE).digest(), key.sign(MESSAGE))
+        file = key.certificate() + vendor
+        reply = forged_reply(file, vendor, key.public)
+    add_forged(attacker, handler, PARSER, reply, file, key)

@@ -6,20 +6,16 @@ These scenarios exist only for this handler (STAKES of this package).
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from harness.attacker.tools.certificates import OwnKey
-from harness.attacker.tools.keyrings import add_key, trusted_keyring, verify
 from harness.attacker.tools.openpgp import forged_reply, with_key
 from harness.guests.vendor import OPENPGP
-from harness.scenarios.stakes import by_proc_mem, replace_parser
+from harness.scenarios.stakes import add_forged, by_proc_mem
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
-
-MESSAGE = b"a package that nobody has signed"
 
 
 @by_proc_mem(surface="stake-keys", answers=("R6", "T5", "T12", "C14"))
@@ -36,8 +32,5 @@ def forged_openpgp_key(attacker: Attacker, handler: Handler) -> None:
         key = OwnKey()
         public = key.private.public_key()
         blob = with_key(attacker.read_file(OPENPGP), public)
-        ring = trusted_keyring(attacker)
         reply = forged_reply(blob, public)
-    replace_parser(attacker, handler, "umd_pgp_parse", reply)
-    added = add_key(attacker, blob, ring)
-    verify(attacker, added, sha256(MESSAGE).digest(), key.sign(MESSAGE))
+    add_forged(attacker, handler, "umd_pgp_parse", reply, blob, key)

@@ -10,16 +10,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from harness.attacker.tools.certificates import OwnKey
-from harness.attacker.tools.keyrings import add_key, trusted_keyring, verify
 from harness.attacker.tools.signed_messages import forged_reply, with_content
 from harness.guests.vendor import MESSAGE
-from harness.scenarios.stakes import by_proc_mem, replace_parser
+from harness.scenarios.stakes import add_forged, by_proc_mem
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
-
-SIGNED = b"a module that nobody has signed"
 
 
 @by_proc_mem(surface="stake-keys", answers=("R5", "T5", "T12", "C14"))
@@ -36,8 +33,5 @@ def forged_signed_key(attacker: Attacker, handler: Handler) -> None:
     with attacker.setup():
         key = OwnKey()
         blob = with_content(attacker.read_file(MESSAGE), key.public)
-        ring = trusted_keyring(attacker)
         reply = forged_reply(blob, key.public, sha256(key.public).digest())
-    replace_parser(attacker, handler, "umd_pkcs7_parse", reply)
-    added = add_key(attacker, blob, ring)
-    verify(attacker, added, sha256(SIGNED).digest(), key.sign(SIGNED))
+    add_forged(attacker, handler, "umd_pkcs7_parse", reply, blob, key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.attacker import Attacker, Channel, GuestError
-from harness.attacker.tools.keyrings import add_key
+from harness.attacker.tools.keyrings import add_key, trusted_keyring
 from harness.lab.lab import Lab
 from harness.scenarios.corpus import SHIPPED
 from harness.witness.handler import Handler
@@ -68,3 +68,15 @@ def refused(attacker: Attacker, blob: bytes, ring: int) -> int | None:
     with pytest.raises(GuestError) as error:
         add_key(attacker, blob, ring)
     return error.value.errno
+
+
+def check_refused(
+    attacker: Attacker, witness: Witness, blob: bytes, errno: int, vendor: bytes
+) -> None:
+    """Check that the kernel refuses a file, then takes the vendor's, and gets right replies."""
+    ring, right = trusted_keyring(attacker), witness.read().count.right
+    assert refused(attacker, blob, ring) == errno
+    add_key(attacker, vendor, ring)
+    witness.wait(lambda tally: tally.count.right > right + 2, seconds=30, what="right reply")
+    tally = witness.read()
+    assert not (tally.count.wrong or tally.violations)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ def add_key(attacker: Attacker, file: bytes, ring: int) -> int:
     return attacker.syscall("add_key", "asymmetric", 0, file, len(file), ring)
 
 
-def verify(attacker: Attacker, key: int, digest: bytes, signature: bytes) -> None:
-    """Have the kernel verify an RSA signature (PKCS #1) of a SHA-256 digest.
+def verify(attacker: Attacker, key: int, message: bytes, signature: bytes) -> None:
+    """Have the kernel verify an RSA signature (PKCS #1) of the SHA-256 of a message.
 
     Raises GuestError if the signature is wrong.
     """
+    digest = sha256(message).digest()
     sizes = struct.pack("<iII28x", key, len(digest), len(signature))
     attacker.syscall(
         "keyctl", KEYCTL_PKEY_VERIFY, sizes, "enc=pkcs1 hash=sha256", digest, signature
