@@ -119,6 +119,32 @@ def test_no_other_package_is_changed_unasked(script: Path, planned: str, what: s
     assert installs(script) == []
 
 
+LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 4096 (apt-get)"
+
+
+@pytest.mark.parametrize(
+    ("said", "times", "tries"), [(LOCKED, 2, 3), (LOCKED, 1000, 120), ("E: no network", 1000, 1)]
+)
+def test_the_lists_that_another_apt_get_holds_are_waited_for(
+    script: Path, said: str, times: int, tries: int
+) -> None:
+    (script.parent / "planned").write_text(NEW)
+    tools = script.parent / "bin"
+    (tools / "sleep").write_text("#!/bin/sh\n")
+    (tools / "sleep").chmod(0o755)
+    with (tools / "apt-get").open("a") as text:
+        text.write(
+            f"[ $(grep -c ' update$' asked) -gt {times} ] || "
+            f"case \"$*\" in *update) echo '{said}' >&2; exit 100 ;; esac\n"
+        )
+    done = called(script, "tests")
+    asked = (script.parent / "asked").read_text().splitlines()
+    assert len([call for call in asked if call.endswith(" update")]) == tries
+    assert len(installs(script)) == (times < tries)
+    assert done.stderr.count("run: waiting for another apt-get to end, ") == (said == LOCKED)
+    assert (said in done.stderr) is (times > tries)
+
+
 @pytest.mark.parametrize("name", ["CI", "UMD_UPGRADE"])
 def test_what_is_allowed_is_said_and_done(script: Path, name: str) -> None:
     (script.parent / "planned").write_text(UPGRADE)
