@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import struct
-from errno import EINVAL, EKEYREJECTED, EMSGSIZE
+from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, ESRCH, ETIMEDOUT
+from os import O_RDWR
+from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,11 +22,12 @@ from harness.attacker.tools.keyrings import (
     verify,
 )
 from harness.attacker.tools.overflow import overflow
+from harness.attacker.tools.processes import state_at_rest
 from harness.guests.vendor import CERTIFICATE
 from harness.model.handlers import X509
 from harness.scenarios.stakes import UNSIGNED, replace_parser
 from harness.scenarios.stakes_certificates import forged_key, mixed_certificates
-from harness.witness.tally import Violation
+from harness.witness.tally import Tally, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["handler", "variant"]
 
+JUMP = b"\xeb\xfe"
+"""x86-64: jmp to itself."""
+STOPS = 10_000
+"""At most. Until the handler gets a certificate, it is stopped elsewhere."""
+LATE = 5
+"""Handlers that a busy host may make late."""
 SPANS = 80
 """Where the first part of a certificate is in a reply (struct umd_x509)."""
 TIMED = 500
@@ -109,6 +118,57 @@ def test_a_lie_about_all_but_the_key_is_believed_wrongly(
     key = add_key(attacker, certificate, KEY_SPEC_PROCESS_KEYRING)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert (Violation.BELIEVED in witness.read().violations) is (lie != "nothing")
+
+
+def stop_in_decoder(attacker: Attacker, pid: int, place: int) -> None:
+    """Stop the handler at the start of a function of the kernel's that its parser calls.
+
+    The function's first instruction jumps to itself until the handler has come there. Raises
+    GuestError if the handler ends.
+    """
+    with attacker.open(f"/proc/{pid}/mem", O_RDWR) as memory:
+        code = memory.pread(len(JUMP), place)
+        memory.pwrite(JUMP, place)
+        for _ in range(STOPS):
+            attacker.kill(pid, SIGSTOP)
+            while state_at_rest(attacker, pid) in b"SD":
+                pass
+            if int(attacker.read_file(f"/proc/{pid}/syscall").split()[-1], 16) == place:
+                memory.pwrite(code, place)
+                return
+            attacker.kill(pid, SIGCONT)
+    raise AssertionError(f"{STOPS} stops, and the handler has not come there")
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+def test_a_handler_that_is_parsing_lives_on_with_another_parser(
+    attacker: Attacker, handler: Handler, witness: Witness
+) -> None:
+    """It ends its request before its parser is overwritten, or it would go on in the new code.
+
+    The kernel kills a handler that a busy host makes late: then the next one is taken.
+    """
+    own = OwnKey()
+    certificate = own.certificate()
+    reply = forged_reply(certificate, certificate, own.public)
+    for _ in range(LATE):
+        before = witness.read()
+
+        def has_ended(tally: Tally, before: Tally = before) -> bool:
+            is_wrong = tally.count.wrong > before.count.wrong
+            return is_wrong or tally.generation > before.generation
+
+        try:
+            stop_in_decoder(attacker, before.pid, handler.symbol("asn1_ber_decoder"))
+            replace_parser(attacker, handler, "umd_x509_parse", reply)
+            attacker.kill(before.pid, SIGCONT)
+        except GuestError as error:
+            assert error.errno in (ESRCH, ENOENT), error
+        tally = witness.wait(has_ended, seconds=30, what="wrong reply")
+        if tally.generation == before.generation:
+            return
+        assert tally.count.error == -ETIMEDOUT
+    raise AssertionError("the handler was late each time")
 
 
 def test_a_keyring_takes_no_key_that_nobody_has_signed(attacker: Attacker, vendor: bytes) -> None:
