@@ -1,73 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The self-test of the series of March 2023, from an archive of the list, in place of our sample.
+"""Mails with patches, from an archive of a list.
 
-The archive is a public-inbox: a git repository with a mail in each commit, as the file `m`. No part
-of a mail is in this repository.
+The archive is a public-inbox: a git repository with a mail in each commit, as the file `m`. No
+whole mail is in this repository: the tests change what they must of a mail, and say why.
 """
 
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.host.errors import UserError
-from harness.host.paths import KERNEL_PATCHES
 
-SUBJECT = "[PATCH 4/5] selftests/umd_mgmt: Add selftests for UMD management library"
-"""Of the mail of 17 March 2023 to linux-kselftest."""
-_POSTED = Path("tools/testing/selftests/umd_mgmt/sample_umd")
-_OURS = Path("samples/umd")
-
-_MANAGER = "posted_mgr"
-"""The posted manager is a file beside our own of the same name, which our series changes later."""
-_FLAGS = "userccflags += -I $(srctree)"
-
-CHANGES = {
-    "sample_binary_blob.S": (f'"{_POSTED}/', f'"{_OURS}/'),
-    # The guest has no shared libraries.
-    "Makefile": (_FLAGS, f"{_FLAGS}\nuserldflags += -static\nsample_mgr-objs := {_MANAGER}.o"),
-}
-"""By file, the text that is changed, and the text in its place."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def mail(archive: Path) -> bytes:
-    """Return the mail. Raises UserError if the archive does not have it."""
-    found = _git(archive, "log", "--format=%H", "--fixed-strings", f"--grep={SUBJECT}").split()
+def mail(archive: Path, subject: str) -> bytes:
+    """Return the mail with that subject. Raises UserError if the archive does not have it."""
+    found = git(archive, "log", "--format=%H", "--fixed-strings", f"--grep={subject}").split()
     for commit in found:
-        text = _git(archive, "show", f"{commit.decode()}:m")
-        if b"\nSubject: " + SUBJECT.encode() in text:
+        text = git(archive, "show", f"{commit.decode()}:m")
+        if b"\nSubject: " + subject.encode() + b"\n" in text:
             return text
     raise UserError(
-        f"{archive} has no mail “{SUBJECT}”", hint="take an archive of linux-kselftest of 2023"
+        f"{archive} has no mail “{subject}”", hint="take an archive of linux-kselftest of 2023"
     )
 
 
-def patch(archive: Path, folder: Path) -> Path:
-    """Write a patch that puts the posted manager, loader and handler in place of our sample."""
-    old, new = folder / "a" / _OURS, folder / "b" / _OURS
-    for place in (old, new):
-        place.mkdir(parents=True)
-        for file in (KERNEL_PATCHES / "overlay" / _OURS).iterdir():
-            (place / file.name).write_bytes(file.read_bytes())
-    posted = folder / "posted"
-    posted.mkdir()
-    only = f"--include={_POSTED}/*"
-    subprocess.run(
-        ["git", "apply", only, "-"], cwd=posted, input=mail(archive), check=True, timeout=60
-    )
-    for file in (posted / _POSTED).iterdir():
-        text = file.read_text()
-        before, after = CHANGES.get(file.name, ("", ""))
-        assert before in text, file
-        text = text.replace(before, after, 1)
-        name = f"{_MANAGER}.c" if file.name == "sample_mgr.c" else file.name
-        (new / name).write_text(text)
-    made = folder / "posted.patch"
-    made.write_bytes(_git(folder, "diff", "--no-index", "--no-prefix", "a", "b", codes=(1,)))
-    return made
-
-
-def _git(folder: Path, *words: str, codes: tuple[int, ...] = (0,)) -> bytes:
+def git(folder: Path, *words: str, codes: tuple[int, ...] = (0,)) -> bytes:
+    """Run git in a folder; return its output. Raises UserError for any other exit status."""
     done = subprocess.run(
         ["git", "-C", folder, *words], capture_output=True, timeout=600, check=False
     )
