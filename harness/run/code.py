@@ -27,7 +27,11 @@ FOLDERS = (
     "vm",
     "witness",
 )
-"""The folders of `harness/` that count. The kernel's are in the key of its image."""
+"""The folders of `harness/` that count."""
+
+KERNEL = ("kernel/build/images.py", "kernel/build/renamed.py")
+"""The modules of `harness/kernel/` that find what the witness looks at, and so count as well. The
+others are in the key of a kernel's image."""
 
 APART = {
     "brought/digests.py": "compares the user's files when runs are merged or resumed",
@@ -75,8 +79,10 @@ def code_files() -> Iterator[tuple[str, Path]]:
     """Yield each file of the harness that counts, after its name in the package."""
     for folder in FOLDERS:
         for path in (PACKAGE / folder).rglob("*"):
-            if path.suffix in (".py", ".toml"):
+            if path.suffix in (".c", ".py", ".toml"):
                 yield str(path.relative_to(PACKAGE)), path
+    for name in KERNEL:
+        yield name, PACKAGE / name
 
 
 def judging_files() -> Iterator[tuple[str, Path]]:

@@ -7,49 +7,57 @@ whatever the attacker wants, so that no evidence inside the guest counts any mor
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from harness.host.errors import VmLost
+from harness.host.errors import UserError, VmLost
 from harness.kernel.build.renamed import function_address, has_function
 from harness.vm.kernel_watch import KernelCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.kernel.build.images import KernelImage
     from harness.vm.kernel_watch import KernelCalls
     from harness.vm.machine import Machine
 
-DOORS = (
-    # Code: modules that taint (no signature, a live patch), live patches, another kernel.
-    "add_taint_module",
-    "klp_enable_patch",
-    "machine_kexec",
-    "kgdb_register_io_module",
-    # All of memory, from a hibernation image of the attacker's.
-    "swsusp_arch_resume",
-    # Memory and ports: /dev/mem, /dev/port, port I/O, the port of a serial line.
-    "write_mem",
-    "mmap_mem",
-    "write_port",
-    "native_tss_update_io_bitmap",
-    "uart_set_info_user",
-    # The addresses of the kernel's entries, in model-specific registers.
-    "wrmsr_safe_on_cpu",
-    "wrmsr_safe_regs_on_cpu",
-    # Devices, which write memory by DMA.
-    "pci_user_write_config_byte",
-    "pci_user_write_config_word",
-    "pci_user_write_config_dword",
-    "pci_mmap_resource_range",
-    "pci_write_resource_io",
-    "pci_write_rom",
-    "pci_resize_resource",
-    "hpet_mmap",
-    "uio_mmap",
-    "vfio_pci_core_mmap",
-    # Methods of the firmware's, which the kernel interprets.
-    "cm_write",
+DOORS: Mapping[str, str] = MappingProxyType(
+    {
+        # Code: modules that taint (no signature, a live patch), live patches, another kernel.
+        "add_taint_module": "MODULES",
+        "klp_enable_patch": "LIVEPATCH",
+        "machine_kexec": "KEXEC_CORE",
+        "kgdb_register_io_module": "KGDB",
+        # All of memory, from a hibernation image of the attacker's.
+        "swsusp_arch_resume": "HIBERNATION",
+        # Memory and ports: /dev/mem, /dev/port, port I/O, the port of a serial line.
+        "write_mem": "DEVMEM",
+        "mmap_mem": "DEVMEM",
+        "write_port": "DEVPORT",
+        "native_tss_update_io_bitmap": "X86_IOPL_IOPERM",
+        "uart_set_info_user": "SERIAL_CORE",
+        # The addresses of the kernel's entries, in model-specific registers.
+        "wrmsr_safe_on_cpu": "X86_MSR",
+        "wrmsr_safe_regs_on_cpu": "X86_MSR",
+        # Devices, which write memory by DMA.
+        "pci_user_write_config_byte": "PCI",
+        "pci_user_write_config_word": "PCI",
+        "pci_user_write_config_dword": "PCI",
+        "pci_mmap_resource_range": "PCI",
+        "pci_write_resource_io": "PCI",
+        "pci_write_rom": "PCI",
+        "pci_resize_resource": "PCI",
+        "hpet_mmap": "HPET_MMAP",
+        "uio_mmap": "UIO",
+        "vfio_pci_core_mmap": "VFIO_PCI_CORE",
+        # Methods of the firmware's, which the kernel interprets.
+        "cm_write": "ACPI_CUSTOM_METHOD",
+    }
 )
-"""Names as in 6.12. A kernel that lacks a function lacks that way, or has the way in a module."""
+"""By the function's name in 6.12, the option that brings the function.
+
+A kernel with that option as a module has the way in the module, where nothing watches it.
+"""
 
 REFUSING = frozenset(
     {
@@ -61,8 +69,19 @@ REFUSING = frozenset(
 
 
 def kernel_code(kernel: KernelImage) -> KernelCode:
-    """What QEMU is to know of a kernel. Raises UserError if the kernel lacks a boundary."""
+    """What QEMU is to know of a kernel.
+
+    Raises UserError if the kernel lacks a boundary, or a function whose option is built in: under
+    another name, nothing would watch the function.
+    """
     ranges = (("_stext", "_etext"), ("_sinittext", "_einittext"))
+    for name, option in DOORS.items():
+        if option in kernel.built_in and not has_function(kernel, name):
+            raise UserError(
+                f"the kernel image {kernel.key[:12]} has {option} and no function {name}, by which "
+                "root gets into the kernel",
+                hint="add the function's name to harness/kernel/build/renamed.py",
+            )
     return KernelCode(
         text=tuple((kernel.symbol(start), kernel.symbol(end)) for start, end in ranges),
         doors={

@@ -88,6 +88,7 @@ def _of_handlers(was: Tally, now: Tally) -> Iterator[str]:
         for name in ("pid", "page_table", "chain"):
             if getattr(was, name) != getattr(now, name):
                 yield f"the {name.replace('_', ' ')} of handler {now.generation} changed"
-    for generation in range(max(1, now.generation - SECRETS + 1), was.generation + 1):
+    first = max(was.generation, now.generation) - SECRETS + 1
+    for generation in range(max(1, first), was.generation + 1):
         if was.secret_sha256(generation) != now.secret_sha256(generation):
             yield f"the secret's hash of handler {generation} changed"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _START_KERNEL_MAP = 0xFFFFFFFF80000000  # arch/x86/include/asm/page_64_types.h
 _META = "meta.json"
 _COMPILER = re.compile(r'^CONFIG_CC_VERSION_TEXT="(.*)"$', re.MULTILINE)
+_BUILT_IN = re.compile(r"^CONFIG_(\w+)=y$", re.MULTILINE)
 _PUBLISH_SECONDS = 1800.0  # to copy 200 MB takes 10 s on an idle disk
 _KEPT = 6  # images of one line and flavour, about 125 MB each, of which the vmlinux has 100
 
@@ -93,6 +94,11 @@ class KernelImage:
             for line in lines
             if line.startswith("CONFIG_")
         )
+
+    @cached_property
+    def built_in(self) -> frozenset[str]:
+        """The options whose code is in the kernel itself, without their prefix."""
+        return frozenset(_BUILT_IN.findall(self.config.read_text()))
 
     @property
     def release(self) -> str:

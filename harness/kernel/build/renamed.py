@@ -20,6 +20,8 @@ RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "add_taint_module": ("add_taint",),
         # A function with the same arguments and the same decision, before 6.12 or since.
         "page_idle_get_folio": ("page_idle_get_page",),
+        "hpet_mmap": ("hpet_mmap_prepare",),
+        "mmap_mem": ("mmap_mem_prepare",),
         "pci_write_resource_io": ("pci_write_resource",),
         "rdmsr_safe_on_cpu": ("rdmsrq_safe_on_cpu",),
         "wrmsr_safe_on_cpu": ("wrmsrq_safe_on_cpu",),

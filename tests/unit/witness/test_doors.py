@@ -41,6 +41,16 @@ def test_a_kernel_is_watched_for_the_functions_that_it_has(tmp_path: Path) -> No
     assert code.text[0] == (kernel.symbol("_stext"), kernel.symbol("_etext"))
 
 
+def test_a_door_under_another_name_is_told(tmp_path: Path) -> None:
+    """Nothing would watch it. 7.2 has /dev/mem mapped by a function of another name."""
+    for name in ("mmap_mem", "mmap_mem_prepare"):
+        kernel = boot_images(tmp_path, "DEVMEM", functions=("write_mem", name)).kernel
+        assert set(kernel_code(kernel).doors) == {"write_mem", "mmap_mem"}
+    kernel = boot_images(tmp_path, "DEVMEM", functions=("write_mem", "mmap_mem_later")).kernel
+    with pytest.raises(UserError, match="has DEVMEM and no function mmap_mem, by which root"):
+        kernel_code(kernel)
+
+
 def test_a_kernel_without_boundaries_is_told(tmp_path: Path) -> None:
     kernel = boot_images(tmp_path).kernel
     symbols = kernel.system_map.read_text().replace(BOUNDARIES[1], "other")
