@@ -17,6 +17,7 @@ from functools import cache, cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from harness.guests.policies import source_files
 from harness.host.paths import PACKAGE
 from harness.judge.controls import rests_on
 from harness.run.attack_code import AttackCode
@@ -64,6 +65,7 @@ class Grounds:
                 "guest": guest.initramfs if guest else "",
                 "payloads": used,
                 "variant": _plain(variant),
+                "policy": self._policies if variant.rival else "",
                 "attack": attack,
             }
         )
@@ -73,6 +75,11 @@ class Grounds:
         scenario = self._corpus.scenarios[name]
         code = self._code.of(scenario)
         return _hash([_plain(scenario), code.source]), self._code.words - code.words
+
+    @cached_property
+    def _policies(self) -> str:
+        """The hash of the policies' files. AppArmor's is compiled here, and in no guest image."""
+        return _hash([sha256(path.read_bytes()).hexdigest() for path in source_files()])
 
     @cached_property
     def _common(self) -> str:

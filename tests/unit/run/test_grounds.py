@@ -11,8 +11,10 @@ import msgspec
 import pytest
 from small_corpus import changed
 
+from harness.guests import policies as guests_policies
 from harness.host.paths import PACKAGE
 from harness.judge.cells import all_cells
+from harness.model.cell import Cell
 from harness.results.run_header import FlavourImages, Provenance
 from harness.run import attack_code, code, grounds
 from harness.run.grounds import Grounds
@@ -22,8 +24,6 @@ from harness.scenarios.corpus import SHIPPED, Corpus
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from harness.model.cell import Cell
 
 VARIANTS = ("baseline", "isolated", "isolated-debug", "kthread")
 FACTS = Provenance(image="1", qemu="10", flavours={"debug": FlavourImages(image="2")})
@@ -132,6 +132,27 @@ def test_images_and_variants_count_for_their_cells(before: dict[Cell, str]) -> N
     after = digests(replace(SHIPPED, variants=variants))
     isolated = [cell for cell in before if cell.variant == "isolated"]
     assert any(before[cell] != after[cell] for cell in isolated), "their control has changed"
+
+
+def test_a_policy_counts_for_the_variants_that_have_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AppArmor's is in no guest image."""
+    policies = tmp_path / "policies"
+    shutil.copytree(guests_policies.SOURCES, policies)
+    monkeypatch.setattr(guests_policies, "SOURCES", policies)
+    rules = policies / "apparmor" / "rules"
+    cells = [Cell("6.12", name, "dev_mem") for name in ("apparmor", "isolated")]
+
+    def grounds_of() -> list[str]:
+        guests = {"": GuestContent("1", PAYLOADS)}
+        opened = PreparedLab(None, FACTS, guests)  # type: ignore[arg-type]
+        return [Grounds(SHIPPED, opened).digest(cell) for cell in cells]
+
+    before = grounds_of()
+    rules.write_text(rules.read_text() + "\n")
+    after = grounds_of()
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True]
 
 
 def replace_facts(**facts: object) -> Provenance:
