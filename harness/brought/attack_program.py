@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from harness.attacker.agent.attacker import SECRET_SIZE
 from harness.attacker.agent.errors import NoTarget, ProgramFailed
 from harness.attacker.agent.program import ProgramExit, run_program
-from harness.guests.payloads import compile_attack
+from harness.guests.payloads import compile_attack, included_by
 from harness.host.errors import UserError, mendable
 from harness.scenarios import EVERY, Effect, scenario
 from harness.vm.process import signal_name
@@ -71,7 +71,14 @@ def attack_program(
 
     attack.__name__ = name
     attack.__doc__ = f"Run {path.name}, an attack program of the user's own."
-    settled = {"surface": "own", "answers": (), "shows": "", "seconds": seconds + _SLACK}
+    files = (path, *(included_by(path) if path.suffix == ".c" else ()))
+    settled = {
+        "surface": "own",
+        "answers": (),
+        "shows": "",
+        "seconds": seconds + _SLACK,
+        "files": tuple(map(str, files)),
+    }
     scenario(
         effect=effect,
         reach=reach,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from harness.cli.chosen import choice_of, choose
@@ -27,7 +28,6 @@ from harness.results.run_name import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from harness.cli.chosen import Chosen
     from harness.results.shard_record import ShardRecord
@@ -293,6 +293,7 @@ def _run(
 
     extent = Extent.PROBLEMS if options.only_problems else Extent.FITTING
     own = options.own
+    programs = [Path(file) for one in chosen.corpus.scenarios.values() for file in one.files]
     plan = RunPlan(
         line=chosen.kernel.line,
         corpus=chosen.corpus,
@@ -306,7 +307,7 @@ def _run(
         choice=chosen.kernel.choice,
         extent=Extent.MATRIX if options.matrix else extent,
         arguments=arguments,
-        brought=digests([*own.scenario_files, *own.attacks, *own.variant_files]),
+        brought=digests([*own.scenario_files, *own.attacks, *own.variant_files, *programs]),
         failed_of=failed_of,
         shard=shard,
         since=since,

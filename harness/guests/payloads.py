@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,14 @@ def compile_attack(source: Path, target: Path) -> None:
         compile_program(source, target, "-Wno-error")
     else:
         _compile(_ATTACK, source, target)
+
+
+def included_by(source: Path) -> list[Path]:
+    """Return the files of the user's own that a C file includes, as gcc finds them."""
+    said = _run(["gcc", "-MM", f"-I{SOURCES / 'include'}", str(source)]).stdout
+    _, _, names = said.replace("\\\n", " ").partition(": ")
+    paths = map(Path, shlex.split(names))
+    return [path for path in paths if path != source and not path.is_relative_to(SOURCES)]
 
 
 def compile_bpf(source: Path, target: Path) -> None:

@@ -212,5 +212,6 @@ FORMS: Mapping[str, tuple[Check, str]] = {
     "not_applicable": _REASONS,
     "seconds": (_is_time, "a number of seconds above 0"),
     "prepare": (_or_none(_takes_two), "a function of (attacker, handler), or None"),
+    "files": _NAMES,
 }
 """For each field of a declaration: the check of its value, and the form in words."""

@@ -133,6 +133,8 @@ class Declaration:
     """The seconds that the attack's calls may take in all."""
     prepare: Attack | None = None
     """What is done before anything is watched; it does not count as part of the attack."""
+    files: tuple[str, ...] = ()
+    """The files of a user's that the attack's program is made from."""
 
 
 @dataclass(frozen=True, kw_only=True)

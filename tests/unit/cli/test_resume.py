@@ -201,3 +201,26 @@ def test_one_process_holds_a_run(tmp_path: Path) -> None:
     with RunDirectory(run).held():
         assert (run / ".locks").is_dir()
     assert not (run / ".locks").exists()
+
+
+@pytest.mark.parametrize("changed", ["mine.c", "how.h"])
+def test_a_run_does_not_go_on_with_another_program(tmp_path: Path, changed: str) -> None:
+    """A scenario file declares the program, so no option names it."""
+    (tmp_path / "mine.py").write_text(
+        "from pathlib import Path\n"
+        "from harness.brought.attack_program import attack_program\n"
+        "attack_program(Path('mine.c'))\n"
+    )
+    (tmp_path / "mine.c").write_text('#include "how.h"\nint main(void) { return HOW; }\n')
+    (tmp_path / "how.h").write_text("#define HOW 0\n")
+    words = ("run", "--scenario", "mine.py", "--variant", "isolated")
+    assert umd_harness(tmp_path, *words).returncode == 0
+    header, _ = latest(tmp_path)
+    assert set(header["brought"]) == {"mine.py", "mine.c", "how.h"}
+    run = (tmp_path / "results/latest").resolve()
+    (run / "run.json").write_text(json.dumps({**header, "finished": None, "counts": {}}))
+    with (tmp_path / changed).open("a") as file:
+        file.write("\n")
+    done = umd_harness(tmp_path, "run", "--resume")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"umd-harness: {changed} is not the file that the run ")
