@@ -50,6 +50,8 @@ DOORS: Mapping[str, str] = MappingProxyType(
         "hpet_mmap": "HPET_MMAP",
         "uio_mmap": "UIO",
         "vfio_pci_core_mmap": "VFIO_PCI_CORE",
+        # Frees a page that the kernel uses, if corrupt-pfn has marked the page.
+        "unpoison_memory": "HWPOISON_INJECT",
         # Methods of the firmware's, which the kernel interprets.
         "cm_write": "ACPI_CUSTOM_METHOD",
     }
