@@ -77,8 +77,11 @@ def kernel_code(kernel: KernelImage) -> KernelCode:
     another name, nothing would watch the function.
     """
     ranges = (("_stext", "_etext"), ("_sinittext", "_einittext"))
+    doors = {}
     for name, option in DOORS.items():
-        if option in kernel.built_in and not has_function(kernel, name):
+        if has_function(kernel, name):
+            doors[name] = function_address(kernel, name)
+        elif option in kernel.built_in:
             raise UserError(
                 f"the kernel image {kernel.key[:12]} has {option} and no function {name}, by which "
                 "root gets into the kernel",
@@ -86,9 +89,7 @@ def kernel_code(kernel: KernelImage) -> KernelCode:
             )
     return KernelCode(
         text=tuple((kernel.symbol(start), kernel.symbol(end)) for start, end in ranges),
-        doors={
-            name: function_address(kernel, name) for name in DOORS if has_function(kernel, name)
-        },
+        doors=doors,
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A study (L4): a handler says how to load a kernel, its reply is checked, and the kernel boots.
+"""A study (L4): a handler says how to load a kernel, its reply is checked, and the kernel
+starts.
 
-The checks are those that a manager in the kernel could make (C14). They cannot tell the right reply
-from another one.
+The checks are those that a manager in the kernel could make (C14). They pass a wrong reply as well.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 import struct
 import time
-from mmap import MAP_SHARED, PROT_READ
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from handler_process import running
 
-from harness.attacker.agent.files import File
+from harness.attacker.tools.kexec import Segment, load
 from harness.guests.payloads import compile_program
 from harness.handlers.build import build_handler
 from harness.handlers.recipes import Recipe
@@ -38,8 +37,6 @@ ENTRY = 0x200
 """Where the kernel is entered, from its first byte on (Documentation/arch/x86/boot.rst)."""
 CODE, PARAMETERS, COMMAND_LINE = MIB, MIB + PAGE, MIB + 2 * PAGE
 """Physical addresses, in RAM on every PC: what starts the kernel, and what it is given."""
-SEGMENT = struct.Struct("<4Q")
-X86_64 = 62 << 16
 VERSION, MARK = "] Linux version ", "umd_study"
 SECONDS = 300
 HALT = bytes.fromhex("f4ebfd")
@@ -97,14 +94,6 @@ def kernel(bzimage: Path, confine: str, file: bytes) -> Kernel:
     return Kernel(*_REPLY.unpack(reply))
 
 
-def place(attacker: Attacker, data: bytes) -> int:
-    """Put data into the attacker's memory; return its address."""
-    with File(attacker, attacker.syscall("memfd_create", "segment", 0)) as memory:
-        for at in range(0, len(data), 64 * PAGE):
-            memory.write(data[at : at + 64 * PAGE])
-        return attacker.syscall("mmap", 0, len(data), PROT_READ, MAP_SHARED, memory.fd, 0)
-
-
 def parameters(file: bytes, ram: Sequence[range]) -> bytes:
     """Return struct boot_params: the file's header, the memory, and where the command line is."""
     page = bytearray(PAGE)
@@ -135,17 +124,13 @@ def boot(
     def boot(kernel: Kernel, code: bytes) -> None:
         kernel.check(file, ram)
         line = attacker.read_file("/proc/cmdline").strip() + f" ignore_loglevel {MARK}\0".encode()
-        segments = (
-            (CODE, code, PAGE),
-            (PARAMETERS, parameters(file, ram), PAGE),
-            (COMMAND_LINE, line, PAGE),
-            (kernel.address, file[kernel.offset :], -(-kernel.size // PAGE) * PAGE),
+        load(
+            attacker,
+            Segment(CODE, code, PAGE),
+            Segment(PARAMETERS, parameters(file, ram), PAGE),
+            Segment(COMMAND_LINE, line, PAGE),
+            Segment(kernel.address, file[kernel.offset :], -(-kernel.size // PAGE) * PAGE),
         )
-        packed = b"".join(
-            SEGMENT.pack(place(attacker, data), len(data), address, size)
-            for address, data, size in segments
-        )
-        attacker.syscall("kexec_load", CODE, len(segments), packed, X86_64)
         attacker.write_file("/root/kexec", program.read_bytes(), mode=0o755)
         attacker.write_file("/enough", b"", mode=0o644)
         attacker.spawn("/root/kexec")

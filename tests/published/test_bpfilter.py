@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from false_handler import Attack, Victim
+from false_handler import Attack, Victim, said
+from published_lab import published_lab
 
 from harness.attacker import GuestError
-from harness.kernel.choice.kernel_choice import KernelChoice
-from harness.lab.lab import Lab
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
+    from harness.lab.lab import Lab
 
 PATCHES = sorted((Path(__file__).parent / "bpfilter").glob("*.patch"))
 BPFILTER_IPT_SO_SET_REPLACE = 64
@@ -44,8 +44,7 @@ def lab(patched: int, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder = tmp_path_factory.mktemp("bpfilter")
     for patch in PATCHES[:patched]:
         shutil.copy(patch, folder)
-    choice = KernelChoice("6.1", patches=folder, with_library=True)
-    return Lab.open("6.1", ["baseline", "isolated"], progress=print, choice=choice)
+    return published_lab("6.1", folder)
 
 
 @pytest.fixture
@@ -63,10 +62,7 @@ def filters(attacker: Attacker) -> int:
 def replaced(attacker: Attacker, filters: int) -> int:
     """Replace the packet filter; return what the kernel says: 0, or the negative errno."""
     option = socket.IPPROTO_IP, BPFILTER_IPT_SO_SET_REPLACE
-    try:
-        return attacker.syscall("setsockopt", filters, *option, b"a filter", 8)
-    except GuestError as error:
-        return -(error.errno or 0)
+    return said(lambda: attacker.syscall("setsockopt", filters, *option, b"a filter", 8))
 
 
 def start(attacker: Attacker, filters: int) -> None:

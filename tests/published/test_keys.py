@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from false_handler import LATE, Attack, Victim
+from false_handler import LATE, Attack, Victim, said
 from published_keys import CHANGES, ISOLATED, patches
+from published_lab import published_lab
 from published_messages import REQUEST, ids, key_reply, signature_reply
 
-from harness.attacker import GuestError
 from harness.attacker.tools.bpf import BpfObject, u32
 from harness.attacker.tools.certificates import OwnKey
 from harness.attacker.tools.keyrings import (
@@ -29,12 +29,11 @@ from harness.attacker.tools.keyrings import (
 from harness.guests.payloads import BPF_LOADER, compile_bpf
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
-from harness.kernel.choice.kernel_choice import KernelChoice
-from harness.lab.lab import Lab
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.lab.images import BootImages
+    from harness.lab.lab import Lab
 
 VICTIM = Victim(b"umd_key_sig_umh", REQUEST)
 ASKS = {"as-posted": CHANGES, "isolated": (*CHANGES, *ISOLATED)}
@@ -46,7 +45,8 @@ SIGNED, CUT = b"rm -rf /tmp/of-yesterday\n", b"rm -rf /"
 VERIFY = "verify_umd_signature"
 _CONTENT = 32
 """Bytes of `content` in the BPF program."""
-_FREED, _PAYLOAD, _KEYS = 200, 170, 8
+_KEYS = 7
+_FREED, _PAYLOAD = 200, 170
 """Bytes of an identifier and of a user's key. With their heads of 2 and 24, the kernel takes the
 memory of both from the same objects, of 256 bytes, and that of a copy of the key from others."""
 
@@ -60,9 +60,7 @@ def asks(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def lab(asks: str, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Our series for 6.1 with the six mails on top."""
-    posted = patches(archive, tmp_path_factory.mktemp(asks), ASKS[asks])
-    choice = KernelChoice("6.1", patches=posted, with_library=True)
-    return Lab.open("6.1", ["baseline", "isolated"], progress=print, choice=choice)
+    return published_lab("6.1", patches(archive, tmp_path_factory.mktemp(asks), ASKS[asks]))
 
 
 @pytest.fixture(params=["baseline", "isolated"])
@@ -82,10 +80,7 @@ def images(lab: Lab, variant: str, tmp_path: Path) -> BootImages:
 
 def asked(attacker: Attacker, ring: int = RING) -> int:
     """Add a file that holds no key; return the key's number, or the negative errno."""
-    try:
-        return add_key(attacker, NO_KEY, ring)
-    except GuestError as error:
-        return -(error.errno or 0)
+    return said(lambda: add_key(attacker, NO_KEY, ring))
 
 
 def start(attacker: Attacker) -> None:
@@ -125,7 +120,7 @@ def test_a_key_that_no_file_holds(attacker: Attacker, attack: Attack) -> None:
 
 def has_memory_twice(attacker: Attacker) -> bool:
     """Whether one key of a user has the content of another."""
-    payloads = [bytes([number]).ljust(_PAYLOAD, b"\0") for number in range(1, _KEYS)]
+    payloads = [bytes([number]).ljust(_PAYLOAD, b"\0") for number in range(1, 1 + _KEYS)]
     keys = [
         attacker.syscall("add_key", "user", f"key {payload[0]}", payload, _PAYLOAD, RING)
         for payload in payloads

@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-from errno import ETIMEDOUT
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from machine_fixtures import STARVED_SECONDS
+from late_replies import late
+from published_lab import published_lab
 from published_selftest import patch
-
-from harness.kernel.choice.kernel_choice import KernelChoice
-from harness.lab.lab import Lab
-from harness.vm.cpu_use import cpu_use
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sample import Sample
 
+    from harness.lab.lab import Lab
     from harness.vm.machine import Machine
 
 REQUESTS, RELOAD = 500, 50
@@ -35,22 +32,7 @@ def line(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def lab(archive: Path, line: str, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Our series with the posted code in place of our sample."""
-    posted = patch(archive, tmp_path_factory.mktemp("posted"))
-    choice = KernelChoice(line, patches=posted, with_library=True)
-    return Lab.open(line, ["baseline", "isolated"], progress=print, choice=choice)
-
-
-def is_late(sample: Sample, machine: Machine, offset: int) -> bool:
-    """Send a request; return whether the host made its reply late: QEMU had to wait for a CPU."""
-    waited = cpu_use(machine.pid).waited
-    try:
-        sample.write(str(offset))
-    except OSError as error:
-        starved = cpu_use(machine.pid).waited - waited >= STARVED_SECONDS
-        if error.errno != ETIMEDOUT or not starved:
-            raise
-        return True
-    return False
+    return published_lab(line, patch(archive, tmp_path_factory.mktemp("posted")))
 
 
 @pytest.mark.timeout(3600)
@@ -59,9 +41,7 @@ def test_the_posted_self_test_passes(sample: Sample, machine: Machine) -> None:
     """On `isolated` as well: a manager asks for isolation, and the posted manager does not."""
     random = Random(1)  # noqa: S311 - the same offsets each time
     for number in range(REQUESTS):
-        offset = random.randrange(128) * 1024
-        while is_late(sample, machine, offset):
-            pass
+        late(sample, machine, str(random.randrange(128) * 1024))
         if number % RELOAD == 0:
             sample.unload()
             assert not sample.loaded

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.attacker.agent.errors import NoTarget
+from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.kernel_threads import threads_named
 from harness.attacker.tools.memory import expect_memory
 from harness.attacker.tools.processes import state_at_rest
@@ -41,6 +41,15 @@ class Victim:
     def pids(self, attacker: Attacker) -> list[int]:
         """Return the pids of the processes of that name."""
         return [*threads_named(attacker, self.name)]
+
+
+def said(ask: Callable[[], int]) -> int:
+    """Return what a call returns, or the negative errno."""
+    try:
+        return ask()
+    except GuestError as error:
+        assert error.errno
+        return -error.errno
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from errno import ETIMEDOUT
 from typing import TYPE_CHECKING
 
 import pytest
+from late_replies import STARVED_SECONDS
 from sample import SELFTEST, Sample
 
 from harness.attacker import Attacker, Channel
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 ATTEMPT_SECONDS = 300.0
 """A test may drive its guest for longer than an attack: it waits for kernel deadlines."""
-STARVED_SECONDS = 0.5
-"""How long QEMU waits for a CPU while a request is late by the host: a quarter of the deadline."""
 _FAULT = re.compile("^.*(?:WARNING:|BUG:|Oops|Call Trace).*$", re.MULTILINE)
 """Linux 6.1 warns of its workqueues at each boot."""
 

@@ -32,8 +32,5 @@ def signature_reply(signature: bytes, identifiers: bytes, signed: bytes) -> byte
 
     `signed` is what the signature covers beside the content: the kernel appends it.
     """
-    sizes = len(signature), len(signed)
-    kinds = _RSA, _SHA256, _PKCS1
-    return _SIGNATURE.pack(0, sizes[0], signature, *kinds, identifiers, sizes[1], signed).ljust(
-        REPLY, b"\0"
-    )
+    found = len(signature), signature, _RSA, _SHA256, _PKCS1
+    return _SIGNATURE.pack(0, *found, identifiers, len(signed), signed).ljust(REPLY, b"\0")

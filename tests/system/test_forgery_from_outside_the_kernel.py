@@ -7,9 +7,7 @@ Each program in `forging/` tampers with the handler and covers that up.
 from __future__ import annotations
 
 import re
-import struct
 from functools import partial
-from mmap import MAP_SHARED, PROT_READ
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +15,8 @@ from cells import Cells, cells
 from elftools.elf.elffile import ELFFile
 from kernel_forgery import ATTEMPT_SECONDS, SOURCES, Forgery, run_forger
 
-from harness.attacker.agent.files import File
 from harness.attacker.tools.bpf import u32, u64
+from harness.attacker.tools.kexec import Segment, load
 from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.pci import VIRTIO_SERIAL, find_device, virtio_registers
 from harness.guests.payloads import BPF_LOADER, compile_bpf
@@ -56,9 +54,6 @@ FLAT = (
     *("--oformat=binary", "-e0", "-z,noseparate-code", f"--section-start=.entry={OTHER_KERNEL:#x}"),
     *(f"-Ttext={OTHER_KERNEL + 0x100:#x}", f"-Tbss={OTHER_KERNEL + PAGE:#x}"),
 )
-SEGMENT = struct.Struct("<4Q")
-X86_64 = 62 << 16
-"""The architecture for kexec_load(2) (include/uapi/linux/kexec.h)."""
 
 
 def dev_mem(forgery: Forgery) -> None:
@@ -144,11 +139,7 @@ def other_kernel(forgery: Forgery, patch: pytest.MonkeyPatch) -> None:
     """
     attacker = forgery.attacker
     code = forgery.compile("other_kernel", "-mgeneral-regs-only", f"-Wl,{','.join(FLAT)}")
-    with File(attacker, attacker.syscall("memfd_create", "code", 0)) as file:
-        file.write(code)
-        place = attacker.syscall("mmap", 0, len(code), PROT_READ, MAP_SHARED, file.fd, 0)
-    segment = SEGMENT.pack(place, len(code), OTHER_KERNEL, 2 * PAGE)
-    attacker.syscall("kexec_load", OTHER_KERNEL, 1, segment, X86_64)
+    load(attacker, Segment(OTHER_KERNEL, code, 2 * PAGE))
     attacker.write_file("/kexec", forgery.compile("kexec"), mode=0o755)
     attacker.spawn("/kexec")
     aftermath = Witness.aftermath

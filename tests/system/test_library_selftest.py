@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from caller import Caller
-from machine_fixtures import STARVED_SECONDS
+from late_replies import late
 from sample import FILE, HANDLER, LOADER, SAMPLE, SELFTEST, Driver, Sample
 
 from harness.attacker.agent.errors import GuestError
 from harness.attacker.agent.tracee import PTRACE_DETACH, PTRACE_SYSCALL
-from harness.vm.cpu_use import cpu_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 REPLY = 131072
 """SAMPLE_REPLY_SIZE of kernel-patches/overlay/samples/umd/sample.h."""
-LATE_AT_MOST = 20
 FRESH = "/sys/module/umd_selftest/parameters/fresh"
 ORDERS = range(23)
 """Up to SELFTEST_ORDER_MAX of kernel-patches/overlay/kernel/umd_witness/selftest/selftest.h."""
@@ -196,35 +194,18 @@ def test_callers_without_a_loader(sample: Sample, attacker: Attacker) -> None:
 # Every length
 
 
-def late(selftest: Sample, machine: Machine, lengths: tuple[int, int]) -> int:
-    """Send a request until it is answered, and return how often a busy host made it late.
-
-    The library's deadline is in the guest's time, which goes on while QEMU waits for a CPU.
-    """
-    for count in range(LATE_AT_MOST):
-        waited = cpu_use(machine.pid).waited
-        try:
-            selftest.write(f"{lengths[0]} {lengths[1]}")
-        except GuestError as error:
-            if error.errno != ETIMEDOUT or cpu_use(machine.pid).waited - waited < STARVED_SECONDS:
-                raise
-        else:
-            return count
-    raise AssertionError(f"{LATE_AT_MOST} requests of {lengths} were late")
-
-
 def test_every_power_of_two_in_both_directions(selftest: Sample, machine: Machine) -> None:
     lates = 0
     for length in (1 << order for order in ORDERS):
         for pair in ((length, 1), (1, length), (length, length)):
-            lates += late(selftest, machine, pair)
+            lates += late(selftest, machine, f"{pair[0]} {pair[1]}")
     assert len(selftest.started) == 1 + lates
 
 
 def test_the_longest_is_the_first_of_a_load(selftest: Sample, machine: Machine) -> None:
     longest, lates = 1 << ORDERS[-1], 0
     for _ in range(2):
-        lates += late(selftest, machine, (longest, longest))
+        lates += late(selftest, machine, f"{longest} {longest}")
         selftest.unload()
     assert len(selftest.started) == 2 + lates
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""reboot(2), and kexec_load(2) of a few instructions in place of a kernel."""
+"""reboot(2), and kexec_load(2)."""
 
 from __future__ import annotations
 
 import struct
 from mmap import MAP_SHARED, PROT_READ
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.attacker.agent.files import File
 
@@ -36,10 +36,32 @@ def reboot(attacker: Attacker, command: int) -> None:
     attacker.syscall("reboot", *_MAGIC, command, 0)
 
 
+class Segment(NamedTuple):
+    """A part of what is loaded."""
+
+    address: int
+    """The physical address, at a page."""
+    data: bytes
+    size: int
+    """Bytes of memory, whole pages. What the data leaves is zeroed."""
+
+
+def load(attacker: Attacker, *segments: Segment) -> None:
+    """Load segments with kexec_load(2). The first one's first byte is entered."""
+    packed = b"".join(
+        _SEGMENT.pack(_mapped(attacker, data), len(data), address, size)
+        for address, data, size in segments
+    )
+    attacker.syscall("kexec_load", segments[0].address, len(segments), packed, _X86_64)
+
+
 def load_power_off(attacker: Attacker) -> None:
-    """Load, with kexec_load(2), code that powers the machine off."""
+    """Load code that powers the machine off."""
+    load(attacker, Segment(_PLACE, POWER_OFF, _PAGE))
+
+
+def _mapped(attacker: Attacker, data: bytes) -> int:
+    """Put data into the attacker's memory; return its address."""
     with File(attacker, attacker.syscall("memfd_create", "code", 0)) as file:
-        file.write(POWER_OFF)
-        code = attacker.syscall("mmap", 0, _PAGE, PROT_READ, MAP_SHARED, file.fd, 0)
-    segment = _SEGMENT.pack(code, len(POWER_OFF), _PLACE, _PAGE)
-    attacker.syscall("kexec_load", _PLACE, 1, segment, _X86_64)
+        file.write_all(data)
+        return attacker.syscall("mmap", 0, len(data), PROT_READ, MAP_SHARED, file.fd, 0)
