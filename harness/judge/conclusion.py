@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.judge.controls import control_of, references_of
-from harness.judge.expectations import half_done
+from harness.judge.expectations import half_done, has_won
 from harness.judge.result import NO_VERDICT, Result
 from harness.model.cell import Cell, Outcome
 from harness.model.verdict import Verdict
@@ -128,4 +128,9 @@ def _lost_control(corpus: Corpus, cell: Cell, verdict: Verdict, outcomes: Outcom
         said = f": {detail}" if detail else ""
         return f"control {control.variant} did not win: {won}, not {scenario.wins}{said}"
     half = half_done(scenario, outcomes[control])
-    return f"control {control.variant} did not win: {half}" if half else ""
+    if half:
+        return f"control {control.variant} did not win: {half}"
+    due, made = outcomes[control].rounds, outcomes[cell].rounds
+    if made < due and not has_won(scenario, outcomes[cell]):
+        return f"control {control.variant} won in round {due}, and this cell had {made}"
+    return ""

@@ -25,6 +25,11 @@ def half_done(scenario: Scenario, outcome: Outcome) -> str:
     return f"not all effects were shown; missing: {missing}" if missing else ""
 
 
+def has_won(scenario: Scenario, outcome: Outcome) -> bool:
+    """Whether an attack won, with all effects of its scenario."""
+    return outcome.verdict is scenario.wins and not half_done(scenario, outcome)
+
+
 def falls_short(corpus: Corpus, cell: Cell, outcome: Outcome) -> bool:
     """Whether an attack got less than expected, so that an attacker would retry.
 

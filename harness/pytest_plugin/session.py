@@ -19,7 +19,7 @@ from harness.engines import ENGINES
 from harness.host.errors import UserError, mendable
 from harness.host.paths import cache_dir
 from harness.judge.conclusion import conclude, is_as_expected
-from harness.judge.controls import closure, rests_on, variants_needed
+from harness.judge.controls import closure, control_of, rests_on, variants_needed
 from harness.pytest_plugin.relay import tell
 from harness.pytest_plugin.settings import told
 from harness.report.progress import PlainProgress
@@ -164,7 +164,9 @@ class ScenarioSession:
 
     def _run(self, cell: Cell) -> Outcome:
         assert self._opened is not None  # noqa: S101 - the hook above has opened it
-        outcome = run_rounds(self._corpus, self._opened.lab, cell)
+        control = self._outcomes.get(control_of(self._corpus, cell))
+        due = control.rounds if control else 1
+        outcome = run_rounds(self._corpus, self._opened.lab, cell, due=lambda: due)
         return replace(outcome, rests_on=self._grounds.digest(cell))
 
     def _open(self, session: pytest.Session) -> None:

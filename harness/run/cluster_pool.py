@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from harness.host.errors import UserError
+from harness.judge.controls import control_of
 from harness.model.cell import Outcome
 from harness.report.text import plural
 from harness.run import cluster_worker
@@ -35,7 +36,7 @@ from harness.run.pool import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from distributed import Future
 
@@ -124,13 +125,21 @@ class ClusterPool:
         cluster: Cluster,
         cargo: Cargo,
         rounds: int = ROUNDS,
+        known: Mapping[Cell, Outcome] | None = None,
     ) -> None:
-        """Queue the cells. They start with the first event that `events` is asked for."""
+        """Queue the cells. They start with the first event that `events` is asked for.
+
+        A control that is `known` does not run; its outcome says how many rounds it took.
+        """
         self._waiting = deque(cells)
         self._corpus = corpus
         self._cluster = cluster
         self._cargo = cargo
         self._rounds = rounds
+        self._took = {cell: outcome.rounds for cell, outcome in (known or {}).items()}
+        """The number of rounds of each cell that has ended."""
+        self._left = set(cells)
+        """The cells that have not ended."""
         self._notes: SimpleQueue[Any] = SimpleQueue()
         self._stopped = threading.Event()
         self._closed = threading.Event()
@@ -204,8 +213,7 @@ class ClusterPool:
 
     def _fill(self) -> Iterator[Event]:
         """Start the cells that have a place. The first that has none keeps the others waiting."""
-        while self._waiting and not self._stopped.is_set():
-            cell = self._waiting[0]
+        while (cell := self._next_cell()) is not None and not self._stopped.is_set():
             fitting = [
                 one
                 for one in self._members.values()
@@ -215,11 +223,25 @@ class ClusterPool:
                 return
             before = self._losses.get(cell, ())
             member = max(fitting, key=lambda one: (one.worker.address not in before, one.free))
-            self._waiting.popleft()
+            self._waiting.remove(cell)
             task = _Task(cell, member.worker, self._size(cell, member))
             member.tasks.append(task)
             threading.Thread(target=self._run, args=(task,), name=cell.id, daemon=True).start()
             yield Started(cell)
+
+    def _next_cell(self) -> Cell | None:
+        """Return the first cell that waits and whose control has ended."""
+
+        def is_ready(cell: Cell) -> bool:
+            control = control_of(self._corpus, cell)
+            return control == cell or control not in self._left
+
+        return next(filter(is_ready, self._waiting), None)
+
+    def _ended(self, cell: Cell, outcome: Outcome) -> Ended:
+        self._left.discard(cell)
+        self._took[cell] = outcome.rounds
+        return Ended(cell, outcome)
 
     def _size(self, cell: Cell, member: _Member) -> int:
         """The number of places that the cell takes: all, if it was lost before."""
@@ -283,7 +305,8 @@ class ClusterPool:
             losses = self._losses.setdefault(task.cell, [])
             losses.append(f"{member.worker} {why}")
             if len(losses) == LOSSES:
-                yield Ended(task.cell, no_outcome(f"lost {LOSSES} times: {'; '.join(losses)}"))
+                what = f"lost {LOSSES} times: {'; '.join(losses)}"
+                yield self._ended(task.cell, no_outcome(what))
             elif not self._stopped.is_set():
                 self._waiting.appendleft(task.cell)
 
@@ -294,7 +317,7 @@ class ClusterPool:
             return
         if isinstance(gave, Outcome):
             member.tasks.remove(task)
-            yield Ended(task.cell, gave)
+            yield self._ended(task.cell, gave)
         elif isinstance(gave, Refusal):
             self._refused[task.worker.address] = gave.message
             yield from self._lose(member, f"takes no part any more: {gave.message}; {gave.hint}")
@@ -305,7 +328,8 @@ class ClusterPool:
     def _run(self, task: _Task) -> None:
         """Run a task on its worker."""
         key = f"{task.cell.id}-{self._cargo.order.token}-{next(self._numbers)}"
-        arguments = (self._cargo.order.token, task.cell, self._rounds)
+        due = self._took.get(control_of(self._corpus, task.cell), 1)
+        arguments = (self._cargo.order.token, task.cell, self._rounds, due)
         try:
             task.future = self._cluster.submit(
                 task.worker, key, cluster_worker.run_cell, *arguments

@@ -155,13 +155,13 @@ async def kill_cells(token: str) -> None:
     await asyncio.to_thread(_kill, token)
 
 
-def run_cell(token: str, cell: Cell, rounds: int) -> Outcome | Refusal:
-    """Run a cell in the lab of a run. Raises NotOpen."""
+def run_cell(token: str, cell: Cell, rounds: int, due: int) -> Outcome | Refusal:
+    """Run a cell in the lab of a run, for as many rounds as are due. Raises NotOpen."""
     with _LABS.used(token) as opened:
         if opened is None:
             raise NotOpen(f"the lab of {cell.id} is not open in this worker")
         try:
-            return run_rounds(opened.corpus, opened.lab, cell, rounds=rounds)
+            return run_rounds(opened.corpus, opened.lab, cell, rounds=rounds, due=lambda: due)
         except UserError as error:
             return Refusal(error.message, error.hint)
 

@@ -7,40 +7,64 @@ import queue
 import threading
 import time
 import traceback
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from harness.host.children import kill_children
 from harness.host.errors import UserError, mendable
-from harness.judge.expectations import falls_short
+from harness.judge.controls import control_of
+from harness.judge.expectations import falls_short, has_won
+from harness.judge.result import NO_VERDICT
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
-from harness.model.verdict import Axes, Verdict
+from harness.model.verdict import Axes, Verdict, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harness.run.cell_runner import CellRunner
     from harness.scenarios.corpus import Corpus
 
 ROUNDS = 3
-"""The most rounds of an attack that falls short of its expectation."""
+"""The most rounds of an attack that falls short of its expectation, or loses."""
 
 _ABANDONED = 5.0  # seconds that cells have to clean up after their machine was killed
 _SILENCE = 900.0  # seconds without an event; all deadlines within a cell are far shorter
 
 
-def run_rounds(corpus: Corpus, lab: CellRunner, cell: Cell, *, rounds: int = ROUNDS) -> Outcome:
+def run_rounds(
+    corpus: Corpus,
+    lab: CellRunner,
+    cell: Cell,
+    *,
+    rounds: int = ROUNDS,
+    due: Callable[[], int] = lambda: 1,
+) -> Outcome:
     """Run a cell. An attack that falls short is retried, as an attacker would do.
 
-    Retries can only worsen a verdict. An `error` is never retried. If the attack falls short in
-    the last round as well, that outcome is reported.
+    So is an attack that does not win, for as many rounds as are `due`: as many as its control took
+    to win. Retries can only worsen a verdict. An `error` is never retried.
     """
-    for number in range(1, rounds + 1):
-        outcome = replace(run_guarded(lab, cell), rounds=number)
-        if not falls_short(corpus, cell, outcome):
+    outcome = run_guarded(lab, cell)
+    for number in range(2, rounds + 1):
+        if outcome.verdict in NO_VERDICT:
             break
+        if not falls_short(corpus, cell, outcome) and (
+            has_won(corpus.scenario(cell), outcome) or number > due()
+        ):
+            break
+        outcome = replace(_worse(corpus, cell, outcome, run_guarded(lab, cell)), rounds=number)
     return outcome
+
+
+def _worse(corpus: Corpus, cell: Cell, before: Outcome, now: Outcome) -> Outcome:
+    """Return the outcome of the round in which the attack got further, and any `error`."""
+    if now.verdict in NO_VERDICT:
+        return now
+    if falls_short(corpus, cell, now) and not falls_short(corpus, cell, before):
+        return before
+    return now if worst((now.verdict, before.verdict)) is now.verdict else before
 
 
 def run_guarded(lab: CellRunner, cell: Cell) -> Outcome:
@@ -150,14 +174,23 @@ class Pool:
         lab: CellRunner,
         jobs: int,
         rounds: int = ROUNDS,
+        known: Mapping[Cell, Outcome] | None = None,
     ) -> None:
-        """Queue the cells. They start with the first event that `events` is asked for."""
+        """Queue the cells. They start with the first event that `events` is asked for.
+
+        A control that is `known` does not run; its outcome says how many rounds it took.
+        """
         self._waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._corpus = corpus
         self._lab = lab
         self._rounds = rounds
+        self._took: dict[Cell, Future[int]] = {}
+        """The number of rounds of each cell that has started or is known, once it has ended."""
+        for cell, outcome in (known or {}).items():
+            self._took[cell] = Future()
+            self._took[cell].set_result(outcome.rounds)
         self._jobs = max(1, jobs)
         self._turn = threading.Lock()
         self._places = threading.Semaphore(self._jobs)
@@ -252,6 +285,7 @@ class Pool:
             if self._stopped.is_set():  # while this thread was waiting
                 self._places.release(self._size(cell))
                 return None
+            self._took.setdefault(cell, Future())
             self._events.put(Started(cell))
             return cell
 
@@ -260,8 +294,22 @@ class Pool:
         return min(self._corpus.scenario(cell).cpus, self._jobs)
 
     def _run(self, cell: Cell) -> Event:
+        outcome: Outcome | None = None
         try:
-            return Ended(cell, run_rounds(self._corpus, self._lab, cell, rounds=self._rounds))
+            outcome = run_rounds(
+                self._corpus, self._lab, cell, rounds=self._rounds, due=lambda: self._due(cell)
+            )
+            return Ended(cell, outcome)
         except UserError as error:
             self._stopped.set()
             return Failed(cell, error)
+        finally:
+            took = self._took[cell]
+            if not took.done():
+                took.set_result(outcome.rounds if outcome else 1)
+
+    def _due(self, cell: Cell) -> int:
+        """Return how many rounds the cell's control took. Wait for the control if it runs."""
+        control = control_of(self._corpus, cell)
+        took = self._took.get(control)
+        return took.result() if took and control != cell else 1

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.kernel.choice.kernel_choice import KernelChoice
-    from harness.model.cell import Cell
+    from harness.model.cell import Cell, Outcome
     from harness.results.shard_record import ShardRecord
     from harness.run.cell_runner import CellRunner
     from harness.run.cluster import Cluster
@@ -86,12 +86,6 @@ class RunPlan:
     ktap: TextIO | None = None
     """The file for the results as KTAP, besides the report; None for no KTAP."""
 
-    @property
-    def left(self) -> list[Cell]:
-        """The cells to run: those needed that have no outcome yet."""
-        known = self.stopped.outcomes if self.stopped else {}
-        return [cell for cell in self.needed if cell not in known]
-
 
 def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
     """Run the plan and return the exit status.
@@ -138,19 +132,27 @@ class _Run:
         self._grounds = Grounds(plan.corpus, opened)
         if plan.since is not None:
             self._kept = kept_cells(plan.since, plan.corpus, plan.needed, self._grounds)
-        kept = self._kept.outcomes if self._kept else {}
-        return [cell for cell in plan.left if cell not in kept]
+        known = self.known
+        return [cell for cell in plan.needed if cell not in known]
+
+    @property
+    def known(self) -> Mapping[Cell, Outcome]:
+        """The outcomes that the run has from a stopped run or from an earlier one."""
+        stopped = self._plan.stopped.outcomes if self._plan.stopped else {}
+        return {**stopped, **(self._kept.outcomes if self._kept else {})}
 
     def pool(self, opened: PreparedLab) -> CellPool:
         """Return the pool that runs the cells that are left, here or on a cluster."""
         plan, left = self._plan, self.left(opened)
+        known = self.known
         if plan.cluster is None:
-            return Pool(left, corpus=plan.corpus, lab=self.lab_of(opened), jobs=plan.jobs)
+            lab = self.lab_of(opened)
+            return Pool(left, corpus=plan.corpus, lab=lab, jobs=plan.jobs, known=known)
         from harness.run.cargo import Cargo
         from harness.run.cluster_pool import ClusterPool
 
         cargo = Cargo(plan.line, opened, is_foreign=plan.choice is not None)
-        return ClusterPool(left, corpus=plan.corpus, cluster=plan.cluster, cargo=cargo)
+        return ClusterPool(left, corpus=plan.corpus, cluster=plan.cluster, cargo=cargo, known=known)
 
     def lab_of(self, opened: PreparedLab) -> CellRunner:
         """Return the cell runner. It keeps dumps if the plan asks for them. Raises UserError."""

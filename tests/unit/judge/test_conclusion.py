@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from outcomes import CONTROL, ISOLATED, as_expected, cell
-from scripted_lab import outcome
+from scripted_lab import expected_outcome, outcome
 from small_corpus import HOLES, SMALL, changed
 
 from harness.judge.cells import all_cells
@@ -224,6 +224,20 @@ def test_a_control_that_won_by_half_an_attack_has_not_won() -> None:
     assert result.verdict is Verdict.ERROR
     assert "control baseline did not win: the attack was not completed" in result.detail
     assert "EIO at pwrite64" in result.detail
+
+
+def test_a_cell_that_was_attacked_less_often_than_its_control_proves_nothing() -> None:
+    twice = replace(expected_outcome(SMALL, CONTROL), rounds=2)
+    result = conclude(SMALL, ISOLATED, as_expected(baseline__proc_mem_write=twice))
+    assert result.verdict is Verdict.ERROR
+    assert result.detail.startswith("control baseline won in round 2, and this cell had 1; this")
+    held = replace(expected_outcome(SMALL, ISOLATED), rounds=2)
+    lost = outcome(Verdict.TAMPERED)
+    for cell_outcome, verdict in ((held, Verdict.HELD), (lost, Verdict.TAMPERED)):
+        outcomes = as_expected(
+            baseline__proc_mem_write=twice, isolated__proc_mem_write=cell_outcome
+        )
+        assert conclude(SMALL, ISOLATED, outcomes).verdict is verdict
 
 
 @pytest.mark.parametrize("one", [CONTROL, HOLE])

@@ -11,13 +11,14 @@ import signal
 import subprocess
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
 
 import pytest
 from command_line import DEADLINE, command, header_of, latest, read_until, umd_harness
 from dask_cluster import DaskCluster, dask_cluster, wait_until
-from scripted_lab import SmallLab
+from scripted_lab import SmallLab, expected_outcome
 from small_corpus import CELLS, SMALL, changed
 
 from harness.model.cell import Cell
@@ -115,6 +116,25 @@ def test_a_machine_with_several_cpus_takes_as_many_threads(cluster: DaskCluster)
     assert events == [event for cell in cells for event in (Started(cell), ANY)]
     assert [event.cell for event in events if isinstance(event, Ended)] == cells
     assert {many for _, _, many in cluster.started()} == {1}
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_cell_starts_after_its_control_and_has_as_many_rounds(
+    cluster: DaskCluster, *, is_known: bool
+) -> None:
+    cluster.worker(threads=2)
+    cluster.wait_for_workers(1)
+    control, attacked = (Cell("6.12", name, "dev_mem") for name in ("baseline", "kthread"))
+    known = {control: replace(expected_outcome(SMALL, control), rounds=2)} if is_known else {}
+    cells = [cell for cell in (control, attacked) if cell not in known]
+    facts = Provenance(code=code_digest(), qemu="none for 6.12")
+    cargo = Cargo("6.12", PreparedLab(SmallLab(), facts), is_foreign=False)
+    with connected(cluster.address) as connection:
+        pool = ClusterPool(cells, corpus=SMALL, cluster=connection, cargo=cargo, known=known)
+        events = list(pool.events())
+    assert events == [event for cell in cells for event in (Started(cell), ANY)]
+    ends = {event.cell: event.outcome.rounds for event in events if isinstance(event, Ended)}
+    assert ends == dict.fromkeys(cells, 2 if is_known else 1)
 
 
 def test_the_cells_of_a_worker_that_dies_go_to_others(

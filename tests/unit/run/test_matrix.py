@@ -259,6 +259,43 @@ def test_an_attack_that_got_less_than_it_should_is_made_again(
     assert (result.verdict, result.rounds) == (reported, rounds)
 
 
+@pytest.mark.parametrize(
+    ("gave", "rounds", "reported"),
+    [
+        ((Verdict.HELD,) * 2, 2, Verdict.HELD),
+        ((Verdict.HELD, Verdict.TAMPERED), 2, Verdict.TAMPERED),
+        ((Verdict.DISRUPTED, Verdict.HELD), 2, Verdict.DISRUPTED),  # no retry undoes a loss
+        ((Verdict.HELD, Verdict.ERROR), 2, Verdict.ERROR),
+        ((Verdict.TAMPERED,), 1, Verdict.TAMPERED),  # it has won, as its control has
+        ((Verdict.ERROR,), 1, Verdict.ERROR),
+    ],
+)
+def test_a_cell_has_as_many_rounds_as_its_control_took(
+    gave: tuple[Verdict, ...], rounds: int, reported: Verdict
+) -> None:
+    control, attacked = cell("baseline", "proc_mem_write"), cell("isolated", "proc_mem_write")
+    script = {control: [Verdict.HELD, Verdict.TAMPERED], attacked: list(gave)}
+    attacks = threading.Event()
+
+    class Lucky(ScriptedLab):
+        def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
+            super()._run(cell, fresh=fresh)
+            if cell == control:
+                assert attacks.wait(60)  # so that the control wins after the cell's first round
+            else:
+                attacks.set()
+            return outcome(script[cell].pop(0))
+
+    pool = Pool([control, attacked], corpus=SHIPPED, lab=Lucky(), jobs=2)
+    ended = {event.cell: event.outcome for event in pool.ended()}
+    assert ended[control].rounds == 2
+    assert (ended[attacked].verdict, ended[attacked].rounds) == (reported, rounds)
+    known = {control: ended[control]}
+    script[attacked] = list(gave)
+    (again,) = Pool([attacked], corpus=SHIPPED, lab=Lucky(), jobs=1, known=known).ended()
+    assert (again.outcome.verdict, again.outcome.rounds) == (reported, rounds)
+
+
 def test_half_an_attack_is_made_again_and_a_reference_is_not() -> None:
     half = replace(outcome(Verdict.TAMPERED), carried_out=False)
     lab = ScriptedLab(
