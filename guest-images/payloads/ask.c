@@ -62,14 +62,15 @@ static int ask(long entry)
 	return sys(__NR_write, entry, "?", 1) == 1;
 }
 
-/* One request whose @nth allocation, of up to nine, fails; whether it was answered. */
+/* One request whose @nth allocation, of up to nine, fails; whether it was answered, or -1. */
 static int ask_failing(long entry, long nth)
 {
 	long control = sys(__NR_open, "/proc/thread-self/fail-nth", O_RDWR);
 	char text = '0' + nth;
 	int answered;
 
-	sys(__NR_write, control, &text, 1);
+	if (sys(__NR_write, control, &text, 1) != 1)
+		return -1;
 	answered = ask(entry);
 	/* Taken back what is left of it, or allocations of the next call count as well. */
 	sys(__NR_pwrite64, control, "0", 1, 0);
@@ -81,6 +82,7 @@ int main(int argc, char **argv, char **envp)
 {
 	const char *how = argc > 2 ? argv[2] : "", *digit = argc > 1 ? argv[1] : "1";
 	long entry = sys(__NR_open, ENTRY, O_WRONLY), count = 0, i, unanswered = 0;
+	int answered;
 	char byte;
 
 	(void)envp;
@@ -93,7 +95,11 @@ int main(int argc, char **argv, char **envp)
 		return NOT_TRIED;
 	if (same(how, "storm"))
 		start_storm();
-	for (i = 1; !count || i <= count || (same(how, "storm") && signals < count); i++)
-		unanswered += !(same(how, "failing") ? ask_failing(entry, i) : ask(entry));
+	for (i = 1; !count || i <= count || (same(how, "storm") && signals < count); i++) {
+		answered = same(how, "failing") ? ask_failing(entry, i) : ask(entry);
+		if (answered < 0)
+			return NOT_TRIED;
+		unanswered += !answered;
+	}
 	return unanswered;
 }
