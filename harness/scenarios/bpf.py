@@ -25,6 +25,9 @@ LOCKDOWN = "/sys/kernel/security/lockdown"
 
 WRONG = b"\xff" * 32
 
+STDOUT = 1
+"""The descriptor of the handler's pipe to the kernel."""
+
 DAWDLING_NS = SLOW_NS * 3 // 2
 """Long enough for a disruption, but shorter than the library's deadline for the handler."""
 
@@ -289,6 +292,24 @@ def bpf_sleeps_with_vma(attacker: Attacker, handler: Handler) -> None:
     page = {"owner": u32(file.owner), "address": u64(file.address)}
     BpfObject(attacker, "sleep_with_vma", code=u64(handler.symbol("read")), **page)
     handler.restart()
+    file.end()
+
+
+@_bpf(
+    shows="pipes",
+    surface="bpf-iter-holds-files",
+    answers=("T1", "C2", "R16"),
+    since="6.2",  # as bpf_sleeps_on_page
+    debugging=True,
+    needs=("FUSE_FS",),
+)
+def bpf_iterator_holds_pipe(attacker: Attacker, handler: Handler) -> None:
+    """Hold the handler's end of a pipe: a BPF iterator over open files sleeps at it (FUSE page)."""
+    file = SilentFile(attacker)
+    page = {"owner": u32(file.owner), "address": u64(file.address)}
+    tgid, number = u32(handler.pid), u32(STDOUT)
+    _act(attacker, "sleep_at_file", "it has no such file", tgid=tgid, number=number, **page)
+    handler.wait_for_request()
     file.end()
 
 

@@ -10,7 +10,8 @@
  *
  * An iterator is read once to its end; a struct_ops map is registered; a program of a perf event
  * gets a breakpoint, on every process, at the address that is the object's `breakpoint`; a program of
- * a tracepoint whose name begins with SLEEPS may sleep.
+ * a tracepoint whose name begins with SLEEPS may sleep, and so may an iterator's, which a process of
+ * its own reads.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -18,8 +19,11 @@
 #include <errno.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -131,6 +135,22 @@ static int run_iterator(struct bpf_link *link)
 	return n ? -errno : 0;
 }
 
+/* The process ends with the loader. */
+static int run_iterator_aside(struct bpf_link *link)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid < 0 ? -errno : 0;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	_exit(run_iterator(link) ? 1 : 0);
+}
+
+static bool sleeps(const struct bpf_program *program)
+{
+	return !strncmp(bpf_program__name(program), SLEEPS, strlen(SLEEPS));
+}
+
 static int pin(struct bpf_link *link, const char *name)
 {
 	char path[128];
@@ -155,15 +175,14 @@ static int attach(struct bpf_object *object, struct bpf_program *program)
 	if (!link)
 		return -errno;
 	if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
-		return run_iterator(link);
+		return sleeps(program) ? run_iterator_aside(link) : run_iterator(link);
 	return pins ? pin(link, bpf_program__name(program)) : 0;
 }
 
 /* libbpf 1.5 has no section for a tracepoint's program that may sleep. */
 static void may_sleep(struct bpf_program *program)
 {
-	if (bpf_program__expected_attach_type(program) == BPF_TRACE_RAW_TP &&
-	    !strncmp(bpf_program__name(program), SLEEPS, strlen(SLEEPS)))
+	if (bpf_program__expected_attach_type(program) == BPF_TRACE_RAW_TP && sleeps(program))
 		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_SLEEPABLE);
 }
 
