@@ -17,6 +17,7 @@ from harness.attacker.tools.frames import KPF_ANON, frames_with, idle_frames, ma
 from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.snapshot import SnapshotDevice
 from harness.model.verdict import Effect, Verdict
+from harness.scenarios.caller import PAUSE
 from harness.scenarios.cgroups import move_into
 from harness.scenarios.holes import on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
@@ -42,6 +43,11 @@ FEW = 1 / 128
 """The part of all page frames that counts as few. The attacker's own frames are included."""
 ROUNDS = 16
 """How often to mark all frames idle. Each round drops frames that other processes used before."""
+PERIOD_MAX = "/proc/sys/kernel/sched_deadline_period_max_us"
+ONCE = struct.pack("<IIQiI3Q", 48, 6, 0, 0, 0, 10_000, 100_000_000_000, 100_000_000_000)
+"""struct sched_attr: SCHED_DEADLINE, and nanoseconds of runtime, deadline and period."""
+WALKERS = 16
+"""How many processes to throttle: each is stopped at any place, with a lock or without."""
 
 
 def must_have_memory(attacker: Attacker, handler: Handler) -> None:
@@ -179,6 +185,31 @@ def page_idle(attacker: Attacker, handler: Handler) -> None:
     if state not in used:
         raise NoTarget(f"none of its frames is among the {len(used)} in use")
     attacker.gain("in which few frames its state lies", len(used) <= few, truth=True)
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="throttled-rmap-walk",
+    answers=("L6", "R16"),
+    reach="page_idle_get_folio",
+    target="system",
+    needs=("IDLE_PAGE_TRACKING",),
+)
+def page_idle_throttled(attacker: Attacker, handler: Handler) -> None:
+    """Throttle processes in page_idle/bitmap. They keep locks that the handler's end needs."""
+    names = ["chain"] if handler.is_thread else ["chain", "read"]
+    frames = [str(handler.physical(name) // PAGE) for name in names]
+    payload = attacker.payload("mark_idle")
+    attacker.write_file(PERIOD_MAX, b"100000000")
+    for _ in range(WALKERS):
+        with attacker.setup():
+            said, writer = attacker.pipe()
+            with writer:
+                walker = attacker.spawn(payload, *frames, stdout=writer.fd)
+            said.read(1)
+        attacker.syscall("sched_setattr", walker, ONCE, 0)
+        attacker.syscall("nanosleep", PAUSE, 0)
+    handler.restart()
 
 
 @scenario(
