@@ -83,7 +83,8 @@ HOT: Mapping[tuple[str, str], str] = {
     ("kernel/auditsc.c", "audit_alloc"): "each fork",
     ("kernel/sched/core_sched.c", "sched_core_clone_cookie"): "each fork",
     ("fs/read_write.c", "rw_verify_area"): "each read and write",
-    ("mm/rmap.c", "try_to_migrate_one"): "each page that is migrated",
+    ("mm/rmap.c", "done"): "each walk over the mappings of a page",  # rmap_walk(), after this label
+    ("mm/compaction.c", "isolate_migratepages_block"): "each page that compaction looks at",
     ("kernel/events/uprobes.c", "uprobe_clear_state"): "each end of a process",
     ("kernel/cgroup/cgroup.c", "cgroup_css_set_fork"): "each fork",
     ("kernel/signal.c", "exit_signals"): "each end of a process",

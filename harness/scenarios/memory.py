@@ -8,12 +8,13 @@ import time
 from errno import EINVAL
 from functools import partial
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
+from os import O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.cgroup import root
 from harness.attacker.tools.damon import Damon
-from harness.attacker.tools.frames import KPF_ANON, frames_with, idle_frames, mark_idle
+from harness.attacker.tools.frames import IDLE, KPF_ANON, frames_with, idle_frames, mark_idle
 from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.snapshot import SnapshotDevice
 from harness.model.verdict import Effect, Verdict
@@ -200,6 +201,7 @@ def page_idle_throttled(attacker: Attacker, handler: Handler) -> None:
     names = ["chain"] if handler.is_thread else ["chain", "read"]
     frames = [str(handler.physical(name) // PAGE) for name in names]
     payload = attacker.payload("mark_idle")
+    attacker.open(IDLE, O_WRONLY).close()
     attacker.write_file(PERIOD_MAX, b"100000000")
     for _ in range(WALKERS):
         with attacker.setup():

@@ -23,7 +23,7 @@ KPF_SWAPBACKED = 1 << 14
 KPF_UNEVICTABLE = 1 << 18
 
 _FLAGS = "/proc/kpageflags"
-_IDLE = "/sys/kernel/mm/page_idle/bitmap"
+IDLE = "/sys/kernel/mm/page_idle/bitmap"
 _ENTRY = 8
 _MOST = 4096
 """Bytes that one write to a sysfs file takes."""
@@ -58,8 +58,8 @@ def mark_idle(attacker: Attacker) -> int:
 
     The kernel clears a frame's mark when the frame is used.
     """
-    size = len(attacker.read_file(_IDLE))
-    with attacker.open(_IDLE, O_WRONLY) as bitmap:
+    size = len(attacker.read_file(IDLE))
+    with attacker.open(IDLE, O_WRONLY) as bitmap:
         for at in range(0, size, _MOST):
             bitmap.write(b"\xff" * min(_MOST, size - at))
     return size * 8
@@ -67,7 +67,7 @@ def mark_idle(attacker: Attacker) -> int:
 
 def idle_frames(attacker: Attacker) -> set[int]:
     """Return the frames that have not been used since `mark_idle`."""
-    return set(bits_in(attacker.read_file(_IDLE)))
+    return set(bits_in(attacker.read_file(IDLE)))
 
 
 def bits_in(bitmap: bytes) -> list[int]:
