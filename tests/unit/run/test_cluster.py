@@ -124,7 +124,7 @@ def test_a_cell_starts_after_its_control_and_has_as_many_rounds(
 ) -> None:
     cluster.worker(threads=2)
     cluster.wait_for_workers(1)
-    control, attacked = (Cell("6.12", name, "dev_mem") for name in ("baseline", "kthread"))
+    control, attacked = (Cell("6.12", name, "proc_mem_write") for name in ("baseline", "isolated"))
     known = {control: replace(expected_outcome(SMALL, control), rounds=2)} if is_known else {}
     cells = [cell for cell in (control, attacked) if cell not in known]
     facts = Provenance(code=code_digest(), qemu="none for 6.12")
