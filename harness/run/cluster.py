@@ -48,8 +48,11 @@ class Cluster:
         """Return all workers. Raises UserError if the scheduler is gone."""
         found = None
         if self._client.status == "running":
+            # Not scheduler_info(): the client itself asks now and then for no worker, and that
+            # answer may replace this one.
             with suppress(Exception):  # of sockets, of Tornado, of Dask
-                found = self._client.scheduler_info(n_workers=-1)["workers"]
+                ask = self._client.scheduler.identity
+                found = self._client.sync(ask, n_workers=-1)["workers"]
         if found is None or self._client.status != "running":
             raise self.gone("the connection is lost")
         return [
