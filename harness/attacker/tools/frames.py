@@ -24,6 +24,7 @@ KPF_UNEVICTABLE = 1 << 18
 
 _FLAGS = "/proc/kpageflags"
 IDLE = "/sys/kernel/mm/page_idle/bitmap"
+"""The file of idle page tracking, with one bit for each frame."""
 _ENTRY = 8
 _MOST = 4096
 """Bytes that one write to a sysfs file takes."""
