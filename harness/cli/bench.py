@@ -41,16 +41,16 @@ class Options:
     rounds: int | None = rounds_option(
         "measurements of each kind and cell (default: 7, at least 7), and how many pairs of "
         "machines for the round trips (default: 15, at least 6) or for --system (default: 6), or "
-        "how many machines for --certificates (default: 10) or --fresh (default: 6), at least 6; "
+        "how many machines for --handlers or --fresh (default: 6), at least 6; "
         "--parser-bug takes none",
         None,
     )
     round_trip: bool = switch(
         "--round-trip", help="measure the round trips alone (one to two minutes)"
     )
-    certificates: bool = switch(
-        "--certificates",
-        help="measure instead a certificate in the handler x509, and in the kernel's own parser",
+    handlers: bool = switch(
+        "--handlers",
+        help="measure instead files in the handlers that parse, and in the kernel's own parsers",
     )
     fresh: bool = switch(
         "--fresh", help="count instead the instructions of a request with a handler of its own"
@@ -123,8 +123,8 @@ def run(options: Options) -> int:
         return _system(options)
     if options.matrix:
         return _matrix(options)
-    if options.certificates:
-        return _certificates(options)
+    if options.handlers:
+        return _handlers(options)
     if options.fresh:
         return _fresh(options)
     if options.parser_bug:
@@ -264,20 +264,20 @@ def _system(options: Options) -> int:
     return 1 if any(operation.is_within is False for operation in found) else 0
 
 
-def _certificates(options: Options) -> int:
-    from harness.model.handlers import X509
+def _handlers(options: Options) -> int:
+    from harness.model.handlers import PKCS7
     from harness.results.bench_figures import ParserFigures
-    from harness.studies.parser_cost import MACHINES, parser_cost
+    from harness.studies.parser_cost import MACHINES, lines, parser_cost
     from harness.studies.round_trip import ISOLATED, check_pairs
 
     machines = options.rounds or MACHINES
     check_pairs(machines, "machines")
 
     def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
-        found = parser_cost(lab, machines=machines, progress=progress)
-        return [str(found)], {"handler_us": found.handler, "kernel_us": found.kernel}
+        files, locked = parser_cost(lab, machines=machines, progress=progress)
+        return lines(files, locked), {"files": files, "locked_kib": locked}
 
-    return _study(options, [ISOLATED], X509.name, measure, ParserFigures)
+    return _study(options, [ISOLATED], PKCS7.name, measure, ParserFigures)
 
 
 def _fresh(options: Options) -> int:
@@ -297,7 +297,7 @@ def _fresh(options: Options) -> int:
 
 
 def _parser_bug(options: Options) -> int:
-    from harness.model.handlers import X509
+    from harness.model.handlers import PKCS7
     from harness.results.bench_figures import BugFigures
     from harness.studies.parser_bug import HEAD, SETTINGS, parser_bug
 
@@ -306,7 +306,7 @@ def _parser_bug(options: Options) -> int:
         return [HEAD, *map(str, found)], {"settings": tuple(cost.figures() for cost in found)}
 
     return _study(
-        options, sorted({one.variant for one in SETTINGS}), X509.name, measure, BugFigures
+        options, sorted({one.variant for one in SETTINGS}), PKCS7.name, measure, BugFigures
     )
 
 

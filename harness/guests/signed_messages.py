@@ -27,20 +27,32 @@ def message(key: SigningKey, content: bytes) -> bytes:
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    signer, issuer = key.opened()
+    signer, signed_by = key.opened()
     attributes = _attribute(_CONTENT_TYPE, _oid(_DATA))
     attributes += _attribute(_MESSAGE_DIGEST, der(OCTETS, sha256(content).digest()))
+    number = signed_by.serial_number
+    return unsigned(
+        content,
+        signed_by.issuer.public_bytes(),
+        number.to_bytes(number.bit_length() // 8 + 1, "big"),
+        der(CONTEXT, attributes),
+        signer.sign(der(SET, attributes), PKCS1v15(), SHA256()),
+    )
+
+
+def unsigned(
+    content: bytes, issuer: bytes, number: bytes, attributes: bytes, signature: bytes
+) -> bytes:
+    """Return a message of these parts. Name and attributes are in DER, and may not be there."""
     hashed = der(SEQUENCE, der(OID, _SHA256), der(NULL))
-    serial = issuer.serial_number
-    number = der(INTEGER, serial.to_bytes(serial.bit_length() // 8 + 1, "big"))
     signed = der(
         SEQUENCE,
         der(INTEGER, _VERSION),
-        der(SEQUENCE, issuer.issuer.public_bytes(), number),
+        der(SEQUENCE, issuer, der(INTEGER, number)),
         hashed,
-        der(CONTEXT, attributes),
+        attributes,
         der(SEQUENCE, _oid(_RSA), der(NULL)),
-        der(OCTETS, signer.sign(der(SET, attributes), PKCS1v15(), SHA256())),
+        der(OCTETS, signature),
     )
     inner = der(SEQUENCE, _oid(_DATA), der(CONTEXT, der(OCTETS, content)))
     parts = der(INTEGER, _VERSION), der(SET, hashed), inner, der(SET, signed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.guests.signed_messages import message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.x509 import Certificate
@@ -76,8 +76,8 @@ def _public_key(issuer: Certificate) -> tuple[RSAPublicKey, int]:
     return RSAPublicNumbers(65537, modulus).public_key(), int.from_bytes(drawn[256:], "big") >> 1
 
 
-def certificate(key: SigningKey) -> bytes:
-    """Return the vendor's certificate, in DER."""
+def certificate(key: SigningKey, names: Sequence[str] = ()) -> bytes:
+    """Return the vendor's certificate, in DER, with these alternative names of the vendor."""
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -99,9 +99,11 @@ def certificate(key: SigningKey) -> bytes:
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(keyid),
             critical=False,
         )
-        .sign(signer, SHA256())
     )
-    return made.public_bytes(Encoding.DER)
+    if names:
+        others = x509.SubjectAlternativeName(map(x509.DNSName, names))
+        made = made.add_extension(others, critical=False)
+    return made.sign(signer, SHA256()).public_bytes(Encoding.DER)
 
 
 def packet(tag: int, body: bytes) -> bytes:

@@ -15,7 +15,7 @@ from harness.judge.conclusion import is_as_expected
 from harness.lab.applicability import inapplicable
 from harness.lab.images import BootImages, boot_images
 from harness.lab.machines import Machines
-from harness.lab.parser_clock import parser_clock
+from harness.lab.parser_clock import locked_kib, parser_clock
 from harness.lab.parser_exploit import Exploited, parser_exploit
 from harness.lab.plan import CellPlan, MachinePlan
 from harness.lab.request_clock import check_fresh, request_clock
@@ -24,7 +24,7 @@ from harness.lab.trip_clock import trip_clock
 from harness.lab.vmcore import Dump
 from harness.model.attempt_end import AttemptEnd, End
 from harness.model.cell import Cell, Outcome
-from harness.model.handlers import OVERFLOW
+from harness.model.handlers import HANDLERS, WITH_BUG
 from harness.model.verdict import Axes, Verdict
 from harness.scenarios.corpus import SHIPPED, Corpus
 from harness.vm.probe import Accelerator, accelerator, watching
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from harness.guests.initramfs import GuestImage
     from harness.kernel.build.images import KernelImage
     from harness.kernel.choice.kernel_choice import KernelChoice
+    from harness.model.handlers import HandlerKind
     from harness.vm.machine import Machine
     from harness.vm.spec import MachineSpec
 
@@ -158,14 +159,25 @@ class Lab:
             yield clock
 
     @contextmanager
-    def parser_clock(self, variant: str) -> Iterator[Callable[[int], dict[str, list[int]]]]:
-        """Times the parsers of certificates in a machine (harness/lab/parser_clock.py)."""
-        plan = self.machine_plan(variant)
+    def parser_clock(
+        self, parser: str, variant: str, *, boot: str = ""
+    ) -> Iterator[Callable[[bytes, int], dict[str, list[int]]]]:
+        """Times the parsers of files in a machine (harness/lab/parser_clock.py).
+
+        `parser` is the name of a handler. `boot` has parameters beyond those of the variant.
+        """
+        plan = self._parsing_plan(HANDLERS[parser], variant, boot)
         with (
             self.machines.running(plan) as machine,
-            parser_clock(machine, plan.images) as clock,
+            parser_clock(machine, plan.images, parser) as clock,
         ):
             yield clock
+
+    def locked_kib(self, parser: str, variant: str) -> int:
+        """Return the KiB of memory that a handler has locked (harness/lab/parser_clock.py)."""
+        plan = self._parsing_plan(HANDLERS[parser], variant)
+        with self.machines.running(plan) as machine:
+            return locked_kib(machine, plan.images)
 
     @contextmanager
     def request_clock(self, variant: str) -> Iterator[Callable[[int, int], dict[str, list[int]]]]:
@@ -179,26 +191,33 @@ class Lab:
 
     @contextmanager
     def parser_exploit(
-        self, variant: str, *, boot: str = ""
+        self, parser: str, variant: str, *, boot: str = ""
     ) -> Iterator[Callable[[bool], Exploited]]:
         """Exploits the bug of a parser in a machine (harness/lab/parser_exploit.py).
 
-        `boot` has parameters beyond those of the variant. Raises UserError.
+        `parser` is the name of the handler that has the parser without the bug. `boot` has
+        parameters beyond those of the variant. Raises UserError.
         """
-        plan = self.machine_plan(variant, boot=f"{OVERFLOW.parameter} {boot}".strip())
-        if "fresh" in boot:
-            check_fresh(plan.images.kernel)
+        plan = self._parsing_plan(WITH_BUG[parser], variant, boot)
         booted = replace(plan.variant, cmdline=f"{plan.variant.cmdline} {boot}")
         with (
             self.machines.running(plan) as machine,
             parser_exploit(
                 machine,
                 plan.images,
+                parser,
                 is_thread=booted.is_thread,
                 is_framed=booted.has_defence("framing"),
             ) as exploit,
         ):
             yield exploit
+
+    def _parsing_plan(self, kind: HandlerKind, variant: str, boot: str = "") -> MachinePlan:
+        """Return the plan of a machine with this handler. Raises UserError."""
+        plan = self.machine_plan(variant, boot=f"{kind.parameter} {boot}".strip())
+        if "fresh" in boot:
+            check_fresh(plan.images.kernel)
+        return plan
 
     def run(self, cell: Cell, *, fresh: bool = False, vmcore: Path | None = None) -> Outcome:
         """Run one cell, from the saved state or, if `fresh`, from a boot of its own.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 
@@ -73,16 +73,23 @@ PGP = HandlerKind(
     option="UMD_WITNESS_PGP",
 )
 
-OVERFLOW = HandlerKind(
-    "x509-overflow",
-    "parses X.509 certificates with a bug, which a certificate can exploit",
-    program="umd_witness_overflow_umh",
-    loader="umd_witness_overflow",
-    thread="umd_witness_overflow_kthread",
-    parameter="umd_witness.handler=x509-overflow",
-    option=X509.option,
-)
-"""The handler for the cost of a bug (harness/studies/parser_bug.py). No run has it."""
+
+def _with_bug(kind: HandlerKind) -> HandlerKind:
+    module = f"umd_witness_{kind.name}_overflow"
+    return replace(
+        kind,
+        name=f"{kind.name}-overflow",
+        summary=f"{kind.summary}, which has a bug that a file can exploit",
+        program=f"{module}_umh",
+        loader=module,
+        thread=f"{module}_kthread",
+        parameter=f"{kind.parameter}-overflow",
+    )
+
+
+WITH_BUG = MappingProxyType({kind.name: _with_bug(kind) for kind in (X509, PKCS7, PGP, RPM)})
+"""The handlers for what a bug allows (harness/studies/parser_bug.py), by the kind of their parser.
+No run has them."""
 
 HANDLERS = MappingProxyType({kind.name: kind for kind in (HASH, X509, PKCS7, PGP, RPM)})
 """The kinds by name, the default first."""

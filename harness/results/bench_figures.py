@@ -100,14 +100,42 @@ class StudyFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What was measured on what, as in a run's run.json."""
 
 
-class ParserFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long a certificate takes, by machine (harness/studies/parser_cost.py)."""
+class FileFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a file takes in a handler and in the kernel (harness/studies/parser_cost.py)."""
+
+    parser: str
+    """The name of the handler."""
+
+    name: str
+    """What the file is."""
+
+    bytes: int
+    """The file's length."""
+
+    where: str
+    """Where the handler runs."""
 
     handler_us: tuple[float, ...]
-    """First deciles of the handler's times, in microseconds."""
+    """First deciles of the handler's times, in microseconds, by machine."""
 
     kernel_us: tuple[float, ...]
-    """First deciles of the kernel's own parser, in microseconds, with a digest."""
+    """The same of the kernel's own parser."""
+
+    handler_percentiles_us: tuple[float, float]
+    """The 50th and the 99th percentile of the handler's times on all machines."""
+
+    kernel_percentiles_us: tuple[float, float]
+    """The same of the kernel's own parser."""
+
+
+class ParserFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What parsers cost outside of the kernel (harness/studies/parser_cost.py)."""
+
+    files: tuple[FileFigures, ...]
+    """Each file in each place."""
+
+    locked_kib: dict[str, int]
+    """The KiB of memory that an isolated handler has locked, by its name."""
 
 
 class FreshFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +153,9 @@ class FreshFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_field
 
 class SettingFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What two files can do where a parser runs (harness/studies/parser_bug.py)."""
+
+    parser: str
+    """The name of the handler that has the parser without the bug."""
 
     name: str
     """Where the parser runs."""
@@ -146,7 +177,7 @@ class BugFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a file can do that exploits a parser (harness/studies/parser_bug.py)."""
 
     settings: tuple[SettingFigures, ...]
-    """Each place of the parser."""
+    """Each parser in each place."""
 
 
 class CellFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -33,15 +33,18 @@ class TripTimer(CellRunner, Protocol):
 
 
 class ParserTimer(Protocol):
-    """Times the parsers of certificates on its machines."""
+    """Times the parsers of files on its machines."""
 
     def parser_clock(
-        self, variant: str
-    ) -> AbstractContextManager[Callable[[int], dict[str, list[int]]]]:
-        """Start a machine. Yield a function that has it parse a certificate so many times.
+        self, parser: str, variant: str, *, boot: str = ""
+    ) -> AbstractContextManager[Callable[[bytes, int], dict[str, list[int]]]]:
+        """Start a machine. Yield a function that has it parse a file so many times.
 
         The function returns the microseconds of each parser (harness/lab/parser_clock.py).
         """
+
+    def locked_kib(self, parser: str, variant: str) -> int:
+        """Start a machine. Return the KiB of memory that its handler has locked."""
 
 
 class InspectableRunner(TripTimer, Protocol):

@@ -9,10 +9,12 @@ second file sets the host name before it replies, which takes more than a parser
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
 from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
+from harness.model.handlers import WITH_BUG
 from harness.results.bench_figures import SettingFigures
 
 if TYPE_CHECKING:
@@ -48,15 +50,17 @@ class Exploiter(Protocol):
     """Exploits the bug on its machines."""
 
     def parser_exploit(
-        self, variant: str, *, boot: str = ""
+        self, parser: str, variant: str, *, boot: str = ""
     ) -> AbstractContextManager[Callable[[bool], Exploited]]:
         """Start a machine. Yield a function as harness/lab/parser_exploit.py does."""
 
 
 @dataclass(frozen=True)
 class BugCost:
-    """How far the two files got in one setting."""
+    """How far the two files got with one parser in one setting."""
 
+    parser: str
+    """The name of the handler that has it without the bug."""
     setting: Setting
     replies: Exploited
     """The file that only replies."""
@@ -66,6 +70,7 @@ class BugCost:
     def figures(self) -> SettingFigures:
         """Return the entry in the file of figures."""
         return SettingFigures(
+            parser=self.parser,
             name=self.setting.name,
             replies=self.replies.is_taken_over,
             sets_name=self.names.sets_name,
@@ -76,6 +81,7 @@ class BugCost:
     def __str__(self) -> str:
         """Return the row that `bench` prints under `HEAD`."""
         return _ROW.format(
+            self.parser,
             self.setting.name,
             "yes" if self.replies.is_taken_over else "no",
             "yes" if self.names.sets_name else "no",
@@ -83,26 +89,29 @@ class BugCost:
         )
 
 
-_ROW = "{:<15}  {:<14}  {:<18}  {}"
-HEAD = _ROW.format("parser", "a file replies", "sets the host name", "reply about the next file")
+_ROW = "{:<6}  {:<15}  {:<14}  {:<18}  {}"
+HEAD = _ROW.format(
+    "parser", "where it runs", "a file replies", "sets the host name", "reply about the next file"
+)
 """The heading of the rows of a `BugCost`."""
 
 
 def parser_bug(lab: Exploiter, *, progress: Callable[[str], None]) -> list[BugCost]:
-    """Try both files in each setting. Raises UserError for a machine that was lost."""
+    """Try both files of each parser in each setting. Raises UserError for a lost machine."""
     found = []
-    pace = Pace(len(SETTINGS))
-    for number, setting in enumerate(SETTINGS):
-        progress(f"bench: a bug in a parser, {setting.name} {pace.at(number)}")
+    places = list(product(WITH_BUG, SETTINGS))
+    pace = Pace(len(places))
+    for number, (parser, setting) in enumerate(places):
+        progress(f"bench: a bug in the parser of {parser}, {setting.name} {pace.at(number)}")
         try:
             tried = []
             for names in (False, True):
-                with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
+                with lab.parser_exploit(parser, setting.variant, boot=setting.boot) as exploit:
                     tried.append(exploit(names))
         except (VmLost, OSError) as error:
             raise UserError(
-                f"the bug could not be exploited on {setting.name}: {error}",
-                hint="see whether the handler answers: umd-harness run --handler x509 -k nothing",
+                f"the bug of {parser} could not be exploited on {setting.name}: {error}",
+                hint=f"see whether it answers: umd-harness run --handler {parser} -k nothing",
             ) from error
-        found.append(BugCost(setting, *tried))
+        found.append(BugCost(parser, setting, *tried))
     return found

@@ -1,70 +1,179 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cost of a parser outside of the kernel: a certificate on `isolated`, by handler and kernel.
+"""The cost of a parser outside of the kernel: files on `isolated`, by handler and kernel.
 
-Each machine has both parse the same certificate, one after the other, many times. As in
+Each machine has both parse the same file, one after the other, many times. As in
 harness/studies/round_trip.py, the figure of a machine is the first decile of its times, and the
-interval is that of the sign test.
+interval is that of the sign test. Percentiles are those of the times of all machines.
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
-from statistics import median
+from hashlib import sha256
+from itertools import chain, product
+from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
+from harness.guests import vendor
 from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
+from harness.host.paths import cache_dir
+from harness.kernel.build.signing import signing_key
+from harness.model.handlers import PGP, PKCS7, RPM, X509
+from harness.results.bench_figures import FileFigures
+from harness.studies.parser_bug import FRESH
 from harness.studies.round_trip import ISOLATED, calm, sign_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
+    from harness.kernel.build.signing import SigningKey
     from harness.run.cell_runner import ParserTimer
 
-MACHINES = 10
-WARM, CERTIFICATES = 100, 500
-"""Certificates of each machine: those that are not counted, while QEMU translates, and the rest."""
+MACHINES = 6
+WARM, TIMES = 100, 500
+"""Requests of each machine: those that are not counted, while QEMU translates, and the rest."""
+FRESH_WARM, FRESH_TIMES = 10, 50
+"""The same if each request has a handler of its own."""
+
+
+def _long_certificate(key: SigningKey) -> bytes:
+    """Return a certificate of nearly 2 KiB."""
+    return vendor.certificate(key, [f"host-{number:02}.vendor.example" for number in range(48)])
+
+
+def _long_package(key: SigningKey) -> bytes:
+    """Return the signed header of a package with 1500 files, of nearly 100 KiB."""
+    digests = [sha256(str(number).encode()).hexdigest() for number in range(1500)]
+    texts = "".join(f"{digest}\0" for digest in digests).encode()
+    made = vendor.header(
+        (vendor.ALGORITHM, vendor.INT32, 1, struct.pack(">I", vendor.SHA256)),
+        (vendor.DIGESTS, vendor.STRING_ARRAY, len(digests), texts),
+    )
+    return vendor.signed(key, made)
 
 
 @dataclass(frozen=True)
-class ParserCost:
-    """For each machine, the first deciles in microseconds, in the same order."""
+class Sample:
+    """A file for a parser."""
 
-    handler: tuple[float, ...]
-    kernel: tuple[float, ...]
+    parser: str
+    """The name of the handler."""
+    name: str
+    made: Callable[[SigningKey], bytes]
+    """Returns the file. The kernel trusts the key."""
 
-    @property
-    def ratios(self) -> list[float]:
-        """How many certificates the handler parses while the kernel parses one, by machine."""
-        return [kernel / handler for handler, kernel in zip(self.handler, self.kernel, strict=True)]
+
+SAMPLES = (
+    Sample(X509.name, "certificate", vendor.certificate),
+    Sample(X509.name, "certificate with 48 names", _long_certificate),
+    Sample(PKCS7.name, "message with a key", vendor.signed_key),
+    Sample(PGP.name, "OpenPGP key", vendor.openpgp),
+    Sample(RPM.name, "header with 1 file", vendor.package),
+    Sample(RPM.name, "header with 1500 files", _long_package),
+)
+SETTINGS = (ISOLATED, ""), (f"{ISOLATED}, fresh", FRESH)
+"""Where the handler runs, and the boot parameters."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said of one file in one parser."""
+
+    file: str
+    parser: str
+    middle: float
+    """The median time of a request, in microseconds."""
+    late: float
+    """The 99th percentile."""
+    rate: str = ""
+    """How many files the handler parses while the kernel parses one, with the interval."""
 
     def __str__(self) -> str:
-        """Return the lines that `bench` prints."""
-        low, high = sign_interval(self.ratios)
-        return (
-            f"{'certificate of a vendor':<32} handler {median(self.handler):.0f} us  "
-            f"kernel {median(self.kernel):.0f} us  rate {median(self.ratios):.3f} of the kernel's "
-            f"({low:.3f} to {high:.3f})\n"
-            f"{'':<32} {len(self.handler)} machines of {ISOLATED}, {CERTIFICATES} certificates "
-            "each; first deciles; the kernel's time includes a digest"
+        """Return the line that `bench` prints under `HEAD`."""
+        a_second = 1e6 / self.middle
+        times = f"{a_second:>8.0f} {self.middle:>8.0f} {self.late:>8.0f}"
+        return f"{self.file:<39} {self.parser:<15} {times}  {self.rate}".rstrip()
+
+
+HEAD = "{:<39} {:<15} {:>8} {:>8} {:>8}  {}".format(
+    "file", "parser", "a second", "p50 us", "p99 us", "rate of the kernel's"
+)
+"""The heading of the lines of the rows."""
+
+
+def rows(files: Sequence[FileFigures]) -> list[Row]:
+    """Return a row for each place of each file, that in the kernel before the handlers'."""
+    made = []
+    for file in files:
+        name = f"{file.name}, {file.bytes} bytes"
+        if file.where == ISOLATED:
+            made.append(Row(name, "in the kernel", *file.kernel_percentiles_us))
+        made.append(Row(name, file.where, *file.handler_percentiles_us, _rate(file)))
+    return made
+
+
+def _rate(file: FileFigures) -> str:
+    both = zip(file.handler_us, file.kernel_us, strict=True)
+    rates = [kernel / handler for handler, kernel in both]
+    low, high = sign_interval(rates)
+    return f"{median(rates):.3f} ({low:.3f} to {high:.3f})"
+
+
+def lines(files: Sequence[FileFigures], locked: Mapping[str, int]) -> list[str]:
+    """Return all that `bench` prints."""
+    memory = ", ".join(f"{parser} {kib} KiB" for parser, kib in locked.items())
+    said = f"locked memory of a handler on {ISOLATED}: {memory}"
+    return [HEAD, *map(str, rows(files)), said]
+
+
+def parser_cost(
+    lab: ParserTimer, *, machines: int, progress: Callable[[str], None]
+) -> tuple[tuple[FileFigures, ...], dict[str, int]]:
+    """Time each file on so many machines. Return that, and the KiB that each handler has locked.
+
+    The files are signed by the key that the kernels trust. Raises UserError for a lost machine.
+    """
+    found, key = [], signing_key(cache_dir())
+    places = list(product(SAMPLES, SETTINGS))
+    pace = Pace(machines * len(places))
+    for number, (sample, (where, boot)) in enumerate(places):
+        file, times = sample.made(key), []
+        for machine in range(machines):
+            done = number * machines + machine
+            progress(f"bench: {sample.name}, {where} {pace.at(done)}")
+            times.append(_times(lab, sample.parser, file, boot))
+        handler, kernel = ([one[name] for one in times] for name in ("handler", "kernel"))
+        found.append(
+            FileFigures(
+                parser=sample.parser,
+                name=sample.name,
+                bytes=len(file),
+                where=where,
+                handler_us=tuple(map(calm, handler)),
+                kernel_us=tuple(map(calm, kernel)),
+                handler_percentiles_us=_percentiles(handler),
+                kernel_percentiles_us=_percentiles(kernel),
+            )
         )
+    parsers = {sample.parser: None for sample in SAMPLES}
+    return tuple(found), {parser: lab.locked_kib(parser, ISOLATED) for parser in parsers}
 
 
-def parser_cost(lab: ParserTimer, *, machines: int, progress: Callable[[str], None]) -> ParserCost:
-    """Time certificates on so many machines. Raises UserError for one that was lost."""
-    handler, kernel = [], []
-    pace = Pace(machines)
-    for number in range(machines):
-        progress(f"bench: certificates {pace.at(number)}")
-        try:
-            with lab.parser_clock(ISOLATED) as add:
-                add(WARM)
-                times = add(CERTIFICATES)
-        except (VmLost, OSError) as error:
-            raise UserError(
-                f"no certificates could be timed: {error}",
-                hint="see whether the handler answers: umd-harness run --handler x509 -k nothing",
-            ) from error
-        handler.append(calm(times["handler"]))
-        kernel.append(calm(times["kernel"]))
-    return ParserCost(tuple(handler), tuple(kernel))
+def _percentiles(times: Sequence[Sequence[int]]) -> tuple[float, float]:
+    """Return the 50th and the 99th percentile of the times of all machines, in microseconds."""
+    of_100 = quantiles(chain.from_iterable(times), n=100)
+    return max(of_100[49], 1), max(of_100[98], 1)  # the trace has no shorter time
+
+
+def _times(lab: ParserTimer, parser: str, file: bytes, boot: str) -> dict[str, list[int]]:
+    try:
+        with lab.parser_clock(parser, ISOLATED, boot=boot) as give:
+            give(file, FRESH_WARM if boot else WARM)
+            return give(file, FRESH_TIMES if boot else TIMES)
+    except (VmLost, OSError) as error:
+        raise UserError(
+            f"the parsers of {parser} could not be timed: {error}",
+            hint=f"see whether it answers: umd-harness run --handler {parser} -k nothing",
+        ) from error

@@ -39,10 +39,10 @@ __all__ = ["handler", "variant"]
 
 UNKNOWN = 7
 """No algorithm has this number."""
-ROOM = 64
+ROOM = 8192
 """MOST_DIGESTS of the kernel (overlay/kernel/umd_witness/digests.c)."""
-MOST = 28
-"""Digests of SHA-256 in one header of at most 2044 bytes."""
+MOST = 2015
+"""Digests of SHA-256 in one header of at most 128 KiB."""
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +118,8 @@ def test_what_is_no_signed_header_is_refused(
         "other digest": vendor.replace(own, digest("another")),
         "no signature": vendor[: 4 + len(header_of(vendor))],
         "cut": vendor[: 3 + len(header_of(vendor))],
-        "too long": signed(bytes(2045)),
-        "far too long": vendor.ljust(8 << 10, b"\0"),
+        "too long": signed(bytes((128 << 10) + 1)),
+        "far too long": vendor.ljust(256 << 10, b"\0"),
         "no length": vendor[:3],
         "no header": signed(b"no header"),
         "empty": signed(b""),
@@ -136,15 +136,17 @@ def test_what_is_no_signed_header_is_refused(
 
 
 def test_digests_are_kept_while_there_is_room(attacker: Attacker) -> None:
-    """A package whose digests do not fit adds none of them."""
-    groups = [[digest(f"{nth} {one}") for one in range(MOST)] for nth in range(3)]
-    for group in groups[:2]:
+    """A package whose digests do not fit adds none of them. The headers are as long as can be."""
+    *fitting, last = ([digest(f"{nth} {one}") for one in range(MOST)] for nth in range(5))
+    assert 4 * MOST < ROOM < 5 * MOST
+    assert len(made_header(last)) <= 128 << 10 < len(made_header([*last, last[0]]))
+    for group in fitting:
         add_package(attacker, signed(made_header(group)))
-    assert 2 * MOST < ROOM < 3 * MOST
-    assert errno_of(add_package, attacker, signed(made_header(groups[2]))) == ENOSPC
-    for known in (*groups[0], *groups[1]):
-        ask_digest(attacker, known)
-    assert errno_of(ask_digest, attacker, groups[2][0]) == ENOENT
+    assert errno_of(add_package, attacker, signed(made_header(last))) == ENOSPC
+    for group in fitting:
+        ask_digest(attacker, group[0])
+        ask_digest(attacker, group[-1])
+    assert errno_of(ask_digest, attacker, last[0]) == ENOENT
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from signal import SIGKILL
 
 import pytest
 
 from harness.lab.lab import Lab
 from harness.lab.parser_exploit import Exploited, NextReply
-from harness.model.handlers import X509
+from harness.model.handlers import HANDLERS, PKCS7, WITH_BUG, X509
 from harness.scenarios.corpus import SHIPPED
 from harness.studies.parser_bug import SETTINGS, Setting
 
@@ -23,29 +24,42 @@ REPLIES = {
 """By setting, whose reply the next file gets."""
 SETS_NAME = {"kthread", "baseline"}
 """The settings in which a file reaches the rest of the machine."""
+EVERYWHERE = list(product([X509.name], SETTINGS))
+"""One parser in all settings. The study has them all (`bench --parser-bug`)."""
+OTHERS = [
+    (parser, setting)
+    for parser, setting in product(WITH_BUG, SETTINGS)
+    if parser != X509.name and setting.name in {"kthread", "isolated"}
+]
+
+in_each = pytest.mark.parametrize(("parser", "setting"), [*EVERYWHERE, *OTHERS], ids=str)
 
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """The shipped kernel line with the handlers that parse."""
-    corpus = SHIPPED.with_handler(X509.name)
+    corpus = SHIPPED.with_handler(PKCS7.name)
     variants = {setting.variant for setting in SETTINGS}
     return Lab.open("6.12", variants, progress=lambda _: None, corpus=corpus)
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_a_file_that_only_replies_changes_the_next_reply(lab: Lab, setting: Setting) -> None:
+@in_each
+def test_a_file_that_only_replies_changes_the_next_reply(
+    lab: Lab, parser: str, setting: Setting
+) -> None:
     """Nothing but a new process for each request takes the handler back."""
-    with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
+    with lab.parser_exploit(parser, setting.variant, boot=setting.boot) as exploit:
         found = exploit(False)
     signal = SIGKILL if setting.boot else 0  # by the library, after each request
     assert found == Exploited(True, False, REPLIES[setting.name], signal)
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_a_file_sets_the_host_name_where_nothing_stops_it(lab: Lab, setting: Setting) -> None:
+@in_each
+def test_a_file_sets_the_host_name_where_nothing_stops_it(
+    lab: Lab, parser: str, setting: Setting
+) -> None:
     """Strict seccomp ends the handler by SIGKILL. An exploit that failed would end by SIGSEGV."""
-    with lab.parser_exploit(setting.variant, boot=setting.boot) as exploit:
+    with lab.parser_exploit(parser, setting.variant, boot=setting.boot) as exploit:
         found = exploit(True)
     if setting.name in SETS_NAME:
         assert found == Exploited(True, True, NextReply.FORGED, 0)
@@ -53,16 +67,20 @@ def test_a_file_sets_the_host_name_where_nothing_stops_it(lab: Lab, setting: Set
         assert found == Exploited(False, False, NextReply.RIGHT, SIGKILL)
 
 
-def test_without_seccomp_the_same_file_goes_past_its_system_call(lab: Lab) -> None:
+@pytest.mark.parametrize("parser", WITH_BUG)
+def test_without_seccomp_the_same_file_goes_past_its_system_call(lab: Lab, parser: str) -> None:
     """The control: the capability is gone, so the call fails, and the file replies all the same."""
-    with lab.parser_exploit("isolated", boot="umd_without=seccomp") as exploit:
+    with lab.parser_exploit(parser, "isolated", boot="umd_without=seccomp") as exploit:
         found = exploit(True)
     assert found == Exploited(True, False, NextReply.FORGED, 0)
 
 
+@pytest.mark.parametrize("parser", WITH_BUG)
 @pytest.mark.parametrize("names", [False, True])
-def test_the_parser_without_the_bug_is_not_taken_over(lab: Lab, *, names: bool) -> None:
+def test_the_parser_without_the_bug_is_not_taken_over(
+    lab: Lab, parser: str, *, names: bool
+) -> None:
     """The files have their effect by the bug alone: the same handler goes on."""
-    with lab.parser_exploit("baseline", boot=X509.parameter) as exploit:
+    with lab.parser_exploit(parser, "baseline", boot=HANDLERS[parser].parameter) as exploit:
         found = exploit(names)
     assert found == Exploited(False, False, NextReply.RIGHT, 0)

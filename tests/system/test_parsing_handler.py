@@ -21,12 +21,15 @@ from harness.attacker.tools.keyrings import (
     trusted_keyring,
     verify,
 )
-from harness.attacker.tools.overflow import overflow
+from harness.attacker.tools.overflow import CARRIERS
 from harness.attacker.tools.processes import state_at_rest
 from harness.guests.vendor import CERTIFICATE
+from harness.host.paths import cache_dir
+from harness.kernel.build.signing import signing_key
 from harness.model.handlers import X509
 from harness.scenarios.stakes import UNSIGNED, replace_parser
 from harness.scenarios.stakes_certificates import forged_key, mixed_certificates
+from harness.studies.parser_cost import SAMPLES, Sample
 from harness.witness.tally import Tally, Violation
 
 if TYPE_CHECKING:
@@ -196,17 +199,23 @@ def test_what_is_no_certificate_is_refused(
 
 def test_a_certificate_without_a_name_is_a_key(attacker: Attacker, vendor: bytes) -> None:
     """The kernel has a BUG() for a key without a description."""
-    nameless = overflow(0, (), bytes(256))  # its names are none that a description has
+    # Its names are none that a description has.
+    nameless = CARRIERS[X509.name].overflow(0, (), bytes(256))
     add_key(attacker, nameless, KEY_SPEC_PROCESS_KEYRING)
     assert ": 01: UMD.rsa" in keys(attacker)
     add_key(attacker, vendor, trusted_keyring(attacker))
 
 
-def test_both_parsers_are_timed(lab: Lab) -> None:
-    with lab.parser_clock("isolated") as add:
-        times = add(TIMED)
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_both_parsers_are_timed(lab: Lab, sample: Sample) -> None:
+    with lab.parser_clock(sample.parser, "isolated") as give:
+        times = give(sample.made(signing_key(cache_dir())), TIMED)
     assert {name: len(one) for name, one in times.items()} == {"handler": TIMED, "kernel": TIMED}
-    assert min(map(sum, times.values())) > 0
+    assert sum(times["handler"]) > 0
+
+
+def test_the_locked_memory_of_a_handler_is_known(lab: Lab) -> None:
+    assert 100 < lab.locked_kib(X509.name, "isolated") < 1000
 
 
 @pytest.mark.parametrize("attack", [forged_key, mixed_certificates])

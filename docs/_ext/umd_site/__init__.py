@@ -6,7 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umd_site import attacks, commands, docstrings, findings, pytest_plugin, results, variants
+from umd_site import (
+    attacks,
+    commands,
+    docstrings,
+    findings,
+    parsers,
+    pytest_plugin,
+    results,
+    variants,
+)
 from umd_site.pictures import Picture, PictureNode, draw, say
 
 if TYPE_CHECKING:
@@ -25,6 +34,7 @@ def pages() -> Iterator[tuple[str, str]]:
     for name, text in commands.pages().items():
         yield f"reference/commands/{name}.md", text
     yield from findings.pages()
+    yield from parsers.pages()
     yield "reference/generated/attacks.md", attacks.overview()
     yield "reference/generated/commands.md", commands.overview()
     yield "reference/generated/variants.md", variants.overview()

@@ -13,7 +13,8 @@ from harness.guests.vendor import SHA256
 if TYPE_CHECKING:
     from harness.attacker import Attacker
 
-_PREFIX = "/sys/kernel/security/umd_witness_"
+TARGET, _DIGEST = (f"/sys/kernel/security/umd_witness_{name}" for name in ("package", "digest"))
+"""The files to which packages and digests are written."""
 _LENGTH = struct.Struct("<I")
 _REPLY = struct.Struct("<i4I2I")
 """struct umd_rpm with one file (overlay/tools/umd/rpm.h)."""
@@ -22,13 +23,13 @@ _DIGITS = 64
 
 def add_package(attacker: Attacker, package: bytes) -> None:
     """Give the kernel a package's header with its signature."""
-    with attacker.open(f"{_PREFIX}package", O_WRONLY) as file:
+    with attacker.open(TARGET, O_WRONLY) as file:
         file.write(package)
 
 
 def ask_digest(attacker: Attacker, digest: bytes) -> None:
     """Ask the kernel for a digest, by its digits. Raises GuestError (ENOENT) if it is not known."""
-    with attacker.open(f"{_PREFIX}digest", O_WRONLY) as file:
+    with attacker.open(_DIGEST, O_WRONLY) as file:
         file.write(digest)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.host.commands import output_of
 from harness.host.errors import DoesNotBuild, UserError
-from harness.model.handlers import HANDLERS, OVERFLOW
+from harness.model.handlers import HANDLERS, WITH_BUG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ BZIMAGE = "arch/x86/boot/bzImage"
 """The image's place below a folder of objects."""
 
 _WITNESS = "kernel/umd_witness/built-in.a"
-_OPTIONAL = {kind.program: kind.option for kind in (*HANDLERS.values(), OVERFLOW) if kind.option}
+_KINDS = (*HANDLERS.values(), *WITH_BUG.values())
+_OPTIONAL = {kind.program: kind.option for kind in _KINDS if kind.option}
 """By program of a handler, the option without which no kernel has the program."""
 _COPY_SECONDS = 600.0  # 200 MB; 2 s on an idle machine
 _INJECTABLE = re.compile(r"ALLOW_ERROR_INJECTION\((\w+),")

@@ -58,7 +58,7 @@ TABLE = {
     "list --line 6.13": LINE,
     "list --handler x508": "--handler: there is no value 'x508'; did you mean x509?",
     "bench --fresh -n 5": "5 machines are too few; take -n 6 or more",
-    "bench --certificates -n 5": "5 machines are too few; take -n 6 or more",
+    "bench --handlers -n 5": "5 machines are too few; take -n 6 or more",
     "list --variant-file nowhere.toml": "nowhere.toml cannot be read: No such file or directory;",
     "list --scenario nowhere.py": "nowhere.py; name a file that ends in .py",
     "list --scenario text": "text is not a Python file; name a file that ends in .py",

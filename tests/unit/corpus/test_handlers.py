@@ -20,7 +20,7 @@ from harness.judge.cells import all_cells, check_corpus
 from harness.kernel.build.signing import signing_key
 from harness.kernel.choice.kernel_choice import KernelChoice
 from harness.kernel.series.lines import kernel_lines
-from harness.model.handlers import HANDLERS, HASH, PGP, PKCS7, RPM, X509
+from harness.model.handlers import HANDLERS, HASH, PGP, PKCS7, RPM, WITH_BUG, X509
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Verdict
 from harness.run.request import request
@@ -119,10 +119,11 @@ def test_a_request_has_the_scenarios_of_its_handler() -> None:
 
 def test_the_kernel_has_each_handler_by_these_names() -> None:
     makefile = (WITNESS / "Makefile").read_text()
+    parsing = re.findall(r"call parsing_handler,(\w+),(\w+),", makefile)
+    made = {(f"umd_witness_{name}_umh", f"UMD_WITNESS_{option}") for name, option in parsing}
     loaders = (WITNESS / "umd.c").read_text() + (WITNESS / "thread.c").read_text()
-    for kind in HANDLERS.values():
-        assert kind.program in makefile
-        assert {f"{kind.loader}.o", f"{kind.thread}.o"} <= set(makefile.split())
+    for kind in (*HANDLERS.values(), *WITH_BUG.values()):
+        assert (kind.program, kind.option) in made or kind is HASH
         assert {f'"{kind.loader}"', f'"{kind.thread}"'} <= set(re.findall(r'"\w+"', loaders))
 
 

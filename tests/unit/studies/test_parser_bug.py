@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.host.errors import UserError, VmLost
 from harness.lab.parser_exploit import Exploited, NextReply
+from harness.model.handlers import WITH_BUG
 from harness.studies.parser_bug import FRESH, HEAD, SETTINGS, parser_bug
 
 if TYPE_CHECKING:
@@ -21,20 +23,22 @@ class Lab:
 
     @contextmanager
     def parser_exploit(
-        self, variant: str, *, boot: str = ""
+        self, parser: str, variant: str, *, boot: str = ""
     ) -> Iterator[Callable[[bool], Exploited]]:
+        assert parser in WITH_BUG
         reply = NextReply.RIGHT if boot == FRESH else NextReply.FORGED
         yield lambda names: Exploited(True, names and variant != "isolated", reply, 0)
 
 
 def test_each_setting_has_its_row() -> None:
     found = parser_bug(Lab(), progress=lambda _: None)
-    assert [cost.setting for cost in found] == list(SETTINGS)
+    assert [(cost.parser, cost.setting) for cost in found] == list(product(WITH_BUG, SETTINGS))
     rows = [HEAD, *map(str, found)]
-    assert rows[1].split() == ["kthread", "yes", "yes", "the", "attacker's"]
-    assert rows[-1].split() == ["isolated,", "fresh", "yes", "no", "right"]
+    assert rows[1].split() == ["x509", "kthread", "yes", "yes", "the", "attacker's"]
+    assert rows[-1].split() == ["rpm", "isolated,", "fresh", "yes", "no", "right"]
     assert len({row.index(row.split("  ")[-1].strip()) for row in rows}) == 1
     figures = found[-1].figures()
+    assert (figures.parser, figures.name) == ("rpm", "isolated, fresh")
     assert (figures.replies, figures.sets_name, figures.next_reply) == (True, False, "right")
 
 
@@ -42,10 +46,10 @@ def test_a_lost_machine_is_an_error() -> None:
     class Lost(Lab):
         @contextmanager
         def parser_exploit(
-            self, variant: str, *, boot: str = ""
+            self, parser: str, variant: str, *, boot: str = ""
         ) -> Iterator[Callable[[bool], Exploited]]:
-            raise VmLost(f"{variant} is gone{boot}")
+            raise VmLost(f"{parser} on {variant} is gone{boot}")
             yield
 
-    with pytest.raises(UserError, match="could not be exploited on kthread: kthread is gone"):
+    with pytest.raises(UserError, match="on kthread: x509 on kthread is gone"):
         parser_bug(Lost(), progress=lambda _: None)

@@ -147,8 +147,8 @@ static void put_signed(struct witness_input *der, struct umd_x509 *fields, const
 
 /**
  * witness_make_certificate - make a certificate that no handler has seen
- * @der: where it goes
- * @parsed: the WITNESS_PARSED_SIZE bytes that a handler has to reply
+ * @der: where it goes: WITNESS_INPUT_SIZE bytes of zero
+ * @parsed: where the reply goes that a handler has to make, zeroed
  */
 void witness_make_certificate(struct witness_input *der, void *parsed)
 {
@@ -157,8 +157,6 @@ void witness_make_certificate(struct witness_input *der, void *parsed)
 	u32 all, bits;
 
 	BUILD_BUG_ON(sizeof(*fields) > WITNESS_PARSED_SIZE);
-	memset(der, 0, sizeof(*der));
-	memset(parsed, 0, WITNESS_PARSED_SIZE);
 	all = witness_der_begin(der, SEQUENCE);
 	put_signed(der, fields, signatures[chosen].algorithm);
 	witness_der_put_algorithm(der, signatures[chosen].algorithm);

@@ -55,21 +55,32 @@ bool witness_is_kthread(void)
 
 static char *first = "";
 module_param_named(handler, first, charp, 0);
-MODULE_PARM_DESC(handler, "what the handler parses: x509, x509-overflow with a bug, pkcs7, rpm, pgp, or nothing");
+MODULE_PARM_DESC(handler, "what the handler parses: x509, pkcs7, rpm, pgp, one of them with -overflow and a bug, or nothing");
 
 enum witness_program witness_first(void)
 {
-	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && !strcmp(first, "x509"))
-		return WITNESS_X509;
-	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && !strcmp(first, "x509-overflow"))
-		return WITNESS_OVERFLOW;
-	if (IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) && !strcmp(first, "pkcs7"))
-		return WITNESS_PKCS7;
-	if (IS_ENABLED(CONFIG_UMD_WITNESS_RPM) && !strcmp(first, "rpm"))
-		return WITNESS_RPM;
-	if (IS_ENABLED(CONFIG_UMD_WITNESS_PGP) && !strcmp(first, "pgp"))
-		return WITNESS_PGP;
+	static const char * const names[WITNESS_PROGRAMS] = {
+		[WITNESS_X509] = IS_ENABLED(CONFIG_UMD_WITNESS_X509) ? "x509" : NULL,
+		[WITNESS_PKCS7] = IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) ? "pkcs7" : NULL,
+		[WITNESS_RPM] = IS_ENABLED(CONFIG_UMD_WITNESS_RPM) ? "rpm" : NULL,
+		[WITNESS_PGP] = IS_ENABLED(CONFIG_UMD_WITNESS_PGP) ? "pgp" : NULL,
+	};
+	const char *bug = strstr(first, "-overflow");
+	size_t len = bug ? bug - first : strlen(first);
+
+	for (int i = WITNESS_X509; i < WITNESS_X509_OVERFLOW; i++)
+		if (names[i] && strlen(names[i]) == len && !strncmp(first, names[i], len))
+			return bug ? i + WITNESS_X509_OVERFLOW - WITNESS_X509 : i;
 	return WITNESS_HONEST;
+}
+
+/* The same without the bug. */
+enum witness_program witness_parser(void)
+{
+	enum witness_program program = witness_first();
+
+	return program < WITNESS_X509_OVERFLOW ? program :
+						 program - WITNESS_X509_OVERFLOW + WITNESS_X509;
 }
 
 static const struct witness_handler *handler;
@@ -245,7 +256,7 @@ static void keep_priority(void)
  */
 static bool is_stand_in(const struct witness_message *request)
 {
-	const s64 reply = request->kind == WITNESS_PARSE ? sizeof(struct witness_parse_reply) :
+	const s64 reply = request->kind == WITNESS_PARSE ? witness_reply_size() :
 							   sizeof(struct witness_message);
 	static u32 generation;
 	static u64 written;

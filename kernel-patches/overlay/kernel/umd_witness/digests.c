@@ -20,15 +20,17 @@
 #include "../../tools/umd/rpm.c"
 #include "witness.h"
 
-#define MOST_DIGESTS	64
+#define MOST_DIGESTS	8192
 #define LONGEST_DIGEST	128
-#define LONGEST_PACKAGE	(sizeof(__u32) + WITNESS_INPUT_SIZE + 4096)
+#define LONGEST_PACKAGE	(sizeof(__u32) + WITNESS_PACKAGE_SIZE + 4096)
 
 /* The digits of digests, of whichever algorithm, and whether the parser finds them, too. */
-static struct {
+struct digest {
 	char digits[LONGEST_DIGEST + 1];
 	bool is_named;
-} known[MOST_DIGESTS];
+};
+
+static struct digest *known;
 static unsigned int known_count;
 static DEFINE_MUTEX(known_lock);
 
@@ -58,12 +60,15 @@ static bool is_plausible(const struct package *package)
 }
 
 /* Whether the kernel's own parser finds this digest, too, wherever. */
-static bool is_named(const struct package *package, u32 offset)
+static bool is_named(const struct package *package, u32 nth)
 {
 	const struct umd_rpm *said = package->said, *right = package->right;
+	u32 offset = said->file[nth].offset;
 
 	if (said->algo != right->algo || said->digest_len != right->digest_len)
 		return false;
+	if (nth < right->count && right->file[nth].offset == offset)
+		return true;
 	for (u32 i = 0; i < right->count; i++)
 		if (!memcmp(package->header + right->file[i].offset, package->header + offset,
 			    right->digest_len))
@@ -71,18 +76,32 @@ static bool is_named(const struct package *package, u32 offset)
 	return false;
 }
 
+static int make_room(u32 count)
+{
+	struct digest *longer;
+
+	if (count > MOST_DIGESTS - known_count)
+		return -ENOSPC;
+	longer = kvcalloc(known_count + count, sizeof(*known), GFP_KERNEL);
+	if (!longer)
+		return -ENOMEM;
+	memcpy(longer, known, known_count * sizeof(*known));
+	kvfree(known);
+	known = longer;
+	return 0;
+}
+
 static int keep(const struct package *package)
 {
 	const struct umd_rpm *said = package->said;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&known_lock);
-	if (said->count > MOST_DIGESTS - known_count)
-		ret = -ENOSPC;
+	ret = make_room(said->count);
 	for (u32 i = 0; !ret && i < said->count; i++, known_count++) {
 		memcpy(known[known_count].digits, package->header + said->file[i].offset,
 		       said->digest_len);
-		known[known_count].is_named = is_named(package, said->file[i].offset);
+		known[known_count].is_named = is_named(package, i);
 	}
 	mutex_unlock(&known_lock);
 	return ret;
@@ -105,12 +124,12 @@ static int add_verified(const void *header, size_t len)
 	struct package package = { .header = header, .len = len };
 	int ret = -ENOMEM;
 
-	package.said = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
-	package.right = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
+	package.said = kvzalloc(WITNESS_DIGESTS_SIZE, GFP_KERNEL);
+	package.right = kvzalloc(WITNESS_DIGESTS_SIZE, GFP_KERNEL);
 	if (package.said && package.right)
 		ret = add(&package);
-	kfree(package.right);
-	kfree(package.said);
+	kvfree(package.right);
+	kvfree(package.said);
 	return ret;
 }
 
@@ -123,20 +142,20 @@ static ssize_t package_write(struct file *file, const char __user *from, size_t 
 
 	if (size < sizeof(len) || size > LONGEST_PACKAGE)
 		return -EMSGSIZE;
-	data = memdup_user(from, size);
+	data = vmemdup_user(from, size);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
 
 	memcpy(&len, data, sizeof(len));
 	size -= sizeof(len);
 	ret = -EMSGSIZE;
-	if (len <= size && len <= WITNESS_INPUT_SIZE)
+	if (len <= size && len <= WITNESS_PACKAGE_SIZE)
 		ret = verify_pkcs7_signature(data + sizeof(len), len, data + sizeof(len) + len,
 					     size - len, NULL, VERIFYING_UNSPECIFIED_SIGNATURE,
 					     NULL, NULL);
 	if (!ret)
 		ret = add_verified(data + sizeof(len), len);
-	kfree(data);
+	kvfree(data);
 	return ret ?: sizeof(len) + size;
 }
 
@@ -179,7 +198,7 @@ static const struct file_operations digest_operations = {
 
 static int __init digests_init(void)
 {
-	if (witness_first() != WITNESS_RPM)
+	if (witness_parser() != WITNESS_RPM)
 		return 0;
 	if (IS_ERR(securityfs_create_file("umd_witness_package", 0200, NULL, NULL,
 					  &package_operations)) ||

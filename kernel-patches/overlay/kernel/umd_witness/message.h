@@ -8,6 +8,9 @@
 #define WITNESS_HASH_SIZE	32
 #define WITNESS_INPUT_SIZE	2044
 #define WITNESS_PARSED_SIZE	320
+/* Of the handler that parses packages: struct umd_rpm has 4096 digests. */
+#define WITNESS_PACKAGE_SIZE	(128 << 10)
+#define WITNESS_DIGESTS_SIZE	(20 + 4096 * 8)
 
 enum witness_kind {
 	WITNESS_START = 1,	/* body: the secret; the chain is then its hash */
@@ -39,10 +42,10 @@ struct witness_message {
 	__u8 body[WITNESS_HASH_SIZE];
 };
 
-/* Follows the message of WITNESS_PARSE. */
+/* Follows the message of WITNESS_PARSE, up to the last of its bytes. */
 struct witness_input {
 	__u32 len;
-	__u8 data[WITNESS_INPUT_SIZE];
+	__u8 data[WITNESS_PACKAGE_SIZE];
 };
 
 #endif

@@ -100,8 +100,8 @@ static void put_digests(struct witness_input *header, u32 nth, struct umd_rpm *f
 
 /**
  * witness_make_package - make a package's header that no handler has seen
- * @header: where it goes
- * @parsed: the WITNESS_PARSED_SIZE bytes that a handler has to reply
+ * @header: where it goes: WITNESS_INPUT_SIZE bytes of zero
+ * @parsed: where the reply goes that a handler has to make, zeroed
  */
 void witness_make_package(struct witness_input *header, void *parsed)
 {
@@ -109,12 +109,10 @@ void witness_make_package(struct witness_input *header, void *parsed)
 	u32 first = get_random_u32_below(ENTRIES);
 	struct umd_rpm *fields = parsed;
 
-	BUILD_BUG_ON(sizeof(*fields) > WITNESS_PARSED_SIZE);
+	BUILD_BUG_ON(sizeof(*fields) != WITNESS_DIGESTS_SIZE);
 	BUILD_BUG_ON(MOST_FILES > UMD_RPM_FILES);
 	BUILD_BUG_ON(STORE + (ENTRIES - 1) * (LONGEST_TEXT + 1) + MOST_FILES * (128 + 1) >
 		     WITNESS_INPUT_SIZE);
-	memset(header, 0, sizeof(*header));
-	memset(parsed, 0, WITNESS_PARSED_SIZE);
 	fields->algo = algorithms[chosen].number;
 	fields->digest_len = algorithms[chosen].digits;
 

@@ -259,8 +259,6 @@ void witness_make_packets(struct witness_input *packets, void *parsed)
 	/* a signature: what it begins with, four subpackets twice, and two numbers */
 	BUILD_BUG_ON(4 + 2 * (2 + 4 * 6 + 4 + 8 + LONGEST_TEXT + 21) + 2 +
 		     2 * (2 + MOST_BITS / 8) > LONGEST_BODY);
-	memset(packets, 0, sizeof(*packets));
-	memset(parsed, 0, WITNESS_PARSED_SIZE);
 	fields->count = up_to(UMD_PGP_PACKETS);
 	for (u32 i = 0; i < fields->count; i++)
 		put_packet(packets, &fields->packet[i]);

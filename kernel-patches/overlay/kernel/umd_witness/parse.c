@@ -10,16 +10,19 @@
 /* One at a time, as all requests (core.c). */
 static struct witness_parse_request asked;
 static struct witness_parse_reply answered;
-static u8 expected[WITNESS_PARSED_SIZE];
+static u8 expected[WITNESS_DIGESTS_SIZE];
 static bool is_given;
 
 static void make_input(void)
 {
-	if (IS_ENABLED(CONFIG_UMD_WITNESS_RPM) && witness_first() == WITNESS_RPM)
+	asked.input.len = 0;
+	memset(asked.input.data, 0, WITNESS_INPUT_SIZE);
+	memset(expected, 0, witness_parsed_size());
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_RPM) && witness_parser() == WITNESS_RPM)
 		witness_make_package(&asked.input, expected);
-	else if (IS_ENABLED(CONFIG_UMD_WITNESS_PGP) && witness_first() == WITNESS_PGP)
+	else if (IS_ENABLED(CONFIG_UMD_WITNESS_PGP) && witness_parser() == WITNESS_PGP)
 		witness_make_packets(&asked.input, expected);
-	else if (IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) && witness_first() == WITNESS_PKCS7)
+	else if (IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) && witness_parser() == WITNESS_PKCS7)
 		witness_make_signed_message(&asked.input, expected);
 	else if (IS_ENABLED(CONFIG_UMD_WITNESS_X509))
 		witness_make_certificate(&asked.input, expected);
@@ -28,7 +31,6 @@ static void make_input(void)
 /* The next input is this one, and its result is nothing that the witness knows. */
 void witness_give(const void *data, size_t len)
 {
-	memset(&asked.input, 0, sizeof(asked.input));
 	memcpy(asked.input.data, data, len);
 	asked.input.len = len;
 	is_given = true;
@@ -37,7 +39,7 @@ void witness_give(const void *data, size_t len)
 /* The result of the input that was given. */
 void witness_take(void *parsed)
 {
-	memcpy(parsed, answered.parsed, sizeof(answered.parsed));
+	memcpy(parsed, answered.parsed, witness_parsed_size());
 	is_given = false;
 }
 
@@ -62,7 +64,7 @@ int witness_parse(witness_transact_t transact, const struct witness_message *req
 		return ret;
 
 	*reply = answered.message;
-	if (!is_given && memcmp(answered.parsed, expected, sizeof(expected)))
+	if (!is_given && memcmp(answered.parsed, expected, witness_parsed_size()))
 		reply->kind = 0;
 	return 0;
 }

@@ -16,8 +16,16 @@
 int PARSE_FUNCTION(const void *data, size_t len, void *parsed);
 void umd_arena_reset(void);
 
-static struct witness_input input;
-static __u8 parsed[WITNESS_PARSED_SIZE];
+#ifndef INPUT_ROOM
+#define INPUT_ROOM	WITNESS_INPUT_SIZE
+#define PARSED_ROOM	WITNESS_PARSED_SIZE
+#endif
+
+static struct {
+	__u32 len;
+	__u8 data[INPUT_ROOM];
+} input;
+static __u8 parsed[PARSED_ROOM];
 
 static inline void parse(void)
 {

@@ -18,7 +18,6 @@
 
 enum { KEY, NAME, SIGNATURE, PACKETS };
 
-#define TAG_NAME		13
 #define CERTIFICATION		0x10	/* the first of four types of signatures */
 
 /* RFC 4880, 5.2.4: what comes before each part of what is signed. */
@@ -83,7 +82,7 @@ static bool is_supported(const struct umd_pgp *said)
 	const struct umd_pgp_packet *packet = said->packet;
 
 	return said->count == PACKETS && packet[KEY].tag == TAG_KEY && is_rsa(&packet[KEY]) &&
-	       packet[NAME].tag == TAG_NAME && packet[SIGNATURE].tag == TAG_SIGNATURE &&
+	       packet[NAME].tag == TAG_USER_ID && packet[SIGNATURE].tag == TAG_SIGNATURE &&
 	       (packet[SIGNATURE].type & ~3) == CERTIFICATION && is_rsa(&packet[SIGNATURE]) &&
 	       hash_of(&packet[SIGNATURE]) &&
 	       crypto_has_shash(hash_of(&packet[SIGNATURE]), 0, 0) &&

@@ -128,8 +128,8 @@ static void put_signed_info(struct witness_input *der, struct umd_pkcs7_signer *
 
 /**
  * witness_make_signed_message - make a PKCS #7 message that no handler has seen
- * @der: where it goes
- * @parsed: the WITNESS_PARSED_SIZE bytes that a handler has to reply
+ * @der: where it goes: WITNESS_INPUT_SIZE bytes of zero
+ * @parsed: where the reply goes that a handler has to make, zeroed
  */
 void witness_make_signed_message(struct witness_input *der, void *parsed)
 {
@@ -139,8 +139,6 @@ void witness_make_signed_message(struct witness_input *der, void *parsed)
 	u32 all, tagged, message, set;
 
 	BUILD_BUG_ON(sizeof(*fields) > WITNESS_PARSED_SIZE);
-	memset(der, 0, sizeof(*der));
-	memset(parsed, 0, WITNESS_PARSED_SIZE);
 	all = witness_der_begin(der, SEQUENCE);
 	witness_der_put_short(der, ASN1_OID, signed_data, sizeof(signed_data));
 	tagged = witness_der_begin(der, CONTEXT(0));

@@ -59,16 +59,17 @@ int umd_witness_receive(struct witness_message *request)
 }
 EXPORT_SYMBOL_GPL(umd_witness_receive);
 
-void umd_witness_receive_input(struct witness_input *input)
+void umd_witness_receive_input(void *input)
 {
-	*input = exchange_request.input;
+	memcpy(input, &exchange_request.input,
+	       offsetof(struct witness_input, data) + exchange_request.input.len);
 }
 EXPORT_SYMBOL_GPL(umd_witness_receive_input);
 
 /* Before the reply. */
 void umd_witness_send_parsed(const void *parsed)
 {
-	memcpy(exchange_reply.parsed, parsed, sizeof(exchange_reply.parsed));
+	memcpy(exchange_reply.parsed, parsed, witness_parsed_size());
 }
 EXPORT_SYMBOL_GPL(umd_witness_send_parsed);
 
@@ -91,10 +92,10 @@ static int exchange_parse(struct witness_parse_request *request, struct witness_
 {
 	int ret;
 
-	exchange_request = *request;
+	memcpy(&exchange_request, request, witness_request_size(request));
 	ret = wait_for_reply();
 	if (!ret)
-		*reply = exchange_reply;
+		memcpy(reply, &exchange_reply, witness_reply_size());
 	return ret;
 }
 
@@ -111,7 +112,7 @@ static int exchange(struct witness_message *request, struct witness_message *rep
 		return ret;
 
 	*reply = exchange_reply.message;
-	memzero_explicit(&exchange_request, sizeof(exchange_request));
+	memzero_explicit(&exchange_request.message, sizeof(exchange_request.message));
 	return 0;
 }
 
@@ -204,20 +205,19 @@ static bool parses(void)
 
 static const char *kmod(void)
 {
-	switch (witness_first()) {
-	case WITNESS_X509:
-		return "umd_witness_x509_kthread";
-	case WITNESS_OVERFLOW:
-		return "umd_witness_overflow_kthread";
-	case WITNESS_PKCS7:
-		return "umd_witness_pkcs7_kthread";
-	case WITNESS_RPM:
-		return "umd_witness_rpm_kthread";
-	case WITNESS_PGP:
-		return "umd_witness_pgp_kthread";
-	default:
-		return "umd_witness_kthread";
-	}
+	static const char * const modules[WITNESS_PROGRAMS] = {
+		[WITNESS_HONEST] = "umd_witness_kthread",
+		[WITNESS_X509] = "umd_witness_x509_kthread",
+		[WITNESS_PKCS7] = "umd_witness_pkcs7_kthread",
+		[WITNESS_RPM] = "umd_witness_rpm_kthread",
+		[WITNESS_PGP] = "umd_witness_pgp_kthread",
+		[WITNESS_X509_OVERFLOW] = "umd_witness_x509_overflow_kthread",
+		[WITNESS_PKCS7_OVERFLOW] = "umd_witness_pkcs7_overflow_kthread",
+		[WITNESS_RPM_OVERFLOW] = "umd_witness_rpm_overflow_kthread",
+		[WITNESS_PGP_OVERFLOW] = "umd_witness_pgp_overflow_kthread",
+	};
+
+	return modules[witness_first()];
 }
 
 static void run_load(struct work_struct *work)

@@ -140,7 +140,7 @@ typedef int (*add_t)(struct key_preparsed_payload *prep, const void *said);
 
 static add_t adds(enum witness_program program)
 {
-	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && witness_parses_certificates(program))
+	if (IS_ENABLED(CONFIG_UMD_WITNESS_X509) && program == WITNESS_X509)
 		return witness_add_certificate;
 	if (IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7) && program == WITNESS_PKCS7)
 		return witness_add_message;
@@ -151,7 +151,7 @@ static add_t adds(enum witness_program program)
 
 static int parse(struct key_preparsed_payload *prep)
 {
-	add_t add = adds(witness_first());
+	add_t add = adds(witness_parser());
 	void *said;
 	int ret;
 

@@ -16,10 +16,13 @@ static const char * const loaders[WITNESS_PROGRAMS] = {
 	[WITNESS_HONEST] = "umd_witness_loader",
 	[WITNESS_BACKDOOR] = "umd_witness_backdoor",
 	[WITNESS_X509] = "umd_witness_x509",
-	[WITNESS_OVERFLOW] = "umd_witness_overflow",
+	[WITNESS_PKCS7] = "umd_witness_pkcs7",
 	[WITNESS_RPM] = "umd_witness_rpm",
 	[WITNESS_PGP] = "umd_witness_pgp",
-	[WITNESS_PKCS7] = "umd_witness_pkcs7",
+	[WITNESS_X509_OVERFLOW] = "umd_witness_x509_overflow",
+	[WITNESS_PKCS7_OVERFLOW] = "umd_witness_pkcs7_overflow",
+	[WITNESS_RPM_OVERFLOW] = "umd_witness_rpm_overflow",
+	[WITNESS_PGP_OVERFLOW] = "umd_witness_pgp_overflow",
 };
 
 #ifdef WITNESS_ISOLATION
@@ -34,23 +37,32 @@ static const u8 digests[WITNESS_PROGRAMS][SHA256_DIGEST_SIZE] = {
 	[WITNESS_X509] = {
 #include "umd_witness_x509_umh.sha256"
 	},
-	[WITNESS_OVERFLOW] = {
-#include "umd_witness_overflow_umh.sha256"
+	[WITNESS_X509_OVERFLOW] = {
+#include "umd_witness_x509_overflow_umh.sha256"
 	},
 #endif
 #if IS_ENABLED(CONFIG_UMD_WITNESS_PKCS7)
 	[WITNESS_PKCS7] = {
 #include "umd_witness_pkcs7_umh.sha256"
 	},
+	[WITNESS_PKCS7_OVERFLOW] = {
+#include "umd_witness_pkcs7_overflow_umh.sha256"
+	},
 #endif
 #if IS_ENABLED(CONFIG_UMD_WITNESS_RPM)
 	[WITNESS_RPM] = {
 #include "umd_witness_rpm_umh.sha256"
 	},
+	[WITNESS_RPM_OVERFLOW] = {
+#include "umd_witness_rpm_overflow_umh.sha256"
+	},
 #endif
 #if IS_ENABLED(CONFIG_UMD_WITNESS_PGP)
 	[WITNESS_PGP] = {
 #include "umd_witness_pgp_umh.sha256"
+	},
+	[WITNESS_PGP_OVERFLOW] = {
+#include "umd_witness_pgp_overflow_umh.sha256"
 	},
 #endif
 };
@@ -125,8 +137,8 @@ EXPORT_SYMBOL_GPL(umd_witness_mgmt);
 
 static int transact_parse(struct witness_parse_request *request, struct witness_parse_reply *reply)
 {
-	return umd_mgmt_send_recv(&umd_witness_mgmt, request, sizeof(*request),
-				  reply, sizeof(*reply));
+	return umd_mgmt_send_recv(&umd_witness_mgmt, request, witness_request_size(request),
+				  reply, witness_reply_size());
 }
 
 static int transact(struct witness_message *request, struct witness_message *reply)

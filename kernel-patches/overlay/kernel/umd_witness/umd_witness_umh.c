@@ -31,13 +31,20 @@ static inline void prepare(void)
 {
 	__builtin_memset(umd_alloc(UMD_ARENA_SIZE), 0, UMD_ARENA_SIZE);
 	umd_arena_reset();
+	__builtin_memset(&input, 0, sizeof(input));
+	__builtin_memset(parsed, 0, sizeof(parsed));
+	asm volatile("" : : "r" (&input), "r" (parsed) : "memory");
 }
 
 static inline void receive_all(void)
 {
 	receive_request(&request, sizeof(request));
-	if (request.kind == WITNESS_PARSE)
-		receive(&input, sizeof(input));
+	if (request.kind != WITNESS_PARSE)
+		return;
+	receive(&input.len, sizeof(input.len));
+	if (input.len > sizeof(input.data))
+		leave();
+	receive(input.data, input.len);
 }
 
 static inline void send_all(void)

@@ -15,25 +15,23 @@ enum witness_program {
 	WITNESS_HONEST,
 	WITNESS_BACKDOOR,
 	WITNESS_X509,
-	WITNESS_OVERFLOW,	/* the same with a bug, which a certificate can exploit */
+	WITNESS_PKCS7,
 	WITNESS_RPM,
 	WITNESS_PGP,
-	WITNESS_PKCS7,
+	/* The same parsers in the same order, with a bug that a file can exploit. */
+	WITNESS_X509_OVERFLOW,
+	WITNESS_PKCS7_OVERFLOW,
+	WITNESS_RPM_OVERFLOW,
+	WITNESS_PGP_OVERFLOW,
 	WITNESS_PROGRAMS,
 };
 
 #define WITNESS_PARSERS	(IS_ENABLED(CONFIG_UMD_WITNESS_X509) || \
 			 IS_ENABLED(CONFIG_UMD_WITNESS_RPM) || IS_ENABLED(CONFIG_UMD_WITNESS_PGP))
 
-static inline bool witness_parses_certificates(enum witness_program program)
-{
-	return program == WITNESS_X509 || program == WITNESS_OVERFLOW;
-}
-
 static inline bool witness_parses(enum witness_program program)
 {
-	return witness_parses_certificates(program) || program == WITNESS_RPM ||
-	       program == WITNESS_PGP || program == WITNESS_PKCS7;
+	return program >= WITNESS_X509;
 }
 
 /* The blob, in its loader module. */
@@ -58,11 +56,12 @@ struct witness_code {
 
 bool witness_is_kthread(void);
 enum witness_program witness_first(void);
+enum witness_program witness_parser(void);
 int umd_witness_kthread_load(const struct witness_code *code);
 void umd_witness_kthread_unload(void);
 int umd_witness_receive(struct witness_message *request);
 void umd_witness_send(const struct witness_message *reply);
-void umd_witness_receive_input(struct witness_input *input);
+void umd_witness_receive_input(void *input);
 void umd_witness_send_parsed(const void *parsed);
 
 /* The two kinds of handler, seen from the witness. A kernel thread has no backdoor. */
@@ -91,7 +90,7 @@ struct witness_birth {
 	int (*exchange)(struct witness_message *request, struct witness_message *reply);
 };
 
-/* A request with an input, and its reply. */
+/* A request with an input, and its reply: as long as the longest. */
 struct witness_parse_request {
 	struct witness_message message;
 	struct witness_input input;
@@ -99,8 +98,28 @@ struct witness_parse_request {
 
 struct witness_parse_reply {
 	struct witness_message message;
-	u8 parsed[WITNESS_PARSED_SIZE];
+	u8 parsed[WITNESS_DIGESTS_SIZE];
 };
+
+static inline u32 witness_input_size(void)
+{
+	return witness_parser() == WITNESS_RPM ? WITNESS_PACKAGE_SIZE : WITNESS_INPUT_SIZE;
+}
+
+static inline u32 witness_parsed_size(void)
+{
+	return witness_parser() == WITNESS_RPM ? WITNESS_DIGESTS_SIZE : WITNESS_PARSED_SIZE;
+}
+
+static inline size_t witness_request_size(const struct witness_parse_request *request)
+{
+	return offsetof(struct witness_parse_request, input.data) + request->input.len;
+}
+
+static inline size_t witness_reply_size(void)
+{
+	return sizeof(struct witness_message) + witness_parsed_size();
+}
 
 typedef int (*witness_transact_t)(struct witness_parse_request *request,
 				  struct witness_parse_reply *reply);

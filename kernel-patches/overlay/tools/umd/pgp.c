@@ -2,17 +2,21 @@
 /* A handler that parses OpenPGP packets: public keys and signatures of version 4. */
 #ifdef __KERNEL__
 #include <linux/errno.h>
+#include <linux/string.h>
 #else
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 #endif
 
 #include "kit/umd_handler.h"
+#include "kit/overflow.h"
 #include "pgp.h"
 
 enum {
 	TAG_SIGNATURE = 2,
 	TAG_KEY = 6,
+	TAG_USER_ID = 13,
 	TAG_SUBKEY = 14,
 };
 
@@ -238,6 +242,8 @@ static int read_packet(struct input *input, struct umd_pgp_packet *packet)
 	if (body.ended || !packet->tag)
 		return -EBADMSG;
 	packet->body = (struct umd_span){ body.at - body.request, size };
+	if (UMD_OVERFLOW && packet->tag == TAG_USER_ID)
+		umd_text_length(body.at, size);
 	return read_body(&body, packet);
 }
 

@@ -3,6 +3,7 @@
 #include "pkcs7_parser.h"
 
 #include "kernel/x509_fields.h"
+#include "kit/overflow.h"
 #include "pkcs7.h"
 
 static struct umd_span attributes_of(const struct umd_request *request,
@@ -27,6 +28,8 @@ static int signer_fields(const struct umd_request *request, const struct pkcs7_s
 	signer->digest = umd_span_of(request, info->msgdigest, info->msgdigest_len);
 	signer->authattrs = attributes_of(request, info);
 	umd_key_id_fields(request, sig->auth_ids[0], &signer->serial, &signer->issuer);
+	if (UMD_OVERFLOW)
+		umd_text_length(request->data + signer->issuer.offset, signer->issuer.length);
 	return umd_sig_fields(sig, &signer->sig);
 }
 

@@ -16,13 +16,16 @@
 #endif
 
 #include "kit/umd_handler.h"
+#include "kit/overflow.h"
 #include "rpm.h"
 
 #define INTRO			16
 #define ENTRY			16
 #define TAG_FILEDIGESTS		1035
+#define TAG_ICON		1043
 #define TAG_FILEDIGESTALGO	5011
 #define TYPE_INT32		4
+#define TYPE_BIN		7
 #define TYPE_STRING_ARRAY	8
 #define ALGO_MD5		1	/* which a package without the tag has */
 
@@ -143,6 +146,16 @@ static int read_digests(const struct header *header, const struct entry *entry,
 	return 0;
 }
 
+/* In the build with a bug. */
+static void look_at_icon(const struct header *header)
+{
+	struct entry entry;
+
+	if (find(header, TAG_ICON, &entry) == 1 && entry.type == TYPE_BIN &&
+	    entry.count <= header->store_size - entry.offset)
+		umd_text_length(header->store + entry.offset, entry.count);
+}
+
 int umd_rpm_parse(const void *data, size_t len, void *out)
 {
 	struct header header;
@@ -151,6 +164,8 @@ int umd_rpm_parse(const void *data, size_t len, void *out)
 
 	if (ret)
 		return ret;
+	if (UMD_OVERFLOW)
+		look_at_icon(&header);
 	ret = find(&header, TAG_FILEDIGESTS, &entry);
 	if (ret <= 0)
 		return ret;

@@ -2,6 +2,7 @@
 /* From the structures of the tree's parsers to parts of the request. */
 #include "x509_parser.h"
 
+#include "../kit/overflow.h"
 #include "key_id.h"
 #include "x509_fields.h"
 
@@ -132,15 +133,6 @@ int umd_x509_fields(const struct umd_request *request, const struct x509_certifi
 	       umd_sig_fields(sig, &fields->sig);
 }
 
-/* A bug on purpose: a longer name overwrites the address to which this function returns. */
-static __attribute__((noinline)) void look_at_subject(const struct x509_certificate *cert)
-{
-	u8 name[256];
-
-	memcpy(name, cert->raw_subject, cert->raw_subject_size);
-	asm volatile("" : : "r" (name) : "memory");
-}
-
 /* What the handler does: an umd_parse_t. */
 int umd_x509_parse(const void *data, size_t len, void *reply)
 {
@@ -151,6 +143,6 @@ int umd_x509_parse(const void *data, size_t len, void *reply)
 		return PTR_ERR(cert);
 
 	if (UMD_OVERFLOW)
-		look_at_subject(cert);
+		umd_text_length(cert->raw_subject, cert->raw_subject_size);
 	return umd_x509_fields(&request, cert, reply);
 }

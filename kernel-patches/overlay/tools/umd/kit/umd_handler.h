@@ -16,7 +16,10 @@
 #define UMD_PLANTED	0
 #endif
 
-/* In the build that shows what a bug allows: a long name overwrites the stack. */
+/*
+ * In the build that shows what a bug allows: a part that is too long overwrites the
+ * stack (kit/overflow.h).
+ */
 #ifndef UMD_OVERFLOW
 #define UMD_OVERFLOW	0
 #endif

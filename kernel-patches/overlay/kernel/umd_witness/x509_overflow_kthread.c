@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The handler whose parser of certificates has a bug, as a kernel thread. */
-#define WITNESS_PARSER	WITNESS_OVERFLOW
+#define WITNESS_PARSER	WITNESS_X509_OVERFLOW
 #include "umd_witness_kthread.c"

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#define BLOB "umd_witness_pgp_overflow_umh"
+#include "loader_blob.S"
