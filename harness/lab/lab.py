@@ -161,7 +161,7 @@ class Lab:
     @contextmanager
     def parser_clock(
         self, parser: str, variant: str, *, boot: str = ""
-    ) -> Iterator[Callable[[bytes, int], dict[str, list[int]]]]:
+    ) -> Iterator[Callable[[bytes, int], dict[str, list[float]]]]:
         """Times the parsers of files in a machine (harness/lab/parser_clock.py).
 
         `parser` is the name of a handler. `boot` has parameters beyond those of the variant.

@@ -15,7 +15,7 @@ from harness.attacker import Attacker, Channel
 from harness.attacker.tools.packages import TARGET
 from harness.attacker.tools.tracefs import TRACING, define, switch_on
 from harness.host.errors import VmLost
-from harness.lab.trip_clock import durations
+from harness.lab.trip_clock import TICKS, durations
 from harness.model.handlers import PGP, PKCS7, RPM, X509
 from harness.witness.reader import Witness
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.lab.images import BootImages
     from harness.vm.machine import Machine
 
-    ParserClock = Callable[[bytes, int], dict[str, list[int]]]
+    ParserClock = Callable[[bytes, int], dict[str, list[float]]]
 
 _SECONDS = 600.0
 _PAYLOAD = "give_files"
@@ -49,19 +49,24 @@ def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[
     Witness(machine, images.kernel).park()
     with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
         attacker = Attacker(channel, images.guest)
+        attacker.write_file(f"{TRACING}/trace_clock", TICKS)
+        ticks = _ticks_of_microsecond(attacker)
         for name, function in probes.items():
             for kind, event in (("p", f"{name}_begins"), ("r", f"{name}_ends")):
                 define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{event} {function}")
                 switch_on(attacker, f"{_PAYLOAD}/{event}")
 
-        def give(file: bytes, count: int) -> dict[str, list[int]]:
+        def give(file: bytes, count: int) -> dict[str, list[float]]:
             attacker.write_file(_FILE, file, mode=0o600)
             attacker.write_file(f"{TRACING}/trace", b"")  # empties it
             target = (TARGET,) if parser == RPM.name else ()
             attacker.run(attacker.payload(_PAYLOAD), _FILE, str(count), *target)
             trace = attacker.read_file(f"{TRACING}/trace")
             times = {
-                name: durations(trace, _PAYLOAD, (f"{name}_begins", f"{name}_ends"))
+                name: [
+                    time / ticks
+                    for time in durations(trace, _PAYLOAD, (f"{name}_begins", f"{name}_ends"))
+                ]
                 for name in probes
             }
             if any(len(one) != count for one in times.values()):
@@ -69,6 +74,14 @@ def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[
             return times
 
         yield give
+
+
+def _ticks_of_microsecond(attacker: Attacker) -> float:
+    """Return the frequency of the processor's counter, as the guest's kernel has measured it."""
+    found = re.search(r"^cpu MHz\s*: ([\d.]+)$", attacker.read_file("/proc/cpuinfo").decode(), re.M)
+    if not found:
+        raise VmLost("the guest does not say how fast its processor is")
+    return float(found[1])
 
 
 def locked_kib(machine: Machine, images: BootImages) -> int:

@@ -79,7 +79,7 @@ def _with_bug(kind: HandlerKind) -> HandlerKind:
     return replace(
         kind,
         name=f"{kind.name}-overflow",
-        summary=f"{kind.summary}, which has a bug that a file can exploit",
+        summary=f"{kind.summary}, with a planted bug that a file can exploit",
         program=f"{module}_umh",
         loader=module,
         thread=f"{module}_kthread",

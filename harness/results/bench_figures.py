@@ -110,7 +110,7 @@ class FileFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What the file is."""
 
     bytes: int
-    """The file's length."""
+    """How many bytes the parser gets."""
 
     where: str
     """Where the handler runs."""
@@ -119,7 +119,7 @@ class FileFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """First deciles of the handler's times, in microseconds, by machine."""
 
     kernel_us: tuple[float, ...]
-    """The same of the kernel's own parser."""
+    """The same of the kernel's own parser, which also computes the digest of a certificate."""
 
     handler_percentiles_us: tuple[float, float]
     """The 50th and the 99th percentile of the handler's times on all machines."""

@@ -37,7 +37,7 @@ class ParserTimer(Protocol):
 
     def parser_clock(
         self, parser: str, variant: str, *, boot: str = ""
-    ) -> AbstractContextManager[Callable[[bytes, int], dict[str, list[int]]]]:
+    ) -> AbstractContextManager[Callable[[bytes, int], dict[str, list[float]]]]:
         """Start a machine. Yield a function that has it parse a file so many times.
 
         The function returns the microseconds of each parser (harness/lab/parser_clock.py).

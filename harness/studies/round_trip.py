@@ -162,7 +162,7 @@ class RoundTrip:
         )
 
 
-def calm(times: Sequence[int]) -> float:
+def calm(times: Sequence[float]) -> float:
     """Return the time of a trip that the host let go by: the first decile of all.
 
     Raises UserError if the guest's clock is too coarse for it: on a busy host, a kernel may come to

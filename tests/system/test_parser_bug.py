@@ -29,7 +29,7 @@ EVERYWHERE = list(product([X509.name], SETTINGS))
 OTHERS = [
     (parser, setting)
     for parser, setting in product(WITH_BUG, SETTINGS)
-    if parser != X509.name and setting.name in {"kthread", "isolated"}
+    if parser != X509.name and setting.name in {"kthread", "isolated", "isolated, fresh"}
 ]
 
 in_each = pytest.mark.parametrize(("parser", "setting"), [*EVERYWHERE, *OTHERS], ids=str)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What parsers cost outside of the kernel: a table and a picture, from docs/runs/parsers.json."""
+"""What parsers cost outside of the kernel, from docs/figures/parsers.json: table and picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.studies.round_trip import ISOLATED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FIGURES = CHECKOUT / "docs" / "runs" / "parsers.json"
+FIGURES = CHECKOUT / "docs" / "figures" / "parsers.json"
 PICTURE = "parsers.svg"
 _TITLE = "Median time of a request, in microseconds"
 _LEFT, _TOP, _WIDTH, _LINE, _MARGIN = 300, 60, 420, 22, 12

@@ -69,7 +69,7 @@ class Carrier:
     longest: int = _LONGEST
     """The most bytes that the handler takes."""
     reply: int = _REPLY
-    """Bytes of a reply, of which the first ones can be other than zero."""
+    """Bytes of a reply. What the attacker says fills the first ones."""
 
     def overflow(self, ret: int, stack: Iterable[int], brought: bytes) -> bytes:
         """Return a file that makes the parser return to the first address of `stack`.

@@ -53,7 +53,7 @@ class Target(Protocol):
         """Return the address of a symbol."""
 
     def code(self, codes: Sequence[bytes]) -> tuple[int, int]:
-        """Return an address at which the first of these that there is is code, and its number."""
+        """Return the address of the first of these codes that is present, and its number."""
 
 
 def _take(target: Target, register: Sequence[bytes], value: int) -> list[int]:

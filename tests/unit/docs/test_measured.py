@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from umd_site import parsers
 from umd_site.counts import PICTURE, TABLE, central, with_table
 from umd_site.findings import evidence, pages
 
@@ -21,6 +22,7 @@ from harness.report.heatmap import svg
 from harness.results.held_counts import count_by_class
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
+from harness.studies.parser_cost import SAMPLES
 
 DOCS = CHECKOUT / "docs"
 OF = re.compile(r"\b(\w+) of (?:the )?(\w+)\b")
@@ -30,6 +32,8 @@ NUMBERS = {
         ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     )
 }
+AIM = 0.8
+"""The rate that a handler was to have (docs/explanation/costs.md)."""
 FEW = 3
 """A pair of no more than this is no count of attacks: `one of three`."""
 
@@ -152,3 +156,14 @@ def test_the_page_of_findings_is_made_from_the_kept_runs() -> None:
     page = made["findings/index.md"]
     assert all(f"`{run.name}`" in page for run in evidence().runs)
     assert made["findings/price.svg"].startswith("<svg")
+
+
+def test_the_table_and_the_picture_of_the_parsers_have_each_file() -> None:
+    made = dict(parsers.pages())
+    table, picture = made["reference/generated/parsers.md"], made["reference/generated/parsers.svg"]
+    for sample in SAMPLES:
+        for page in (table, picture):
+            assert page.count(f"{sample.name}, ") >= 3, "the kernel, the handler, fresh ones"
+    rates = [float(rate) for rate in re.findall(r"\| ([\d.]+) \(", table)]
+    assert len(rates) == 2 * len(SAMPLES)
+    assert max(rates) < AIM, "the page says that no aim was reached"

@@ -36,10 +36,10 @@ class Lab:
     @contextmanager
     def parser_clock(
         self, parser: str, variant: str, *, boot: str = ""
-    ) -> Iterator[Callable[[bytes, int], dict[str, list[int]]]]:
+    ) -> Iterator[Callable[[bytes, int], dict[str, list[float]]]]:
         assert (parser, variant) in {(sample.parser, "isolated") for sample in SAMPLES}
 
-        def give(file: bytes, count: int) -> dict[str, list[int]]:
+        def give(file: bytes, count: int) -> dict[str, list[float]]:
             assert file
             self.asked.append(count)
             slow = 10 if count in (WARM, FRESH_WARM) else 40 if boot else 4
@@ -63,7 +63,7 @@ def test_the_rate_is_that_of_the_warm_requests() -> None:
     assert said[1].split()[-6:] == ["in", "the", "kernel", "20000", "50", "50"]
     assert said[2].endswith("isolated            5000      200      200  0.250 (0.250 to 0.250)")
     assert said[-1].endswith("x509 4 KiB, pkcs7 5 KiB, pgp 3 KiB, rpm 3 KiB")
-    assert len(said) == 2 + 3 * len(SAMPLES)
+    assert len(said) == 3 + 3 * len(SAMPLES)
     assert (found[1].where, found[1].handler_us) == ("isolated, fresh", 6 * (2000,))
     assert found[1].kernel_percentiles_us == (50, 50)
 
@@ -83,9 +83,20 @@ def test_a_lost_machine_is_an_error() -> None:
         @contextmanager
         def parser_clock(
             self, parser: str, variant: str, *, boot: str = ""
-        ) -> Iterator[Callable[[bytes, int], dict[str, list[int]]]]:
+        ) -> Iterator[Callable[[bytes, int], dict[str, list[float]]]]:
             raise VmLost(f"{parser} on {variant} is gone{boot}")
             yield
 
-    with pytest.raises(UserError, match="x509 could not be timed: x509 on isolated is gone"):
+    with pytest.raises(UserError, match="x509 could not be measured: x509 on isolated is gone"):
         parser_cost(cast("Any", Lost()), machines=6, progress=lambda _: None)
+
+
+def test_a_lost_machine_ends_the_study_before_it_has_measured_anything() -> None:
+    class Lost(Lab):
+        def locked_kib(self, parser: str, variant: str) -> int:
+            raise VmLost(f"{parser} on {variant} is gone")
+
+    lab = Lost()
+    with pytest.raises(UserError, match="x509 could not be measured: x509 on isolated is gone"):
+        parser_cost(cast("Any", lab), machines=6, progress=lambda _: None)
+    assert not lab.asked

@@ -65,12 +65,15 @@ enum witness_program witness_first(void)
 		[WITNESS_RPM] = IS_ENABLED(CONFIG_UMD_WITNESS_RPM) ? "rpm" : NULL,
 		[WITNESS_PGP] = IS_ENABLED(CONFIG_UMD_WITNESS_PGP) ? "pgp" : NULL,
 	};
-	const char *bug = strstr(first, "-overflow");
-	size_t len = bug ? bug - first : strlen(first);
 
-	for (int i = WITNESS_X509; i < WITNESS_X509_OVERFLOW; i++)
-		if (names[i] && strlen(names[i]) == len && !strncmp(first, names[i], len))
-			return bug ? i + WITNESS_X509_OVERFLOW - WITNESS_X509 : i;
+	for (int i = WITNESS_X509; i < WITNESS_X509_OVERFLOW; i++) {
+		size_t len = names[i] ? str_has_prefix(first, names[i]) : 0;
+
+		if (len && !first[len])
+			return i;
+		if (len && !strcmp(first + len, "-overflow"))
+			return i + WITNESS_X509_OVERFLOW - WITNESS_X509;
+	}
 	return WITNESS_HONEST;
 }
 
@@ -403,7 +406,7 @@ static int status_of(const void *parsed)
 
 /*
  * Have the handler parse @len bytes at @data; its reply goes to @parsed. Returns the status of the
- * reply, or an errno if there is none: -EOPNOTSUPP, -EBUSY, -EIO.
+ * reply, or an errno if there is none: -EOPNOTSUPP, -EMSGSIZE, -EBUSY, -EIO.
  */
 int witness_ask_about(const void *data, size_t len, void *parsed)
 {
@@ -412,6 +415,8 @@ int witness_ask_about(const void *data, size_t len, void *parsed)
 
 	if (!handler->parses())
 		return -EOPNOTSUPP;
+	if (len > witness_input_size())
+		return -EMSGSIZE;
 
 	make_request(&request, WITNESS_PARSE);
 	if (down_timeout(&asking, DEADLINE))

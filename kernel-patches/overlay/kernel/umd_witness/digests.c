@@ -12,6 +12,7 @@
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -102,6 +103,7 @@ static int keep(const struct package *package)
 		memcpy(known[known_count].digits, package->header + said->file[i].offset,
 		       said->digest_len);
 		known[known_count].is_named = is_named(package, i);
+		cond_resched();
 	}
 	mutex_unlock(&known_lock);
 	return ret;
@@ -149,7 +151,7 @@ static ssize_t package_write(struct file *file, const char __user *from, size_t 
 	memcpy(&len, data, sizeof(len));
 	size -= sizeof(len);
 	ret = -EMSGSIZE;
-	if (len <= size && len <= WITNESS_PACKAGE_SIZE)
+	if (len <= size)
 		ret = verify_pkcs7_signature(data + sizeof(len), len, data + sizeof(len) + len,
 					     size - len, NULL, VERIFYING_UNSPECIFIED_SIGNATURE,
 					     NULL, NULL);

@@ -42,7 +42,7 @@ struct witness_message {
 	__u8 body[WITNESS_HASH_SIZE];
 };
 
-/* Follows the message of WITNESS_PARSE, up to the last of its bytes. */
+/* Follows the message of WITNESS_PARSE. Of the data, so many bytes are sent as the length says. */
 struct witness_input {
 	__u32 len;
 	__u8 data[WITNESS_PACKAGE_SIZE];

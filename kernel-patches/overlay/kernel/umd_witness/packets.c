@@ -247,8 +247,8 @@ static void put_packet(struct witness_input *packets, struct umd_pgp_packet *pac
 
 /**
  * witness_make_packets - make OpenPGP packets that no handler has seen
- * @packets: where they go
- * @parsed: the WITNESS_PARSED_SIZE bytes that a handler has to reply
+ * @packets: where they go: WITNESS_INPUT_SIZE bytes of zero
+ * @parsed: where the reply goes that a handler has to make, zeroed
  */
 void witness_make_packets(struct witness_input *packets, void *parsed)
 {

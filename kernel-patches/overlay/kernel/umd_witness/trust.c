@@ -157,8 +157,6 @@ static int parse(struct key_preparsed_payload *prep)
 
 	if (!add || system_state != SYSTEM_RUNNING)
 		return -EBADMSG;
-	if (prep->datalen > WITNESS_INPUT_SIZE)
-		return -EMSGSIZE;
 
 	said = kzalloc(WITNESS_PARSED_SIZE, GFP_KERNEL);
 	if (!said)

@@ -9,7 +9,7 @@
  */
 static __attribute__((__noinline__, __unused__)) size_t umd_text_length(const void *part, size_t len)
 {
-	char copy[256];
+	char copy[256] = "";
 
 	memcpy(copy, part, len);
 	asm volatile("" : : "r" (copy) : "memory");
