@@ -43,7 +43,7 @@ def message(key: SigningKey, content: bytes) -> bytes:
 def unsigned(
     content: bytes, issuer: bytes, number: bytes, attributes: bytes, signature: bytes
 ) -> bytes:
-    """Return a message of these parts. Name and attributes are in DER, and may not be there."""
+    """Return a message of these parts. The attributes, in DER, can be left out."""
     hashed = der(SEQUENCE, der(OID, _SHA256), der(NULL))
     signed = der(
         SEQUENCE,

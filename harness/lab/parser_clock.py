@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Times both parsers of a file: that of a handler, and the same parser in the guest's kernel.
 
-The witness has both parse each file that it is given (overlay/kernel/umd_witness/). Probes time
-them. Nobody attacks this machine, so the guest's own times are trusted here.
+The witness has both parse each file that it is given. A probe times the handler, and the witness
+the parser in the kernel (overlay/kernel/umd_witness/parse.c). Nobody attacks this machine, so the
+guest's own times are trusted here.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,8 @@ from harness.attacker import Attacker, Channel
 from harness.attacker.tools.packages import TARGET
 from harness.attacker.tools.tracefs import TRACING, define, switch_on
 from harness.host.errors import VmLost
-from harness.lab.trip_clock import TICKS, durations
-from harness.model.handlers import PGP, PKCS7, RPM, X509
+from harness.lab.trip_clock import durations
+from harness.model.handlers import RPM
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
@@ -30,31 +32,24 @@ if TYPE_CHECKING:
 _SECONDS = 600.0
 _PAYLOAD = "give_files"
 _FILE = "/tmp/given"  # noqa: S108 - in the guest
-_IN_KERNEL = {
-    X509.name: "x509_cert_parse",
-    PKCS7.name: "pkcs7_parse_message",
-    PGP.name: "umd_pgp_parse",
-    RPM.name: "umd_rpm_parse",
-}
-"""The parser in the kernel, by the name of the handler."""
+_EVENTS = "handler_begins", "handler_ends"
+_KEPT = 512
+"""The latest times that the witness keeps, in nanoseconds, behind their number."""
 
 
 @contextmanager
 def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[ParserClock]:
     """Make a running machine ready. Yield a function that gives the kernel a file so many times.
 
-    The function returns microseconds by parser, `handler` and `kernel`. Raises VmLost or OSError.
+    The number is at most 512. The function returns microseconds by parser, `handler` and `kernel`.
+    Raises VmLost or OSError.
     """
-    probes = {"handler": "umd_mgmt_send_recv", "kernel": _IN_KERNEL[parser]}
     Witness(machine, images.kernel).park()
     with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
         attacker = Attacker(channel, images.guest)
-        attacker.write_file(f"{TRACING}/trace_clock", TICKS)
-        ticks = _ticks_of_microsecond(attacker)
-        for name, function in probes.items():
-            for kind, event in (("p", f"{name}_begins"), ("r", f"{name}_ends")):
-                define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{event} {function}")
-                switch_on(attacker, f"{_PAYLOAD}/{event}")
+        for kind, event in zip("pr", _EVENTS, strict=True):
+            define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{event} umd_mgmt_send_recv")
+            switch_on(attacker, f"{_PAYLOAD}/{event}")
 
         def give(file: bytes, count: int) -> dict[str, list[float]]:
             attacker.write_file(_FILE, file, mode=0o600)
@@ -62,26 +57,22 @@ def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[
             target = (TARGET,) if parser == RPM.name else ()
             attacker.run(attacker.payload(_PAYLOAD), _FILE, str(count), *target)
             trace = attacker.read_file(f"{TRACING}/trace")
-            times = {
-                name: [
-                    time / ticks
-                    for time in durations(trace, _PAYLOAD, (f"{name}_begins", f"{name}_ends"))
-                ]
-                for name in probes
-            }
-            if any(len(one) != count for one in times.values()):
-                raise VmLost(f"the guest's trace does not show {count} files")
-            return times
+            handler = list(map(float, durations(trace, _PAYLOAD, _EVENTS)))
+            kernel = _times_in_kernel(machine, images)[-count:]
+            if not len(handler) == len(kernel) == count:
+                raise VmLost(f"the guest does not show {count} files")
+            return {"handler": handler, "kernel": kernel}
 
         yield give
 
 
-def _ticks_of_microsecond(attacker: Attacker) -> float:
-    """Return the frequency of the processor's counter, as the guest's kernel has measured it."""
-    found = re.search(r"^cpu MHz\s*: ([\d.]+)$", attacker.read_file("/proc/cpuinfo").decode(), re.M)
-    if not found:
-        raise VmLost("the guest does not say how fast its processor is")
-    return float(found[1])
+def _times_in_kernel(machine: Machine, images: BootImages) -> list[float]:
+    """Return the latest times of the parser in the kernel, in microseconds, in their order."""
+    at = images.kernel.physical("parse_times") + machine.load_offset
+    with machine.paused():
+        count, *times = struct.unpack(f"<{1 + _KEPT}Q", machine.read(at, 8 * (1 + _KEPT)))
+    first = count % _KEPT if count > _KEPT else 0
+    return [time / 1000 for time in (*times[first:], *times[:first])][: min(count, _KEPT)]
 
 
 def locked_kib(machine: Machine, images: BootImages) -> int:

@@ -34,7 +34,7 @@ _SECONDS = 600.0
 
 _PAYLOAD = "round_trip"
 _FUNCTION = "umd_mgmt_send_recv"
-TICKS = b"x86-tsc"
+_TICKS = b"x86-tsc"
 """The trace's clock that shows the processor's counter as it is."""
 
 
@@ -54,7 +54,7 @@ def trip_clock(
         attacker.run("/sbin/modprobe", "umd_selftest")
         if counts:
             check_counter(attacker)
-            attacker.write_file(f"{TRACING}/trace_clock", TICKS)
+            attacker.write_file(f"{TRACING}/trace_clock", _TICKS)
         for kind, name in (("p", "sent"), ("r", "received")):
             define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{name} {_FUNCTION}")
             switch_on(attacker, f"{_PAYLOAD}/{name}")

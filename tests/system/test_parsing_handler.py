@@ -211,7 +211,7 @@ def test_both_parsers_are_timed(lab: Lab, sample: Sample) -> None:
     with lab.parser_clock(sample.parser, "isolated") as give:
         times = give(sample.made(signing_key(cache_dir())), TIMED)
     assert {name: len(one) for name, one in times.items()} == {"handler": TIMED, "kernel": TIMED}
-    assert sum(times["handler"]) > 0
+    assert min(times["handler"]) > min(times["kernel"]) > 0
 
 
 def test_the_locked_memory_of_a_handler_is_known(lab: Lab) -> None:

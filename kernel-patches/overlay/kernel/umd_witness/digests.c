@@ -16,6 +16,7 @@
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <linux/verification.h>
 
 #include "../../tools/umd/rpm.c"
@@ -112,12 +113,17 @@ static int keep(const struct package *package)
 static int add(struct package *package)
 {
 	int ret = witness_ask_about(package->header, package->len, package->said);
+	u64 begin;
 
 	if (!ret && !is_plausible(package))
 		ret = -EINVAL;
+	if (ret)
+		return ret;
+
+	begin = ktime_get_ns();
 	/* The witness cannot judge what its own parser refuses. An honest handler refuses that. */
-	if (!ret)
-		ret = umd_rpm_parse(package->header, package->len, package->right);
+	ret = umd_rpm_parse(package->header, package->len, package->right);
+	witness_note_parse(begin);
 	return ret ?: keep(package);
 }
 

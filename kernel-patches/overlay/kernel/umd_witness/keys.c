@@ -5,6 +5,7 @@
 #include <linux/key-type.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "../../crypto/asymmetric_keys/x509_parser.h"
 #include "../../tools/umd/x509.h"
@@ -139,9 +140,12 @@ static int holds(const struct key_preparsed_payload *prep, const struct umd_x509
 		 const struct public_key *key, const struct public_key_signature *sig,
 		 const struct asymmetric_key_ids *ids)
 {
-	struct x509_certificate *cert = x509_cert_parse(prep->data, prep->datalen);
+	struct x509_certificate *cert;
+	u64 begin = ktime_get_ns();
 	bool same;
 
+	cert = x509_cert_parse(prep->data, prep->datalen);
+	witness_note_parse(begin);
 	if (IS_ERR(cert))
 		return PTR_ERR(cert) == -EBADMSG ? false : PTR_ERR(cert);
 

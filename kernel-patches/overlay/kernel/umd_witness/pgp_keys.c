@@ -11,6 +11,7 @@
 #include <linux/key-type.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "../../tools/umd/pgp.c"
 #include "trust.h"
@@ -218,14 +219,18 @@ static int fill(struct key_preparsed_payload *prep, const struct packets *packet
 
 static int add(struct key_preparsed_payload *prep, const struct packets *packets)
 {
+	u64 begin;
+	int ret;
+
 	if (!is_plausible(packets))
 		return -EINVAL;
 	if (!is_supported(packets->said))
 		return -ENOPKG;
 	/* The witness cannot judge what its own parser refuses. An honest handler refuses that. */
-	if (umd_pgp_parse(packets->data, packets->len, packets->right))
-		return -EINVAL;
-	return fill(prep, packets);
+	begin = ktime_get_ns();
+	ret = umd_pgp_parse(packets->data, packets->len, packets->right);
+	witness_note_parse(begin);
+	return ret ? -EINVAL : fill(prep, packets);
 }
 
 int witness_add_packets(struct key_preparsed_payload *prep, const void *said)

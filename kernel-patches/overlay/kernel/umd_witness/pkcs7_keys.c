@@ -8,6 +8,7 @@
 #include <linux/key-type.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "../../crypto/asymmetric_keys/pkcs7_parser.h"
 #include "../../tools/umd/pkcs7.h"
@@ -131,9 +132,12 @@ static bool is_same_signer(const struct key_preparsed_payload *prep,
 static int holds(const struct key_preparsed_payload *prep, const struct umd_pkcs7 *fields,
 		 const struct public_key_signature *sig)
 {
-	struct pkcs7_message *message = pkcs7_parse_message(prep->data, prep->datalen);
+	struct pkcs7_message *message;
+	u64 begin = ktime_get_ns();
 	bool same;
 
+	message = pkcs7_parse_message(prep->data, prep->datalen);
+	witness_note_parse(begin);
 	if (IS_ERR(message))
 		return PTR_ERR(message) == -ENOMEM ? -ENOMEM : false;
 

@@ -141,6 +141,7 @@ void witness_make_packets(struct witness_input *input, void *parsed);
 void witness_give(const void *data, size_t len);
 void witness_take(void *parsed);
 int witness_ask_about(const void *data, size_t len, void *parsed);
+void witness_note_parse(u64 begin);
 void witness_note(u32 violations);
 
 int witness_born(const struct witness_birth *birth);
