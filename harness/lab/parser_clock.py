@@ -45,7 +45,9 @@ def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[
     Raises VmLost or OSError.
     """
     Witness(machine, images.kernel).park()
-    with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
+    with Channel(
+        machine.agent_socket(), reply_seconds=_SECONDS, attempt_seconds=_SECONDS
+    ) as channel:
         attacker = Attacker(channel, images.guest)
         for kind, event in zip("pr", _EVENTS, strict=True):
             define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{event} umd_mgmt_send_recv")
@@ -76,14 +78,13 @@ def _times_in_kernel(machine: Machine, images: BootImages) -> list[float]:
 
 
 def locked_kib(machine: Machine, images: BootImages) -> int:
-    """Return the KiB of memory that the handler of a running machine has locked.
+    """Return the KiB of memory that are locked in a running machine: only a handler locks any.
 
     Raises VmLost or OSError.
     """
-    pid = Witness(machine, images.kernel).read().pid
     with Channel(machine.agent_socket()) as channel:
-        status = Attacker(channel, images.guest).read_file(f"/proc/{pid}/status").decode()
-    found = re.search(r"^VmLck:\s+(\d+) kB$", status, re.M)
+        meminfo = Attacker(channel, images.guest).read_file("/proc/meminfo").decode()
+    found = re.search(r"^Mlocked:\s+(\d+) kB$", meminfo, re.M)
     if not found:
-        raise VmLost(f"the guest does not say how much memory process {pid} has locked")
+        raise VmLost("the guest does not say how much memory is locked")
     return int(found[1])
