@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from umd_site import parsers
 from umd_site.counts import PICTURE, TABLE, central, with_table
 from umd_site.findings import evidence, pages
 
 from harness.host.paths import CHECKOUT
+from harness.model.handlers import WITH_BUG
 from harness.model.verdict import Verdict
 from harness.report.heatmap import svg
+from harness.results.bench_figures import BugFigures
 from harness.results.held_counts import count_by_class
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
+from harness.studies.parser_bug import SETTINGS
 from harness.studies.parser_cost import SAMPLES
 
 DOCS = CHECKOUT / "docs"
@@ -167,3 +171,16 @@ def test_the_table_and_the_picture_of_the_parsers_have_each_file() -> None:
     rates = [float(rate) for rate in re.findall(r"\| ([\d.]+) \(", table)]
     assert len(rates) == 2 * len(SAMPLES)
     assert max(rates) < AIM, "the page says that no aim was reached"
+
+
+def test_the_page_of_the_bug_says_what_the_kept_figures_say() -> None:
+    page = (DOCS / "explanation/parser-bug.md").read_text()
+    found = msgspec.json.decode((DOCS / "figures/parser-bug.json").read_bytes(), type=BugFigures)
+    assert {one.parser for one in found.settings} == set(WITH_BUG)
+    assert len(found.settings) == len(WITH_BUG) * len(SETTINGS)
+    for one in found.settings:
+        place = ", ".join(f"`{word}`" for word in one.name.split(", "))
+        (row,) = re.findall(rf"^\| in [^|]*\({place}\) \|.*$", page, re.MULTILINE)
+        said = [cell.strip(" *") for cell in row.split("|")[2:5]]
+        words = ["yes" if is_so else "no" for is_so in (one.replies, one.sets_name)]
+        assert said == [*words, one.next_reply], (one.parser, one.name)
