@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import DEADLINE, latest, start, umd_harness, wait_for_cells
 from kept_runs import keep_run
-from outcomes import CONTROL, ISOLATED
+from outcomes import CONTROL, ISOLATED, as_expected, cell
 from small_corpus import AS_EXPECTED, CELLS, SMALL
 
 from harness.brought.digests import digests
@@ -30,7 +31,7 @@ FREE = 13
 """How many cells of a run end before it is killed. The two that run then do not end."""
 
 
-def stopped(where: Path, *, without: Any = (), **header: Any) -> Path:
+def stopped(where: Path, *, without: Any = (), script: Any = None, **header: Any) -> Path:
     """A run on the scripted lab that a signal has stopped before these cells ran."""
     facts = {
         "arguments": ["run"],
@@ -44,7 +45,13 @@ def stopped(where: Path, *, without: Any = (), **header: Any) -> Path:
         "seconds": 1000.0,
         "counts": {"cells": CELLS - len(without), "not_run": len(without)},
     }
-    return keep_run(where / "results", "stopped", without=without, header={**facts, **header})
+    return keep_run(
+        where / "results",
+        "stopped",
+        without=without,
+        script=script,
+        header={**facts, **header},
+    )
 
 
 def lines_of(where: Path) -> list[dict[str, Any]]:
@@ -109,6 +116,15 @@ def test_a_cell_that_waited_for_its_control_is_judged_anew(here: Here) -> None:
     assert (header["stopped_by"], header["seconds"] > 1000) == (None, True)
     assert here.run("--resume") == 2
     assert "the run stopped is complete: no cell is left; run its failed cells" in here.error
+
+
+def test_cells_of_a_resumed_run_have_as_many_rounds_as_their_control_took(here: Here) -> None:
+    """The control won in its second round before the run was stopped."""
+    won = replace(as_expected()[CONTROL], rounds=2)
+    left = [ISOLATED, cell("kthread", ISOLATED.scenario)]
+    stopped(here.folder, without=left, script={"baseline__proc_mem_write": won})
+    assert (here.run("--resume", "stopped"), here.error) == (0, "")
+    assert here.ran() == sorted(2 * [one.id for one in left])
 
 
 def test_an_incomplete_last_line_is_dropped_and_its_cell_kept(here: Here) -> None:
