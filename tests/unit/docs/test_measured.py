@@ -21,10 +21,11 @@ from harness.host.paths import CHECKOUT
 from harness.model.handlers import WITH_BUG
 from harness.model.verdict import Verdict
 from harness.report.heatmap import svg
-from harness.results.bench_figures import BugFigures
+from harness.results.bench_figures import BugFigures, FreshFigures
 from harness.results.held_counts import count_by_class
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
+from harness.studies.fresh_cost import FreshCost
 from harness.studies.parser_bug import SETTINGS
 from harness.studies.parser_cost import SAMPLES
 
@@ -184,3 +185,9 @@ def test_the_page_of_the_bug_says_what_the_kept_figures_say() -> None:
         said = [cell.strip(" *") for cell in row.split("|")[2:5]]
         words = ["yes" if is_so else "no" for is_so in (one.replies, one.sets_name)]
         assert said == [*words, one.next_reply], (one.parser, one.name)
+
+
+def test_the_page_has_the_line_of_the_kept_figures_of_new_handlers() -> None:
+    found = msgspec.json.decode((DOCS / "figures/fresh.json").read_bytes(), type=FreshFigures)
+    line = str(FreshCost(found.request, found.fresh, found.start))
+    assert line in (DOCS / "explanation/parser-bug.md").read_text()
