@@ -97,8 +97,12 @@ def test_a_loader_killed_while_its_handler_starts_is_no_change_of_the_image(lab:
 
 
 def deaths(judged: Judged) -> int:
-    found = re.search(r"restarted (\d+) x", judged.detail)
-    return int(found[1]) if found else 0
+    """Count the handlers that a request found ended, or that ended before it had its reply.
+
+    One that is killed while it starts is not counted as a start, but its request has failed.
+    """
+    found = re.findall(r"(\d+) failed|restarted (\d+) x", judged.detail)
+    return sum(int(failed or restarted) for failed, restarted in found)
 
 
 def test_a_taint_is_a_fault_of_the_kernel_with_its_log(lab: Lab) -> None:
