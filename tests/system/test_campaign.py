@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.lab.lab import Lab
 
 REDISCOVER = ("defences", "--rediscover", "10min", "--without", "signals", "--jobs", "1")
+TRIES = 6
 
 
 def test_what_a_missing_defence_opens_is_found_and_not_searched_again(
@@ -77,21 +78,24 @@ def test_requests_of_an_io_uring_write_the_handlers_memory(lab: Lab) -> None:
 
 
 def test_a_program_that_repeats_is_there_when_a_handler_starts(lab: Lab) -> None:
+    """The guest of a busy host may give the program no turn, so it gets several tries."""
     # A busy host does not explain this signal, as it would explain SIGKILL.
     kill = Call("kill", (Pid("handler"), Number(SIGTERM)))
-    once, again = (
-        BatchJudge.of(lab).judged("baseline", [Program((kill,), repeats, repeats)])
-        for repeats in (False, True)
-    )
-    assert {"availability"} <= once.lost & again.lost
-    assert deaths(again) > deaths(once), "the next handlers are killed as well"
+
+    def judged(*, repeats: bool) -> Judged:
+        return BatchJudge.of(lab).judged("baseline", [Program((kill,), repeats, repeats)])
+
+    once = judged(repeats=False)
+    assert "availability" in once.lost
+    assert deaths(once) <= 2, "a request that failed, and a start"
+    assert any(deaths(judged(repeats=True)) > 2 for _ in range(TRIES)), "no more deaths"
 
 
 def test_a_loader_killed_while_its_handler_starts_is_no_change_of_the_image(lab: Lab) -> None:
     """A killed task cannot read the memory of the handler that it starts."""
     kill = Call("kill", (Pid("everyone"), Number(SIGTERM)))
     batch = [Program((kill,), stays=True, repeats=True)]
-    tries = [BatchJudge.of(lab).judged("isolated", batch) for _ in range(6)]
+    tries = [BatchJudge.of(lab).judged("isolated", batch) for _ in range(TRIES)]
     assert not [judged.detail for judged in tries if "integrity" in judged.lost]
     assert any("availability" in judged.lost for judged in tries), "the signals stopped a start"
 
