@@ -34,7 +34,7 @@ _PAYLOAD = "give_files"
 _FILE = "/tmp/given"  # noqa: S108 - in the guest
 _EVENTS = "handler_begins", "handler_ends"
 _KEPT = 512
-"""The latest times that the witness keeps, in nanoseconds, behind their number."""
+"""How many of the latest times the witness keeps, behind the number of all."""
 
 
 @contextmanager
@@ -57,24 +57,28 @@ def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[
             attacker.write_file(_FILE, file, mode=0o600)
             attacker.write_file(f"{TRACING}/trace", b"")  # empties it
             target = (TARGET,) if parser == RPM.name else ()
+            before, _ = _parsed(machine, images)
             attacker.run(attacker.payload(_PAYLOAD), _FILE, str(count), *target)
             trace = attacker.read_file(f"{TRACING}/trace")
             handler = list(map(float, durations(trace, _PAYLOAD, _EVENTS)))
-            kernel = _times_in_kernel(machine, images)[-count:]
-            if not len(handler) == len(kernel) == count:
+            after, times = _parsed(machine, images)
+            if not len(handler) == after - before == count <= _KEPT:
                 raise VmLost(f"the guest does not show {count} files")
+            kernel = [times[number % _KEPT] / 1000 for number in range(before, after)]
             return {"handler": handler, "kernel": kernel}
 
         yield give
 
 
-def _times_in_kernel(machine: Machine, images: BootImages) -> list[float]:
-    """Return the latest times of the parser in the kernel, in microseconds, in their order."""
+def _parsed(machine: Machine, images: BootImages) -> tuple[int, list[int]]:
+    """Return how many files the kernel has parsed, and the latest times in nanoseconds.
+
+    The time of file N is at N modulo 512.
+    """
     at = images.kernel.physical("parse_times") + machine.load_offset
     with machine.paused():
         count, *times = struct.unpack(f"<{1 + _KEPT}Q", machine.read(at, 8 * (1 + _KEPT)))
-    first = count % _KEPT if count > _KEPT else 0
-    return [time / 1000 for time in (*times[first:], *times[:first])][: min(count, _KEPT)]
+    return count, times
 
 
 def locked_kib(machine: Machine, images: BootImages) -> int:
