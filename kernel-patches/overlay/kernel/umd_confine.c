@@ -4,7 +4,6 @@
  * that keeps others away, seccomp, memory that stays where it is, and nothing
  * that its parent, a kernel thread within root's reach, may have passed on.
  */
-#include <crypto/sha2.h>
 #include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/cred.h>
@@ -16,6 +15,8 @@
 #include <linux/ioprio.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
+#include <linux/overflow.h>
+#include <linux/refcount.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/sched/coredump.h>
@@ -24,12 +25,20 @@
 #include <linux/sched/task.h>
 #include <linux/seccomp.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/umd_confine.h>
 #include <linux/umd_isolation.h>
 #include <linux/usermode_driver.h>
 
 #define UMD_STACK_MAX		SZ_256K
+
+/* At each start, the program is compared with this copy. That is faster than a hash. */
+struct umd_blob {
+	refcount_t users;
+	size_t len;
+	u8 data[];
+};
 
 /*
  * The parent is a kworker, and root may have changed its limits, policy, CPUs,
@@ -81,14 +90,49 @@ static void umd_spare_from_oom(void)
 }
 
 /**
- * umd_confine_blob - note what each process of a user mode driver has to run
+ * umd_confine_blob - keep what each process of a user mode driver has to run
  * @info: the user mode driver
  * @data: its blob
  * @len: the blob's length in bytes
+ *
+ * Return: 0, or -ENOMEM.
  */
-void umd_confine_blob(struct umd_info *info, const void *data, size_t len)
+int umd_confine_blob(struct umd_info *info, const void *data, size_t len)
 {
-	sha256(data, len, info->digest);
+	struct umd_blob *blob;
+
+	if (!info->isolated || !umd_defends(UMD_IMAGE))
+		return 0;
+
+	blob = kvmalloc(struct_size(blob, data, len), GFP_KERNEL);
+	if (!blob)
+		return -ENOMEM;
+
+	refcount_set(&blob->users, 1);
+	blob->len = len;
+	memcpy(blob->data, data, len);
+	info->blob = blob;
+	return 0;
+}
+
+/**
+ * umd_blob_get - take a reference to a blob's copy
+ * @blob: the copy, or NULL
+ */
+void umd_blob_get(struct umd_blob *blob)
+{
+	if (blob)
+		refcount_inc(&blob->users);
+}
+
+/**
+ * umd_blob_put - drop a reference to a blob's copy
+ * @blob: the copy, or NULL
+ */
+void umd_blob_put(struct umd_blob *blob)
+{
+	if (blob && refcount_dec_and_test(&blob->users))
+		kvfree(blob);
 }
 
 /**
@@ -136,30 +180,31 @@ static int umd_check_image(const struct vfsmount *mnt)
 }
 
 /* What was executed is, byte for byte, what the loader brought. */
-static int umd_check_blob(const struct umd_info *info)
+static int umd_check_blob(const struct umd_blob *blob)
 {
-	u8 digest[SHA256_DIGEST_SIZE];
-	struct sha256_state state;
 	struct file *file;
 	loff_t pos = 0;
 	ssize_t len;
 	void *page;
+
+	if (WARN_ON_ONCE(!blob))
+		return -EKEYREJECTED;
 
 	page = (void *)__get_free_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;
 
 	file = get_mm_exe_file(current->mm);
-	sha256_init(&state);
-	while ((len = __kernel_read(file, page, PAGE_SIZE, &pos)) > 0)
-		sha256_update(&state, page, len);
-	sha256_final(&state, digest);
+	while ((len = __kernel_read(file, page, PAGE_SIZE, &pos)) > 0) {
+		if (pos > blob->len || memcmp(page, blob->data + pos - len, len))
+			break;
+	}
 	fput(file);
 	free_page((unsigned long)page);
 
 	if (len < 0)
 		return len;
-	return memcmp(digest, info->digest, sizeof(digest)) ? -EKEYREJECTED : 0;
+	return len || pos != blob->len ? -EKEYREJECTED : 0;
 }
 
 static int umd_check_capabilities(void)
@@ -205,7 +250,7 @@ int umd_confine_exec(const struct umd_info *info)
 		ret = mlock_current_mm();
 	/* Last: what was checked stays in memory as it is. */
 	if (!ret && umd_defends(UMD_IMAGE))
-		ret = umd_check_blob(info);
+		ret = umd_check_blob(info->blob);
 	if (umd_defends(UMD_ACCESS))
 		set_dumpable(current->mm, SUID_DUMP_DISABLE);
 	if (umd_defends(UMD_IMAGE))

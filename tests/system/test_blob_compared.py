@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The executed program is the loaded blob: the kernel hashes it again at each start."""
+"""The executed program is the loaded blob: the kernel compares them at each start."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ EI_PAD = 9
 """Offset of a padding byte in an ELF header (System V ABI, "ELF Identification")."""
 
 
-def address_of_header(image: KernelImage) -> int:
-    """Address at which the handler's ELF header is mapped, from the page cache."""
+def padding(image: KernelImage) -> tuple[int, int]:
+    """Addresses of unused bytes in the first and in the last page that the page cache maps."""
     with (image.handlers / HASH.program).open("rb") as file:
         segments = [one.header for one in ELFFile(file).iter_segments("PT_LOAD")]
-    (first,) = (one for one in segments if one.p_offset == 0 and not one.p_flags & P_FLAGS.PF_W)
-    return int(first.p_vaddr)
+    first, *_, last = (one for one in segments if not one.p_flags & P_FLAGS.PF_W)
+    assert first.p_offset == 0
+    return int(first.p_vaddr) + EI_PAD, int(last.p_vaddr + last.p_filesz)
 
 
 def test_a_second_blob_is_refused(attacker: Attacker, witness: Witness) -> None:
@@ -45,8 +46,9 @@ def test_a_second_blob_is_refused(attacker: Attacker, witness: Witness) -> None:
 
 
 @pytest.mark.parametrize(("without", "runs"), [((), False), (("image",), True)])
-def test_a_changed_blob(lab: Lab, without: tuple[str, ...], runs: bool) -> None:
-    """A padding byte differs: where the hash is checked, no handler starts until it is restored."""
+@pytest.mark.parametrize("page", [0, 1], ids=["first-page", "last-page"])
+def test_a_changed_blob(lab: Lab, without: tuple[str, ...], runs: bool, page: int) -> None:
+    """An unused byte differs. With the comparison, no handler starts until the byte is restored."""
     image = lab.images("isolated").kernel
     with replace(lab, without=without).machine("isolated") as machine:
         witness = Witness(machine, image)
@@ -54,7 +56,7 @@ def test_a_changed_blob(lab: Lab, without: tuple[str, ...], runs: bool) -> None:
         handler.wait_for_request()
         before = witness.read()
         with machine.paused():
-            place = machine.walk(before.page_table, address_of_header(image)) + EI_PAD
+            place = machine.walk(before.page_table, padding(image)[page])
             (byte,) = machine.read(place, 1)
             machine.write(place, bytes([byte ^ 0xFF]))
         handler.restart()
