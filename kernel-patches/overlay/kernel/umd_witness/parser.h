@@ -8,10 +8,6 @@
 
 #include "message.h"
 
-#ifndef PARSE_FUNCTION
-#define PARSE_FUNCTION	umd_x509_parse
-#endif
-
 /* tools/umd: the parser, and the memory that it allocates. */
 int PARSE_FUNCTION(const void *data, size_t len, void *parsed);
 void umd_arena_reset(void);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The handler whose parser of OpenPGP packets has a bug, as a kernel thread. */
 #define WITNESS_PARSER	WITNESS_PGP_OVERFLOW
-#define PARSE_FUNCTION	umd_pgp_parse
 #include "umd_witness_kthread.c"

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The handler that parses PKCS #7 messages as a kernel thread. */
 #define WITNESS_PARSER	WITNESS_PKCS7
-#define PARSE_FUNCTION	umd_pkcs7_parse
 #include "umd_witness_kthread.c"
