@@ -6,11 +6,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.cli.bench_handlers import Study
 from harness.cli.chosen import choice_of, chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import option, switch
+from harness.cli.declare import option, repeated, switch
 from harness.cli.options import (
     EXPRESSION_HELP,
     KernelOptions,
@@ -23,15 +24,10 @@ from harness.cli.options import (
     variant_option,
 )
 from harness.cli.output import say
+from harness.host.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from msgspec import Struct
-
-    from harness.lab.lab import Lab
-
-    Measured = tuple[list[str], dict[str, Any]]  # lines to print, and fields of the figures
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,13 @@ class Options:
     handlers: bool = switch(
         "--handlers",
         help="measure instead files in the handlers that parse, and in the kernel's own parsers",
+    )
+    corpora: tuple[str, ...] = repeated(
+        "--corpus",
+        convert=str,
+        metavar="HANDLER=DIR",
+        help="for --handlers: take the files below this folder in place of the six files: "
+        "certificates and messages (DER or PEM), OpenPGP keys (binary), packages",
     )
     fresh: bool = switch(
         "--fresh", help="count instead the instructions of a request with a handler of its own"
@@ -115,6 +118,8 @@ def run(options: Options) -> int:
     """Measure, and print the figures. Raises UserError."""
     from harness.host.output_paths import check_output_file
 
+    if options.corpora and not options.handlers:
+        raise UserError("--corpus is for --handlers", hint="add --handlers, or leave out --corpus")
     if options.output:
         check_output_file(options.output)
     if options.records is not None:
@@ -123,12 +128,13 @@ def run(options: Options) -> int:
         return _system(options)
     if options.matrix:
         return _matrix(options)
+    study = Study(options.kernel, options.output)
     if options.handlers:
-        return _handlers(options)
+        return study.handlers(options.rounds, options.corpora)
     if options.fresh:
-        return _fresh(options)
+        return study.fresh(options.rounds)
     if options.parser_bug:
-        return _parser_bug(options)
+        return study.parser_bug()
     return _cells(options)
 
 
@@ -137,6 +143,7 @@ def _records(options: Options, name: str) -> int:
     from harness.results.bench_figures import FIGURES_SCHEMA, RecordsFigures
     from harness.results.recorded_run import read_run
     from harness.scenarios.corpus import SHIPPED
+    from harness.studies.figures import write_struct
     from harness.studies.growth import growth
 
     kept = read_run(name, root=options.results)
@@ -154,7 +161,9 @@ def _records(options: Options, name: str) -> int:
         say(str(one))
     if options.output:
         work = tuple(one.figures() for one in measured)
-        _write(options.output, RecordsFigures(schema=FIGURES_SCHEMA, run=kept.name, work=work))
+        write_struct(
+            options.output, RecordsFigures(schema=FIGURES_SCHEMA, run=kept.name, work=work)
+        )
     return 0
 
 
@@ -167,6 +176,7 @@ def _matrix(options: Options) -> int:
     from harness.results.matrix_figures import MatrixFigures
     from harness.scenarios.corpus import SHIPPED
     from harness.studies import matrix_cost as study
+    from harness.studies.figures import write_struct
 
     asked = all_cells(SHIPPED, choice_of(options.kernel).line, options.variants or study.VARIANTS)
     cells = select(SHIPPED, asked, options.expression or study.EXPRESSION)
@@ -197,7 +207,7 @@ def _matrix(options: Options) -> int:
             growth=growth,
             shards=shards,
         )
-        _write(options.output, figures)
+        write_struct(options.output, figures)
     return 0
 
 
@@ -218,7 +228,6 @@ def _scratch(root: Path) -> Iterator[Path]:
 def _system(options: Options) -> int:
     from functools import partial
 
-    from harness.host.errors import UserError
     from harness.kernel.choice.kernel_choice import KernelChoice
     from harness.lab.images import plain_images
     from harness.lab.instruction_clock import counting_spec, instruction_clock
@@ -228,6 +237,7 @@ def _system(options: Options) -> int:
     from harness.results.system_figures import SystemFigures
     from harness.run.provenance import facts_of_lab
     from harness.studies import system_cost as study
+    from harness.studies.figures import write_struct
     from harness.studies.round_trip import check_pairs
     from harness.vm.probe import accelerator, watching
 
@@ -260,90 +270,8 @@ def _system(options: Options) -> int:
             stock_image=images[study.STOCK].kernel.key,
             operations=tuple(operation.figures() for operation in found),
         )
-        _write(options.output, figures)
+        write_struct(options.output, figures)
     return 1 if any(operation.is_within is False for operation in found) else 0
-
-
-def _handlers(options: Options) -> int:
-    from harness.model.handlers import PKCS7
-    from harness.results.bench_figures import ParserFigures
-    from harness.studies.parser_cost import MACHINES, lines, parser_cost
-    from harness.studies.round_trip import ISOLATED, check_pairs
-
-    machines = options.rounds or MACHINES
-    check_pairs(machines, "machines")
-
-    def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
-        files, locked = parser_cost(lab, machines=machines, progress=progress)
-        return lines(files, locked), {"files": files, "locked_kib": locked}
-
-    return _study(options, [ISOLATED], PKCS7.name, measure, ParserFigures)
-
-
-def _fresh(options: Options) -> int:
-    from harness.model.handlers import HASH
-    from harness.results.bench_figures import FreshFigures
-    from harness.studies.fresh_cost import MACHINES, fresh_cost
-    from harness.studies.round_trip import ISOLATED, check_pairs
-
-    machines = options.rounds or MACHINES
-    check_pairs(machines, "machines")
-
-    def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
-        found = fresh_cost(lab, machines=machines, progress=progress)
-        return [str(found)], vars(found)
-
-    return _study(options, [ISOLATED], HASH.name, measure, FreshFigures)
-
-
-def _parser_bug(options: Options) -> int:
-    from harness.model.handlers import PKCS7
-    from harness.results.bench_figures import BugFigures
-    from harness.studies.parser_bug import HEAD, SETTINGS, parser_bug
-
-    def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
-        found = parser_bug(lab, progress=progress)
-        return [HEAD, *map(str, found)], {"settings": tuple(cost.figures() for cost in found)}
-
-    return _study(
-        options, sorted({one.variant for one in SETTINGS}), PKCS7.name, measure, BugFigures
-    )
-
-
-def _study(
-    options: Options,
-    variants: list[str],
-    handler: str,
-    measure: Callable[[Lab, Callable[[str], None]], Measured],
-    figures: Callable[..., Struct],
-) -> int:
-    """Measure in a lab with this handler, and print the lines. Raises UserError."""
-    from harness.lab.lab import Lab
-    from harness.report.terminal import console, progress_line
-    from harness.results.bench_figures import FIGURES_SCHEMA
-    from harness.run.provenance import facts_of_lab
-    from harness.scenarios.corpus import SHIPPED
-
-    corpus = SHIPPED.with_handler(handler)
-    kernel = chosen_kernel(options.kernel, corpus, variants)
-    with progress_line(console()) as progress:
-        lab = Lab.open(
-            kernel.line, variants, progress=progress, choice=kernel.choice, corpus=corpus
-        )
-        lines, fields = measure(lab, progress)
-    for text in lines:
-        say(text)
-    if options.output:
-        fields["facts"] = facts_of_lab(lab, kernel.choice, variants)
-        _write(options.output, figures(schema=FIGURES_SCHEMA, line=kernel.line, **fields))
-    return 0
-
-
-def _write(file: Path, figures: Struct) -> None:
-    from harness.host.files import write_atomically
-    from harness.results.records import json_text
-
-    write_atomically(file, json_text(figures))
 
 
 def _cells(options: Options) -> int:
@@ -390,6 +318,7 @@ COMMAND = Command(
     examples={
         "bench --round-trip": "measure the cost of isolation in a minute or two",
         "bench --matrix --jobs 4": "measure cells with 1, 2 and 4 machines at a time",
+        "bench --handlers --corpus x509=certificates": "time the parsers with your own files",
         "bench --parser-bug": "see what a file can do that exploits a parser",
         "bench --system": "count what the series costs those who run no driver",
         "bench --records latest": "measure reports and merge of 100000 cells made of the last run",

@@ -15,7 +15,7 @@ from harness.judge.conclusion import is_as_expected
 from harness.lab.applicability import inapplicable
 from harness.lab.images import BootImages, boot_images
 from harness.lab.machines import Machines
-from harness.lab.parser_clock import locked_kib, parser_clock
+from harness.lab.parser_clock import ParserClock, locked_kib, parser_clock
 from harness.lab.parser_exploit import Exploited, parser_exploit
 from harness.lab.plan import CellPlan, MachinePlan
 from harness.lab.request_clock import check_fresh, request_clock
@@ -159,9 +159,7 @@ class Lab:
             yield clock
 
     @contextmanager
-    def parser_clock(
-        self, parser: str, variant: str, *, boot: str = ""
-    ) -> Iterator[Callable[[bytes, int], dict[str, list[float]]]]:
+    def parser_clock(self, parser: str, variant: str, *, boot: str = "") -> Iterator[ParserClock]:
         """Times the parsers of files in a machine (harness/lab/parser_clock.py).
 
         `parser` is the name of a handler. `boot` has parameters beyond those of the variant.

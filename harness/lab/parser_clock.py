@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Times both parsers of a file: that of a handler, and the same parser in the guest's kernel.
+"""Times both parsers of files: that of a handler, and the same parser in the guest's kernel.
 
 The witness has both parse each file that it is given. A probe times the handler, and the witness
 the parser in the kernel (overlay/kernel/umd_witness/parse.c). Nobody attacks this machine, so the
@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import struct
 from contextlib import contextmanager
+from itertools import compress
+from os import O_CREAT, O_TRUNC, O_WRONLY
 from typing import TYPE_CHECKING
 
 from harness.attacker import Attacker, Channel
@@ -22,63 +24,103 @@ from harness.model.handlers import RPM
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from harness.lab.images import BootImages
     from harness.vm.machine import Machine
 
-    ParserClock = Callable[[bytes, int], dict[str, list[float]]]
-
 _SECONDS = 600.0
 _PAYLOAD = "give_files"
-_FILE = "/tmp/given"  # noqa: S108 - in the guest
+_ARCHIVE, _SAID = "/tmp/given", "/tmp/said"  # noqa: S108 - in the guest
+_ROOM = 1 << 20
+"""The bytes of an archive, at most. The longest file that a handler takes has 128 KiB."""
 _EVENTS = "handler_begins", "handler_ends"
 _KEPT = 512
 """How many of the latest times the witness keeps, behind the number of all."""
 
 
-@contextmanager
-def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[ParserClock]:
-    """Make a running machine ready. Yield a function that gives the kernel a file so many times.
+class ParserClock:
+    """Gives files to the kernel of a machine that runs. All methods raise VmLost or OSError."""
 
-    The number is at most 512. The function returns microseconds by parser, `handler` and `kernel`.
-    Raises VmLost or OSError.
-    """
-    Witness(machine, images.kernel).park()
-    with Channel(
-        machine.agent_socket(), reply_seconds=_SECONDS, attempt_seconds=_SECONDS
-    ) as channel:
-        attacker = Attacker(channel, images.guest)
+    def __init__(self, machine: Machine, images: BootImages, attacker: Attacker, parser: str):
+        self._machine = machine
+        self._times_at = images.kernel.physical("parse_times") + machine.load_offset
+        self._attacker = attacker
+        self._target = (TARGET,) if parser == RPM.name else ()
         for kind, event in zip("pr", _EVENTS, strict=True):
             define(attacker, "kprobe", f"{kind}:{_PAYLOAD}/{event} umd_mgmt_send_recv")
             switch_on(attacker, f"{_PAYLOAD}/{event}")
 
-        def give(file: bytes, count: int) -> dict[str, list[float]]:
-            attacker.write_file(_FILE, file, mode=0o600)
-            attacker.write_file(f"{TRACING}/trace", b"")  # empties it
-            target = (TARGET,) if parser == RPM.name else ()
-            before, _ = _parsed(machine, images)
-            attacker.run(attacker.payload(_PAYLOAD), _FILE, str(count), *target)
-            trace = attacker.read_file(f"{TRACING}/trace")
+    def accepted(self, files: Sequence[bytes]) -> list[bytes]:
+        """Return the files that the kernel accepts."""
+        taken: list[bytes] = []
+        for some in _archives(files, 1):
+            taken += compress(some, (not errno for errno in self._give(some, 1)))
+        return taken
+
+    def times(self, files: Sequence[bytes], count: int) -> dict[str, list[list[float]]]:
+        """Give each file so many times, at most 512, all of which the kernel accepts.
+
+        Return by parser, `handler` and `kernel`, the microseconds of each file.
+        """
+        times: dict[str, list[list[float]]] = {"handler": [], "kernel": []}
+        for some in _archives(files, count):
+            self._attacker.write_file(f"{TRACING}/trace", b"")  # empties it
+            before, _ = self._parsed()
+            if any(self._give(some, count)):
+                raise VmLost("the kernel refuses a file that it has accepted")
+            trace = self._attacker.read_file(f"{TRACING}/trace")
             handler = list(map(float, durations(trace, _PAYLOAD, _EVENTS)))
-            after, times = _parsed(machine, images)
-            if not len(handler) == after - before == count <= _KEPT:
-                raise VmLost(f"the guest does not show {count} files")
-            kernel = [times[number % _KEPT] / 1000 for number in range(before, after)]
-            return {"handler": handler, "kernel": kernel}
+            after, latest = self._parsed()
+            if not len(handler) == after - before == count * len(some) <= _KEPT:
+                raise VmLost(f"the guest does not show {count} times of {len(some)} files")
+            kernel = [latest[number % _KEPT] / 1000 for number in range(before, after)]
+            for name, one in (("handler", handler), ("kernel", kernel)):
+                times[name] += [one[at : at + count] for at in range(0, len(one), count)]
+        return times
 
-        yield give
+    def _give(self, files: Sequence[bytes], count: int) -> tuple[int, ...]:
+        """Give each file so many times. Return for each file 0, or the errno of a refusal."""
+        archive = b"".join(struct.pack("<I", len(file)) + file for file in files)
+        self._attacker.write_file(_ARCHIVE, archive, mode=0o600)
+        payload = self._attacker.payload(_PAYLOAD)
+        with self._attacker.open(_SAID, O_WRONLY | O_CREAT | O_TRUNC, 0o600) as said:
+            self._attacker.run(payload, _ARCHIVE, str(count), *self._target, stdout=said.fd)
+        return struct.unpack(f"<{len(files)}i", self._attacker.read_file(_SAID))
+
+    def _parsed(self) -> tuple[int, list[int]]:
+        """Return how many files the kernel has parsed, and the latest times in nanoseconds.
+
+        The time of file N is at N modulo 512.
+        """
+        with self._machine.paused():
+            kept = self._machine.read(self._times_at, 8 * (1 + _KEPT))
+        count, *times = struct.unpack(f"<{1 + _KEPT}Q", kept)
+        return count, times
 
 
-def _parsed(machine: Machine, images: BootImages) -> tuple[int, list[int]]:
-    """Return how many files the kernel has parsed, and the latest times in nanoseconds.
+def _archives(files: Sequence[bytes], count: int) -> Iterator[list[bytes]]:
+    """Yield the files in parts, for each of which there is room."""
+    part: list[bytes] = []
+    size = 0
+    for file in files:
+        size += 4 + len(file)
+        if part and (size > _ROOM or count * (len(part) + 1) > _KEPT):
+            yield part
+            part, size = [], 4 + len(file)
+        part.append(file)
+    if part:
+        yield part
 
-    The time of file N is at N modulo 512.
-    """
-    at = images.kernel.physical("parse_times") + machine.load_offset
-    with machine.paused():
-        count, *times = struct.unpack(f"<{1 + _KEPT}Q", machine.read(at, 8 * (1 + _KEPT)))
-    return count, times
+
+@contextmanager
+def parser_clock(machine: Machine, images: BootImages, parser: str) -> Iterator[ParserClock]:
+    """Make a running machine ready, and yield its clock. Raises VmLost or OSError."""
+    Witness(machine, images.kernel).park()
+    with Channel(
+        machine.agent_socket(), reply_seconds=_SECONDS, attempt_seconds=_SECONDS
+    ) as channel:
+        yield ParserClock(machine, images, Attacker(channel, images.guest), parser)
 
 
 def locked_kib(machine: Machine, images: BootImages) -> int:

@@ -101,22 +101,25 @@ class StudyFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class FileFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long a file takes in a handler and in the kernel (harness/studies/parser_cost.py)."""
+    """How long files take in a handler and in the kernel (harness/studies/parser_cost.py)."""
 
     parser: str
     """The name of the handler."""
 
     name: str
-    """What the file is."""
+    """What the file or the corpus is."""
+
+    files: int = 1
+    """How many files it is."""
 
     bytes: int
-    """How many bytes the parser gets."""
+    """How many bytes the parser gets, on average."""
 
     where: str
     """Where the handler runs."""
 
     handler_us: tuple[float, ...]
-    """First deciles of the handler's times, in microseconds, by machine."""
+    """First deciles of the handler's times, in microseconds, by machine; means over files."""
 
     kernel_us: tuple[float, ...]
     """The same of the kernel's own parser, which also computes the digest of a certificate."""

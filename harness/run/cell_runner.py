@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -32,16 +32,23 @@ class TripTimer(CellRunner, Protocol):
         """
 
 
+class ParserClock(Protocol):
+    """Gives files to both parsers of a machine (harness/lab/parser_clock.py)."""
+
+    def accepted(self, files: Sequence[bytes]) -> list[bytes]:
+        """Return the files that the kernel accepts."""
+
+    def times(self, files: Sequence[bytes], count: int) -> dict[str, list[list[float]]]:
+        """Give each file so many times. Return the microseconds by parser and file."""
+
+
 class ParserTimer(Protocol):
     """Times the parsers of files on its machines."""
 
     def parser_clock(
         self, parser: str, variant: str, *, boot: str = ""
-    ) -> AbstractContextManager[Callable[[bytes, int], dict[str, list[float]]]]:
-        """Start a machine. Yield a function that has it parse a file so many times.
-
-        The function returns the microseconds of each parser (harness/lab/parser_clock.py).
-        """
+    ) -> AbstractContextManager[ParserClock]:
+        """Start a machine, and yield its clock."""
 
     def locked_kib(self, parser: str, variant: str) -> int:
         """Start a machine. Return the KiB of memory that its handler has locked."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from msgspec import Struct
+
     from harness.results.run_header import Provenance
     from harness.studies.bench import CellTimes
     from harness.studies.round_trip import RoundTrip
@@ -28,7 +30,7 @@ def write_figures(
     round_trip: RoundTrip,
     cells: Sequence[CellTimes] = (),
 ) -> None:
-    """Write the file atomically. Raises OSError."""
+    """Write the file of the times of cells and round trips. Raises OSError."""
     figures = BenchFigures(
         schema=FIGURES_SCHEMA,
         line=line,
@@ -36,4 +38,9 @@ def write_figures(
         round_trip=round_trip.figures(),
         cells=tuple(cell.figures() for cell in cells) or UNSET,
     )
+    write_struct(path, figures)
+
+
+def write_struct(path: Path, figures: Struct) -> None:
+    """Write figures atomically, as JSON. Raises OSError."""
     write_atomically(path, json_text(figures))

@@ -2,8 +2,9 @@
 """The cost of a parser outside of the kernel: files on `isolated`, by handler and kernel.
 
 Each machine has both parse the same file, one after the other, many times. As in
-harness/studies/round_trip.py, the figure of a machine is the first decile of its times, and the
-interval is that of the sign test. Percentiles are those of the times of all machines.
+harness/studies/round_trip.py, the figure of a machine is the first decile of a file's times, and
+the interval is that of the sign test. Of a corpus, the figure is the mean over its files.
+Percentiles are those of the times of all files on all machines.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain, product
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 from typing import TYPE_CHECKING
 
 from harness.attacker.tools.packages import header_of
@@ -25,12 +26,14 @@ from harness.kernel.build.signing import signing_key
 from harness.model.handlers import PGP, PKCS7, RPM, X509
 from harness.results.bench_figures import FileFigures
 from harness.studies.parser_bug import FRESH
+from harness.studies.parser_corpus import Corpus
 from harness.studies.round_trip import ISOLATED, calm, sign_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harness.kernel.build.signing import SigningKey
+    from harness.model.handlers import HandlerKind
     from harness.run.cell_runner import ParserTimer
 
 MACHINES = 6
@@ -38,6 +41,10 @@ WARM, TIMES = 100, 500
 """Requests of each machine: those that are not counted, while QEMU translates, and the rest."""
 FRESH_WARM, FRESH_TIMES = 10, 50
 """The same if each request has a handler of its own."""
+CORPUS_TIMES = 10
+"""The requests with each file of a corpus, after a first that is not counted."""
+CORPUS_FILES = 200
+"""So many files of a corpus, at most: of all lengths alike."""
 
 
 def _long_certificate(key: SigningKey) -> bytes:
@@ -58,23 +65,36 @@ def _long_package(key: SigningKey) -> bytes:
 
 @dataclass(frozen=True)
 class Sample:
-    """A file for a parser."""
+    """A file for a parser, or a corpus of them."""
 
     parser: str
     """The name of the handler."""
     name: str
-    made: Callable[[SigningKey], bytes]
-    """Returns the file. The kernel trusts the key."""
+    made: Callable[[SigningKey], Sequence[bytes]]
+    """Returns the files. The kernel trusts the key."""
+
+
+def _sample(parser: HandlerKind, name: str, made: Callable[[SigningKey], bytes]) -> Sample:
+    return Sample(parser.name, name, lambda key: (made(key),))
 
 
 SAMPLES = (
-    Sample(X509.name, "certificate", vendor.certificate),
-    Sample(X509.name, "certificate with 48 names", _long_certificate),
-    Sample(PKCS7.name, "message with a key", vendor.signed_key),
-    Sample(PGP.name, "OpenPGP key", vendor.openpgp),
-    Sample(RPM.name, "header with 1 file", vendor.package),
-    Sample(RPM.name, "header with 1500 files", _long_package),
+    _sample(X509, "certificate", vendor.certificate),
+    _sample(X509, "certificate with 48 names", _long_certificate),
+    _sample(PKCS7, "message with a key", vendor.signed_key),
+    _sample(PGP, "OpenPGP key", vendor.openpgp),
+    _sample(RPM, "header with 1 file", vendor.package),
+    _sample(RPM, "header with 1500 files", _long_package),
 )
+
+
+def corpus_sample(text: str) -> Sample:
+    """Return the sample that `--corpus HANDLER=DIR` names. Raises UserError."""
+    corpus = Corpus.parse(text)
+    files = corpus.files(signing_key(cache_dir()))
+    return Sample(corpus.parser, str(corpus.folder), lambda _: files)
+
+
 SETTINGS = (ISOLATED, ""), (f"{ISOLATED}, fresh", FRESH)
 """Where the handler runs, and the boot parameters."""
 
@@ -109,7 +129,8 @@ def rows(files: Sequence[FileFigures]) -> list[Row]:
     """Return a row for each place of each file, that in the kernel before the handlers'."""
     made = []
     for file in files:
-        name = f"{file.name}, {file.bytes} bytes"
+        number = f"{file.files} files, on average " if file.files > 1 else ""
+        name = f"{file.name}, {number}{file.bytes} bytes"
         if file.where == ISOLATED:
             made.append(Row(name, "in the kernel", *file.kernel_percentiles_us))
         made.append(Row(name, file.where, *file.handler_percentiles_us, _rate(file)))
@@ -126,40 +147,52 @@ def _rate(file: FileFigures) -> str:
 def lines(files: Sequence[FileFigures], locked: Mapping[str, int]) -> list[str]:
     """Return all that `bench` prints."""
     memory = ", ".join(f"{parser} {kib} KiB" for parser, kib in locked.items())
+    certificates = any(file.parser == X509.name for file in files)
     return [
         HEAD,
         *map(str, rows(files)),
-        "the kernel's parser of certificates also computes a digest",
+        *certificates * ["the kernel's parser of certificates also computes a digest"],
         f"locked memory of a handler on {ISOLATED}: {memory}",
     ]
 
 
 def parser_cost(
-    lab: ParserTimer, *, machines: int, progress: Callable[[str], None]
+    lab: ParserTimer,
+    *,
+    machines: int,
+    progress: Callable[[str], None],
+    samples: Sequence[Sample] = SAMPLES,
 ) -> tuple[tuple[FileFigures, ...], dict[str, int]]:
-    """Time each file on so many machines. Return that, and the KiB that each handler has locked.
+    """Time each sample on so many machines. Return that, and the KiB that each handler has locked.
 
-    The files are signed by the key that the kernels trust. Raises UserError for a lost machine.
+    The files are signed by the key that the kernels trust. Of a corpus, those count that the
+    kernel accepts, or 200 of these. Raises UserError for a lost machine, or if the kernel accepts
+    no file.
     """
     found, key = [], signing_key(cache_dir())
-    locked = {sample.parser: _locked(lab, sample.parser) for sample in SAMPLES}
-    places = list(product(SAMPLES, SETTINGS))
+    locked = {sample.parser: _locked(lab, sample.parser) for sample in samples}
+    places = list(product(samples, SETTINGS))
     pace = Pace(machines * len(places))
     for number, (sample, (where, boot)) in enumerate(places):
-        file, times = sample.made(key), []
+        if not boot:
+            progress(f"bench: {sample.name} {pace.at(number * machines)}")
+            files = _accepted(lab, sample, sample.made(key))
+        times = []
         for machine in range(machines):
             done = number * machines + machine
             progress(f"bench: {sample.name}, {where} {pace.at(done)}")
-            times.append(_times(lab, sample.parser, file, boot))
+            times.append(_times(lab, sample.parser, files, boot))
         handler, kernel = ([one[name] for one in times] for name in ("handler", "kernel"))
+        sizes = [len(header_of(file) if sample.parser == RPM.name else file) for file in files]
         found.append(
             FileFigures(
                 parser=sample.parser,
                 name=sample.name,
-                bytes=len(header_of(file) if sample.parser == RPM.name else file),
+                files=len(files),
+                bytes=round(fmean(sizes)),
                 where=where,
-                handler_us=tuple(map(calm, handler)),
-                kernel_us=tuple(map(calm, kernel)),
+                handler_us=tuple(map(_calm, handler)),
+                kernel_us=tuple(map(_calm, kernel)),
                 handler_percentiles_us=_percentiles(handler),
                 kernel_percentiles_us=_percentiles(kernel),
             )
@@ -167,16 +200,38 @@ def parser_cost(
     return tuple(found), locked
 
 
-def _percentiles(times: Sequence[Sequence[float]]) -> tuple[float, float]:
+def _calm(times: Sequence[Sequence[float]]) -> float:
+    """Return the figure of a machine."""
+    return fmean(map(calm, times))
+
+
+def _percentiles(times: Sequence[Sequence[Sequence[float]]]) -> tuple[float, float]:
     """Return the 50th and the 99th percentile of the times of all machines, in microseconds."""
-    of_100 = quantiles(chain.from_iterable(times), n=100)
+    of_100 = quantiles(chain.from_iterable(chain.from_iterable(times)), n=100)
     return of_100[49], of_100[98]
 
 
-def _times(lab: ParserTimer, parser: str, file: bytes, boot: str) -> dict[str, list[float]]:
-    with _measured(parser), lab.parser_clock(parser, ISOLATED, boot=boot) as give:
-        give(file, FRESH_WARM if boot else WARM)
-        return give(file, FRESH_TIMES if boot else TIMES)
+def _accepted(lab: ParserTimer, sample: Sample, files: Sequence[bytes]) -> Sequence[bytes]:
+    with _measured(sample.parser), lab.parser_clock(sample.parser, ISOLATED) as clock:
+        accepted = clock.accepted(files)
+    if not accepted:
+        raise UserError(
+            f"the kernel accepts no file of {sample.name}",
+            hint=f"take files that add_key(2) takes with --handler {sample.parser}",
+        )
+    number = min(len(accepted), CORPUS_FILES)
+    return [accepted[at * len(accepted) // number] for at in range(number)]
+
+
+def _times(
+    lab: ParserTimer, parser: str, files: Sequence[bytes], boot: str
+) -> dict[str, list[list[float]]]:
+    warm, count = (FRESH_WARM, FRESH_TIMES) if boot else (WARM, TIMES)
+    if len(files) > 1:
+        warm, count = 1, CORPUS_TIMES
+    with _measured(parser), lab.parser_clock(parser, ISOLATED, boot=boot) as clock:
+        clock.times(files, warm)
+        return clock.times(files, count)
 
 
 def _locked(lab: ParserTimer, parser: str) -> int:

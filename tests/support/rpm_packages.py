@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from harness.studies.parser_corpus import header_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,19 +72,7 @@ def build_package(name: str, folder: Path) -> Package:
     (made,) = (folder / "RPMS").rglob(f"{name}-1-1*.rpm")
     said = _run("rpm", "-qp", "--nosignature", "--qf", "[%{FILEDIGESTS}\\n]", str(made))
     number = _run("rpm", "-qp", "--nosignature", "--qf", "%{FILEDIGESTALGO}", str(made))
-    return Package(header_of(made.read_bytes()), said.splitlines(), int(number or "0"))
-
-
-def header_of(package: bytes) -> bytes:
-    """Return the header: behind the lead and the signature, which is padded to 8 bytes."""
-    signature = _size_of(package, 96)
-    start = 96 + (signature + 7) // 8 * 8
-    return package[start : start + _size_of(package, start)]
-
-
-def _size_of(package: bytes, start: int) -> int:
-    entries, store = struct.unpack_from(">II", package, start + 8)
-    return 16 + 16 * int(entries) + int(store)
+    return Package(header_in(made.read_bytes()), said.splitlines(), int(number or "0"))
 
 
 def _run(*command: str) -> str:

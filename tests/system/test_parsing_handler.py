@@ -7,6 +7,7 @@ import struct
 from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, ESRCH, ETIMEDOUT
 from os import O_RDWR
 from signal import SIGCONT, SIGSTOP
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +53,8 @@ SPANS = 80
 """Where the first part of a certificate is in a reply (struct umd_x509)."""
 TIMED = 100
 """Files of each kind."""
+MANY = 130
+"""So many files twice, and each given twice, are more than the witness keeps."""
 
 
 @pytest.fixture(scope="session")
@@ -208,10 +211,27 @@ def test_a_certificate_without_a_name_is_a_key(attacker: Attacker, vendor: bytes
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_both_parsers_are_timed(lab: Lab, sample: Sample) -> None:
-    with lab.parser_clock(sample.parser, "isolated") as give:
-        times = give(sample.made(signing_key(cache_dir())), TIMED)
-    assert {name: len(one) for name, one in times.items()} == {"handler": TIMED, "kernel": TIMED}
-    assert min(times["handler"]) > min(times["kernel"]) > 0
+    files = sample.made(signing_key(cache_dir()))
+    with lab.parser_clock(sample.parser, "isolated") as clock:
+        assert clock.accepted([b"not a file of any kind", *files]) == [*files]
+        times = clock.times(files, TIMED)
+    (handler,), (kernel,) = times["handler"], times["kernel"]
+    assert len(handler) == len(kernel) == TIMED
+    assert min(handler) > min(kernel) > 0
+
+
+def test_each_file_of_a_corpus_has_its_own_times(lab: Lab) -> None:
+    """More files than the witness keeps times, and a long one among them."""
+    key = signing_key(cache_dir())
+    short, long = (sample.made(key)[0] for sample in SAMPLES[:2])
+    files = [*MANY * [short], long, *MANY * [short]]
+    with lab.parser_clock(X509.name, "isolated") as clock:
+        assert len(clock.accepted(files)) == len(files)
+        times = clock.times(files, 2)
+    assert [len(one) for one in times["kernel"]] == len(files) * [2]
+    for parser, least in (("kernel", 1.25), ("handler", 1)):
+        fastest = [min(one) for one in times[parser]]
+        assert fastest[MANY] > median(fastest) * least
 
 
 def test_the_locked_memory_of_a_handler_is_known(lab: Lab) -> None:

@@ -13,39 +13,61 @@ from harness.host.errors import UserError, VmLost
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
 from harness.studies.parser_cost import (
+    CORPUS_FILES,
+    CORPUS_TIMES,
     FRESH_TIMES,
     FRESH_WARM,
     SAMPLES,
     TIMES,
     WARM,
+    corpus_sample,
     lines,
     parser_cost,
     rows,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+class Clock:
+    """The handler takes four times as long as the kernel, and ten times at first.
+
+    Each byte takes the kernel a microsecond, but 50 if there is one file. It accepts no file that
+    begins with a zero byte.
+    """
+
+    def __init__(self, asked: list[int], boot: str):
+        self.asked = asked
+        self.slow = 40 if boot else 4
+        self.is_cold = True
+
+    def accepted(self, files: Sequence[bytes]) -> list[bytes]:
+        return [file for file in files if file[0]]
+
+    def times(self, files: Sequence[bytes], count: int) -> dict[str, list[list[float]]]:
+        self.asked.append(count)
+        slow = 10 if self.is_cold else self.slow
+        self.is_cold = False
+        sizes = [len(file) if len(files) > 1 else 50 for file in files]
+        assert all(file[0] for file in files)
+        return {
+            "handler": [count * [slow * float(size)] for size in sizes],
+            "kernel": [count * [float(size)] for size in sizes],
+        }
 
 
 class Lab:
-    """Machines whose handler takes four times as long as the kernel, and ten times while cold."""
+    """Machines that are started to time files."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
 
     @contextmanager
-    def parser_clock(
-        self, parser: str, variant: str, *, boot: str = ""
-    ) -> Iterator[Callable[[bytes, int], dict[str, list[float]]]]:
+    def parser_clock(self, parser: str, variant: str, *, boot: str = "") -> Iterator[Clock]:
         assert (parser, variant) in {(sample.parser, "isolated") for sample in SAMPLES}
-
-        def give(file: bytes, count: int) -> dict[str, list[float]]:
-            assert file
-            self.asked.append(count)
-            slow = 10 if count in (WARM, FRESH_WARM) else 40 if boot else 4
-            return {"handler": [slow * 50] * count, "kernel": [50] * count}
-
-        yield give
+        yield Clock(self.asked, boot)
 
     def locked_kib(self, parser: str, variant: str) -> int:
         assert variant == "isolated"
@@ -68,22 +90,57 @@ def test_the_rate_is_that_of_the_warm_requests() -> None:
     assert found[1].kernel_percentiles_us == (50, 50)
 
 
+def test_of_a_corpus_those_files_count_that_the_kernel_accepts(tmp_path: Path) -> None:
+    """Figures are means over the files, and percentiles those of all times."""
+    for number, content in enumerate((b"one", b"\0refused", b"eleven byte", b"one")):
+        (tmp_path / f"{number}").write_bytes(content)
+    lab = Lab()
+    sample = corpus_sample(f"pgp={tmp_path}")
+    found, locked = parser_cost(
+        cast("Any", lab), machines=6, progress=lambda _: None, samples=[sample]
+    )
+    assert lab.asked == 12 * [1, CORPUS_TIMES]
+    isolated, fresh = found
+    assert (isolated.files, isolated.bytes) == (2, 7)
+    assert (isolated.kernel_us, isolated.handler_us) == (6 * (7,), 6 * (28,))
+    assert isolated.kernel_percentiles_us == (7, 11)
+    assert fresh.handler_us == 6 * (280,)
+    said = lines(found, locked)
+    assert said[1].startswith(f"{tmp_path}, 2 files, on average 7 bytes")
+    assert said[2].endswith(" 0.250 (0.250 to 0.250)")
+
+
+def test_of_a_large_corpus_files_of_all_lengths_are_taken(tmp_path: Path) -> None:
+    for size in range(1, 2 * CORPUS_FILES + 1):
+        (tmp_path / f"{size}").write_bytes(size * b"a")
+    sample = corpus_sample(f"pgp={tmp_path}")
+    found, _ = parser_cost(
+        cast("Any", Lab()), machines=6, progress=lambda _: None, samples=[sample]
+    )
+    assert [(one.files, one.bytes) for one in found] == 2 * [(CORPUS_FILES, CORPUS_FILES)]
+
+
+def test_a_corpus_that_the_kernel_refuses_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "refused").write_bytes(b"\0refused")
+    sample = corpus_sample(f"x509={tmp_path}")
+    with pytest.raises(UserError, match=f"the kernel accepts no file of {tmp_path}"):
+        parser_cost(cast("Any", Lab()), machines=6, progress=lambda _: None, samples=[sample])
+
+
 def test_the_files_are_as_long_as_they_say() -> None:
     """No handler takes a certificate of more than 2044 bytes, or a header of more than 128 KiB."""
     key = signing_key(cache_dir())
-    sizes = {sample.name: len(sample.made(key)) for sample in SAMPLES}
+    sizes = {sample.name: len(sample.made(key)[0]) for sample in SAMPLES}
     assert 1900 < sizes["certificate with 48 names"] <= 2044
     assert 97_000 < sizes["header with 1500 files"] < 100 << 10
     for sample in SAMPLES[:2]:
-        load_der_x509_certificate(sample.made(key))
+        load_der_x509_certificate(sample.made(key)[0])
 
 
 def test_a_lost_machine_is_an_error() -> None:
     class Lost(Lab):
         @contextmanager
-        def parser_clock(
-            self, parser: str, variant: str, *, boot: str = ""
-        ) -> Iterator[Callable[[bytes, int], dict[str, list[float]]]]:
+        def parser_clock(self, parser: str, variant: str, *, boot: str = "") -> Iterator[Clock]:
             raise VmLost(f"{parser} on {variant} is gone{boot}")
             yield
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The measurements of `umd-harness bench` that take a lab with one handler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.chosen import chosen_kernel
+from harness.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from msgspec import Struct
+
+    from harness.cli.options import KernelOptions
+    from harness.lab.lab import Lab
+
+    Measured = tuple[list[str], dict[str, Any]]  # lines to print, and fields of the figures
+
+
+@dataclass(frozen=True)
+class Study:
+    """A measurement, the kernel that it takes, and the file for its figures."""
+
+    kernel: KernelOptions
+    output: Path | None
+
+    def handlers(self, rounds: int | None, corpora: Sequence[str]) -> int:
+        """Time files in the handlers that parse, and in the kernel. Raises UserError."""
+        from harness.model.handlers import PKCS7
+        from harness.results.bench_figures import ParserFigures
+        from harness.studies.parser_cost import MACHINES, SAMPLES, corpus_sample, lines, parser_cost
+        from harness.studies.round_trip import ISOLATED, check_pairs
+
+        machines = rounds or MACHINES
+        check_pairs(machines, "machines")
+        samples = tuple(map(corpus_sample, corpora)) or SAMPLES
+
+        def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
+            files, locked = parser_cost(lab, machines=machines, progress=progress, samples=samples)
+            return lines(files, locked), {"files": files, "locked_kib": locked}
+
+        return self._study([ISOLATED], PKCS7.name, measure, ParserFigures)
+
+    def fresh(self, rounds: int | None) -> int:
+        """Count the instructions of a request with a handler of its own. Raises UserError."""
+        from harness.model.handlers import HASH
+        from harness.results.bench_figures import FreshFigures
+        from harness.studies.fresh_cost import MACHINES, fresh_cost
+        from harness.studies.round_trip import ISOLATED, check_pairs
+
+        machines = rounds or MACHINES
+        check_pairs(machines, "machines")
+
+        def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
+            found = fresh_cost(lab, machines=machines, progress=progress)
+            return [str(found)], vars(found)
+
+        return self._study([ISOLATED], HASH.name, measure, FreshFigures)
+
+    def parser_bug(self) -> int:
+        """Show what a file can do that exploits a parser. Raises UserError."""
+        from harness.model.handlers import PKCS7
+        from harness.results.bench_figures import BugFigures
+        from harness.studies.parser_bug import HEAD, SETTINGS, parser_bug
+
+        def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
+            found = parser_bug(lab, progress=progress)
+            return [HEAD, *map(str, found)], {"settings": tuple(cost.figures() for cost in found)}
+
+        return self._study(
+            sorted({one.variant for one in SETTINGS}), PKCS7.name, measure, BugFigures
+        )
+
+    def _study(
+        self,
+        variants: list[str],
+        handler: str,
+        measure: Callable[[Lab, Callable[[str], None]], Measured],
+        figures: Callable[..., Struct],
+    ) -> int:
+        """Measure in a lab with this handler, and print the lines. Raises UserError."""
+        from harness.lab.lab import Lab
+        from harness.report.terminal import console, progress_line
+        from harness.results.bench_figures import FIGURES_SCHEMA
+        from harness.run.provenance import facts_of_lab
+        from harness.scenarios.corpus import SHIPPED
+        from harness.studies.figures import write_struct
+
+        corpus = SHIPPED.with_handler(handler)
+        kernel = chosen_kernel(self.kernel, corpus, variants)
+        with progress_line(console()) as progress:
+            lab = Lab.open(
+                kernel.line, variants, progress=progress, choice=kernel.choice, corpus=corpus
+            )
+            lines, fields = measure(lab, progress)
+        for text in lines:
+            say(text)
+        if self.output:
+            fields["facts"] = facts_of_lab(lab, kernel.choice, variants)
+            write_struct(self.output, figures(schema=FIGURES_SCHEMA, line=kernel.line, **fields))
+        return 0
