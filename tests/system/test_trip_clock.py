@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 TRIPS = 500
-SLOW_TRIPS = 20
-"""They take a second or two, and a busy host makes it several: the agent has 10 s to answer."""
+SLOW_TRIPS = 100
+TRIES = 6
+"""A busy host may stop the machine while the handler runs. The kernel counts this time as the
+handler's, and makes the handler wait for twenty times as long: a trip may take longer than the
+deadline.
+"""
 
 
 @pytest.fixture
@@ -59,17 +63,31 @@ def test_the_trips_fill_a_good_part_of_the_time_that_passes(
 def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attacker) -> None:
     """The kernel says for how long it kept the handler from running. The trips last as long.
 
-    The handler runs for 1 ms in 100 ms. So nearly all of the time is in these waits, on a busy host
-    as well, and a clock that misses them shows far less than half of it.
+    The handler runs for 1 ms in 20 ms. So most of the time is in these waits, on a busy host as
+    well, and a clock that misses the waits shows far less than half of the time.
     """
     cell = root(attacker).child("cell", "cpu")
-    cell.add(Sample(attacker, SELFTEST).pid)
-    cell.set("cpu.max", "1000 100000")
-    taken = sum(clock(SLOW_TRIPS))
-    throttled = re.search(rb"throttled_usec (\d+)", attacker.read_file(f"{cell.path}/cpu.stat"))
-    assert throttled
-    assert int(throttled[1]) > 0
-    assert taken > int(throttled[1]) / 2
+    cell.set("cpu.max", "1000 20000")
+
+    def throttled() -> int:
+        found = re.search(rb"throttled_usec (\d+)", attacker.read_file(f"{cell.path}/cpu.stat"))
+        assert found
+        return int(found[1])
+
+    driver = Sample(attacker, SELFTEST)
+    for _ in range(TRIES):
+        driver.write("4096 4096")  # starts a handler if there is none
+        cell.add(driver.pid)
+        before = throttled()
+        try:
+            taken = sum(clock(SLOW_TRIPS))
+        except ChildProcessError:
+            continue
+        waited = throttled() - before
+        assert waited > 0
+        assert taken > waited / 2
+        return
+    pytest.fail("a trip took longer than the deadline each time")
 
 
 def test_a_count_does_not_depend_on_the_host(lab: Lab) -> None:
