@@ -319,7 +319,6 @@ COMMAND = Command(
         "bench --round-trip": "measure the cost of isolation in a minute or two",
         "bench --matrix --jobs 4": "measure cells with 1, 2 and 4 machines at a time",
         "bench --handlers --corpus x509=certificates": "time the parsers with your own files",
-        "bench --parser-bug": "see what a file can do that exploits a parser",
         "bench --system": "count what the series costs those who run no driver",
         "bench --records latest": "measure reports and merge of 100000 cells made of the last run",
         "bench -n 15 --output figures.json": "keep the figures, for `export --bench`",

@@ -171,12 +171,13 @@ def parser_cost(
     """
     found, key = [], signing_key(cache_dir())
     locked = {sample.parser: _locked(lab, sample.parser) for sample in samples}
-    places = list(product(samples, SETTINGS))
+    accepted = []
+    for sample in samples:
+        progress(f"bench: {sample.name}: which files the kernel accepts")
+        accepted.append((sample, _accepted(lab, sample, sample.made(key))))
+    places = list(product(accepted, SETTINGS))
     pace = Pace(machines * len(places))
-    for number, (sample, (where, boot)) in enumerate(places):
-        if not boot:
-            progress(f"bench: {sample.name} {pace.at(number * machines)}")
-            files = _accepted(lab, sample, sample.made(key))
+    for number, ((sample, files), (where, boot)) in enumerate(places):
         times = []
         for machine in range(machines):
             done = number * machines + machine

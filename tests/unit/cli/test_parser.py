@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 FRAME = {
     "argument_parser",
+    "bench_handlers",
     "chosen",
     "command",
     "completers",
