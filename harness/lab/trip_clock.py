@@ -49,7 +49,9 @@ def trip_clock(
     parked, because its requests would come between. Both raise VmLost or OSError.
     """
     Witness(machine, kernel).park()
-    with Channel(machine.agent_socket(), attempt_seconds=_SECONDS) as channel:
+    with Channel(
+        machine.agent_socket(), reply_seconds=_SECONDS, attempt_seconds=_SECONDS
+    ) as channel:
         attacker = Attacker(channel, guest)
         attacker.run("/sbin/modprobe", "umd_selftest")
         if counts:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.vm.monitor import Monitor
     from harness.vm.process import Process
 
-ENDING_SECONDS = 0.5
+ENDING_SECONDS = 5.0
 """How long to wait for QEMU's end after one of its sockets has hung up."""
 
 _CAUSES = {"guest-reset": "the guest reset itself", "guest-shutdown": "the guest powered off"}

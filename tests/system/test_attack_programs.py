@@ -202,10 +202,8 @@ def test_a_secret_counts_wherever_it_is_printed(programs: Programs) -> None:
 )
 def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str) -> None:
     """It reaches the handler, so that only its end prevents `held`."""
-    start = time.monotonic()
     opened = of_handler("mem", "O_RDONLY") + body
     outcome = programs.run(opened, seconds=2, no_target=None)
-    assert time.monotonic() - start < 60
     assert end in str(outcome.attempt_end)
     assert not outcome.carried_out
     assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED), "disrupted: it takes the CPU"

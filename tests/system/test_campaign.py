@@ -9,6 +9,7 @@ from signal import SIGTERM
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from harness.campaign.files import GuestFile
 from harness.campaign.finding import Finding
@@ -22,15 +23,14 @@ from harness.model.handlers import HASH
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from harness.campaign.judged import Judged
     from harness.lab.lab import Lab
 
-REDISCOVER = ("defences", "--rediscover", "10min", "--without", "signals", "--jobs", "1")
+REDISCOVER = ("defences", "--rediscover", "1h", "--without", "signals", "--jobs", "1")
 TRIES = 6
 
 
+@pytest.mark.timeout(3600)
 def test_what_a_missing_defence_opens_is_found_and_not_searched_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,9 +56,10 @@ TIMES = pytest.mark.parametrize("times", [1, 2])
 
 
 def send(process: subprocess.Popen[str], number: signal.Signals, times: int) -> None:
+    """Send a signal so many times. A second one too early would be the same to the process."""
     for _ in range(times):
         process.send_signal(number)
-        time.sleep(0.1)
+        time.sleep(0.1 if times == 1 else 1)
 
 
 def check(process: subprocess.Popen[str], number: signal.Signals) -> None:

@@ -27,6 +27,7 @@ __all__ = ["cells"]
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
+TRIES = 5
 HANG = b"\xfa\xeb\xfe"
 """The instructions `cli; jmp .`, which the host writes because no process in the guest can."""
 HEART = "the guest's heart has stopped|the tally is never consistent"
@@ -180,20 +181,32 @@ def test_a_qemu_that_hangs(cells: Cells) -> None:
 
 @pytest.mark.parametrize("stall", [0, 1.2])
 def test_a_machine_that_stood_still_was_disrupted_by_nobody(cells: Cells, stall: float) -> None:
-    """A host that has no time for QEMU makes replies late; the clock of the guest goes on."""
+    """A host that has no time for QEMU makes replies late; the clock of the guest goes on.
+
+    A request waits between the two signals to the handler. If the busy host makes this time longer
+    by more than 0.7 s, the run shows nothing.
+    """
+    waits = []
 
     def attack(attacker: Attacker, handler: Handler) -> None:
         touch(attacker, handler)
         pid = handler.pid
         # A request is under way while QEMU stands still; by itself this stop would be no matter.
+        start = time.monotonic()
         attacker.kill(pid, signal.SIGSTOP)
         time.sleep(0.1)
         os.kill(handler._machine.pid, signal.SIGSTOP)
         time.sleep(stall)
         os.kill(handler._machine.pid, signal.SIGCONT)
         attacker.kill(pid, signal.SIGCONT)
+        waits.append(time.monotonic() - start)
 
-    outcome = cells.run(attack)
+    for _ in range(TRIES):
+        outcome = cells.run(attack)
+        if waits[-1] < stall + 0.7:
+            break
+    else:
+        pytest.fail(f"the host was too busy each time: {waits}")
     if stall:
         assert outcome.verdict is Verdict.ERROR, outcome.detail
         assert "the machine stood still for 1." in outcome.detail

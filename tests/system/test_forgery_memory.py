@@ -182,7 +182,7 @@ def test_a_right_reply_by_an_impostor_is_tampering(
 ) -> None:
     """All replies were right, but another process sent one: the handler's pipes had other users."""
     outcome = cells.run(partial(impersonate, pipes=pipes))
-    assert (outcome.verdict, outcome.detail) == (Verdict.TAMPERED, "pipes")
+    assert (outcome.verdict, outcome.wrongs) == (Verdict.TAMPERED, ("pipes",)), outcome.detail
 
 
 def leak(attacker: Attacker, handler: Handler, *, looked: bool) -> None:

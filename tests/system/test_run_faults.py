@@ -123,9 +123,10 @@ def test_a_run_that_is_told_to_stop(
     sleep = 3 if times == 1 else 600
     with harness_run(tmp_path, "-k", names, "--jobs", "2", sleep=sleep) as run:
         _wait_for(tmp_path / "mark", run)
-        for _ in range(times):
+        run.send_signal(number)
+        for _ in range(times - 1):
+            time.sleep(1.5 if times < 3 else 0.5)
             run.send_signal(number)
-            time.sleep(0.5 if times < 3 else 0.05)
         said, _ = run.communicate(timeout=300)
     assert run.returncode == 128 + number, said
     assert "Traceback" not in said

@@ -159,9 +159,10 @@ def test_a_machine_that_ends_says_so() -> None:
 def test_a_guest_that_no_longer_answers_holds_nobody() -> None:
     with AtTerminal("shell", "--variant", "baseline") as person:
         person.read_until(PROMPT)
-        # Not at once: the agent has yet to bring what is typed back.
-        person.type(b"sleep 1; kill -STOP $PPID\n")
+        # The agent, which is the parent of the shell, brings back each typed line but the second.
+        person.type(b"read -s line; kill -STOP $PPID\n")
         person.read_until(b"$PPID\r\n")
+        person.type(b"\n")
         assert person.is_quiet()
         person.type(b"\x03 anything\n" + LEAVE)
         assert person.end()[0] == 0

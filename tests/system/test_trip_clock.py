@@ -57,7 +57,7 @@ def test_the_trips_fill_a_good_part_of_the_time_that_passes(
     start = time.monotonic()
     taken = sum(clock(2000)) / 1e6
     passed = time.monotonic() - start
-    assert passed / 10 < taken < passed
+    assert passed / 100 < taken < passed
 
 
 def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attacker) -> None:
@@ -66,26 +66,20 @@ def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attack
     The handler runs for 1 ms in 20 ms. So most of the time is in these waits, on a busy host as
     well, and a clock that misses the waits shows far less than half of the time.
     """
-    cell = root(attacker).child("cell", "cpu")
-    cell.set("cpu.max", "1000 20000")
-
-    def throttled() -> int:
-        found = re.search(rb"throttled_usec (\d+)", attacker.read_file(f"{cell.path}/cpu.stat"))
-        assert found
-        return int(found[1])
-
     driver = Sample(attacker, SELFTEST)
-    for _ in range(TRIES):
+    for number in range(TRIES):
+        cell = root(attacker).child(f"cell{number}", "cpu")
+        cell.set("cpu.max", "1000 20000")
         driver.write("4096 4096")  # starts a handler if there is none
         cell.add(driver.pid)
-        before = throttled()
         try:
             taken = sum(clock(SLOW_TRIPS))
         except ChildProcessError:
             continue
-        waited = throttled() - before
-        assert waited > 0
-        assert taken > waited / 2
+        waited = re.search(rb"throttled_usec (\d+)", attacker.read_file(f"{cell.path}/cpu.stat"))
+        assert waited
+        assert int(waited[1]) > 0
+        assert taken > int(waited[1]) / 2
         return
     pytest.fail("a trip took longer than the deadline each time")
 

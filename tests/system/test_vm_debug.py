@@ -82,7 +82,7 @@ def _entry(program: bytes) -> int:
 
 def test_a_machine_that_stops_by_itself_is_lost(machines: Machines) -> None:
     """Set a breakpoint through the gdbstub, which no guest can do."""
-    with machines.restore() as machine, machines.attacker(machine, seconds=1) as attacker:
+    with machines.restore() as machine, machines.attacker(machine, seconds=5) as attacker:
         with machine.paused():
             where = machines.image.symbol("do_sys_openat2")
             machine._gdbstub._expect_ok(f"Z0,{where:x},1")

@@ -89,8 +89,8 @@ def test_a_killed_qemu(machines: Machines, number: signal.Signals) -> None:
 
 
 def test_a_hung_qemu(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "SECONDS", 0.5)
     with pytest.raises(VmLost, match=r"no answer within 0\.5 s"), machines.restore() as machine:
+        monkeypatch.setattr(monitor, "SECONDS", 0.5)
         os.kill(machine.pid, signal.SIGSTOP)
         machine.pause()
     with pytest.raises(ProcessLookupError):

@@ -37,7 +37,7 @@ _GROUP = f"{_CGROUPS}/attack"
 _PIPE = 1 << 20
 _POLL = struct.Struct("<ihh")  # struct pollfd
 _POLL_SECONDS = 1.0
-_DYING_SECONDS = 5.0
+_DYING_SECONDS = 30.0
 _SPLICE_F_NONBLOCK = 2
 
 
