@@ -27,7 +27,7 @@ from harness.attacker.tools.processes import state_at_rest
 from harness.guests.vendor import CERTIFICATE
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
-from harness.model.handlers import X509
+from harness.model.handlers import RPM, X509
 from harness.scenarios.stakes import UNSIGNED, replace_parser
 from harness.scenarios.stakes_certificates import forged_key, mixed_certificates
 from harness.studies.parser_cost import SAMPLES, Sample
@@ -221,17 +221,19 @@ def test_both_parsers_are_timed(lab: Lab, sample: Sample) -> None:
 
 
 def test_each_file_of_a_corpus_has_its_own_times(lab: Lab) -> None:
-    """More files than the witness keeps times, and a long one among them."""
+    """More files than the witness keeps times. The kernel takes 200 times as long for one of them.
+
+    A busy host makes half of the others no ten times slower.
+    """
     key = signing_key(cache_dir())
-    short, long = (sample.made(key)[0] for sample in SAMPLES[:2])
+    short, long = (sample.made(key)[0] for sample in SAMPLES if sample.parser == RPM.name)
     files = [*MANY * [short], long, *MANY * [short]]
-    with lab.parser_clock(X509.name, "isolated") as clock:
+    with lab.parser_clock(RPM.name, "isolated") as clock:
         assert len(clock.accepted(files)) == len(files)
         times = clock.times(files, 2)
-    assert [len(one) for one in times["kernel"]] == len(files) * [2]
-    for parser, least in (("kernel", 1.25), ("handler", 1)):
-        fastest = [min(one) for one in times[parser]]
-        assert fastest[MANY] > median(fastest) * least
+    assert [len(one) for one in times["handler"]] == len(files) * [2]
+    fastest = [min(one) for one in times["kernel"]]
+    assert fastest[MANY] > median(fastest) * 10
 
 
 def test_the_locked_memory_of_a_handler_is_known(lab: Lab) -> None:
