@@ -102,7 +102,7 @@ def parser_bug(lab: Exploiter, *, progress: Callable[[str], None]) -> list[BugCo
     places = list(product(WITH_BUG, SETTINGS))
     pace = Pace(len(places))
     for number, (parser, setting) in enumerate(places):
-        progress(f"bench: a bug in the parser of {parser}, {setting.name} {pace.at(number)}")
+        progress(f"bench: parsers with a bug {pace.at(number)}, {parser}, {setting.name}")
         try:
             tried = []
             for names in (False, True):

@@ -181,7 +181,7 @@ def parser_cost(
         times = []
         for machine in range(machines):
             done = number * machines + machine
-            progress(f"bench: {sample.name}, {where} {pace.at(done)}")
+            progress(f"bench: machines {pace.at(done)}, {sample.name}, {where}")
             times.append(_times(lab, sample.parser, files, boot))
         handler, kernel = ([one[name] for one in times] for name in ("handler", "kernel"))
         sizes = [len(header_of(file) if sample.parser == RPM.name else file) for file in files]
