@@ -63,7 +63,9 @@ class Machines:
     @contextmanager
     def attacker(self, machine: Machine, *, seconds: float = 20.0) -> Iterator[Attacker]:
         """Root in `machine`."""
-        with Channel(machine.agent_socket(), reply_seconds=seconds) as channel:
+        with Channel(
+            machine.agent_socket(), reply_seconds=seconds, attempt_seconds=BOOT_SECONDS
+        ) as channel:
             yield Attacker(channel, self.lab.guest)
 
     def wait_for_agent(self, machine: Machine) -> None:
