@@ -43,6 +43,10 @@ FRESH_WARM, FRESH_TIMES = 10, 50
 """The same if each request has a handler of its own."""
 CORPUS_TIMES = 10
 """The requests with each file of a corpus, after a first that is not counted."""
+KERNEL_DOES_MORE = (
+    "the kernel's parser of certificates also computes a digest, and verifies the signature of a "
+    "certificate that signs itself"
+)
 CORPUS_FILES = 200
 """So many files of a corpus, at most: of all lengths alike."""
 
@@ -112,17 +116,14 @@ class Row:
     rate: str = ""
     """How many files the handler parses while the kernel parses one, with the interval."""
 
-    def __str__(self) -> str:
-        """Return the line that `bench` prints under `HEAD`."""
-        a_second = 1e6 / self.middle
-        times = f"{a_second:>8.0f} {self.middle:>8.0f} {self.late:>8.0f}"
-        return f"{self.file:<39} {self.parser:<15} {times}  {self.rate}".rstrip()
+    def line(self, width: int) -> str:
+        """Return the line that `bench` prints; the file's name takes so many characters."""
+        times = f"{1e6 / self.middle:.0f}", f"{self.middle:.0f}", f"{self.late:.0f}"
+        return _line(width, self.file, self.parser, *times, self.rate)
 
 
-HEAD = "{:<39} {:<15} {:>8} {:>8} {:>8}  {}".format(
-    "file", "parser", "a second", "p50 us", "p99 us", "rate of the kernel's"
-)
-"""The heading of the lines of the rows."""
+def _line(width: int, *cells: str) -> str:
+    return "{:<{}} {:<15} {:>8} {:>8} {:>8}  {}".format(cells[0], width, *cells[1:]).rstrip()
 
 
 def rows(files: Sequence[FileFigures]) -> list[Row]:
@@ -148,10 +149,12 @@ def lines(files: Sequence[FileFigures], locked: Mapping[str, int]) -> list[str]:
     """Return all that `bench` prints."""
     memory = ", ".join(f"{parser} {kib} KiB" for parser, kib in locked.items())
     certificates = any(file.parser == X509.name for file in files)
+    made = rows(files)
+    width = max(len(row.file) for row in made)
     return [
-        HEAD,
-        *map(str, rows(files)),
-        *certificates * ["the kernel's parser of certificates also computes a digest"],
+        _line(width, "file", "parser", "a second", "p50 us", "p99 us", "rate of the kernel's"),
+        *(row.line(width) for row in made),
+        *certificates * [KERNEL_DOES_MORE],
         f"locked memory of a handler on {ISOLATED}: {memory}",
     ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What parsers cost outside of the kernel, from docs/figures/parsers.json: table and picture."""
+"""What parsers cost outside of the kernel, from docs/figures: tables and a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.studies.round_trip import ISOLATED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FIGURES = CHECKOUT / "docs" / "figures" / "parsers.json"
+FIGURES = CHECKOUT / "docs" / "figures"
 PICTURE = "parsers.svg"
 _TITLE = "Median time of a request, in microseconds"
 _LEFT, _TOP, _WIDTH, _LINE, _MARGIN = 300, 60, 420, 22, 12
@@ -27,10 +27,13 @@ _LEFT, _TOP, _WIDTH, _LINE, _MARGIN = 300, 60, 420, 22, 12
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Yield the table and the picture: the path below `docs/`, and the text."""
-    found = msgspec.json.decode(FIGURES.read_bytes(), type=ParserFigures)
-    yield "reference/generated/parsers.md", table(found)
-    yield f"reference/generated/{PICTURE}", svg(rows(found.files)) + "\n"
+    """Yield the tables and the picture: the path below `docs/`, and the text."""
+    for name in ("parsers", "parser-corpora"):
+        kept = (FIGURES / f"{name}.json").read_bytes()
+        found = msgspec.json.decode(kept, type=ParserFigures)
+        yield f"reference/generated/{name}.md", table(found)
+        if name == "parsers":
+            yield f"reference/generated/{PICTURE}", svg(rows(found.files)) + "\n"
 
 
 def table(found: ParserFigures) -> str:

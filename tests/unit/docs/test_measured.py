@@ -21,7 +21,7 @@ from harness.host.paths import CHECKOUT
 from harness.model.handlers import WITH_BUG
 from harness.model.verdict import Verdict
 from harness.report.heatmap import svg
-from harness.results.bench_figures import BugFigures, FreshFigures
+from harness.results.bench_figures import BugFigures, FreshFigures, ParserFigures
 from harness.results.held_counts import count_by_class
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
@@ -172,6 +172,16 @@ def test_the_table_and_the_picture_of_the_parsers_have_each_file() -> None:
     rates = [float(rate) for rate in re.findall(r"\| ([\d.]+) \(", table)]
     assert len(rates) == 2 * len(SAMPLES)
     assert max(rates) < AIM, "the page says that no aim was reached"
+
+
+def test_the_table_of_the_corpora_has_each_of_them() -> None:
+    table = dict(parsers.pages())["reference/generated/parser-corpora.md"]
+    kept = (DOCS / "figures/parser-corpora.json").read_bytes()
+    corpora = msgspec.json.decode(kept, type=ParserFigures).files
+    assert {one.parser for one in corpora} == {"x509", "pgp", "rpm"}
+    assert all(one.files > 1 for one in corpora)
+    for one in corpora:
+        assert table.count(f"| {one.name}, {one.files} files, on average ") == 3
 
 
 def test_the_page_of_the_bug_says_what_the_kept_figures_say() -> None:
