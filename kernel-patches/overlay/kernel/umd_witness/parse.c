@@ -4,8 +4,8 @@
  * what is in it. A wrong result is a wrong reply.
  */
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 
 #include "witness.h"
 
