@@ -109,7 +109,7 @@ class FileFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: str
     """What the file or the corpus is."""
 
-    files: int = 1
+    files: int
     """How many files it is."""
 
     bytes: int

@@ -43,12 +43,12 @@ FRESH_WARM, FRESH_TIMES = 10, 50
 """The same if each request has a handler of its own."""
 CORPUS_TIMES = 10
 """The requests with each file of a corpus, after a first that is not counted."""
+CORPUS_FILES = 200
+"""The most files of a corpus. Of more, they are taken at equal distances in the order of length."""
 KERNEL_DOES_MORE = (
     "the kernel's parser of certificates also computes a digest, and verifies the signature of a "
     "certificate that signs itself"
 )
-CORPUS_FILES = 200
-"""So many files of a corpus, at most: of all lengths alike."""
 
 
 def _long_certificate(key: SigningKey) -> bytes:

@@ -204,6 +204,7 @@ def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str
     """It reaches the handler, so that only its end prevents `held`."""
     opened = of_handler("mem", "O_RDONLY") + body
     outcome = programs.run(opened, seconds=2, no_target=None)
+    assert outcome.seconds < 60, "the last try alone"
     assert end in str(outcome.attempt_end)
     assert not outcome.carried_out
     assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED), "disrupted: it takes the CPU"

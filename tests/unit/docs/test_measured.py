@@ -10,6 +10,7 @@ After a new run:
 from __future__ import annotations
 
 import re
+from statistics import median
 
 import msgspec
 import pytest
@@ -28,6 +29,7 @@ from harness.scenarios.corpus import SHIPPED
 from harness.studies.fresh_cost import FreshCost
 from harness.studies.parser_bug import SETTINGS
 from harness.studies.parser_cost import SAMPLES
+from harness.studies.round_trip import ISOLATED
 
 DOCS = CHECKOUT / "docs"
 OF = re.compile(r"\b(\w+) of (?:the )?(\w+)\b")
@@ -172,6 +174,17 @@ def test_the_table_and_the_picture_of_the_parsers_have_each_file() -> None:
     rates = [float(rate) for rate in re.findall(r"\| ([\d.]+) \(", table)]
     assert len(rates) == 2 * len(SAMPLES)
     assert max(rates) < AIM, "the page says that no aim was reached"
+
+
+def test_the_bound_of_the_rates_is_that_of_the_kept_figures() -> None:
+    page = " ".join((DOCS / "explanation/costs.md").read_text().split())
+    (trip,) = re.findall(r"round trip of 4 KiB isolated (\d+) us", page)
+    kept = (DOCS / "figures/parsers.json").read_bytes()
+    files = msgspec.json.decode(kept, type=ParserFigures).files
+    for size in (1940, 97_552):
+        (file,) = (one for one in files if (one.bytes, one.where) == (size, ISOLATED))
+        us = round(median(file.kernel_us))
+        assert f"{us} / ({us} + {trip}) = {us / (us + int(trip)):.2f}" in page
 
 
 def test_the_table_of_the_corpora_has_each_of_them() -> None:
