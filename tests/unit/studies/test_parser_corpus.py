@@ -34,13 +34,14 @@ def pem(content: bytes) -> bytes:
 
 
 def test_each_different_certificate_is_there_once(tmp_path: Path, key: SigningKey) -> None:
-    """A file of PEM may have several, with text between them."""
+    """A file of PEM may have several, with text between them. No handler takes a long file."""
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "der").write_bytes(b"0 third certificate")
     (tmp_path / "chain.pem").write_bytes(b"a\n" + pem(b"0 one") + b"b\n" + pem(b"0 other one"))
     (tmp_path / "again.pem").write_bytes(pem(b"0 one"))
     (tmp_path / "broken.pem").write_bytes(b"-----BEGIN X-----\nAAAAA\n-----END X-----\n")
     (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "long").write_bytes(b"0" * (161 << 10))
     files = Corpus.parse(f"x509={tmp_path}").files(key)
     assert files == (b"0 one", b"0 other one", b"0 third certificate")
 
