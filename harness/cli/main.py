@@ -39,7 +39,10 @@ class _Stopped(KeyboardInterrupt):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status: 2 for anything that the user has to mend."""
+    """Run a command and return the exit status: 2 for anything that the user has to mend.
+
+    Without `argv` the process ends with the command: no later signal changes the exit status.
+    """
     whole = parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
         from harness.cli.completers import complete
@@ -51,9 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
-        with _ended_by_signals():
+        with _ended_by_signals(until_exit=argv is None):
             status = command(parsed)
-        sys.stdout.flush()
+            sys.stdout.flush()
     except UserError as error:
         sys.stderr.write(f"umd-harness: {error}\n")
         return 2
@@ -76,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _ended_by_signals(*, until_exit: bool) -> Iterator[None]:
     """Let the first signal that asks for an end raise _Stopped; ignore all further signals.
 
     The first signal starts the cleanup, whose steps all have deadlines. A second Ctrl-C must not
@@ -90,5 +93,5 @@ def _ended_by_signals() -> Iterator[None]:
             stopped = True
             raise _Stopped(number)
 
-    with end_signals_handled(stop):
+    with end_signals_handled(stop, until_exit=until_exit):
         yield

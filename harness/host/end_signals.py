@@ -16,14 +16,19 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def end_signals_handled(by: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have `by` handle these signals while the block runs; then set the earlier handlers again."""
+def end_signals_handled(
+    by: Callable[[int, FrameType | None], None], *, until_exit: bool = False
+) -> Iterator[None]:
+    """Have `by` handle these signals while the block runs; then set the earlier handlers again.
+
+    With `until_exit` the signals are ignored after the block, until the process has ended.
+    """
     before = {number: signal.signal(number, by) for number in ENDS}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if until_exit else handler)
 
 
 def ignore_end_signals() -> None:

@@ -38,7 +38,7 @@ lab = ScriptedLab({script}, takes={takes}, log=Path("ran"), machines={machines},
                   isolated_us={isolated_us})
 provenance.planned_image = lambda line, choice: "0123abcd"
 provenance.prepare_lab = prepare_lab(lab, says=("kernel: 1/2 objects",), takes={opening})
-sys.exit(main(sys.argv[1:]))
+sys.exit(main())
 """
 
 
