@@ -26,9 +26,9 @@ WITHOUT_STRINGS = "clearcpuid=rep_good"
 machine counts instructions."""
 
 # la57=off: no fifth level of page tables, because the host walks four (paging.py).
-# erms=off,fsrm=off: a kernel copies eight bytes at a time. With these features it copies by byte,
-# and TCG then takes twice as long.
-CPU = "max,la57=off,erms=off,fsrm=off"
+# erms, fsrm and fsrs are off: a kernel copies and clears eight bytes at a time. With these features
+# it does so by byte, and TCG then takes twice as long.
+CPU = "max,la57=off,erms=off,fsrm=off,fsrs=off"
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 

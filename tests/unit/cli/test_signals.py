@@ -38,8 +38,9 @@ pytest_plugins = ["command_here"]
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_after_the_command_changes_no_exit_status(number: signal.Signals) -> None:
     """It may come while Python ends itself, as a third Ctrl-C does."""
-    late = f"import atexit, signal; atexit.register(signal.raise_signal, {number.value})"
-    program = f"{late}; from harness.cli.main import main; raise SystemExit(main())"
+    default = f"import atexit, signal; signal.signal({number.value}, signal.SIG_DFL)"
+    late = f"atexit.register(signal.raise_signal, {number.value})"
+    program = f"{default}; {late}; from harness.cli.main import main; raise SystemExit(main())"
     ended = subprocess.run(
         [sys.executable, "-c", program, "list", "-k", "pagemap"],
         capture_output=True,
