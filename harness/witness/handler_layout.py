@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OWN = (
-    *("secret", "chain", "request", "reply", "outer", "unframed", "errno"),
+    *("secret", "chain", "request", "reply", "outer", "sent", "unframed", "errno"),
     *("input", "parsed", "arena", "used"),
 )
 """The variables that the honest handler writes (umd_witness_umh.c, framed.h and parser.h beside it,

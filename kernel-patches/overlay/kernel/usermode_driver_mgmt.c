@@ -432,7 +432,7 @@ int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 		return -ENOMEM;
 
 	transfer->in = kvmemdup(in, in_len, GFP_KERNEL);
-	transfer->out = kvzalloc(out_len, GFP_KERNEL);
+	transfer->out = kvmalloc(out_len, GFP_KERNEL);
 	if (!transfer->in || !transfer->out) {
 		kvfree_sensitive(transfer->in, in_len);
 		kvfree(transfer->out);

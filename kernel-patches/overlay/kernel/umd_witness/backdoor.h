@@ -105,7 +105,7 @@ static void grow_stack(void)
 static void send_noise(unsigned int times)
 {
 	while (times--)
-		send(&reply, sizeof(reply));
+		send(&sent.reply, sizeof(sent.reply));
 }
 
 static void break_out(void)
@@ -155,7 +155,7 @@ static void break_out(void)
 static void break_out_again(void)
 {
 	if (request.kind == WITNESS_BREAK_OUT && request.body[0] == WITNESS_OVERSIZED)
-		send(&reply, sizeof(reply) / 2);
+		send(&sent.reply, sizeof(sent.reply) / 2);
 }
 
 #endif

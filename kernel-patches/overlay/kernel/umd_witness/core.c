@@ -53,11 +53,14 @@ bool witness_is_kthread(void)
 	return use_kthread;
 }
 
-static char *first = "";
-module_param_named(handler, first, charp, 0);
-MODULE_PARM_DESC(handler, "what the handler parses: x509, pkcs7, rpm, pgp, one of them with -overflow and a bug, or nothing");
+static enum witness_program first __ro_after_init;
 
 enum witness_program witness_first(void)
+{
+	return first;
+}
+
+static int set_handler(const char *name, const struct kernel_param *unused)
 {
 	static const char * const names[WITNESS_PROGRAMS] = {
 		[WITNESS_X509] = IS_ENABLED(CONFIG_UMD_WITNESS_X509) ? "x509" : NULL,
@@ -66,16 +69,21 @@ enum witness_program witness_first(void)
 		[WITNESS_PGP] = IS_ENABLED(CONFIG_UMD_WITNESS_PGP) ? "pgp" : NULL,
 	};
 
+	first = WITNESS_HONEST;
 	for (int i = WITNESS_X509; i < WITNESS_X509_OVERFLOW; i++) {
-		size_t len = names[i] ? str_has_prefix(first, names[i]) : 0;
+		size_t len = names[i] ? str_has_prefix(name, names[i]) : 0;
 
-		if (len && !first[len])
-			return i;
-		if (len && !strcmp(first + len, "-overflow"))
-			return i + WITNESS_X509_OVERFLOW - WITNESS_X509;
+		if (len && !name[len])
+			first = i;
+		else if (len && !strcmp(name + len, "-overflow"))
+			first = i + WITNESS_X509_OVERFLOW - WITNESS_X509;
 	}
-	return WITNESS_HONEST;
+	return first == WITNESS_HONEST ? -EINVAL : 0;
 }
+
+static const struct kernel_param_ops handler_ops = { .set = set_handler };
+module_param_cb(handler, &handler_ops, NULL, 0);
+MODULE_PARM_DESC(handler, "what the handler parses: x509, pkcs7, rpm, pgp, or one of them with -overflow and a bug; without it, nothing");
 
 /* The same without the bug. */
 enum witness_program witness_parser(void)

@@ -8,39 +8,46 @@
 #ifdef WITNESS_FRAMES
 #include "../../include/uapi/linux/umd.h"
 
-/* What the last request came in; the first one tells whether they come in any. */
-static struct umd_frame outer;
+/* The first request tells whether there are frames. */
 static int unframed;
 
-static inline void receive_request(void *to, size_t len)
+static inline void receive_request(struct umd_frame *frame, void *to, size_t len)
 {
 	size_t had = 0;
 
 	if (!unframed) {
-		receive(&outer, sizeof(outer));
-		unframed = outer.magic != UMD_FRAME_MAGIC;
+		receive(frame, sizeof(*frame));
+		unframed = frame->magic != UMD_FRAME_MAGIC;
 		if (unframed) {
-			had = sizeof(outer);
-			__builtin_memcpy(to, &outer, had);
+			had = sizeof(*frame);
+			__builtin_memcpy(to, frame, had);
 		}
 	}
 	receive(to + had, len - had);
 }
 
-/* Goes before a reply of so many bytes. */
-static inline void send_frame(size_t len)
+/* The frame is that of the request. The reply lies behind it. */
+static inline void send_reply(struct umd_frame *frame, size_t len)
 {
-	outer.len = len;
-	if (!unframed)
-		send(&outer, sizeof(outer));
+	if (unframed) {
+		send(frame + 1, len);
+		return;
+	}
+	frame->len = len;
+	send(frame, sizeof(*frame) + len);
 }
 #else
-static inline void receive_request(void *to, size_t len)
+struct umd_frame { };
+
+static inline void receive_request(struct umd_frame *frame, void *to, size_t len)
 {
 	receive(to, len);
 }
 
-static inline void send_frame(size_t len) { }
+static inline void send_reply(struct umd_frame *frame, size_t len)
+{
+	send(frame, len);
+}
 #endif
 
 #endif

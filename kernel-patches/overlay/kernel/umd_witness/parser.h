@@ -21,14 +21,13 @@ static struct {
 	__u32 len;
 	__u8 data[INPUT_ROOM];
 } input;
-static __u8 parsed[PARSED_ROOM];
 
-static inline void parse(void)
+static inline void parse(__u8 parsed[PARSED_ROOM])
 {
 	__s32 status;
 
 	umd_arena_reset();
-	__builtin_memset(parsed, 0, sizeof(parsed));
+	__builtin_memset(parsed, 0, PARSED_ROOM);
 	status = PARSE_FUNCTION(input.data, input.len, parsed);
 	__builtin_memcpy(parsed, &status, sizeof(status));
 }

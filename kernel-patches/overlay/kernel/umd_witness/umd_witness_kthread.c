@@ -15,12 +15,14 @@ static struct witness_message reply;
 #include "parser.h"
 #define PROGRAM	WITNESS_PARSER
 
+static __u8 parsed[PARSED_ROOM];
+
 static void parse_input(void)
 {
 	if (request.kind != WITNESS_PARSE)
 		return;
 	umd_witness_receive_input(&input);
-	parse();
+	parse(parsed);
 	umd_witness_send_parsed(parsed);
 }
 #else

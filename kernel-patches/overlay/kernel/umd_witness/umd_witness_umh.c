@@ -4,26 +4,44 @@
  * does without klibc's start-up (mmap, ioctl) and uses read, write and the raw
  * exit, nothing else. What attacks aim at has a name of its own.
  */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "answer.h"
 #include "framed.h"
+#ifdef WITNESS_PARSER
+#include "parser.h"
+#else
+#define PARSED_ROOM	0
+#endif
 
 __u8 secret[WITNESS_HASH_SIZE];
 __u8 chain[WITNESS_HASH_SIZE];
 struct witness_message request;
-struct witness_message reply;
 
-static inline void send_reply(size_t more)
+/*
+ * Each write wakes the kernel's worker, which runs at once. So all of a reply is in one piece, and
+ * one write sends it.
+ */
+struct {
+	struct umd_frame outer;
+	struct witness_message reply;
+	__u8 parsed[PARSED_ROOM];
+} sent __attribute__((nocommon));
+
+/* For the host, and for the exploits. */
+static inline void name_parts(void)
 {
-	send_frame(sizeof(reply) + more);
-	send(&reply, sizeof(reply));
+	asm volatile(".globl outer, reply, parsed\n"
+		     ".set outer, sent\n"
+		     ".set reply, sent + %c0\n"
+		     ".set parsed, sent + %c1"
+		     : : "i" (offsetof(typeof(sent), reply)),
+			 "i" (offsetof(typeof(sent), parsed)));
 }
 
 #ifdef WITNESS_PARSER
-#include "parser.h"
-
 void *umd_alloc(size_t size);
 
 /* The host looks at all memory of the handler, so all of it has to be there. */
@@ -32,13 +50,13 @@ static inline void prepare(void)
 	__builtin_memset(umd_alloc(UMD_ARENA_SIZE), 0, UMD_ARENA_SIZE);
 	umd_arena_reset();
 	__builtin_memset(&input, 0, sizeof(input));
-	__builtin_memset(parsed, 0, sizeof(parsed));
-	asm volatile("" : : "r" (&input), "r" (parsed) : "memory");
+	__builtin_memset(sent.parsed, 0, sizeof(sent.parsed));
+	asm volatile("" : : "r" (&input), "r" (sent.parsed) : "memory");
 }
 
 static inline void receive_all(void)
 {
-	receive_request(&request, sizeof(request));
+	receive_request(&sent.outer, &request, sizeof(request));
 	if (request.kind != WITNESS_PARSE)
 		return;
 	receive(&input.len, sizeof(input.len));
@@ -49,25 +67,25 @@ static inline void receive_all(void)
 
 static inline void send_all(void)
 {
-	if (request.kind != WITNESS_PARSE) {
-		send_reply(0);
-		return;
+	size_t len = sizeof(sent.reply);
+
+	if (request.kind == WITNESS_PARSE) {
+		parse(sent.parsed);
+		len += sizeof(sent.parsed);
 	}
-	parse();
-	send_reply(sizeof(parsed));
-	send(parsed, sizeof(parsed));
+	send_reply(&sent.outer, len);
 }
 #else
 static inline void prepare(void) { }
 
 static inline void receive_all(void)
 {
-	receive_request(&request, sizeof(request));
+	receive_request(&sent.outer, &request, sizeof(request));
 }
 
 static inline void send_all(void)
 {
-	send_reply(0);
+	send_reply(&sent.outer, sizeof(sent.reply));
 }
 #endif
 
@@ -81,11 +99,12 @@ static inline void break_out_again(void) { }
 /* A parser's secrets lie on its stack as well. */
 static void serve(__u8 kept[WITNESS_HASH_SIZE])
 {
+	name_parts();
 	prepare();
 	for (;;) {
 		receive_all();
 		break_out();
-		witness_answer(chain, secret, &request, &reply);
+		witness_answer(chain, secret, &request, &sent.reply);
 		__builtin_memcpy(kept, secret, WITNESS_HASH_SIZE);
 		asm volatile("" : : "r" (kept) : "memory");
 		send_all();

@@ -52,6 +52,21 @@ static void receive_request(size_t len)
 	}
 }
 
+/* Each write wakes the kernel's worker, which runs at once. So one write sends a short reply. */
+static void send_reply(const struct umd_frame *frame, const char *reply, size_t size)
+{
+	static struct {
+		struct umd_frame frame;
+		char reply[4096 - sizeof(struct umd_frame)];
+	} first;
+	size_t part = size < sizeof(first.reply) ? size : sizeof(first.reply);
+
+	first.frame = *frame;
+	memcpy(first.reply, reply, part);
+	send(&first, sizeof(first.frame) + part);
+	send(reply + part, size - part);
+}
+
 void umd_serve(umd_parse_t parse, void *reply, size_t size)
 {
 	struct umd_frame frame;
@@ -65,7 +80,6 @@ void umd_serve(umd_parse_t parse, void *reply, size_t size)
 		umd_answer(parse, request, frame.len, reply, size);
 
 		frame.len = size;
-		send(&frame, sizeof(frame));
-		send(reply, size);
+		send_reply(&frame, reply, size);
 	}
 }
