@@ -6,6 +6,7 @@ The library's deadline is in the guest's time, which goes on while QEMU waits fo
 
 from __future__ import annotations
 
+import os
 from errno import ETIMEDOUT
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 STARVED_SECONDS = 0.5
 """How long QEMU waits for a CPU while a request is late by the host: a quarter of the deadline."""
 AT_MOST = 20
+
+
+def lates(machine: Machine, waited: float) -> set[str]:
+    """Return what callers may complain of because a busy host made replies late.
+
+    `waited` is how long QEMU had waited for a CPU before the first request.
+    """
+    starved = cpu_use(machine.pid).waited - waited >= STARVED_SECONDS
+    return {os.strerror(ETIMEDOUT)} if starved else set()
 
 
 def late(sample: Sample, machine: Machine, request: str) -> int:

@@ -7,6 +7,7 @@ import functools
 import socket
 import subprocess
 import tempfile
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ from harness.guests.payloads import SOURCES, compile_payloads, compile_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_COMPILING = threading.Lock()
 
 
 @functools.cache
@@ -30,7 +34,8 @@ def _programs() -> tempfile.TemporaryDirectory[str]:
 
 def programs() -> Path:
     """The folder that holds `agent` and the payloads."""
-    return Path(_programs().name)
+    with _COMPILING:  # else two threads would compile, and the second remove the first's folder
+        return Path(_programs().name)
 
 
 def guest() -> GuestImage:

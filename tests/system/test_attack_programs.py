@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.brought.attack_program import attack_program
+from harness.brought.attack_program import PROGRAM_SECONDS_MAX, attack_program
 from harness.host.paths import CHECKOUT
 from harness.judge.conclusion import conclude
 from harness.judge.controls import closure
@@ -204,7 +203,7 @@ def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str
     """It reaches the handler, so that only its end prevents `held`."""
     opened = of_handler("mem", "O_RDONLY") + body
     outcome = programs.run(opened, seconds=2, no_target=None)
-    assert outcome.seconds < 60, "the last try alone"
+    assert outcome.seconds < 60 * max(1, outcome.witness.get("delay", 1)), "the last try alone"
     assert end in str(outcome.attempt_end)
     assert not outcome.carried_out
     assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED), "disrupted: it takes the CPU"
@@ -224,7 +223,7 @@ def test_a_gigabyte_of_output_is_not_kept(programs: Programs) -> None:
     return 0;
 """
     )
-    outcome = programs.run(body, seconds=60)
+    outcome = programs.run(body, seconds=PROGRAM_SECONDS_MAX)
     assert str(outcome.attempt_end) == "completed: it claims success"
     assert outcome.verdict is Verdict.HELD
     last = outcome.attempt[-1]
@@ -244,9 +243,8 @@ def test_a_gigabyte_of_output_is_not_kept(programs: Programs) -> None:
     ids=["kills", "stops", "starves"],
 )
 def test_who_takes_the_agent_along_gets_no_verdict(programs: Programs, body: str, why: str) -> None:
-    start = time.monotonic()
     outcome = programs.run(body, seconds=2)
-    assert time.monotonic() - start < 60
+    assert outcome.seconds < 60 * max(1, outcome.witness.get("delay", 1)), "the last try alone"
     assert outcome.verdict in (Verdict.ERROR, Verdict.DISRUPTED)
     if why:
         assert outcome.verdict is Verdict.ERROR

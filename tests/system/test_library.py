@@ -238,7 +238,7 @@ def test_a_handler_killed_during_the_transfer(sample: Sample, attacker: Attacker
     pid, caller = sample.pid, Caller(attacker)
     attacker.kill(pid, SIGSTOP)
     caller.start("write", sample.fd, b"2", 1)
-    time.sleep(0.1)
+    assert caller.is_busy()
     attacker.kill(pid, SIGKILL)
     assert caller.finish() == -EFAULT
     assert caller.signals == []

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from caller import Caller
-from late_replies import late
+from late_replies import late, lates
 from sample import FILE, HANDLER, LOADER, SAMPLE, SELFTEST, Driver, Sample
 
 from harness.attacker.agent.errors import GuestError
 from harness.attacker.agent.tracee import PTRACE_DETACH, PTRACE_SYSCALL
+from harness.vm.cpu_use import cpu_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -335,18 +336,25 @@ def tries(seconds: float) -> Iterator[None]:
     raise AssertionError(f"not within {seconds:g} s")
 
 
-def test_many_callers_are_all_served(sample: Sample, selftest: Sample, attacker: Attacker) -> None:
+def test_many_callers_are_all_served(
+    sample: Sample, selftest: Sample, attacker: Attacker, machine: Machine
+) -> None:
     """Eight processes, two drivers, and no loader at first: nothing but right answers."""
+    waited = cpu_use(machine.pid).waited
     shells = Shells(attacker)
     for driver, text in EVERYBODY * 2:
         shells.ask(driver, text, until="[ $i -eq 25 ]")
     shells.wait()
-    assert shells.complaints() == []
-    assert (len(sample.started), len(selftest.started)) == (1, 1)
+    complaints = shells.complaints()
+    assert set(complaints) <= lates(machine, waited)
+    assert 2 <= len(sample.started) + len(selftest.started) <= 2 + len(complaints)
 
 
-def test_unload_under_load(sample: Sample, selftest: Sample, attacker: Attacker) -> None:
+def test_unload_under_load(
+    sample: Sample, selftest: Sample, attacker: Attacker, machine: Machine
+) -> None:
     """A loader goes between transactions, never in one; who finds it gone again is told so."""
+    waited = cpu_use(machine.pid).waited
     shells = Shells(attacker)
     for driver, text in EVERYBODY:
         shells.ask(driver, text, until=UNTIL_ENOUGH)
@@ -358,15 +366,16 @@ def test_unload_under_load(sample: Sample, selftest: Sample, attacker: Attacker)
         if min(unloaded.values()) >= 10:
             break
     shells.stop()
-    assert set(shells.complaints()) <= {"Protocol not available"}
+    assert set(shells.complaints()) <= {"Protocol not available"} | lates(machine, waited)
     assert len(sample.started) >= 10
     assert len(selftest.started) >= 10
     sample.write("1")
     selftest.write("1 1")
 
 
-def test_kill_under_load(sample: Sample, attacker: Attacker) -> None:
+def test_kill_under_load(sample: Sample, attacker: Attacker, machine: Machine) -> None:
     """Killed at any moment of its life, start included: a right answer or a failed transfer."""
+    waited = cpu_use(machine.pid).waited
     shells = Shells(attacker)
     for text in ("131071", "0", "77777"):
         shells.ask(SAMPLE, text, until=UNTIL_ENOUGH)
@@ -377,5 +386,5 @@ def test_kill_under_load(sample: Sample, attacker: Attacker) -> None:
             break
     shells.stop()
     attacker.waitpid(killer)
-    assert set(shells.complaints()) == {"Bad address"}
+    assert set(shells.complaints()) - lates(machine, waited) == {"Bad address"}
     sample.write("1")

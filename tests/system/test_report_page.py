@@ -36,6 +36,7 @@ QUIET = (
 )
 ROWS = "#matrix tbody:not([hidden]) tr:not([hidden]) > th .mono"
 GRAVE = ("serious", "critical")
+PATIENCE = 300_000  # milliseconds
 
 
 @dataclass
@@ -64,7 +65,9 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "Debian's package chromium is missing; `./run tests` installs it"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*QUIET])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*QUIET], timeout=PATIENCE
+        )
         yield browser
         browser.close()
 
@@ -85,6 +88,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 def seen(browser: Browser, address: str) -> Iterator[Seen]:
     """Every test ends with this: nothing was asked for but the page, and nothing went wrong."""
     context = browser.new_context(viewport={"width": 1300, "height": 900})
+    context.set_default_timeout(PATIENCE)
     found = Seen(context.new_page(), address)
     found.page.on("console", lambda message: found.trouble.append(message.text))
     found.page.on("pageerror", lambda error: found.trouble.append(str(error)))
@@ -213,6 +217,7 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     axe = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
     context = browser.new_context(bypass_csp=True, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE)
     shown = context.new_page()
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
     for state in ("", "#only=hole", "#view=held", "#view=difference", f"#cell={ISOLATED.id}"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cells import Cells, cells, touch
+from command_line import read_until
 
 from harness.model.verdict import Verdict
 
@@ -124,10 +125,11 @@ def test_a_run_that_is_told_to_stop(
     with harness_run(tmp_path, "-k", names, "--jobs", "2", sleep=sleep) as run:
         _wait_for(tmp_path / "mark", run)
         run.send_signal(number)
-        for _ in range(times - 1):
-            time.sleep(1.5 if times < 3 else 0.5)
+        said = ""
+        for heard in ("stopping after the running cells", "stopping now")[: times - 1]:
+            said += read_until(run, heard)
             run.send_signal(number)
-        said, _ = run.communicate(timeout=300)
+        said += run.communicate(timeout=300)[0]
     assert run.returncode == 128 + number, said
     assert "Traceback" not in said
     header, verdicts = kept(tmp_path)

@@ -80,13 +80,11 @@ def test_a_second_signal_does_not_wait_and_leaves_nothing(tmp_path: Path) -> Non
     while len(machines := list((tmp_path / "work").glob("*/pid"))) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    before = time.monotonic()
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    read_until(process, "stopping after the running cells")
     pids = [int(machine.read_text()) for machine in machines]
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=DEADLINE)
-    assert time.monotonic() - before < 40, "the machines would have run for 60 s"
     assert (process.returncode, errors) == (130, "")
     assert "the running cells are killed" in out
     assert header_of(tmp_path)["exit_status"] == 130
@@ -112,12 +110,11 @@ def test_signals_while_an_outcome_is_noted_lose_no_outcome(
 def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
     process = start(tmp_path, takes=60.0)
     wait_for_cells(tmp_path, 2)
-    before = time.monotonic()
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    read_until(process, "stopping after the running cells")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=DEADLINE)
-    assert time.monotonic() - before < 40, "the cells would have taken 60 s"
+    out, _ = process.communicate(timeout=DEADLINE)
+    assert "the running cells are killed" in out
     assert process.returncode == 130
     assert header_of(tmp_path)["exit_status"] == 130
 
@@ -168,7 +165,8 @@ def test_results_that_are_removed_end_the_run_and_are_named(tmp_path: Path, name
     wait_for_cells(tmp_path, 9)
     run = (tmp_path / "results/latest").resolve()
     path = run / name
-    while not path.exists():  # the first result becomes final with its control's
+    # The first result becomes final with its control's. An empty file is made anew in silence.
+    while not path.exists() or not path.stat().st_size:
         time.sleep(0.02)
     if name:
         path.unlink()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gone_process import gone
+from hand_clock import HandClock
 from miniature_kernel import FILES, LINE, MAKEFILE, SERIES, Miniature, make_miniature, pack
 
 from harness.host.errors import UserError
@@ -165,8 +166,8 @@ def test_a_silent_make_is_ended(
     mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_make(mini, tmp_path / "sleeper")
-    monkeypatch.setattr("harness.kernel.build.make._QUIET_LIMIT", 0.7)
-    with pytest.raises(UserError, match="make printed nothing for 1 s"):
+    monkeypatch.setattr("harness.kernel.build.make._QUIET_LIMIT", 5.0)
+    with pytest.raises(UserError, match="make printed nothing for 5 s"):
         build(mini)
     assert gone(int((tmp_path / "sleeper").read_text()))
 
@@ -176,7 +177,10 @@ def linked(said: list[str]) -> str:
     return next(line for line in reversed(said) if ", LD " in line)
 
 
-def test_progress_counts_towards_the_last_build_from_nothing(mini: Miniature) -> None:
+def test_progress_counts_towards_the_last_build_from_nothing(
+    mini: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.kernel.build.counter.time", HandClock())
     said: list[str] = []
     build(mini, said)
     assert linked(said).startswith("kernel: 5 of about 2000 objects, ")

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from threading import Timer
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from boot_images import boot_images
+from hand_clock import HandClock
 from local_agent import local_attacker
 
 from harness.engines import MICROVM
@@ -113,11 +112,21 @@ def test_a_machine_is_saved_with_the_clock_that_stays(
     clock = tmp_path / "current_clocksource"
     clock.write_text("tsc-early\n")
     monkeypatch.setattr(machines, "CLOCKSOURCE", str(clock))
+    sleeps = []
+
+    class Time(HandClock):
+        """In the third sleep, the kernel leaves its early clock."""
+
+        def sleep(self, seconds: float) -> None:
+            sleeps.append(seconds)
+            self.now += seconds
+            if len(sleeps) == 3:
+                clock.write_text("tsc\n")
+
+    monkeypatch.setattr(machines, "time", Time())
     with local_attacker() as attacker:
-        start = time.monotonic()
-        Timer(0.3, clock.write_text, ["tsc\n"]).start()
         await_final_clock(attacker)
-        assert time.monotonic() - start >= 0.3
+        assert sleeps == [machines.CLOCK_POLL] * 3
         clock.write_text("tsc-early\n")
         monkeypatch.setattr(machines, "BOOT_SECONDS", 0)
         with pytest.raises(VmLost, match="no clock but tsc-early"):

@@ -209,9 +209,13 @@ def test_a_worker_that_is_not_alike_takes_no_part(
     cluster.worker()
     cluster.worker(OTHER="QEMU emulator version 1.0")
     cluster.wait_for_workers(2)
-    status, out, errors = ended(start(cluster, tmp_path))
+    cluster.hold.touch()
+    process = start(cluster, tmp_path)
+    other = "its QEMU is not that of the run: QEMU emulator version 1.0 and none for 6.12"
+    read_until(process, other)
+    cluster.hold.unlink()
+    status, _, errors = ended(process)
     assert (status, errors) == (0, "")
-    assert "its QEMU is not that of the run: QEMU emulator version 1.0 and none for 6.12" in out
     assert len({pid for _, pid, _ in cluster.started()}) == 1
     assert results(tmp_path) == plain
 
@@ -234,7 +238,11 @@ def test_a_worker_whose_disk_is_full_loses_its_cells_to_others(
     cluster.worker(BROKEN="nothing")
     cluster.worker()
     cluster.wait_for_workers(2)
-    status, out, errors = ended(start(cluster, tmp_path))
+    cluster.hold.touch()
+    process = start(cluster, tmp_path)
+    wait_until(lambda: len({pid for _, pid, _ in cluster.started()}) == 2, process)
+    cluster.hold.unlink()
+    status, out, errors = ended(process)
     assert (status, errors) == (0, "")
     assert "takes no part any more: the disk is full; free some space; 1 cell" in out
     assert results(tmp_path) == plain

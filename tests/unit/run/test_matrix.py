@@ -320,12 +320,17 @@ def test_a_user_error_ends_the_pool_and_keeps_what_was_found() -> None:
 def test_stop_ends_a_wait_for_several_places() -> None:
     wide = next(one.name for one in SCENARIOS.values() if one.cpus > 1)
     names = ["nothing", "host_tamper", wide, "proc_mem_write", "ptrace_seize"]
-    pool = Pool(
-        [cell("baseline", name) for name in names],
-        corpus=SHIPPED,
-        lab=ScriptedLab(takes=0.1),
-        jobs=2,
-    )
+    stopped = threading.Event()
+
+    class Waiting(ScriptedLab):
+        """Whose second cell ends after the stop."""
+
+        def _run(self, cell: Cell, *, fresh: bool) -> Outcome:
+            assert cell.scenario != "host_tamper" or stopped.wait(60)
+            return super()._run(cell, fresh=fresh)
+
+    cells = [cell("baseline", name) for name in names]
+    pool = Pool(cells, corpus=SHIPPED, lab=Waiting(), jobs=2)
     ended = 0
 
     def go() -> None:
@@ -333,6 +338,7 @@ def test_stop_ends_a_wait_for_several_places() -> None:
         for event in pool.events():
             if isinstance(event, Started) and event.cell.scenario == "host_tamper":
                 pool.stop()
+                stopped.set()
             ended += isinstance(event, Ended)
 
     caller = threading.Thread(target=go, daemon=True)

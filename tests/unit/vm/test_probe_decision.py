@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORKS = f"exit {SUCCESS}"
-SLOW = f"sleep 0.3; exit {SUCCESS}"
+SLOW = f"sleep 1; exit {SUCCESS}"
 FAILS = "echo 'failed to set MSR 0x10a' >&2; kill -ABRT $$"
 HANGS = "exec sleep 60"
 ENDS_OTHERWISE = "exit 0"
@@ -32,7 +32,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         folder.chmod(0o711)  # QEMU's user gets here, unlike to pytest's own folders
         monkeypatch.setattr(probe, "KVM", folder / "kvm")
         (folder / "kvm").touch()
-        monkeypatch.setattr(probe, "SECONDS", 2)
+        monkeypatch.setattr(probe, "SECONDS", 4)
         monkeypatch.setenv("PATH", name, prepend=":")
         yield folder
 
@@ -61,7 +61,7 @@ def test_a_kvm_slower_than_tcg_is_not(place: Path) -> None:
     ("kvm", "reason"),
     [
         (FAILS, "failed to set MSR 0x10a"),
-        (HANGS, "the guest did not end within 2 s"),
+        (HANGS, "the guest did not end within 4 s"),
         (ENDS_OTHERWISE, "QEMU ended with 0"),
     ],
 )
