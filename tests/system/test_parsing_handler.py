@@ -24,6 +24,7 @@ from harness.attacker.tools.keyrings import (
 )
 from harness.attacker.tools.overflow import CARRIERS
 from harness.attacker.tools.processes import state_at_rest
+from harness.attacker.tools.tracefs import TRACING, switch_on
 from harness.guests.vendor import CERTIFICATE
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
@@ -234,6 +235,20 @@ def test_each_file_of_a_corpus_has_its_own_times(lab: Lab) -> None:
     assert [len(one) for one in times["handler"]] == len(files) * [2]
     fastest = [min(one) for one in times["kernel"]]
     assert fastest[MANY] > median(fastest) * 10
+
+
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+def test_one_write_sends_a_reply(
+    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes
+) -> None:
+    witness.first_request()
+    witness.park()
+    event = "syscalls/sys_enter_write"
+    switch_on(attacker, event, only=f"common_pid=={handler.pid}")
+    before = witness.read().count.right
+    add_key(attacker, vendor, trusted_keyring(attacker))
+    trace = attacker.read_file(f"{TRACING}/trace")
+    assert trace.count(b" sys_write(") == witness.read().count.right - before > 0
 
 
 def test_the_locked_memory_of_a_handler_is_known(lab: Lab) -> None:
