@@ -52,7 +52,10 @@ static void receive_request(size_t len)
 	}
 }
 
-/* Each write wakes the kernel's worker, which runs at once. So one write sends a short reply. */
+/*
+ * Each write wakes the kernel's worker, which runs at once. So one write sends a short reply.
+ * Nothing of it is left for the parser of the next request.
+ */
 static void send_reply(const struct umd_frame *frame, const char *reply, size_t size)
 {
 	static struct {
@@ -64,6 +67,7 @@ static void send_reply(const struct umd_frame *frame, const char *reply, size_t 
 	first.frame = *frame;
 	memcpy(first.reply, reply, part);
 	send(&first, sizeof(first.frame) + part);
+	memset(&first, 0, sizeof(first));
 	send(reply + part, size - part);
 }
 
