@@ -27,8 +27,11 @@ def end_signals_handled(
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if until_exit else handler)
+        if until_exit:
+            ignore_end_signals()
+        else:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def ignore_end_signals() -> None:

@@ -22,13 +22,12 @@ memory nodes. no_timer_check: on a busy host the timer ticks too late for the ke
 would panic."""
 
 WITHOUT_STRINGS = "clearcpuid=rep_good"
-"""QEMU counts each repetition of a string instruction. So a kernel copies without them if the
-machine counts instructions."""
+"""QEMU counts each repetition of a string instruction. So memcpy() and memset() of the kernel use
+none if the machine counts instructions."""
 
-# la57=off: no fifth level of page tables, because the host walks four (paging.py).
-# erms, fsrm and fsrs are off: a kernel copies and clears eight bytes at a time. With these features
-# it does so by byte, and TCG then takes twice as long.
 CPU = "max,la57=off,erms=off,fsrm=off,fsrs=off"
+"""la57=off: no fifth level of page tables, because the host walks four (paging.py). With the other
+features, the kernel's functions copy and clear by byte, which takes TCG longer."""
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 

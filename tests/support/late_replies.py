@@ -23,13 +23,16 @@ STARVED_SECONDS = 0.5
 AT_MOST = 20
 
 
+def _is_starved(machine: Machine, waited: float) -> bool:
+    return cpu_use(machine.pid).waited - waited >= STARVED_SECONDS
+
+
 def lates(machine: Machine, waited: float) -> set[str]:
     """Return what callers may complain of because a busy host made replies late.
 
     `waited` is how long QEMU had waited for a CPU before the first request.
     """
-    starved = cpu_use(machine.pid).waited - waited >= STARVED_SECONDS
-    return {os.strerror(ETIMEDOUT)} if starved else set()
+    return {os.strerror(ETIMEDOUT)} if _is_starved(machine, waited) else set()
 
 
 def late(sample: Sample, machine: Machine, request: str) -> int:
@@ -39,7 +42,7 @@ def late(sample: Sample, machine: Machine, request: str) -> int:
         try:
             sample.write(request)
         except GuestError as error:
-            if error.errno != ETIMEDOUT or cpu_use(machine.pid).waited - waited < STARVED_SECONDS:
+            if error.errno != ETIMEDOUT or not _is_starved(machine, waited):
                 raise
         else:
             return count

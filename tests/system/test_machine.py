@@ -44,7 +44,7 @@ def answered(witness: Witness, *, more: int) -> Tally:
 
 
 def test_no_guest_copies_by_byte(cells: Cells) -> None:
-    """A kernel does so on a processor with one of these features. TCG then takes twice as long."""
+    """A kernel does so on a processor with one of these features. This takes TCG longer."""
     with (
         cells.lab.machine("baseline") as machine,
         Channel(machine.agent_socket()) as channel,
