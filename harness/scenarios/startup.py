@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import EACCES, ENOENT, ENOTDIR, EPERM, EROFS, ESRCH
 from os import O_NONBLOCK, O_RDONLY, O_RDWR, WIFSIGNALED
 from signal import SIGKILL
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError, NoTarget
 from harness.attacker.tools.bpf import BpfObject
+from harness.attacker.tools.fuse import SilentFile
 from harness.attacker.tools.memory import expect_memory
 from harness.attacker.tools.starts import STARTS, Lookout, catch_start
 from harness.attacker.tools.usermode_helper import Gate
@@ -120,6 +122,26 @@ def _catch_a_start(attacker: Attacker, handler: Handler, payload: str, *, dawdle
 def kill_at_start(attacker: Attacker, handler: Handler) -> None:
     """Send SIGKILL to the forked handler, before it is marked and before its exec."""
     _catch_a_start(attacker, handler, "kill_at_start", dawdle="dawdle_setup")
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="umh-startup-exec-lock",
+    tries=STARTS,
+    answers=("T10", "L6"),
+    cpus=2,
+    needs=("FUSE_FS",),
+    reach="__x64_sys_kcmp",
+    target="start",
+    debugging=True,
+    not_applicable=NO_BLOB,
+)
+def kcmp_at_start(attacker: Attacker, handler: Handler) -> None:
+    """Make the exec of the handler wait for kcmp(2), which waits for the exec of a process."""
+    file = SilentFile(attacker)
+    lookout = Lookout(attacker, "kcmp_at_start", file.path)
+    with suppress(NoTarget):  # then each start went on
+        catch_start(attacker, handler.restart, lookout.ask)
 
 
 @scenario(
