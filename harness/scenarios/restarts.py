@@ -311,6 +311,9 @@ def printk_delay(attacker: Attacker, handler: Handler) -> None:
     """Have each message of the kernel take 1.5 s (printk_delay). A start prints no message."""
     attacker.write_file("/proc/sys/kernel/printk_delay", b"1500")
     handler.restart()
+    handler.wait_for_request()
+    # A message of a busy host, such as a late timer's, would delay a request just as well.
+    attacker.write_file("/proc/sys/kernel/printk_delay", b"0")
 
 
 _by_policy = partial(
