@@ -82,14 +82,7 @@ static void exec_when_held(void)
 
 static void hold_lock(long pid)
 {
-	static char path[] = "/proc/0000000000/ns/uts", *at = path + 16;
-
-	do {
-		*--at = '0' + pid % 10;
-	} while (pid /= 10);
-	at -= 6;
-	memcpy(at, "/proc/", 6);
-	sys(__NR_readlink, at, unanswered, PAGE);
+	sys(__NR_readlinkat, open_of(pid, "ns", O_RDONLY), "uts", unanswered, PAGE);
 	leave(1);
 }
 
