@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from harness.host.paths import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
@@ -49,9 +49,10 @@ class AttackCode:
     """The code of the shipped attacks of a corpus."""
 
     def __init__(self, corpus: Corpus) -> None:
-        """Read nothing yet."""
+        """Read the package's code, so that no file is opened while cells run."""
         shipped = (one for one in corpus.scenarios.values() if not one.origin)
         self._modules = {one.attack.__module__ for one in shipped}
+        self._texts = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
 
     @cached_property
     def files(self) -> frozenset[Path]:
@@ -61,8 +62,7 @@ class AttackCode:
     @cached_property
     def words(self) -> frozenset[str]:
         """The words that the files of attacks have and no other code has: names of payloads."""
-        others = (path for path in PACKAGE.rglob("*.py") if path not in self.files)
-        return _words(self.files) - _words(others)
+        return self._words_of(self.files) - self._words_of(self._texts.keys() - self.files)
 
     def of(self, scenario: Scenario) -> Code:
         """Return the code of a shipped scenario."""
@@ -76,7 +76,7 @@ class AttackCode:
         self, module: str, names: frozenset[str], found: dict[tuple[str, int], _Statement]
     ) -> None:
         """Add the statements of a module that belong to the names, and what they import."""
-        for number, one in enumerate(_statements(_file(module))):
+        for number, one in enumerate(self._statements(_file(module))):
             if (module, number) in found or not (one.binds & names or not one.binds):
                 continue
             found[module, number] = one
@@ -84,18 +84,19 @@ class AttackCode:
             if one.module in self._modules:
                 self._gather(one.module, one.binds, found)
 
+    def _words_of(self, paths: Set[Path]) -> frozenset[str]:
+        return frozenset().union(*(one.uses for path in paths for one in self._statements(path)))
+
+    def _statements(self, path: Path) -> tuple[_Statement, ...]:
+        return _statements(self._texts[path])
+
 
 def _file(module: str) -> Path:
     return Path(sys.modules[module].__file__ or "")
 
 
-def _words(paths: Iterator[Path] | frozenset[Path]) -> frozenset[str]:
-    return frozenset().union(*(one.uses for path in paths for one in _statements(path)))
-
-
 @cache
-def _statements(path: Path) -> tuple[_Statement, ...]:
-    text = path.read_text()
+def _statements(text: str) -> tuple[_Statement, ...]:
     lines = text.splitlines(keepends=True)
     return tuple(_statement(node, lines) for node in ast.parse(text).body)
 

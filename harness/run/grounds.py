@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,14 @@ class Grounds:
     """The grounds of the cells of one run."""
 
     def __init__(self, corpus: Corpus, opened: PreparedLab) -> None:
-        """Take the corpus and the lab of the run."""
+        """Take the corpus and the lab of the run. Read all files here: none while cells run."""
         self._corpus = corpus
         self._facts = opened.facts
         self._guests = opened.guests
         self._code = AttackCode(corpus)
+        # AppArmor's policy is compiled from its files in this process, and is in no guest image.
+        self._policies = _hash([_digest(path) for path in source_files()])
+        self._common = self._common_of()
         self._own = cache(self._own_of)
         self._attack = cache(self._attack_of)
 
@@ -76,24 +79,22 @@ class Grounds:
         code = self._code.of(scenario)
         return _hash([_plain(scenario), code.source]), self._code.words - code.words
 
-    @cached_property
-    def _policies(self) -> str:
-        """The hash of the policies' files. AppArmor's is compiled here, and in no guest image."""
-        return _hash([sha256(path.read_bytes()).hexdigest() for path in source_files()])
-
-    @cached_property
-    def _common(self) -> str:
-        """The hash of the code and of the facts on which all cells rest.
+    def _common_of(self) -> str:
+        """Return the hash of the code and of the facts on which all cells rest.
 
         The tables beside the attacks are left out: each scenario's declaration has its part.
         """
         facts = (self._facts.disk, self._facts.engine, self._facts.qemu, self._facts.accelerator)
         digests = {
-            name: sha256(path.read_bytes()).hexdigest()
+            name: _digest(path)
             for name, path in judging_files()
             if path not in self._code.files and not _is_declared(path)
         }
         return _hash([facts, digests])
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _is_declared(path: Path) -> bool:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ from harness.run.provenance import GuestContent, PreparedLab
 from harness.scenarios.corpus import SHIPPED, Corpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 VARIANTS = ("baseline", "isolated", "isolated-debug", "kthread")
@@ -36,7 +38,21 @@ def digests(
     flavours = {variant.flavour for variant in corpus.variants.values()}
     guests = dict.fromkeys(flavours, GuestContent("1", payloads))
     grounds = Grounds(corpus, PreparedLab(None, facts, guests))  # type: ignore[arg-type]
-    return {cell: grounds.digest(cell) for cell in all_cells(corpus) if cell.variant in VARIANTS}
+    with no_open_files():
+        return {
+            cell: grounds.digest(cell) for cell in all_cells(corpus) if cell.variant in VARIANTS
+        }
+
+
+@contextmanager
+def no_open_files() -> Iterator[None]:
+    """No file can be opened, as while a cell takes all open files that the harness may have."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 @pytest.fixture(scope="module")
