@@ -74,6 +74,10 @@ class BadState(VmLost):
     """No machine goes on from the state that was saved. Another state may be good."""
 
 
+class TooLate(VmLost):
+    """A request of the kernel ended with ETIMEDOUT. On a busy host another try may succeed."""
+
+
 class Silent(VmLost):
     """The witness did not do in time what it was asked; `alive` tells whether its heart beats."""
 

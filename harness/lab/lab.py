@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.engines import MICROVM
-from harness.host.errors import VmLost
+from harness.host.errors import TooLate, VmLost
 from harness.judge.conclusion import is_as_expected
 from harness.lab.applicability import inapplicable
 from harness.lab.images import BootImages, boot_images
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from harness.vm.spec import MachineSpec
 
 CALM_TRIES = 8
-"""The most runs of a cell whose machine stands still."""
+"""The most runs of a cell whose machine stands still, and of an exploit that comes too late."""
 
 
 @dataclass(frozen=True)
@@ -187,28 +187,33 @@ class Lab:
         ):
             yield count
 
-    @contextmanager
     def parser_exploit(
-        self, parser: str, variant: str, *, boot: str = ""
-    ) -> Iterator[Callable[[bool], Exploited]]:
-        """Exploits the bug of a parser in a machine (harness/lab/parser_exploit.py).
+        self, parser: str, variant: str, *, boot: str = "", names: bool
+    ) -> Exploited:
+        """Exploit the bug of a parser in a machine (harness/lab/parser_exploit.py).
 
         `parser` is the name of the handler that has the parser without the bug. `boot` has
-        parameters beyond those of the variant. Raises UserError.
+        parameters beyond those of the variant. If the handler replies too late, further machines
+        try. Raises VmLost, OSError or UserError.
         """
         plan = self._parsing_plan(WITH_BUG[parser], variant, boot)
         booted = replace(plan.variant, cmdline=f"{plan.variant.cmdline} {boot}")
-        with (
-            self.machines.running(plan) as machine,
-            parser_exploit(
-                machine,
-                plan.images,
-                parser,
-                is_thread=booted.is_thread,
-                is_framed=booted.has_defence("framing"),
-            ) as exploit,
-        ):
-            yield exploit
+
+        def once() -> Exploited:
+            with self.machines.running(plan) as machine:
+                return parser_exploit(
+                    machine,
+                    plan.images,
+                    parser,
+                    is_thread=booted.is_thread,
+                    is_framed=booted.has_defence("framing"),
+                    names=names,
+                )
+
+        for _ in range(CALM_TRIES - 1):
+            with suppress(TooLate):
+                return once()
+        return once()
 
     def _parsing_plan(self, kind: HandlerKind, variant: str, boot: str = "") -> MachinePlan:
         """Return the plan of a machine with this handler. Raises UserError."""

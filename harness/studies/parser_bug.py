@@ -19,7 +19,6 @@ from harness.results.bench_figures import SettingFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from harness.lab.parser_exploit import Exploited
 
@@ -50,9 +49,9 @@ class Exploiter(Protocol):
     """Exploits the bug on its machines."""
 
     def parser_exploit(
-        self, parser: str, variant: str, *, boot: str = ""
-    ) -> AbstractContextManager[Callable[[bool], Exploited]]:
-        """Start a machine. Yield a function as harness/lab/parser_exploit.py does."""
+        self, parser: str, variant: str, *, boot: str = "", names: bool
+    ) -> Exploited:
+        """Hand over the file on a machine, as harness/lab/parser_exploit.py does."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,10 @@ def parser_bug(lab: Exploiter, *, progress: Callable[[str], None]) -> list[BugCo
     for number, (parser, setting) in enumerate(places):
         progress(f"bench: parsers with a bug {pace.at(number)}, {parser}, {setting.name}")
         try:
-            tried = []
-            for names in (False, True):
-                with lab.parser_exploit(parser, setting.variant, boot=setting.boot) as exploit:
-                    tried.append(exploit(names))
+            tried = [
+                lab.parser_exploit(parser, setting.variant, boot=setting.boot, names=names)
+                for names in (False, True)
+            ]
         except (VmLost, OSError) as error:
             raise UserError(
                 f"the bug of {parser} could not be exploited on {setting.name}: {error}",

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from itertools import product
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,20 +12,16 @@ from harness.lab.parser_exploit import Exploited, NextReply
 from harness.model.handlers import WITH_BUG
 from harness.studies.parser_bug import FRESH, HEAD, SETTINGS, parser_bug
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 class Lab:
     """Machines on which each file does what it can, unless a handler is fresh."""
 
-    @contextmanager
     def parser_exploit(
-        self, parser: str, variant: str, *, boot: str = ""
-    ) -> Iterator[Callable[[bool], Exploited]]:
+        self, parser: str, variant: str, *, boot: str = "", names: bool
+    ) -> Exploited:
         assert parser in WITH_BUG
         reply = NextReply.RIGHT if boot == FRESH else NextReply.FORGED
-        yield lambda names: Exploited(True, names and variant != "isolated", reply, 0)
+        return Exploited(True, names and variant != "isolated", reply, 0)
 
 
 def test_each_setting_has_its_row() -> None:
@@ -44,12 +38,10 @@ def test_each_setting_has_its_row() -> None:
 
 def test_a_lost_machine_is_an_error() -> None:
     class Lost(Lab):
-        @contextmanager
         def parser_exploit(
-            self, parser: str, variant: str, *, boot: str = ""
-        ) -> Iterator[Callable[[bool], Exploited]]:
-            raise VmLost(f"{parser} on {variant} is gone{boot}")
-            yield
+            self, parser: str, variant: str, *, boot: str = "", names: bool
+        ) -> Exploited:
+            raise VmLost(f"{parser} on {variant} is gone{boot}, {names}")
 
     with pytest.raises(UserError, match="on kthread: x509 on kthread is gone"):
         parser_bug(Lost(), progress=lambda _: None)
