@@ -7,6 +7,8 @@ import os
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from math import fsum
+from statistics import fmean
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, Group
@@ -21,7 +23,7 @@ from harness.report.table import live_table, scenarios_of, verdict_text
 from harness.report.text import explain, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from harness.judge.result import Result
@@ -66,9 +68,19 @@ class Screen:
     """
 
     def __init__(
-        self, corpus: Corpus, cells: Sequence[Cell], out: Console, *, only_problems: bool = False
+        self,
+        corpus: Corpus,
+        cells: Sequence[Cell],
+        out: Console,
+        *,
+        only_problems: bool = False,
+        seconds: Mapping[str, float] | None = None,
     ) -> None:
-        """Store the cells that will run, and the console."""
+        """Store the cells that will run, and the console.
+
+        `seconds` says how long a cell took in an earlier run, by scenario: by them the time that
+        is left is estimated.
+        """
         self._only_problems = only_problems
         self._corpus = corpus
         self._cells = cells
@@ -77,13 +89,15 @@ class Screen:
         self._started: dict[Cell, float] = {}
         self._ended: set[Cell] = set()
         self._results: dict[Cell, Result] = {}
-        self._known = 0
-        """How many of the results are those of an earlier part of the run."""
+        self._seconds = seconds or {}
+        self._mean = fmean(self._seconds.values()) if self._seconds else 1.0
+        self._known = 0.0
+        """What the cells took of which an earlier part of the run has the results."""
         self._is_live = is_live(out)
         self._spinner = Spinner("dots")
         self._phase = phase_of_user()
         self._plain = PlainProgress(self.say, phase=self._phase)
-        self._pace = Pace(len(cells))
+        self._pace = Pace(self._took(cells))
         self._start = 0.0
         self._printed = 0.0
         self._stack = ExitStack()
@@ -121,7 +135,7 @@ class Screen:
         now = time.monotonic()
         if not self._started:
             self._phase.end()
-            self._pace, self._start = Pace(len(self._cells) - self._known), now
+            self._pace, self._start = Pace(self._took(self._cells) - self._known), now
         self._started[cell] = now
 
     def ended(self, cell: Cell) -> None:
@@ -131,7 +145,7 @@ class Screen:
     def known(self, result: Result) -> None:
         """Note a result of an earlier part of the run, before a cell starts."""
         self._results[result.cell] = result
-        self._known += 1
+        self._known = self._took(self._results)
 
     def final(self, result: Result) -> None:
         """Note a final result. Print its line if it is due."""
@@ -154,8 +168,12 @@ class Screen:
         now_and_then = time.monotonic() >= self._printed + _EVERY
         return len(self._cells) <= _FEW or not result.ok or is_last or now_and_then
 
+    def _took(self, cells: Iterable[Cell]) -> float:
+        """Return the seconds that cells took in an earlier run; the mean for a new scenario."""
+        return fsum(self._seconds.get(cell.scenario, self._mean) for cell in cells)
+
     def _left(self) -> str:
-        done = len(self._results) - self._known
+        done = self._took(self._results) - self._known
         left = self._pace.left(done) if len(self._cells) > _FEW else None
         return "" if left is None else f", about {duration(left)} left"
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seconds that cells took in an earlier run, by scenario: shards are balanced by them."""
+"""The seconds that cells took in an earlier run, by scenario.
+
+Shards are balanced by them, and the time that is left of a run is estimated.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def seconds_of(name: str | None, *, root: Path) -> Mapping[str, float]:
     that have some, and empty if there is none. Raises UserError if the named run has none.
     """
     if name is None:
-        return _kept_here()
+        return kept_seconds()
     path = Path(name)
     if path.suffix == SUFFIX and path.is_file():
         found: Mapping[str, float] = read_summary_file(path).seconds
@@ -36,8 +39,11 @@ def seconds_of(name: str | None, *, root: Path) -> Mapping[str, float]:
     return found
 
 
-def _kept_here() -> Mapping[str, float]:
-    """Return the figures of the summary with the most cells: of equal ones, the newest."""
+def kept_seconds() -> Mapping[str, float]:
+    """Return the figures of the summary with the most cells: of equal ones, the newest.
+
+    Empty outside of a checkout.
+    """
     kept = map(read_summary_file, sorted(SUMMARIES.glob(f"*Z-*{SUFFIX}"), reverse=True))
     timed = (one for one in kept if one.seconds)
     most = max(timed, key=lambda one: sum(map(len, one.cells.values())), default=None)

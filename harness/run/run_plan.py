@@ -18,6 +18,7 @@ from harness.report.ktap import write_ktap
 from harness.report.run_report import Extent, Kept, print_report
 from harness.report.terminal import Screen
 from harness.report.text import rerun_line
+from harness.results.cell_seconds import kept_seconds
 from harness.results.counts import counts, exit_status
 from harness.results.result_line import line_of
 from harness.results.run_directory import RunDirectory, now
@@ -96,7 +97,11 @@ def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
     with ExitStack() as until_kept:
         with (
             Screen(
-                plan.corpus, plan.needed, out, only_problems=plan.extent is Extent.PROBLEMS
+                plan.corpus,
+                plan.needed,
+                out,
+                only_problems=plan.extent is Extent.PROBLEMS,
+                seconds=kept_seconds(),
             ) as screen,
             prepare_lab(
                 plan.line, variants_needed(plan.corpus, plan.needed), screen.progress

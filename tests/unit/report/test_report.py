@@ -349,6 +349,25 @@ def test_what_is_left_of_a_resumed_run_is_told_by_the_pace_of_its_own_cells(
     assert out.getvalue().endswith(", about 45 s left\n"), "9 more of 5 s each"
 
 
+def test_what_is_left_is_told_by_what_the_cells_took_in_an_earlier_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first cells take twenty times as long as the others, as they did before."""
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    out = io.StringIO()
+    slow, new = results()[-2:]
+    more = [structs.replace(ISOLATED, scenario=f"more_{n}") for n in range(38)]
+    seconds = {slow.cell.scenario: 20.0, **{cell.scenario: 1.0 for cell in more}}
+    screen = Screen(SMALL, [slow.cell, new.cell, *more], console(out), seconds=seconds)
+    screen.started(slow.cell)
+    now[0] += 40
+    screen.final(slow)
+    mean = (20 + 38) / 39
+    left = 2 * (38 + mean)
+    assert out.getvalue().endswith(f", about {left:.0f} s left\n")
+
+
 def test_progress_on_a_terminal_is_one_line_with_a_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     for term, drawn in (("xterm", "[0:00] kernel: 1 of 2"), ("dumb", "kernel: 1 of 2\n")):
         monkeypatch.setenv("TERM", term)
