@@ -75,7 +75,7 @@ class BadState(VmLost):
 
 
 class TooLate(VmLost):
-    """A request of the kernel ended with ETIMEDOUT. On a busy host another try may succeed."""
+    """A handler did not reply before the library's deadline. Another try may succeed."""
 
 
 class Silent(VmLost):
