@@ -166,8 +166,7 @@ def _bootstrap(tarball: Path, scratch: Path, progress: Callable[[str], None]) ->
             for line in process.stdout or ():
                 said.append(line.decode(errors="replace").rstrip())
                 if told := _SAYS.match(said[-1]):
-                    seconds = time.monotonic() - start
-                    progress(f"Debian image: {told[1]} ({seconds:.0f} s)")
+                    progress(f"Debian image: {told[1]}")
             process.wait(_DEADLINE)
         finally:
             late.cancel()

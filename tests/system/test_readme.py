@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The README's scenario, copied and run."""
+"""The README's scenario, copied and run, and the facts that the run keeps."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from run_schemas import validate_run
 
 from harness.host.paths import CHECKOUT
+from harness.results.run_directory import RunDirectory
 from harness.scenarios import Effect
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LINE = "6.12"
+"""The line that a run takes without `--line`."""
 VARIANTS = ("baseline", "isolated")
 """Where it must win, and where it must not: what the other variants give, the corpus shows."""
 
@@ -53,3 +56,11 @@ def test_the_readme_example_runs(tmp_path: Path) -> None:
         if result["scenario"] == name[1]
     }
     assert verdicts == {"baseline": Effect[effect[1]].wins, "isolated": "held"}
+    facts = RunDirectory(run).header()
+    assert facts.arguments[0] == "run"
+    assert {"--scenario", "proc_mem_read", *VARIANTS} <= set(facts.arguments)
+    assert facts.release.startswith(f"{LINE}.")
+    assert facts.qemu.startswith("QEMU emulator version ")
+    assert facts.compiler.startswith("gcc ")
+    assert all((facts.host, facts.host_system, facts.host_cpu, facts.source, facts.config))
+    assert facts.host_cores and facts.host_memory_mib

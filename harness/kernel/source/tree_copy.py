@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.cache.notes import write_note
+from harness.host.pace import Pace
 from harness.kernel.source.build_tree import CopiedFile
 from harness.kernel.source.shared import lenders
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from harness.kernel.source.checkout import Checkout
     from harness.kernel.source.shared import Lender
 
+_TOLD = 1000  # files between two messages
 _OWED = CopiedFile("", "")
 """The note's entry for a file that is about to change. It differs from every real entry."""
 
@@ -53,7 +55,7 @@ def bring(tree: BuildTree, checkout: Checkout, *, progress: Callable[[str], None
             for name in gone:
                 _forget(tree, name)
                 del noted[name]
-            _copy(tree, checkout, changed, noted)
+            _copy(tree, checkout, changed, noted, progress)
         finally:  # also after Ctrl-C, so that the next try goes on from here
             write_note(tree.copied_note, noted)
     tree.note_content(checkout.digest, tree.added())
@@ -79,15 +81,22 @@ def _forget(tree: BuildTree, name: str) -> None:
 
 
 def _copy(
-    tree: BuildTree, checkout: Checkout, names: Sequence[str], noted: dict[str, CopiedFile]
+    tree: BuildTree,
+    checkout: Checkout,
+    names: Sequence[str],
+    noted: dict[str, CopiedFile],
+    progress: Callable[[str], None],
 ) -> None:
     """Copy files, and note each."""
+    pace = Pace(len(names), unit="files")
     with ExitStack() as stack:
         # make takes a file for changed by its time, and a linked file is old.
         is_new = not any(tree.root.glob("objects*"))
         others = stack.enter_context(lenders(tree)) if is_new else []
         copies = _Copies(tree, checkout, others, tree.added())
-        for name in names:
+        for number, name in enumerate(names):
+            if number % _TOLD == 0 < number:
+                progress(f"source: copying {pace.at(number)}")
             path = copies.copy(name)
             noted[name] = CopiedFile.of(path, checkout.files[name])
 

@@ -15,6 +15,7 @@ from umd_site import FOLDERS
 from harness.brought.scenario_files import load_scenario_files
 from harness.cli.parser import parser
 from harness.host.paths import CHECKOUT
+from harness.pytest_plugin.settings import SETTINGS
 from harness.scenarios.corpus import SHIPPED
 
 if TYPE_CHECKING:
@@ -78,6 +79,25 @@ def test_a_wrong_option_is_found() -> None:
     (line,) = command_lines("```sh\numd-harness run --variants isolated  # all\n```\n")
     with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
         check_command(line)
+
+
+def test_the_plugin_takes_each_option_that_a_page_names() -> None:
+    text = "".join(page.read_text() for page in [*pages(), EXAMPLE / "README.md"])
+    named = set(re.findall(r"--umd-[a-z-]+", text))
+    assert len(named) > 3, "there are options"
+    assert named <= {setting.option for setting in SETTINGS.values()}
+
+
+def test_the_first_run_of_a_series_in_the_readme_takes_few_cells() -> None:
+    """A reader who has only the README has a verdict on a series within minutes."""
+    (section,) = re.findall(
+        r"^## Judge your own series$(.*?)^## ",
+        (CHECKOUT / "README.md").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    first = next(line for line in command_lines(section) if line.startswith("./run scenarios"))
+    options = parser().parse_args(["run", *shlex.split(first, comments=True)[2:]])
+    assert options.expression and options.variants == ["isolated"] and options.with_library
 
 
 def test_each_file_that_a_page_names_is_there() -> None:

@@ -126,6 +126,13 @@ def test_patches_that_do_not_apply_copy_nothing(own: Own) -> None:
     assert not (own.mini.cache / "build/first/source").exists()
 
 
+def test_a_long_copy_says_how_far_it_is(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.kernel.source.tree_copy._TOLD", 1)
+    read = checkout(own)
+    built(own, "first", read)
+    assert f"source: copying 1 of {len(read.files)} files" in "\n".join(own.said)
+
+
 def test_a_copy_that_failed_goes_on(own: Own) -> None:
     read = checkout(own)
     last = list(read.files)[-1]
