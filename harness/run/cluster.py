@@ -123,8 +123,9 @@ def _address(where: str) -> str:
         get_backend(scheme)
         parse_host_port(location)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(
-            f"{where} is neither an address nor a scheduler file: {error}",
+            f"{where} is neither an address nor a scheduler file: {reason}",
             hint="give --on tcp://HOST:PORT, or the file of `dask scheduler --scheduler-file`",
         ) from error
     return str(address)
