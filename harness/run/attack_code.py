@@ -10,6 +10,7 @@ followed.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -19,10 +20,13 @@ from typing import TYPE_CHECKING
 from harness.host.paths import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Iterator
 
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
+
+
+_STRING = re.compile(r'"([\w.]+)"')
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,17 @@ class AttackCode:
         """Read the package's code, so that no file is opened while cells run."""
         shipped = (one for one in corpus.scenarios.values() if not one.origin)
         self._modules = {one.attack.__module__ for one in shipped}
-        self._texts = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
-
-    @cached_property
-    def files(self) -> frozenset[Path]:
+        self.files = frozenset(map(_file, self._modules))
         """The files of attacks, whose code is told apart."""
-        return frozenset(map(_file, self._modules))
+        package = {path for path in PACKAGE.rglob("*.py") if path.is_file()}
+        self._texts = {path: path.read_text() for path in package | self.files}
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """The words that the files of attacks have and no other code has: names of payloads."""
-        return self._words_of(self.files) - self._words_of(self._texts.keys() - self.files)
+        """The words in the files of attacks that no other code has as a string: payloads."""
+        own = (one.uses for path in self.files for one in self._statements(path))
+        others = (_STRING.findall(self._texts[path]) for path in self._texts.keys() - self.files)
+        return frozenset().union(*own).difference(*others)
 
     def of(self, scenario: Scenario) -> Code:
         """Return the code of a shipped scenario."""
@@ -83,9 +87,6 @@ class AttackCode:
             self._gather(module, one.uses, found)
             if one.module in self._modules:
                 self._gather(one.module, one.binds, found)
-
-    def _words_of(self, paths: Set[Path]) -> frozenset[str]:
-        return frozenset().union(*(one.uses for path in paths for one in self._statements(path)))
 
     def _statements(self, path: Path) -> tuple[_Statement, ...]:
         return _statements(self._texts[path])
