@@ -184,9 +184,26 @@ def test_a_keyring_takes_no_key_that_nobody_has_signed(attacker: Attacker, vendo
     assert refused(attacker, changed, trusted_keyring(attacker)) == EKEYREJECTED
 
 
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+def test_a_handler_that_is_late_is_told_from_one_that_refuses(
+    attacker: Attacker, witness: Witness, vendor: bytes
+) -> None:
+    """The next request starts another handler."""
+    witness.park()
+    attacker.kill(witness.read().pid, SIGSTOP)
+    assert refused(attacker, vendor, KEY_SPEC_PROCESS_KEYRING) == ETIMEDOUT
+    assert add_key(attacker, vendor, KEY_SPEC_PROCESS_KEYRING)
+
+
 @pytest.mark.parametrize(
     ("what", "errno"),
-    [("cut", EINVAL), ("noise", EINVAL), ("one byte", EINVAL), ("too long", EMSGSIZE)],
+    [
+        ("cut", EINVAL),
+        ("noise", EINVAL),
+        ("one byte", EINVAL),
+        ("empty", EINVAL),
+        ("too long", EMSGSIZE),
+    ],
 )
 def test_what_is_no_certificate_is_refused(
     attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
@@ -196,6 +213,7 @@ def test_what_is_no_certificate_is_refused(
         "cut": vendor[:-300],
         "noise": b"\xa5" * 2000,
         "one byte": b"0",
+        "empty": b"",
         "too long": vendor.ljust(2045, b"\0"),
     }[what]
     check_refused(attacker, witness, blob, errno, vendor)

@@ -291,11 +291,12 @@ static bool is_stand_in(const struct witness_message *request)
 static DEFINE_SEMAPHORE(asking, 1);
 
 /*
- * One request, with the lock; returns whether it was answered at all. How long a caller that is
- * not the witness waits for its reply, and whether it lives to see one, is its own affair.
+ * One request, with the lock. Returns 0 if it was answered at all, or an errno. How long a
+ * caller that is not the witness waits for its reply, and whether it lives to see one, is its
+ * own affair.
  */
-static bool exchange(const struct witness_message *request, struct witness_message *reply,
-		     bool mine)
+static int exchange(const struct witness_message *request, struct witness_message *reply,
+		    bool mine)
 {
 	u32 first = READ_ONCE(tally.generation);
 	struct witness_record *record;
@@ -318,7 +319,7 @@ static bool exchange(const struct witness_message *request, struct witness_messa
 	tally.violations |= violations;
 	if (ret && !mine) {
 		tally_end();
-		return false;
+		return ret;
 	}
 	tally.count.sent++;
 	record = &tally.records[tally.count.sent % WITNESS_RECORDS];
@@ -342,14 +343,14 @@ static bool exchange(const struct witness_message *request, struct witness_messa
 		tally.count.wrong++;
 	}
 	tally_end();
-	return !ret;
+	return ret;
 }
 
 /* The witness's own. Whoever else asks at the moment may hold it up, but not for ever. */
 static bool transact(const struct witness_message *request)
 {
 	struct witness_message reply;
-	bool answered;
+	int ret;
 
 	if (down_timeout(&asking, DEADLINE)) {
 		tally_begin();
@@ -359,9 +360,9 @@ static bool transact(const struct witness_message *request)
 		tally_end();
 		return false;
 	}
-	answered = exchange(request, &reply, true);
+	ret = exchange(request, &reply, true);
 	up(&asking);
-	return answered;
+	return !ret;
 }
 
 /*
@@ -391,16 +392,16 @@ static ssize_t ask_write(struct file *file, const char __user *from, size_t size
 {
 	static u32 asked;	/* by asking */
 	struct witness_message request, reply;
-	bool answered;
+	int ret;
 
 	if (down_timeout(&asking, DEADLINE))
 		return -EBUSY;
 
 	make_request(&request, next_kind(&asked));
 
-	answered = exchange(&request, &reply, false);
+	ret = exchange(&request, &reply, false);
 	up(&asking);
-	return answered ? size : -EIO;
+	return ret ? -EIO : size;
 }
 
 #if WITNESS_PARSERS
@@ -414,12 +415,13 @@ static int status_of(const void *parsed)
 
 /*
  * Have the handler parse @len bytes at @data; its reply goes to @parsed. Returns the status of the
- * reply, or an errno if there is none: -EOPNOTSUPP, -EMSGSIZE, -EBUSY, -EIO.
+ * reply, or an errno if there is none: -EOPNOTSUPP, -EMSGSIZE, -EBUSY, or that of the library.
+ * A reply in a wrong frame is -EIO, because -EBADMSG is a status of parsers.
  */
 int witness_ask_about(const void *data, size_t len, void *parsed)
 {
 	struct witness_message request, reply;
-	bool answered;
+	int ret;
 
 	if (!handler->parses())
 		return -EOPNOTSUPP;
@@ -431,10 +433,12 @@ int witness_ask_about(const void *data, size_t len, void *parsed)
 		return -EBUSY;
 
 	witness_give(data, len);
-	answered = exchange(&request, &reply, false);
+	ret = exchange(&request, &reply, false);
 	witness_take(parsed);
 	up(&asking);
-	return answered ? status_of(parsed) : -EIO;
+	if (ret)
+		return ret == -EBADMSG ? -EIO : ret;
+	return status_of(parsed);
 }
 #endif
 
@@ -458,7 +462,7 @@ static void challenge(const u8 body[WITNESS_HASH_SIZE])
 	if (!down_timeout(&asking, DEADLINE)) {
 		told.generation = tally.generation;
 		memcpy(told.chain, chains[told.generation % STARTS], WITNESS_HASH_SIZE);
-		told.error = exchange(&told.request, &told.reply, true) ? 0 : tally.count.error;
+		told.error = exchange(&told.request, &told.reply, true);
 		up(&asking);
 	}
 	tally_begin();
