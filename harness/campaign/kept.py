@@ -13,6 +13,7 @@ A batch that has no line is made again: it is the same for the same seed.
 from __future__ import annotations
 
 import os
+from errno import ENOSPC
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -129,12 +130,17 @@ class CampaignFolder:
         return found
 
     def add(self, end: BatchEnd) -> None:
-        """Append a batch that has ended. It is on the disk when this returns."""
+        """Append a batch that has ended. It is on the disk when this returns. Raises OSError."""
         line = msgspec.json.encode(end) + b"\n"
-        with (self.path / BATCHES).open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with (self.path / BATCHES).open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(ENOSPC, os.strerror(ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)  # another batch may still find room
+                raise
 
     def _ended(self) -> list[BatchEnd]:
         path = self.path / BATCHES

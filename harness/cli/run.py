@@ -289,6 +289,7 @@ def _run(
 
     from harness.report.run_report import Extent
     from harness.report.terminal import console
+    from harness.results.cell_seconds import kept_seconds
     from harness.run.run_plan import RunPlan, run_plan
 
     extent = Extent.PROBLEMS if options.only_problems else Extent.FITTING
@@ -309,6 +310,7 @@ def _run(
         arguments=arguments,
         brought=digests([*own.scenario_files, *own.attacks, *own.variant_files, *programs]),
         failed_of=failed_of,
+        seconds=kept_seconds(),
         shard=shard,
         since=since,
         stopped=stopped,

@@ -16,7 +16,7 @@ def kill_children() -> None:
     holds it.
     """
     for pid in _children():
-        with suppress(ProcessLookupError):
+        with suppress(OSError):  # it has ended, or this process has too many open files
             descriptor = os.pidfd_open(pid)
             try:
                 if pid in _children():
@@ -28,10 +28,11 @@ def kill_children() -> None:
 def _children() -> set[int]:
     """Return the pids of the children, from /proc/<pid>/stat: `children` files are optional."""
     found = set()
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has just ended
-            # proc(5): the name may hold any character, so fields are counted from its end.
-            _, parent = entry.read_text(errors="replace").rpartition(")")[2].split()[:2]
-            if int(parent) == os.getpid():
-                found.add(int(entry.parent.name))
+    with suppress(OSError):  # too many open files
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has just ended
+                # proc(5): the name may hold any character, so fields are counted from its end.
+                _, parent = entry.read_text(errors="replace").rpartition(")")[2].split()[:2]
+                if int(parent) == os.getpid():
+                    found.add(int(entry.parent.name))
     return found

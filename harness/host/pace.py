@@ -9,12 +9,12 @@ _ENOUGH = 0.05  # the part of the work after which its pace tells the time that 
 
 
 class Pace:
-    """Counts work towards a total that is known beforehand, in pieces or by weight.
+    """Counts work towards a total that is known beforehand.
 
     Not thread-safe: several threads that count have a lock, or one thread counts for them.
     """
 
-    def __init__(self, total: float, *, unit: str = "") -> None:
+    def __init__(self, total: int, *, unit: str = "") -> None:
         """Start the clock. The unit, if there is one, stands after the count."""
         self.total = total
         self._unit = f" {unit}" if unit else ""
@@ -26,7 +26,7 @@ class Pace:
         left = self.left(done)
         return said if left is None else f"{said}, about {duration(left)} left"
 
-    def left(self, done: float) -> float | None:
+    def left(self, done: int) -> float | None:
         """Return the seconds that are left; None if too little is done to tell, or all is."""
         if done <= 0 or done < _ENOUGH * self.total or done >= self.total:
             return None

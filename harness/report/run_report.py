@@ -68,7 +68,7 @@ def write_matrix(path: Path, run: FinishedRun) -> None:
     tables = matrix_tables(run.corpus, run.cells, run.results, width=sys.maxsize)
     lines = (line for table in tables for line in plain_table(table))
     rest = (line.rstrip() for line in text.getvalue().splitlines())
-    path.write_text("".join(f"{line}\n" for line in (*lines, *rest)))
+    path.write_text("".join(f"{line}\n" for line in (*lines, *rest)), encoding="utf-8")
 
 
 def _is_whole(out: Console, run: FinishedRun, kept: Kept, extent: Extent) -> bool:

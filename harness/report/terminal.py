@@ -6,8 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import ExitStack, contextmanager
-from math import fsum
+from contextlib import ExitStack, contextmanager, suppress
 from statistics import fmean
 from typing import TYPE_CHECKING, TextIO
 
@@ -91,7 +90,7 @@ class Screen:
         self._results: dict[Cell, Result] = {}
         self._seconds = seconds or {}
         self._mean = fmean(self._seconds.values()) if self._seconds else 1.0
-        self._known = 0.0
+        self._known = 0
         """What the cells took of which an earlier part of the run has the results."""
         self._is_live = is_live(out)
         self._spinner = Spinner("dots")
@@ -117,7 +116,8 @@ class Screen:
         trace: TracebackType | None,
     ) -> None:
         """Remove the live display."""
-        self._stack.close()
+        with suppress(OSError):  # the terminal was closed
+            self._stack.close()
 
     def progress(self, text: str) -> None:
         """Show work other than the cells' own, such as a build."""
@@ -127,8 +127,9 @@ class Screen:
             self._live.refresh()
 
     def say(self, text: str) -> None:
-        """Print a line that stays on the terminal."""
-        self._out.print(visible(text), soft_wrap=True)
+        """Print a line that stays on the terminal. The run goes on if the output takes no more."""
+        with suppress(OSError):
+            self._out.print(visible(text), soft_wrap=True)
 
     def started(self, cell: Cell) -> None:
         """Note that a cell has started. With the first, all other work is done."""
@@ -168,9 +169,9 @@ class Screen:
         now_and_then = time.monotonic() >= self._printed + _EVERY
         return len(self._cells) <= _FEW or not result.ok or is_last or now_and_then
 
-    def _took(self, cells: Iterable[Cell]) -> float:
-        """Return the seconds that cells took in an earlier run; the mean for a new scenario."""
-        return fsum(self._seconds.get(cell.scenario, self._mean) for cell in cells)
+    def _took(self, cells: Iterable[Cell]) -> int:
+        """Return the ms that cells took in an earlier run; the mean for a new scenario."""
+        return sum(round(1000 * self._seconds.get(one.scenario, self._mean)) for one in cells)
 
     def _left(self) -> str:
         done = self._took(self._results) - self._known

@@ -85,7 +85,10 @@ def run_command() -> str:
 def in_checkout() -> bool:
     """Whether the current directory is this checkout, whose commands are ./run and in .venv/bin."""
     # The page of a run asks for each cell. A `Path` of the folder would take ten times as long.
-    return os.getcwd() == str(CHECKOUT) and _has_run()  # noqa: PTH109
+    try:
+        return os.getcwd() == str(CHECKOUT) and _has_run()  # noqa: PTH109
+    except FileNotFoundError:  # the folder was removed
+        return False
 
 
 @cache

@@ -90,14 +90,14 @@ class Ledger:
         return list(new.values())
 
     def _save(self) -> None:
-        if self.lost is None and (path := self._run.removed()):
-            self.lost = UserError(
-                f"{path} was removed or cut short during the run",
-                hint="leave the folder of results alone, and run again",
-            )
-        if self.lost:
-            return
         try:
+            if self.lost is None and (path := self._run.removed()):
+                self.lost = UserError(
+                    f"{path} was removed or cut short during the run",
+                    hint="leave the folder of results alone, and run again",
+                )
+            if self.lost:
+                return
             for cell, outcome in list(self._unkept.items()):
                 self._run.keep(cell, outcome)
                 del self._unkept[cell]
@@ -106,3 +106,5 @@ class Ledger:
                 del self._unwritten[cell]
         except OSError as error:
             self.trouble = error
+        except UserError as error:  # results.jsonl was changed meanwhile
+            self.lost = error

@@ -18,7 +18,6 @@ from harness.report.ktap import write_ktap
 from harness.report.run_report import Extent, Kept, print_report
 from harness.report.terminal import Screen
 from harness.report.text import rerun_line
-from harness.results.cell_seconds import kept_seconds
 from harness.results.counts import counts, exit_status
 from harness.results.result_line import line_of
 from harness.results.run_directory import RunDirectory, now
@@ -80,6 +79,8 @@ class RunPlan:
     """The earlier run whose cells are taken over if they rest on nothing that has changed."""
     stopped: StoppedRun | None = None
     """The run to go on with; None to begin one."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """What cells took in an earlier run, by scenario, for the time that is left."""
     name: str = ""
     """The name of the run to begin; empty for a name with the time when the lab is open."""
     cluster: Cluster | None = None
@@ -101,7 +102,7 @@ def run_plan(plan: RunPlan, *, prepare_lab: LabPreparer, out: Console) -> int:
                 plan.needed,
                 out,
                 only_problems=plan.extent is Extent.PROBLEMS,
-                seconds=kept_seconds(),
+                seconds=plan.seconds,
             ) as screen,
             prepare_lab(
                 plan.line, variants_needed(plan.corpus, plan.needed), screen.progress
@@ -128,6 +129,7 @@ class _Run:
         self._before = 0.0
         """The seconds that earlier parts of the run took."""
         self._error: UserError | None = None
+        self._broken: Exception | None = None
         self._vmcores: Vmcores | None = None
         self._kept: KeptCells | None = None
 
@@ -232,8 +234,15 @@ class _Run:
         screen.say(f"kept from {kept.since.run.name}: {len(kept.outcomes)} cells{again}")
 
     def go(self, pool: CellPool, screen: Screen) -> None:
-        """Run the cells until the last has ended or the run is stopped."""
-        self._follow(pool, screen)
+        """Run the cells until the last has ended or the run is stopped.
+
+        An error of the harness itself is raised by `end`, once the results are kept.
+        """
+        try:
+            self._follow(pool, screen)
+        except Exception as error:
+            self._broken = error
+            pool.abandon()
         for result in self._ledger.close():
             screen.final(result)
         self._error = self._error or self._ledger.lost
@@ -248,22 +257,23 @@ class _Run:
         results = list(self._ledger.results.values())
         lines = [line_of(result) for result in results]
         missing = len(self._plan.needed) - len(results)
-        status = 2 if missing or self._error or self._ledger.unsaved else exit_status(lines)
+        is_whole = not (missing or self._error or self._broken or self._ledger.unsaved)
+        status = exit_status(lines) if is_whole else 2
         if self.signals.number:
             status = 128 + self.signals.number
         seconds = self._before + time.monotonic() - self._start
         report = self._report(seconds)
         reports = KeptReports(report)
         if self._directory.removed() != self._directory.path:
-            self._keep(reports.write)
             self._note(
                 finished=now(),
                 seconds=round(seconds, 3),
                 exit_status=status,
                 counts={**counts(lines), "not_run": missing},
                 stopped_by=self.signals.name,
-                error=str(self._error) if self._error else None,
+                error=str(self._error or self._broken or "") or None,
             )
+            self._keep(reports.write)
             self._keep(reports.write_page)
         is_kept = self._is_kept(reports)
         kept = Kept(reports.matrix if is_kept else None, reports.page)
@@ -295,6 +305,8 @@ class _Run:
         return self._vmcores.told(self._directory.path, self._ledger.outcomes.items())
 
     def _raise_trouble(self, *, is_kept: bool) -> None:
+        if self._broken:
+            raise self._broken
         if self._error:
             raise self._error
         if self._ledger.trouble is not None and not is_kept:
@@ -306,7 +318,10 @@ class _Run:
 
     def _is_kept(self, reports: KeptReports) -> bool:
         """Whether the folder has the results, the reports and the end of the run."""
-        finished = self._directory.header().finished is not None
+        try:
+            finished = self._directory.header().finished is not None
+        except (OSError, UserError):
+            return False
         return finished and not self._ledger.unsaved and reports.are_written
 
     def _follow(self, pool: CellPool, screen: Screen) -> None:
@@ -347,3 +362,5 @@ class _Run:
             write()
         except OSError as error:
             self._ledger.trouble = error
+        except UserError as error:  # run.json was changed meanwhile
+            self._error = self._error or error

@@ -107,6 +107,25 @@ def test_signals_while_an_outcome_is_noted_lose_no_outcome(
     assert lines[0]["scenario"] == "nothing"
 
 
+def test_an_error_of_the_harness_itself_loses_no_result(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Grounds):
+        def digest(self, cell: Cell) -> str:
+            if cell.scenario == "host_tamper":
+                raise RuntimeError("a defect")
+            return super().digest(cell)
+
+    monkeypatch.setattr(run_plan, "Grounds", Broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        here.run("--jobs", "1")
+    header, lines = here.latest()
+    assert (header["exit_status"], header["error"]) == (2, "a defect")
+    assert header["finished"]
+    assert lines[0]["scenario"] == "nothing"
+    assert header["counts"]["not_run"] == CELLS - len(lines)
+
+
 def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
     process = start(tmp_path, takes=60.0)
     wait_for_cells(tmp_path, 2)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import shlex
 from dataclasses import replace
+from errno import EIO
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -347,6 +348,18 @@ def test_what_is_left_of_a_resumed_run_is_told_by_the_pace_of_its_own_cells(
     screen.final(last)
     assert out.getvalue().startswith(f"[{CELLS}/{len(cells)}] ")
     assert out.getvalue().endswith(", about 45 s left\n"), "9 more of 5 s each"
+
+
+def test_a_run_goes_on_if_its_output_takes_no_more() -> None:
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(EIO, "the terminal was closed")
+
+    with Screen(SMALL, all_cells(SMALL), console(Closed())) as screen:
+        for result in results():
+            screen.started(result.cell)
+            screen.final(result)
+        screen.say("stopping after the running cells")
 
 
 def test_what_is_left_is_told_by_what_the_cells_took_in_an_earlier_run(
