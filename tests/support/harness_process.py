@@ -151,7 +151,7 @@ def make_place(folder: Path) -> Place:
     for entry in cache_dir().iterdir():
         if entry.is_dir() and entry.name not in ("states", "machines"):
             (place.cache / entry.name).symlink_to(entry)
-        elif entry.is_file():
+        elif entry.is_file() and not entry.name.startswith("."):  # what another process writes
             shutil.copyfile(entry, place.cache / entry.name)
     (place.cache / "states").mkdir()
     (place.cache / "machines").mkdir()

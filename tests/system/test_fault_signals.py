@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from command_line import read_until
 from gone_process import gone
 from harness_process import Place, ended, place, wait_for
 from miniature_kernel import FILES, MAKEFILE, Miniature, make_miniature, pack
@@ -161,8 +162,11 @@ def test_while_a_state_is_made(place: Place, number: signal.Signals, times: int)
     """One signal: the state is made, the cell ends and no other starts. Two: all ends at once."""
     process = place.start_run("-k", "nothing", "--jobs", "1")
     wait_for(lambda: list(place.cache.glob("machines/*/ram")), process)
-    send(process, number, times)
-    done = ended(process, seconds=120)
+    process.send_signal(number)
+    if times == 2:
+        read_until(process, "stopping after the running cells")  # or the two may become one
+        process.send_signal(number)
+    done = ended(process)
     assert (done.status, done.errors) == (128 + number, "")
     header, verdicts = place.kept()
     assert (header["stopped_by"], header["exit_status"]) == (number.name, 128 + number)
