@@ -37,16 +37,20 @@ def _of_handler(evidence: Evidence, run: RecordedRun) -> Iterator[Block]:
     )
     variants = list(dict.fromkeys(cell.variant for cell in run.cells))
     attacks = {name: evidence.attacks(run, name) for name in variants}
-    stakes = STAKES[handler]
-    there = [name for name in variants if stakes.keys() <= attacks[name].keys()]
+    made = {name for tried in attacks.values() for name in tried}
+    stakes = [name for name in STAKES[handler] if name in made]  # one may be newer than the run
+    there = [name for name in variants if attacks[name].keys() & stakes]
     rows = [
-        [code(name), *(bold(outcome(attacks[variant][name])) for variant in there)]
-        for name in stakes
+        [code(name), *(_told(attacks[variant].get(name)) for variant in there)] for name in stakes
     ]
     yield Table([["attack", *map(code, there)], *rows]) if there else Text(NOT_MADE)
     yield from _compared(evidence, run, attacks)
     trouble = f" It was cut short: {run.trouble}." if run.trouble else ""
     yield Text(f"Counted from run {code(run.name)}: line {run.header.line}.{trouble}")
+
+
+def _told(line: ResultLine | None) -> str:
+    return bold(outcome(line)) if line else "not run"
 
 
 def _compared(

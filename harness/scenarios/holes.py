@@ -18,9 +18,9 @@ def on_isolated(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[
     return {v.name: hole for v in VARIANTS.values() if v.protects and not v.is_thread}
 
 
-def on_debug(verdict: Verdict, reason: str) -> dict[str, Hole]:
-    """Give the variants that allow debugging (R7) this hole. The attack succeeds in part only."""
-    return {v.name: Hole(verdict, reason, partly=True) for v in VARIANTS.values() if v.debug}
+def on_debug(verdict: Verdict, reason: str, *, partly: bool = True) -> dict[str, Hole]:
+    """Give the variants that allow debugging (R7) this hole."""
+    return {v.name: Hole(verdict, reason, partly) for v in VARIANTS.values() if v.debug}
 
 
 def on_kthread(verdict: Verdict, reason: str, *, partly: bool = False) -> dict[str, Hole]:

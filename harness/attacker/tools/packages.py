@@ -8,7 +8,7 @@ import struct
 from os import O_WRONLY
 from typing import TYPE_CHECKING
 
-from harness.guests.vendor import SHA256
+from harness.guests.vendor import DIGESTS, SHA256, STRING_ARRAY
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -19,6 +19,9 @@ _LENGTH = struct.Struct("<I")
 _REPLY = struct.Struct("<i4I2I")
 """struct umd_rpm with one file (overlay/tools/umd/rpm.h)."""
 _DIGITS = 64
+_DIGESTS = struct.pack(">2I", DIGESTS, STRING_ARRAY)
+"""How the entry of the files' digests begins (rpmtag.h of rpm). Their offset follows."""
+_OFFSET = struct.Struct(">I")
 
 
 def add_package(attacker: Attacker, package: bytes) -> None:
@@ -42,6 +45,18 @@ def header_of(package: bytes) -> bytes:
 def digests_in(header: bytes) -> list[bytes]:
     """Return each text of a header that could be a digest of SHA-256."""
     return re.findall(rb"[0-9a-f]{%d}" % _DIGITS, header)
+
+
+def renamed(header: bytes, digest: bytes) -> bytes:
+    """Return the header of a package with one file, changed so that this is the file's digest.
+
+    The digest is in the header already. Only the place where the digests begin is changed.
+    """
+    at = header.index(_DIGESTS) + len(_DIGESTS)
+    (begin,) = _OFFSET.unpack_from(header, at)
+    *_, own = digests_in(header)
+    moved = _OFFSET.pack(begin + header.index(digest) - header.index(own))
+    return header[:at] + moved + header[at + _OFFSET.size :]
 
 
 def forged_reply(header: bytes, digest: bytes) -> bytes:

@@ -57,7 +57,7 @@ def test_only_the_handlers_that_parse_have_a_stake() -> None:
     assert STAKES[X509.name].keys() == {"forged_key", "mixed_certificates"}
     assert STAKES[PKCS7.name].keys() == {"forged_signed_key"}
     assert STAKES[PGP.name].keys() == {"forged_openpgp_key"}
-    assert STAKES[RPM.name].keys() == {"forged_digest"}
+    assert STAKES[RPM.name].keys() == {"forged_digest", "swapped_package"}
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,9 @@ def test_only_the_handlers_that_parse_have_a_stake() -> None:
         (PKCS7, "forged_signed_key"),
         (PGP, "forged_openpgp_key"),
         (RPM, "forged_digest"),
+        (RPM, "swapped_package"),
     ],
-    ids=["x509", "pkcs7", "pgp", "rpm"],
+    ids=["x509", "pkcs7", "pgp", "rpm", "rpm-swapped"],
 )
 def test_what_is_at_stake_is_lost_where_root_reaches_the_handler(
     handler: HandlerKind, attack: str
@@ -169,6 +170,17 @@ def test_a_forged_digest_is_in_the_header_that_is_signed_and_no_file_has_it() ->
         "files",
         "count",
     ]
+
+
+def test_a_swapped_package_is_the_vendors_but_for_the_place_of_its_digests() -> None:
+    header = packages.header_of(vendor("package"))
+    replaced, own = packages.digests_in(header)
+    swapped = packages.renamed(header, replaced)
+    assert len(swapped) == len(header)
+    assert packages.digests_in(swapped) == [replaced, own], "the digests lie where they lay"
+    (entry,) = (at for at in range(16, 64, 16) if header[at : at + 4] == (1035).to_bytes(4, "big"))
+    offset = int.from_bytes(swapped[entry + 8 : entry + 12], "big")
+    assert swapped[64 + offset :][: len(replaced)] == replaced, "behind the three entries"
 
 
 def vendor(kind: str) -> bytes:
