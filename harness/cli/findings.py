@@ -44,6 +44,7 @@ def run(options: Options) -> int:
     from harness.findings.document import mail, markdown
     from harness.findings.evidence import evidence_of
     from harness.findings.page import findings
+    from harness.findings.parser_bug import kept_bug
     from harness.findings.price import shipped_prices
     from harness.results.defence_summary import read_defences
     from harness.scenarios.corpus import SHIPPED
@@ -59,7 +60,7 @@ def run(options: Options) -> int:
     if options.summaries is not None:
         _keep(evidence, options.summaries)
         return 0
-    document = findings(evidence, shipped_prices())
+    document = findings(evidence, shipped_prices(), bug=kept_bug())
     write_report(mail(document) if options.mail else markdown(document), options.output)
     return 0
 

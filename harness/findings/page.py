@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.findings.document import Document, Names, Section, Text, code
 from harness.findings.evidence import AXES, NOT_MEASURED
 from harness.findings.kernels import kernels_section
+from harness.findings.parser_bug import bug_section
 from harness.findings.parsers import parsers_section
 from harness.findings.price_table import enough_section, price_section, summed
 from harness.findings.questions import against_thread, proposal, sections
@@ -22,14 +23,22 @@ if TYPE_CHECKING:
     from harness.findings.document import Block
     from harness.findings.evidence import Evidence
     from harness.findings.price import Price
+    from harness.results.bench_figures import BugFigures
 
 TITLE = "Findings"
 
 
-def findings(evidence: Evidence, prices: dict[str, Price], *, picture: str = "") -> Document:
+def findings(
+    evidence: Evidence,
+    prices: dict[str, Price],
+    *,
+    bug: BugFigures | None = None,
+    picture: str = "",
+) -> Document:
     """Return the document. Each number in it is counted from the evidence or from the series.
 
-    `picture` is the file with the picture of the prices, if there is one.
+    `bug` has what a bug in a parser allows, if that was measured. `picture` is the file with the
+    picture of the prices, if there is one.
     """
     return Document(
         TITLE,
@@ -45,6 +54,7 @@ def findings(evidence: Evidence, prices: dict[str, Price], *, picture: str = "")
             Section("The answer", list(_answer(evidence))),
             *sections(evidence),
             parsers_section(evidence),
+            *([bug_section(bug)] if bug else []),
             kernels_section(evidence),
             enough_section(evidence),
             price_section(evidence, prices, picture),
