@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from harness.lab.lab import Lab
 
-SECONDS = 300
+SECONDS = 900
 LEFTOVERS = ("machines/*/", "states/*/.new-*", "guests/.new-*", "images/.new-*", "boots/.new-*")
 
 
