@@ -146,7 +146,7 @@ class Screen:
     def known(self, result: Result) -> None:
         """Note a result of an earlier part of the run, before a cell starts."""
         self._results[result.cell] = result
-        self._known = self._took(self._results)
+        self._known += self._took([result.cell])
 
     def final(self, result: Result) -> None:
         """Note a final result. Print its line if it is due."""
