@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -27,7 +27,7 @@ from harness.model.engine_names import DEFAULT_ENGINE
 from harness.results.run_name import LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.cli.chosen import Chosen
     from harness.results.shard_record import ShardRecord
@@ -289,7 +289,6 @@ def _run(
 
     from harness.report.run_report import Extent
     from harness.report.terminal import console
-    from harness.results.cell_seconds import kept_seconds
     from harness.run.run_plan import RunPlan, run_plan
 
     extent = Extent.PROBLEMS if options.only_problems else Extent.FITTING
@@ -310,7 +309,7 @@ def _run(
         arguments=arguments,
         brought=digests([*own.scenario_files, *own.attacks, *own.variant_files, *programs]),
         failed_of=failed_of,
-        seconds=kept_seconds(),
+        seconds=_seconds(),
         shard=shard,
         since=since,
         stopped=stopped,
@@ -336,3 +335,12 @@ COMMAND = Command(
         "run --on tcp://10.0.0.1:8786": "run on the workers of a Dask cluster",
     },
 )
+
+
+def _seconds() -> Mapping[str, float]:
+    """Return what cells took in the kept runs; nothing if they cannot be read."""
+    from harness.results.cell_seconds import kept_seconds
+
+    with suppress(UserError, OSError):
+        return kept_seconds()
+    return {}

@@ -90,8 +90,8 @@ class Screen:
         self._results: dict[Cell, Result] = {}
         self._seconds = seconds or {}
         self._mean = fmean(self._seconds.values()) if self._seconds else 1.0
-        self._known = 0
-        """What the cells took of which an earlier part of the run has the results."""
+        self._done = self._known = 0
+        """What the cells took that have results; and those of an earlier part of the run."""
         self._is_live = is_live(out)
         self._spinner = Spinner("dots")
         self._phase = phase_of_user()
@@ -145,12 +145,12 @@ class Screen:
 
     def known(self, result: Result) -> None:
         """Note a result of an earlier part of the run, before a cell starts."""
-        self._results[result.cell] = result
-        self._known += self._took([result.cell])
+        self._add(result)
+        self._known = self._done
 
     def final(self, result: Result) -> None:
         """Note a final result. Print its line if it is due."""
-        self._results[result.cell] = result
+        self._add(result)
         if not self._is_due(result):
             return
         self._printed = time.monotonic()
@@ -169,12 +169,17 @@ class Screen:
         now_and_then = time.monotonic() >= self._printed + _EVERY
         return len(self._cells) <= _FEW or not result.ok or is_last or now_and_then
 
+    def _add(self, result: Result) -> None:
+        if result.cell not in self._results:
+            self._done += self._took([result.cell])
+        self._results[result.cell] = result
+
     def _took(self, cells: Iterable[Cell]) -> int:
         """Return the ms that cells took in an earlier run; the mean for a new scenario."""
         return sum(round(1000 * self._seconds.get(one.scenario, self._mean)) for one in cells)
 
     def _left(self) -> str:
-        done = self._took(self._results) - self._known
+        done = self._done - self._known
         left = self._pace.left(done) if len(self._cells) > _FEW else None
         return "" if left is None else f", about {duration(left)} left"
 

@@ -123,7 +123,7 @@ def _address(where: str) -> str:
         get_backend(scheme)
         parse_host_port(location)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = (isinstance(error, OSError) and error.strerror) or error
         raise UserError(
             f"{where} is neither an address nor a scheduler file: {reason}",
             hint="give --on tcp://HOST:PORT, or the file of `dask scheduler --scheduler-file`",

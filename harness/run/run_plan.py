@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
@@ -240,17 +240,19 @@ class _Run:
         """
         try:
             self._follow(pool, screen)
+            for result in self._ledger.close():
+                screen.final(result)
+            self._error = self._error or self._ledger.lost
+            if self._kept and not self._error:
+                self._kept.check(self._ledger.results)
+        except UserError as error:
+            self._error = self._error or error
+            pool.abandon()
         except Exception as error:
             self._broken = error
             pool.abandon()
-        for result in self._ledger.close():
-            screen.final(result)
-        self._error = self._error or self._ledger.lost
-        if self._kept and not self._error:
-            try:
-                self._kept.check(self._ledger.results)
-            except UserError as error:
-                self._error = error
+            with suppress(Exception):  # it may be broken by the same
+                self._ledger.close()
 
     def end(self) -> int:
         """Show and keep the results; return the exit status or raise UserError."""
@@ -271,17 +273,26 @@ class _Run:
                 exit_status=status,
                 counts={**counts(lines), "not_run": missing},
                 stopped_by=self.signals.name,
-                error=str(self._error or self._broken or "") or None,
+                error=self._failure(),
             )
             self._keep(reports.write)
             self._keep(reports.write_page)
         is_kept = self._is_kept(reports)
         kept = Kept(reports.matrix if is_kept else None, reports.page)
-        print_report(self._out, report, kept=kept, extent=self._plan.extent)
         if self._plan.ktap:
             write_ktap(self._plan.ktap, report)
+        try:
+            print_report(self._out, report, kept=kept, extent=self._plan.extent)
+        except OSError:
+            if not self.signals.number:  # else the terminal was closed, as the status says
+                raise
         self._raise_trouble(is_kept=is_kept)
         return status
+
+    def _failure(self) -> str | None:
+        if self._broken:
+            return f"{type(self._broken).__name__}: {self._broken}"
+        return str(self._error) if self._error else None
 
     def _report(self, seconds: float) -> FinishedRun:
         return FinishedRun(
@@ -318,10 +329,13 @@ class _Run:
 
     def _is_kept(self, reports: KeptReports) -> bool:
         """Whether the folder has the results, the reports and the end of the run."""
-        try:
+        finished = False
+
+        def look() -> None:
+            nonlocal finished
             finished = self._directory.header().finished is not None
-        except (OSError, UserError):
-            return False
+
+        self._keep(look)
         return finished and not self._ledger.unsaved and reports.are_written
 
     def _follow(self, pool: CellPool, screen: Screen) -> None:

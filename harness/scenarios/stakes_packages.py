@@ -26,7 +26,7 @@ from harness.scenarios.stakes import by_proc_mem, replace_parser
 from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
-    from harness.attacker import Attacker
+    from harness.attacker import Attacker, File
     from harness.witness.handler import Handler
 
 _PIPE, _FRAME = 65_536, 24  # bytes
@@ -71,15 +71,23 @@ def swapped_package(attacker: Attacker, handler: Handler) -> None:
         header = header_of(attacker.read_file(PACKAGE))
     replaced, _ = digests_in(header)
     with attacker.open(f"/proc/{handler.pid}/fd/0", O_RDWR) as pipe:
-        request, adds = b"", 0
-        while header not in request:
-            if not adds or attacker.waitpid(adds, WNOHANG)[0]:  # the handler was faster
-                adds = attacker.spawn(
-                    "/bin/busybox", "dd", f"if={PACKAGE}", f"of={TARGET}", "bs=1M"
-                )
-            request = pipe.read(_PIPE)
-            if len(request) == _FRAME:  # without what it announces
-                request += pipe.read(_PIPE)
-            pipe.write(request.replace(header, renamed(header, replaced)))
-    attacker.waitpid(adds)
+        while not add_swapped(attacker, pipe, header, renamed(header, replaced)):
+            pass  # the handler was faster, or too late
     ask_digest(attacker, replaced)
+
+
+def add_swapped(attacker: Attacker, pipe: File, header: bytes, swapped: bytes) -> bool:
+    """Have a process add the vendor's package, and swap its header on the way to the handler.
+
+    Return whether the kernel has added it after that.
+    """
+    adds = attacker.spawn("/bin/busybox", "dd", f"if={PACKAGE}", f"of={TARGET}", "bs=1M")
+    while True:
+        request = pipe.read(_PIPE)
+        if len(request) == _FRAME:  # without what it announces
+            request += pipe.read(_PIPE)
+        pipe.write(request.replace(header, swapped))
+        if header in request:
+            return attacker.waitpid(adds)[1] == 0
+        if attacker.waitpid(adds, WNOHANG)[0]:
+            return False

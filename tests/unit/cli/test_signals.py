@@ -24,13 +24,18 @@ from command_line import (
 from gone_process import gone
 from small_corpus import CELLS
 
-from harness.run import run_plan
+from harness.judge.conclusion import conclude
+from harness.run import ledger, run_plan
 from harness.run.grounds import Grounds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from command_here import Here
 
-    from harness.model.cell import Cell
+    from harness.judge.result import Result
+    from harness.model.cell import Cell, Outcome
+    from harness.scenarios.corpus import Corpus
 
 pytest_plugins = ["command_here"]
 
@@ -120,10 +125,27 @@ def test_an_error_of_the_harness_itself_loses_no_result(
     with pytest.raises(RuntimeError, match="a defect"):
         here.run("--jobs", "1")
     header, lines = here.latest()
-    assert (header["exit_status"], header["error"]) == (2, "a defect")
+    assert (header["exit_status"], header["error"]) == (2, "RuntimeError: a defect")
     assert header["finished"]
     assert lines[0]["scenario"] == "nothing"
     assert header["counts"]["not_run"] == CELLS - len(lines)
+
+
+def test_a_defect_of_the_judge_loses_no_result(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time that the cell is judged."""
+
+    def broken(corpus: Corpus, cell: Cell, outcomes: Mapping[Cell, Outcome]) -> Result:
+        if cell.variant == "isolated":
+            raise RuntimeError("a defect")
+        return conclude(corpus, cell, outcomes)
+
+    monkeypatch.setattr(ledger, "conclude", broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        here.run("--jobs", "1")
+    header, lines = here.latest()
+    assert (header["exit_status"], header["error"]) == (2, "RuntimeError: a defect")
+    assert lines
+    assert "isolated" not in {line["variant"] for line in lines}
 
 
 def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
