@@ -13,7 +13,6 @@ A batch that has no line is made again: it is the same for the same seed.
 from __future__ import annotations
 
 import os
-from errno import ENOSPC
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -22,7 +21,7 @@ from harness.campaign.files import GuestFile
 from harness.campaign.finding import Finding
 from harness.campaign.program import Program
 from harness.host.errors import UserError
-from harness.host.files import write_atomically
+from harness.host.files import write_all, write_atomically
 from harness.judge.parity import REFERENCE
 
 if TYPE_CHECKING:
@@ -132,14 +131,13 @@ class CampaignFolder:
     def add(self, end: BatchEnd) -> None:
         """Append a batch that has ended. It is on the disk when this returns. Raises OSError."""
         line = msgspec.json.encode(end) + b"\n"
-        with (self.path / BATCHES).open("ab", buffering=0) as file:
-            before = file.tell()
+        with (self.path / BATCHES).open("ab") as file:
+            end_before = file.tell()
             try:
-                if file.write(line) < len(line):
-                    raise OSError(ENOSPC, os.strerror(ENOSPC))
+                write_all(file.fileno(), line, at=end_before)
                 os.fsync(file.fileno())
             except OSError:
-                file.truncate(before)  # another batch may still find room
+                file.truncate(end_before)  # another batch may still find room
                 raise
 
     def _ended(self) -> list[BatchEnd]:

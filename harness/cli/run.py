@@ -319,6 +319,15 @@ def _run(
     return run_plan(plan, prepare_lab=chosen.kernel.prepare_lab, out=console())
 
 
+def _seconds() -> Mapping[str, float]:
+    """Return what cells took in the kept runs; nothing if they cannot be read."""
+    from harness.results.cell_seconds import kept_seconds
+
+    with suppress(UserError, OSError):
+        return kept_seconds()
+    return {}
+
+
 COMMAND = Command(
     "run",
     "run scenarios on variants and print the matrix of verdicts",
@@ -335,12 +344,3 @@ COMMAND = Command(
         "run --on tcp://10.0.0.1:8786": "run on the workers of a Dask cluster",
     },
 )
-
-
-def _seconds() -> Mapping[str, float]:
-    """Return what cells took in the kept runs; nothing if they cannot be read."""
-    from harness.results.cell_seconds import kept_seconds
-
-    with suppress(UserError, OSError):
-        return kept_seconds()
-    return {}

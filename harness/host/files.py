@@ -44,6 +44,13 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise
 
 
+def write_all(file: int, content: bytes, *, at: int) -> None:
+    """Continue after a short write, so that the disk says why it takes no more. Raises OSError."""
+    while content:
+        written = os.pwrite(file, content, at)
+        content, at = content[written:], at + written
+
+
 def copy_new(source: Path, target: Path) -> None:
     """Copy content and mode into a new file, with the time of now.
 

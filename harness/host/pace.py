@@ -28,7 +28,7 @@ class Pace:
 
     def left(self, done: int) -> float | None:
         """Return the seconds that are left; None if too little is done to tell, or all is."""
-        if done <= 0 or done < _ENOUGH * self.total or done >= self.total:
+        if done < max(1, _ENOUGH * self.total) or done >= self.total:
             return None
         return (time.monotonic() - self._start) / done * (self.total - done)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from harness.host.files import write_atomically
 from harness.model.verdict import Verdict
 from harness.report.class_counts import print_class_counts
 from harness.report.findings import print_findings, print_findings_counted
@@ -68,7 +69,7 @@ def write_matrix(path: Path, run: FinishedRun) -> None:
     tables = matrix_tables(run.corpus, run.cells, run.results, width=sys.maxsize)
     lines = (line for table in tables for line in plain_table(table))
     rest = (line.rstrip() for line in text.getvalue().splitlines())
-    path.write_text("".join(f"{line}\n" for line in (*lines, *rest)), encoding="utf-8")
+    write_atomically(path, "".join(f"{line}\n" for line in (*lines, *rest)))
 
 
 def _is_whole(out: Console, run: FinishedRun, kept: Kept, extent: Extent) -> bool:

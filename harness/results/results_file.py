@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.host.errors import UserError
-from harness.host.files import write_atomically
+from harness.host.files import write_all, write_atomically
 from harness.results.records import decoded, json_line
 from harness.results.result_line import ResultLine, line_of
 
@@ -136,7 +136,7 @@ class ResultsFile:
     def _write(self, file: int, line: bytes) -> None:
         try:
             os.ftruncate(file, self._end)
-            _write_all(file, line, at=self._end)
+            write_all(file, line, at=self._end)
         except OSError:
             os.ftruncate(file, self._end)
             raise
@@ -183,10 +183,3 @@ def _is_at(file: int, path: Path) -> bool:
 
 def _whole(content: bytes) -> bytes:
     return content[: content.rfind(b"\n") + 1]
-
-
-def _write_all(file: int, content: bytes, *, at: int) -> None:
-    """Continue after a short write, so that the disk says why it takes no more."""
-    while content:
-        written = os.pwrite(file, content, at)
-        content, at = content[written:], at + written

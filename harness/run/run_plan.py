@@ -266,8 +266,9 @@ class _Run:
         seconds = self._before + time.monotonic() - self._start
         report = self._report(seconds)
         reports = KeptReports(report)
+        is_noted = False
         if self._directory.removed() != self._directory.path:
-            self._note(
+            is_noted = self._note(
                 finished=now(),
                 seconds=round(seconds, 3),
                 exit_status=status,
@@ -277,7 +278,7 @@ class _Run:
             )
             self._keep(reports.write)
             self._keep(reports.write_page)
-        is_kept = self._is_kept(reports)
+        is_kept = is_noted and not self._ledger.unsaved and reports.are_written
         kept = Kept(reports.matrix if is_kept else None, reports.page)
         if self._plan.ktap:
             write_ktap(self._plan.ktap, report)
@@ -327,17 +328,6 @@ class _Run:
                 hint="the report above has them; correct the cause and run again",
             ) from self._ledger.trouble
 
-    def _is_kept(self, reports: KeptReports) -> bool:
-        """Whether the folder has the results, the reports and the end of the run."""
-        finished = False
-
-        def look() -> None:
-            nonlocal finished
-            finished = self._directory.header().finished is not None
-
-        self._keep(look)
-        return finished and not self._ledger.unsaved and reports.are_written
-
     def _follow(self, pool: CellPool, screen: Screen) -> None:
         for event in pool.events():
             match event:
@@ -367,14 +357,17 @@ class _Run:
             pool.stop()  # first: a busy host may take long to print
             screen.say(self._error.message)
 
-    def _note(self, **facts: Any) -> None:
-        self._keep(partial(self._directory.write_header, facts))
+    def _note(self, **facts: Any) -> bool:
+        return self._keep(partial(self._directory.write_header, facts))
 
-    def _keep(self, write: Callable[[], None]) -> None:
-        """Write to the run's folder. An error is told at the end."""
+    def _keep(self, write: Callable[[], None]) -> bool:
+        """Write to the run's folder; return whether that was done. An error is told at the end."""
         try:
             write()
         except OSError as error:
             self._ledger.trouble = error
         except UserError as error:  # run.json was changed meanwhile
             self._error = self._error or error
+        else:
+            return True
+        return False

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Unpack
@@ -150,6 +151,25 @@ def test_a_killed_campaign_goes_on_with_nothing_lost(tmp_path: Path) -> None:
     numbers = [(end.number, end.programs, end.verdict) for end in rest.ended]
     assert numbers == [(end.number, end.programs, end.verdict) for end in whole.ended[7:]]
     assert [finding.key for finding in rest.findings] == [one.key for one in whole.findings]
+
+
+def test_a_batch_that_finds_no_room_leaves_no_torn_line(tmp_path: Path) -> None:
+    whole = Made(ScriptedJudge())
+    whole.search(batches=3)
+    folder = CampaignFolder(tmp_path / "c")
+    folder.begin(SUBJECT, resume=False)
+    folder.add(whole.ended[0])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    full = (tmp_path / "c" / "batches.jsonl").stat().st_size + 10
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            folder.add(whole.ended[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    folder.add(whole.ended[2])
+    ended = CampaignFolder(tmp_path / "c").begin(SUBJECT, resume=True)
+    assert ended == [whole.ended[0], whole.ended[2]]
 
 
 def test_a_batch_that_ended_out_of_turn_is_not_made_again() -> None:

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +34,7 @@ from harness.run import ledger, run_plan
 from harness.run.grounds import Grounds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from command_here import Here
 
@@ -76,6 +81,48 @@ def test_a_signal_stops_cleanly_with_the_results_so_far(
     assert header["exit_status"] == 128 + number
     assert f"{CELLS - len(lines)} not run" in out.splitlines()[-1]
     assert not (tmp_path / "results/latest/.locks").exists()
+
+
+def test_a_closed_terminal_loses_no_result(tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        command(["run", "--jobs", "2"], free=7),
+        cwd=tmp_path,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    with reading(controller):
+        wait_for_cells(tmp_path, 9)
+    os.close(controller)
+    process.send_signal(signal.SIGHUP)
+    (tmp_path / "go").touch()
+    assert process.wait(timeout=DEADLINE) == 128 + signal.SIGHUP
+    header, lines = latest(tmp_path)
+    assert (header["stopped_by"], header["exit_status"]) == ("SIGHUP", 128 + signal.SIGHUP)
+    assert header["counts"]["not_run"] == CELLS - len(lines)
+    assert len(lines) >= 9
+
+
+@contextmanager
+def reading(controller: int) -> Iterator[None]:
+    """Read what is printed at a terminal until the block ends, or its buffer would be full."""
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            if select.select([controller], [], [], 0.05)[0]:
+                os.read(controller, 65_536)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join()
 
 
 def test_a_second_signal_does_not_wait_and_leaves_nothing(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from harness.host.paths import CHECKOUT
 from harness.model.handlers import WITH_BUG
 from harness.model.verdict import Verdict
 from harness.report.heatmap import svg
-from harness.results.bench_figures import BugFigures, FreshFigures, ParserFigures
+from harness.results.bench_figures import BenchFigures, BugFigures, FreshFigures, ParserFigures
 from harness.results.held_counts import count_by_class
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
@@ -175,6 +175,17 @@ def test_the_table_and_the_picture_of_the_parsers_have_each_file() -> None:
     rates = [float(rate) for rate in re.findall(r"\| ([\d.]+) \(", table)]
     assert len(rates) == 2 * len(SAMPLES)
     assert max(rates) < AIM, "the page says that no aim was reached"
+
+
+@pytest.mark.parametrize("page", ["explanation/costs.md", "how-to/bench.md"])
+def test_the_round_trip_of_a_page_is_the_kept_one(page: str) -> None:
+    kept = (DOCS / "figures/round-trip.json").read_bytes()
+    trip = msgspec.json.decode(kept, type=BenchFigures).round_trip
+    said = (
+        f"isolated {trip.isolated_us:.0f} us  baseline {trip.baseline_us:.0f} us  "
+        f"ratio {trip.ratio:.3f} ({trip.ratio_low:.3f} to {trip.ratio_high:.3f}), within"
+    )
+    assert said in (DOCS / page).read_text()
 
 
 def test_the_bound_of_the_rates_is_that_of_the_kept_figures() -> None:
