@@ -29,13 +29,13 @@ class CpuUse:
         return CpuUse(self.worked + other.worked, self.waited + other.waited)
 
 
-def cpu_use(pid: int) -> CpuUse:
-    """Return the use of a process so far (schedstat in Documentation/scheduler/sched-stats.rst).
+def cpu_use(*pids: int) -> CpuUse:
+    """Return the use of processes so far (schedstat in Documentation/scheduler/sched-stats.rst).
 
     A process that has ended, or a host without these statistics, has no use.
     """
     worked = waited = 0
-    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+    for thread in (one for pid in pids for one in Path(f"/proc/{pid}/task").glob("*/schedstat")):
         try:
             ran, delayed, _ = thread.read_text().split()
         except (OSError, ValueError):  # the thread has just ended

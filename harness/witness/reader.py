@@ -189,10 +189,16 @@ class Witness:
         return self.obey(WitnessCommand.CHALLENGE, data=body).challenge
 
     def park(self, *, seconds: float = 10) -> Tally:
-        """Stop the witness's requests until the machine gets a new generation id (rule 4)."""
-        self.command(WitnessCommand.PARK)
+        """Stop the witness's requests until the machine gets a new generation id (rule 4).
+
+        A machine that was just restored may still be parked as it was saved: the witness goes on
+        when the guest notices its new id. So this waits until all earlier commands are done.
+        """
+        earlier = (self.command(WitnessCommand.PARK) - 1) % (1 << 32)
         return self.wait(
-            lambda t: t.state is WitnessState.PARKED, seconds=seconds, what="parked witness"
+            lambda t: t.state is WitnessState.PARKED and t.command == earlier,
+            seconds=seconds,
+            what="parked witness",
         )
 
     def first_request(self, *, seconds: float = 15) -> Tally:

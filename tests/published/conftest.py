@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from machine_fixtures import attacker, images, machine, sample, variant, witness
+from machine_fixtures import attacker, failures, images, machine, sample, variant, witness
 
-__all__ = ["attacker", "images", "machine", "sample", "variant", "witness"]
+__all__ = ["attacker", "failures", "images", "machine", "sample", "variant", "witness"]
 
 HERE = Path(__file__).parent
 

@@ -7,7 +7,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from late_replies import late
 from published_lab import published_lab
 from published_selftest import patch
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from sample import Sample
 
     from harness.lab.lab import Lab
-    from harness.vm.machine import Machine
 
 REQUESTS, RELOAD = 500, 50
 """As the posted script has it: this many requests, and the loader removed after each 50th."""
@@ -37,11 +35,11 @@ def lab(archive: Path, line: str, tmp_path_factory: pytest.TempPathFactory) -> L
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("variant", ["baseline", "isolated"])
-def test_the_posted_self_test_passes(sample: Sample, machine: Machine) -> None:
+def test_the_posted_self_test_passes(sample: Sample) -> None:
     """On `isolated` as well: a manager asks for isolation, and the posted manager does not."""
     random = Random(1)  # noqa: S311 - the same offsets each time
     for number in range(REQUESTS):
-        late(sample, machine, str(random.randrange(128) * 1024))
+        sample.write(str(random.randrange(128) * 1024))
         if number % RELOAD == 0:
             sample.unload()
             assert not sample.loaded

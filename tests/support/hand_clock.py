@@ -11,6 +11,10 @@ class HandClock:
         """Begin at 1000 s."""
         self.now = 1000.0
 
+    def sleep(self, seconds: float) -> None:
+        """Let these seconds pass at once."""
+        self.now += seconds
+
     def monotonic(self) -> float:
         """Return the seconds that the test has set."""
         return self.now

@@ -6,11 +6,18 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from errno import ETIMEDOUT
 from os import O_WRONLY
 from typing import TYPE_CHECKING
 
+from late_replies import AT_MOST, is_starved
+
+from harness.attacker import GuestError
+from harness.vm.cpu_use import cpu_use
+
 if TYPE_CHECKING:
     from harness.attacker import Attacker
+    from harness.vm.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,11 @@ _LOG_BYTES = 256 << 10
 class Sample:
     """Drives the sample with the attacker's system calls; `fd` is for one other process."""
 
-    def __init__(self, attacker: Attacker, driver: Driver = SAMPLE) -> None:
+    def __init__(self, attacker: Attacker, machine: Machine, driver: Driver = SAMPLE) -> None:
+        self.machine = machine
+        """The guest's machine."""
+        self.lates = 0
+        """How many requests were late by a busy host."""
         self._attacker = attacker
         self._driver = driver
         self.modprobe(driver.manager)
@@ -48,8 +59,21 @@ class Sample:
         self.fd = attacker.open(driver.file, O_WRONLY).fd
 
     def write(self, text: str) -> None:
-        """Send a request, by default for an offset. Raises GuestError with the driver's errno."""
-        assert self._attacker.write(self._own_fd, text.encode()) == len(text)
+        """Send a request, by default for an offset; send it again if it was late by a busy host.
+
+        Raises GuestError with the driver's errno.
+        """
+        for _ in range(AT_MOST):
+            waited = cpu_use(self.machine.pid).waited
+            try:
+                assert self._attacker.write(self._own_fd, text.encode()) == len(text)
+            except GuestError as error:
+                if error.errno != ETIMEDOUT or not is_starved(self.machine, waited):
+                    raise
+                self.lates += 1
+            else:
+                return
+        raise AssertionError(f"{AT_MOST} requests {text!r} were late")
 
     def refused(self, text: str) -> int:
         """Send a request that is refused; return the errno."""
@@ -85,6 +109,11 @@ class Sample:
         """The pids of all handlers so far, in order."""
         started = f"{self._driver.handler} started, pid (\\d+)"
         return [int(pid) for pid in re.findall(started, self.log)]
+
+    def check_started(self, count: int) -> None:
+        """Check how many handlers have started so far. For a late request there may be one more."""
+        found = len(self.started)
+        assert count <= found <= count + self.lates, f"{found} handlers, {self.lates} late requests"
 
     @property
     def pid(self) -> int:

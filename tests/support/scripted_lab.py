@@ -174,7 +174,7 @@ def run_machine(work: Path) -> None:
     """What a cell's machine is to a signal: a child in a session of its own, and a folder."""
     with (
         tempfile.TemporaryDirectory(dir=work) as folder,
-        subprocess.Popen(["sleep", "60"], start_new_session=True) as process,
+        subprocess.Popen(["sleep", "600"], start_new_session=True) as process,
     ):
         (Path(folder) / "pid").write_text(str(process.pid))
         process.wait()

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.vm.cpu_use import cpu_use
 
 if TYPE_CHECKING:
     from harness.vm.machine import Machine
@@ -18,7 +18,7 @@ class Stopwatch:
 
     def __init__(self, machine: Machine) -> None:
         self._pids = (os.getpid(), machine.pid)
-        self._waited = self._cpu_waits()
+        self._waited = cpu_use(*self._pids).waited
         self._start = time.monotonic()
 
     @property
@@ -27,15 +27,11 @@ class Stopwatch:
         return time.monotonic() - self._start
 
     @property
-    def unhindered(self) -> float:
-        """The same, less the time in which QEMU or this process was ready to run and had no CPU."""
-        return self.seconds - (self._cpu_waits() - self._waited)
+    def hindered(self) -> float:
+        """The seconds in which QEMU or this process was ready to run and had no CPU."""
+        return cpu_use(*self._pids).waited - self._waited
 
-    def _cpu_waits(self) -> float:
-        """The time that their threads have spent on run queues (the second field of schedstat)."""
-        waits = 0
-        for pid in self._pids:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                with suppress(OSError):  # a thread that has ended
-                    waits += int((task / "schedstat").read_text().split()[1])
-        return waits / 1e9
+    @property
+    def unhindered(self) -> float:
+        """The seconds that have passed without these."""
+        return self.seconds - self.hindered

@@ -61,7 +61,7 @@ class Machines:
         return saved_state(self.spec, self.accelerator, ready=self.wait_for_agent)
 
     @contextmanager
-    def attacker(self, machine: Machine, *, seconds: float = 20.0) -> Iterator[Attacker]:
+    def attacker(self, machine: Machine, *, seconds: float = 60.0) -> Iterator[Attacker]:
         """Root in `machine`."""
         with Channel(
             machine.agent_socket(), reply_seconds=seconds, attempt_seconds=BOOT_SECONDS

@@ -3,9 +3,29 @@
 
 import signal
 
-from machine_fixtures import attacker, images, lab, machine, sample, selftest, variant, witness
+from machine_fixtures import (
+    attacker,
+    failures,
+    images,
+    lab,
+    machine,
+    sample,
+    selftest,
+    variant,
+    witness,
+)
 
-__all__ = ["attacker", "images", "lab", "machine", "sample", "selftest", "variant", "witness"]
+__all__ = [
+    "attacker",
+    "failures",
+    "images",
+    "lab",
+    "machine",
+    "sample",
+    "selftest",
+    "variant",
+    "witness",
+]
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell has what it runs in the background ignore Ctrl-C, and that is passed on: the tests of

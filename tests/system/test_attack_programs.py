@@ -61,7 +61,7 @@ class Programs:
 
     def run(self, body: str, variant: str = "baseline", **declared: Any) -> Outcome:
         """Run a program with this main() in a new machine."""
-        usual: dict[str, Any] = {"reach": REACH, "no_target": NO_TARGET, "seconds": 10}
+        usual: dict[str, Any] = {"reach": REACH, "no_target": NO_TARGET, "seconds": 60}
         lab, name = self.declared(self.written(body), **{**usual, **declared})
         return lab.run(Cell(lab.line, variant, name))
 
@@ -130,7 +130,7 @@ def test_it_is_told_who_the_handler_is(programs: Programs, variant: str) -> None
 
 def test_who_does_nothing_and_claims_success_wins_nothing(programs: Programs) -> None:
     source = programs.written("return 0;")
-    lab, name = programs.declared(source, reach=REACH, no_target=NO_TARGET, seconds=10)
+    lab, name = programs.declared(source, reach=REACH, no_target=NO_TARGET, seconds=60)
     cell = Cell(lab.line, "isolated", name)
     outcomes = {needed: lab.run(needed) for needed in closure(lab.corpus, [cell])}
     alone = outcomes[cell]
@@ -207,7 +207,7 @@ def test_a_secret_counts_wherever_it_is_printed(programs: Programs) -> None:
 def test_no_such_end_is_one_of_an_attack(programs: Programs, body: str, end: str) -> None:
     """It reaches the handler, so that only its end prevents `held`."""
     opened = of_handler("mem", "O_RDONLY") + body
-    outcome = programs.run(opened, seconds=2, no_target=None)
+    outcome = programs.run(opened, seconds=2 if "for" in body else 30, no_target=None)
     check_last_try(outcome)
     assert end in str(outcome.attempt_end)
     assert not outcome.carried_out

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from command_line import read_until
 from gone_process import gone
-from harness_process import Place, ended, place, wait_for
+from harness_process import PATIENT, Place, ended, place, wait_for
 from miniature_kernel import FILES, MAKEFILE, Miniature, make_miniature, pack
 
 from harness.vm.qemu import QEMU
@@ -64,8 +64,11 @@ def send(process: subprocess.Popen[str], number: signal.Signals, times: int) -> 
 
 
 def check(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Check that it ended in time, with one line and the exit status of the signal."""
-    done = ended(process, seconds=30)
+    """Check that it ended in time, with one line and the exit status of the signal.
+
+    What it had started would take longer by itself.
+    """
+    done = ended(process, seconds=200)
     assert done.status == 128 + number
     (line,) = done.errors.splitlines()
     assert line.startswith("umd-harness: stopped")
@@ -160,7 +163,7 @@ def test_while_the_guest_image_is_made_or_the_machine_examined(
 @TIMES
 def test_while_a_state_is_made(place: Place, number: signal.Signals, times: int) -> None:
     """One signal: the state is made, the cell ends and no other starts. Two: all ends at once."""
-    process = place.start_run("-k", "nothing", "--jobs", "1")
+    process = place.start_run("-k", "nothing", "--jobs", "1", program=PATIENT)
     wait_for(lambda: list(place.cache.glob("machines/*/ram")), process)
     process.send_signal(number)
     if times == 2:

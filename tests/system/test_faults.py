@@ -27,7 +27,9 @@ __all__ = ["cells"]
 # A first kernel build takes under 15 minutes on two cores; the machine may be busy.
 pytestmark = pytest.mark.timeout(3600)
 
-TRIES = 5
+TRIES = 20
+SOON = 600
+"""Seconds in which a fault ends a cell, also on a busy host. Each wait has a shorter deadline."""
 HANG = b"\xfa\xeb\xfe"
 """The instructions `cli; jmp .`, which the host writes because no process in the guest can."""
 HEART = "the guest's heart has stopped|the tally is never consistent"
@@ -115,7 +117,7 @@ def test_a_guest_that_hangs(cells: Cells, function: str, said: str) -> None:
     outcome = cells.run(attack)
     assert (outcome.verdict, outcome.attempt_end.end) == (Verdict.ERROR, End.LOST)
     assert re.search(said, outcome.detail), outcome.detail
-    assert time.monotonic() - start < 120
+    assert time.monotonic() - start < SOON
     assert not cells.left()
 
 
@@ -175,7 +177,7 @@ def test_a_qemu_that_hangs(cells: Cells) -> None:
     outcome = cells.run(attack)
     assert outcome.verdict is Verdict.ERROR
     assert "no answer within" in outcome.detail
-    assert time.monotonic() - start < 120
+    assert time.monotonic() - start < SOON
     assert not cells.left()
 
 

@@ -18,6 +18,7 @@ from harness.attacker.tools.tracefs import recorded, switch_on
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
+    from harness.vm.machine import Machine
 
 QUEUE = "workqueue/workqueue_queue_work"
 GFP_MOVABLE = 8
@@ -30,11 +31,11 @@ def variant() -> str:
     return "isolated"
 
 
-def selftest(attacker: Attacker, *, isolated: bool) -> Sample:
+def selftest(attacker: Attacker, machine: Machine, *, isolated: bool) -> Sample:
     """The self-test's manager, which asks or does not."""
     with attacker.open(f"/lib/modules/{SELFTEST.manager}.ko", O_RDONLY) as module:
         attacker.syscall("finit_module", module.fd, f"isolated={isolated:d}", 0)
-    return Sample(attacker, SELFTEST)
+    return Sample(attacker, machine, SELFTEST)
 
 
 @pytest.mark.parametrize("isolated", [True, False], ids=["asked", "not-asked"])
@@ -43,7 +44,7 @@ def test_only_who_asks_gets_isolation(
 ) -> None:
     """Root may kill a driver that is not isolated, and no seccomp mode holds it."""
     assert not sample.started
-    driver = selftest(attacker, isolated=isolated)
+    driver = selftest(attacker, sample.machine, isolated=isolated)
     driver.write("1 1")
     pid = driver.pid
     status = attacker.read_file(f"/proc/{pid}/status").decode()
@@ -65,7 +66,7 @@ def test_memory_that_stays_is_not_movable(
 ) -> None:
     """What never moves is no movable memory: else no memory could go offline."""
     assert not sample.started
-    driver = selftest(attacker, isolated=isolated)
+    driver = selftest(attacker, sample.machine, isolated=isolated)
     mine = f'comm == "{SELFTEST.handler[:15]}" && gfp_flags & {GFP_MOVABLE}'
     switch_on(attacker, "kmem/mm_page_alloc", only=mine)
     driver.write("1 1")
@@ -78,7 +79,7 @@ def test_loads_and_drivers_that_are_not_isolated_have_workqueues_of_their_own(
 ) -> None:
     """Root can keep the workers of a driver busy by its pipes, unless the driver is isolated."""
     assert not sample.started
-    driver = selftest(attacker, isolated=isolated)
+    driver = selftest(attacker, sample.machine, isolated=isolated)
     mine = f"common_pid == {attacker.syscall('getpid')}"
     switch_on(attacker, QUEUE, only=f'{mine} || comm == "modprobe"')  # which starts the driver
     driver.write("1 1")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from caller import Caller
+from late_replies import answers
 from sample import FILE, HANDLER, LOADER, Sample
 
 from harness.attacker.agent.syscalls import NUMBERS
@@ -45,7 +46,7 @@ def test_the_first_write_loads_the_loader(sample: Sample) -> None:
     assert sample.started == []
     sample.write("0")
     assert sample.loaded
-    assert len(sample.started) == 1
+    sample.check_started(1)
 
 
 @pytest.mark.parametrize("remove", [False, True], ids=["by-write", "by-modprobe"])
@@ -58,7 +59,7 @@ def test_the_loader_comes_and_goes(sample: Sample, *, remove: bool) -> None:
         if remove:
             sample.modprobe(LOADER)
             sample.unload()
-    assert len(sample.started) == (16 if remove else 8)
+    sample.check_started(16 if remove else 8)
 
 
 def test_printk_delay_delays_a_driver_that_prints_at_its_start(
@@ -79,7 +80,7 @@ def test_edges_and_many_offsets(sample: Sample) -> None:
     for offset in (*edges, *range(0, 131072, 977)):
         sample.write(str(offset))
     sample.write("7\n")
-    assert len(sample.started) == 1
+    sample.check_started(1)
 
 
 @pytest.mark.parametrize("text", ["131072", "9999999", "-1", "0x", "12345678", "0000000\n"])
@@ -97,7 +98,7 @@ def test_a_killed_handler_is_started_again(sample: Sample, attacker: Attacker) -
         sample.wait_gone(killed)
         sample.write(str(offset))
         assert sample.pid != killed
-    assert len(sample.started) == 4
+    sample.check_started(4)
 
 
 def test_callers_at_once(sample: Sample, attacker: Attacker) -> None:
@@ -106,10 +107,8 @@ def test_callers_at_once(sample: Sample, attacker: Attacker) -> None:
     for _ in range(8):
         fd = attacker.open(FILE, O_WRONLY).fd
         callers.append((Caller(attacker), fd))
-    for caller, fd in callers:
-        caller.start("write", fd, b"65536", 5)
-    assert [caller.finish() for caller, _ in callers] == [5] * len(callers)
-    assert len(sample.started) == 1
+    assert answers(sample, callers, b"65536") == {5}
+    sample.check_started(1)
 
 
 @pytest.mark.parametrize("end", [0, 1], ids=["request", "reply"])
@@ -119,7 +118,7 @@ def test_a_shrunk_pipe(sample: Sample, attacker: Attacker, end: int) -> None:
     pipe = attacker.open(f"/proc/{sample.pid}/fd/{end}", O_RDWR | O_NONBLOCK)
     assert attacker.syscall("fcntl", pipe.fd, F_SETPIPE_SZ, 4096) == 4096
     sample.write("131071")
-    assert len(sample.started) == 1
+    sample.check_started(1)
 
 
 def test_without_a_loader(sample: Sample, attacker: Attacker) -> None:

@@ -163,7 +163,7 @@ def test_a_start_that_hangs(
     while survivors != {sample.pid} and time.monotonic() < deadline:
         survivors = {pid for pid in handlers(attacker) if sample.is_there(pid)}
     assert survivors == {sample.pid}
-    assert len(sample.started) == 2
+    sample.check_started(2)
 
 
 def handlers(attacker: Attacker) -> list[int]:
@@ -234,7 +234,7 @@ def test_a_dead_handlers_pipe_whose_mutex_is_held(
 def test_a_driver_that_stays_busy(sample: Sample, attacker: Attacker) -> None:
     """Who waits for other callers has a deadline, and goes away when it is killed."""
     assert not sample.started
-    selftest = Sample(attacker, SELFTEST)
+    selftest = Sample(attacker, sample.machine, SELFTEST)
     selftest.write("1 1")
     died = selftest.pid
     attacker.kill(died, SIGKILL)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from caller import Caller
-from late_replies import late, lates
+from late_replies import answers, check_result, lates
 from sample import FILE, HANDLER, LOADER, SAMPLE, SELFTEST, Driver, Sample
 
 from harness.attacker.agent.errors import GuestError
@@ -43,7 +43,7 @@ def test_five_hundred_offsets_and_a_reload_every_fifty(sample: Sample) -> None:
         if number % 50 == 0:
             sample.unload()
             assert not sample.loaded
-    assert len(sample.started) == 11
+    sample.check_started(11)
 
 
 def test_a_manager_goes_after_its_loader(sample: Sample, attacker: Attacker) -> None:
@@ -85,34 +85,29 @@ def test_a_handler_killed_between_requests(sample: Sample, attacker: Attacker) -
     assert len(sample.started) >= 40
 
 
-def seized(attacker: Attacker, pid: int) -> Tracee:
-    """A process under ptrace(2), which is going to die of it."""
-    return attacker.seize(pid).__enter__()
-
-
 def test_a_handler_killed_before_it_reads(sample: Sample, attacker: Attacker) -> None:
+    def act(caller: Caller, handler: Tracee) -> None:
+        if caller.is_busy():  # else its request has ended, and not by this
+            attacker.kill(handler.pid, SIGKILL)
+
     sample.write("1")
-    caller, handler = Caller(attacker), seized(attacker, sample.pid)
-    handler.run_to_entry("read")
-    caller.start("write", sample.fd, b"2", 1)
-    assert caller.is_busy()
-    attacker.kill(handler.pid, SIGKILL)
-    assert caller.finish() == -EFAULT
+    check_result(sample, attacker, act, -EFAULT)
     sample.write("3")
-    assert len(sample.started) == 2
+    sample.check_started(2)
 
 
 @pytest.mark.parametrize("variant", ["baseline", "seccomp-strict", "seccomp-filter"])
 def test_a_handler_killed_before_it_answers(sample: Sample, attacker: Attacker) -> None:
     """A signal is not seccomp's doing: the caller gets EFAULT under seccomp, too."""
+
+    def act(_: Caller, handler: Tracee) -> None:
+        handler.run_to_entry("write")
+        attacker.kill(handler.pid, SIGKILL)
+
     sample.write("1")
-    caller, handler = Caller(attacker), seized(attacker, sample.pid)
-    caller.start("write", sample.fd, b"2", 1)
-    handler.run_to_entry("write")
-    attacker.kill(handler.pid, SIGKILL)
-    assert caller.finish() == -EFAULT
+    check_result(sample, attacker, act, -EFAULT)
     sample.write("3")
-    assert len(sample.started) == 2
+    sample.check_started(2)
 
 
 # A handler that answers short
@@ -133,14 +128,15 @@ def answer(handler: Tracee, attacker: Attacker, count: int, *, claimed: int) -> 
 @pytest.mark.parametrize("count", [0, 1, 65536, REPLY - 1])
 def test_a_short_answer_and_an_end(sample: Sample, attacker: Attacker, count: int) -> None:
     """A write that returns 0 is the handler's reason to exit."""
+
+    def act(_: Caller, handler: Tracee) -> None:
+        answer(handler, attacker, count, claimed=0)
+        attacker.ptrace(PTRACE_DETACH, handler.pid)
+
     sample.write("1")
-    caller, handler = Caller(attacker), seized(attacker, sample.pid)
-    caller.start("write", sample.fd, b"2", 1)
-    answer(handler, attacker, count, claimed=0)
-    attacker.ptrace(PTRACE_DETACH, handler.pid)
-    assert caller.finish() == -EFAULT
+    check_result(sample, attacker, act, -EFAULT)
     sample.write("3")
-    assert len(sample.started) == 2
+    sample.check_started(2)
 
 
 @pytest.mark.parametrize("count", [0, REPLY - 1])
@@ -149,27 +145,28 @@ def test_a_short_answer_and_silence(
     sample: Sample, attacker: Attacker, count: int, *, stops: bool
 ) -> None:
     """It believes that it has answered and waits for the next request, or it just stops."""
+
+    def act(_: Caller, handler: Tracee) -> None:
+        answer(handler, attacker, count, claimed=REPLY)
+        attacker.ptrace(PTRACE_DETACH, handler.pid, 0, SIGSTOP if stops else 0)
+
     sample.write("1")
-    caller, handler = Caller(attacker), seized(attacker, sample.pid)
-    caller.start("write", sample.fd, b"2", 1)
-    answer(handler, attacker, count, claimed=REPLY)
-    attacker.ptrace(PTRACE_DETACH, handler.pid, 0, SIGSTOP if stops else 0)
-    assert caller.finish() == -ETIMEDOUT
+    check_result(sample, attacker, act, -ETIMEDOUT)
     sample.write("3")
-    assert len(sample.started) == 2
+    sample.check_started(2)
 
 
 def test_a_handler_killed_when_it_has_answered(sample: Sample, attacker: Attacker) -> None:
     """The reply is in the pipe whole: it counts, and the next request starts another handler."""
+
+    def act(_: Caller, handler: Tracee) -> None:
+        answer(handler, attacker, REPLY, claimed=REPLY)
+        attacker.kill(handler.pid, SIGKILL)
+
     sample.write("1")
-    caller, handler = Caller(attacker), seized(attacker, sample.pid)
-    caller.start("write", sample.fd, b"2", 1)
-    answer(handler, attacker, REPLY, claimed=REPLY)
-    attacker.kill(handler.pid, SIGKILL)
-    assert caller.finish() == 1
-    sample.wait_gone(handler.pid)
+    sample.wait_gone(check_result(sample, attacker, act, 1))
     sample.write("3")
-    assert len(sample.started) == 2
+    sample.check_started(2)
 
 
 # No loader
@@ -182,33 +179,28 @@ def test_callers_without_a_loader(sample: Sample, attacker: Attacker) -> None:
     fds = [attacker.open(FILE, O_WRONLY).fd for _ in range(4)]
     callers = [(Caller(attacker), fd) for fd in fds]
     for _ in range(3):
-        for caller, fd in callers:
-            caller.start("write", fd, b"2", 1)
-        assert {caller.finish() for caller, _ in callers} == {-ENOPROTOOPT}
+        assert answers(sample, callers, b"2") == {-ENOPROTOOPT}
     attacker.rename("/away.ko", path)
-    for caller, fd in callers:
-        caller.start("write", fd, b"2", 1)
-    assert {caller.finish() for caller, _ in callers} == {1}
-    assert len(sample.started) == 1
+    assert answers(sample, callers, b"2") == {1}
+    sample.check_started(1)
 
 
 # Every length
 
 
-def test_every_power_of_two_in_both_directions(selftest: Sample, machine: Machine) -> None:
-    lates = 0
+def test_every_power_of_two_in_both_directions(selftest: Sample) -> None:
     for length in (1 << order for order in ORDERS):
         for pair in ((length, 1), (1, length), (length, length)):
-            lates += late(selftest, machine, f"{pair[0]} {pair[1]}")
-    assert len(selftest.started) == 1 + lates
+            selftest.write(f"{pair[0]} {pair[1]}")
+    selftest.check_started(1)
 
 
-def test_the_longest_is_the_first_of_a_load(selftest: Sample, machine: Machine) -> None:
-    longest, lates = 1 << ORDERS[-1], 0
+def test_the_longest_is_the_first_of_a_load(selftest: Sample) -> None:
+    longest = 1 << ORDERS[-1]
     for _ in range(2):
-        lates += late(selftest, machine, f"{longest} {longest}")
+        selftest.write(f"{longest} {longest}")
         selftest.unload()
-    assert len(selftest.started) == 2 + lates
+    selftest.check_started(2)
 
 
 # A handler for each message
@@ -225,7 +217,8 @@ def test_each_message_has_a_handler_of_its_own(fresh: Sample) -> None:
     """The load starts the first handler. Each has ended when its reply is there."""
     for number, lengths in enumerate(("1 1", "4096 65536", "131072 1", "1 131072"), start=1):
         fresh.write(lengths)
-        assert len(set(fresh.started)) == number
+        fresh.check_started(number)
+        assert len(set(fresh.started)) == len(fresh.started)
         assert not fresh.is_there(fresh.pid)
 
 
@@ -236,7 +229,7 @@ def test_a_handler_stays_when_the_manager_wants_no_more_of_its_own(
     attacker.write_file(FRESH, b"0")
     for _ in range(3):
         fresh.write("1 1")
-    assert len(fresh.started) == 2
+    fresh.check_started(2)
     assert fresh.is_there(fresh.pid)
 
 
@@ -245,16 +238,20 @@ def test_the_loader_goes_while_there_is_no_handler(fresh: Sample) -> None:
         fresh.write("1 1")
         fresh.unload()
         assert not fresh.loaded
-    assert len(fresh.started) == 3
+    fresh.check_started(3)
 
 
-def test_callers_at_once_have_a_handler_each(fresh: Sample, attacker: Attacker) -> None:
+def test_callers_at_once_have_a_handler_each(
+    fresh: Sample, attacker: Attacker, machine: Machine
+) -> None:
+    waited = cpu_use(machine.pid).waited
     shells = Shells(attacker)
     for _ in range(4):
         shells.ask(SELFTEST, "4096 4096", until="[ $i -eq 5 ]")
     shells.wait()
-    assert shells.complaints() == []
-    assert len(set(fresh.started)) == 20
+    complaints = shells.complaints()
+    assert set(complaints) <= lates(machine, waited)
+    assert abs(len(set(fresh.started)) - 20) <= len(complaints)
 
 
 @pytest.mark.parametrize("text", ["", "1", "0 1", "3 1", "1 8388608", "8388608 1", "a 1", "1" * 24])
@@ -266,19 +263,20 @@ def test_what_is_no_pair_of_lengths_is_refused(selftest: Sample, text: str) -> N
 @pytest.mark.parametrize("place", [0, 65535, 65536, REPLY - 1])
 def test_one_wrong_byte_is_seen(selftest: Sample, attacker: Attacker, place: int) -> None:
     """The check itself, without which the lengths above would prove nothing."""
-    selftest.write("1 1")
-    caller = Caller(attacker)
-    with attacker.seize(selftest.pid) as handler:
-        text = f"4096 {REPLY}".encode()
-        caller.start("write", selftest.fd, text, len(text))
+
+    def act(_: Caller, handler: Tracee) -> None:
         handler.run_to_entry("write")
         if place >= 65536:  # the handler's piece
             handler.run_to_entry("write")
         at = handler.registers()["rsi"] + place % 65536
         handler.poke(at, bytes([handler.peek(at, 1)[0] ^ 1]))
-    assert caller.finish() == -EBADMSG
-    selftest.write(text.decode())
-    assert len(selftest.started) == 1
+        attacker.ptrace(PTRACE_DETACH, handler.pid)
+
+    selftest.write("1 1")
+    text = f"4096 {REPLY}"
+    check_result(selftest, attacker, act, -EBADMSG, text=text)
+    selftest.write(text)
+    selftest.check_started(1)
 
 
 # Many callers
@@ -302,7 +300,7 @@ class Shells:
         self.said.append(said)
         self.running.add(pid)
 
-    def wait(self, *, seconds: float = 60) -> None:
+    def wait(self, *, seconds: float = 300) -> None:
         """Wait until all have ended."""
         for _ in tries(seconds):
             for pid in tuple(self.running):
@@ -359,7 +357,7 @@ def test_unload_under_load(
     for driver, text in EVERYBODY:
         shells.ask(driver, text, until=UNTIL_ENOUGH)
     unloaded = dict.fromkeys((SAMPLE, SELFTEST), 0)
-    for _ in tries(60):
+    for _ in tries(300):
         for driver in unloaded:
             child = attacker.spawn("/sbin/modprobe", "-r", driver.loader)
             unloaded[driver] += attacker.waitpid(child)[1] == 0
@@ -381,7 +379,7 @@ def test_kill_under_load(sample: Sample, attacker: Attacker, machine: Machine) -
         shells.ask(SAMPLE, text, until=UNTIL_ENOUGH)
     killing = f"until {UNTIL_ENOUGH}; do kill -9 $(pidof {HANDLER}); done"
     killer = attacker.spawn("/bin/busybox", "sh", "-c", killing)
-    for _ in tries(60):
+    for _ in tries(300):
         if len(shells.complaints()) >= 3 and len(sample.started) >= 10:
             break
     shells.stop()

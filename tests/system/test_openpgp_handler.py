@@ -8,7 +8,7 @@ from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOKEY, ENOPKG, EOVERFLOW
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import check_nested, check_refused, handler, lab_with, refused, variant
+from parsing_lab import check_nested, check_refused, handler, lab_with, parked, refused, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "variant"]
+__all__ = ["handler", "parked", "variant"]
 
 HEADER = 3
 """The bytes before the body of each of the vendor's packets."""
@@ -133,7 +133,7 @@ def test_what_is_no_signed_key_is_refused(
     ],
 )
 def test_a_reply_that_is_no_signed_key_is_refused(
-    attacker: Attacker, handler: Handler, vendor: bytes, lie: str, errno: int
+    attacker: Attacker, parked: Handler, vendor: bytes, lie: str, errno: int
 ) -> None:
     """The handler has been taken over. The kernel checks each part of its reply (C14)."""
     public = OwnKey().private.public_key()
@@ -150,13 +150,13 @@ def test_a_reply_that_is_no_signed_key_is_refused(
         "no number": (signature + 24 + 5 * 8 + 4, 0),
     }[lie]
     struct.pack_into("<i", reply, at, value)
-    replace_parser(attacker, handler, "umd_pgp_parse", bytes(reply))
+    replace_parser(attacker, parked, "umd_pgp_parse", bytes(reply))
     assert refused(attacker, blob, trusted_keyring(attacker)) == errno
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_a_lie_about_the_time_alone_is_believed_wrongly(
-    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes
+    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes
 ) -> None:
     """A manager may rely on each field. The control: the true reply is not `believed`."""
     own = OwnKey()
@@ -167,7 +167,7 @@ def test_a_lie_about_the_time_alone_is_believed_wrongly(
     lie = bytearray(truth)
     struct.pack_into("<I", lie, FIRST + 20, 1)
     for reply, is_lie in ((truth, False), (bytes(lie), True)):
-        replace_parser(attacker, handler, "umd_pgp_parse", reply)
+        replace_parser(attacker, parked, "umd_pgp_parse", reply)
         key = add_key(attacker, blob, KEY_SPEC_PROCESS_KEYRING)
         verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
         assert (Violation.BELIEVED in witness.read().violations) is is_lie

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import handler, lab_with, variant
+from parsing_lab import handler, lab_with, parked, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.packages import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "variant"]
+__all__ = ["handler", "parked", "variant"]
 
 UNKNOWN = 7
 """No algorithm has this number."""
@@ -164,7 +164,7 @@ def test_digests_are_kept_while_there_is_room(attacker: Attacker) -> None:
     ],
 )
 def test_a_reply_that_names_no_digest_of_the_header_is_refused(
-    attacker: Attacker, handler: Handler, vendor: bytes, lie: str
+    attacker: Attacker, parked: Handler, vendor: bytes, lie: str
 ) -> None:
     """The handler has been taken over. The kernel checks each part of its reply (C14)."""
     size = len(header_of(vendor))
@@ -179,19 +179,19 @@ def test_a_reply_that_names_no_digest_of_the_header_is_refused(
         "no errno": (-5000, SHA256, 64, 1, 1, 0, place),
         "a restart": (-512, SHA256, 64, 1, 1, 0, place),
     }[lie]
-    replace_parser(attacker, handler, "umd_rpm_parse", struct.pack("<i6I", *reply))
+    replace_parser(attacker, parked, "umd_rpm_parse", struct.pack("<i6I", *reply))
     assert errno_of(add_package, attacker, vendor) == EINVAL
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_a_digest_that_another_package_names_is_believed_rightly(
-    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes
+    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes
 ) -> None:
     """The control: what no package names is not."""
     header = header_of(vendor)
     replaced, _ = digests_in(header)
     add_package(attacker, signed(made_header([replaced])))
-    replace_parser(attacker, handler, "umd_rpm_parse", forged_reply(header, replaced))
+    replace_parser(attacker, parked, "umd_rpm_parse", forged_reply(header, replaced))
     add_package(attacker, vendor)
     ask_digest(attacker, replaced)
     assert Violation.BELIEVED not in witness.read().violations
@@ -200,12 +200,12 @@ def test_a_digest_that_another_package_names_is_believed_rightly(
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 @pytest.mark.parametrize(("algo", "digits"), [(SHA256, 32), (1, 64), (1, 32)])
 def test_a_part_of_a_digest_or_another_algorithm_is_no_digest_of_the_package(
-    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes, algo: int, digits: int
+    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes, algo: int, digits: int
 ) -> None:
     header = header_of(vendor)
     _, own = digests_in(header)
     reply = struct.pack("<i6I", 0, algo, digits, 1, 1, 0, header.index(own))
-    replace_parser(attacker, handler, "umd_rpm_parse", reply)
+    replace_parser(attacker, parked, "umd_rpm_parse", reply)
     add_package(attacker, vendor)
     ask_digest(attacker, own[:digits])
     assert Violation.BELIEVED in witness.read().violations

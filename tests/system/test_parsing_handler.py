@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.x509 import load_der_x509_certificate
-from parsing_lab import check_nested, check_refused, handler, lab_with, refused, variant
+from parsing_lab import check_nested, check_refused, handler, lab_with, parked, refused, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey, forged_reply
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "variant"]
+__all__ = ["handler", "parked", "variant"]
 
 JUMP = b"\xeb\xfe"
 """x86-64: jmp to itself."""
@@ -110,7 +110,7 @@ def test_a_key_that_its_certificate_holds_is_believed_rightly(
     ],
 )
 def test_a_lie_about_all_but_the_key_is_believed_wrongly(
-    attacker: Attacker, handler: Handler, witness: Witness, lie: str, at: int | None
+    attacker: Attacker, parked: Handler, witness: Witness, lie: str, at: int | None
 ) -> None:
     """Of an identifier, the last byte is missing. The control is the true reply."""
     own = OwnKey()
@@ -121,7 +121,7 @@ def test_a_lie_about_all_but_the_key_is_believed_wrongly(
     elif at is not None:
         (length,) = struct.unpack_from("<I", reply, at + 4)
         struct.pack_into("<I", reply, at + 4, length - 1)
-    replace_parser(attacker, handler, "umd_x509_parse", bytes(reply))
+    replace_parser(attacker, parked, "umd_x509_parse", bytes(reply))
     key = add_key(attacker, certificate, KEY_SPEC_PROCESS_KEYRING)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert (Violation.BELIEVED in witness.read().violations) is (lie != "nothing")
@@ -257,12 +257,10 @@ def test_each_file_of_a_corpus_has_its_own_times(lab: Lab) -> None:
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_one_write_sends_a_reply(
-    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes
+    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes
 ) -> None:
-    witness.first_request()
-    witness.park()
     event = "syscalls/sys_enter_write"
-    switch_on(attacker, event, only=f"common_pid=={handler.pid}")
+    switch_on(attacker, event, only=f"common_pid=={parked.pid}")
     before = witness.read().count.right
     add_key(attacker, vendor, trusted_keyring(attacker))
     trace = attacker.read_file(f"{TRACING}/trace")

@@ -41,7 +41,7 @@ def test_the_readme_example_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "harness.cli", "run", *arguments]
     command += [word for variant in VARIANTS for word in ("--variant", variant)]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=1500, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     run = tmp_path / "results" / "latest"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cells import Cells, cells, touch
 from command_line import read_until
+from harness_process import PATIENT, SECONDS
 
 from harness.model.verdict import Verdict
 
@@ -53,24 +54,23 @@ def overwrite_last(attacker, handler):
     with attacker.open(f"/proc/{handler.pid}/mem", os.O_RDWR) as mem:
         mem.pwrite(b"\\xff" * 32, handler.symbol("chain"))
 
-@scenario(effect=Effect.INTEGRITY, surface="own", answers=(), reach=REACH)
+@scenario(effect=Effect.INTEGRITY, surface="own", answers=(), reach=REACH, seconds=600)
 def slow(attacker, handler):
-    "Take time."
+    "Go on until there is the file `go`."
     with open(os.environ["UMD_TEST_MARK"], "w"):
         pass
-    end = time.monotonic() + float(os.environ["UMD_TEST_SLEEP"])
-    while time.monotonic() < end:
+    while not os.path.exists(os.environ["UMD_TEST_GO"]):
         attacker.getpid()
         time.sleep(0.02)
 """
 
 
-def harness_run(tmp_path: Path, *arguments: str, sleep: float = 3) -> subprocess.Popen[str]:
+def harness_run(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     """A real `umd-harness run` on baseline, with the scenarios above."""
     file = tmp_path / "more.py"
     file.write_text(SCENARIO_FILE)
     command = [
-        *(sys.executable, "-m", "harness.cli", "run", "--variant", "baseline"),
+        *(sys.executable, "-c", PATIENT, "run", "--variant", "baseline"),
         *("--scenario", str(file), "--results", str(tmp_path / "results"), *arguments),
     ]
     return subprocess.Popen(
@@ -78,7 +78,7 @@ def harness_run(tmp_path: Path, *arguments: str, sleep: float = 3) -> subprocess
         env={
             **os.environ,
             "UMD_TEST_MARK": str(tmp_path / "mark"),
-            "UMD_TEST_SLEEP": str(sleep),
+            "UMD_TEST_GO": str(tmp_path / "go"),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -97,7 +97,7 @@ def kept(tmp_path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 def test_the_other_cells_go_on(cells: Cells, tmp_path: Path) -> None:
     names = "crash_guest or kill_qemu or overwrite_last"
     with harness_run(tmp_path, "-k", names, "--jobs", "1") as run:
-        said, _ = run.communicate(timeout=300)
+        said, _ = run.communicate(timeout=SECONDS)
     assert run.returncode == 2, said
     header, verdicts = kept(tmp_path)
     assert verdicts == {
@@ -121,8 +121,7 @@ def test_a_run_that_is_told_to_stop(
     And no third one keeps it from putting what was found on disk.
     """
     names = "slow or overwrite_last"
-    sleep = 3 if times == 1 else 600
-    with harness_run(tmp_path, "-k", names, "--jobs", "2", sleep=sleep) as run:
+    with harness_run(tmp_path, "-k", names, "--jobs", "2") as run:
         _wait_for(tmp_path / "mark", run)
         for name in ("nothing", "host_tamper"):  # a busy host may have them run again
             _wait_for(tmp_path / f"results/latest/cells/6.12-baseline-{name}/outcome.json", run)
@@ -131,7 +130,10 @@ def test_a_run_that_is_told_to_stop(
         for heard in ("stopping after the running cells", "stopping now")[: times - 1]:
             said += read_until(run, heard)
             run.send_signal(number)
-        said += run.communicate(timeout=300)[0]
+        if times == 1:
+            said += read_until(run, "stopping after the running cells")
+            (tmp_path / "go").touch()
+        said += run.communicate(timeout=SECONDS)[0]
     assert run.returncode == 128 + number, said
     assert "Traceback" not in said
     header, verdicts = kept(tmp_path)
@@ -143,7 +145,7 @@ def test_a_run_that_is_told_to_stop(
 
 
 def test_a_run_that_is_killed_takes_its_machines_along(cells: Cells, tmp_path: Path) -> None:
-    with harness_run(tmp_path, "-k", "slow", sleep=60) as run:
+    with harness_run(tmp_path, "-k", "slow") as run:
         _wait_for(tmp_path / "mark", run)
         assert any(left.name.isdecimal() for left in cells.left())
         run.kill()
@@ -159,7 +161,7 @@ def test_a_run_that_is_killed_takes_its_machines_along(cells: Cells, tmp_path: P
 
 
 def _wait_for(mark: Path, run: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + SECONDS
     while not mark.exists():
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < deadline

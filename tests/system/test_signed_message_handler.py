@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import check_nested, check_refused, handler, lab_with, refused, variant
+from parsing_lab import check_nested, check_refused, handler, lab_with, parked, refused, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "variant"]
+__all__ = ["handler", "parked", "variant"]
 
 SIGNER = 32
 """Where the signer is in a reply (struct umd_pkcs7), and where its parts are in it."""
@@ -140,7 +140,7 @@ def test_what_is_no_signed_key_is_refused(
     ],
 )
 def test_a_reply_that_is_no_signed_key_is_refused(
-    attacker: Attacker, handler: Handler, vendor: bytes, lie: str, errno: int
+    attacker: Attacker, parked: Handler, vendor: bytes, lie: str, errno: int
 ) -> None:
     """The handler has been taken over. The kernel checks each part of its reply (C14)."""
     content = content_of(vendor)
@@ -163,7 +163,7 @@ def test_a_reply_that_is_no_signed_key_is_refused(
         "no signature": (SIGNATURE + 4, struct.pack("<I", 0)),
     }[lie]
     reply[place : place + len(value)] = value
-    replace_parser(attacker, handler, "umd_pkcs7_parse", bytes(reply))
+    replace_parser(attacker, parked, "umd_pkcs7_parse", bytes(reply))
     assert refused(attacker, vendor, trusted_keyring(attacker)) == errno
 
 
@@ -180,7 +180,7 @@ def test_a_reply_that_is_no_signed_key_is_refused(
     ],
 )
 def test_a_lie_about_all_but_the_content_is_believed_wrongly(
-    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes, lie: str, at: int | None
+    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes, lie: str, at: int | None
 ) -> None:
     """The digest is a copy behind the message. Of another part, the last byte is missing.
 
@@ -195,7 +195,7 @@ def test_a_lie_about_all_but_the_content_is_believed_wrongly(
     elif at is not None:
         (length,) = struct.unpack_from("<I", reply, at)
         struct.pack_into("<I", reply, at, length - 1)
-    replace_parser(attacker, handler, "umd_pkcs7_parse", bytes(reply))
+    replace_parser(attacker, parked, "umd_pkcs7_parse", bytes(reply))
     key = add_key(attacker, message + digest, KEY_SPEC_PROCESS_KEYRING)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert (Violation.BELIEVED in witness.read().violations) is (lie != "nothing")

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.attacker.agent.errors import GuestError
+from harness.cache.places import STATES
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import SigningKey, signing_key, unsigned
+from harness.vm.states import state_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.attacker import Attacker
     from harness.lab.images import BootImages
+    from harness.lab.lab import Lab
     from harness.witness.reader import Witness
 
 UNSIGNED = 1 << 13
@@ -88,11 +91,13 @@ def holds(path: Path, secret: bytes) -> bool:
 
 
 @pytest.mark.usefixtures("machine")  # whose saved state is on the disk then
-def test_the_private_key_is_nowhere_but_in_its_folder(images: BootImages) -> None:
-    cache = cache_dir()
-    key = signing_key(cache)
+def test_the_private_key_is_nowhere_but_in_its_folder(
+    lab: Lab, images: BootImages, variant: str
+) -> None:
+    key = signing_key(cache_dir())
     assert images.kernel.meta["signing"] == key.digest
-    state = max((cache / "states").glob("*/*/ram"), key=lambda ram: ram.stat().st_mtime).parent
+    spec = lab.spec(variant)
+    state = STATES.path() / spec.name / state_key(spec, lab.accelerator)
     places = [images.kernel.directory, images.guest.initramfs.parent, state]
     files = [path for place in places for path in place.rglob("*") if size(path)]
     assert {"bzImage", "initramfs.cpio", "ram"} <= {path.name for path in files}

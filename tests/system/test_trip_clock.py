@@ -60,13 +60,15 @@ def test_the_trips_fill_a_good_part_of_the_time_that_passes(
     assert passed / 100 < taken < passed
 
 
-def test_a_longer_trip_shows(clock: Callable[[int], list[int]], attacker: Attacker) -> None:
+def test_a_longer_trip_shows(
+    clock: Callable[[int], list[int]], attacker: Attacker, machine: Machine
+) -> None:
     """The kernel says for how long it kept the handler from running. The trips last as long.
 
     The handler runs for 1 ms in 20 ms. So most of the time is in these waits, on a busy host as
     well, and a clock that misses the waits shows far less than half of the time.
     """
-    driver = Sample(attacker, SELFTEST)
+    driver = Sample(attacker, machine, SELFTEST)
     for number in range(TRIES):
         cell = root(attacker).child(f"cell{number}", "cpu")
         cell.set("cpu.max", "1000 20000")

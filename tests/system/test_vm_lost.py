@@ -30,6 +30,8 @@ pytestmark = pytest.mark.timeout(3600)
 
 POWER_OFF = (0xFEE1DEAD, 672274793, 0x4321FEDC, 0)
 """reboot(2)'s arguments."""
+SOON = 50
+"""Seconds: less than the agent's deadline."""
 
 
 def panic(attacker: Attacker) -> None:
@@ -69,22 +71,24 @@ def test_a_panic_is_seen_by_who_only_reads_memory(machines: Machines) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_killed_qemu(machines: Machines, number: signal.Signals) -> None:
-    start = time.monotonic()
     with (
         pytest.raises(VmLost, match=f"^QEMU was killed by {number.name}$"),
         machines.restore() as machine,
     ):
         os.kill(machine.pid, number)
+        killed = time.monotonic()
         with machine.paused():
             machine.read(0, 8)
+    assert time.monotonic() - killed < SOON
     with (
         pytest.raises(VmLost, match=f"^QEMU was killed by {number.name}$"),
         machines.restore() as machine,
         machines.attacker(machine) as attacker,
     ):
         os.kill(machine.pid, number)
+        killed = time.monotonic()
         attacker.getpid()
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - killed < SOON
     assert not machines.left()
 
 

@@ -24,6 +24,7 @@ _COMPILER = re.compile(r'^CONFIG_CC_VERSION_TEXT="(.*)"$', re.MULTILINE)
 _BUILT_IN = re.compile(r"^CONFIG_(\w+)=y$", re.MULTILINE)
 _PUBLISH_SECONDS = 1800.0  # to copy 200 MB takes 10 s on an idle disk
 _KEPT = 6  # images of one line and flavour, about 125 MB each, of which the vmlinux has 100
+_IDLE_SECONDS = 4 * 3600.0  # a run may boot an image that was used within four hours
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def publish(
 ) -> KernelImage:
     """Let `fill` write an image's files, then show the image under its key.
 
-    Only the last used images of a line and flavour stay.
+    Only the last used images of a line and flavour stay, and those that a run may still use.
     """
 
     def fill_all(new: Path) -> None:
@@ -242,4 +243,6 @@ def publish(
 
 
 def _store(cache: Path) -> Store:
-    return Store(IMAGES.path(cache), seconds=_PUBLISH_SECONDS, kept=_KEPT)
+    return Store(
+        IMAGES.path(cache), seconds=_PUBLISH_SECONDS, kept=_KEPT, idle_seconds=_IDLE_SECONDS
+    )

@@ -27,8 +27,11 @@ LIBBPF_ERRNO__FORMAT = 4001  # bpf/libbpf_legacy.h: libbpf's own error numbers
 
 @pytest.fixture(autouse=True)
 def alone() -> Iterator[None]:
-    """Payloads go to /tmp, and a program that runs cannot be written."""
-    with FileLock(Path(tempfile.gettempdir()) / "umd-bpf-loader.lock", timeout=60):
+    """Payloads go to /tmp, and a program that runs cannot be written.
+
+    Whoever waits for the lock gets it in no order: on a busy host that may take minutes.
+    """
+    with FileLock(Path(tempfile.gettempdir()) / "umd-bpf-loader.lock", timeout=900):
         yield
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hand_clock import HandClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_agent import agent_stream
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 REPLY = struct.Struct("<IIq")
 
 
-def attacker_on(stream: socket.socket, *, reply: float = 0.3, attempt: float = 5.0) -> Attacker:
+def attacker_on(stream: socket.socket, *, reply: float = 60, attempt: float = 300) -> Attacker:
     channel = Channel(stream, reply_seconds=reply, attempt_seconds=attempt)
     nowhere = Path("/nowhere")
     return Attacker(channel, GuestImage(key="", initramfs=nowhere, payloads=nowhere))
@@ -45,7 +46,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_silence_ends_at_the_deadline(pair: tuple[socket.socket, socket.socket]) -> None:
     started = time.monotonic()
     with pytest.raises(VmLost, match="no answer"):
-        attacker_on(pair[0]).getpid()
+        attacker_on(pair[0], reply=1).getpid()
     assert time.monotonic() - started < 9, "the default is 10 s"
 
 
@@ -66,7 +67,7 @@ def test_bytes_that_trickle_do_not_prolong_the_deadline(
     thread.start()
     started = time.monotonic()
     with pytest.raises(VmLost, match="no answer"):
-        attacker_on(ours).getpid()
+        attacker_on(ours, reply=1).getpid()
     assert time.monotonic() - started < 2 * REPLY.size, "before the last byte"
     given_up.set()
     guests.shutdown(socket.SHUT_RDWR)
@@ -77,17 +78,22 @@ def test_a_guest_that_reads_nothing_ends_at_the_deadline(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     with pytest.raises(VmLost, match="accepted no request"):
-        attacker_on(pair[0]).write(1, bytes(900_000))
+        attacker_on(pair[0], reply=0.3).write(1, bytes(900_000))
 
 
-def test_the_attempt_as_a_whole_has_an_end(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_the_attempt_as_a_whole_has_an_end(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours, guests = pair
-    attacker = attacker_on(ours, attempt=0.2)
-    guests.sendall(REPLY.pack(12, 1, 5))
-    assert attacker.getpid() == 5
-    time.sleep(0.25)
-    guests.sendall(REPLY.pack(12, 2, 5))
-    with pytest.raises(VmLost):
+    clock = HandClock()
+    monkeypatch.setattr("harness.attacker.agent.channel.time", clock)
+    attacker = attacker_on(ours, reply=60, attempt=100)
+    for ident in (1, 2):
+        guests.sendall(REPLY.pack(12, ident, 5))
+        assert attacker.getpid() == 5
+        clock.now += 50
+    guests.sendall(REPLY.pack(12, 3, 5))
+    with pytest.raises(VmLost, match="before its deadline"):
         attacker.getpid()
 
 
@@ -153,7 +159,7 @@ def test_a_file_without_an_end(pair: tuple[socket.socket, socket.socket]) -> Non
     thread = threading.Thread(target=serve)
     thread.start()
     with pytest.raises(VmLost, match="more than"):
-        attacker_on(ours, reply=5, attempt=20).read_file("/proc/endless\x1b")
+        attacker_on(ours).read_file("/proc/endless\x1b")
     guests.shutdown(socket.SHUT_RDWR)
     thread.join(timeout=60)
 

@@ -11,7 +11,7 @@ from local_agent import local_attacker
 from harness.attacker import SetupFailed
 from harness.attacker.agent.terminal import Terminal
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def printed_by(terminal: Terminal, *, until: bytes | None) -> bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def filling(text: str, made: list[str] | None = None) -> Callable[[Path], None]:

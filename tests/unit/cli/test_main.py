@@ -419,7 +419,7 @@ def test_bench_of_a_cell_that_ends_in_an_error_gives_no_figure(tmp_path: Path) -
 def test_on_a_terminal_the_matrix_is_live_and_the_last_line_counts(tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        command(["run", "-k", "nothing"], takes=0.3),
+        command(["run", "-k", "nothing"], free=0),
         cwd=tmp_path,
         stdout=terminal,
         stderr=terminal,
@@ -435,6 +435,8 @@ def test_on_a_terminal_the_matrix_is_live_and_the_last_line_counts(tmp_path: Pat
         if not chunk:
             break
         drawn += chunk
+        if b"running" in drawn:
+            (tmp_path / "go").touch()
     os.close(controller)
     assert process.wait(timeout=DEADLINE) == 0
     assert b"running" in drawn

@@ -196,7 +196,7 @@ def test_a_defect_of_the_judge_loses_no_result(here: Here, monkeypatch: pytest.M
 
 
 def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
-    process = start(tmp_path, takes=60.0)
+    process = start(tmp_path, takes=600.0)
     wait_for_cells(tmp_path, 2)
     process.send_signal(signal.SIGINT)
     read_until(process, "stopping after the running cells")
@@ -209,7 +209,7 @@ def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_the_kernel_builds_leaves_no_run_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command(["run"], opening=30.0),
+        command(["run"], opening=600.0),
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -105,6 +105,13 @@ def test_the_least_used_images_go(tmp_path: Path) -> None:
     assert kept == {"other", "k0", "k2", "k3", "k4", "k5", "k6"}
 
 
+def test_images_that_were_used_lately_stay(tmp_path: Path) -> None:
+    """A run of another process may boot them."""
+    for number in range(8):
+        publish("6.12", f"k{number}", cache=tmp_path, meta={}, fill=fill)
+    assert len(list((tmp_path / "images").iterdir())) == 8
+
+
 def test_a_flavours_images_are_counted_by_themselves(tmp_path: Path) -> None:
     for flavour in ("", "debug"):
         for number in range(7):

@@ -19,6 +19,11 @@ def test_work_is_counted() -> None:
     assert 0.09 < cpu_use(os.getpid()).since(before).worked < 5
 
 
+def test_the_use_of_several_processes_is_added() -> None:
+    alone = cpu_use(os.getpid())
+    assert cpu_use(os.getpid(), os.getpid()).worked >= 2 * alone.worked > 0
+
+
 def test_a_process_that_is_gone_has_no_use() -> None:
     child = os.fork()
     if not child:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from unittest.mock import MagicMock, Mock, patch
 
@@ -14,6 +15,7 @@ from harness.vm.cpu_use import CpuUse
 from harness.witness.evidence import LOCKDEP_OFF
 from harness.witness.heartbeat import BEAT_SECONDS
 from harness.witness.reader import ASLEEP_SECONDS, DEAD_SECONDS, PATIENCE, Witness
+from harness.witness.tally import WitnessState
 
 if TYPE_CHECKING:
     from harness.witness.tally import Tally
@@ -107,3 +109,24 @@ def test_a_machine_that_its_guest_has_suspended_is_not_waited_for(
     suspended: bool, seconds: float
 ) -> None:
     assert Still(suspended=suspended).gives_up() == pytest.approx(seconds, abs=0.4)
+
+
+class Parking(Witness):
+    """A witness whose last command was the sixth, and which has these tallies one by one."""
+
+    def __init__(self, *tallies: Tally) -> None:
+        memory = Mock(side_effect=lambda _, size: (6).to_bytes(size, "little"))
+        image = Mock(physical=Mock(return_value=0), symbols={})
+        super().__init__(MagicMock(load_offset=0, read=memory), image)
+        self._tallies = iter(tallies)
+
+    def read(self) -> Tally:
+        return next(self._tallies)
+
+
+def test_a_restored_witness_is_parked_anew() -> None:
+    """It is parked as it was saved until the guest notices its new id. Then it asks once more."""
+    saved = replace(BEFORE, state=WitnessState.PARKED, command=5)
+    awake = replace(BEFORE, state=WitnessState.RUNNING, command=6)
+    parked = replace(BEFORE, state=WitnessState.PARKED, command=6)
+    assert Parking(saved, saved, awake, parked).park() is parked
