@@ -134,6 +134,17 @@ static void umd_test_request_frame(struct kunit *test)
 	KUNIT_EXPECT_NE(test, memcmp(second.nonce, first.nonce, sizeof(first.nonce)), 0);
 }
 
+/* The message is not copied again. */
+static void umd_test_pages_go_into_the_pipe(struct kunit *test)
+{
+	struct umd_test *pipes = test->priv;
+	struct pipe_inode_info *pipe = get_pipe_info(pipes->to_umh[0], false);
+
+	KUNIT_ASSERT_EQ(test, umd_send(&pipes->transfer), 0);
+	KUNIT_EXPECT_PTR_EQ(test, pipe->bufs[pipe->tail & (pipe->ring_size - 1)].page,
+			    pipes->transfer.pages[0]);
+}
+
 struct umd_frame_case {
 	const char *name;
 	size_t wanted;
@@ -477,6 +488,7 @@ static void umd_test_own_ends(struct kunit *test)
 
 static struct kunit_case umd_pipe_cases[] = {
 	KUNIT_CASE(umd_test_request_frame),
+	KUNIT_CASE(umd_test_pages_go_into_the_pipe),
 	KUNIT_CASE_PARAM(umd_test_reply_frame, umd_frame_gen_params),
 	KUNIT_CASE(umd_test_reply_frame_of_earlier),
 	KUNIT_CASE(umd_test_reply_frame_cut),
