@@ -8,9 +8,11 @@ the fuzzers, what they learn, and the inputs that end them. The exit status is 1
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -152,6 +154,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=Path, help="a folder with a folder of inputs for each NAME")
     parser.add_argument("--seconds", type=int, default=60, help="for each; 60 by default")
     parser.add_argument(
+        *("--jobs", "-j"),
+        type=int,
+        default=os.cpu_count() or 1,
+        help="how many are fuzzed at once; by default one for each CPU",
+    )
+    parser.add_argument(
         "--planted", action="store_true", help="plant a bug of one byte, which must be found"
     )
     options = parser.parse_args(arguments)
@@ -159,6 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.source:
         recipes = {options.source.stem: Recipe(str(options.source.resolve()))}
     names = options.names or list(recipes)
+    if options.jobs < 1:
+        parser.error("--jobs must be at least 1")
     if unknown := [name for name in names if name not in recipes]:
         parser.error(f"there is no handler {unknown[0]}; take {', '.join(recipes)}")
     crashes = 0
@@ -166,14 +176,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = options.folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         tree = handler_tree()
-        for name in names:
+
+        def build_and_fuzz(name: str) -> Fuzzed:
             program, recipe = folder / name, recipes[name]
             build_fuzzer(name, recipe, program, tree=tree, planted=options.planted)
             seeds = options.seeds.resolve() / name if options.seeds else None
-            done = fuzz(program, recipe, seeds=seeds, seconds=options.seconds, tree=tree)
-            sys.stdout.write(f"{done}\n")
-            sys.stdout.flush()
-            crashes += done.input is not None
+            return fuzz(program, recipe, seeds=seeds, seconds=options.seconds, tree=tree)
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for done in pool.map(build_and_fuzz, names):
+                sys.stdout.write(f"{done}\n")
+                sys.stdout.flush()
+                crashes += done.input is not None
     except UserError as error:
         sys.stderr.write(f"umd-harness: {error}\n")
         return 2

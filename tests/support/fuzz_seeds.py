@@ -3,6 +3,7 @@
 
 `python tests/support/fuzz_seeds.py FOLDER` writes those of the corpora that
 `./run tests -e handlers` compares. It fetches packages, and needs the Debian packages of that part.
+With `--made`, it writes those alone that it makes itself.
 """
 
 from __future__ import annotations
@@ -78,5 +79,8 @@ def write_seeds(folder: Path, seeds: Mapping[str, Iterable[bytes]]) -> None:
 
 
 if __name__ == "__main__":
+    *made_alone, target = sys.argv[1:]
     with TemporaryDirectory() as scratch:
-        write_seeds(Path(sys.argv[1]), corpora(Path(scratch)))
+        write_seeds(
+            Path(target), made_seeds(Path(scratch)) if made_alone else corpora(Path(scratch))
+        )

@@ -152,15 +152,19 @@ class HandlerProcess:
     process: subprocess.Popen[bytes]
     size: int
 
-    def ask(self, request: bytes) -> bytes:
-        """Send a request; return the reply, whose frame is the request's."""
+    def ask(self, request: bytes, *, length: int | None = None) -> bytes:
+        """Send a request; return the reply, whose frame is the request's.
+
+        The reply must have this length, by default that of all replies.
+        """
+        length = self.size if length is None else length
         nonce = os.urandom(16)
         to_handler, from_handler = _pipes(self.process)
         to_handler.write(FRAME.pack(MAGIC, len(request), nonce) + request)
         to_handler.flush()
         frame = from_handler.read(FRAME.size)
-        assert frame == FRAME.pack(MAGIC, self.size, nonce), f"ended: {self.process.poll()}"
-        return from_handler.read(self.size)
+        assert frame == FRAME.pack(MAGIC, length, nonce), f"ended: {self.process.poll()}"
+        return from_handler.read(length)
 
     def status(self, request: bytes) -> str:
         """Return the name of the status of the reply to a request, `0` if it is none."""

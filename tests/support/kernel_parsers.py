@@ -42,25 +42,37 @@ X509 = {
 }
 """What is fetched of each certificate that x509_cert_parse() returns."""
 
+SIGNERS = 3
+"""So many signers of a message are fetched."""
+
+_SIGNER = {
+    "next": "{}->next",
+    "attributes": "{}->aa_set",
+    "signing_time": "{}->signing_time",
+    "sig_algo": "{}->sig->pkey_algo:string",
+    "hash_algo": "{}->sig->hash_algo:string",
+    "encoding": "{}->sig->encoding:string",
+    "digest_at": "{}->msgdigest",
+    "digest_size": "{}->msgdigest_len",
+    "authattrs_at": "{}->authattrs",
+    "authattrs_size": "{}->authattrs_len",
+    "signature_size": "{}->sig->s_size",
+    "signature_bytes": "+0({}->sig->s):x8[48]",
+}
+
 PKCS7 = {
     "version": "$retval->version",
     "data_oid": "$retval->data_type",
     "data_at": "$retval->data",
     "data_size": "$retval->data_len",
     "data_header": "$retval->data_hdrlen",
-    "attributes": "$retval->signed_infos->aa_set",
-    "signing_time": "$retval->signed_infos->signing_time",
-    "sig_algo": "$retval->signed_infos->sig->pkey_algo:string",
-    "hash_algo": "$retval->signed_infos->sig->hash_algo:string",
-    "encoding": "$retval->signed_infos->sig->encoding:string",
-    "digest_at": "$retval->signed_infos->msgdigest",
-    "digest_size": "$retval->signed_infos->msgdigest_len",
-    "authattrs_at": "$retval->signed_infos->authattrs",
-    "authattrs_size": "$retval->signed_infos->authattrs_len",
-    "signature_size": "$retval->signed_infos->sig->s_size",
-    "signature_bytes": "+0($retval->signed_infos->sig->s):x8[48]",
+    **{
+        f"{name}_{at}": what.format("$retval->signed_infos" + at * "->next")
+        for at in range(SIGNERS)
+        for name, what in _SIGNER.items()
+    },
 }
-"""What is fetched of each message that pkcs7_parse_message() returns, and of its first signer."""
+"""What is fetched of each message that pkcs7_parse_message() returns, and of its first signers."""
 
 _FIELD = re.compile(r'(\w+)=("[^"]*"|\{[^}]*\}|\S+)')
 _CHUNK = 400
@@ -111,6 +123,11 @@ def part(said: Mapping[str, str], name: str) -> Span:
     if not at:
         return Span(0, 0)
     return Span(at - int(said["data"], 16), int(said[f"{name}_size"], 0))
+
+
+def signer(said: Mapping[str, str], at: int) -> Mapping[str, str]:
+    """Return what was fetched of a signer that the message has."""
+    return {"data": said["data"], **{name: said[f"{name}_{at}"] for name in _SIGNER}}
 
 
 def content(said: Mapping[str, str], name: str) -> bytes:

@@ -20,20 +20,33 @@ _FORMS = (
 
 
 def sign_messages(folder: Path, *, step: int = 1) -> dict[bytes, str]:
-    """Return one message of each form, or of each `step`th, and the options that made it."""
-    key, cert, text = folder / "key.pem", folder / "cert.pem", folder / "text"
+    """Return one message of each form, or of each `step`th, and the options that made it.
+
+    Further messages have two and three signers.
+    """
+    text = folder / "text"
     text.write_bytes(b"What is signed.\n")
-    _openssl(
-        *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/O=Makers/CN=Signer"),
-        *("-keyout", str(key), "-out", str(cert)),
-    )
-    signing = ("-signer", str(cert), "-inkey", str(key), "-in", str(text))
-    found = {}
-    for form in itertools.islice(itertools.product(*_FORMS), 0, None, step):
-        options = " ".join(form).split()
-        made = _openssl("cms", "-sign", "-binary", "-outform", "DER", *signing, *options)
-        found[made] = f"openssl cms {' '.join(options)}"
+    signers = [_signer(folder, number) for number in range(3)]
+
+    def message(options: str, *signing: str) -> tuple[bytes, str]:
+        command = ["cms", "-sign", "-binary", "-outform", "DER", "-in", str(text), *signing]
+        return _openssl(*command, *options.split()), f"{options}, {len(signing) // 4} signers"
+
+    forms = itertools.islice(itertools.product(*_FORMS), 0, None, step)
+    found = dict(message(" ".join(filter(None, form)), *signers[0]) for form in forms)
+    for count in (2, 3):
+        found |= [message("-nodetach", *itertools.chain(*signers[:count]))]
     return found
+
+
+def _signer(folder: Path, number: int) -> tuple[str, ...]:
+    """Make a key and its certificate; return openssl's options to sign with it."""
+    key, cert = folder / f"key-{number}.pem", folder / f"cert-{number}.pem"
+    _openssl(
+        *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(cert)),
+        *("-subj", f"/O=Makers/CN=Signer {number}"),
+    )
+    return "-signer", str(cert), "-inkey", str(key)
 
 
 def _openssl(*arguments: str) -> bytes:

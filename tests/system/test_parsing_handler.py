@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, ESRCH, ETIMEDOUT
+from errno import EFAULT, EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, EPROTO, ESRCH, ETIMEDOUT
 from os import O_RDWR
 from signal import SIGCONT, SIGSTOP
 from statistics import median
@@ -46,6 +46,10 @@ __all__ = ["handler", "parked", "variant"]
 
 JUMP = b"\xeb\xfe"
 """x86-64: jmp to itself."""
+UNDEFINED = b"\x0f\x0b"
+"""x86-64: ud2."""
+GETPID = b"\xb8\x27\0\0\0\x0f\x05"
+"""x86-64: mov $39, %eax; syscall."""
 STOPS = 10_000
 """At most. Until the handler gets a certificate, it is stopped elsewhere."""
 LATE = 5
@@ -192,6 +196,23 @@ def test_a_handler_that_is_late_is_told_from_one_that_refuses(
     witness.park()
     attacker.kill(witness.read().pid, SIGSTOP)
     assert refused(attacker, vendor, KEY_SPEC_PROCESS_KEYRING) == ETIMEDOUT
+    assert add_key(attacker, vendor, KEY_SPEC_PROCESS_KEYRING)
+
+
+@pytest.mark.parametrize(
+    ("variant", "code", "errno"),
+    [("baseline", UNDEFINED, EFAULT), ("seccomp-strict", GETPID, EPROTO)],
+    ids=["killed by a fault", "killed by seccomp"],
+    indirect=["variant"],
+)
+def test_a_handler_that_dies_of_a_file_is_told_from_one_that_refuses(
+    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes, code: bytes, errno: int
+) -> None:
+    """The next request starts another handler."""
+    witness.park()
+    with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as memory:
+        memory.pwrite(code, handler.symbol("umd_x509_parse"))
+    assert refused(attacker, vendor, KEY_SPEC_PROCESS_KEYRING) == errno
     assert add_key(attacker, vendor, KEY_SPEC_PROCESS_KEYRING)
 
 

@@ -21,6 +21,7 @@
 #include <linux/kmod.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/pipe_fs_i.h>
@@ -29,6 +30,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/splice.h>
 #include <linux/usermode_driver_mgmt.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/umd.h>
@@ -232,15 +234,19 @@ static void umd_unlock(struct umd_turn *turn)
 	umd_turn_end(turn);
 }
 
-/* Transfers. */
+/*
+ * Transfers. The caller copies the message into pages, behind the frame if there is
+ * one. The pages go into the pipe as they are, so that nothing is copied again.
+ */
 struct umd_transfer {
 	struct umd_job job;
 	struct file *to_umh;
 	struct file *from_umh;
-	void *in;
+	struct page **pages;
 	void *out;
 	size_t in_len;
-	size_t out_len;
+	size_t out_len;	/* room for the reply, then the reply's length */
+	size_t out_min;
 	unsigned long expires;
 	bool framed;
 };
@@ -264,33 +270,93 @@ static int umd_wait_pipe(struct file *file, wait_queue_head_t *wait,
 	return -ETIMEDOUT;
 }
 
-/*
- * The double underscore calls leave out the file_permission hook: no policy
- * and no BPF program on it gets between the kernel and its own pipes.
- */
-static int umd_write(struct umd_transfer *transfer, const void *from, size_t len)
+static size_t umd_frame_len(const struct umd_transfer *transfer)
+{
+	return transfer->framed ? sizeof(struct umd_frame) : 0;
+}
+
+static size_t umd_sent_len(const struct umd_transfer *transfer)
+{
+	return umd_frame_len(transfer) + transfer->in_len;
+}
+
+/* A page is not cleared while it is still in a pipe: in this one, or in another by tee(2). */
+static void umd_free_pages(struct umd_transfer *transfer)
+{
+	size_t i, pages = DIV_ROUND_UP(umd_sent_len(transfer), PAGE_SIZE);
+
+	for (i = 0; transfer->pages && i < pages && transfer->pages[i]; i++) {
+		if (page_count(transfer->pages[i]) == 1)
+			clear_page(page_address(transfer->pages[i]));
+		put_page(transfer->pages[i]);
+	}
+	kvfree(transfer->pages);
+}
+
+static int umd_fill_pages(struct umd_transfer *transfer, const void *in)
+{
+	size_t i, part, at = umd_frame_len(transfer), left = transfer->in_len;
+	size_t pages = DIV_ROUND_UP(at + left, PAGE_SIZE);
+
+	transfer->pages = kvcalloc(pages, sizeof(*transfer->pages), GFP_KERNEL);
+	if (!transfer->pages)
+		return -ENOMEM;
+
+	for (i = 0; i < pages; i++, at = 0) {
+		transfer->pages[i] = alloc_page(GFP_KERNEL);
+		if (!transfer->pages[i])
+			return -ENOMEM;
+
+		part = min(left, PAGE_SIZE - at);
+		memcpy(page_address(transfer->pages[i]) + at, in, part);
+		in += part;
+		left -= part;
+	}
+	return 0;
+}
+
+/* The pipe has a reference of its own, or none if this fails. */
+static int umd_add_page(struct pipe_inode_info *pipe, struct page *page, size_t len)
+{
+	struct pipe_buffer buf = { .page = page, .len = len, .ops = &nosteal_pipe_buf_ops };
+	ssize_t n;
+
+	get_page(page);
+	n = add_to_pipe(pipe, &buf);
+	return n < 0 ? n : 0;
+}
+
+/* Asks no hook, so that no security module gets between the kernel and its own pipes. */
+static int umd_send(struct umd_transfer *transfer)
 {
 	struct pipe_inode_info *pipe = get_pipe_info(transfer->to_umh, false);
-	size_t sent = 0;
-	ssize_t n;
-	int ret;
+	size_t len = umd_sent_len(transfer), sent = 0, part;
+	int ret = 0;
 
 	while (sent < len) {
-		n = __kernel_write(transfer->to_umh, from + sent, len - sent, NULL);
-		if (n > 0) {
-			sent += n;
-			continue;
+		pipe_lock(pipe);
+		while (sent < len) {
+			part = min(len - sent, PAGE_SIZE);
+			ret = umd_add_page(pipe, transfer->pages[sent / PAGE_SIZE], part);
+			if (ret)
+				break;
+			sent += part;
 		}
-		if (n != -EAGAIN && n != -ERESTARTSYS)
-			return -EFAULT;
-		ret = umd_wait_pipe(transfer->to_umh, &pipe->wr_wait, EPOLLOUT,
-				    transfer->expires);
+		pipe_unlock(pipe);
+		wake_up_interruptible_poll(&pipe->rd_wait, EPOLLIN | EPOLLRDNORM);
+
+		if (ret == -EAGAIN)
+			ret = umd_wait_pipe(transfer->to_umh, &pipe->wr_wait, EPOLLOUT,
+					    transfer->expires);
+		else if (ret)
+			ret = -EFAULT;
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
+/* __kernel_read() leaves out the file_permission hook. */
 static int umd_read(struct umd_transfer *transfer, void *to, size_t len)
 {
 	struct pipe_inode_info *pipe = get_pipe_info(transfer->from_umh, false);
@@ -322,12 +388,12 @@ static int umd_check_silent(struct umd_transfer *transfer)
 	return pipe_empty(READ_ONCE(pipe->head), READ_ONCE(pipe->tail)) ? 0 : -EBADMSG;
 }
 
-static int umd_write_frame(struct umd_transfer *transfer, struct umd_frame *frame)
+static void umd_set_frame(struct umd_transfer *transfer, struct umd_frame *frame)
 {
 	frame->magic = UMD_FRAME_MAGIC;
 	frame->len = transfer->in_len;
 	get_random_bytes(frame->nonce, sizeof(frame->nonce));
-	return umd_write(transfer, frame, sizeof(*frame));
+	memcpy(page_address(transfer->pages[0]), frame, sizeof(*frame));
 }
 
 static int umd_read_frame(struct umd_transfer *transfer, const struct umd_frame *request)
@@ -338,15 +404,18 @@ static int umd_read_frame(struct umd_transfer *transfer, const struct umd_frame 
 	ret = umd_read(transfer, &reply, sizeof(reply));
 	if (ret)
 		return ret;
-	if (reply.magic != UMD_FRAME_MAGIC || reply.len != transfer->out_len ||
+	if (reply.magic != UMD_FRAME_MAGIC || reply.len < transfer->out_min ||
+	    reply.len > transfer->out_len ||
 	    memcmp(reply.nonce, request->nonce, sizeof(reply.nonce)))
 		return -EBADMSG;
+
+	transfer->out_len = reply.len;
 	return 0;
 }
 
 static int umd_exchange(struct umd_transfer *transfer)
 {
-	return umd_write(transfer, transfer->in, transfer->in_len) ?:
+	return umd_send(transfer) ?:
 	       umd_read(transfer, transfer->out, transfer->out_len);
 }
 
@@ -354,9 +423,9 @@ static int umd_exchange_framed(struct umd_transfer *transfer)
 {
 	struct umd_frame frame;
 
+	umd_set_frame(transfer, &frame);
 	return umd_check_silent(transfer) ?:
-	       umd_write_frame(transfer, &frame) ?:
-	       umd_write(transfer, transfer->in, transfer->in_len) ?:
+	       umd_send(transfer) ?:
 	       umd_read_frame(transfer, &frame) ?:
 	       umd_read(transfer, transfer->out, transfer->out_len) ?:
 	       umd_check_silent(transfer);
@@ -394,9 +463,55 @@ static void umd_transfer_free(struct umd_job *job)
 {
 	struct umd_transfer *transfer = container_of(job, struct umd_transfer, job);
 
-	kvfree_sensitive(transfer->in, transfer->in_len);
+	umd_free_pages(transfer);
 	kvfree_sensitive(transfer->out, transfer->out_len);
 	kfree(transfer);
+}
+
+/* A reply has between @out_min and *@out_len bytes. On success *@out_len is their number. */
+static int umd_transact(struct umd_info *info, const void *in, size_t in_len, void *out,
+			size_t *out_len, size_t out_min)
+{
+	struct umd_transfer *transfer;
+	int ret;
+
+	if (!umd_wq)
+		return -ENODEV;
+	if (!info->tgid)
+		return -EFAULT;
+	if (!umd_fits(in_len) || !umd_fits(*out_len))
+		return -ENOMEM;
+
+	transfer = kzalloc(sizeof(*transfer), GFP_KERNEL);
+	if (!transfer)
+		return -ENOMEM;
+
+	transfer->in_len = in_len;
+	transfer->out_len = *out_len;
+	transfer->out_min = out_min;
+	transfer->framed = info->framed;
+	transfer->out = kvmalloc(*out_len, GFP_KERNEL);
+	if (!transfer->out || umd_fill_pages(transfer, in)) {
+		umd_transfer_free(&transfer->job);
+		return -ENOMEM;
+	}
+
+	transfer->to_umh = umd_get_pipe(info->pipe_to_umh);
+	transfer->from_umh = umd_get_pipe(info->pipe_from_umh);
+	transfer->expires = jiffies + UMD_DEADLINE;
+	umd_job_queue(&transfer->job, umd_wq, umd_transfer_run, umd_transfer_free);
+
+	/*
+	 * The worker's own waits end at the deadline. Not so the pipe's mutex,
+	 * for whoever else holds the pipe open; hence one more second, and out.
+	 */
+	ret = umd_job_wait(&transfer->job, UMD_DEADLINE + HZ);
+	if (!ret) {
+		*out_len = transfer->out_len;
+		memcpy(out, transfer->out, *out_len);
+	}
+	umd_job_put(&transfer->job);
+	return ret;
 }
 
 /**
@@ -408,55 +523,17 @@ static void umd_transfer_free(struct umd_job *job)
  * @out_len: its length in bytes, as both sides agreed
  *
  * Both may be longer than a pipe holds. The caller's signals play no part.
+ * Not inlined: a probe here sees the messages of umd_mgmt_send_recv() as well.
  *
  * Return: 0, -ENODEV if the library could not be set up at boot, -EFAULT if there is
  * no handler or the transfer ended short,
  * -EBADMSG if what came is no reply to this message, as far as frames tell,
  * -ETIMEDOUT if it did not end in time, -ENOMEM, for over INT_MAX bytes as well.
  */
-int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
-		  size_t out_len)
+noinline int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
+			   size_t out_len)
 {
-	struct umd_transfer *transfer;
-	int ret;
-
-	if (!umd_wq)
-		return -ENODEV;
-	if (!info->tgid)
-		return -EFAULT;
-	if (!umd_fits(in_len) || !umd_fits(out_len))
-		return -ENOMEM;
-
-	transfer = kzalloc(sizeof(*transfer), GFP_KERNEL);
-	if (!transfer)
-		return -ENOMEM;
-
-	transfer->in = kvmemdup(in, in_len, GFP_KERNEL);
-	transfer->out = kvmalloc(out_len, GFP_KERNEL);
-	if (!transfer->in || !transfer->out) {
-		kvfree_sensitive(transfer->in, in_len);
-		kvfree(transfer->out);
-		kfree(transfer);
-		return -ENOMEM;
-	}
-
-	transfer->to_umh = umd_get_pipe(info->pipe_to_umh);
-	transfer->from_umh = umd_get_pipe(info->pipe_from_umh);
-	transfer->in_len = in_len;
-	transfer->out_len = out_len;
-	transfer->expires = jiffies + UMD_DEADLINE;
-	transfer->framed = info->framed;
-	umd_job_queue(&transfer->job, umd_wq, umd_transfer_run, umd_transfer_free);
-
-	/*
-	 * The worker's own waits end at the deadline. Not so the pipe's mutex,
-	 * for whoever else holds the pipe open; hence one more second, and out.
-	 */
-	ret = umd_job_wait(&transfer->job, UMD_DEADLINE + HZ);
-	if (!ret)
-		memcpy(out, transfer->out, out_len);
-	umd_job_put(&transfer->job);
-	return ret;
+	return umd_transact(info, in, in_len, out, &out_len, out_len);
 }
 EXPORT_SYMBOL_GPL(umd_send_recv);
 
@@ -621,6 +698,33 @@ static int umd_mgmt_ready(struct umd_mgmt *mgmt)
 	return info->tgid ? 0 : umd_mgmt_start(mgmt);
 }
 
+/* Takes the lock if it returns 0. There is a handler then. */
+static int umd_mgmt_begin(struct umd_mgmt *mgmt, struct umd_turn *turn)
+{
+	int ret;
+
+	if (!umd_wq)
+		return -ENODEV;
+
+	ret = umd_lock_loaded(mgmt, turn);
+	if (ret)
+		return ret;
+
+	ret = umd_mgmt_ready(mgmt);
+	if (ret)
+		umd_unlock(turn);
+	return ret;
+}
+
+static int umd_mgmt_end(struct umd_mgmt *mgmt, struct umd_turn *turn, int ret)
+{
+	/* Nothing was sent then: what the caller lacks is not the handler's fault. */
+	if (ret && ret != -ENOMEM)
+		umd_shutdown(&mgmt->info);
+	umd_unlock(turn);
+	return ret;
+}
+
 /**
  * umd_mgmt_send_recv - one transaction with a user mode driver
  * @mgmt: the user mode driver
@@ -642,26 +746,44 @@ int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,
 		       void *out, size_t out_len)
 {
 	struct umd_turn turn;
-	int ret;
+	int ret = umd_mgmt_begin(mgmt, &turn);
 
-	if (!umd_wq)
-		return -ENODEV;
-
-	ret = umd_lock_loaded(mgmt, &turn);
 	if (ret)
 		return ret;
 
-	ret = umd_mgmt_ready(mgmt);
-	if (!ret) {
-		ret = umd_send_recv(&mgmt->info, in, in_len, out, out_len);
-		/* Nothing was sent then: what the caller lacks is not the handler's fault. */
-		if (ret && ret != -ENOMEM)
-			umd_shutdown(&mgmt->info);
-	}
-	umd_unlock(&turn);
-	return ret;
+	ret = umd_send_recv(&mgmt->info, in, in_len, out, out_len);
+	return umd_mgmt_end(mgmt, &turn, ret);
 }
 EXPORT_SYMBOL_GPL(umd_mgmt_send_recv);
+
+/**
+ * umd_mgmt_request - one transaction whose reply has a length of its own
+ * @mgmt: the user mode driver, whose messages have frames
+ * @in: message to send
+ * @in_len: its length in bytes
+ * @out: where the reply goes
+ * @out_len: how many bytes @out has room for; after a success, how many the reply has
+ *
+ * Return: as umd_mgmt_send_recv(), -EBADMSG as well if the reply is longer than
+ * @out, -EINVAL if messages have no frames.
+ */
+int umd_mgmt_request(struct umd_mgmt *mgmt, const void *in, size_t in_len,
+		     void *out, size_t *out_len)
+{
+	struct umd_turn turn;
+	int ret;
+
+	if (!mgmt->framed)
+		return -EINVAL;
+
+	ret = umd_mgmt_begin(mgmt, &turn);
+	if (ret)
+		return ret;
+
+	ret = umd_transact(&mgmt->info, in, in_len, out, out_len, 0);
+	return umd_mgmt_end(mgmt, &turn, ret);
+}
+EXPORT_SYMBOL_GPL(umd_mgmt_request);
 
 /* A signature proves who made a loader, not that it is the one that was asked for. */
 static bool umd_is_expected(const struct umd_mgmt *mgmt, const char *blob, size_t len)

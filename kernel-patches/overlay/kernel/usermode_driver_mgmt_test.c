@@ -23,6 +23,7 @@ struct umd_test {
 
 static int umd_test_init(struct kunit *test)
 {
+	static const u8 message[UMD_TEST_LEN];
 	struct umd_test *pipes = kunit_kzalloc(test, sizeof(*pipes), GFP_KERNEL);
 	int ret;
 
@@ -43,9 +44,11 @@ static int umd_test_init(struct kunit *test)
 	pipes->transfer.from_umh = umd_get_pipe(pipes->from_umh[0]);
 	pipes->transfer.in_len = UMD_TEST_LEN;
 	pipes->transfer.out_len = UMD_TEST_LEN;
+	pipes->transfer.out_min = UMD_TEST_LEN;
 	pipes->transfer.expires = jiffies + UMD_TEST_WAIT;
+	pipes->transfer.framed = true;
 	test->priv = pipes;
-	return 0;
+	return umd_fill_pages(&pipes->transfer, message);
 }
 
 static void umd_test_exit(struct kunit *test)
@@ -55,6 +58,7 @@ static void umd_test_exit(struct kunit *test)
 	if (!pipes)
 		return;
 
+	umd_free_pages(&pipes->transfer);
 	fput(pipes->transfer.to_umh);
 	fput(pipes->transfer.from_umh);
 	fput(pipes->to_umh[0]);
@@ -118,15 +122,27 @@ static void umd_test_request_frame(struct kunit *test)
 	struct umd_test *pipes = test->priv;
 	struct umd_frame first, second, sent;
 
-	KUNIT_ASSERT_EQ(test, umd_write_frame(&pipes->transfer, &first), 0);
+	umd_set_frame(&pipes->transfer, &first);
+	KUNIT_ASSERT_EQ(test, umd_send(&pipes->transfer), 0);
 	KUNIT_ASSERT_EQ(test, __kernel_read(pipes->to_umh[0], &sent, sizeof(sent), NULL),
 			(ssize_t)sizeof(sent));
 	KUNIT_EXPECT_EQ(test, memcmp(&sent, &first, sizeof(sent)), 0);
 	KUNIT_EXPECT_EQ(test, sent.magic, (u32)UMD_FRAME_MAGIC);
 	KUNIT_EXPECT_EQ(test, sent.len, (u32)UMD_TEST_LEN);
 
-	KUNIT_ASSERT_EQ(test, umd_write_frame(&pipes->transfer, &second), 0);
+	umd_set_frame(&pipes->transfer, &second);
 	KUNIT_EXPECT_NE(test, memcmp(second.nonce, first.nonce, sizeof(first.nonce)), 0);
+}
+
+/* The message is not copied again. */
+static void umd_test_pages_go_into_the_pipe(struct kunit *test)
+{
+	struct umd_test *pipes = test->priv;
+	struct pipe_inode_info *pipe = get_pipe_info(pipes->to_umh[0], false);
+
+	KUNIT_ASSERT_EQ(test, umd_send(&pipes->transfer), 0);
+	KUNIT_EXPECT_PTR_EQ(test, pipe->bufs[pipe->tail & (pipe->ring_size - 1)].page,
+			    pipes->transfer.pages[0]);
 }
 
 struct umd_frame_case {
@@ -173,7 +189,7 @@ static void umd_test_reply_frame(struct kunit *test)
 	struct umd_test *pipes = test->priv;
 	struct umd_frame request, reply;
 
-	KUNIT_ASSERT_EQ(test, umd_write_frame(&pipes->transfer, &request), 0);
+	umd_set_frame(&pipes->transfer, &request);
 	reply = request;
 	reply.magic ^= one->magic_flip;
 	reply.len = one->len;
@@ -182,6 +198,7 @@ static void umd_test_reply_frame(struct kunit *test)
 	umd_test_answer(test, &reply, sizeof(reply));
 
 	pipes->transfer.out_len = one->wanted;
+	pipes->transfer.out_min = one->wanted;
 	KUNIT_EXPECT_EQ(test, umd_read_frame(&pipes->transfer, &request), one->ret);
 }
 
@@ -190,8 +207,8 @@ static void umd_test_reply_frame_of_earlier(struct kunit *test)
 	struct umd_test *pipes = test->priv;
 	struct umd_frame earlier, request;
 
-	KUNIT_ASSERT_EQ(test, umd_write_frame(&pipes->transfer, &earlier), 0);
-	KUNIT_ASSERT_EQ(test, umd_write_frame(&pipes->transfer, &request), 0);
+	umd_set_frame(&pipes->transfer, &earlier);
+	umd_set_frame(&pipes->transfer, &request);
 	umd_test_answer(test, &earlier, sizeof(earlier));
 	umd_test_answer(test, &request, sizeof(request));
 
@@ -227,7 +244,6 @@ static void umd_test_not_silent_before(struct kunit *test)
 	struct umd_test *pipes = test->priv;
 	u8 byte = 0;
 
-	pipes->transfer.in = umd_test_bytes(test, UMD_TEST_LEN, 1);
 	pipes->transfer.expires = jiffies;
 	umd_test_answer(test, &byte, 1);
 	KUNIT_EXPECT_EQ(test, umd_exchange_framed(&pipes->transfer), -EBADMSG);
@@ -241,19 +257,31 @@ struct umd_test_peer {
 	const struct umd_peer_case *one;
 };
 
+/* A reply has @len bytes, and its frame says @said. */
 struct umd_peer_case {
 	const char *name;
 	size_t len;
+	u32 said;
 	u8 nonce_flip;
 	int ret;
 };
 
 static const struct umd_peer_case umd_peer_cases[] = {
-	{ "whole", UMD_TEST_LEN },
-	{ "another nonce", UMD_TEST_LEN, .nonce_flip = 1, .ret = -EBADMSG },
-	{ "byte left over", UMD_TEST_LEN + 1, .ret = -EBADMSG },
-	{ "byte missing", UMD_TEST_LEN - 1, .ret = -EFAULT },
-	{ "frame alone", 0, .ret = -EFAULT },
+	{ "whole", UMD_TEST_LEN, UMD_TEST_LEN },
+	{ "another nonce", UMD_TEST_LEN, UMD_TEST_LEN, .nonce_flip = 1, .ret = -EBADMSG },
+	{ "byte left over", UMD_TEST_LEN + 1, UMD_TEST_LEN, .ret = -EBADMSG },
+	{ "byte missing", UMD_TEST_LEN - 1, UMD_TEST_LEN, .ret = -EFAULT },
+	{ "frame alone", 0, UMD_TEST_LEN, .ret = -EFAULT },
+};
+
+static const struct umd_peer_case umd_bound_cases[] = {
+	{ "longest", UMD_TEST_LEN, UMD_TEST_LEN },
+	{ "a byte shorter", UMD_TEST_LEN - 1, UMD_TEST_LEN - 1 },
+	{ "a byte", 1, 1 },
+	{ "empty", 0, 0 },
+	{ "a byte longer", UMD_TEST_LEN + 1, UMD_TEST_LEN + 1, .ret = -EBADMSG },
+	{ "longer than said", 2, 1, .ret = -EBADMSG },
+	{ "shorter than said", 1, 2, .ret = -EFAULT },
 };
 
 static void umd_peer_case_name(const struct umd_peer_case *one, char *name)
@@ -262,6 +290,7 @@ static void umd_peer_case_name(const struct umd_peer_case *one, char *name)
 }
 
 KUNIT_ARRAY_PARAM(umd_peer, umd_peer_cases, umd_peer_case_name);
+KUNIT_ARRAY_PARAM(umd_bound, umd_bound_cases, umd_peer_case_name);
 
 struct umd_test_message {
 	struct umd_frame frame;
@@ -274,43 +303,77 @@ static int umd_test_peer_run(struct umd_job *job)
 	struct umd_test *pipes = peer->pipes;
 	struct umd_test_message message = { };
 	struct umd_transfer wire = {
-		.to_umh = umd_get_pipe(pipes->from_umh[1]),
 		.from_umh = umd_get_pipe(pipes->to_umh[0]),
 		.expires = jiffies + UMD_TEST_WAIT,
 	};
 	int ret = umd_read(&wire, &message, sizeof(message.frame) + UMD_TEST_LEN);
 
 	if (!ret) {
+		size_t len = sizeof(message.frame) + peer->one->len;
+
+		message.frame.len = peer->one->said;
 		message.frame.nonce[7] ^= peer->one->nonce_flip;
 		memset(message.body, 0x3c, sizeof(message.body));
-		ret = umd_write(&wire, &message, sizeof(message.frame) + peer->one->len);
+		if (__kernel_write(pipes->from_umh[1], &message, len, NULL) != len)
+			ret = -EIO;
 	}
-	__fput_sync(wire.to_umh);
 	__fput_sync(wire.from_umh);
 	__fput_sync(pipes->from_umh[1]);
 	pipes->from_umh[1] = NULL;
 	return ret;
 }
 
-static void umd_test_framed(struct kunit *test)
+static int umd_test_ask(struct kunit *test, u8 *out, size_t *out_len, size_t out_min)
 {
 	struct umd_test_peer *peer = kunit_kzalloc(test, sizeof(*peer), GFP_KERNEL);
-	const struct umd_peer_case *one = test->param_value;
 	struct umd_info info = umd_test_info(test);
-	u8 in[UMD_TEST_LEN] = { }, out[UMD_TEST_LEN] = { };
+	u8 in[UMD_TEST_LEN] = { };
+	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, peer);
 	peer->pipes = test->priv;
-	peer->one = one;
+	peer->one = test->param_value;
 	/* Its reference is never put, so there is nothing to free. */
 	umd_job_queue(&peer->job, umd_wq, umd_test_peer_run, NULL);
 
 	info.framed = true;
-	KUNIT_EXPECT_EQ(test, umd_send_recv(&info, in, sizeof(in), out, sizeof(out)), one->ret);
+	ret = umd_transact(&info, in, sizeof(in), out, out_len, out_min);
 	flush_workqueue(umd_wq);
 	KUNIT_EXPECT_EQ(test, umd_job_wait(&peer->job, 1), 0);
+	return ret;
+}
+
+static void umd_test_framed(struct kunit *test)
+{
+	const struct umd_peer_case *one = test->param_value;
+	u8 out[UMD_TEST_LEN] = { };
+	size_t len = sizeof(out);
+
+	KUNIT_EXPECT_EQ(test, umd_test_ask(test, out, &len, len), one->ret);
+	KUNIT_EXPECT_EQ(test, len, sizeof(out));
 	/* All of it, or nothing. */
 	KUNIT_EXPECT_NULL(test, memchr_inv(out, one->ret ? 0 : 0x3c, sizeof(out)));
+}
+
+static void umd_test_reply_up_to_a_bound(struct kunit *test)
+{
+	const struct umd_peer_case *one = test->param_value;
+	u8 out[UMD_TEST_LEN] = { };
+	size_t len = sizeof(out), filled = one->ret ? 0 : one->len;
+
+	KUNIT_EXPECT_EQ(test, umd_test_ask(test, out, &len, 0), one->ret);
+	KUNIT_EXPECT_EQ(test, len, one->ret ? sizeof(out) : one->len);
+	KUNIT_EXPECT_NULL(test, memchr_inv(out, 0x3c, filled));
+	KUNIT_EXPECT_NULL(test, memchr_inv(out + filled, 0, sizeof(out) - filled));
+}
+
+static void umd_test_no_bound_without_frames(struct kunit *test)
+{
+	struct umd_mgmt mgmt = { };
+	u8 in = 1, out = 2;
+	size_t len = 1;
+
+	KUNIT_EXPECT_EQ(test, umd_mgmt_request(&mgmt, &in, 1, &out, &len), -EINVAL);
 }
 
 /* Lengths. */
@@ -401,16 +464,16 @@ static void umd_test_no_handler(struct kunit *test)
 
 static void umd_test_expired(struct kunit *test)
 {
-	size_t len = PIPE_DEF_BUFFERS * PAGE_SIZE;
-	u8 *in = umd_test_bytes(test, len, 1);
 	struct umd_test *pipes = test->priv;
 	u8 byte;
+	int i;
 
 	pipes->transfer.expires = jiffies;
 	KUNIT_EXPECT_EQ(test, umd_read(&pipes->transfer, &byte, 1), -ETIMEDOUT);
 	/* What needs no wait is done all the same. */
-	KUNIT_EXPECT_EQ(test, umd_write(&pipes->transfer, in, len), 0);
-	KUNIT_EXPECT_EQ(test, umd_write(&pipes->transfer, in, 1), -ETIMEDOUT);
+	for (i = 0; i < PIPE_DEF_BUFFERS; i++)
+		KUNIT_EXPECT_EQ(test, umd_send(&pipes->transfer), 0);
+	KUNIT_EXPECT_EQ(test, umd_send(&pipes->transfer), -ETIMEDOUT);
 }
 
 static void umd_test_own_ends(struct kunit *test)
@@ -425,12 +488,15 @@ static void umd_test_own_ends(struct kunit *test)
 
 static struct kunit_case umd_pipe_cases[] = {
 	KUNIT_CASE(umd_test_request_frame),
+	KUNIT_CASE(umd_test_pages_go_into_the_pipe),
 	KUNIT_CASE_PARAM(umd_test_reply_frame, umd_frame_gen_params),
 	KUNIT_CASE(umd_test_reply_frame_of_earlier),
 	KUNIT_CASE(umd_test_reply_frame_cut),
 	KUNIT_CASE(umd_test_silent),
 	KUNIT_CASE(umd_test_not_silent_before),
 	KUNIT_CASE_PARAM(umd_test_framed, umd_peer_gen_params),
+	KUNIT_CASE_PARAM(umd_test_reply_up_to_a_bound, umd_bound_gen_params),
+	KUNIT_CASE(umd_test_no_bound_without_frames),
 	KUNIT_CASE(umd_test_bound),
 	KUNIT_CASE(umd_test_too_long),
 	KUNIT_CASE_PARAM(umd_test_lengths, umd_length_gen_params),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each handler stands a short fuzzing, and a fuzzer finds a planted bug of one byte."""
+"""Each handler stands a short fuzzing, and a fuzzer finds a planted bug of one byte.
+
+The part `fuzz-few` of tox.ini fuzzes for longer.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +24,25 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("name", RECIPES)
 def test_a_short_fuzzing_finds_nothing(
-    name: str, seeds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    seeds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path), name, "--seeds", seeds, "--seconds", "2"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"{name}: ")
-    assert said.endswith(" features, no crash\n")
-    assert int(said.split()[1]) >= len(list(Path(seeds, name).iterdir()))
+    assert main([str(tmp_path), "--seeds", seeds, "--seconds", "2", "--jobs", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, said in zip(RECIPES, lines, strict=True):
+        assert said.startswith(f"{name}: ")
+        assert said.endswith(" features, no crash")
+        assert int(said.split()[1]) >= len(list(Path(seeds, name).iterdir()))
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_a_number_of_jobs_that_is_none(
+    jobs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path / "made"), "--jobs", jobs])
+    assert "--jobs" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
 
 
 WRONG = """

@@ -36,6 +36,8 @@ struct umd_mgmt {
 
 int umd_mgmt_send_recv(struct umd_mgmt *mgmt, void *in, size_t in_len,
 		       void *out, size_t out_len);
+int umd_mgmt_request(struct umd_mgmt *mgmt, const void *in, size_t in_len,
+		     void *out, size_t *out_len);
 int umd_mgmt_load(struct umd_mgmt *mgmt, char *start, char *end);
 void umd_mgmt_unload(struct umd_mgmt *mgmt);
 

@@ -55,11 +55,13 @@ static void check(const unsigned char *request, size_t len)
 /* What the first request leaves behind would show in the reply to the second. */
 int LLVMFuzzerTestOneInput(const unsigned char *request, size_t len)
 {
-	umd_answer(parse, request, len, reply, reply_size);
+	size_t length = umd_answer(parse, request, len, reply, reply_size);
+
+	umd_demand(length >= sizeof(__s32));
 	check(request, len);
 	memcpy(earlier, reply, reply_size);
 
-	umd_answer(parse, request, len, reply, reply_size);
+	umd_demand(umd_answer(parse, request, len, reply, reply_size) == length);
 	umd_demand(!memcmp(earlier, reply, reply_size));
 	return 0;
 }

@@ -5,10 +5,18 @@
 
 #include "umd_handler.h"
 
-void umd_answer(umd_parse_t parse, const void *request, size_t len, void *reply, size_t size)
+static size_t reply_length;
+
+void umd_reply_length(size_t len)
+{
+	reply_length = len;
+}
+
+size_t umd_answer(umd_parse_t parse, const void *request, size_t len, void *reply, size_t size)
 {
 	__s32 status = -EMSGSIZE;
 
+	reply_length = size;
 	umd_arena_reset();
 	memset(reply, 0, size);
 	if (len <= UMD_REQUEST_SIZE)
@@ -16,4 +24,5 @@ void umd_answer(umd_parse_t parse, const void *request, size_t len, void *reply,
 	if (status)
 		memset(reply, 0, size);
 	memcpy(reply, &status, sizeof(status));
+	return reply_length < size ? reply_length : size;
 }

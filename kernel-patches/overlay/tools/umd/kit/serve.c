@@ -81,9 +81,7 @@ void umd_serve(umd_parse_t parse, void *reply, size_t size)
 			exit(1);
 
 		receive_request(frame.len);
-		umd_answer(parse, request, frame.len, reply, size);
-
-		frame.len = size;
-		send_reply(&frame, reply, size);
+		frame.len = umd_answer(parse, request, frame.len, reply, size);
+		send_reply(&frame, reply, frame.len);
 	}
 }

@@ -51,7 +51,7 @@ typedef int (*umd_parse_t)(const void *request, size_t len, void *reply);
  * umd_serve - answer requests until there are none
  * @parse: called for each request
  * @reply: where @parse builds the reply
- * @size: the reply's length, which is the same for each request
+ * @size: the reply's length, unless @parse calls umd_reply_length()
  *
  * Messages have a struct umd_frame before them. A request that is longer than
  * UMD_REQUEST_SIZE gets the status -EMSGSIZE.
@@ -64,9 +64,20 @@ void umd_serve(umd_parse_t parse, void *reply, size_t size);
  * @request: the request
  * @len: how many bytes it has
  * @reply: where @parse builds the reply
- * @size: the reply's length
+ * @size: how many bytes @reply has
+ *
+ * Return: how many of them to send.
  */
-void umd_answer(umd_parse_t parse, const void *request, size_t len, void *reply, size_t size);
+size_t umd_answer(umd_parse_t parse, const void *request, size_t len, void *reply, size_t size);
+
+/**
+ * umd_reply_length - send only the first bytes of this reply
+ * @len: how many: at least the status, at most the size that umd_serve() was given
+ *
+ * For a caller that uses umd_mgmt_request(). umd_mgmt_send_recv() takes only
+ * replies of one length.
+ */
+void umd_reply_length(size_t len);
 
 /**
  * umd_alloc - take memory from the arena
