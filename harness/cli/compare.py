@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from harness.cli.command import Command
 from harness.cli.declare import option, positional, repeated
 from harness.cli.options import RUN, report_format_option, report_output_option, results_option
-from harness.cli.output import write_report
+from harness.cli.output import warn, write_report
+from harness.host.errors import UserError
 from harness.host.suggestion import hint_for
 from harness.results.run_comparison import FAILURES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _FAIL_ON = ("worse", "error")
 
@@ -69,6 +67,7 @@ def run(options: Options) -> int:
     from harness.results.recorded_run import read_run
     from harness.results.run_comparison import compare
 
+    _check_other(options)
     old, new = (read_run(name, root=options.results) for name in (options.old, options.new))
     comparison = compare(old, new, renamed=options.renamed)
     failed = comparison.failed(options.fail_on)
@@ -81,6 +80,21 @@ def run(options: Options) -> int:
             report = text(comparison)
     write_report(report, options.output)
     return 1 if failed else 0
+
+
+def _check_other(options: Options) -> None:
+    """Say so if there is only one run, and no other is named. Raises UserError."""
+    from harness.results.recorded_run import run_folder, runs_in
+
+    root, names = options.results, (options.old, options.new)
+    if len(runs := runs_in(root)) != 1:
+        return
+    only, hint = f"{root} has only one run, {runs[0]}", "run the scenarios again to have another"
+    for name in names:
+        if not (Path(name).exists() or (root / name).exists()):
+            raise UserError(f"there is no run {name}: {only}", hint=hint)
+    if not options.renamed and len({run_folder(name, root) for name in names}) == 1:
+        warn(f"{only}, which is compared with itself; {hint}")
 
 
 COMMAND = Command(

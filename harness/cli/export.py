@@ -31,6 +31,9 @@ class Options:
         "--without-witness", help="leave out the witness, which is for tests only"
     )
     signoff: bool = switch("--signoff", help="add your Signed-off-by to each patch")
+    checksums: bool = switch(
+        "--checksums", help="print the SHA-256 of each file that git am makes of the mails"
+    )
     folder: Path | None = option(
         "--output-directory",
         convert=Path,
@@ -77,6 +80,7 @@ def run(options: Options) -> int:
         part=parts[0] if parts else None,
         witness=not options.without_witness,
         signoff=options.signoff,
+        checksums=options.checksums,
         run=options.run,
         results=options.results,
         bench=options.bench,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class _Stopped(KeyboardInterrupt):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status: 2 for anything that the user has to mend.
+    """Run a command and return the exit status: 2 for what the user has to mend, and for a defect.
 
     Without `argv` the process ends with the command: no later signal changes the exit status.
     """
@@ -70,10 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has seen enough; Python would complain again at its own exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    except OSError as error:
-        if (told := mendable(error)) is None:
-            raise
-        sys.stderr.write(f"umd-harness: {told}\n")
+    except Exception as error:
+        if isinstance(error, OSError) and (told := mendable(error)):
+            sys.stderr.write(f"umd-harness: {told}\n")
+        else:  # a defect; Python's own status for it, 1, says that a result is not as expected
+            traceback.print_exc()
         return 2
     return status
 

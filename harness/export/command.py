@@ -42,6 +42,7 @@ class Wanted:
     part: Part | None = None
     witness: bool = True
     signoff: bool = False
+    checksums: bool = False
     run: str | None = None
     results: Path = Path("results")
     bench: Path | None = None
@@ -54,7 +55,10 @@ def export(
     patches: Path = KERNEL_PATCHES,
     sources: Path = SOURCE_DIR,
 ) -> list[Path]:
-    """Write the mails, print the files that they make, and return the mails. Raises UserError."""
+    """Write the mails, print a summary, and return the mails. Raises UserError.
+
+    With `checksums` in `wanted`, print the SHA-256 of each file that the mails make as well.
+    """
     author = find_identity(Path.cwd())
     _check_empty(wanted.output)
     costs = cost(wanted.bench) if wanted.bench else ""
@@ -97,12 +101,14 @@ def export(
         )
         check_same(built, received(mails.patches, base, author=author))
         written = _place(mails.series, wanted.output)
-    for name in touched_files(replace(series, commits=series.commits[since:])):
+    names = touched_files(replace(series, commits=series.commits[since:]))
+    for name in names if wanted.checksums else ():
         say(f"{built[name]}  {name}")
     less = "" if with_witness else f", less what depends on {OPTION}"
+    more = "" if wanted.checksums else "; --checksums prints the SHA-256 of each"
     say(
         f"{len(written) - 1} patches and a cover letter by {author} in {wanted.output}: on {on}, "
-        f"git am makes these files of them, as the harness builds them{less}"
+        f"git am makes {len(names)} files of them, as the harness builds them{less}{more}"
     )
     return written
 

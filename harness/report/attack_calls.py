@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from harness.attacker.agent.attempt import shown
+from harness.report.ptrace_requests import REQUESTS
 from harness.report.text import plural, visible
 from harness.vm.process import signal_name
 
@@ -16,6 +18,7 @@ CALLS_TOLD = 20
 """The most calls that are shown: the last ones."""
 
 _OUTPUT_TOLD = 20  # lines of a program's output
+_REQUEST_NAMES = {shown(number): name for number, name in REQUESTS.items()}
 
 
 def call_lines(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -34,7 +37,10 @@ def call_lines(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _call(entry: Mapping[str, Any]) -> str:
     result = entry.get("errno") or f"{entry['result']:#x}" if "lost" not in entry else "no answer"
     preparing = "  (set-up)" if entry["setup"] else ""
-    return f"{entry['call']}({', '.join(entry['args'])}) = {result}{preparing}"
+    args = list(entry["args"])
+    if entry["call"] == "ptrace" and args:
+        args[0] = _REQUEST_NAMES.get(args[0], args[0])
+    return f"{entry['call']}({', '.join(args)}) = {result}{preparing}"
 
 
 def _program(entry: Mapping[str, Any]) -> Iterator[str]:

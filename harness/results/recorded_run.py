@@ -123,8 +123,14 @@ def _known(name: str, root: Path) -> str:
     for folder in (Path(name), root / name):
         if (folder / LATEST / "run.json").is_file():
             return f"name one of the runs in it, such as {name.rstrip('/')}/{LATEST}"
-    runs = sorted(path.parent.name for path in root.glob("*/run.json"))
-    named = [run for run in runs if run != LATEST][-_NAMED:]
-    if not named:
+    runs = runs_in(root)
+    if not runs:
         return f"there are no runs in {root}"
-    return hint_for(name, runs, otherwise=f"name one, such as {', '.join(named)}")
+    some = ", ".join(runs[-_NAMED:])
+    return hint_for(name, [LATEST, *runs], otherwise=f"name one, such as {some}")
+
+
+def runs_in(root: Path) -> list[str]:
+    """Return the names of the runs below `root`, the newest last."""
+    names = (path.parent.name for path in root.glob("*/run.json"))
+    return sorted(name for name in names if name != LATEST)

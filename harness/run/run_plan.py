@@ -261,7 +261,7 @@ class _Run:
         missing = len(self._plan.needed) - len(results)
         is_whole = not (missing or self._error or self._broken or self._ledger.unsaved)
         status = exit_status(lines) if is_whole else 2
-        if self.signals.number:
+        if self.signals.number and not (self._error or self._broken):  # which are raised
             status = 128 + self.signals.number
         seconds = self._before + time.monotonic() - self._start
         report = self._report(seconds)

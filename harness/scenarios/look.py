@@ -138,9 +138,12 @@ def proc_maps(attacker: Attacker, handler: Handler) -> None:
     for name in ("maps", "smaps", "numa_maps"):
         lines = attacker.read_file(f"/proc/{handler.pid}/{name}").splitlines()
         starts = {line.split(b"-")[0].split()[0] for line in lines}
-        attacker.gain(
-            f"its code's address from {name}", f"{code:08x}".encode() in starts, truth=True
-        )
+        if lines:
+            attacker.gain(
+                f"its code's address from {name}", f"{code:08x}".encode() in starts, truth=True
+            )
+    if not attacker.gained:  # Linux 6.12 opens these files of a kernel thread, and refuses auxv
+        raise NoTarget("it has no memory")
 
 
 @_by_proc()

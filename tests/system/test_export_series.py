@@ -69,7 +69,8 @@ def mails(place: Path, line: str, witness: bool, said: list[str]) -> list[Path]:
     """The cover letter and the patches, signed off."""
     said.clear()
     output = place / f"mails-{line}-{witness}"
-    return export(Wanted(line, output, witness=witness, signoff=True), say=said.append)
+    wanted = Wanted(line, output, witness=witness, signoff=True, checksums=True)
+    return export(wanted, say=said.append)
 
 
 @pytest.fixture(scope="module")

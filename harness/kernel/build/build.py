@@ -178,9 +178,11 @@ def _make_tree(
     for line in merged:
         progress(f"source: {line}")
     from_copy = start_from_own(tree, BZIMAGE, progress=progress)
-    from_nothing = not (tree.objects / ".config").is_file()
+    if from_nothing := not (tree.objects / ".config").is_file():
+        progress("kernel: no objects yet, so all is compiled")
     plan.signing.trust(tree.objects)
-    _configure(plan, tree, progress)
+    if _configure(plan, tree, progress) and not from_nothing:
+        progress("configuration: changed, so what depends on it is compiled again")
     if series_digest(plan.series) != plan.meta["series"]:
         raise UserError(
             "the overlay or a patch changed while it was applied",
@@ -218,12 +220,13 @@ def _publish(
     )
 
 
-def _configure(plan: BuildPlan, tree: BuildTree, progress: Callable[[str], None]) -> None:
+def _configure(plan: BuildPlan, tree: BuildTree, progress: Callable[[str], None]) -> bool:
+    """Bring the configuration to the plan; return whether it changed."""
     progress("configuration: tinyconfig and fragments")
     known = known_options(tree, plan.optional, lacks=plan.series.lacks)
     if left_out := requested_options(plan.optional).keys() - requested_options(known).keys():
         progress(f"configuration: this source has no {', '.join(sorted(left_out))}")
-    configure(
+    return configure(
         tree,
         (*known, *plan.fragments),
         lacks=() if plan.optional else plan.series.lacks,

@@ -36,6 +36,7 @@ FRAMEWORK = "kernel/usermode_driver.c"
 
 _CLOCK_SLACK = 2.0
 """Seconds by which a file's time may be ahead: file systems have clocks of their own."""
+_NAMED = 3  # files that a message names
 _COPY_SECONDS = 600.0  # 1 GB; 10 s on an idle disk
 
 
@@ -79,7 +80,11 @@ def prepare(
     _check_framework(stage)
     if isinstance(source, Checkout):  # after the patches, because it takes longer
         bring(tree, source, progress=progress)
-    _sync(tree, folder, digest=source.digest, removed=stage.removed)
+    had_series = bool(tree.added())
+    changed = _sync(tree, folder, digest=source.digest, removed=stage.removed)
+    if had_series and changed:
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        progress(f"source: changed {', '.join(changed[:_NAMED])}{more}")
     _remove(folder)
     return stage.told
 
@@ -190,27 +195,36 @@ def _check_framework(stage: Stage) -> None:
         )
 
 
-def _sync(tree: BuildTree, stage: Path, *, digest: str, removed: set[str]) -> None:
-    """Bring the source to the stage's content; keep what is needed to undo that."""
+def _sync(tree: BuildTree, stage: Path, *, digest: str, removed: set[str]) -> list[str]:
+    """Bring the source to the stage's content; keep what is needed to undo that.
+
+    Return the names of the files that changed.
+    """
     wanted = {str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file()}
     new = {name for name in wanted if tree.original(name) is None}
     former = tree.added()
     # Written first: after a crash, our files must not look like the tarball's.
     tree.note_content(digest, former | new)
-    for name in former - new:
+    changed = sorted(former - new)
+    for name in changed:
         _drop(tree, name)
     for name in sorted(wanted - new | removed):
         if not (tree.pristine / name).is_file():
             _keep_pristine(tree, name)
     for path in sorted(tree.pristine.rglob("*")) if tree.pristine.is_dir() else ():
         name = str(path.relative_to(tree.pristine))
-        if path.is_file() and name not in wanted | removed:
-            _write_if_different(path, tree.source / name)
+        is_ours = name in wanted | removed
+        if path.is_file() and not is_ours and _write_if_different(path, tree.source / name):
+            changed.append(name)
     for name in sorted(removed):
+        if (tree.source / name).exists():
+            changed.append(name)
         _drop(tree, name)
     for name in sorted(wanted):
-        _write_if_different(stage / name, tree.source / name)
+        if _write_if_different(stage / name, tree.source / name):
+            changed.append(name)
     tree.note_content(digest, new)
+    return changed
 
 
 def _keep_pristine(tree: BuildTree, name: str) -> None:
@@ -220,9 +234,12 @@ def _keep_pristine(tree: BuildTree, name: str) -> None:
     scratch.rename(tree.pristine / name)
 
 
-def _write_if_different(wanted: Path, target: Path) -> None:
-    if not target.is_file() or not filecmp.cmp(wanted, target, shallow=False):
-        copy_new(wanted, target)
+def _write_if_different(wanted: Path, target: Path) -> bool:
+    """Write the target unless it has that content; return whether it was written."""
+    if target.is_file() and filecmp.cmp(wanted, target, shallow=False):
+        return False
+    copy_new(wanted, target)
+    return True
 
 
 def _drop(tree: BuildTree, name: str) -> None:

@@ -56,6 +56,23 @@ def test_variants_of_one_run(two: tuple[Path, str, str]) -> None:
     assert "7 cells: 4 worse, 0 better" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ("before latest", 2, "umd-harness: there is no run before: {only}; {hint}\n"),
+        ("latest before", 2, "umd-harness: there is no run before: {only}; {hint}\n"),
+        ("latest results/latest", 0, "{only}, which is compared with itself; {hint}\n"),
+        ("latest latest --map baseline=baseline", 0, ""),
+    ],
+)
+def test_the_only_run_has_no_other(tmp_path: Path, arguments: str, status: int, said: str) -> None:
+    umd_harness(tmp_path, "run", "-k", "nothing and baseline")
+    only = f"results has only one run, {(tmp_path / 'results/latest').resolve().name}"
+    said = said.format(only=only, hint="run the scenarios again to have another")
+    done = umd_harness(tmp_path, "compare", *arguments.split())
+    assert (done.returncode, done.stderr) == (status, said)
+
+
 def test_a_run_as_a_table(two: tuple[Path, str, str]) -> None:
     where, _, bad = two
     shown = umd_harness(where, "table", "latest", "--variant", "isolated", "--format", "json")

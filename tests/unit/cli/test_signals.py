@@ -169,8 +169,9 @@ def test_an_error_of_the_harness_itself_loses_no_result(
             return super().digest(cell)
 
     monkeypatch.setattr(run_plan, "Grounds", Broken)
-    with pytest.raises(RuntimeError, match="a defect"):
-        here.run("--jobs", "1")
+    assert here.run("--jobs", "1") == 2
+    assert here.error.startswith("Traceback (most recent call last):\n")
+    assert here.error.endswith("\nRuntimeError: a defect\n")
     header, lines = here.latest()
     assert (header["exit_status"], header["error"]) == (2, "RuntimeError: a defect")
     assert header["finished"]
@@ -187,12 +188,27 @@ def test_a_defect_of_the_judge_loses_no_result(here: Here, monkeypatch: pytest.M
         return conclude(corpus, cell, outcomes)
 
     monkeypatch.setattr(ledger, "conclude", broken)
-    with pytest.raises(RuntimeError, match="a defect"):
-        here.run("--jobs", "1")
+    assert here.run("--jobs", "1") == 2
+    assert here.error.startswith("Traceback (most recent call last):\n")
+    assert here.error.endswith("\nRuntimeError: a defect\n")
     header, lines = here.latest()
     assert (header["exit_status"], header["error"]) == (2, "RuntimeError: a defect")
     assert lines
     assert "isolated" not in {line["variant"] for line in lines}
+
+
+def test_an_error_after_a_signal_decides_the_status(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Grounds):
+        def digest(self, cell: Cell) -> str:
+            signal.raise_signal(signal.SIGINT)
+            raise RuntimeError(f"a defect of {cell.id}")
+
+    monkeypatch.setattr(run_plan, "Grounds", Broken)
+    assert here.run("--jobs", "1") == 2
+    header = header_of(here.folder)
+    assert (header["exit_status"], header["stopped_by"]) == (2, "SIGINT")
 
 
 def test_a_cell_that_does_not_end_is_left_behind(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 from difflib import unified_diff
 from email import message_from_bytes
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,11 +46,16 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
 
 
 def exported(
-    series: Miniature, output: Path, *, witness: bool = True, signoff: bool = False
+    series: Miniature,
+    output: Path,
+    *,
+    witness: bool = True,
+    signoff: bool = False,
+    checksums: bool = False,
 ) -> tuple[list[Path], list[str]]:
     """Export the small series; the mails, and what was said."""
     said: list[str] = []
-    wanted = Wanted(LINE, output, witness=witness, signoff=signoff)
+    wanted = Wanted(LINE, output, witness=witness, signoff=signoff, checksums=checksums)
     mails = export(wanted, say=said.append, patches=series.patches, sources=series.sources)
     return mails, said
 
@@ -149,12 +155,21 @@ def test_a_patch_may_change_what_its_commit_adds_with_and_without_the_witness(
         assert ("CONFIG_UMD_WITNESS" in became) is witness
 
 
-def test_the_hashes_are_said(series: Miniature, tmp_path: Path) -> None:
+def test_the_end_is_one_line(series: Miniature, tmp_path: Path) -> None:
     _, said = exported(series, tmp_path / "out")
-    names = [line.split("  ")[1] for line in said if "  " in line]
-    assert names == ["kernel/confine.c", "kernel/fork.c", "kernel/library.c", WITNESS]
-    assert f"3 patches and a cover letter by {THEY}" in said[-1]
-    assert "Linux 6.12.7" in said[-1]
+    assert said == [
+        "there is no run in results: the cover letter says “not measured”",
+        f"3 patches and a cover letter by {THEY} in {tmp_path / 'out'}: on Linux 6.12.7, git am "
+        "makes 4 files of them, as the harness builds them; --checksums prints the SHA-256 of each",
+    ]
+
+
+def test_the_hashes_are_said_if_asked_for(series: Miniature, tmp_path: Path) -> None:
+    mails, said = exported(series, tmp_path / "out", checksums=True)
+    became = received(mails, tmp_path / "tree")
+    names = ["kernel/confine.c", "kernel/fork.c", "kernel/library.c", WITNESS]
+    assert said[1:-1] == [f"{sha256(became[name]).hexdigest()}  {name}" for name in names]
+    assert said[-1].endswith("as the harness builds them")
 
 
 def test_a_difference_is_named() -> None:

@@ -57,7 +57,7 @@ def exported(
 ) -> tuple[list[Path], list[str]]:
     """Export a part of the small series; the mails, and what was said."""
     said: list[str] = []
-    wanted = Wanted(LINE, output, part=part, witness=witness)
+    wanted = Wanted(LINE, output, part=part, witness=witness, checksums=True)
     mails = export(wanted, say=said.append, patches=series.patches, sources=series.sources)
     return mails, said
 

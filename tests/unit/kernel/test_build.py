@@ -46,13 +46,20 @@ def compiled(said: list[str]) -> set[str]:
     return {line.rpartition("CC ")[2] for line in said if ", CC " in line}
 
 
+def reasons(said: list[str]) -> list[str]:
+    """What was said of why something is compiled."""
+    return [line for line in said if "changed" in line or "no objects" in line]
+
+
 def images(mini: Miniature) -> list[Path]:
     folder = mini.cache / "images"
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def test_an_image_is_built_then_found(mini: Miniature) -> None:
-    image = build(mini)
+    said: list[str] = []
+    image = build(mini, said)
+    assert reasons(said) == ["kernel: no objects yet, so all is compiled"]
     assert image.bzimage.stat().st_size > 0
     assert image.symbol("fork_hook") >= 0
     assert [path.name for path in image.modules] == ["loader.ko"]
@@ -60,7 +67,7 @@ def test_an_image_is_built_then_found(mini: Miniature) -> None:
     assert "CONFIG_WITNESS=y" in image.config.read_text()
     assert "library" in image.build_log.read_text()
     assert set(image.meta) >= {"line", "source", "series", "config", "tools", "signing"}
-    said: list[str] = []
+    said.clear()
     assert build(mini, said) == image
     assert said == []
 
@@ -72,6 +79,7 @@ def test_one_overlay_file_changed_compiles_one_file(mini: Miniature) -> None:
     second = build(mini, said)
     assert second.key != first.key
     assert compiled(said) <= {"kernel/library.o"}
+    assert reasons(said) == ["source: changed kernel/library.c"]
     log = (mini.built / "build.log").read_text()
     assert log.count("  CC ") == 1
     assert "tinyconfig" not in log  # no input of the configuration changed
@@ -83,7 +91,9 @@ def test_a_changed_fragment_is_another_image(mini: Miniature, name: str) -> None
     first = build(mini)
     with (mini.patches / "config" / name).open("a") as fragment:
         fragment.write("CONFIG_MORE=y\n")
-    second = build(mini)
+    said: list[str] = []
+    second = build(mini, said)
+    assert reasons(said) == ["configuration: changed, so what depends on it is compiled again"]
     assert second.key != first.key
     assert "CONFIG_MORE=y" in second.config.read_text()
 

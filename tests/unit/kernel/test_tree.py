@@ -24,13 +24,16 @@ def mini(tmp_path: Path) -> Miniature:
     return make_miniature(tmp_path)
 
 
-def apply(mini: Miniature, *, members: Sequence[str] = ()) -> BuildTree:
+def apply(
+    mini: Miniature, *, members: Sequence[str] = (), said: list[str] | None = None
+) -> BuildTree:
     mini.cache.mkdir(exist_ok=True)
     tree = BuildTree(mini.built)
     tree.root.mkdir(parents=True, exist_ok=True)
     source = find_source(LINE, cache=mini.cache, where=mini.sources)
     series = load_series(LINE, patches=mini.patches)
-    prepare(tree, source=source, series=series, progress=lambda _: None, members=members)
+    lines: list[str] = [] if said is None else said
+    prepare(tree, source=source, series=series, progress=lines.append, members=members)
     return tree
 
 
@@ -80,6 +83,26 @@ def test_only_the_changed_overlay_file_is_touched(mini: Miniature) -> None:
     (mini.patches / "overlay/kernel/library.c").write_text("int changed;\n")
     after = times(apply(mini))
     assert {name for name in after if after[name] != before[name]} == {"kernel/library.c"}
+
+
+def test_what_changed_is_told(mini: Miniature) -> None:
+    said: list[str] = []
+    apply(mini, said=said)
+    apply(mini, said=said)
+    assert not [line for line in said if "changed" in line]
+    for name in ("a.c", "b.c"):
+        (mini.patches / "overlay/kernel/witness" / name).write_text("int new;\n")
+    apply(mini, said=said)
+    assert said[-1] == "source: changed kernel/witness/a.c, kernel/witness/b.c"
+    for name in ("a.c", "b.c"):
+        (mini.patches / "overlay/kernel/witness" / name).unlink()
+    without_witness(mini)
+    series = mini.patches / LINE / "series.toml"
+    series.write_text(series.read_text().replace('patch = "0001-hook.patch"', ""))
+    (mini.patches / "overlay/kernel/library.c").write_text("int changed;\n")
+    apply(mini, said=said)
+    witness = "kernel/witness/a.c, kernel/witness/b.c, kernel/witness/core.c"
+    assert said[-1] == f"source: changed {witness} and 2 more"
 
 
 def test_changed_patch_starts_from_the_pristine_file(mini: Miniature) -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ from harness.model.verdict import Verdict
 from harness.report.attack_calls import CALLS_TOLD, call_lines
 from harness.report.attack_source import attack_source
 from harness.report.cell_story import as_json, cell_story, text
+from harness.report.ptrace_requests import REQUESTS
 from harness.report.witness_story import witness_lines
 from harness.results.kept_cell import kept_cell
 from harness.results.recorded_run import RecordedRun, read_run
@@ -195,6 +198,33 @@ def test_only_the_last_calls_are_told() -> None:
     ]
     (killed,) = call_lines([{**program, "status": 9, "output": ""}])
     assert "died of SIGKILL" in killed
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [("0x4206", "PTRACE_SEIZE"), ("7", "PTRACE_CONT"), ("11", "11"), ("0x5000", "0x5000")],
+)
+def test_a_request_of_ptrace_has_its_name(number: str, told: str) -> None:
+    call = {**CALL, "args": [number, "49", "0", "0"], "result": 0}
+    assert list(call_lines([{**call, "call": "ptrace"}])) == [f"ptrace({told}, 49, 0, 0) = 0x0"]
+    assert list(call_lines([{**call, "call": "kill"}])) == [f"kill({number}, 49, 0, 0) = 0x0"]
+
+
+def test_the_names_of_the_requests_are_the_kernel_s() -> None:
+    """By the headers of this host's C library. An older kernel lacks the last ones."""
+    include = "#include <linux/ptrace.h>\n#include <asm/ptrace-abi.h>\n"
+    made = subprocess.run(
+        ["gcc", "-E", "-dM", "-"],
+        input=include,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    values = dict(re.findall(r"^#define (PTRACE_\w+) (\w+)$", made.stdout, re.MULTILINE))
+    assert len(values.keys() & set(REQUESTS.values())) > 30
+    for number, name in REQUESTS.items():
+        assert int(values.get(name, str(number)), 0) == number, name
 
 
 def test_the_witness_before_during_and_after() -> None:
