@@ -96,9 +96,11 @@ def repeated(name: str, *, convert: Callable[[str], T], metavar: str, help: str)
     )
 
 
-def several(name: str, *, metavar: str, help: str) -> tuple[str, ...]:
-    """Declare an option with one or more values."""
-    return _declared((name,), (), nargs="+", metavar=metavar, help=help)
+def several(name: str, *, convert: Callable[[str], T], metavar: str, help: str) -> tuple[T, ...]:
+    """Declare an option with one or more values, which may be given several times."""
+    return _declared(
+        (name,), (), action="extend", nargs="+", type=convert, metavar=metavar, help=help
+    )
 
 
 def positional(*, metavar: str, help: str, default: str | None = None) -> str:

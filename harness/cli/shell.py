@@ -6,12 +6,13 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.brought.options import Brought, corpus_with, own_variants
 from harness.cli.chosen import chosen_kernel
 from harness.cli.command import Command
-from harness.cli.declare import choice, option, positionals, switch
+from harness.cli.declare import choice, option, positionals, several, switch
 from harness.cli.options import (
     SHIPPED_VARIANTS,
     KernelOptions,
@@ -25,8 +26,6 @@ from harness.cli.output import say, warn
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.lab.lab import Lab
     from harness.scenarios.corpus import Corpus
     from harness.scenarios.registry import Scenario
@@ -65,6 +64,12 @@ class Options:
         help="open the shell before the attack of --prepare, or after it; `after` also makes the "
         "attack and prints its calls, and leaves out the aftermath (default: before)",
     )
+    files: tuple[Path, ...] = several(
+        "--copy",
+        convert=Path,
+        metavar="FILE",
+        help="copy these files into /tmp of the guest, before the shell or the command starts",
+    )
     gdb: bool = switch(
         "--gdb",
         help="stop the machine until gdb continues it, and print the command that starts gdb",
@@ -97,7 +102,7 @@ def run(options: Options) -> int:
 
     if options.boot:
         return boot_shell(lab, variant, gdb=options.gdb, say=say)
-    target = ShellTarget(lab, variant, scenario, options.at or BEFORE)
+    target = ShellTarget(lab, variant, scenario, options.at or BEFORE, options.files)
     if options.words:
         return run_in_guest(target, options.words, gdb=options.gdb, say=warn)
     return run_shell(target, gdb=options.gdb, say=say)
@@ -106,6 +111,7 @@ def run(options: Options) -> int:
 def _checked(options: Options, corpus: Corpus, variant: str) -> Scenario | None:
     """Check the options before anything is built; return the scenario."""
     from harness.judge.cells import check_variants
+    from harness.shell.copied_files import check_files
     from harness.shell.keyboard import check_terminal
     from harness.shell.session import check_applicable, chosen_scenario
 
@@ -117,6 +123,9 @@ def _checked(options: Options, corpus: Corpus, variant: str) -> Scenario | None:
         raise UserError("a scenario starts from a machine that is up", hint="leave out --boot")
     if options.boot and options.words:
         raise UserError("a command runs in a machine that is up", hint="leave out --boot")
+    if options.boot and options.files:
+        raise UserError("files are copied into a machine that is up", hint="leave out --boot")
+    check_files(options.files)
     if scenario:
         check_applicable(scenario, corpus.variants[variant])
     if not options.words:
@@ -155,5 +164,6 @@ COMMAND = Command(
         "shell --variant baseline --prepare proc_mem_write": "prepare the guest for an attack",
         "shell --gdb": "stop the machine until gdb continues it",
         "shell -- cat /proc/version": "run one command and return its exit status",
+        "shell --copy mine.sh -- sh /tmp/mine.sh": "run a script of yours in the guest",
     },
 )

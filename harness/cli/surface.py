@@ -42,6 +42,7 @@ class Options:
     jobs: int = jobs_option()
     diff: tuple[str, ...] = several(
         "--diff",
+        convert=str,
         metavar="KERNEL",
         help="list the entries that the chosen kernel has and KERNEL lacks; with two KERNELs, "
         "those that the second has and the first lacks. KERNEL is a line, a path, or `stock` for "

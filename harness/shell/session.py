@@ -24,6 +24,7 @@ from harness.model.cell import Cell
 from harness.model.verdict import Verdict
 from harness.report.attack_calls import call_lines
 from harness.report.text import visible
+from harness.shell.copied_files import copy_files
 from harness.shell.keyboard import Keyboard
 from harness.vm.debugger import debugger
 from harness.witness.cell_verdict import draw_verdict
@@ -31,6 +32,7 @@ from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from harness.lab.lab import Lab
     from harness.lab.plan import CellPlan, MachinePlan
@@ -59,6 +61,8 @@ class ShellTarget:
     """The scenario whose machine it is; None: the variant's saved state."""
     at: str = BEFORE
     """Whether the shell starts `before` or `after` the scenario's attack."""
+    files: tuple[Path, ...] = ()
+    """Files of the host that are copied into the guest."""
 
     @cached_property
     def plan(self) -> CellPlan | None:
@@ -124,11 +128,13 @@ def opened(
                     attempt_seconds=_NO_DEADLINE,
                 )
             )
+            attacker = Attacker(channel, images.guest)
+            copy_files(target.files, attacker)
             if stub and vmlinux:
                 machine.hand_over()
                 say("The machine is paused until gdb continues it. In another terminal:")
                 say(f"  {stub.command(vmlinux)}")
-            yield machine, Attacker(channel, images.guest), handler
+            yield machine, attacker, handler
     except VmLost as lost:
         if lost.by_guest:
             raise

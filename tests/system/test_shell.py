@@ -63,6 +63,15 @@ def test_one_command_needs_no_terminal(tmp_path: Path) -> None:
     assert done.stderr == "umd_witness_umh\n"
 
 
+def test_files_are_in_the_guest_before_the_command(tmp_path: Path) -> None:
+    (tmp_path / "mine.sh").write_text("#!/bin/sh\nwc -c </tmp/data; exit $1\n")
+    (tmp_path / "mine.sh").chmod(0o755)
+    (tmp_path / "data").write_bytes(bytes(300_000))
+    words = ("--variant", "baseline", "--copy", "mine.sh", "data", "--", "sh", "-c")
+    done = umd_harness(tmp_path, "shell", *words, "cd /tmp && ./mine.sh 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "300000\n", "")
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """A file with one scenario, which leaves marks in the guest."""

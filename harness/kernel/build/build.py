@@ -90,6 +90,18 @@ def kept_tree(
     A tree that holds another kernel by now, such as a step of the series, is brought back. Raises
     UserError.
     """
+    with held_kept_tree(request, progress=progress, workspace=workspace) as tree:
+        return tree
+
+
+@contextmanager
+def held_kept_tree(
+    request: BuildRequest,
+    *,
+    progress: Callable[[str], None],
+    workspace: Workspace | None = None,
+) -> Iterator[BuildTree]:
+    """Yield what `kept_tree` returns. No other process changes the tree meanwhile."""
     workspace = workspace or Workspace(cache_dir())
     image = kernel_image(request, progress=progress, workspace=workspace)
     plan = plan_build(request, workspace, progress=progress)
@@ -103,7 +115,7 @@ def kept_tree(
                 f"the build of {request.line} does not give its image again",
                 hint=f"rm -r {image.directory}, then `umd-harness build`",
             )
-        return tree
+        yield tree
 
 
 @contextmanager

@@ -45,13 +45,16 @@ for name in {names}:
         (["--scenario", "absent.py"], "absent.py; name a file that ends in .py"),
         (["--at", "after"], "--at says where in a scenario; name it with --prepare"),
         (["--prepare", "nothing", "--boot"], "starts from a machine that is up; leave out --boot"),
+        (["--copy", "absent", "--", "true"], "cannot copy absent: No such file or directory; name"),
+        (["--copy", ".", "--", "true"], "cannot copy .: Is a directory; name a file"),
+        (["--boot", "--copy", "x"], "files are copied into a machine that is up; leave out --boot"),
         (
             ["--prepare", "escape_openat", "--variant", "kthread"],
             "escape_openat is n/a on kthread: code inside a kernel thread is kernel code",
         ),
         ([], "shell needs a terminal, and standard input or output is none"),
     ],
-    ids=["variant", "name", "file", "at", "boot", "na", "no-terminal"],
+    ids=["variant", "name", "file", "at", "boot", "copy", "dir", "both", "na", "no-terminal"],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
     done = umd_harness(tmp_path, "shell", *arguments, whole=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from miniature_kernel import write_files
 
-from harness.host.paths import cache_dir
-from harness.kernel.proofs.checkpatch import checkpatch
+from harness.host.paths import CHECKOUT, cache_dir
+from harness.kernel.proofs.checkpatch import checkpatch, complaints_of
+from harness.kernel.source.tarball import checks_tree, find_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +79,13 @@ def test_the_complaints_of_many_files_come_in_their_order(tmp_path: Path) -> Non
 def test_a_patch_that_is_not_kernel_style(tmp_path: Path) -> None:
     complaints = checked(tmp_path, {}, patch=PATCH.replace("+int hook;", "+int hook ;"))
     assert any("SPACING" in text for text in complaints)
+
+
+def test_the_driver_of_the_tutorial_is_kernel_style(tmp_path: Path) -> None:
+    tree = checks_tree(find_source("6.12", cache=cache_dir()), cache=cache_dir())
+    files = [str(path) for path in sorted((CHECKOUT / "docs/tutorials/eir").glob("*.[chS]"))]
+    assert len(files) == 5
+    assert complaints_of(tree, ["--file"], files, cwd=tmp_path) == []
+    wrong = tmp_path / "manager.c"
+    wrong.write_text(CLEAN.replace("return 0;", "return (0);"))
+    assert complaints_of(tree, ["--file"], [str(wrong)], cwd=tmp_path)
