@@ -32,7 +32,8 @@ from harness.studies.parser_cost import SAMPLES
 from harness.studies.round_trip import ISOLATED
 
 DOCS = CHECKOUT / "docs"
-OF = re.compile(r"\b(\w+) of (?:the )?(\w+)\b")
+OF = re.compile(r"\b(\w+) of (?:the )?(\w+)\b(?! edges)")
+"""A fuzzer takes so many edges of a program's."""
 NUMBERS = {
     word: number
     for number, word in enumerate(
