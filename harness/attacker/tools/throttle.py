@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Processes that get CPU time once, and then none: they keep the locks that they hold."""
+
+from __future__ import annotations
+
+from os import O_WRONLY, SCHED_OTHER
+from typing import TYPE_CHECKING
+
+from harness.attacker.tools.bpf import BpfObject, u64
+from harness.attacker.tools.priority import set_deadline
+from harness.attacker.tools.processes import state_at_rest
+
+if TYPE_CHECKING:
+    from harness.attacker.agent.attacker import Attacker
+
+_PERIOD_MAX = "/proc/sys/kernel/sched_deadline_period_max_us"
+_MILLISECOND = 1_000_000
+_ONCE = 100_000_000_000
+"""Nanoseconds between two budgets: longer than any attack."""
+
+
+class Errand:
+    """A program that begins when it is told, and has SCHED_DEADLINE with one budget of CPU time.
+
+    A BPF program uses up the budget, in the errand's own system call. The kernel throttles the
+    process at the next place where it may, which is then known.
+    """
+
+    def __init__(
+        self,
+        attacker: Attacker,
+        program: str,
+        *args: str,
+        milliseconds: int,
+        into: str = "/dev/null",
+    ) -> None:
+        """Start the program, which waits for a byte, as set-up. `into` is its standard output."""
+        self._attacker = attacker
+        with attacker.open(into, O_WRONLY) as output, attacker.setup():
+            attacker.write_file(_PERIOD_MAX, str(_ONCE // 1000).encode())
+            told, self._tell = attacker.pipe()
+            with told:
+                self._pid = attacker.spawn(program, *args, stdin=told.fd, stdout=output.fd)
+            state_at_rest(attacker, self._pid)
+        set_deadline(attacker, self._pid, runtime=milliseconds * _MILLISECOND, period=_ONCE)
+
+    def run(self, spender: str, *, spent: int, **constants: bytes) -> bool:
+        """Begin, and have the BPF object `spender` use up `spent` milliseconds at its place.
+
+        Return whether the errand came there.
+        """
+        spend = BpfObject(
+            self._attacker, spender, nanoseconds=u64(spent * _MILLISECOND), **constants
+        )
+        self._tell.write(b"1")
+        return bool(spend.hits())
+
+    def release(self) -> None:
+        """Give the process CPU time again."""
+        self._attacker.sched_setscheduler(self._pid, SCHED_OTHER, 0)
+
+
+def write_once(attacker: Attacker, path: str, *, milliseconds: int) -> Errand:
+    """Return an errand that writes 1 to a file."""
+    words = "dd", "bs=1", "count=1"
+    return Errand(attacker, "/bin/busybox", *words, milliseconds=milliseconds, into=path)
