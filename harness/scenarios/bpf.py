@@ -13,7 +13,7 @@ from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject, u32, u64
 from harness.attacker.tools.fuse import SilentFile
 from harness.model.verdict import Effect, Verdict
-from harness.scenarios.holes import NO_BLOB, on_both, on_isolated
+from harness.scenarios.holes import NO_BLOB, on_both
 from harness.scenarios.registry import scenario
 from harness.witness.latency import SLOW_NS
 
@@ -228,23 +228,6 @@ def bpf_observer_dawdles(attacker: Attacker, handler: Handler) -> None:
         nanoseconds=u64(DAWDLING_NS),
     )
     handler.let_pass(DAWDLING_NS)
-    handler.wait_for_request()
-
-
-@_bpf(
-    effect=Effect.AVAILABILITY,
-    surface="caller-failnth-desync",
-    answers=("L6", "C14"),
-    needs=("FUNCTION_ERROR_INJECTION",),
-    holes=on_isolated(
-        Verdict.DISRUPTED, "the library allocates each request in its caller, which may lack memory"
-    ),
-)
-def fmod_failslab_caller(attacker: Attacker, handler: Handler) -> None:
-    """Fail the allocations of the kernel's caller by fmod_ret. No request reaches the handler."""
-    fail = BpfObject(attacker, "fail_slab", whom=b"umd_witness".ljust(16, b"\0"))
-    handler.let_pass(SLOW_NS)
-    fail.end()
     handler.wait_for_request()
 
 

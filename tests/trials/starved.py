@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by a real-time task on one of two CPUs, where all other tasks starve."""
+"""Attacks by which others get no CPU, by a real-time task on one of two CPUs, or no memory."""
 
 from __future__ import annotations
 
+from errno import EACCES, EPERM
 from os import O_WRONLY, SCHED_FIFO
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
+from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.pagemap import PAGE
 from harness.attacker.tools.priority import WORKERS_CPUS
 from harness.model.verdict import Effect, Verdict
@@ -15,6 +17,7 @@ from harness.scenarios.holes import NO_BLOB, on_isolated
 from harness.scenarios.poison import HARD_OFFLINE
 from harness.scenarios.registry import BY_OPEN, scenario
 from harness.scenarios.restarts import MODPROBE
+from harness.witness.latency import SLOW_NS
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -114,3 +117,24 @@ def hard_offline_unlisted(attacker: Attacker, handler: Handler) -> None:
     handler.restart()
     attacker.kill(hog, SIGKILL)
     attacker.waitpid(poisoner)
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="caller-failnth-desync",
+    answers=("L6", "C14"),
+    call="bpf",
+    refused=(EPERM, EACCES),
+    reach="security_bpf_prog_load",
+    target="system",
+    needs=("FUNCTION_ERROR_INJECTION",),
+    holes=on_isolated(
+        Verdict.DISRUPTED, "the library allocates each request in its caller, which may lack memory"
+    ),
+)
+def fmod_failslab_caller(attacker: Attacker, handler: Handler) -> None:
+    """Fail the allocations of the kernel's caller by fmod_ret. No request reaches the handler."""
+    fail = BpfObject(attacker, "fail_slab", whom=b"umd_witness".ljust(16, b"\0"))
+    handler.let_pass(SLOW_NS)
+    fail.end()
+    handler.wait_for_request()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject, u32, u64
-from harness.attacker.tools.throttle import Errand, write_once
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.caller import PAUSE
 from harness.scenarios.holes import on_isolated
 from harness.scenarios.memory import DROP_CACHES, NO_MEMORY, PERIOD_MAX
 from harness.scenarios.registry import BY_OPEN, scenario
+
+from .throttle import Errand, write_once
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -52,7 +53,7 @@ _throttled = partial(
 
 
 @_throttled(
-    surface="throttled-percpu-allocation",
+    surface="own",
     reach="pcpu_alloc_noprof",
     since="6.12",  # alloc_pages_bulk_noprof()
     holes=on_isolated(
@@ -73,7 +74,7 @@ def percpu_lock_throttled(attacker: Attacker, handler: Handler) -> None:
 
 
 @_throttled(
-    surface="throttled-superblock-walk",
+    surface="own",
     reach="drop_caches_sysctl_handler",
     holes=on_isolated(
         Verdict.DISRUPTED,
