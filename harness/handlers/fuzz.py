@@ -12,10 +12,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import TYPE_CHECKING
 
 from harness.handlers.build import handler_tree
@@ -93,11 +95,19 @@ def build_fuzzer(name: str, recipe: Recipe, program: Path, *, tree: Path, plante
         run_tool([*_LINK, "-o", str(program), *map(str, objects)], what=recipe.source)
 
 
-def fuzz(program: Path, recipe: Recipe, *, seeds: Path | None, seconds: int, tree: Path) -> Fuzzed:
-    """Run a fuzzer until it finds something or the time is over.
+def fuzz(
+    program: Path,
+    recipe: Recipe,
+    *,
+    seeds: Path | None,
+    seconds: int,
+    tree: Path,
+    stop: Event | None = None,
+) -> Fuzzed:
+    """Run a fuzzer until it finds something, the time is over, or `stop` is set.
 
     It keeps the inputs that reach something new beside it, and begins with those the next time.
-    Raises UserError if the fuzzer itself fails.
+    Raises UserError if the fuzzer itself fails or is stopped.
     """
     corpus = program.with_suffix(".corpus")
     corpus.mkdir(exist_ok=True)
@@ -111,10 +121,7 @@ def fuzz(program: Path, recipe: Recipe, *, seeds: Path | None, seconds: int, tre
     options = f"detect_leaks=0:external_symbolizer_path={find_tool('addr2line')}"
     env = {**clean_environment(), "ASAN_OPTIONS": options}
     with process_group(argv, cwd=program.parent, env=env) as process:
-        try:
-            output, _ = process.communicate(timeout=seconds + _GRACE)
-        except subprocess.TimeoutExpired as error:
-            raise UserError(f"the fuzzer {program} hangs", hint="run it by hand") from error
+        output = _output(process, program, end=time.monotonic() + seconds + _GRACE, stop=stop)
     said = output.decode(errors="replace")
     log = program.with_suffix(".log")
     log.write_text(said)
@@ -132,6 +139,22 @@ def fuzz(program: Path, recipe: Recipe, *, seeds: Path | None, seconds: int, tre
         input=Path(kept[1]) if kept else None,
         complaint=_complaint(said, recipe, tree) if kept else "",
     )
+
+
+def _output(
+    process: subprocess.Popen[bytes], program: Path, *, end: float, stop: Event | None
+) -> bytes:
+    """Return what a fuzzer has written when it has ended. Raises UserError if it is stopped."""
+    while True:
+        try:
+            return process.communicate(timeout=1)[0]
+        except subprocess.TimeoutExpired as error:
+            if stop is not None and stop.is_set():
+                raise UserError(
+                    f"the fuzzer {program} was stopped", hint="start it again"
+                ) from error
+            if time.monotonic() > end:
+                raise UserError(f"the fuzzer {program} hangs", hint="run it by hand") from error
 
 
 def _complaint(said: str, recipe: Recipe, tree: Path) -> str:
@@ -172,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in recipes]:
         parser.error(f"there is no handler {unknown[0]}; take {', '.join(recipes)}")
     crashes = 0
+    stop = Event()
     try:
         folder = options.folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,13 +205,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             program, recipe = folder / name, recipes[name]
             build_fuzzer(name, recipe, program, tree=tree, planted=options.planted)
             seeds = options.seeds.resolve() / name if options.seeds else None
-            return fuzz(program, recipe, seeds=seeds, seconds=options.seconds, tree=tree)
+            return fuzz(program, recipe, seeds=seeds, seconds=options.seconds, tree=tree, stop=stop)
 
         with ThreadPoolExecutor(options.jobs) as pool:
-            for done in pool.map(build_and_fuzz, names):
-                sys.stdout.write(f"{done}\n")
-                sys.stdout.flush()
-                crashes += done.input is not None
+            try:
+                for done in pool.map(build_and_fuzz, names):
+                    sys.stdout.write(f"{done}\n")
+                    sys.stdout.flush()
+                    crashes += done.input is not None
+            except BaseException:  # Ctrl-C comes here alone, and the pool waits for its threads
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     except UserError as error:
         sys.stderr.write(f"umd-harness: {error}\n")
         return 2

@@ -192,7 +192,8 @@ class Witness:
         """Stop the witness's requests until the machine gets a new generation id (rule 4).
 
         A machine that was just restored may still be parked as it was saved: the witness goes on
-        when the guest notices its new id. So this waits until all earlier commands are done.
+        when the guest notices its new id. So this waits until all earlier commands are done. A
+        parked witness does no further command: a second call would time out.
         """
         earlier = (self.command(WitnessCommand.PARK) - 1) % (1 << 32)
         return self.wait(

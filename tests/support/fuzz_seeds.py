@@ -8,10 +8,10 @@ With `--made`, it writes those alone that it makes itself.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import itertools
 import struct
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -79,8 +79,10 @@ def write_seeds(folder: Path, seeds: Mapping[str, Iterable[bytes]]) -> None:
 
 
 if __name__ == "__main__":
-    *made_alone, target = sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--made", action="store_true")
+    options = parser.parse_args()
     with TemporaryDirectory() as scratch:
-        write_seeds(
-            Path(target), made_seeds(Path(scratch)) if made_alone else corpora(Path(scratch))
-        )
+        make = made_seeds if options.made else corpora
+        write_seeds(options.folder, make(Path(scratch)))

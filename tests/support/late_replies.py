@@ -60,8 +60,11 @@ class Failures:
 
     def late(self, tally: Tally) -> int:
         """Return how many have failed because a busy host made them late."""
-        is_late = tally.count.error == -ETIMEDOUT and is_starved(self._machine, self._waited)
-        return tally.count.failed - self.before.count.failed if is_late else 0
+        if tally.count.error != -ETIMEDOUT:
+            return 0
+        starved = cpu_use(self._machine.pid).waited - self._waited
+        failed = tally.count.failed - self.before.count.failed
+        return min(failed, int(starved / STARVED_SECONDS))
 
     def others(self, tally: Tally) -> int:
         """Return how many have failed for another reason."""

@@ -37,7 +37,10 @@
 
 #define UMD_DEADLINE	msecs_to_jiffies(CONFIG_USERMODE_DRIVER_MGMT_DEADLINE_MS)
 
-/* What kvmalloc() gives at most. The length in a frame has room for more. */
+/*
+ * What kvmalloc() gives at most. It also keeps the number of pages from overflowing.
+ * The length in a frame has room for more.
+ */
 #define UMD_LEN_MAX	INT_MAX
 
 static struct workqueue_struct *umd_wq __ro_after_init;
@@ -280,7 +283,7 @@ static size_t umd_sent_len(const struct umd_transfer *transfer)
 	return umd_frame_len(transfer) + transfer->in_len;
 }
 
-/* A page is not cleared while it is still in a pipe: in this one, or in another by tee(2). */
+/* A page that is in a pipe, this one or another by tee(2), is not cleared: it may be read yet. */
 static void umd_free_pages(struct umd_transfer *transfer)
 {
 	size_t i, pages = DIV_ROUND_UP(umd_sent_len(transfer), PAGE_SIZE);
@@ -307,7 +310,7 @@ static int umd_fill_pages(struct umd_transfer *transfer, const void *in)
 		if (!transfer->pages[i])
 			return -ENOMEM;
 
-		part = min(left, PAGE_SIZE - at);
+		part = min_t(size_t, left, PAGE_SIZE - at);
 		memcpy(page_address(transfer->pages[i]) + at, in, part);
 		in += part;
 		left -= part;
@@ -326,7 +329,10 @@ static int umd_add_page(struct pipe_inode_info *pipe, struct page *page, size_t 
 	return n < 0 ? n : 0;
 }
 
-/* Asks no hook, so that no security module gets between the kernel and its own pipes. */
+/*
+ * Asks no hook, so that no security module gets between the kernel and its own pipes,
+ * and sends no notification. Wakes the handler as a write to the pipe does.
+ */
 static int umd_send(struct umd_transfer *transfer)
 {
 	struct pipe_inode_info *pipe = get_pipe_info(transfer->to_umh, false);
@@ -336,14 +342,15 @@ static int umd_send(struct umd_transfer *transfer)
 	while (sent < len) {
 		pipe_lock(pipe);
 		while (sent < len) {
-			part = min(len - sent, PAGE_SIZE);
+			part = min_t(size_t, len - sent, PAGE_SIZE);
 			ret = umd_add_page(pipe, transfer->pages[sent / PAGE_SIZE], part);
 			if (ret)
 				break;
 			sent += part;
 		}
 		pipe_unlock(pipe);
-		wake_up_interruptible_poll(&pipe->rd_wait, EPOLLIN | EPOLLRDNORM);
+		wake_up_interruptible_sync_poll(&pipe->rd_wait, EPOLLIN | EPOLLRDNORM);
+		kill_fasync(&pipe->fasync_readers, SIGIO, POLL_IN);
 
 		if (ret == -EAGAIN)
 			ret = umd_wait_pipe(transfer->to_umh, &pipe->wr_wait, EPOLLOUT,
@@ -523,7 +530,6 @@ static int umd_transact(struct umd_info *info, const void *in, size_t in_len, vo
  * @out_len: its length in bytes, as both sides agreed
  *
  * Both may be longer than a pipe holds. The caller's signals play no part.
- * Not inlined: a probe here sees the messages of umd_mgmt_send_recv() as well.
  *
  * Return: 0, -ENODEV if the library could not be set up at boot, -EFAULT if there is
  * no handler or the transfer ended short,
@@ -533,6 +539,7 @@ static int umd_transact(struct umd_info *info, const void *in, size_t in_len, vo
 noinline int umd_send_recv(struct umd_info *info, void *in, size_t in_len, void *out,
 			   size_t out_len)
 {
+	/* Not inlined: a probe here sees the messages of umd_mgmt_send_recv() as well. */
 	return umd_transact(info, in, in_len, out, &out_len, out_len);
 }
 EXPORT_SYMBOL_GPL(umd_send_recv);
@@ -763,6 +770,9 @@ EXPORT_SYMBOL_GPL(umd_mgmt_send_recv);
  * @in_len: its length in bytes
  * @out: where the reply goes
  * @out_len: how many bytes @out has room for; after a success, how many the reply has
+ *
+ * A reply may have no bytes at all. Check *@out_len before you read @out, the rest of
+ * which is as it was.
  *
  * Return: as umd_mgmt_send_recv(), -EBADMSG as well if the reply is longer than
  * @out, -EINVAL if messages have no frames.

@@ -21,9 +21,19 @@ struct umd_test {
 	struct umd_transfer transfer;
 };
 
+static u8 *umd_test_bytes(struct kunit *test, size_t len, u8 seed)
+{
+	u8 *bytes = kunit_kzalloc(test, max_t(size_t, len, 1), GFP_KERNEL);
+	size_t i;
+
+	KUNIT_ASSERT_NOT_NULL(test, bytes);
+	for (i = 0; i < len; i++)
+		bytes[i] = seed + i + i / 251;
+	return bytes;
+}
+
 static int umd_test_init(struct kunit *test)
 {
-	static const u8 message[UMD_TEST_LEN];
 	struct umd_test *pipes = kunit_kzalloc(test, sizeof(*pipes), GFP_KERNEL);
 	int ret;
 
@@ -48,7 +58,7 @@ static int umd_test_init(struct kunit *test)
 	pipes->transfer.expires = jiffies + UMD_TEST_WAIT;
 	pipes->transfer.framed = true;
 	test->priv = pipes;
-	return umd_fill_pages(&pipes->transfer, message);
+	return umd_fill_pages(&pipes->transfer, umd_test_bytes(test, UMD_TEST_LEN, 1));
 }
 
 static void umd_test_exit(struct kunit *test)
@@ -105,17 +115,6 @@ static void umd_test_hang_up(struct kunit *test)
 	pipes->from_umh[1] = NULL;
 }
 
-static u8 *umd_test_bytes(struct kunit *test, size_t len, u8 seed)
-{
-	u8 *bytes = kunit_kzalloc(test, max_t(size_t, len, 1), GFP_KERNEL);
-	size_t i;
-
-	KUNIT_ASSERT_NOT_NULL(test, bytes);
-	for (i = 0; i < len; i++)
-		bytes[i] = seed + i + i / 251;
-	return bytes;
-}
-
 /* Frames. */
 static void umd_test_request_frame(struct kunit *test)
 {
@@ -132,6 +131,65 @@ static void umd_test_request_frame(struct kunit *test)
 
 	umd_set_frame(&pipes->transfer, &second);
 	KUNIT_EXPECT_NE(test, memcmp(second.nonce, first.nonce, sizeof(first.nonce)), 0);
+}
+
+/* Reads a request in place of a driver. */
+struct umd_test_reader {
+	struct umd_job job;
+	struct umd_transfer wire;
+	u8 *got;
+	size_t len;
+};
+
+static int umd_test_reader_run(struct umd_job *job)
+{
+	struct umd_test_reader *reader = container_of(job, struct umd_test_reader, job);
+
+	return umd_read(&reader->wire, reader->got, reader->len);
+}
+
+/* Behind the frame, a page has less room. The last ones are longer than a pipe. */
+static const size_t umd_framed_lengths[] = {
+	0, 1, PAGE_SIZE - sizeof(struct umd_frame), PAGE_SIZE - sizeof(struct umd_frame) + 1,
+	PAGE_SIZE, 2 * PAGE_SIZE, PIPE_DEF_BUFFERS * PAGE_SIZE,
+	2 * PIPE_DEF_BUFFERS * PAGE_SIZE + 1,
+};
+
+static void umd_length_name(const size_t *len, char *name)
+{
+	snprintf(name, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *len);
+}
+
+KUNIT_ARRAY_PARAM(umd_framed_length, umd_framed_lengths, umd_length_name);
+
+static void umd_test_framed_request(struct kunit *test)
+{
+	struct umd_test_reader *reader = kunit_kzalloc(test, sizeof(*reader), GFP_KERNEL);
+	size_t len = *(const size_t *)test->param_value;
+	struct umd_test *pipes = test->priv;
+	u8 *in = umd_test_bytes(test, len, 5);
+	struct umd_frame frame;
+
+	KUNIT_ASSERT_NOT_NULL(test, reader);
+	umd_free_pages(&pipes->transfer);
+	pipes->transfer.in_len = len;
+	KUNIT_ASSERT_EQ(test, umd_fill_pages(&pipes->transfer, in), 0);
+
+	reader->wire.from_umh = umd_get_pipe(pipes->to_umh[0]);
+	reader->wire.expires = jiffies + UMD_TEST_WAIT;
+	reader->len = sizeof(frame) + len;
+	reader->got = umd_test_bytes(test, reader->len, 0);
+	/* Its reference is never put, so there is nothing to free. */
+	umd_job_queue(&reader->job, umd_wq, umd_test_reader_run, NULL);
+
+	umd_set_frame(&pipes->transfer, &frame);
+	KUNIT_EXPECT_EQ(test, umd_send(&pipes->transfer), 0);
+	flush_workqueue(umd_wq);
+	fput(reader->wire.from_umh);
+	KUNIT_EXPECT_EQ(test, umd_job_wait(&reader->job, 1), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(reader->got, &frame, sizeof(frame)), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(reader->got + sizeof(frame), in, len), 0);
+	KUNIT_EXPECT_TRUE(test, umd_test_nothing_sent(test));
 }
 
 /* The message is not copied again. */
@@ -255,6 +313,7 @@ struct umd_test_peer {
 	struct umd_job job;
 	struct umd_test *pipes;
 	const struct umd_peer_case *one;
+	const u8 *expected;
 };
 
 /* A reply has @len bytes, and its frame says @said. */
@@ -308,6 +367,8 @@ static int umd_test_peer_run(struct umd_job *job)
 	};
 	int ret = umd_read(&wire, &message, sizeof(message.frame) + UMD_TEST_LEN);
 
+	if (!ret && memcmp(message.body, peer->expected, UMD_TEST_LEN))
+		ret = -EBADMSG;
 	if (!ret) {
 		size_t len = sizeof(message.frame) + peer->one->len;
 
@@ -323,21 +384,27 @@ static int umd_test_peer_run(struct umd_job *job)
 	return ret;
 }
 
-static int umd_test_ask(struct kunit *test, u8 *out, size_t *out_len, size_t out_min)
+static int umd_test_ask(struct kunit *test, struct umd_mgmt *mgmt, u8 *out, size_t *out_len,
+			size_t out_min)
 {
 	struct umd_test_peer *peer = kunit_kzalloc(test, sizeof(*peer), GFP_KERNEL);
-	struct umd_info info = umd_test_info(test);
-	u8 in[UMD_TEST_LEN] = { };
+	u8 *in = umd_test_bytes(test, UMD_TEST_LEN, 7);
 	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, peer);
 	peer->pipes = test->priv;
 	peer->one = test->param_value;
+	peer->expected = in;
 	/* Its reference is never put, so there is nothing to free. */
 	umd_job_queue(&peer->job, umd_wq, umd_test_peer_run, NULL);
 
-	info.framed = true;
-	ret = umd_transact(&info, in, sizeof(in), out, out_len, out_min);
+	mgmt->info = umd_test_info(test);
+	mgmt->info.framed = true;
+	/* What fails would have the library kill the handler, which is the test itself. */
+	if (mgmt->framed && !peer->one->ret)
+		ret = umd_mgmt_request(mgmt, in, UMD_TEST_LEN, out, out_len);
+	else
+		ret = umd_transact(&mgmt->info, in, UMD_TEST_LEN, out, out_len, out_min);
 	flush_workqueue(umd_wq);
 	KUNIT_EXPECT_EQ(test, umd_job_wait(&peer->job, 1), 0);
 	return ret;
@@ -347,9 +414,10 @@ static void umd_test_framed(struct kunit *test)
 {
 	const struct umd_peer_case *one = test->param_value;
 	u8 out[UMD_TEST_LEN] = { };
+	struct umd_mgmt mgmt = { };
 	size_t len = sizeof(out);
 
-	KUNIT_EXPECT_EQ(test, umd_test_ask(test, out, &len, len), one->ret);
+	KUNIT_EXPECT_EQ(test, umd_test_ask(test, &mgmt, out, &len, len), one->ret);
 	KUNIT_EXPECT_EQ(test, len, sizeof(out));
 	/* All of it, or nothing. */
 	KUNIT_EXPECT_NULL(test, memchr_inv(out, one->ret ? 0 : 0x3c, sizeof(out)));
@@ -358,10 +426,14 @@ static void umd_test_framed(struct kunit *test)
 static void umd_test_reply_up_to_a_bound(struct kunit *test)
 {
 	const struct umd_peer_case *one = test->param_value;
+	struct umd_mgmt mgmt = { .kmod_loaded = true, .framed = true };
 	u8 out[UMD_TEST_LEN] = { };
 	size_t len = sizeof(out), filled = one->ret ? 0 : one->len;
 
-	KUNIT_EXPECT_EQ(test, umd_test_ask(test, out, &len, 0), one->ret);
+	mutex_init(&mgmt.lock);
+	KUNIT_EXPECT_EQ(test, umd_test_ask(test, &mgmt, out, &len, 0), one->ret);
+	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&mgmt.lock));
+	KUNIT_EXPECT_TRUE(test, list_empty(&umd_turns));
 	KUNIT_EXPECT_EQ(test, len, one->ret ? sizeof(out) : one->len);
 	KUNIT_EXPECT_NULL(test, memchr_inv(out, 0x3c, filled));
 	KUNIT_EXPECT_NULL(test, memchr_inv(out + filled, 0, sizeof(out) - filled));
@@ -369,11 +441,14 @@ static void umd_test_reply_up_to_a_bound(struct kunit *test)
 
 static void umd_test_no_bound_without_frames(struct kunit *test)
 {
-	struct umd_mgmt mgmt = { };
+	struct umd_mgmt mgmt = { .kmod = "umd_test_none" };
 	u8 in = 1, out = 2;
 	size_t len = 1;
 
+	mutex_init(&mgmt.lock);
 	KUNIT_EXPECT_EQ(test, umd_mgmt_request(&mgmt, &in, 1, &out, &len), -EINVAL);
+	KUNIT_EXPECT_EQ(test, len, 1);
+	KUNIT_EXPECT_EQ(test, out, 2);
 }
 
 /* Lengths. */
@@ -391,7 +466,7 @@ static void umd_test_bound(struct kunit *test)
 #endif
 }
 
-/* Without its own bound, the library would have the allocator warn. */
+/* Without its own bound, the library would have the allocator warn, or pages overflow. */
 static void umd_test_too_long(struct kunit *test)
 {
 	static const size_t lengths[] = { (size_t)UMD_LEN_MAX + 1, SIZE_MAX };
@@ -411,11 +486,6 @@ static void umd_test_too_long(struct kunit *test)
 static const size_t umd_lengths[] = {
 	0, 1, UMD_TEST_LEN, PIPE_BUF - 1, PIPE_BUF, PIPE_BUF + 1, PIPE_DEF_BUFFERS * PAGE_SIZE,
 };
-
-static void umd_length_name(const size_t *len, char *name)
-{
-	snprintf(name, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *len);
-}
 
 KUNIT_ARRAY_PARAM(umd_length, umd_lengths, umd_length_name);
 
@@ -488,6 +558,7 @@ static void umd_test_own_ends(struct kunit *test)
 
 static struct kunit_case umd_pipe_cases[] = {
 	KUNIT_CASE(umd_test_request_frame),
+	KUNIT_CASE_PARAM(umd_test_framed_request, umd_framed_length_gen_params),
 	KUNIT_CASE(umd_test_pages_go_into_the_pipe),
 	KUNIT_CASE_PARAM(umd_test_reply_frame, umd_frame_gen_params),
 	KUNIT_CASE(umd_test_reply_frame_of_earlier),

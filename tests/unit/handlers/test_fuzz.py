@@ -6,6 +6,11 @@ The part `fuzz-few` of tox.ini fuzzes for longer.
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +38,25 @@ def test_a_short_fuzzing_finds_nothing(
         assert said.startswith(f"{name}: ")
         assert said.endswith(" features, no crash")
         assert int(said.split()[1]) >= len(list(Path(seeds, name).iterdir()))
+
+
+def test_lines_are_in_the_order_of_the_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), "rpm", "pgp", "--seconds", "1", "--jobs", "2"]) == 0
+    names = [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["rpm", "pgp"]
+
+
+def test_an_interrupt_ends_all_fuzzers(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "harness.handlers.fuzz", str(tmp_path), "rpm", "pgp"]
+    argv += ["--seconds", "60000", "--jobs", "2"]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        while not all((tmp_path / f"{name}.corpus").is_dir() for name in ("rpm", "pgp")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(timeout=300) != 0
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+from errno import EPERM
 from typing import TYPE_CHECKING
 
 from handler_process import running
@@ -44,8 +46,14 @@ static int parse(const void *request, size_t len, void *out)
 {
     __typeof__(reply) *answer = out;
 
-    if (len > sizeof(answer->text))
+    if (len == 6 || len == 7) {
+        umd_reply_length(len == 6 ? 2 : 9000);
+        return 0;
+    }
+    if (len > sizeof(answer->text)) {
+        umd_reply_length(sizeof(answer->status));
         return -1;
+    }
     __builtin_memcpy(answer->text, request, len);
     if (len != 5)
         umd_reply_length(sizeof(answer->status) + len);
@@ -80,4 +88,6 @@ def test_a_reply_has_the_length_that_the_parser_says(tmp_path: Path, tree: Path)
             request = bytes([count % 251 + 1]) * count
             assert handler.ask(request, length=4 + count) == bytes(4) + request
         assert handler.ask(b"whole").rstrip(b"\0") == bytes(4) + b"whole"
-        assert handler.status(bytes(9000)) == "EPERM"
+        assert handler.ask(bytes(9000), length=4) == struct.pack("<i", -EPERM)
+        assert handler.ask(bytes(6), length=4) == bytes(4), "at least the status"
+        assert handler.ask(bytes(7)) == bytes(size), "no more than there is"

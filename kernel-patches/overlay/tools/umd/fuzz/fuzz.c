@@ -55,13 +55,14 @@ static void check(const unsigned char *request, size_t len)
 /* What the first request leaves behind would show in the reply to the second. */
 int LLVMFuzzerTestOneInput(const unsigned char *request, size_t len)
 {
-	size_t length = umd_answer(parse, request, len, reply, reply_size);
+	size_t sent = umd_answer(parse, request, len, reply, reply_size), again;
 
-	umd_demand(length >= sizeof(__s32));
+	umd_demand(sent >= sizeof(__s32) && sent <= reply_size);
 	check(request, len);
 	memcpy(earlier, reply, reply_size);
 
-	umd_demand(umd_answer(parse, request, len, reply, reply_size) == length);
+	again = umd_answer(parse, request, len, reply, reply_size);
+	umd_demand(again == sent);
 	umd_demand(!memcmp(earlier, reply, reply_size));
 	return 0;
 }

@@ -24,5 +24,5 @@ size_t umd_answer(umd_parse_t parse, const void *request, size_t len, void *repl
 	if (status)
 		memset(reply, 0, size);
 	memcpy(reply, &status, sizeof(status));
-	return reply_length < size ? reply_length : size;
+	return reply_length;
 }

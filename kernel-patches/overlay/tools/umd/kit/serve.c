@@ -71,6 +71,14 @@ static void send_reply(const struct umd_frame *frame, const char *reply, size_t 
 	send(reply + part, size - part);
 }
 
+/* At least the status, and no more than there is. */
+static size_t within(size_t len, size_t size)
+{
+	if (len < sizeof(__s32))
+		return sizeof(__s32);
+	return len < size ? len : size;
+}
+
 void umd_serve(umd_parse_t parse, void *reply, size_t size)
 {
 	struct umd_frame frame;
@@ -81,7 +89,7 @@ void umd_serve(umd_parse_t parse, void *reply, size_t size)
 			exit(1);
 
 		receive_request(frame.len);
-		frame.len = umd_answer(parse, request, frame.len, reply, size);
+		frame.len = within(umd_answer(parse, request, frame.len, reply, size), size);
 		send_reply(&frame, reply, frame.len);
 	}
 }
