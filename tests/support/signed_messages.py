@@ -35,7 +35,7 @@ def sign_messages(folder: Path, *, step: int = 1) -> dict[bytes, str]:
     forms = itertools.islice(itertools.product(*_FORMS), 0, None, step)
     found = dict(message(" ".join(filter(None, form)), *signers[0]) for form in forms)
     for count in (2, 3):
-        found |= [message("-nodetach", *itertools.chain(*signers[:count]))]
+        found |= [message("-nosmimecap -nodetach", *itertools.chain(*signers[:count]))]
     return found
 
 
