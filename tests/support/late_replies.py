@@ -59,7 +59,10 @@ class Failures:
         self._waited = cpu_use(machine.pid).waited
 
     def late(self, tally: Tally) -> int:
-        """Return how many have failed because a busy host made them late."""
+        """Return how many a busy host can have made late: one for each STARVED_SECONDS of waiting.
+
+        None, if the last one failed for another reason.
+        """
         if tally.count.error != -ETIMEDOUT:
             return 0
         starved = cpu_use(self._machine.pid).waited - self._waited

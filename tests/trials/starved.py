@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attacks by which others get no CPU, by a real-time task on one of two CPUs, or no memory."""
+"""Attacks that starve others of CPU time, by a real-time task on one of two CPUs, or of memory."""
 
 from __future__ import annotations
 

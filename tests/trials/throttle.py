@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 from harness.attacker.tools.bpf import BpfObject, u64
 from harness.attacker.tools.priority import set_deadline
 from harness.attacker.tools.processes import state_at_rest
+from harness.scenarios.memory import PERIOD_MAX
 
 if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker
 
-_PERIOD_MAX = "/proc/sys/kernel/sched_deadline_period_max_us"
 _MILLISECOND = 1_000_000
 _ONCE = 100_000_000_000
 """Nanoseconds between two budgets: longer than any attack."""
+
+
+def allow_one_budget(attacker: Attacker) -> None:
+    """Allow periods of SCHED_DEADLINE that no attack outlasts."""
+    attacker.write_file(PERIOD_MAX, str(_ONCE // 1000).encode())
 
 
 class Errand:
@@ -37,7 +42,7 @@ class Errand:
         """Start the program, which waits for a byte, as set-up. `into` is its standard output."""
         self._attacker = attacker
         with attacker.open(into, O_WRONLY) as output, attacker.setup():
-            attacker.write_file(_PERIOD_MAX, str(_ONCE // 1000).encode())
+            allow_one_budget(attacker)
             told, self._tell = attacker.pipe()
             with told:
                 self._pid = attacker.spawn(program, *args, stdin=told.fd, stdout=output.fd)

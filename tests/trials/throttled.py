@@ -14,10 +14,10 @@ from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.caller import PAUSE
 from harness.scenarios.holes import on_isolated
-from harness.scenarios.memory import DROP_CACHES, NO_MEMORY, PERIOD_MAX
+from harness.scenarios.memory import DROP_CACHES, NO_MEMORY
 from harness.scenarios.registry import BY_OPEN, scenario
 
-from .throttle import Errand, write_once
+from .throttle import Errand, allow_one_budget, write_once
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -178,7 +178,7 @@ def mrelease_throttled(attacker: Attacker, handler: Handler) -> None:
     Its end waits for the mmap_lock that the throttled process holds.
     """
     payload = attacker.payload("mrelease")
-    attacker.write_file(PERIOD_MAX, b"100000000")
+    allow_one_budget(attacker)
     for _ in range(TRIES):
         spend = BpfObject(attacker, "dawdle_in_reap", nanoseconds=u64(SPENT_MS * 1_000_000))
         with attacker.setup():

@@ -56,7 +56,10 @@ def test_an_interrupt_ends_all_fuzzers(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait(timeout=300) != 0
+        try:
+            assert process.wait(timeout=300) != 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])
