@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from errno import ETIMEDOUT
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from caller import Caller
 from stopwatch import Stopwatch
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 STARVED_SECONDS = 0.5
 """How long QEMU waits for a CPU while a request is late by the host: a quarter of the deadline."""
 AT_MOST = 20
-"""How often a request is sent again."""
+"""How many requests of a test may be late: more are a defect, on a busy host as well."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 def is_starved(machine: Machine, waited: float) -> bool:
@@ -47,6 +50,42 @@ def lates(machine: Machine, waited: float) -> set[str]:
     `waited` is how long QEMU had waited for a CPU before the first request.
     """
     return {os.strerror(ETIMEDOUT)} if is_starved(machine, waited) else set()
+
+
+class Lates:
+    """The requests of a test that a busy host made late."""
+
+    def __init__(
+        self, machine: Machine, errno: int = ETIMEDOUT, again: Callable[[], object] = int
+    ) -> None:
+        self.machine = machine
+        self.count = 0
+        """How many there are so far."""
+        self._errno = errno
+        self._again = again
+
+    def in_time(self, act: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return what `act` returns. Repeat `act` while a busy host makes its request late.
+
+        A late request raises GuestError with `errno`, or returns the negative errno, as that of a
+        Caller. The library has ended the handler then: `again` is called before `act` is repeated.
+        """
+        while True:
+            waited = cpu_use(self.machine.pid).waited
+            try:
+                result = act(*args, **kwargs)
+                if result != -self._errno or not is_starved(self.machine, waited):
+                    return result
+            except GuestError as error:
+                if error.errno != self._errno or not is_starved(self.machine, waited):
+                    raise
+            self.add(1)
+            self._again()
+
+    def add(self, count: int) -> None:
+        """Count late requests. Fails if there are too many."""
+        self.count += count
+        assert self.count <= AT_MOST, f"{self.count} requests were late"
 
 
 class Failures:
@@ -81,7 +120,7 @@ def answers(sample: Sample, callers: Sequence[tuple[Caller, int]], request: byte
     """
     found: set[int] = set()
     left = list(callers)
-    for _ in range(AT_MOST):
+    while left:
         waited = cpu_use(sample.machine.pid).waited
         for caller, fd in left:
             caller.start("write", fd, request, len(request))
@@ -89,10 +128,8 @@ def answers(sample: Sample, callers: Sequence[tuple[Caller, int]], request: byte
         is_late = is_starved(sample.machine, waited)
         left = [one for one, result in ended if is_late and result == -ETIMEDOUT]
         found.update(result for one, result in ended if one not in left)
-        sample.lates += len(left)
-        if not left:
-            return found
-    raise AssertionError(f"{AT_MOST} requests {request!r} were late")
+        sample.lates.add(len(left))
+    return found
 
 
 def check_result(
@@ -110,7 +147,7 @@ def check_result(
     pid of the last one.
     """
     caller = Caller(attacker)
-    for _ in range(AT_MOST):
+    while True:
         handler = attacker.seize(sample.pid).__enter__()
         handler.run_to_entry("read")
         watch = Stopwatch(sample.machine)
@@ -124,6 +161,5 @@ def check_result(
             return handler.pid
         assert got == -ETIMEDOUT, (got, is_done)
         assert watch.hindered >= STARVED_SECONDS
-        sample.lates += 1
+        sample.lates.add(1)
         sample.write(text)
-    raise AssertionError(f"{AT_MOST} requests {text!r} were late")

@@ -10,10 +10,10 @@ from errno import ETIMEDOUT
 from os import O_WRONLY
 from typing import TYPE_CHECKING
 
-from late_replies import AT_MOST, is_starved
+import pytest
+from late_replies import Lates
 
 from harness.attacker import GuestError
-from harness.vm.cpu_use import cpu_use
 
 if TYPE_CHECKING:
     from harness.attacker import Attacker
@@ -49,8 +49,8 @@ class Sample:
     def __init__(self, attacker: Attacker, machine: Machine, driver: Driver = SAMPLE) -> None:
         self.machine = machine
         """The guest's machine."""
-        self.lates = 0
-        """How many requests were late by a busy host."""
+        self.lates = Lates(machine)
+        """The requests that were late by a busy host."""
         self._attacker = attacker
         self._driver = driver
         self.modprobe(driver.manager)
@@ -63,25 +63,22 @@ class Sample:
 
         Raises GuestError with the driver's errno.
         """
-        for _ in range(AT_MOST):
-            waited = cpu_use(self.machine.pid).waited
-            try:
-                assert self._attacker.write(self._own_fd, text.encode()) == len(text)
-            except GuestError as error:
-                if error.errno != ETIMEDOUT or not is_starved(self.machine, waited):
-                    raise
-                self.lates += 1
-            else:
-                return
-        raise AssertionError(f"{AT_MOST} requests {text!r} were late")
+        assert self.lates.in_time(self._send, text) == len(text)
 
     def refused(self, text: str) -> int:
-        """Send a request that is refused; return the errno."""
-        try:
-            self._attacker.write(self._own_fd, text.encode())
-        except OSError as error:
-            return error.errno or 0
-        raise AssertionError(f"the write of {text!r} went well")
+        """Send a request that is refused, as `write` does; return the errno."""
+        with pytest.raises(GuestError) as refused:
+            self.lates.in_time(self._send, text)
+        return refused.value.errno or 0
+
+    def check_late(self, text: str) -> None:
+        """Send a request whose deadline must pass, on a busy host or not."""
+        with pytest.raises(GuestError) as late:
+            self._send(text)
+        assert late.value.errno == ETIMEDOUT
+
+    def _send(self, text: str) -> int:
+        return self._attacker.write(self._own_fd, text.encode())
 
     def modprobe(self, *args: str) -> None:
         """Run modprobe to its success."""
@@ -113,7 +110,8 @@ class Sample:
     def check_started(self, count: int) -> None:
         """Check how many handlers have started so far. For a late request there may be one more."""
         found = len(self.started)
-        assert count <= found <= count + self.lates, f"{found} handlers, {self.lates} late requests"
+        lates = self.lates.count
+        assert count <= found <= count + lates, f"{found} handlers, {lates} late requests"
 
     @property
     def pid(self) -> int:

@@ -52,12 +52,13 @@ def test_a_manager_goes_after_its_loader(sample: Sample, attacker: Attacker) -> 
     def remove(module: str) -> None:
         attacker.syscall("delete_module", module, O_NONBLOCK)
 
+    lates = sample.lates
     for _ in range(2):
         sample.modprobe(SELFTEST.manager)
         with attacker.open(SELFTEST.file, O_WRONLY) as file:
-            file.write(b"1 1")
+            lates.in_time(file.write, b"1 1")
             remove(SELFTEST.loader)
-            file.write(b"1 1")
+            lates.in_time(file.write, b"1 1")
         with pytest.raises(OSError, match="EAGAIN"):
             remove(SELFTEST.manager)
         remove(SELFTEST.loader)
