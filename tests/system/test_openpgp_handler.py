@@ -5,16 +5,26 @@ from __future__ import annotations
 
 import struct
 from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOKEY, ENOPKG, EOVERFLOW
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import check_nested, check_refused, handler, lab_with, parked, refused, variant
+from parsing_lab import (
+    Keys,
+    check_nested,
+    check_refused,
+    handler,
+    keys,
+    lab_with,
+    lates,
+    parked,
+    variant,
+)
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey
 from harness.attacker.tools.keyrings import (
     KEY_SPEC_PROCESS_KEYRING,
-    add_key,
     trusted_keyring,
     verify,
 )
@@ -31,7 +41,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "parked", "variant"]
+__all__ = ["handler", "keys", "lates", "parked", "variant"]
 
 HEADER = 3
 """The bytes before the body of each of the vendor's packets."""
@@ -53,30 +63,30 @@ def vendor(attacker: Attacker) -> bytes:
 
 
 def test_the_kernel_trusts_the_vendors_key_alone(
-    attacker: Attacker, witness: Witness, vendor: bytes
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes
 ) -> None:
     """The name is among what is signed, and no signature by another key is right."""
     ring = trusted_keyring(attacker)
-    key = add_key(attacker, vendor, ring)
+    key = keys.add(vendor, ring)
     assert f"OpenPGP: {NAME.decode()}: UMD.rsa" in attacker.read_file("/proc/keys").decode()
     with pytest.raises(GuestError, match=r"(EINVAL|EBADMSG|EKEYREJECTED) at keyctl"):
         verify(attacker, key, UNSIGNED, OwnKey().sign(UNSIGNED))
-    assert refused(attacker, vendor.replace(NAME, b"A vendor"), ring) == EKEYREJECTED
+    assert keys.refused(vendor.replace(NAME, b"A vendor"), ring) == EKEYREJECTED
     other = bytearray(vendor)
     other[HEADER + 20] ^= 1
-    assert refused(attacker, bytes(other), ring) == EKEYREJECTED
+    assert keys.refused(bytes(other), ring) == EKEYREJECTED
     assert not witness.read().violations
 
 
 def test_a_key_that_the_packets_hold_is_believed_rightly(
-    attacker: Attacker, witness: Witness, vendor: bytes
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes
 ) -> None:
     """Into a keyring that takes any key. The signature is not this key's, and is not verified."""
     own = OwnKey()
     _, name, signature = split(vendor)
     blob = packet(KEY, key_body(own.private.public_key())) + name + signature
-    assert refused(attacker, blob, trusted_keyring(attacker)) == EKEYREJECTED
-    key = add_key(attacker, blob, KEY_SPEC_PROCESS_KEYRING)
+    assert keys.refused(blob, trusted_keyring(attacker)) == EKEYREJECTED
+    key = keys.add(blob, KEY_SPEC_PROCESS_KEYRING)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert not witness.read().violations & Violation.BELIEVED
 
@@ -98,7 +108,7 @@ def test_a_key_that_the_packets_hold_is_believed_rightly(
     ],
 )
 def test_what_is_no_signed_key_is_refused(
-    attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes, what: str, errno: int
 ) -> None:
     """The next request is answered, and the next key is taken."""
     key, name, signature = split(vendor)
@@ -116,7 +126,7 @@ def test_what_is_no_signed_key_is_refused(
         "version 3": key[:HEADER] + b"\3" + key[HEADER + 1 :] + name + signature,
         "another issuer": key + name + signature[:start] + bytes(20) + signature[start + 20 :],
     }[what]
-    check_refused(attacker, witness, blob, errno, vendor)
+    check_refused(attacker, witness, keys, blob, errno, vendor)
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
@@ -133,7 +143,7 @@ def test_what_is_no_signed_key_is_refused(
     ],
 )
 def test_a_reply_that_is_no_signed_key_is_refused(
-    attacker: Attacker, parked: Handler, vendor: bytes, lie: str, errno: int
+    attacker: Attacker, parked: Handler, keys: Keys, vendor: bytes, lie: str, errno: int
 ) -> None:
     """The handler has been taken over. The kernel checks each part of its reply (C14)."""
     public = OwnKey().private.public_key()
@@ -150,13 +160,13 @@ def test_a_reply_that_is_no_signed_key_is_refused(
         "no number": (signature + 24 + 5 * 8 + 4, 0),
     }[lie]
     struct.pack_into("<i", reply, at, value)
-    replace_parser(attacker, parked, "umd_pgp_parse", bytes(reply))
-    assert refused(attacker, blob, trusted_keyring(attacker)) == errno
+    lying = partial(replace_parser, attacker, parked, "umd_pgp_parse", bytes(reply))
+    assert keys.refused(blob, trusted_keyring(attacker), first=lying) == errno
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_a_lie_about_the_time_alone_is_believed_wrongly(
-    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes
+    attacker: Attacker, parked: Handler, witness: Witness, keys: Keys, vendor: bytes
 ) -> None:
     """A manager may rely on each field. The control: the true reply is not `believed`."""
     own = OwnKey()
@@ -167,8 +177,8 @@ def test_a_lie_about_the_time_alone_is_believed_wrongly(
     lie = bytearray(truth)
     struct.pack_into("<I", lie, FIRST + 20, 1)
     for reply, is_lie in ((truth, False), (bytes(lie), True)):
-        replace_parser(attacker, parked, "umd_pgp_parse", reply)
-        key = add_key(attacker, blob, KEY_SPEC_PROCESS_KEYRING)
+        lying = partial(replace_parser, attacker, parked, "umd_pgp_parse", reply)
+        key = keys.add(blob, KEY_SPEC_PROCESS_KEYRING, first=lying)
         verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
         assert (Violation.BELIEVED in witness.read().violations) is is_lie
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import struct
 from errno import EBADMSG, EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, ENOPKG, ENOSPC
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 import pytest
-from parsing_lab import handler, lab_with, parked, variant
+from parsing_lab import handler, lab_with, lates, parked, variant
 
 from harness.attacker import GuestError
 from harness.attacker.tools.packages import (
@@ -30,12 +31,18 @@ from harness.witness.tally import Violation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from late_replies import Lates
+
     from harness.attacker import Attacker
     from harness.lab.lab import Lab
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "parked", "variant"]
+    Add = Callable[[bytes], None]
+
+__all__ = ["handler", "lates", "parked", "variant"]
+
+_P = ParamSpec("_P")
 
 UNKNOWN = 7
 """No algorithm has this number."""
@@ -57,6 +64,12 @@ def vendor(attacker: Attacker) -> bytes:
     return attacker.read_file(PACKAGE)
 
 
+@pytest.fixture
+def add(attacker: Attacker, lates: Lates) -> Add:
+    """Root, who adds a package. A request that a busy host made late is made again."""
+    return partial(lates.in_time, partial(add_package, attacker))
+
+
 def signed(made: bytes) -> bytes:
     """Return a header that a key in the kernel has signed."""
     return files.signed(signing_key(cache_dir()), made)
@@ -72,21 +85,21 @@ def digest(text: str) -> bytes:
     return sha256(text.encode()).hexdigest().encode()
 
 
-def errno_of(call: Callable[[Attacker, bytes], None], attacker: Attacker, given: bytes) -> int:
+def errno_of(call: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> int:
     """Return the error of a call that the kernel refuses."""
     with pytest.raises(GuestError) as refused:
-        call(attacker, given)
+        call(*args, **kwargs)
     assert refused.value.errno is not None
     return refused.value.errno
 
 
 def test_the_kernel_knows_the_digests_of_the_files_alone(
-    attacker: Attacker, witness: Witness, vendor: bytes
+    attacker: Attacker, witness: Witness, add: Add, vendor: bytes
 ) -> None:
     """Not the digest in the summary, nor half of a digest."""
     replaced, own = digests_in(header_of(vendor))
     assert errno_of(ask_digest, attacker, own) == ENOENT
-    add_package(attacker, vendor)
+    add(vendor)
     ask_digest(attacker, own)
     for unknown in (replaced, own[:32], own[:-1], b"", own + b"0"):
         assert errno_of(ask_digest, attacker, unknown) == ENOENT
@@ -110,7 +123,7 @@ def test_the_kernel_knows_the_digests_of_the_files_alone(
     ],
 )
 def test_what_is_no_signed_header_is_refused(
-    attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
+    attacker: Attacker, witness: Witness, add: Add, vendor: bytes, what: str, errno: int
 ) -> None:
     """The next request is answered, and the next package is taken."""
     _, own = digests_in(header_of(vendor))
@@ -127,22 +140,22 @@ def test_what_is_no_signed_header_is_refused(
         "no digits": signed(made_header([b"x" * 64])),
     }[what]
     right = witness.read().count.right
-    assert errno_of(add_package, attacker, package) == errno
-    add_package(attacker, vendor)
+    assert errno_of(add, package) == errno
+    add(vendor)
     ask_digest(attacker, own)
     witness.wait(lambda tally: tally.count.right > right + 2, seconds=30, what="right reply")
     tally = witness.read()
     assert not (tally.count.wrong or tally.violations)
 
 
-def test_digests_are_kept_while_there_is_room(attacker: Attacker) -> None:
+def test_digests_are_kept_while_there_is_room(attacker: Attacker, add: Add) -> None:
     """A package whose digests do not fit adds none of them. The headers are as long as can be."""
     *fitting, last = ([digest(f"{nth} {one}") for one in range(MOST)] for nth in range(5))
     assert 4 * MOST < ROOM < 5 * MOST
     assert len(made_header(last)) <= 128 << 10 < len(made_header([*last, last[0]]))
     for group in fitting:
-        add_package(attacker, signed(made_header(group)))
-    assert errno_of(add_package, attacker, signed(made_header(last))) == ENOSPC
+        add(signed(made_header(group)))
+    assert errno_of(add, signed(made_header(last))) == ENOSPC
     for group in fitting:
         ask_digest(attacker, group[0])
         ask_digest(attacker, group[-1])
@@ -164,7 +177,7 @@ def test_digests_are_kept_while_there_is_room(attacker: Attacker) -> None:
     ],
 )
 def test_a_reply_that_names_no_digest_of_the_header_is_refused(
-    attacker: Attacker, parked: Handler, vendor: bytes, lie: str
+    attacker: Attacker, parked: Handler, lates: Lates, vendor: bytes, lie: str
 ) -> None:
     """The handler has been taken over. The kernel checks each part of its reply (C14)."""
     size = len(header_of(vendor))
@@ -179,20 +192,28 @@ def test_a_reply_that_names_no_digest_of_the_header_is_refused(
         "no errno": (-5000, SHA256, 64, 1, 1, 0, place),
         "a restart": (-512, SHA256, 64, 1, 1, 0, place),
     }[lie]
-    replace_parser(attacker, parked, "umd_rpm_parse", struct.pack("<i6I", *reply))
-    assert errno_of(add_package, attacker, vendor) == EINVAL
+
+    def add_by_lie() -> None:
+        replace_parser(attacker, parked, "umd_rpm_parse", struct.pack("<i6I", *reply))
+        add_package(attacker, vendor)
+
+    assert errno_of(partial(lates.in_time, add_by_lie)) == EINVAL
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_a_digest_that_another_package_names_is_believed_rightly(
-    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes
+    attacker: Attacker, parked: Handler, witness: Witness, add: Add, lates: Lates, vendor: bytes
 ) -> None:
     """The control: what no package names is not."""
     header = header_of(vendor)
     replaced, _ = digests_in(header)
-    add_package(attacker, signed(made_header([replaced])))
-    replace_parser(attacker, parked, "umd_rpm_parse", forged_reply(header, replaced))
-    add_package(attacker, vendor)
+    add(signed(made_header([replaced])))
+
+    def add_by_lie() -> None:
+        replace_parser(attacker, parked, "umd_rpm_parse", forged_reply(header, replaced))
+        add_package(attacker, vendor)
+
+    lates.in_time(add_by_lie)
     ask_digest(attacker, replaced)
     assert Violation.BELIEVED not in witness.read().violations
 
@@ -200,12 +221,22 @@ def test_a_digest_that_another_package_names_is_believed_rightly(
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 @pytest.mark.parametrize(("algo", "digits"), [(SHA256, 32), (1, 64), (1, 32)])
 def test_a_part_of_a_digest_or_another_algorithm_is_no_digest_of_the_package(
-    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes, algo: int, digits: int
+    attacker: Attacker,
+    parked: Handler,
+    witness: Witness,
+    lates: Lates,
+    vendor: bytes,
+    algo: int,
+    digits: int,
 ) -> None:
     header = header_of(vendor)
     _, own = digests_in(header)
     reply = struct.pack("<i6I", 0, algo, digits, 1, 1, 0, header.index(own))
-    replace_parser(attacker, parked, "umd_rpm_parse", reply)
-    add_package(attacker, vendor)
+
+    def add_by_lie() -> None:
+        replace_parser(attacker, parked, "umd_rpm_parse", reply)
+        add_package(attacker, vendor)
+
+    lates.in_time(add_by_lie)
     ask_digest(attacker, own[:digits])
     assert Violation.BELIEVED in witness.read().violations

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from errno import EFAULT, EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, EPROTO, ESRCH, ETIMEDOUT
+from functools import partial
 from os import O_RDWR
 from signal import SIGCONT, SIGSTOP
 from statistics import median
@@ -12,7 +13,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.x509 import load_der_x509_certificate
-from parsing_lab import check_nested, check_refused, handler, lab_with, parked, refused, variant
+from parsing_lab import (
+    Keys,
+    check_nested,
+    check_refused,
+    handler,
+    keys,
+    lab_with,
+    lates,
+    parked,
+    variant,
+)
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey, forged_reply
@@ -37,12 +48,14 @@ from harness.witness.tally import Tally, Violation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from late_replies import Lates
+
     from harness.attacker import Attacker
     from harness.lab.lab import Lab
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "parked", "variant"]
+__all__ = ["handler", "keys", "lates", "parked", "variant"]
 
 JUMP = b"\xeb\xfe"
 """x86-64: jmp to itself."""
@@ -74,28 +87,28 @@ def vendor(attacker: Attacker) -> bytes:
     return attacker.read_file(CERTIFICATE)
 
 
-def keys(attacker: Attacker) -> str:
+def listed(attacker: Attacker) -> str:
     """Return the kernel's list of keys."""
     return attacker.read_file("/proc/keys").decode()
 
 
 def test_the_kernel_gets_its_keys_from_the_handler(
-    attacker: Attacker, witness: Witness, vendor: bytes
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes
 ) -> None:
     """The key is the certificate's, and a signature by another key is none by this one."""
-    key = add_key(attacker, vendor, trusted_keyring(attacker))
+    key = keys.add(vendor, trusted_keyring(attacker))
     serial = load_der_x509_certificate(vendor).serial_number
-    assert f"a vendor: {serial:040x}: UMD.rsa" in keys(attacker)
+    assert f"a vendor: {serial:040x}: UMD.rsa" in listed(attacker)
     with pytest.raises(GuestError, match="at keyctl"):
         verify(attacker, key, UNSIGNED, OwnKey().sign(UNSIGNED))
     assert not witness.read().violations & Violation.BELIEVED
 
 
 def test_a_key_that_its_certificate_holds_is_believed_rightly(
-    attacker: Attacker, witness: Witness
+    attacker: Attacker, witness: Witness, keys: Keys
 ) -> None:
     own = OwnKey()
-    key = add_key(attacker, own.certificate(), KEY_SPEC_PROCESS_KEYRING)
+    key = keys.add(own.certificate(), KEY_SPEC_PROCESS_KEYRING)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert not witness.read().violations & Violation.BELIEVED
 
@@ -114,7 +127,7 @@ def test_a_key_that_its_certificate_holds_is_believed_rightly(
     ],
 )
 def test_a_lie_about_all_but_the_key_is_believed_wrongly(
-    attacker: Attacker, parked: Handler, witness: Witness, lie: str, at: int | None
+    attacker: Attacker, parked: Handler, witness: Witness, keys: Keys, lie: str, at: int | None
 ) -> None:
     """Of an identifier, the last byte is missing. The control is the true reply."""
     own = OwnKey()
@@ -125,8 +138,8 @@ def test_a_lie_about_all_but_the_key_is_believed_wrongly(
     elif at is not None:
         (length,) = struct.unpack_from("<I", reply, at + 4)
         struct.pack_into("<I", reply, at + 4, length - 1)
-    replace_parser(attacker, parked, "umd_x509_parse", bytes(reply))
-    key = add_key(attacker, certificate, KEY_SPEC_PROCESS_KEYRING)
+    lying = partial(replace_parser, attacker, parked, "umd_x509_parse", bytes(reply))
+    key = keys.add(certificate, KEY_SPEC_PROCESS_KEYRING, first=lying)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert (Violation.BELIEVED in witness.read().violations) is (lie != "nothing")
 
@@ -182,21 +195,24 @@ def test_a_handler_that_is_parsing_lives_on_with_another_parser(
     raise AssertionError("the handler was late each time")
 
 
-def test_a_keyring_takes_no_key_that_nobody_has_signed(attacker: Attacker, vendor: bytes) -> None:
+def test_a_keyring_takes_no_key_that_nobody_has_signed(
+    attacker: Attacker, keys: Keys, vendor: bytes
+) -> None:
     """The name is among what is signed."""
     changed = vendor.replace(b"a vendor", b"A vendor")
-    assert refused(attacker, changed, trusted_keyring(attacker)) == EKEYREJECTED
+    assert keys.refused(changed, trusted_keyring(attacker)) == EKEYREJECTED
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_a_handler_that_is_late_is_told_from_one_that_refuses(
-    attacker: Attacker, witness: Witness, vendor: bytes
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes
 ) -> None:
     """The next request starts another handler."""
     witness.park()
     attacker.kill(witness.read().pid, SIGSTOP)
-    assert refused(attacker, vendor, KEY_SPEC_PROCESS_KEYRING) == ETIMEDOUT
-    assert add_key(attacker, vendor, KEY_SPEC_PROCESS_KEYRING)
+    with pytest.raises(GuestError, match="ETIMEDOUT at add_key"):
+        add_key(attacker, vendor, KEY_SPEC_PROCESS_KEYRING)
+    assert keys.add(vendor, KEY_SPEC_PROCESS_KEYRING)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +222,16 @@ def test_a_handler_that_is_late_is_told_from_one_that_refuses(
     indirect=["variant"],
 )
 def test_a_handler_that_dies_of_a_file_is_told_from_one_that_refuses(
-    attacker: Attacker, handler: Handler, witness: Witness, vendor: bytes, code: bytes, errno: int
+    attacker: Attacker, parked: Handler, keys: Keys, vendor: bytes, code: bytes, errno: int
 ) -> None:
     """The next request starts another handler."""
-    witness.park()
-    with attacker.open(f"/proc/{handler.pid}/mem", O_RDWR) as memory:
-        memory.pwrite(code, handler.symbol("umd_x509_parse"))
-    assert refused(attacker, vendor, KEY_SPEC_PROCESS_KEYRING) == errno
-    assert add_key(attacker, vendor, KEY_SPEC_PROCESS_KEYRING)
+
+    def patch() -> None:
+        with attacker.open(f"/proc/{parked.pid}/mem", O_RDWR) as memory:
+            memory.pwrite(code, parked.symbol("umd_x509_parse"))
+
+    assert keys.refused(vendor, KEY_SPEC_PROCESS_KEYRING, first=patch) == errno
+    assert keys.add(vendor, KEY_SPEC_PROCESS_KEYRING)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +245,7 @@ def test_a_handler_that_dies_of_a_file_is_told_from_one_that_refuses(
     ],
 )
 def test_what_is_no_certificate_is_refused(
-    attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes, what: str, errno: int
 ) -> None:
     """The next request is answered, and the next certificate is taken."""
     blob = {
@@ -237,16 +255,18 @@ def test_what_is_no_certificate_is_refused(
         "empty": b"",
         "too long": vendor.ljust(2045, b"\0"),
     }[what]
-    check_refused(attacker, witness, blob, errno, vendor)
+    check_refused(attacker, witness, keys, blob, errno, vendor)
 
 
-def test_a_certificate_without_a_name_is_a_key(attacker: Attacker, vendor: bytes) -> None:
+def test_a_certificate_without_a_name_is_a_key(
+    attacker: Attacker, keys: Keys, vendor: bytes
+) -> None:
     """The kernel has a BUG() for a key without a description."""
     # Its names are none that a description has.
     nameless = CARRIERS[X509.name].overflow(0, (), bytes(256))
-    add_key(attacker, nameless, KEY_SPEC_PROCESS_KEYRING)
-    assert ": 01: UMD.rsa" in keys(attacker)
-    add_key(attacker, vendor, trusted_keyring(attacker))
+    keys.add(nameless, KEY_SPEC_PROCESS_KEYRING)
+    assert ": 01: UMD.rsa" in listed(attacker)
+    keys.add(vendor, trusted_keyring(attacker))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -278,14 +298,20 @@ def test_each_file_of_a_corpus_has_its_own_times(lab: Lab) -> None:
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_one_write_sends_a_reply(
-    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes
+    attacker: Attacker, parked: Handler, witness: Witness, lates: Lates, vendor: bytes
 ) -> None:
-    event = "syscalls/sys_enter_write"
-    switch_on(attacker, event, only=f"common_pid=={parked.pid}")
-    before = witness.read().count.right
-    add_key(attacker, vendor, trusted_keyring(attacker))
-    trace = attacker.read_file(f"{TRACING}/trace")
-    assert trace.count(b" sys_write(") == witness.read().count.right - before > 0
+    ring = trusted_keyring(attacker)
+
+    def writes_and_replies() -> tuple[int, int]:
+        switch_on(attacker, "syscalls/sys_enter_write", only=f"common_pid=={parked.pid}")
+        attacker.write_file(f"{TRACING}/trace", b"")  # empties it
+        before = witness.read().count.right
+        add_key(attacker, vendor, ring)
+        trace = attacker.read_file(f"{TRACING}/trace")
+        return trace.count(b" sys_write("), witness.read().count.right - before
+
+    writes, replies = lates.in_time(writes_and_replies)
+    assert writes == replies > 0
 
 
 def test_the_locked_memory_of_a_handler_is_known(lab: Lab) -> None:

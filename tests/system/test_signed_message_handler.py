@@ -5,17 +5,27 @@ from __future__ import annotations
 
 import struct
 from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOKEY, ENOPKG, EOVERFLOW
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import check_nested, check_refused, handler, lab_with, parked, refused, variant
+from parsing_lab import (
+    Keys,
+    check_nested,
+    check_refused,
+    handler,
+    keys,
+    lab_with,
+    lates,
+    parked,
+    variant,
+)
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey
 from harness.attacker.tools.keyrings import (
     KEY_SPEC_PROCESS_KEYRING,
-    add_key,
     trusted_keyring,
     verify,
 )
@@ -40,7 +50,7 @@ if TYPE_CHECKING:
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
-__all__ = ["handler", "parked", "variant"]
+__all__ = ["handler", "keys", "lates", "parked", "variant"]
 
 SIGNER = 32
 """Where the signer is in a reply (struct umd_pkcs7), and where its parts are in it."""
@@ -71,19 +81,19 @@ def with_certificate(vendor: bytes, certificate: bytes) -> bytes:
 
 
 def test_the_kernel_trusts_the_signed_key_alone(
-    attacker: Attacker, witness: Witness, vendor: bytes
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes
 ) -> None:
     """The name of the key is the digest. Another key is refused, with its own digest as well."""
     ring = trusted_keyring(attacker)
-    key = add_key(attacker, vendor, ring)
+    key = keys.add(vendor, ring)
     name = f"PKCS#7: {digest_of(vendor)[:20].hex()}: UMD.rsa"
     assert name in attacker.read_file("/proc/keys").decode()
     with pytest.raises(GuestError, match=r"(EINVAL|EBADMSG|EKEYREJECTED) at keyctl"):
         verify(attacker, key, UNSIGNED, OwnKey().sign(UNSIGNED))
-    assert refused(attacker, with_content(vendor, OwnKey().public), ring) == EKEYREJECTED
+    assert keys.refused(with_content(vendor, OwnKey().public), ring) == EKEYREJECTED
     own = OwnKey().public
     other = replaced(vendor, CONTENT, own).replace(digest_of(vendor), sha256(own).digest())
-    assert refused(attacker, other, ring) == EKEYREJECTED
+    assert keys.refused(other, ring) == EKEYREJECTED
     assert not witness.read().violations
 
 
@@ -103,7 +113,7 @@ def test_the_kernel_trusts_the_signed_key_alone(
     ],
 )
 def test_what_is_no_signed_key_is_refused(
-    attacker: Attacker, witness: Witness, vendor: bytes, what: str, errno: int
+    attacker: Attacker, witness: Witness, keys: Keys, vendor: bytes, what: str, errno: int
 ) -> None:
     """The next request is answered, and the next key is taken."""
     name = b"umd-harness"
@@ -119,7 +129,7 @@ def test_what_is_no_signed_key_is_refused(
         "two signers": replaced(vendor, SIGNERS, 2 * inside(vendor, SIGNERS)),
         "a certificate in it": with_certificate(vendor, attacker.read_file(CERTIFICATE)),
     }[what]
-    check_refused(attacker, witness, blob, errno, vendor)
+    check_refused(attacker, witness, keys, blob, errno, vendor)
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
@@ -143,7 +153,7 @@ def test_what_is_no_signed_key_is_refused(
     ],
 )
 def test_a_reply_that_is_no_signed_key_is_refused(
-    attacker: Attacker, parked: Handler, vendor: bytes, lie: str, errno: int
+    attacker: Attacker, parked: Handler, keys: Keys, vendor: bytes, lie: str, errno: int
 ) -> None:
     """The handler has been taken over. The kernel checks each part of its reply (C14)."""
     content = content_of(vendor)
@@ -166,8 +176,8 @@ def test_a_reply_that_is_no_signed_key_is_refused(
         "no signature": (SIGNATURE + 4, struct.pack("<I", 0)),
     }[lie]
     reply[place : place + len(value)] = value
-    replace_parser(attacker, parked, "umd_pkcs7_parse", bytes(reply))
-    assert refused(attacker, vendor, trusted_keyring(attacker)) == errno
+    lying = partial(replace_parser, attacker, parked, "umd_pkcs7_parse", bytes(reply))
+    assert keys.refused(vendor, trusted_keyring(attacker), first=lying) == errno
 
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
@@ -183,7 +193,13 @@ def test_a_reply_that_is_no_signed_key_is_refused(
     ],
 )
 def test_a_lie_about_all_but_the_content_is_believed_wrongly(
-    attacker: Attacker, parked: Handler, witness: Witness, vendor: bytes, lie: str, at: int | None
+    attacker: Attacker,
+    parked: Handler,
+    witness: Witness,
+    keys: Keys,
+    vendor: bytes,
+    lie: str,
+    at: int | None,
 ) -> None:
     """The digest is a copy behind the message. Of another part, the last byte is missing.
 
@@ -198,8 +214,8 @@ def test_a_lie_about_all_but_the_content_is_believed_wrongly(
     elif at is not None:
         (length,) = struct.unpack_from("<I", reply, at)
         struct.pack_into("<I", reply, at, length - 1)
-    replace_parser(attacker, parked, "umd_pkcs7_parse", bytes(reply))
-    key = add_key(attacker, message + digest, KEY_SPEC_PROCESS_KEYRING)
+    lying = partial(replace_parser, attacker, parked, "umd_pkcs7_parse", bytes(reply))
+    key = keys.add(message + digest, KEY_SPEC_PROCESS_KEYRING, first=lying)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert (Violation.BELIEVED in witness.read().violations) is (lie != "nothing")
 
