@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import struct
 from contextlib import contextmanager
+from errno import ETIMEDOUT
 from itertools import compress
 from os import O_CREAT, O_TRUNC, O_WRONLY
 from typing import TYPE_CHECKING
 
-from harness.attacker import Attacker, Channel
+from harness.attacker import Attacker, Channel, GuestError
 from harness.attacker.tools.packages import TARGET
 from harness.attacker.tools.tracefs import TRACING, define, switch_on
 from harness.host.errors import VmLost
@@ -40,10 +41,14 @@ _KEPT = 512
 
 
 class ParserClock:
-    """Gives files to the kernel of a machine that runs. All methods raise VmLost or OSError."""
+    """Gives files to the kernel of a machine that runs.
+
+    All methods raise VmLost or OSError. `times` raises GuestError (ETIMEDOUT) for a late handler.
+    """
 
     def __init__(self, machine: Machine, images: BootImages, attacker: Attacker, parser: str):
-        self._machine = machine
+        self.machine = machine
+        """The machine."""
         self._times_at = images.kernel.physical("parse_times") + machine.load_offset
         self._attacker = attacker
         self._target = (TARGET,) if parser == RPM.name else ()
@@ -67,7 +72,10 @@ class ParserClock:
         for some in _archives(files, count):
             self._attacker.write_file(f"{TRACING}/trace", b"")  # empties it
             before, _ = self._parsed()
-            if any(self._give(some, count)):
+            errnos = self._give(some, count)
+            if ETIMEDOUT in errnos:
+                raise GuestError(ETIMEDOUT, _PAYLOAD)
+            if any(errnos):
                 raise VmLost("the kernel refuses a file that it has accepted")
             trace = self._attacker.read_file(f"{TRACING}/trace")
             handler = list(map(float, durations(trace, _PAYLOAD, _EVENTS)))
@@ -93,8 +101,8 @@ class ParserClock:
 
         The time of file N is at N modulo 512.
         """
-        with self._machine.paused():
-            kept = self._machine.read(self._times_at, 8 * (1 + _KEPT))
+        with self.machine.paused():
+            kept = self.machine.read(self._times_at, 8 * (1 + _KEPT))
         count, *times = struct.unpack(f"<{1 + _KEPT}Q", kept)
         return count, times
 

@@ -12,11 +12,12 @@ do not depend on how busy the host is.
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harness.attacker import Attacker, Channel
+from harness.attacker import Attacker, Channel, GuestError
 from harness.attacker.tools.tracefs import TRACING, define, switch_on
 from harness.host.errors import VmLost
 from harness.lab.instruction_clock import check_counter
@@ -46,7 +47,8 @@ def trip_clock(
 
     The function takes their number. It returns the time of each in microseconds, which the kernel's
     trace rounds down. If the machine `counts`, it returns the instructions of each. The witness is
-    parked, because its requests would come between. Both raise VmLost or OSError.
+    parked, because its requests would come between. Both raise VmLost or OSError: GuestError
+    (ETIMEDOUT) if a handler was late.
     """
     Witness(machine, kernel).park()
     with Channel(
@@ -63,7 +65,11 @@ def trip_clock(
 
         def make(trips: int) -> list[int]:
             attacker.write_file(f"{TRACING}/trace", b"")  # empties it
-            attacker.run(attacker.payload(_PAYLOAD), str(trips))
+            _, status = attacker.waitpid(attacker.spawn(attacker.payload(_PAYLOAD), str(trips)))
+            if os.WIFEXITED(status) and (errno := os.WEXITSTATUS(status)):
+                raise GuestError(errno, "write")
+            if status:
+                raise ChildProcessError(f"{_PAYLOAD} ended with wait status {status:#x}")
             found = durations(attacker.read_file(f"{TRACING}/trace"))
             if len(found) != trips:
                 raise VmLost(f"the guest's trace shows {len(found)} of {trips} round trips")

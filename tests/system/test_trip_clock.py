@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import contextmanager
+from errno import ETIMEDOUT
+from signal import SIGSTOP
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from late_replies import Lates
 from sample import SELFTEST, Sample
 
+from harness.attacker import GuestError
 from harness.attacker.tools.cgroup import root
 from harness.attacker.tools.tracefs import TRACING
 from harness.host.errors import VmLost
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.lab.images import BootImages
     from harness.lab.lab import Lab
+    from harness.run.cell_runner import TripTimer
     from harness.vm.machine import Machine
 
 TRIPS = 500
@@ -35,15 +41,42 @@ deadline.
 
 
 @pytest.fixture
-def clock(machine: Machine, images: BootImages) -> Iterator[Callable[[int], list[int]]]:
+def lates(machine: Machine) -> Lates:
+    """The trips that a busy host made late."""
+    return Lates(machine)
+
+
+@pytest.fixture
+def clock(
+    machine: Machine, images: BootImages, lates: Lates
+) -> Iterator[Callable[[int], list[int]]]:
     """The clock of `machine`, past its first trips."""
     with trip_clock(machine, images.kernel, images.guest) as make:
-        make(TRIPS)
+        lates.in_time(make, TRIPS)
         yield make
 
 
+class PatientTimer:
+    """Times round trips on machines of a lab, and again those that a busy host made late."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    @contextmanager
+    def trip_clock(self, variant: str) -> Iterator[Callable[[int], list[int]]]:
+        """Start a machine. Yield a function that times a number of round trips in it."""
+        images = self._lab.images(variant)
+        with (
+            self._lab.machine(variant) as machine,
+            trip_clock(machine, images.kernel, images.guest) as make,
+        ):
+            lates = Lates(machine)
+            yield lambda trips: lates.in_time(make, trips)
+
+
 def test_isolation_costs_little(lab: Lab) -> None:
-    found = round_trip(lab, pairs=FEWEST, turns=2, trips=100, progress=lambda _: None)
+    timer = cast("TripTimer", PatientTimer(lab))
+    found = round_trip(timer, pairs=FEWEST, turns=2, trips=100, progress=lambda _: None)
     assert found.ratio < 1.5, str(found)
     assert len(found.pairs) == FEWEST
     assert {len(pair.baseline) for pair in found.pairs} == {200}
@@ -51,12 +84,15 @@ def test_isolation_costs_little(lab: Lab) -> None:
 
 
 def test_the_trips_fill_a_good_part_of_the_time_that_passes(
-    clock: Callable[[int], list[int]],
+    clock: Callable[[int], list[int]], lates: Lates
 ) -> None:
     """So much for the unit. What is left are the self-test's own work, and starting the payload."""
-    start = time.monotonic()
-    taken = sum(clock(2000)) / 1e6
-    passed = time.monotonic() - start
+
+    def taken_and_passed() -> tuple[float, float]:
+        start = time.monotonic()
+        return sum(clock(2000)) / 1e6, time.monotonic() - start
+
+    taken, passed = lates.in_time(taken_and_passed)
     assert passed / 100 < taken < passed
 
 
@@ -76,7 +112,8 @@ def test_a_longer_trip_shows(
         cell.add(driver.pid)
         try:
             taken = sum(clock(SLOW_TRIPS))
-        except ChildProcessError:
+        except GuestError as error:
+            assert error.errno == ETIMEDOUT, error
             continue
         waited = re.search(rb"throttled_usec (\d+)", attacker.read_file(f"{cell.path}/cpu.stat"))
         assert waited
@@ -84,6 +121,14 @@ def test_a_longer_trip_shows(
         assert taken > int(waited[1]) / 2
         return
     pytest.fail("a trip took longer than the deadline each time")
+
+
+def test_a_trip_to_a_stopped_handler_is_late(
+    clock: Callable[[int], list[int]], attacker: Attacker, machine: Machine
+) -> None:
+    attacker.kill(Sample(attacker, machine, SELFTEST).pid, SIGSTOP)
+    with pytest.raises(GuestError, match="ETIMEDOUT at write"):
+        clock(1)
 
 
 def test_a_count_does_not_depend_on_the_host(lab: Lab) -> None:
@@ -95,8 +140,8 @@ def test_a_count_does_not_depend_on_the_host(lab: Lab) -> None:
 
 
 def test_trips_that_fell_out_of_the_trace_are_missed(
-    clock: Callable[[int], list[int]], attacker: Attacker
+    clock: Callable[[int], list[int]], attacker: Attacker, lates: Lates
 ) -> None:
     attacker.write_file(f"{TRACING}/buffer_size_kb", b"8")
     with pytest.raises(VmLost, match=r"shows \d+ of 1000 round trips"):
-        clock(1000)
+        lates.in_time(clock, 1000)
