@@ -215,6 +215,33 @@ def test_a_handler_that_is_late_is_told_from_one_that_refuses(
     assert keys.add(vendor, KEY_SPEC_PROCESS_KEYRING)
 
 
+@pytest.mark.parametrize("variant", ["baseline"], indirect=True)
+def test_a_key_is_added_again_if_a_busy_host_made_the_handler_late(
+    attacker: Attacker,
+    parked: Handler,
+    lates: Lates,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stopped handler stands for one without a CPU. The next one is given the lie as well."""
+    own = OwnKey()
+    certificate = own.certificate()
+    reply = forged_reply(certificate, certificate, own.public)
+    stopped: list[int] = []
+
+    def lie() -> None:
+        replace_parser(attacker, parked, "umd_x509_parse", reply)
+        if not stopped:
+            stopped.append(parked.pid)
+            attacker.kill(parked.pid, SIGSTOP)
+
+    monkeypatch.setattr("late_replies.is_starved", lambda *_: True)
+    key = keys.add(certificate, KEY_SPEC_PROCESS_KEYRING, first=lie)
+    verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
+    assert lates.count == 1
+    assert parked.pid not in stopped
+
+
 @pytest.mark.parametrize(
     ("variant", "code", "errno"),
     [("baseline", UNDEFINED, EFAULT), ("seccomp-strict", GETPID, EPROTO)],
