@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from certificate_corpus import blobs, fetch
 from made_certificates import KEYS, made
-from openpgp_packets import INSTALLED, KEY, certificates, debian_keyring, packets_of
+from openpgp_packets import KEY, archive_keyrings, certificates, debian_keyring, packets_of
 from rpm_packages import PACKAGES, build_package
 from signed_messages import sign_messages
 
@@ -59,10 +59,9 @@ def corpora(folder: Path) -> Mapping[str, Iterable[bytes]]:
 
 
 def _keys(folder: Path) -> Iterator[bytes]:
-    keyrings = [path for path in sorted(INSTALLED.glob("*.pgp")) if not path.is_symlink()]
     home = folder / "gnupg"
     home.mkdir(mode=0o700, exist_ok=True)
-    for keyring in (*keyrings, debian_keyring(folder)):
+    for keyring in (*archive_keyrings(), debian_keyring(folder)):
         content = keyring.read_bytes()
         for listed in itertools.islice(certificates(packets_of(keyring, home)), _CERTIFICATES):
             yield content[listed[0].start : listed[-1].body + listed[-1].size]
