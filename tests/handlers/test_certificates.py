@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from harness.attacker import Attacker
 
+pytestmark = pytest.mark.few
+
 LEAST = 500
 """Certificates that must be accepted: far fewer would mean that the corpora shrank."""
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from harness.attacker import Attacker
 
+pytestmark = pytest.mark.few
+
 LEAST = 50
 """Messages that must be accepted."""
 

@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING
 
 from certificate_corpus import blobs, fetch
 from made_certificates import KEYS, made
-from openpgp_packets import INSTALLED, KEY, certificates, debian_keyring, packets_of
+from openpgp_packets import KEY, archive_keyrings, certificates, debian_keyring, packets_of
 from rpm_packages import PACKAGES, build_package
+from rpm_source_packages import fetch as fetch_sources
+from rpm_source_packages import packages_in
 from signed_messages import sign_messages
 
 from harness.guests.vendor import header
+from harness.studies.parser_corpus import header_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -54,15 +57,18 @@ def corpora(folder: Path) -> Mapping[str, Iterable[bytes]]:
         "x509": [*small["x509"], *vectors],
         "pkcs7": [*sign_messages(folder), *vectors],
         "pgp": [*small["pgp"], *_keys(folder)],
-        "rpm": [*small["rpm"], *(build_package(name, folder).header for name in PACKAGES)],
+        "rpm": [
+            *small["rpm"],
+            *(build_package(name, folder).header for name in PACKAGES),
+            *map(header_in, packages_in(fetch_sources(folder)).values()),
+        ],
     }
 
 
 def _keys(folder: Path) -> Iterator[bytes]:
-    keyrings = [path for path in sorted(INSTALLED.glob("*.pgp")) if not path.is_symlink()]
     home = folder / "gnupg"
     home.mkdir(mode=0o700, exist_ok=True)
-    for keyring in (*keyrings, debian_keyring(folder)):
+    for keyring in (*archive_keyrings(), debian_keyring(folder)):
         content = keyring.read_bytes()
         for listed in itertools.islice(certificates(packets_of(keyring, home)), _CERTIFICATES):
             yield content[listed[0].start : listed[-1].body + listed[-1].size]

@@ -93,6 +93,11 @@ def certificates(packets: list[Packet]) -> list[list[Packet]]:
     return split
 
 
+def archive_keyrings() -> list[Path]:
+    """Return the keyrings of Debian's archive."""
+    return [path for path in sorted(INSTALLED.glob("*.pgp")) if not path.is_symlink()]
+
+
 def debian_keyring(folder: Path) -> Path:
     """Return the keyring of Debian's developers, of the package `debian-keyring`."""
     place = folder / "usr/share/keyrings/debian-keyring.gpg"

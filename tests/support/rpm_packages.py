@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,6 +74,18 @@ def build_package(name: str, folder: Path) -> Package:
     said = _run("rpm", "-qp", "--nosignature", "--qf", "[%{FILEDIGESTS}\\n]", str(made))
     number = _run("rpm", "-qp", "--nosignature", "--qf", "%{FILEDIGESTALGO}", str(made))
     return Package(header_in(made.read_bytes()), said.splitlines(), int(number or "0"))
+
+
+def named_digests(reply: bytes, header: bytes) -> tuple[int, list[str]]:
+    """Return the algorithm and the digest of each file that a reply of the handler names."""
+    _, algo, length, files, count = struct.unpack_from("<iIIII", reply)
+    found = [""] * files
+    for at in range(count):
+        index, offset = struct.unpack_from("<II", reply, 20 + 8 * at)
+        assert offset + length < len(header)
+        assert header[offset + length] == 0
+        found[index] = header[offset : offset + length].decode()
+    return algo, found
 
 
 def _run(*command: str) -> str:

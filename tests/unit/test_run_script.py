@@ -90,8 +90,8 @@ def test_a_mistake_is_one_line(script: Path, words: list[str], said: str) -> Non
     ("what", "last"),
     [
         ("scenarios", "zstd"),
-        ("tests", "zstd chromium libclang-rt-19-dev"),
-        ("tests -e arm64", "zstd chromium libclang-rt-19-dev gcc-aarch64-linux-gnu"),
+        ("tests", "zstd chromium gpg libclang-rt-19-dev rpm"),
+        ("tests -e arm64", "zstd chromium gpg libclang-rt-19-dev rpm gcc-aarch64-linux-gnu"),
     ],
 )
 def test_what_is_missing_is_installed_where_nothing_else_changes(
