@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.attacker import Attacker, Channel, GuestError
-from harness.attacker.tools.keyrings import add_key, trusted_keyring
+from harness.attacker.tools.keyrings import KEY_SPEC_PROCESS_KEYRING, add_key, trusted_keyring
 from harness.lab.lab import Lab
 from harness.scenarios.caller import ENTRY
 from harness.scenarios.corpus import SHIPPED
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 VARIANTS = ("baseline", "isolated", "kthread")
+KEYCTL_SEARCH = 10
 
 
 def lab_with(kind: HandlerKind) -> Lab:
@@ -84,6 +85,12 @@ def refused(attacker: Attacker, blob: bytes, ring: int) -> int | None:
     with pytest.raises(GuestError) as error:
         add_key(attacker, blob, ring)
     return error.value.errno
+
+
+def find_key(attacker: Attacker, identifier: str) -> int:
+    """Return the key in the process keyring that has this identifier, or one that ends so."""
+    sought = ("asymmetric", f"id:{identifier}", 0)
+    return attacker.syscall("keyctl", KEYCTL_SEARCH, KEY_SPEC_PROCESS_KEYRING, *sought)
 
 
 def check_refused(

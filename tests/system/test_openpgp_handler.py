@@ -8,7 +8,17 @@ from errno import EINVAL, EKEYREJECTED, EMSGSIZE, ENOKEY, ENOPKG, EOVERFLOW
 from typing import TYPE_CHECKING
 
 import pytest
-from parsing_lab import check_nested, check_refused, handler, lab_with, parked, refused, variant
+from openpgp_packets import fingerprint
+from parsing_lab import (
+    check_nested,
+    check_refused,
+    find_key,
+    handler,
+    lab_with,
+    parked,
+    refused,
+    variant,
+)
 
 from harness.attacker import GuestError
 from harness.attacker.tools.certificates import OwnKey
@@ -81,6 +91,16 @@ def test_a_key_that_the_packets_hold_is_believed_rightly(
     assert not witness.read().violations & Violation.BELIEVED
 
 
+def test_a_key_is_found_by_its_fingerprint(attacker: Attacker, vendor: bytes) -> None:
+    """Or by the last digits of it, but by no others."""
+    key = add_key(attacker, vendor, KEY_SPEC_PROCESS_KEYRING)
+    digits = fingerprint(split(vendor)[0][HEADER:])
+    assert [find_key(attacker, end) for end in (digits, digits[-8:])] == [key, key]
+    for other in (digits[:-2], "00" + digits):
+        with pytest.raises(GuestError, match="ENOKEY at keyctl"):
+            find_key(attacker, other)
+
+
 @pytest.mark.parametrize(
     ("what", "errno"),
     [
@@ -94,6 +114,7 @@ def test_a_key_that_the_packets_hold_is_believed_rightly(
         ("no signature", ENOPKG),
         ("another order", ENOPKG),
         ("version 3", ENOPKG),
+        ("signed by SHA-1", ENOPKG),
         ("another issuer", ENOKEY),
     ],
 )
@@ -102,6 +123,7 @@ def test_what_is_no_signed_key_is_refused(
 ) -> None:
     """The next request is answered, and the next key is taken."""
     key, name, signature = split(vendor)
+    digest = HEADER + 3  # the hash algorithm, in the signature
     start = HEADER + 6 + 6 + 3  # of the fingerprint, in the signature
     blob = {
         "cut": vendor[:-100],
@@ -114,6 +136,7 @@ def test_what_is_no_signed_key_is_refused(
         "no signature": key + name,
         "another order": name + key + signature,
         "version 3": key[:HEADER] + b"\3" + key[HEADER + 1 :] + name + signature,
+        "signed by SHA-1": key + name + signature[:digest] + b"\2" + signature[digest + 1 :],
         "another issuer": key + name + signature[:start] + bytes(20) + signature[start + 20 :],
     }[what]
     check_refused(attacker, witness, blob, errno, vendor)

@@ -29,8 +29,9 @@ enum { KEY, NAME, SIGNATURE, PACKETS };
 #define DER_SEQUENCE		0x30
 #define DER_HEADER		4
 
+/* Of signatures. SHA-1 is too weak for these. */
 static const char * const hashes[] = {
-	[2] = "sha1", [8] = "sha256", [9] = "sha384", [10] = "sha512",
+	[8] = "sha256", [9] = "sha384", [10] = "sha512",
 };
 
 struct packets {
@@ -195,6 +196,34 @@ static struct public_key_signature *make_signature(const struct packets *packets
 	return sig;
 }
 
+/* The fingerprint of RFC 4880, 12.2. If the kernel has no SHA-1, the key has no identifier. */
+static struct asymmetric_key_ids *make_ids(const struct packets *packets)
+{
+	const struct umd_span body = packets->said->packet[KEY].body;
+	struct asymmetric_key_ids *ids = kzalloc(sizeof(*ids), GFP_KERNEL);
+	u8 mark[3] = { KEY_MARK };
+	const struct kvec parts[] = {
+		{ mark, sizeof(mark) },
+		{ (void *)place(packets, body), body.length },
+	};
+	struct asymmetric_key_id *id;
+	u8 *fingerprint;
+	u32 size;
+
+	if (!ids)
+		return NULL;
+
+	put(mark + 1, body.length, 2);
+	fingerprint = witness_hash("sha1", parts, ARRAY_SIZE(parts), &size);
+	if (IS_ERR(fingerprint))
+		return ids;
+
+	id = asymmetric_key_generate_id(fingerprint, size, NULL, 0);
+	ids->id[1] = IS_ERR(id) ? NULL : id;
+	kfree(fingerprint);
+	return ids;
+}
+
 static bool is_right(const struct packets *packets)
 {
 	static_assert(UMD_PGP_PACKETS == PACKETS);
@@ -206,7 +235,7 @@ static int fill(struct key_preparsed_payload *prep, const struct packets *packet
 	const struct umd_pgp_packet *name = &packets->said->packet[NAME];
 	struct public_key *key = make_key(packets);
 	struct public_key_signature *sig = make_signature(packets);
-	struct asymmetric_key_ids *ids = kzalloc(sizeof(*ids), GFP_KERNEL);
+	struct asymmetric_key_ids *ids = make_ids(packets);
 
 	prep->description = kasprintf(GFP_KERNEL, "OpenPGP: %.*s", name->body.length,
 				      place(packets, name->body));
