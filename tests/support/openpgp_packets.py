@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 from dataclasses import dataclass
+from hashlib import sha1
 from pathlib import Path
 
 INSTALLED = Path("/usr/share/keyrings")
@@ -62,6 +63,11 @@ class Packet:
     def bits(self) -> list[int]:
         """Return the length of each number; of what is no number, that of its bytes."""
         return [int(bits) for bits in _BITS.findall(self.text)]
+
+
+def fingerprint(key: bytes) -> str:
+    """Return the fingerprint (RFC 4880, 12.2) of the key with this body, in hexadecimal digits."""
+    return sha1(b"\x99" + len(key).to_bytes(2) + key, usedforsecurity=False).hexdigest()
 
 
 def packets_of(keyring: Path, home: Path) -> list[Packet]:

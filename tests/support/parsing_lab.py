@@ -10,7 +10,7 @@ import pytest
 from late_replies import Lates
 
 from harness.attacker import Attacker, Channel, GuestError
-from harness.attacker.tools.keyrings import add_key, trusted_keyring
+from harness.attacker.tools.keyrings import KEY_SPEC_PROCESS_KEYRING, add_key, trusted_keyring
 from harness.lab.lab import Lab
 from harness.scenarios.caller import ENTRY
 from harness.scenarios.corpus import SHIPPED
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
 
 VARIANTS = ("baseline", "isolated", "kthread")
+KEYCTL_SEARCH = 10
 
 
 def lab_with(kind: HandlerKind) -> Lab:
@@ -125,6 +126,12 @@ class Keys:
 def keys(attacker: Attacker, lates: Lates) -> Keys:
     """Root, who adds keys."""
     return Keys(attacker, lates)
+
+
+def find_key(attacker: Attacker, identifier: str) -> int:
+    """Return the key in the process keyring that has this identifier, or one that ends so."""
+    sought = ("asymmetric", f"id:{identifier}", 0)
+    return attacker.syscall("keyctl", KEYCTL_SEARCH, KEY_SPEC_PROCESS_KEYRING, *sought)
 
 
 def check_refused(

@@ -9,10 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from openpgp_packets import fingerprint
 from parsing_lab import (
     Keys,
     check_nested,
     check_refused,
+    find_key,
     handler,
     keys,
     lab_with,
@@ -91,6 +93,16 @@ def test_a_key_that_the_packets_hold_is_believed_rightly(
     assert not witness.read().violations & Violation.BELIEVED
 
 
+def test_a_key_is_found_by_its_fingerprint(attacker: Attacker, keys: Keys, vendor: bytes) -> None:
+    """Or by the last digits of it, but by no others."""
+    key = keys.add(vendor, KEY_SPEC_PROCESS_KEYRING)
+    digits = fingerprint(split(vendor)[0][HEADER:])
+    assert [find_key(attacker, end) for end in (digits, digits[-8:])] == [key, key]
+    for other in (digits[:-2], "00" + digits):
+        with pytest.raises(GuestError, match="ENOKEY at keyctl"):
+            find_key(attacker, other)
+
+
 @pytest.mark.parametrize(
     ("what", "errno"),
     [
@@ -104,6 +116,7 @@ def test_a_key_that_the_packets_hold_is_believed_rightly(
         ("no signature", ENOPKG),
         ("another order", ENOPKG),
         ("version 3", ENOPKG),
+        ("signed by SHA-1", ENOPKG),
         ("another issuer", ENOKEY),
     ],
 )
@@ -112,6 +125,7 @@ def test_what_is_no_signed_key_is_refused(
 ) -> None:
     """The next request is answered, and the next key is taken."""
     key, name, signature = split(vendor)
+    digest = HEADER + 3  # the hash algorithm, in the signature
     start = HEADER + 6 + 6 + 3  # of the fingerprint, in the signature
     blob = {
         "cut": vendor[:-100],
@@ -124,6 +138,7 @@ def test_what_is_no_signed_key_is_refused(
         "no signature": key + name,
         "another order": name + key + signature,
         "version 3": key[:HEADER] + b"\3" + key[HEADER + 1 :] + name + signature,
+        "signed by SHA-1": key + name + signature[:digest] + b"\2" + signature[digest + 1 :],
         "another issuer": key + name + signature[:start] + bytes(20) + signature[start + 20 :],
     }[what]
     check_refused(attacker, witness, keys, blob, errno, vendor)

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,13 +28,20 @@ def add_key(attacker: Attacker, file: bytes, ring: int) -> int:
     return attacker.syscall("add_key", "asymmetric", 0, file, len(file), ring)
 
 
-def verify(attacker: Attacker, key: int, message: bytes, signature: bytes) -> None:
-    """Have the kernel verify an RSA signature (PKCS #1) of the SHA-256 of a message.
+def verify(
+    attacker: Attacker,
+    key: int,
+    message: bytes,
+    signature: bytes,
+    *,
+    encoding: str = "pkcs1",
+    algorithm: str = "sha256",
+) -> None:
+    """Have the kernel verify the signature of a message, by default RSA (PKCS #1) and SHA-256.
 
     Raises GuestError if the signature is wrong.
     """
-    digest = sha256(message).digest()
+    digest = hashlib.new(algorithm, message).digest()
     sizes = struct.pack("<iII28x", key, len(digest), len(signature))
-    attacker.syscall(
-        "keyctl", KEYCTL_PKEY_VERIFY, sizes, "enc=pkcs1 hash=sha256", digest, signature
-    )
+    info = f"enc={encoding} hash={algorithm}"
+    attacker.syscall("keyctl", KEYCTL_PKEY_VERIFY, sizes, info, digest, signature)

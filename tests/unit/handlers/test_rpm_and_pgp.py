@@ -64,6 +64,20 @@ def test_pgp(programs: Path, confine: str) -> None:
         assert handler.ask(new) == reply
 
 
+def test_the_numbers_of_a_key_on_a_curve_are_identifier_and_point(
+    programs: Path, confine: str
+) -> None:
+    identifier, point = bytes.fromhex("2a8648ce3d030107"), b"\4" + bytes(range(64))
+    head = struct.pack(">BIBB", 4, 1700000000, 19, len(identifier)) + identifier
+    key = head + struct.pack(">H", 515) + point
+    with running(programs / "pgp", confine) as handler:
+        packet = bytes([0x98, len(key)]) + key
+        numbers = struct.unpack_from("<4I", handler.ask(packet), 8 + 64)
+        assert numbers == (9, len(identifier), 19, len(point))
+        shorter = bytes([0x98, len(key) - 1]) + key[:-1]
+        assert handler.status(shorter) == "EBADMSG"
+
+
 def test_a_forged_openpgp_reply_is_the_parsers_but_for_the_numbers(
     programs: Path, confine: str
 ) -> None:

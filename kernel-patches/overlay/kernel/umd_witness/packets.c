@@ -166,9 +166,11 @@ static void put_subpackets(struct body *body, struct umd_pgp_packet *packet, boo
 
 static void put_signature(struct body *body, struct umd_pgp_packet *packet)
 {
+	static const u8 algos[] = { RSA, DSA, ECDSA };
+
 	packet->version = 4;
 	packet->type = get_random_u32_below(256);
-	packet->algo = get_random_u32_below(2) ? RSA : DSA;
+	packet->algo = algos[get_random_u32_below(ARRAY_SIZE(algos))];
 	packet->hash_algo = up_to(11);
 	put_number(body, packet->version, 1);
 	put_number(body, packet->type, 1);
@@ -179,7 +181,7 @@ static void put_signature(struct body *body, struct umd_pgp_packet *packet)
 	put_subpackets(body, packet, false);
 	packet->digest_start = put_random(body, 2);
 	packet->number[0] = put_multiprecision(body);
-	if (packet->algo == DSA)
+	if (packet->algo != RSA)
 		packet->number[1] = put_multiprecision(body);
 }
 

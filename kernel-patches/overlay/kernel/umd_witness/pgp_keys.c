@@ -6,6 +6,7 @@
  */
 #include <crypto/hash.h>
 #include <linux/align.h>
+#include <linux/crypto.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/key-type.h>
@@ -29,8 +30,25 @@ enum { KEY, NAME, SIGNATURE, PACKETS };
 #define DER_SEQUENCE		0x30
 #define DER_HEADER		4
 
+#define UNCOMPRESSED		0x04	/* what a point begins with, before x and y */
+
+/* A curve of RFC 9580, 9.2. */
+struct curve {
+	const char *algo;	/* the kernel's name of ECDSA on this curve */
+	u32 point_size;
+	u32 oid_size;
+	u8 oid[8];
+};
+
+static const struct curve curves[] = {
+	{ "ecdsa-nist-p256", 1 + 2 * 32, 8, { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 } },
+	{ "ecdsa-nist-p384", 1 + 2 * 48, 5, { 0x2b, 0x81, 0x04, 0x00, 0x22 } },
+	{ "ecdsa-nist-p521", 1 + 2 * 66, 5, { 0x2b, 0x81, 0x04, 0x00, 0x23 } },
+};
+
+/* Of signatures. SHA-1 is too weak for these. */
 static const char * const hashes[] = {
-	[2] = "sha1", [8] = "sha256", [9] = "sha384", [10] = "sha512",
+	[8] = "sha256", [9] = "sha384", [10] = "sha512",
 };
 
 struct packets {
@@ -78,16 +96,53 @@ static bool is_rsa(const struct umd_pgp_packet *packet)
 	       (packet->algo == ALGO_RSA || packet->algo == ALGO_RSA_SIGN);
 }
 
-static bool is_supported(const struct umd_pgp *said)
+static bool is_ecdsa(const struct umd_pgp_packet *packet)
 {
-	const struct umd_pgp_packet *packet = said->packet;
+	return packet->version == 4 && packet->algo == ALGO_ECDSA;
+}
 
-	return said->count == PACKETS && packet[KEY].tag == TAG_KEY && is_rsa(&packet[KEY]) &&
+static const struct curve *curve_of(const struct packets *packets)
+{
+	struct umd_span oid = packets->said->packet[KEY].number[0];
+
+	for (int i = 0; i < ARRAY_SIZE(curves); i++)
+		if (oid.length == curves[i].oid_size &&
+		    !memcmp(place(packets, oid), curves[i].oid, oid.length))
+			return curves + i;
+	return NULL;
+}
+
+/* Not every kernel has ECDSA on all of these curves. */
+static bool is_key_supported(const struct packets *packets)
+{
+	const struct umd_pgp_packet *packet = &packets->said->packet[KEY];
+	const struct curve *curve = is_ecdsa(packet) ? curve_of(packets) : NULL;
+
+	return is_rsa(packet) || (curve && crypto_has_alg(curve->algo, 0, 0));
+}
+
+static bool is_signature_supported(const struct umd_pgp_packet *packet)
+{
+	return (packet->type & ~3) == CERTIFICATION && (is_rsa(packet) || is_ecdsa(packet)) &&
+	       hash_of(packet) && crypto_has_shash(hash_of(packet), 0, 0) &&
+	       packet->fingerprint.length;
+}
+
+static bool is_supported(const struct packets *packets)
+{
+	const struct umd_pgp_packet *packet = packets->said->packet;
+
+	return packets->said->count == PACKETS && packet[KEY].tag == TAG_KEY &&
 	       packet[NAME].tag == TAG_USER_ID && packet[SIGNATURE].tag == TAG_SIGNATURE &&
-	       (packet[SIGNATURE].type & ~3) == CERTIFICATION && is_rsa(&packet[SIGNATURE]) &&
-	       hash_of(&packet[SIGNATURE]) &&
-	       crypto_has_shash(hash_of(&packet[SIGNATURE]), 0, 0) &&
-	       packet[SIGNATURE].fingerprint.length;
+	       is_key_supported(packets) && is_signature_supported(&packet[SIGNATURE]);
+}
+
+static bool is_key_plausible(const struct packets *packets)
+{
+	const struct umd_pgp_packet *packet = &packets->said->packet[KEY];
+
+	return is_rsa(packet) || (packet->number[1].length == curve_of(packets)->point_size &&
+				  *place(packets, packet->number[1]) == UNCOMPRESSED);
 }
 
 /* The highest byte first. */
@@ -112,28 +167,43 @@ static u8 *put_integer(u8 *at, const struct packets *packets, struct umd_span nu
 	return at + number.length;
 }
 
-/* RSAPublicKey of RFC 8017. */
+/* Two integers: an RSAPublicKey of RFC 8017, or an ECDSA-Sig-Value of RFC 3279. */
+static u8 *make_sequence(const struct packets *packets, const struct umd_span *number, u32 *size)
+{
+	u16 len = 2 * DER_HEADER + number[0].length + number[1].length;
+	u8 *sequence = kmalloc(DER_HEADER + len, GFP_KERNEL), *at;
+
+	if (!sequence)
+		return NULL;
+
+	*size = DER_HEADER + len;
+	at = put_header(sequence, DER_SEQUENCE, len);
+	at = put_integer(at, packets, number[0]);
+	put_integer(at, packets, number[1]);
+	return sequence;
+}
+
 static struct public_key *make_key(const struct packets *packets)
 {
-	const struct umd_span *number = packets->said->packet[KEY].number;
-	u16 len = 2 * DER_HEADER + number[0].length + number[1].length;
+	const struct umd_pgp_packet *packet = &packets->said->packet[KEY];
+	const struct umd_span *number = packet->number;
 	struct public_key *key = kzalloc(sizeof(*key), GFP_KERNEL);
-	u8 *at;
 
 	if (!key)
 		return NULL;
 
-	at = kmalloc(DER_HEADER + len, GFP_KERNEL);
-	if (!at) {
+	if (is_rsa(packet)) {
+		key->pkey_algo = "rsa";
+		key->key = make_sequence(packets, number, &key->keylen);
+	} else {
+		key->pkey_algo = curve_of(packets)->algo;
+		key->key = kmemdup(place(packets, number[1]), number[1].length, GFP_KERNEL);
+		key->keylen = number[1].length;
+	}
+	if (!key->key) {
 		kfree(key);
 		return NULL;
 	}
-	key->key = at;
-	key->keylen = DER_HEADER + len;
-	key->pkey_algo = "rsa";
-	at = put_header(at, DER_SEQUENCE, len);
-	at = put_integer(at, packets, number[0]);
-	put_integer(at, packets, number[1]);
 	return key;
 }
 
@@ -161,16 +231,31 @@ static int digest(struct public_key_signature *sig, const struct packets *packet
  * OpenPGP leaves out leading zero bytes. RSA takes only a signature as long as the modulus, whose
  * length is a multiple of 8 bytes here.
  */
-static int put_number(struct public_key_signature *sig, const struct packets *packets)
+static u8 *pad(const struct packets *packets, struct umd_span number, u32 *size)
 {
-	struct umd_span number = packets->said->packet[SIGNATURE].number[0];
+	u8 *padded;
 
-	sig->s_size = ALIGN(number.length, 8);
-	sig->s = kzalloc(sig->s_size, GFP_KERNEL);
-	if (!sig->s)
-		return -ENOMEM;
-	memcpy(sig->s + sig->s_size - number.length, place(packets, number), number.length);
-	return 0;
+	*size = ALIGN(number.length, 8);
+	padded = kzalloc(*size, GFP_KERNEL);
+	if (padded)
+		memcpy(padded + *size - number.length, place(packets, number), number.length);
+	return padded;
+}
+
+static int put_numbers(struct public_key_signature *sig, const struct packets *packets)
+{
+	const struct umd_pgp_packet *packet = &packets->said->packet[SIGNATURE];
+
+	if (is_rsa(packet)) {
+		sig->pkey_algo = "rsa";
+		sig->encoding = "pkcs1";
+		sig->s = pad(packets, packet->number[0], &sig->s_size);
+	} else {
+		sig->pkey_algo = "ecdsa";
+		sig->encoding = "x962";
+		sig->s = make_sequence(packets, packet->number, &sig->s_size);
+	}
+	return sig->s ? 0 : -ENOMEM;
 }
 
 static struct public_key_signature *make_signature(const struct packets *packets)
@@ -182,17 +267,43 @@ static struct public_key_signature *make_signature(const struct packets *packets
 	if (!sig)
 		return NULL;
 
-	sig->pkey_algo = "rsa";
-	sig->encoding = "pkcs1";
 	sig->hash_algo = hash_of(packet);
 	id = asymmetric_key_generate_id(place(packets, packet->fingerprint),
 					packet->fingerprint.length, NULL, 0);
 	sig->auth_ids[1] = IS_ERR(id) ? NULL : id;
-	if (!sig->auth_ids[1] || put_number(sig, packets) || digest(sig, packets)) {
+	if (!sig->auth_ids[1] || put_numbers(sig, packets) || digest(sig, packets)) {
 		public_key_signature_free(sig);
 		return NULL;
 	}
 	return sig;
+}
+
+/* The fingerprint of RFC 4880, 12.2. If the kernel has no SHA-1, the key has no identifier. */
+static struct asymmetric_key_ids *make_ids(const struct packets *packets)
+{
+	const struct umd_span body = packets->said->packet[KEY].body;
+	struct asymmetric_key_ids *ids = kzalloc(sizeof(*ids), GFP_KERNEL);
+	u8 mark[3] = { KEY_MARK };
+	const struct kvec parts[] = {
+		{ mark, sizeof(mark) },
+		{ (void *)place(packets, body), body.length },
+	};
+	struct asymmetric_key_id *id;
+	u8 *fingerprint;
+	u32 size;
+
+	if (!ids)
+		return NULL;
+
+	put(mark + 1, body.length, 2);
+	fingerprint = witness_hash("sha1", parts, ARRAY_SIZE(parts), &size);
+	if (IS_ERR(fingerprint))
+		return ids;
+
+	id = asymmetric_key_generate_id(fingerprint, size, NULL, 0);
+	ids->id[1] = IS_ERR(id) ? NULL : id;
+	kfree(fingerprint);
+	return ids;
 }
 
 static bool is_right(const struct packets *packets)
@@ -206,7 +317,7 @@ static int fill(struct key_preparsed_payload *prep, const struct packets *packet
 	const struct umd_pgp_packet *name = &packets->said->packet[NAME];
 	struct public_key *key = make_key(packets);
 	struct public_key_signature *sig = make_signature(packets);
-	struct asymmetric_key_ids *ids = kzalloc(sizeof(*ids), GFP_KERNEL);
+	struct asymmetric_key_ids *ids = make_ids(packets);
 
 	prep->description = kasprintf(GFP_KERNEL, "OpenPGP: %.*s", name->body.length,
 				      place(packets, name->body));
@@ -224,8 +335,10 @@ static int add(struct key_preparsed_payload *prep, const struct packets *packets
 
 	if (!is_plausible(packets))
 		return -EINVAL;
-	if (!is_supported(packets->said))
+	if (!is_supported(packets))
 		return -ENOPKG;
+	if (!is_key_plausible(packets))
+		return -EINVAL;
 	/* The witness cannot judge what its own parser refuses. An honest handler refuses that. */
 	begin = ktime_get_ns();
 	ret = umd_pgp_parse(packets->data, packets->len, packets->right);
