@@ -99,6 +99,16 @@ static int umd_job_wait(struct umd_job *job, unsigned long timeout)
 	return job->ret;
 }
 
+/* What a job is made from */
+struct umd_order {
+	const struct umd_info *info;
+	const char *kmod;
+	const void *in;
+	size_t in_len;
+	size_t out_len;
+	size_t out_min;
+};
+
 /* Loading: one modprobe per loader at a time, shared by all who wait for it. */
 struct umd_load {
 	struct umd_job job;
@@ -125,24 +135,32 @@ static void umd_load_free(struct umd_job *job)
 	kfree(container_of(job, struct umd_load, job));
 }
 
-static struct umd_load *umd_load_get(const char *kmod, bool *joined)
+static struct umd_job *umd_load_alloc(const struct umd_order *order)
 {
-	struct umd_load *load;
+	struct umd_load *load = kzalloc(sizeof(*load), GFP_KERNEL);
+
+	if (!load)
+		return NULL;
+
+	strscpy(load->kmod, order->kmod);
+	return &load->job;
+}
+
+/* Queues the load, or frees it if the same loader is being loaded. */
+static struct umd_load *umd_load_get(struct umd_load *load, bool *joined)
+{
+	struct umd_load *other;
 
 	*joined = true;
-	list_for_each_entry(load, &umd_loads, list) {
-		if (!strcmp(load->kmod, kmod)) {
-			kref_get(&load->job.kref);
-			return load;
+	list_for_each_entry(other, &umd_loads, list) {
+		if (!strcmp(other->kmod, load->kmod)) {
+			kref_get(&other->job.kref);
+			kfree(load);
+			return other;
 		}
 	}
 	*joined = false;
 
-	load = kzalloc(sizeof(*load), GFP_KERNEL);
-	if (!load)
-		return NULL;
-
-	strscpy(load->kmod, kmod);
 	list_add(&load->list, &umd_loads);
 	umd_job_queue(&load->job, umd_wq, umd_load_run, umd_load_free);
 	return load;
@@ -150,14 +168,19 @@ static struct umd_load *umd_load_get(const char *kmod, bool *joined)
 
 static int umd_request_loader(const char *kmod, bool *joined)
 {
+	const struct umd_order order = { .kmod = kmod };
+	struct umd_job *job = umd_load_alloc(&order);
 	struct umd_load *load;
 	int ret;
 
-	mutex_lock(&umd_loads_lock);
-	load = umd_load_get(kmod, joined);
-	mutex_unlock(&umd_loads_lock);
-	if (!load)
+	*joined = false;
+	if (!job)
 		return -ENOMEM;
+
+	/* Nothing is allocated with the lock held: that can take as long as root likes. */
+	mutex_lock(&umd_loads_lock);
+	load = umd_load_get(container_of(job, struct umd_load, job), joined);
+	mutex_unlock(&umd_loads_lock);
 
 	ret = umd_job_wait(&load->job, UMD_DEADLINE);
 	umd_job_put(&load->job);
@@ -476,10 +499,37 @@ static void umd_transfer_free(struct umd_job *job)
 }
 
 /* A reply has between @out_min and *@out_len bytes. On success *@out_len is their number. */
+static struct umd_job *umd_transfer_alloc(const struct umd_order *order)
+{
+	struct umd_transfer *transfer = kzalloc(sizeof(*transfer), GFP_KERNEL);
+
+	if (!transfer)
+		return NULL;
+
+	transfer->in_len = order->in_len;
+	transfer->out_len = order->out_len;
+	transfer->out_min = order->out_min;
+	transfer->framed = order->info->framed;
+	transfer->out = kvmalloc(order->out_len, GFP_KERNEL);
+	if (transfer->out && !umd_fill_pages(transfer, order->in))
+		return &transfer->job;
+
+	umd_transfer_free(&transfer->job);
+	return NULL;
+}
+
 static int umd_transact(struct umd_info *info, const void *in, size_t in_len, void *out,
 			size_t *out_len, size_t out_min)
 {
+	const struct umd_order order = {
+		.info = info,
+		.in = in,
+		.in_len = in_len,
+		.out_len = *out_len,
+		.out_min = out_min,
+	};
 	struct umd_transfer *transfer;
+	struct umd_job *job;
 	int ret;
 
 	if (!umd_wq)
@@ -489,20 +539,11 @@ static int umd_transact(struct umd_info *info, const void *in, size_t in_len, vo
 	if (!umd_fits(in_len) || !umd_fits(*out_len))
 		return -ENOMEM;
 
-	transfer = kzalloc(sizeof(*transfer), GFP_KERNEL);
-	if (!transfer)
+	job = umd_transfer_alloc(&order);
+	if (!job)
 		return -ENOMEM;
 
-	transfer->in_len = in_len;
-	transfer->out_len = *out_len;
-	transfer->out_min = out_min;
-	transfer->framed = info->framed;
-	transfer->out = kvmalloc(*out_len, GFP_KERNEL);
-	if (!transfer->out || umd_fill_pages(transfer, in)) {
-		umd_transfer_free(&transfer->job);
-		return -ENOMEM;
-	}
-
+	transfer = container_of(job, struct umd_transfer, job);
 	transfer->to_umh = umd_get_pipe(info->pipe_to_umh);
 	transfer->from_umh = umd_get_pipe(info->pipe_from_umh);
 	transfer->expires = jiffies + UMD_DEADLINE;
@@ -633,21 +674,33 @@ static void umd_start_free(struct umd_job *job)
 	kfree(start);
 }
 
+static struct umd_job *umd_start_alloc(const struct umd_order *order)
+{
+	struct umd_start *start = kzalloc(sizeof(*start), GFP_KERNEL);
+
+	if (!start)
+		return NULL;
+
+	start->info = *order->info;
+	start->info.driver_name = kstrdup(order->info->driver_name, GFP_KERNEL);
+	if (start->info.driver_name)
+		return &start->job;
+
+	kfree(start);
+	return NULL;
+}
+
 static int umd_start(struct umd_info *info)
 {
+	const struct umd_order order = { .info = info };
+	struct umd_job *job = umd_start_alloc(&order);
 	struct umd_start *start;
 	int ret;
 
-	start = kzalloc(sizeof(*start), GFP_KERNEL);
-	if (!start)
+	if (!job)
 		return -ENOMEM;
 
-	start->info = *info;
-	start->info.driver_name = kstrdup(info->driver_name, GFP_KERNEL);
-	if (!start->info.driver_name) {
-		kfree(start);
-		return -ENOMEM;
-	}
+	start = container_of(job, struct umd_start, job);
 	path_get(&start->info.wd);
 	umd_job_queue(&start->job, umd_wq, umd_start_run, umd_start_free);
 
