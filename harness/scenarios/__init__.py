@@ -42,6 +42,7 @@ with collecting() as _found:
         switched_off_lockdown,
         switched_off_smack,
         switched_off_yama,
+        throttled,
         tracing,
         uprobes,
         whole_kernel,

@@ -31,6 +31,9 @@ STDOUT = 1
 DAWDLING_NS = SLOW_NS * 3 // 2
 """Long enough for a disruption, but shorter than the library's deadline for the handler."""
 
+CALLER = b"umd_witness".ljust(16, b"\0")
+"""The name of the kernel thread that sends the requests."""
+
 NO_CALLS = "it makes no system calls"
 _bpf = partial(
     scenario,
@@ -325,6 +328,20 @@ def bpf_iterator_holds_pipe(attacker: Attacker, handler: Handler) -> None:
 def sched_ext(attacker: Attacker, handler: Handler) -> None:
     """Load a sched_ext scheduler that never runs the handler."""
     _act(attacker, "starve", "it never wants to run", pid=u32(handler.pid))
+
+
+@_bpf(
+    effect=Effect.AVAILABILITY,
+    surface="caller-failnth-desync",
+    answers=("L6", "C14"),
+    needs=("FUNCTION_ERROR_INJECTION",),
+)
+def fmod_failslab_caller(attacker: Attacker, handler: Handler) -> None:
+    """Fail the allocations of the kernel's caller by fmod_ret. No request reaches the handler."""
+    fail = BpfObject(attacker, "fail_slab", whom=CALLER)
+    handler.let_pass(SLOW_NS)
+    fail.end()
+    handler.wait_for_request()
 
 
 @scenario(

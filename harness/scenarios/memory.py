@@ -16,6 +16,7 @@ from harness.attacker.tools.cgroup import root
 from harness.attacker.tools.damon import Damon
 from harness.attacker.tools.frames import IDLE, KPF_ANON, frames_with, idle_frames, mark_idle
 from harness.attacker.tools.pagemap import PAGE
+from harness.attacker.tools.priority import PERIOD_MAX
 from harness.attacker.tools.snapshot import SnapshotDevice
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.caller import PAUSE
@@ -46,7 +47,6 @@ ROUNDS = 16
 """How often to mark all frames idle. Each round drops frames that other processes used before."""
 DROP_CACHES = "/proc/sys/vm/drop_caches"
 """Any write also puts new frames on the LRU lists. DAMON and page_idle/bitmap pass over others."""
-PERIOD_MAX = "/proc/sys/kernel/sched_deadline_period_max_us"
 ONCE = struct.pack("<IIQiI3Q", 48, 6, 0, 0, 0, 10_000, 100_000_000_000, 100_000_000_000)
 """struct sched_attr: SCHED_DEADLINE, and nanoseconds of runtime, deadline and period."""
 WALKERS = 16

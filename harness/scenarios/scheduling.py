@@ -7,11 +7,12 @@ import os
 from errno import EACCES, EINVAL, EPERM
 from functools import partial
 from os import PRIO_PROCESS, SCHED_FIFO, SCHED_IDLE
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError
 from harness.attacker.tools.clocks import cpu_time, set_clock
-from harness.attacker.tools.priority import SECOND_CPU, set_deadline, wait_for_lock_of
+from harness.attacker.tools.priority import SECOND_CPU, WORKERS_CPUS, set_deadline, wait_for_lock_of
 from harness.model.verdict import Effect, Verdict
 from harness.scenarios.holes import on_both, on_kthread
 from harness.scenarios.registry import BY_OPEN, scenario
@@ -30,8 +31,10 @@ NICEST = 19
 IOPRIO_WHO_PROCESS = 1
 IOPRIO_CLASS_IDLE = 3 << 13
 
-FAIR_SERVER = "/sys/kernel/debug/sched/fair_server/cpu0/runtime"
+FAIR_SERVER = "/sys/kernel/debug/sched/fair_server/cpu{}/runtime"
 RT_RUNTIME = "/proc/sys/kernel/sched_rt_runtime_us"
+PAST_DEADLINE_NS = 5_000_000_000
+"""The library waits 2 s for the handler's end, and the request behind it as long."""
 Y2001, Y2100 = 978307200, 4102444800
 LOOKS = 100
 
@@ -183,7 +186,7 @@ _starvation = partial(
 @_starvation(since="6.12", lockdown=BY_OPEN)
 def rt_starvation(attacker: Attacker, handler: Handler) -> None:
     """Run a real-time task and set the fair server's runtime to 0. All other tasks starve."""
-    take_the_cpu(attacker, handler, share=FAIR_SERVER, none=b"0")
+    take_the_cpu(attacker, handler, share=FAIR_SERVER.format(0), none=b"0")
 
 
 @_starvation(before="6.12")
@@ -203,6 +206,41 @@ def take_the_cpu(attacker: Attacker, handler: Handler, *, share: str, none: byte
     _, status = attacker.waitpid(pid)
     if os.waitstatus_to_exitcode(status):
         raise LookupError("the hog had no real-time policy")
+
+
+def take_second_cpu(attacker: Attacker) -> int:
+    """Run a real-time task on CPU 1, and return its pid.
+
+    Since Linux 6.12 the fair server gives other tasks of the CPU 50 ms in each second.
+    """
+    with attacker.setup():
+        hog = attacker.spawn(attacker.payload("burn"))
+        attacker.sched_setaffinity(hog, {1})
+    attacker.sched_setscheduler(hog, SCHED_FIFO, 1)
+    return hog
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    also=(Effect.INTEGRITY,),
+    shows="policy",
+    surface="rt-starvation",
+    answers=("L6", "R16"),
+    cpus=2,
+    since="6.12",  # the fair server
+    reach="apply_wqattrs_commit",
+    target="system",
+    lockdown=BY_OPEN,
+)
+def workers_on_starved_cpu(attacker: Attacker, handler: Handler) -> None:
+    """Restrict unbound workers to one of two CPUs. A real-time task occupies this CPU."""
+    attacker.write_file(FAIR_SERVER.format(1), b"0")
+    hog = take_second_cpu(attacker)
+    attacker.write_file(WORKERS_CPUS, b"2")
+    handler.let_pass(PAST_DEADLINE_NS)
+    attacker.kill(hog, SIGKILL)
+    attacker.write_file(WORKERS_CPUS, b"3")
+    handler.wait_for_request()
 
 
 @scenario(

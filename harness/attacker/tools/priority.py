@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker
 
 SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
+PERIOD_MAX = "/proc/sys/kernel/sched_deadline_period_max_us"
 WORKERS_CPUS = "/sys/devices/virtual/workqueue/cpumask"
 
 # include/uapi/linux/sched/types.h, struct sched_attr up to sched_period

@@ -7,9 +7,8 @@ from os import O_WRONLY, SCHED_OTHER
 from typing import TYPE_CHECKING
 
 from harness.attacker.tools.bpf import BpfObject, u64
-from harness.attacker.tools.priority import set_deadline
+from harness.attacker.tools.priority import PERIOD_MAX, set_deadline
 from harness.attacker.tools.processes import state_at_rest
-from harness.scenarios.memory import PERIOD_MAX
 
 if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker

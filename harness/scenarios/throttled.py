@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Attacks by a throttled process: it keeps a lock that the handler's start or end needs."""
+
+from __future__ import annotations
+
+from functools import partial
+from os import O_NONBLOCK, SCHED_OTHER
+from signal import SIGKILL
+from typing import TYPE_CHECKING
+
+from harness.attacker.agent.errors import NoTarget
+from harness.attacker.tools.bpf import BpfObject, u32, u64
+from harness.attacker.tools.throttle import allow_one_budget, write_once
+from harness.model.variants import VARIANTS
+from harness.model.verdict import Effect
+from harness.scenarios.memory import DROP_CACHES, NO_MEMORY
+from harness.scenarios.registry import BY_OPEN, scenario
+from harness.scenarios.scheduling import PAST_DEADLINE_NS
+
+if TYPE_CHECKING:
+    from harness.attacker import Attacker
+    from harness.witness.handler import Handler
+
+THP = "/sys/kernel/mm/transparent_hugepage"
+SPLIT = "/sys/kernel/debug/split_huge_pages"
+COMPACT = "/proc/sys/vm/compact_memory"
+"""Any write puts the pages of all batches on the LRU lists. A page in a batch is not split."""
+LARGE = "16kB", "32kB", "64kB"
+"""The sizes of large pages that fit into a stack."""
+
+SPLIT_MS = 600
+"""The CPU time of a split: enough to come to the place where a BPF program spends more."""
+SPENT_MS, SPENT_IN_SPLIT_MS = 400, 1000
+TRIES = 5
+
+NOT_LOCKED = {
+    v.name: "nothing populates its stack, which has no large pages then"
+    for v in VARIANTS.values()
+    if not v.has_defence("locked")
+}
+
+
+_by_split = partial(
+    scenario,
+    effect=Effect.AVAILABILITY,
+    answers=("L6", "R16"),
+    target="system",
+    surface="split-huge-pages",
+    reach="split_huge_pages_write",
+    needs=("TRANSPARENT_HUGEPAGE",),
+    since="6.12",  # split_huge_page_to_list_to_order(), large pages of more than one size
+    lockdown=BY_OPEN,
+)
+
+
+@_by_split()
+def blob_split_throttled(attacker: Attacker, handler: Handler) -> None:
+    """Have the blob in a huge page, and throttle a process that splits it. No handler starts."""
+    attacker.write_file(f"{THP}/shmem_enabled", b"force")
+    handler.expect_restart()
+    attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
+    handler.wait_for_request()
+    splitter = write_once(attacker, SPLIT, milliseconds=SPLIT_MS)
+    attacker.write_file(COMPACT, b"1")
+    if not splitter.run("dawdle_in_split", spent=SPENT_IN_SPLIT_MS):
+        raise NoTarget("there is no blob in a huge page")
+    handler.restart()
+    splitter.release()
+
+
+def put_stack_into_large_pages(attacker: Attacker, handler: Handler) -> None:
+    """Start another handler when the kernel may take large pages for each process."""
+    for size in LARGE:
+        attacker.write_file(f"{THP}/hugepages-{size}/enabled", b"always")
+    handler.restart()
+    handler.wait_for_request()
+
+
+@_by_split(
+    prepare=put_stack_into_large_pages,
+    control="proposal-mark",
+    not_applicable=NOT_LOCKED,
+)
+def stack_split_throttled(attacker: Attacker, handler: Handler) -> None:
+    """Have the handler's stack in large pages, and throttle a process that splits one.
+
+    The handler's end waits for the lock of the stack's anonymous memory.
+    """
+    splitter = write_once(attacker, SPLIT, milliseconds=SPLIT_MS)
+    attacker.write_file(DROP_CACHES, b"1")  # as COMPACT, but no page of the stack moves
+    if not splitter.run("dawdle_in_split", spent=SPENT_IN_SPLIT_MS, anonymous=u32(1)):
+        raise NoTarget("it has no stack in large pages")
+    handler.restart()
+    handler.let_pass(PAST_DEADLINE_NS)
+    splitter.release()
+
+
+@scenario(
+    effect=Effect.AVAILABILITY,
+    surface="process-mrelease",
+    answers=("L6", "R16"),
+    reach="pidfd_get_task",
+    target="system",
+    cpus=2,
+    tries=TRIES,
+)
+def mrelease_throttled(attacker: Attacker, handler: Handler) -> None:
+    """Throttle process_mrelease(2) on the handler while it is killed. The handler does not end.
+
+    Its end waits for the mmap_lock that the throttled process holds.
+    """
+    payload = attacker.payload("mrelease")
+    allow_one_budget(attacker)
+    for _ in range(TRIES):
+        spend = BpfObject(attacker, "dawdle_in_reap", nanoseconds=u64(SPENT_MS * 1_000_000))
+        with attacker.setup():
+            said, writer = attacker.pipe()
+            with writer:
+                attacker.spawn(payload, str(handler.pid), stdout=writer.fd)
+            reaper = int.from_bytes(said.read(4), "little")
+        handler.restart()
+        won = bool(spend.hits())
+        attacker.tried(won=won)
+        if won:
+            handler.let_pass(PAST_DEADLINE_NS)
+        attacker.sched_setscheduler(reaper, SCHED_OTHER, 0)
+        attacker.kill(reaper, SIGKILL)
+        spend.end()
+        if handler.is_thread:
+            raise NoTarget(NO_MEMORY)
+        if won:
+            break
+        handler.wait_for_request()
