@@ -195,13 +195,12 @@ def overcommit(attacker: Attacker, handler: Handler) -> None:
     surface="process-mrelease",
     answers=("T1", "T15"),
     call="process_mrelease",
-    refused=(EINVAL,),
-    no_target=(ESRCH,),
-    no_target_at="find_lock_task_mm",
-    reach="find_lock_task_mm",
+    refused=(EINVAL, ESRCH),
+    reach="pidfd_get_task",
+    target="system",
 )
 def process_mrelease(attacker: Attacker, handler: Handler) -> None:
-    """Call process_mrelease(2) on the handler. It takes exiting processes only."""
+    """Call process_mrelease(2) on the handler. It takes exiting processes only, and no driver."""
     with attacker.pidfd_open(handler.pid) as pidfd:
         attacker.syscall("process_mrelease", pidfd.fd, 0)
 
