@@ -135,9 +135,9 @@ static void umd_load_free(struct umd_job *job)
 	kfree(container_of(job, struct umd_load, job));
 }
 
-static struct umd_job *umd_load_alloc(const struct umd_order *order)
+static struct umd_job *umd_load_alloc(const struct umd_order *order, gfp_t gfp)
 {
-	struct umd_load *load = kzalloc(sizeof(*load), GFP_KERNEL);
+	struct umd_load *load = kzalloc(sizeof(*load), gfp);
 
 	if (!load)
 		return NULL;
@@ -169,7 +169,7 @@ static struct umd_load *umd_load_get(struct umd_load *load, bool *joined)
 static int umd_request_loader(const char *kmod, bool *joined)
 {
 	const struct umd_order order = { .kmod = kmod };
-	struct umd_job *job = umd_load_alloc(&order);
+	struct umd_job *job = umd_load_alloc(&order, GFP_KERNEL);
 	struct umd_load *load;
 	int ret;
 
@@ -319,17 +319,17 @@ static void umd_free_pages(struct umd_transfer *transfer)
 	kvfree(transfer->pages);
 }
 
-static int umd_fill_pages(struct umd_transfer *transfer, const void *in)
+static int umd_fill_pages(struct umd_transfer *transfer, const void *in, gfp_t gfp)
 {
 	size_t i, part, at = umd_frame_len(transfer), left = transfer->in_len;
 	size_t pages = DIV_ROUND_UP(at + left, PAGE_SIZE);
 
-	transfer->pages = kvcalloc(pages, sizeof(*transfer->pages), GFP_KERNEL);
+	transfer->pages = kvcalloc(pages, sizeof(*transfer->pages), gfp);
 	if (!transfer->pages)
 		return -ENOMEM;
 
 	for (i = 0; i < pages; i++, at = 0) {
-		transfer->pages[i] = alloc_page(GFP_KERNEL);
+		transfer->pages[i] = alloc_page(gfp);
 		if (!transfer->pages[i])
 			return -ENOMEM;
 
@@ -499,9 +499,9 @@ static void umd_transfer_free(struct umd_job *job)
 }
 
 /* A reply has between @out_min and *@out_len bytes. On success *@out_len is their number. */
-static struct umd_job *umd_transfer_alloc(const struct umd_order *order)
+static struct umd_job *umd_transfer_alloc(const struct umd_order *order, gfp_t gfp)
 {
-	struct umd_transfer *transfer = kzalloc(sizeof(*transfer), GFP_KERNEL);
+	struct umd_transfer *transfer = kzalloc(sizeof(*transfer), gfp);
 
 	if (!transfer)
 		return NULL;
@@ -510,8 +510,8 @@ static struct umd_job *umd_transfer_alloc(const struct umd_order *order)
 	transfer->out_len = order->out_len;
 	transfer->out_min = order->out_min;
 	transfer->framed = order->info->framed;
-	transfer->out = kvmalloc(order->out_len, GFP_KERNEL);
-	if (transfer->out && !umd_fill_pages(transfer, order->in))
+	transfer->out = kvmalloc(order->out_len, gfp);
+	if (transfer->out && !umd_fill_pages(transfer, order->in, gfp))
 		return &transfer->job;
 
 	umd_transfer_free(&transfer->job);
@@ -539,7 +539,7 @@ static int umd_transact(struct umd_info *info, const void *in, size_t in_len, vo
 	if (!umd_fits(in_len) || !umd_fits(*out_len))
 		return -ENOMEM;
 
-	job = umd_transfer_alloc(&order);
+	job = umd_transfer_alloc(&order, GFP_KERNEL);
 	if (!job)
 		return -ENOMEM;
 
@@ -674,15 +674,15 @@ static void umd_start_free(struct umd_job *job)
 	kfree(start);
 }
 
-static struct umd_job *umd_start_alloc(const struct umd_order *order)
+static struct umd_job *umd_start_alloc(const struct umd_order *order, gfp_t gfp)
 {
-	struct umd_start *start = kzalloc(sizeof(*start), GFP_KERNEL);
+	struct umd_start *start = kzalloc(sizeof(*start), gfp);
 
 	if (!start)
 		return NULL;
 
 	start->info = *order->info;
-	start->info.driver_name = kstrdup(order->info->driver_name, GFP_KERNEL);
+	start->info.driver_name = kstrdup(order->info->driver_name, gfp);
 	if (start->info.driver_name)
 		return &start->job;
 
@@ -693,7 +693,7 @@ static struct umd_job *umd_start_alloc(const struct umd_order *order)
 static int umd_start(struct umd_info *info)
 {
 	const struct umd_order order = { .info = info };
-	struct umd_job *job = umd_start_alloc(&order);
+	struct umd_job *job = umd_start_alloc(&order, GFP_KERNEL);
 	struct umd_start *start;
 	int ret;
 
