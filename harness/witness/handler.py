@@ -223,11 +223,12 @@ class Handler:
             lambda tally: tally.count.right > right + 1, seconds=seconds, what="further right reply"
         )
 
-    def wait_for_arrival(self, *, seconds: float = 10) -> None:
+    def wait_for_arrival(self, *, seconds: float = 60) -> None:
         """Wait until the function that proves the attack's arrival has been called.
 
         That is the function of the scenario's `reach`, with the handler among its arguments
-        unless the scenario's target is another.
+        unless the scenario's target is another. On a busy host, an attack that uses
+        up the memory arrives after more than ten seconds.
         """
 
         def has_arrived(tally: Tally) -> bool:
