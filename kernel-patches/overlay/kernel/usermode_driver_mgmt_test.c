@@ -58,7 +58,8 @@ static int umd_test_init(struct kunit *test)
 	pipes->transfer.expires = jiffies + UMD_TEST_WAIT;
 	pipes->transfer.framed = true;
 	test->priv = pipes;
-	return umd_fill_pages(&pipes->transfer, umd_test_bytes(test, UMD_TEST_LEN, 1));
+	return umd_fill_pages(&pipes->transfer, umd_test_bytes(test, UMD_TEST_LEN, 1),
+			      GFP_KERNEL);
 }
 
 static void umd_test_exit(struct kunit *test)
@@ -173,7 +174,7 @@ static void umd_test_framed_request(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, reader);
 	umd_free_pages(&pipes->transfer);
 	pipes->transfer.in_len = len;
-	KUNIT_ASSERT_EQ(test, umd_fill_pages(&pipes->transfer, in), 0);
+	KUNIT_ASSERT_EQ(test, umd_fill_pages(&pipes->transfer, in, GFP_KERNEL), 0);
 
 	reader->wire.from_umh = umd_get_pipe(pipes->to_umh[0]);
 	reader->wire.expires = jiffies + UMD_TEST_WAIT;
