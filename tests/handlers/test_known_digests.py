@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The shipped kernel line with the handler that parses packages."""
-    return lab_with(RPM)
+def lab(kernel_line: str) -> Lab:
+    """A shipped kernel line with the handler that parses packages."""
+    return lab_with(RPM, kernel_line)
 
 
 @pytest.mark.parametrize("variant", ["baseline", "isolated", "kthread"], indirect=True)

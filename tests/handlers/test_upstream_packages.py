@@ -84,9 +84,9 @@ class Reply(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The shipped kernel line with the handler that parses packages."""
-    return lab_with(RPM)
+def lab(kernel_line: str) -> Lab:
+    """A shipped kernel line with the handler that parses packages."""
+    return lab_with(RPM, kernel_line)
 
 
 @pytest.fixture(scope="module")

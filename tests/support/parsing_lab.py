@@ -28,11 +28,9 @@ VARIANTS = ("baseline", "isolated", "kthread")
 KEYCTL_SEARCH = 10
 
 
-def lab_with(kind: HandlerKind) -> Lab:
-    """Return the shipped kernel line with this handler."""
-    return Lab.open(
-        "6.12", VARIANTS, progress=lambda _: None, corpus=SHIPPED.with_handler(kind.name)
-    )
+def lab_with(kind: HandlerKind, line: str) -> Lab:
+    """Return this shipped kernel line with this handler."""
+    return Lab.open(line, VARIANTS, progress=lambda _: None, corpus=SHIPPED.with_handler(kind.name))
 
 
 @pytest.fixture(params=VARIANTS)

@@ -58,9 +58,9 @@ NUMBERS = 8 + 24 + 5 * 8
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The shipped kernel line with the handler that parses OpenPGP packets."""
-    return lab_with(PGP)
+def lab(kernel_line: str) -> Lab:
+    """A shipped kernel line with the handler that parses OpenPGP packets."""
+    return lab_with(PGP, kernel_line)
 
 
 @pytest.fixture(scope="session")

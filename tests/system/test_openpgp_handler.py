@@ -53,9 +53,9 @@ SIZE = 96
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The shipped kernel line with the handler that parses OpenPGP packets."""
-    return lab_with(PGP)
+def lab(kernel_line: str) -> Lab:
+    """A shipped kernel line with the handler that parses OpenPGP packets."""
+    return lab_with(PGP, kernel_line)
 
 
 @pytest.fixture

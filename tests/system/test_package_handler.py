@@ -53,9 +53,9 @@ MOST = 2015
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The shipped kernel line with the handler that parses packages."""
-    return lab_with(RPM)
+def lab(kernel_line: str) -> Lab:
+    """A shipped kernel line with the handler that parses packages."""
+    return lab_with(RPM, kernel_line)
 
 
 @pytest.fixture

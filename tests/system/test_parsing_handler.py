@@ -76,9 +76,9 @@ MANY = 130
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The shipped kernel line with the handler that parses."""
-    return lab_with(X509)
+def lab(kernel_line: str) -> Lab:
+    """A shipped kernel line with the handler that parses."""
+    return lab_with(X509, kernel_line)
 
 
 @pytest.fixture

@@ -63,9 +63,9 @@ SIGNERS = *SIGNED_DATA, 3
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The shipped kernel line with the handler that parses PKCS#7 messages."""
-    return lab_with(PKCS7)
+def lab(kernel_line: str) -> Lab:
+    """A shipped kernel line with the handler that parses PKCS#7 messages."""
+    return lab_with(PKCS7, kernel_line)
 
 
 @pytest.fixture
