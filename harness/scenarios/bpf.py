@@ -34,6 +34,9 @@ DAWDLING_NS = SLOW_NS * 3 // 2
 CALLER = b"umd_witness".ljust(16, b"\0")
 """The name of the kernel thread that sends the requests."""
 
+HANDLERS, REPLY_NS = 5, 100_000_000
+"""How many handlers lose a message, and in which time a wrong reply would come."""
+
 NO_CALLS = "it makes no system calls"
 _bpf = partial(
     scenario,
@@ -50,6 +53,19 @@ def _act(attacker: Attacker, name: str, missing: str = NO_CALLS, **constants: by
     """Attach an object's programs. Raises NoTarget with `missing` if none of them ever acts."""
     if not BpfObject(attacker, name, **constants).hits():
         raise NoTarget(missing)
+
+
+def _lose_message(attacker: Attacker, handler: Handler, name: str) -> None:
+    """Have a read(2) of the handler return the length of a message without data.
+
+    A handler that reads a file then, and not a message, may leave. The next handler is taken.
+    """
+    for _ in range(HANDLERS):
+        _act(attacker, name, tgid=u32(handler.pid), count=u32(handler.request_size))
+        handler.let_pass(REPLY_NS)
+        if handler.has_lied():
+            return
+        handler.wait_for_request()
 
 
 @_bpf(
@@ -96,8 +112,7 @@ def fmod_void_hook_suppression(attacker: Attacker, handler: Handler) -> None:
 )
 def fmod_file_permission_handler(attacker: Attacker, handler: Handler) -> None:
     """Return a count from security_file_permission() in the handler's read(2): no data arrives."""
-    tgid, count = u32(handler.pid), u32(handler.request_size)
-    _act(attacker, "stale_read", tgid=tgid, count=count)
+    _lose_message(attacker, handler, "stale_read")
 
 
 @_bpf(
@@ -117,8 +132,7 @@ def fmod_file_permission_reader(attacker: Attacker, handler: Handler) -> None:
 )
 def fmod_syscall_return(attacker: Attacker, handler: Handler) -> None:
     """Replace the handler's read(2) by fmod_ret. It returns a count, but no data arrives."""
-    tgid, count = u32(handler.pid), u32(handler.request_size)
-    _act(attacker, "stale_call", tgid=tgid, count=count)
+    _lose_message(attacker, handler, "stale_call")
 
 
 @_bpf(
@@ -127,8 +141,7 @@ def fmod_syscall_return(attacker: Attacker, handler: Handler) -> None:
 )
 def kprobe_override_return(attacker: Attacker, handler: Handler) -> None:
     """Replace the handler's read(2) by bpf_override_return(). It returns a count but no data."""
-    tgid, count = u32(handler.pid), u32(handler.request_size)
-    _act(attacker, "override_return", tgid=tgid, count=count)
+    _lose_message(attacker, handler, "override_return")
 
 
 @_bpf(
