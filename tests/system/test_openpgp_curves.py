@@ -64,6 +64,12 @@ def lab(kernel_line: str) -> Lab:
 
 
 @pytest.fixture(scope="session")
+def algorithms(kernel_line: str) -> dict[str, str]:
+    """ALGORITHMS that the kernel has: ECDSA on P-521 came with Linux 6.10."""
+    return {c: name for c, name in ALGORITHMS.items() if kernel_line != "6.1" or c != "nistp521"}
+
+
+@pytest.fixture(scope="session")
 def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Signer]]:
     """A key on each curve."""
     homes = tmp_path_factory.mktemp("gnupg")
@@ -104,10 +110,14 @@ def keyring_of(attacker: Attacker, key: int) -> int:
 
 
 def test_a_key_on_a_curve_verifies_what_gpg_signed(
-    attacker: Attacker, witness: Witness, keys: Keys, signers: dict[str, Signer]
+    attacker: Attacker,
+    witness: Witness,
+    keys: Keys,
+    signers: dict[str, Signer],
+    algorithms: dict[str, str],
 ) -> None:
     """The key is found by its fingerprint. No other message, signature or key is right."""
-    for curve, algorithm in ALGORITHMS.items():
+    for curve, algorithm in algorithms.items():
         signer = signers[curve]
         key = keys.add(signer.packets, KEY_SPEC_PROCESS_KEYRING)
         described = f"OpenPGP: A {curve} signer: UMD.{algorithm} {signer.fingerprint[-8:]} []"
@@ -128,10 +138,14 @@ def test_a_key_on_a_curve_verifies_what_gpg_signed(
 
 
 def test_a_keyring_takes_what_a_key_on_a_curve_has_signed(
-    attacker: Attacker, witness: Witness, keys: Keys, signers: dict[str, Signer]
+    attacker: Attacker,
+    witness: Witness,
+    keys: Keys,
+    signers: dict[str, Signer],
+    algorithms: dict[str, str],
 ) -> None:
     """Each key has signed itself. With another key or name the signature is wrong."""
-    for curve in ALGORITHMS:
+    for curve in algorithms:
         signer = signers[curve]
         assert keys.refused(signer.packets, trusted_keyring(attacker)) == ENOKEY
         ring = keyring_of(attacker, keys.add(signer.packets, KEY_SPEC_PROCESS_KEYRING))
@@ -144,7 +158,11 @@ def test_a_keyring_takes_what_a_key_on_a_curve_has_signed(
 
 
 def test_what_is_no_key_on_a_known_curve_is_refused(
-    attacker: Attacker, witness: Witness, keys: Keys, signers: dict[str, Signer]
+    attacker: Attacker,
+    witness: Witness,
+    keys: Keys,
+    signers: dict[str, Signer],
+    algorithms: dict[str, str],
 ) -> None:
     """Afterwards, the kernel takes the vendor's key."""
     signer = signers["nistp256"]
@@ -153,7 +171,7 @@ def test_what_is_no_key_on_a_known_curve_is_refused(
         for curve, made in signers.items()
     }
     blobs = {
-        **{curve: (signers[curve].packets, ENOPKG) for curve in OTHERS},
+        **{curve: (signers[curve].packets, ENOPKG) for curve in signers.keys() - algorithms},
         "no curve": (with_curve(signer, b""), ENOPKG),
         "a part of the identifier": (with_curve(signer, curves["nistp256"][:-1]), ENOPKG),
         "a longer identifier": (with_curve(signer, curves["nistp256"] + b"\1"), ENOPKG),
