@@ -13,8 +13,8 @@ from small_corpus import AS_EXPECTED, CELLS, SMALL
 
 from harness.judge.cells import all_cells
 from harness.judge.controls import closure
+from harness.judge.expectations import falls_short
 from harness.model.verdict import Verdict
-from harness.run import pool
 from harness.run.cluster import Worker
 from harness.run.cluster_pool import ClusterPool
 from harness.run.pool import Pool
@@ -48,14 +48,13 @@ def start_no_thread(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 def break_judge(monkeypatch: pytest.MonkeyPatch, defect: BaseException) -> None:
     """Have the look at an outcome, which `run_rounds` takes, fail for one cell."""
-    plain = pool.falls_short
 
-    def falls_short(corpus: Corpus, cell: Cell, outcome: Outcome) -> bool:
+    def broken(corpus: Corpus, cell: Cell, outcome: Outcome) -> bool:
         if cell == ISOLATED:
             raise defect
-        return plain(corpus, cell, outcome)
+        return falls_short(corpus, cell, outcome)
 
-    monkeypatch.setattr(pool, "falls_short", falls_short)
+    monkeypatch.setattr("harness.run.pool.falls_short", broken)
 
 
 @pytest.mark.parametrize("number", [0, 1])
