@@ -29,6 +29,8 @@ from harness.host.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.studies.bench import CellTimes
+
 
 @dataclass(frozen=True)
 class Options:
@@ -237,6 +239,7 @@ def _system(options: Options) -> int:
     from harness.results.system_figures import SystemFigures
     from harness.run.provenance import facts_of_lab
     from harness.studies import system_cost as study
+    from harness.studies.cut_short import kept
     from harness.studies.figures import write_struct
     from harness.studies.round_trip import check_pairs
     from harness.vm.probe import accelerator, watching
@@ -259,7 +262,7 @@ def _system(options: Options) -> int:
             partial(instruction_clock, counting_spec(f"{line}-{name}", made), made, chosen)
             for name, made in images.items()
         ]
-        found = study.system_cost(*starters, pairs=pairs, progress=progress)
+        found, cut = kept(lambda: study.system_cost(*starters, pairs=pairs, progress=progress))
     for operation in found:
         say(str(operation))
     if options.output:
@@ -271,6 +274,8 @@ def _system(options: Options) -> int:
             operations=tuple(operation.figures() for operation in found),
         )
         write_struct(options.output, figures)
+    if cut:
+        raise cut
     return 1 if any(operation.is_within is False for operation in found) else 0
 
 
@@ -278,6 +283,7 @@ def _cells(options: Options) -> int:
     from harness.report.terminal import console, progress_line
     from harness.scenarios.corpus import SHIPPED
     from harness.studies.bench import CELLS, REPEAT, bench, check_repeat
+    from harness.studies.cut_short import kept
     from harness.studies.figures import write_figures
     from harness.studies.round_trip import BASELINE, ISOLATED, PAIRS, check_pairs, round_trip
 
@@ -291,18 +297,20 @@ def _cells(options: Options) -> int:
         progress_line(console()) as progress,
         kernel.prepare_lab(kernel.line, variants, progress) as opened,
     ):
-        trips = round_trip(opened.lab, pairs=pairs, progress=progress)
-        cells = (
-            []
-            if options.round_trip
-            else bench(opened.lab, line=kernel.line, repeat=repeat, progress=progress)
-        )
+        trips, cut = kept(lambda: round_trip(opened.lab, pairs=pairs, progress=progress))
+        cells: list[CellTimes] = []
+        if not (options.round_trip or cut):
+            cells, cut = kept(
+                lambda: bench(opened.lab, line=kernel.line, repeat=repeat, progress=progress)
+            )
     for measured in (*cells, trips):
         say(str(measured))
     if options.output:
         write_figures(
             options.output, line=kernel.line, facts=opened.facts, round_trip=trips, cells=cells
         )
+    if cut:
+        raise cut
     return 1 if trips.is_within is False else 0
 
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from harness.cli.options import KernelOptions
     from harness.lab.lab import Lab
+    from harness.studies.cut_short import CutShort
 
-    Measured = tuple[list[str], dict[str, Any]]  # lines to print, and fields of the figures
+    Measured = tuple[list[str], dict[str, Any], CutShort | None]
+    """Lines to print, fields of the figures, and why the study ended early."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Study:
         """Time files in the handlers that parse, and in the kernel. Raises UserError."""
         from harness.model.handlers import PKCS7
         from harness.results.bench_figures import ParserFigures
+        from harness.studies.cut_short import kept
         from harness.studies.parser_cost import MACHINES, SAMPLES, corpus_sample, lines, parser_cost
         from harness.studies.round_trip import ISOLATED, check_pairs
 
@@ -40,8 +43,10 @@ class Study:
         samples = tuple(map(corpus_sample, corpora)) or SAMPLES
 
         def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
-            files, locked = parser_cost(lab, machines=machines, progress=progress, samples=samples)
-            return lines(files, locked), {"files": files, "locked_kib": locked}
+            (files, locked), cut = kept(
+                lambda: parser_cost(lab, machines=machines, progress=progress, samples=samples)
+            )
+            return lines(files, locked), {"files": files, "locked_kib": locked}, cut
 
         return self._study([ISOLATED], PKCS7.name, measure, ParserFigures)
 
@@ -49,6 +54,7 @@ class Study:
         """Count the instructions of a request with a handler of its own. Raises UserError."""
         from harness.model.handlers import HASH
         from harness.results.bench_figures import FreshFigures
+        from harness.studies.cut_short import kept
         from harness.studies.fresh_cost import MACHINES, fresh_cost
         from harness.studies.round_trip import ISOLATED, check_pairs
 
@@ -56,8 +62,8 @@ class Study:
         check_pairs(machines, "machines")
 
         def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
-            found = fresh_cost(lab, machines=machines, progress=progress)
-            return [str(found)], vars(found)
+            found, cut = kept(lambda: fresh_cost(lab, machines=machines, progress=progress))
+            return [str(found)], vars(found), cut
 
         return self._study([ISOLATED], HASH.name, measure, FreshFigures)
 
@@ -65,11 +71,13 @@ class Study:
         """Show what a file can do that exploits a parser. Raises UserError."""
         from harness.model.handlers import PKCS7
         from harness.results.bench_figures import BugFigures
+        from harness.studies.cut_short import kept
         from harness.studies.parser_bug import HEAD, SETTINGS, parser_bug
 
         def measure(lab: Lab, progress: Callable[[str], None]) -> Measured:
-            found = parser_bug(lab, progress=progress)
-            return [HEAD, *map(str, found)], {"settings": tuple(cost.figures() for cost in found)}
+            found, cut = kept(lambda: parser_bug(lab, progress=progress))
+            fields = {"settings": tuple(cost.figures() for cost in found)}
+            return [HEAD, *map(str, found)], fields, cut
 
         return self._study(
             sorted({one.variant for one in SETTINGS}), PKCS7.name, measure, BugFigures
@@ -96,10 +104,12 @@ class Study:
             lab = Lab.open(
                 kernel.line, variants, progress=progress, choice=kernel.choice, corpus=corpus
             )
-            lines, fields = measure(lab, progress)
+            lines, fields, cut = measure(lab, progress)
         for text in lines:
             say(text)
         if self.output:
             fields["facts"] = facts_of_lab(lab, kernel.choice, variants)
             write_struct(self.output, figures(schema=FIGURES_SCHEMA, line=kernel.line, **fields))
+        if cut:
+            raise cut
         return 0

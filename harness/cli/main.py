@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except Exception as error:
-        if isinstance(error, OSError) and (told := mendable(error)):
+        if told := mendable(error):
             sys.stderr.write(f"umd-harness: {told}\n")
         else:  # a defect; Python's own status for it, 1, says that a result is not as expected
             traceback.print_exc()

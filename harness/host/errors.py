@@ -16,6 +16,8 @@ _HINTS = {
     EFBIG: "raise the limit of file sizes (ulimit -f)",
     EIO: "look into the kernel's log (dmesg): the disk may be failing",
 }
+_NO_THREAD = "can't start new thread"
+"""What Python's RuntimeError says where the system starts no thread."""
 
 
 class UserError(Exception):
@@ -42,8 +44,15 @@ def is_full(error: OSError) -> bool:
     return error.errno in _FULL
 
 
-def mendable(error: OSError) -> UserError | None:
+def mendable(error: BaseException) -> UserError | None:
     """Return what the user can do about an error of the system; None if it looks like a defect."""
+    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+        return UserError(
+            "the system starts no more threads",
+            hint="take fewer --jobs, or raise the limit of processes (ulimit -u)",
+        )
+    if not isinstance(error, OSError):
+        return None
     hint = _HINTS.get(error.errno or 0)
     if hint is None:
         return None

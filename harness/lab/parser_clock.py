@@ -22,6 +22,7 @@ from harness.attacker.tools.tracefs import TRACING, define, switch_on
 from harness.host.errors import VmLost
 from harness.lab.trip_clock import durations
 from harness.model.handlers import RPM
+from harness.vm.cpu_use import cpu_use
 from harness.witness.reader import Witness
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ _PAYLOAD = "give_files"
 _ARCHIVE, _SAID = "/tmp/given", "/tmp/said"  # noqa: S108 - in the guest
 _ROOM = 1 << 20
 """The bytes of an archive, at most. The longest file that a handler takes has 128 KiB."""
+_ATTEMPTS = 20
+"""How often a file is given at most, while a busy host makes its handler late."""
+_STARVED_SECONDS = 0.5
+"""How long QEMU waits for a CPU while a handler is late by the host: a quarter of the library's
+deadline."""
 _EVENTS = "handler_begins", "handler_ends"
 _KEPT = 512
 """How many of the latest times the witness keeps, behind the number of all."""
@@ -43,7 +49,7 @@ _KEPT = 512
 class ParserClock:
     """Gives files to the kernel of a machine that runs.
 
-    All methods raise VmLost or OSError. `times` raises GuestError (ETIMEDOUT) for a late handler.
+    All methods raise VmLost or OSError, and GuestError (ETIMEDOUT) for a late handler.
     """
 
     def __init__(self, machine: Machine, images: BootImages, attacker: Attacker, parser: str):
@@ -57,11 +63,29 @@ class ParserClock:
             switch_on(attacker, f"{_PAYLOAD}/{event}")
 
     def accepted(self, files: Sequence[bytes]) -> list[bytes]:
-        """Return the files that the kernel accepts."""
+        """Return the files that the kernel accepts.
+
+        A file whose handler was late is neither accepted nor refused. While a busy host keeps QEMU
+        from running, such files are given again.
+        """
         taken: list[bytes] = []
         for some in _archives(files, 1):
-            taken += compress(some, (not errno for errno in self._give(some, 1)))
+            taken += compress(some, (not errno for errno in self._errnos(some)))
         return taken
+
+    def _errnos(self, files: Sequence[bytes]) -> list[int]:
+        """Give each file; return for each 0, or the errno of the kernel's refusal."""
+        errnos = [ETIMEDOUT] * len(files)
+        for _ in range(_ATTEMPTS):
+            waited = cpu_use(self.machine.pid).waited
+            late = [number for number, errno in enumerate(errnos) if errno == ETIMEDOUT]
+            for number, errno in zip(late, self._give([files[n] for n in late], 1), strict=True):
+                errnos[number] = errno
+            if ETIMEDOUT not in errnos:
+                return errnos
+            if cpu_use(self.machine.pid).waited - waited < _STARVED_SECONDS:
+                break
+        raise GuestError(ETIMEDOUT, _PAYLOAD)
 
     def times(self, files: Sequence[bytes], count: int) -> dict[str, list[list[float]]]:
         """Give each file so many times, at most 512, all of which the kernel accepts.

@@ -19,6 +19,7 @@ from harness.report.page.page import PAGE
 from harness.report.text import rerun_line, summary_line, visible
 from harness.results.counts import counts, exit_status
 from harness.results.run_directory import RunDirectory, now
+from harness.results.salvaged_run import salvage
 from harness.run.kept_reports import KeptReports
 
 if TYPE_CHECKING:
@@ -28,46 +29,82 @@ if TYPE_CHECKING:
     from harness.results.result_line import ResultLine
     from harness.run.request import Request
 
+_DAMAGED = 2
+"""The exit status for a run that is damaged, as `umd-harness` has it."""
 
-def finish_run(directory: Path, status: int, arguments: Iterable[object], asked: Request) -> None:
+
+def finish_run(directory: Path, status: int, arguments: Iterable[object], asked: Request) -> int:
     """Complete run.json and write the reports, as `umd-harness run` does.
 
-    Write errors are ignored here: ScenarioSession.check has reported them. If the evidence of a
-    cell is damaged, there are no reports.
+    Return the exit status of the session: `status`, or 2 if files of the run are damaged. Their
+    results that can be read count. Write errors are ignored here: ScenarioSession.check has
+    reported them. If the evidence of a cell is damaged, there are no reports.
     """
     run = RunDirectory(directory)
-    started = run.header().started
+    try:
+        started = run.header().started
+    except UserError:
+        return status or _DAMAGED
     if started is None:
         run.discard()
-        return
-    lines, finished = run.lines(), now()
+        return status
+    lines, is_damaged = _read(run)
+    finished = now()
     seconds = _seconds(started, finished)
     with suppress(OSError):
         run.write_header(
             {
                 "finished": finished,
                 "seconds": seconds,
-                "exit_status": exit_status(lines),
+                "exit_status": _DAMAGED if is_damaged else exit_status(lines),
                 "pytest_exit_status": status,
                 "counts": counts(lines),
                 "arguments": ["pytest", *map(str, arguments)],
             }
         )
-        run.remove_locks()
+    run.remove_locks()
     with suppress(OSError, UserError):
         reports = KeptReports(_finished(run, lines, asked, seconds))
         reports.write()
         reports.write_page()
+    return status or (_DAMAGED if is_damaged else 0)
 
 
 def summary(directory: Path) -> list[str]:
     """Return the last lines of a session in which cells ran."""
     page = directory / PAGE
+    lines, _ = _read(RunDirectory(directory))
     return [
         f"results: {visible(str(directory))}",
         *([f"report: {visible(str(page))}"] if page.is_file() else []),
-        summary_line(RunDirectory(directory).lines()),
+        *map(visible, _gaps(directory)),
+        summary_line(lines),
     ]
+
+
+def _read(run: RunDirectory) -> tuple[list[ResultLine], bool]:
+    """Return the results that can be read, and whether a line is damaged."""
+    try:
+        return run.lines(), False
+    except UserError:
+        with suppress(UserError):
+            found = salvage(str(run.path), root=run.path.parent).run
+            return list(found.cells.values()), True
+        return [], True
+
+
+def _gaps(directory: Path) -> Iterable[str]:
+    """Return sentences about what of a damaged run cannot be read."""
+    run = RunDirectory(directory)
+    try:
+        run.header()
+        run.lines()
+    except UserError as error:
+        try:
+            return salvage(str(directory), root=directory.parent).gaps
+        except UserError:
+            return [str(error)]
+    return ()
 
 
 def _finished(

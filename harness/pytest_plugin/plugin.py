@@ -147,7 +147,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         from harness.pytest_plugin.finished_session import finish_run
 
         directory, words = _run_directory(config), config.invocation_params.args
-        finish_run(directory, int(exitstatus), words, _request(config))
+        session.exitstatus = finish_run(directory, int(exitstatus), words, _request(config))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

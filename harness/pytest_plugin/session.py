@@ -131,15 +131,24 @@ class ScenarioSession:
             self._give_up(session, error)
             pytest.fail(told(error), pytrace=False)
         except OSError as error:
-            what = f"results cannot be written to {self._directory}: {error.strerror or error}"
-            self._give_up(session, UserError(what, hint="the results written so far are kept"))
-            pytest.fail(what, pytrace=False)
+            unwritten = self._unwritten(error)
+            self._give_up(session, unwritten)
+            pytest.fail(told(unwritten), pytrace=False)
         if not result.ok:
             pytest.fail("\n".join(self._reasons(result)), pytrace=False)
         if result.axes is None:
             pytest.skip(visible(result.detail))
         if result.hole is not None:
             pytest.xfail(f"known hole, {result.verdict}: {visible(result.hole)}")
+
+    def _unwritten(self, error: OSError) -> UserError:
+        """Return what to tell of results that the disk does not take."""
+        known = mendable(error)
+        kept = "the results written so far are kept"
+        return UserError(
+            f"results cannot be written to {self._directory}: {error.strerror or error}",
+            hint=f"{kept}; {known.hint}" if known else kept,
+        )
 
     def _reasons(self, result: Result) -> Iterator[str]:
         """Yield why the test fails, where the evidence is, and how to repeat the cell.

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from harness.host.errors import UserError
+from harness.host.errors import FREE_SPACE, UserError, is_full
 from harness.host.files import write_atomically
 from harness.results.cell_files import read_outcome, write_outcome
 from harness.results.records import decoded, json_text
@@ -233,5 +233,7 @@ def writable(root: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"results cannot be written to {root}: {error.strerror}",
-            hint="make that folder writable, or name another with --results",
+            hint=FREE_SPACE
+            if is_full(error)
+            else "make that folder writable, or name another with --results",
         ) from error

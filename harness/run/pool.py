@@ -73,12 +73,20 @@ def run_guarded(lab: CellRunner, cell: Cell) -> Outcome:
     Raises UserError, also for an error of the system that the user can correct, because every
     other cell would fail in the same way.
     """
+    return _guarded(lambda: lab.run(cell))
+
+
+def _guarded(run: Callable[[], Outcome]) -> Outcome:
+    """Return what `run` returns, or an `error`. An attack may also end Python (sys.exit).
+
+    Raises UserError as `run_guarded` does.
+    """
     try:
-        return lab.run(cell)
+        return run()
     except UserError:
         raise
-    except Exception as defect:
-        if isinstance(defect, OSError) and (told := mendable(defect)) is not None:
+    except (Exception, SystemExit) as defect:
+        if (told := mendable(defect)) is not None:
             raise told from defect
         what = f"the harness itself failed: {type(defect).__name__}: {defect}"
         return no_outcome(what, traceback=traceback.format_exc())
@@ -196,6 +204,7 @@ class Pool:
         self._places = threading.Semaphore(self._jobs)
         for cell in cells:
             self._waiting.put(cell)
+        self._cells = cells
         self._threads = [
             threading.Thread(target=self._work, name=f"cells-{number}", daemon=True)
             for number in range(min(self._jobs, len(cells)))
@@ -228,10 +237,21 @@ class Pool:
         return self._stopped.is_set()
 
     def events(self) -> Iterator[Event]:
-        """Start the threads and yield each event, until every thread has ended."""
+        """Start the threads and yield each event, until every thread has ended.
+
+        If the system does not start all threads, no further cell is started.
+        """
+        threads = 0
         for thread in self._threads:
-            thread.start()
-        threads = len(self._threads)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                if (told := mendable(error)) is None:
+                    raise
+                self._stopped.set()
+                yield Failed(self._cells[threads], told)
+                break
+            threads += 1
         running: set[Cell] = set()
         while threads:
             try:
@@ -296,8 +316,10 @@ class Pool:
     def _run(self, cell: Cell) -> Event:
         outcome: Outcome | None = None
         try:
-            outcome = run_rounds(
-                self._corpus, self._lab, cell, rounds=self._rounds, due=lambda: self._due(cell)
+            outcome = _guarded(
+                lambda: run_rounds(
+                    self._corpus, self._lab, cell, rounds=self._rounds, due=lambda: self._due(cell)
+                )
             )
             return Ended(cell, outcome)
         except UserError as error:

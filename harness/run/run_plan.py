@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from harness.host.errors import UserError
+from harness.host.errors import UserError, mendable
 from harness.judge.controls import variants_needed
 from harness.report.finished_run import FinishedRun
 from harness.report.ktap import write_ktap
@@ -249,7 +249,10 @@ class _Run:
             self._error = self._error or error
             pool.abandon()
         except Exception as error:
-            self._broken = error
+            if (told := mendable(error)) is not None:
+                self._error = self._error or told
+            else:
+                self._broken = error
             pool.abandon()
             with suppress(Exception):  # it may be broken by the same
                 self._ledger.close()

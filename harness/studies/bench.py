@@ -14,6 +14,7 @@ from harness.model.cell import Cell
 from harness.model.verdict import Verdict
 from harness.report.text import visible
 from harness.results.bench_figures import CellFigures
+from harness.studies.cut_short import CutShort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,20 +75,24 @@ def bench(
     """Time each cell `repeat` times both ways, alternating. The last entry is for all cells.
 
     Raises UserError for too few measurements, and for a cell that ends in an `error`, because its
-    time would be too short.
+    time would be too short: CutShort if other cells were timed before.
     """
     check_repeat(repeat)
-    measured = []
+    measured: list[CellTimes] = []
     pace, done = Pace(len(CELLS) * repeat), count()
     for variant, scenario in CELLS:
         cell = Cell(line, variant, scenario)
-        progress(f"bench: making the saved state of {cell.id}")
-        _seconds(lab, cell, fresh=False)
         saved, fresh = [], []
-        for _ in range(repeat):
-            progress(f"bench: cells {pace.at(next(done))}, {cell.id}")
-            saved.append(_seconds(lab, cell, fresh=False))
-            fresh.append(_seconds(lab, cell, fresh=True))
+        try:
+            progress(f"bench: making the saved state of {cell.id}")
+            _seconds(lab, cell, fresh=False)
+            for _ in range(repeat):
+                progress(f"bench: cells {pace.at(next(done))}, {cell.id}")
+                saved.append(_seconds(lab, cell, fresh=False))
+                fresh.append(_seconds(lab, cell, fresh=True))
+        except UserError as error:
+            told = f"the round trips, and {len(measured)} of {len(CELLS)} cells"
+            raise CutShort(error, measured, measured=told) from error
         measured.append(CellTimes(cell.id, tuple(saved), tuple(fresh)))
     every = CellTimes(
         "all cells",

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
-from harness.studies.round_trip import ISOLATED, sign_interval
+from harness.studies.cut_short import CutShort
+from harness.studies.round_trip import FEWEST, ISOLATED, sign_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 MACHINES = 6
@@ -57,7 +58,10 @@ class FreshCost:
 
 
 def fresh_cost(lab: RequestCounter, *, machines: int, progress: Callable[[str], None]) -> FreshCost:
-    """Count on so many machines of `isolated`. Raises UserError for a machine that was lost."""
+    """Count on so many machines of `isolated`.
+
+    Raises UserError for a machine that was lost: CutShort if enough were counted before.
+    """
     found: dict[str, list[float]] = {"request": [], "fresh": [], "start": []}
     pace = Pace(machines)
     for number in range(machines):
@@ -66,10 +70,18 @@ def fresh_cost(lab: RequestCounter, *, machines: int, progress: Callable[[str], 
             with lab.request_clock(ISOLATED) as count:
                 rounds = count(TIMES, ROUNDS)
         except (VmLost, OSError) as error:
-            raise UserError(
+            lost = UserError(
                 f"no instructions could be counted: {error}",
                 hint="run the same command again; it boots machines of its own",
-            ) from error
+            )
+            if number < FEWEST:
+                raise lost from error
+            told = f"{number} of {machines} machines"
+            raise CutShort(lost, _cost(found), measured=told) from error
         for name, counted in rounds.items():
             found[name].append(median(counted[1:]) / TIMES)
+    return _cost(found)
+
+
+def _cost(found: Mapping[str, Sequence[float]]) -> FreshCost:
     return FreshCost(*(tuple(found[name]) for name in ("request", "fresh", "start")))

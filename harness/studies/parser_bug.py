@@ -16,6 +16,7 @@ from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
 from harness.model.handlers import WITH_BUG
 from harness.results.bench_figures import SettingFigures
+from harness.studies.cut_short import CutShort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,8 +97,11 @@ HEAD = _ROW.format(
 
 
 def parser_bug(lab: Exploiter, *, progress: Callable[[str], None]) -> list[BugCost]:
-    """Try both files of each parser in each setting. Raises UserError for a lost machine."""
-    found = []
+    """Try both files of each parser in each setting.
+
+    Raises UserError for a lost machine: CutShort if a setting was tried before.
+    """
+    found: list[BugCost] = []
     places = list(product(WITH_BUG, SETTINGS))
     pace = Pace(len(places))
     for number, (parser, setting) in enumerate(places):
@@ -108,9 +112,13 @@ def parser_bug(lab: Exploiter, *, progress: Callable[[str], None]) -> list[BugCo
                 for names in (False, True)
             ]
         except (VmLost, OSError) as error:
-            raise UserError(
+            lost = UserError(
                 f"the bug of {parser} could not be exploited on {setting.name}: {error}",
                 hint=f"see whether it answers: umd-harness run --handler {parser} -k nothing",
-            ) from error
+            )
+            if not found:
+                raise lost from error
+            told = f"{number} of {len(places)} settings"
+            raise CutShort(lost, found, measured=told) from error
         found.append(BugCost(parser, setting, *tried))
     return found

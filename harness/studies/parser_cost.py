@@ -25,6 +25,7 @@ from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
 from harness.model.handlers import PGP, PKCS7, RPM, X509
 from harness.results.bench_figures import FileFigures
+from harness.studies.cut_short import CutShort
 from harness.studies.parser_bug import FRESH
 from harness.studies.parser_corpus import Corpus
 from harness.studies.round_trip import ISOLATED, calm, sign_interval
@@ -170,9 +171,10 @@ def parser_cost(
 
     The files are signed by the key that the kernels trust. Of a corpus, those count that the
     kernel accepts, or 200 of these. Raises UserError for a lost machine, or if the kernel accepts
-    no file.
+    no file: CutShort if files were timed before.
     """
-    found, key = [], signing_key(cache_dir())
+    found: list[FileFigures] = []
+    key = signing_key(cache_dir())
     locked = {sample.parser: _locked(lab, sample.parser) for sample in samples}
     accepted = []
     for sample in samples:
@@ -185,7 +187,13 @@ def parser_cost(
         for machine in range(machines):
             done = number * machines + machine
             progress(f"bench: machines {pace.at(done)}, {sample.name}, {where}")
-            times.append(_times(lab, sample.parser, files, boot))
+            try:
+                times.append(_times(lab, sample.parser, files, boot))
+            except UserError as error:
+                if not found:
+                    raise
+                told = f"{number} of {len(places)} rows"
+                raise CutShort(error, (tuple(found), locked), measured=told) from error
         handler, kernel = ([one[name] for one in times] for name in ("handler", "kernel"))
         sizes = [len(header_of(file) if sample.parser == RPM.name else file) for file in files]
         found.append(

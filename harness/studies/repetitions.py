@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.host.errors import UserError
+from harness.host.errors import UserError, mendable
 from harness.judge.controls import closure
 from harness.judge.expectations import half_done
 from harness.report.finished_run import FinishedRun
@@ -81,7 +81,11 @@ class Repetitions:
         self._shared[cell] = outcome
 
     def add(self, cell: Cell, outcome: Outcome) -> None:
-        """Add the next outcome of a cell. Raises UserError if the results are removed."""
+        """Add the next outcome of a cell.
+
+        Raises UserError if the results are removed, or if the disk does not take them: further
+        repetitions would not be kept either.
+        """
         self._ended[cell] += 1
         number = self._ended[cell]
         if number not in self._open:
@@ -91,6 +95,8 @@ class Repetitions:
         repetition.left -= 1
         if repetition.ledger.lost:
             raise repetition.ledger.lost
+        if repetition.ledger.unsaved and repetition.ledger.trouble:
+            raise self._refused(number, repetition.ledger.trouble) from repetition.ledger.trouble
         if not repetition.left:
             self._end(self._open.pop(number))
 
@@ -111,6 +117,12 @@ class Repetitions:
 
     def _begin(self, number: int) -> _Open:
         directory = RunDirectory.create(self.path, f"{number:0{self._width}}")
+        begun = {"started": now(), "selected": tuple(cell.id for cell in self._cells)}
+        try:
+            directory.write_header({**begun, **self._header})
+        except OSError as error:
+            directory.discard()
+            raise self._refused(number, error) from error
         directory.announce()
 
         def has_evidence(cell: Cell, outcome: Outcome) -> bool:
@@ -121,15 +133,19 @@ class Repetitions:
             return self._first.setdefault(cell, conclusion) != conclusion or number == 1
 
         ledger = Ledger(directory, self._corpus, has_evidence=has_evidence)
-        self._note(
-            directory,
-            started=now(),
-            selected=tuple(cell.id for cell in self._cells),
-            **self._header,
-        )
         for cell, outcome in self._shared.items():
             ledger.add(cell, outcome)
         return _Open(directory, ledger, len(self._cells))
+
+    def _refused(self, number: int, error: OSError) -> UserError:
+        """Return the error of a disk that does not take a repetition."""
+        known = mendable(error)
+        return UserError(
+            f"the results of time {number} could not be written to {self.path}: "
+            f"{error.strerror or error}",
+            hint=f"{known.hint if known else 'correct the cause, and run again'}; the times before "
+            "it are kept, and can be read",
+        )
 
     def _end(self, repetition: _Open) -> None:
         repetition.ledger.close()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
 from harness.results.bench_figures import PairFigures, RoundTripFigures
+from harness.studies.cut_short import CutShort
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,15 +214,28 @@ def round_trip(
 ) -> RoundTrip:
     """Time round trips on `pairs` pairs of machines, each taking `turns` of `trips`.
 
-    Raises UserError for too few pairs, or a machine that was lost or does as it should not.
+    Raises UserError for too few pairs, or a machine that was lost or does as it should not:
+    CutShort if so many pairs were timed before that they have an interval.
     """
     check_pairs(pairs)
     clocks = partial(lab.trip_clock, BASELINE), partial(lab.trip_clock, ISOLATED)
-    measured = []
+    measured: list[Pair] = []
     pace = Pace(pairs)
     for number in range(pairs):
         progress(f"bench: round trips {pace.at(number)}")
-        measured.append(time_pair(*clocks, turns=turns, trips=trips))
+        try:
+            pair = time_pair(*clocks, turns=turns, trips=trips)
+            pair.figures()  # a clock may be too coarse for them
+        except UserError as error:
+            if not measured:
+                raise
+            told = f"{number} of {pairs} pairs of machines"
+            if number < FEWEST:
+                ratios = ", ".join(f"{one.ratio:.3f}" for one in measured)
+                what = f"{error.message}; the ratios of {told}: {ratios}"
+                raise UserError(what, hint=error.hint) from error
+            raise CutShort(error, RoundTrip(tuple(measured)), measured=told) from error
+        measured.append(pair)
     return RoundTrip(tuple(measured))
 
 

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 from harness.host.errors import UserError, VmLost
 from harness.host.pace import Pace
 from harness.results.system_figures import OperationFigures
+from harness.studies.cut_short import CutShort
 from harness.studies.round_trip import CONFIDENCE, FEWEST, check_pairs, keeps_to, sign_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 STOCK, SERIES = "stock", "series"
 
@@ -123,7 +124,8 @@ def system_cost(
 ) -> list[OperationCost]:
     """Count each operation on `pairs` pairs of machines.
 
-    Raises UserError for too few pairs, or a machine that was lost or does as it should not.
+    Raises UserError for too few pairs, or a machine that was lost or does as it should not:
+    CutShort if enough pairs were counted before.
     """
     check_pairs(pairs)
     counted: list[tuple[dict[str, float], dict[str, float]]] = []
@@ -135,10 +137,20 @@ def system_cost(
                 pair = [pool.submit(_machine, start, operations) for start in (stock, series)]
                 counted.append((pair[0].result(), pair[1].result()))
     except (VmLost, OSError) as error:
-        raise UserError(
+        lost = UserError(
             f"no instructions could be counted: {error}",
             hint="run the same command again; it boots machines of its own",
-        ) from error
+        )
+        if len(counted) < FEWEST:
+            raise lost from error
+        told = f"{len(counted)} of {pairs} pairs of machines"
+        raise CutShort(lost, _costs(counted, operations), measured=told) from error
+    return _costs(counted, operations)
+
+
+def _costs(
+    counted: Sequence[tuple[Mapping[str, float], Mapping[str, float]]], operations: Iterable[str]
+) -> list[OperationCost]:
     return [
         OperationCost(
             name,

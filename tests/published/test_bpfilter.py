@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from false_handler import Attack, Victim, said
+from late_replies import Lates
 from published_lab import published_lab
 
 from harness.attacker import GuestError
@@ -24,6 +25,7 @@ from harness.attacker import GuestError
 if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.lab.lab import Lab
+    from harness.vm.machine import Machine
 
 PATCHES = sorted((Path(__file__).parent / "bpfilter").glob("*.patch"))
 BPFILTER_IPT_SO_SET_REPLACE = 64
@@ -93,10 +95,11 @@ def test_the_handler_of_mainline_does_not_start_isolated(attacker: Attacker, fil
     indirect=True,
 )
 def test_root_replies_for_it(
-    attacker: Attacker, filters: int, variant: str, tmp_path: Path
+    attacker: Attacker, machine: Machine, filters: int, variant: str, tmp_path: Path
 ) -> None:
     """Root has the kernel say that a filter is in place. An isolated handler goes on."""
     is_refused = variant == "isolated"
-    attack = Attack(attacker, VICTIM, lambda: start(attacker, filters), is_refused, tmp_path)
+    lates = Lates(machine, is_driven=True)
+    attack = Attack(attacker, VICTIM, lambda: start(attacker, filters), is_refused, tmp_path, lates)
     answer = attack.answer(DONE, lambda: replaced(attacker, filters))
     assert answer == (None if is_refused else 0)

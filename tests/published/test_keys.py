@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from false_handler import LATE, Attack, Victim, said
+from false_handler import Attack, Victim, said
+from late_replies import Lates
 from published_keys import CHANGES, ISOLATED, patches
 from published_lab import published_lab
 from published_messages import REQUEST, ids, key_reply, signature_reply
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.lab.images import BootImages
     from harness.lab.lab import Lab
+    from harness.vm.machine import Machine
 
 VICTIM = Victim(b"umd_key_sig_umh", REQUEST)
 ASKS = {"as-posted": CHANGES, "isolated": (*CHANGES, *ISOLATED)}
@@ -83,25 +85,30 @@ def asked(attacker: Attacker, ring: int = RING) -> int:
     return said(lambda: add_key(attacker, NO_KEY, ring))
 
 
-def start(attacker: Attacker) -> None:
-    """Have the handler answer. A busy host may make its first answers late."""
-    answers = (asked(attacker) for _ in range(LATE))
-    assert next(answer for answer in answers if answer != -ETIMEDOUT) == -EOPNOTSUPP
+@pytest.fixture
+def lates(machine: Machine) -> Lates:
+    """The requests that a busy host made late."""
+    return Lates(machine, is_driven=True)
+
+
+def start(attacker: Attacker, lates: Lates) -> None:
+    """Have the handler answer."""
+    assert lates.in_time(asked, attacker) == -EOPNOTSUPP
 
 
 @pytest.fixture
-def attack(attacker: Attacker, tmp_path: Path, asks: str, variant: str) -> Attack:
+def attack(attacker: Attacker, lates: Lates, tmp_path: Path, asks: str, variant: str) -> Attack:
     """Root, who is refused only if the manager asks for isolation, and the kernel isolates."""
     is_refused = asks == variant == "isolated"
-    return Attack(attacker, VICTIM, lambda: start(attacker), is_refused, tmp_path)
+    return Attack(attacker, VICTIM, lambda: start(attacker, lates), is_refused, tmp_path, lates)
 
 
-def test_the_posted_handler_answers(attacker: Attacker) -> None:
+def test_the_posted_handler_answers(attacker: Attacker, lates: Lates) -> None:
     """It gets what no other parser takes, and says that it knows no keys."""
     assert VICTIM.pids(attacker) == []
     add_key(attacker, OwnKey().certificate(), RING)
     assert VICTIM.pids(attacker) == [], "a certificate is not for the handler"
-    start(attacker)
+    start(attacker, lates)
     assert len(VICTIM.pids(attacker)) == 1
 
 
@@ -146,7 +153,7 @@ def test_a_lie_frees_memory_twice(attacker: Attacker, attack: Attack) -> None:
         assert has_memory_twice(attacker)
 
 
-def test_a_signed_file_cut_short(attacker: Attacker, attack: Attack) -> None:
+def test_a_signed_file_cut_short(attacker: Attacker, attack: Attack, lates: Lates) -> None:
     """The kernel accepts the beginning of a signed file as signed, by a key in its keyring.
 
     The kernel appends bytes that the handler names to the content, and verifies the signature of
@@ -174,7 +181,7 @@ def test_a_signed_file_cut_short(attacker: Attacker, attack: Attack) -> None:
     private, certificate = signing_key(cache_dir()).opened()
     signature = private.sign(SIGNED, PKCS1v15(), SHA256())
     signer = certificate.extensions.get_extension_for_class(SubjectKeyIdentifier).value.digest
-    start(attacker)
+    start(attacker, lates)
     assert verified(CUT) in (-EOPNOTSUPP, -ETIMEDOUT)
     reply = signature_reply(signature, ids(b"", signer), SIGNED.removeprefix(CUT))
     assert attack.answer(reply, accepted) in (0, None)

@@ -20,10 +20,10 @@ from harness.attacker.tools.processes import state_at_rest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from late_replies import Lates
+
     from harness.attacker import Attacker
 
-LATE = 5
-"""Handlers that a busy host may make late."""
 SYS_READ = 0
 _SOURCE = Path(__file__).with_suffix(".S")
 
@@ -65,27 +65,28 @@ class Attack:
     folder: Path
     """For the files of the compiler."""
 
+    lates: Lates
+    """The handlers that a busy host made late. This process acts on them."""
+
     def answer(self, reply: bytes, ask: Callable[[], int]) -> int | None:
         """Have the handler give this reply when it is asked; return the kernel's answer to `ask`.
 
         None if root does not get at the handler's memory, as it must be, and the same handler goes
         on. The kernel kills a handler that a busy host makes late: then the next one is taken.
         """
-        for _ in range(LATE):
-            self.start()
-            (pid,) = self.victim.pids(self.attacker)
-            if self.is_refused:
-                with pytest.raises(NoTarget):
-                    self._take_over(pid, reply)
-                self.start()
-                if self.victim.pids(self.attacker) == [pid]:
-                    return None
-                continue
+        return self.lates.in_time(self._answer, reply, ask)
+
+    def _answer(self, reply: bytes, ask: Callable[[], int]) -> int | None:
+        """Do so once; return -ETIMEDOUT if the handler has ended."""
+        self.start()
+        (pid,) = self.victim.pids(self.attacker)
+        if not self.is_refused:
             self._take_over(pid, reply)
-            answer = ask()
-            if answer != -ETIMEDOUT:
-                return answer
-        raise AssertionError("the handler ended each time")
+            return ask()
+        with pytest.raises(NoTarget):
+            self._take_over(pid, reply)
+        self.start()
+        return None if self.victim.pids(self.attacker) == [pid] else -ETIMEDOUT
 
     def _take_over(self, pid: int, reply: bytes) -> None:
         """Overwrite the handler's instructions by /proc/<pid>/mem."""

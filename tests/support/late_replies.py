@@ -36,12 +36,12 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def is_starved(machine: Machine, waited: float) -> bool:
+def is_starved(waited: float, *pids: int, seconds: float = STARVED_SECONDS) -> bool:
     """Return whether a request may be late by the host.
 
-    `waited` is how long QEMU had waited for a CPU before the request.
+    `waited` is how long QEMU, or all of these processes, had waited for a CPU before the request.
     """
-    return cpu_use(machine.pid).waited - waited >= STARVED_SECONDS
+    return cpu_use(*pids).waited - waited >= seconds
 
 
 def lates(machine: Machine, waited: float) -> set[str]:
@@ -49,15 +49,27 @@ def lates(machine: Machine, waited: float) -> set[str]:
 
     `waited` is how long QEMU had waited for a CPU before the first request.
     """
-    return {os.strerror(ETIMEDOUT)} if is_starved(machine, waited) else set()
+    return {os.strerror(ETIMEDOUT)} if is_starved(waited, machine.pid) else set()
 
 
 class Lates:
     """The requests of a test that a busy host made late."""
 
     def __init__(
-        self, machine: Machine, errno: int = ETIMEDOUT, again: Callable[[], object] = int
+        self,
+        machine: Machine,
+        errno: int = ETIMEDOUT,
+        again: Callable[[], object] = int,
+        *,
+        is_driven: bool = False,
+        starved: float = STARVED_SECONDS,
     ) -> None:
+        """Count none yet. A request is late by the host after `starved` seconds without a CPU.
+
+        `is_driven`: this process acts on the handler meanwhile, so that its own waits count, too.
+        """
+        self._pids = (machine.pid, os.getpid()) if is_driven else (machine.pid,)
+        self._starved = starved
         self.machine = machine
         self.count = 0
         """How many there are so far."""
@@ -71,16 +83,19 @@ class Lates:
         Caller. The library has ended the handler then: `again` is called before `act` is repeated.
         """
         while True:
-            waited = cpu_use(self.machine.pid).waited
+            waited = cpu_use(*self._pids).waited
             try:
                 result = act(*args, **kwargs)
-                if result != -self._errno or not is_starved(self.machine, waited):
+                if result != -self._errno or not self._is_late(waited):
                     return result
             except GuestError as error:
-                if error.errno != self._errno or not is_starved(self.machine, waited):
+                if error.errno != self._errno or not self._is_late(waited):
                     raise
             self.add(1)
             self._again()
+
+    def _is_late(self, waited: float) -> bool:
+        return is_starved(waited, *self._pids, seconds=self._starved)
 
     def add(self, count: int) -> None:
         """Count late requests. Fails if there are too many."""
@@ -125,7 +140,7 @@ def answers(sample: Sample, callers: Sequence[tuple[Caller, int]], request: byte
         for caller, fd in left:
             caller.start("write", fd, request, len(request))
         ended = [(one, one[0].finish()) for one in left]
-        is_late = is_starved(sample.machine, waited)
+        is_late = is_starved(waited, sample.machine.pid)
         left = [one for one, result in ended if is_late and result == -ETIMEDOUT]
         found.update(result for one, result in ended if one not in left)
         sample.lates.add(len(left))

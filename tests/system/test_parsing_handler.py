@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from errno import EFAULT, EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, EPROTO, ESRCH, ETIMEDOUT
+from errno import EFAULT, EINVAL, EKEYREJECTED, EMSGSIZE, ENOENT, EPROTO, ESRCH
 from functools import partial
 from os import O_RDWR
 from signal import SIGCONT, SIGSTOP
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from harness.attacker import Attacker
     from harness.lab.lab import Lab
-    from harness.lab.parser_clock import ParserClock
+    from harness.vm.machine import Machine
     from harness.witness.handler import Handler
     from harness.witness.reader import Witness
 
@@ -65,8 +65,6 @@ GETPID = b"\xb8\x27\0\0\0\x0f\x05"
 """x86-64: mov $39, %eax; syscall."""
 STOPS = 10_000
 """At most. Until the handler gets a certificate, it is stopped elsewhere."""
-LATE = 5
-"""Handlers that a busy host may make late."""
 SPANS = 80
 """Where the first part of a certificate is in a reply (struct umd_x509)."""
 TIMED = 100
@@ -166,7 +164,7 @@ def stop_in_decoder(attacker: Attacker, pid: int, place: int) -> None:
 
 @pytest.mark.parametrize("variant", ["baseline"], indirect=True)
 def test_a_handler_that_is_parsing_lives_on_with_another_parser(
-    attacker: Attacker, handler: Handler, witness: Witness
+    attacker: Attacker, handler: Handler, machine: Machine, witness: Witness
 ) -> None:
     """It ends its request before its parser is overwritten, or it would go on in the new code.
 
@@ -175,10 +173,12 @@ def test_a_handler_that_is_parsing_lives_on_with_another_parser(
     own = OwnKey()
     certificate = own.certificate()
     reply = forged_reply(certificate, certificate, own.public)
-    for _ in range(LATE):
+
+    def lives_on() -> int:
+        """Return 0 if the handler lives on, or the negative errno of its request."""
         before = witness.read()
 
-        def has_ended(tally: Tally, before: Tally = before) -> bool:
+        def has_ended(tally: Tally) -> bool:
             is_wrong = tally.count.wrong > before.count.wrong
             return is_wrong or tally.generation > before.generation
 
@@ -189,10 +189,9 @@ def test_a_handler_that_is_parsing_lives_on_with_another_parser(
         except GuestError as error:
             assert error.errno in (ESRCH, ENOENT), error
         tally = witness.wait(has_ended, seconds=30, what="wrong reply")
-        if tally.generation == before.generation:
-            return
-        assert tally.count.error == -ETIMEDOUT
-    raise AssertionError("the handler was late each time")
+        return 0 if tally.generation == before.generation else tally.count.error
+
+    assert Lates(machine, is_driven=True).in_time(lives_on) == 0
 
 
 def test_a_keyring_takes_no_key_that_nobody_has_signed(
@@ -235,7 +234,7 @@ def test_a_key_is_added_again_if_a_busy_host_made_the_handler_late(
             stopped.append(parked.pid)
             attacker.kill(parked.pid, SIGSTOP)
 
-    monkeypatch.setattr("late_replies.is_starved", lambda *_: True)
+    monkeypatch.setattr("late_replies.is_starved", lambda *_, **__: True)
     key = keys.add(certificate, KEY_SPEC_PROCESS_KEYRING, first=lie)
     verify(attacker, key, UNSIGNED, own.sign(UNSIGNED))
     assert lates.count == 1
@@ -296,21 +295,13 @@ def test_a_certificate_without_a_name_is_a_key(
     keys.add(vendor, trusted_keyring(attacker))
 
 
-def accepts(clock: ParserClock, given: list[bytes], files: list[bytes]) -> int:
-    """Return 0 if the kernel accepts these of the given files alone.
-
-    Otherwise one may have been late, and the errno says so.
-    """
-    return 0 if clock.accepted(given) == files else -ETIMEDOUT
-
-
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_both_parsers_are_timed(lab: Lab, sample: Sample) -> None:
     files = sample.made(signing_key(cache_dir()))
     with lab.parser_clock(sample.parser, "isolated") as clock:
         lates = Lates(clock.machine)
         given = [b"not a file of any kind", *files]
-        assert lates.in_time(accepts, clock, given, [*files]) == 0
+        assert clock.accepted(given) == [*files]
         times = lates.in_time(clock.times, files, TIMED)
     (handler,), (kernel,) = times["handler"], times["kernel"]
     assert len(handler) == len(kernel) == TIMED
@@ -327,7 +318,7 @@ def test_each_file_of_a_corpus_has_its_own_times(lab: Lab) -> None:
     files = [*MANY * [short], long, *MANY * [short]]
     with lab.parser_clock(RPM.name, "isolated") as clock:
         lates = Lates(clock.machine)
-        assert lates.in_time(accepts, clock, files, files) == 0
+        assert clock.accepted(files) == files
         times = lates.in_time(clock.times, files, 2)
     assert [len(one) for one in times["handler"]] == len(files) * [2]
     fastest = [min(one) for one in times["kernel"]]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from errno import EIO, ETIMEDOUT
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -26,7 +27,7 @@ MACHINE = cast("Machine", SimpleNamespace(pid=1))
 def starve(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Have QEMU wait for a CPU for so many seconds."""
     waited = [0.0]
-    monkeypatch.setattr(late_replies, "cpu_use", lambda _pid: CpuUse(waited=waited[0]))
+    monkeypatch.setattr(late_replies, "cpu_use", lambda *_pids: CpuUse(waited=waited[0]))
 
     def wait(seconds: float) -> None:
         waited[0] += seconds
@@ -95,3 +96,33 @@ def test_a_reply_that_is_always_late_is_a_defect(starve: Callable[[float], None]
     with pytest.raises(AssertionError, match=f"{AT_MOST + 1} requests were late"):
         lates.in_time(ask)
     assert len(asked) == 2
+
+
+def test_how_long_a_late_request_starves_depends_on_the_test(
+    starve: Callable[[float], None],
+) -> None:
+    """A handler that is throttled waits for many times as long as the host kept it waiting."""
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(1)
+        starve(STARVED_SECONDS / 20)
+        return -ETIMEDOUT if len(asked) == 1 else 7
+
+    assert Lates(MACHINE, starved=STARVED_SECONDS / 20).in_time(ask) == 7
+    asked.clear()
+    assert Lates(MACHINE).in_time(ask) == -ETIMEDOUT
+
+
+def test_the_waits_of_a_test_that_drives_the_handler_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: set[tuple[int, ...]] = set()
+
+    def use(*pids: int) -> CpuUse:
+        seen.add(pids)
+        return CpuUse()
+
+    monkeypatch.setattr(late_replies, "cpu_use", use)
+    assert Lates(MACHINE, is_driven=True).in_time(returned, ETIMEDOUT) == -ETIMEDOUT
+    assert seen == {(MACHINE.pid, os.getpid())}
