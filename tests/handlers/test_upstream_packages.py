@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -18,6 +19,7 @@ from parsing_lab import lab_with
 from rpm_packages import named_digests
 from rpm_query import STRUCTURE, Answer, ask_rpm
 from rpm_source_packages import Damage, damages_in, fetch, packages_in
+from small_archive import run
 
 from harness.attacker import GuestError
 from harness.attacker.tools.packages import add_package, ask_digest
@@ -29,10 +31,11 @@ from harness.studies.parser_corpus import header_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from harness.attacker import Attacker
     from harness.lab.lab import Lab
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/own-handler.md"
 
 LEAST = 40
 """Packages: fewer would mean that the sources shrank."""
@@ -179,6 +182,20 @@ def is_part(reply: Reply, whole: Reply) -> bool:
     return all(digest in ("", other) for digest, other in named)
 
 
+def check_page(files: int, packages: int, differences: Counter[str], column: int) -> None:
+    """Check the numbers of the page, if rpm has the version that the page names."""
+    text = PAGE.read_text(encoding="utf-8")
+    version = re.search(r"counted with rpm ([\d.]+)\.", text)
+    assert version
+    if f"version {version[1]}\n" not in run("rpm", "--version", cwd=PAGE.parent).decode():
+        return
+    assert f"These are {files} files" in text
+    assert f"They have {packages} RPM packages" in text
+    rows = re.findall(r"^\| (?:rpm|handler) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    counts = Counter(int(row[column]) for row in rows)
+    assert counts - Counter({0: counts[0]}) == Counter(differences.values())
+
+
 def test_rpm_reads_each_package_as_the_handler_does(
     handler: HandlerProcess, packages: Mapping[str, bytes], tmp_path: Path
 ) -> None:
@@ -200,6 +217,7 @@ def test_rpm_reads_each_package_as_the_handler_does(
 @pytest.mark.parametrize("options", [(), STRUCTURE], ids=["all", "structure"])
 def test_rpm_and_the_handler_differ_only_for_a_listed_reason(
     handler: HandlerProcess,
+    packages: Mapping[str, bytes],
     damaged: list[Copy],
     swept: list[Copy],
     tmp_path: Path,
@@ -221,6 +239,7 @@ def test_rpm_and_the_handler_differ_only_for_a_listed_reason(
     listed = {*REFUSED_BY_RPM, *((UNKNOWN, SHORT) if options else ())}
     assert set(reasons) - listed == set()
     assert min(counted["handler 0, rpm accepts"], counted["handler EBADMSG, rpm refuses"]) >= 100
+    check_page(len(asked), len(packages), reasons, column=bool(options))
 
 
 def test_another_difference_is_seen() -> None:
