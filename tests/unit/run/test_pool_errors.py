@@ -67,7 +67,7 @@ def test_a_thread_that_does_not_start_ends_the_run_with_one_line(
         assert here.run("--jobs", "2") == 2
     assert here.error == f"umd-harness: {TOLD}\n"
     ran = here.ran()
-    assert len(ran) <= number
+    assert number or not ran
     header, _ = here.latest() if ran else ({"error": TOLD}, [])
     assert header["error"] == TOLD
     assert (here.run("--resume"), here.error) == (0, "")
