@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Has the whole machine swapped out while all but this is frozen, and edits the pages that look
- * like a handler's state: a request and the reply to it, with the same head. The arguments, all
- * decimal: the swap file's size in pages, and where in its page the handler has its request, its
- * reply and its state.
+ * like a handler's state. The arguments, all decimal: the swap file's size in pages, and where in
+ * its page the handler has its request and its state.
  *
  * In one go, or the handler would be missed for too long.
  */
@@ -47,7 +46,7 @@ static void edit(char *page, const char *end, char **places)
 {
 	for (; page < end; page += PAGE) {
 		if (is_state(page, places))
-			memset(page + number(places[2], 10), 0xff, HASH);
+			memset(page + number(places[1], 10), 0xff, HASH);
 	}
 }
 
@@ -58,7 +57,7 @@ int main(int argc, char **argv, char **envp)
 	char *swap;
 
 	(void)envp;
-	if (argc < 5)
+	if (argc < 4)
 		return 1;
 	size = number(argv[1], 10) * PAGE;
 	swap = (char *)sys(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

@@ -2,7 +2,7 @@
 /*
  * Locks memory until what others have is swapped out, and reads in the swap file what looks like a
  * handler's state. The arguments: the file, and, in decimal, where in its page the handler has its
- * request, its reply, its state and its secret. The secret goes to standard output; else a '-', if
+ * request, its state and its secret. The secret goes to standard output; else a '-', if
  * memory ran short, so that one of those who lock it was killed.
  *
  * Not for long, or who has this run is missed: nobody's memory stays where it is.
@@ -53,7 +53,7 @@ static const char *find(long file, char **places)
 	for (at = 0; (size = sys(__NR_pread64, file, chunk, CHUNK, at)) > 0; at += size) {
 		for (page = chunk; page < chunk + size; page += PAGE) {
 			if (is_state(page, places))
-				return page + number(places[3], 10);
+				return page + number(places[2], 10);
 		}
 	}
 	return NULL;
@@ -66,7 +66,7 @@ int main(int argc, char **argv, char **envp)
 	const char *secret;
 
 	(void)envp;
-	if (argc < 6)
+	if (argc < 5)
 		return 1;
 	/* Past what memory holds of the file: that is not what was swapped out. */
 	file = sys(__NR_open, argv[1], O_RDONLY | O_DIRECT);

@@ -156,7 +156,7 @@ def swap_tamper_anon(attacker: Attacker, handler: Handler) -> None:
     pages = swappable(attacker)
     SwapDevice(attacker, pages=pages)
     SnapshotDevice(attacker).close()  # the payload opens it as well, but reports no errno
-    places = in_page(handler, "request", "reply", "chain")
+    places = in_page(handler, "request", "chain")
     payload, words = attacker.payload("edit_swap"), tuple(map(str, (pages, *places)))
     for _ in range(TRIES):
         attacker.run(payload, *words)
@@ -254,7 +254,7 @@ def swap_file_read(attacker: Attacker, handler: Handler) -> None:
     tells a swap file from another file, and root may read it like any other.
     """
     swap = SwapFile(attacker, pages=FILE_PAGES)
-    places = in_page(handler, "request", "reply", "chain", "secret")
+    places = in_page(handler, "request", "chain", "secret")
     ran_short = False
     for _ in range(FILE_TRIES):
         found = swap.secret(*places)

@@ -172,8 +172,8 @@ class SwapFile:
         """Return the handler's secret if the payload read_swap finds it in the swap file.
 
         The payload locks memory until other processes are swapped out, and searches the file for
-        a page like the handler's. `places` are the offsets in that page of request, reply, state
-        and secret. Without a match the result is b"-" if memory ran short, else b"".
+        a page like the handler's. `places` are the offsets in that page of request, state and
+        secret. Without a match the result is b"-" if memory ran short, else b"".
         """
         attacker = self._attacker
         payload, words = attacker.payload("read_swap"), (self.path, *map(str, places))
