@@ -223,12 +223,24 @@ class Handler:
             lambda tally: tally.count.right > right + 1, seconds=seconds, what="further right reply"
         )
 
+    def wait_for_reply(self) -> None:
+        """Wait until the handler has replied, right or wrong, to a request sent after this call.
+
+        That takes two replies, as with `wait_for_request`.
+        """
+        before = self._witness.read().count
+        self._witness.wait(
+            lambda tally: tally.count.right + tally.count.wrong > before.right + before.wrong + 1,
+            seconds=10,
+            what="further reply",
+        )
+
     def wait_for_arrival(self, *, seconds: float = 60) -> None:
         """Wait until the function that proves the attack's arrival has been called.
 
         That is the function of the scenario's `reach`, with the handler among its arguments
-        unless the scenario's target is another. On a busy host, an attack that uses
-        up the memory arrives after more than ten seconds.
+        unless the scenario's target is another. On a busy host, an attack that uses up
+        the memory may take longer than ten seconds to arrive.
         """
 
         def has_arrived(tally: Tally) -> bool:
