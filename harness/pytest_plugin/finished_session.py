@@ -48,7 +48,7 @@ def finish_run(directory: Path, status: int, arguments: Iterable[object], asked:
     if started is None:
         run.discard()
         return status
-    lines, is_damaged = _read(run)
+    lines, gaps = _read(run)
     finished = now()
     seconds = _seconds(started, finished)
     with suppress(OSError):
@@ -56,7 +56,7 @@ def finish_run(directory: Path, status: int, arguments: Iterable[object], asked:
             {
                 "finished": finished,
                 "seconds": seconds,
-                "exit_status": _DAMAGED if is_damaged else exit_status(lines),
+                "exit_status": _DAMAGED if gaps else exit_status(lines),
                 "pytest_exit_status": status,
                 "counts": counts(lines),
                 "arguments": ["pytest", *map(str, arguments)],
@@ -67,44 +67,32 @@ def finish_run(directory: Path, status: int, arguments: Iterable[object], asked:
         reports = KeptReports(_finished(run, lines, asked, seconds))
         reports.write()
         reports.write_page()
-    return status or (_DAMAGED if is_damaged else 0)
+    return status or (_DAMAGED if gaps else 0)
 
 
 def summary(directory: Path) -> list[str]:
     """Return the last lines of a session in which cells ran."""
     page = directory / PAGE
-    lines, _ = _read(RunDirectory(directory))
+    lines, gaps = _read(RunDirectory(directory))
     return [
         f"results: {visible(str(directory))}",
         *([f"report: {visible(str(page))}"] if page.is_file() else []),
-        *map(visible, _gaps(directory)),
+        *map(visible, gaps),
         summary_line(lines),
     ]
 
 
-def _read(run: RunDirectory) -> tuple[list[ResultLine], bool]:
-    """Return the results that can be read, and whether a line is damaged."""
-    try:
-        return run.lines(), False
-    except UserError:
-        with suppress(UserError):
-            found = salvage(str(run.path), root=run.path.parent).run
-            return list(found.cells.values()), True
-        return [], True
-
-
-def _gaps(directory: Path) -> Iterable[str]:
-    """Return sentences about what of a damaged run cannot be read."""
-    run = RunDirectory(directory)
+def _read(run: RunDirectory) -> tuple[list[ResultLine], tuple[str, ...]]:
+    """Return the results that can be read, and sentences about what cannot be read."""
     try:
         run.header()
-        run.lines()
+        return run.lines(), ()
     except UserError as error:
         try:
-            return salvage(str(directory), root=directory.parent).gaps
+            found = salvage(str(run.path), root=run.path.parent)
         except UserError:
-            return [str(error)]
-    return ()
+            return [], (str(error),)
+        return list(found.run.cells.values()), found.gaps or (str(error),)
 
 
 def _finished(
