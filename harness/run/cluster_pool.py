@@ -361,15 +361,12 @@ class ClusterPool:
             with suppress(Exception):
                 self._cluster.call(worker, function, self._cargo.order.token)
 
-        threads = [
-            threading.Thread(target=call, args=(member.worker,), daemon=True)
-            for member in self._members.values()
-        ]
-        started = []
-        for thread in threads:
+        threads = []
+        for member in self._members.values():
+            thread = threading.Thread(target=call, args=(member.worker,), daemon=True)
             with suppress(RuntimeError):  # the system starts no thread: its worker hears nothing
                 thread.start()
-                started.append(thread)
+                threads.append(thread)
         deadline = time.monotonic() + seconds
-        for thread in started:
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
