@@ -38,7 +38,7 @@ _ROOM = 1 << 20
 """The bytes of an archive, at most. The longest file that a handler takes has 128 KiB."""
 _ATTEMPTS = 20
 """How often a file is given at most, while a busy host makes its handler late."""
-_STARVED_SECONDS = 0.5
+STARVED_SECONDS = 0.5
 """How long QEMU waits for a CPU while a handler is late by the host: a quarter of the library's
 deadline."""
 _EVENTS = "handler_begins", "handler_ends"
@@ -83,7 +83,7 @@ class ParserClock:
                 errnos[number] = errno
             if ETIMEDOUT not in errnos:
                 return errnos
-            if cpu_use(self.machine.pid).waited - waited < _STARVED_SECONDS:
+            if cpu_use(self.machine.pid).waited - waited < STARVED_SECONDS:
                 break
         raise GuestError(ETIMEDOUT, _PAYLOAD)
 

@@ -15,6 +15,7 @@ from caller import Caller
 from stopwatch import Stopwatch
 
 from harness.attacker import GuestError
+from harness.lab.parser_clock import STARVED_SECONDS
 from harness.vm.cpu_use import cpu_use
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from harness.vm.machine import Machine
     from harness.witness.tally import Tally
 
-STARVED_SECONDS = 0.5
-"""How long QEMU waits for a CPU while a request is late by the host: a quarter of the deadline."""
 AT_MOST = 20
 """How many requests of a test may be late: more are a defect, on a busy host as well."""
 
