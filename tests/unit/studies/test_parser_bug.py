@@ -10,6 +10,7 @@ import pytest
 from harness.host.errors import UserError, VmLost
 from harness.lab.parser_exploit import Exploited, NextReply
 from harness.model.handlers import WITH_BUG
+from harness.studies.cut_short import kept
 from harness.studies.parser_bug import FRESH, HEAD, SETTINGS, parser_bug
 
 
@@ -45,3 +46,17 @@ def test_a_lost_machine_is_an_error() -> None:
 
     with pytest.raises(UserError, match="on kthread: x509 on kthread is gone"):
         parser_bug(Lost(), progress=lambda _: None)
+
+
+def test_the_settings_before_a_lost_machine_are_kept() -> None:
+    class Lost(Lab):
+        def parser_exploit(
+            self, parser: str, variant: str, *, boot: str = "", names: bool
+        ) -> Exploited:
+            if variant == "isolated":
+                raise VmLost(f"{parser} on {variant} is gone")
+            return super().parser_exploit(parser, variant, boot=boot, names=names)
+
+    found, cut = kept(lambda: parser_bug(Lost(), progress=lambda _: None))
+    assert [cost.setting.name for cost in found] == ["kthread", "baseline", "seccomp-strict"]
+    assert f"those of 3 of {len(WITH_BUG) * len(SETTINGS)} settings" in str(cut)

@@ -12,6 +12,7 @@ from cryptography.x509 import load_der_x509_certificate
 from harness.host.errors import UserError, VmLost
 from harness.host.paths import cache_dir
 from harness.kernel.build.signing import signing_key
+from harness.studies.cut_short import kept
 from harness.studies.parser_cost import (
     CORPUS_FILES,
     CORPUS_TIMES,
@@ -160,3 +161,19 @@ def test_a_lost_machine_ends_the_study_before_it_has_measured_anything() -> None
     with pytest.raises(UserError, match="x509 could not be measured: x509 on isolated is gone"):
         parser_cost(cast("Any", lab), machines=6, progress=lambda _: None)
     assert not lab.asked
+
+
+def test_the_rows_before_a_lost_machine_are_kept() -> None:
+    class Lost(Lab):
+        @contextmanager
+        def parser_clock(self, parser: str, variant: str, *, boot: str = "") -> Iterator[Clock]:
+            if boot:
+                raise VmLost(f"{parser} on {variant} is gone")
+            with super().parser_clock(parser, variant, boot=boot) as clock:
+                yield clock
+
+    lab = cast("Any", Lost())
+    (found, locked), cut = kept(lambda: parser_cost(lab, machines=6, progress=lambda _: None))
+    assert [row.where for row in found] == ["isolated"]
+    assert locked.keys() == {sample.parser for sample in SAMPLES}
+    assert f"those of 1 of {2 * len(SAMPLES)} rows" in str(cut)
