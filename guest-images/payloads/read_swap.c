@@ -2,8 +2,8 @@
 /*
  * Locks memory until what others have is swapped out, and reads in the swap file what looks like a
  * handler's state. The arguments: the file, and, in decimal, where in its page the handler has its
- * request, its state and its secret. The secret goes to standard output; else a '-', if
- * memory ran short, so that one of those who lock it was killed.
+ * request, its state and its secret. The secret goes to standard output; else a '-', if memory ran
+ * short, so that one of those who lock it was killed.
  *
  * Not for long, or who has this run is missed: nobody's memory stays where it is.
  */
