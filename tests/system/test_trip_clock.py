@@ -12,13 +12,14 @@ from statistics import median
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from late_replies import STARVED_SECONDS, Lates
+from late_replies import Lates
 from sample import SELFTEST, Sample
 
 from harness.attacker import GuestError
 from harness.attacker.tools.cgroup import root
 from harness.attacker.tools.tracefs import TRACING
 from harness.host.errors import VmLost
+from harness.lab.parser_clock import STARVED_SECONDS
 from harness.lab.trip_clock import trip_clock
 from harness.studies.round_trip import FEWEST, round_trip
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 import late_replies
 import pytest
-from late_replies import AT_MOST, STARVED_SECONDS, Lates
+from late_replies import AT_MOST, Lates
 
 from harness.attacker import GuestError
+from harness.lab.parser_clock import STARVED_SECONDS
 from harness.vm.cpu_use import CpuUse
 
 if TYPE_CHECKING:
