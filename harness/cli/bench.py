@@ -178,6 +178,7 @@ def _matrix(options: Options) -> int:
     from harness.results.matrix_figures import MatrixFigures
     from harness.scenarios.corpus import SHIPPED
     from harness.studies import matrix_cost as study
+    from harness.studies.cut_short import kept, mark
     from harness.studies.figures import write_struct
 
     asked = all_cells(SHIPPED, choice_of(options.kernel).line, options.variants or study.VARIANTS)
@@ -194,10 +195,8 @@ def _matrix(options: Options) -> int:
         bench = study.MatrixBench(
             opened.lab, repeated, folder, progress, study.job_numbers(options.jobs)
         )
-        jobs = bench.by_jobs()
-        growth, shards = bench.grown()
-    lines = map(study.jobs_line, jobs)
-    for line in (*lines, *study.growth_lines(growth), *study.shards_lines(shards)):
+        found, cut = kept(bench.measure)
+    for line in found.lines():
         say(line)
     if options.output:
         figures = MatrixFigures(
@@ -205,11 +204,14 @@ def _matrix(options: Options) -> int:
             line=kernel.line,
             facts=opened.facts,
             cells=tuple(cell.id for cell in repeated.first),
-            jobs=tuple(jobs),
-            growth=growth,
-            shards=shards,
+            cut_short=mark(cut),
+            jobs=found.jobs,
+            growth=found.growth,
+            shards=found.shards,
         )
         write_struct(options.output, figures)
+    if cut:
+        raise cut
     return 0
 
 
@@ -239,7 +241,7 @@ def _system(options: Options) -> int:
     from harness.results.system_figures import SystemFigures
     from harness.run.provenance import facts_of_lab
     from harness.studies import system_cost as study
-    from harness.studies.cut_short import kept
+    from harness.studies.cut_short import kept, mark
     from harness.studies.figures import write_struct
     from harness.studies.round_trip import check_pairs
     from harness.vm.probe import accelerator, watching
@@ -270,6 +272,7 @@ def _system(options: Options) -> int:
             schema=FIGURES_SCHEMA,
             line=line,
             facts=facts_of_lab(Lab(line, {"": images[study.SERIES]}, chosen)),
+            cut_short=mark(cut),
             stock_image=images[study.STOCK].kernel.key,
             operations=tuple(operation.figures() for operation in found),
         )
@@ -307,7 +310,12 @@ def _cells(options: Options) -> int:
         say(str(measured))
     if options.output:
         write_figures(
-            options.output, line=kernel.line, facts=opened.facts, round_trip=trips, cells=cells
+            options.output,
+            line=kernel.line,
+            facts=opened.facts,
+            round_trip=trips,
+            cells=cells,
+            cut=cut,
         )
     if cut:
         raise cut

@@ -96,6 +96,7 @@ class Study:
         from harness.results.bench_figures import FIGURES_SCHEMA
         from harness.run.provenance import facts_of_lab
         from harness.scenarios.corpus import SHIPPED
+        from harness.studies.cut_short import mark
         from harness.studies.figures import write_struct
 
         corpus = SHIPPED.with_handler(handler)
@@ -109,6 +110,7 @@ class Study:
             say(text)
         if self.output:
             fields["facts"] = facts_of_lab(lab, kernel.choice, variants)
+            fields["cut_short"] = mark(cut)
             write_struct(self.output, figures(schema=FIGURES_SCHEMA, line=kernel.line, **fields))
         if cut:
             raise cut

@@ -99,6 +99,9 @@ class StudyFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     facts: Provenance
     """What was measured on what, as in a run's run.json."""
 
+    cut_short: str | UnsetType = UNSET
+    """Why the study ended before it had measured everything; absent if it did not."""
+
 
 class FileFigures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long files take in a handler and in the kernel (harness/studies/parser_cost.py)."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from harness.results.bench_figures import StudyFigures
 
@@ -96,8 +96,8 @@ class MatrixFigures(StudyFigures, frozen=True, kw_only=True, forbid_unknown_fiel
     jobs: tuple[JobsFigures, ...]
     """The cells with each number of machines."""
 
-    growth: GrowthFigures
-    """The time against the number of cells."""
+    growth: GrowthFigures | UnsetType = UNSET
+    """The time against the number of cells; absent if the study was cut short before."""
 
-    shards: ShardsFigures
-    """One run and two shards."""
+    shards: ShardsFigures | UnsetType = UNSET
+    """One run and two shards; absent if the study was cut short before."""

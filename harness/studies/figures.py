@@ -10,6 +10,7 @@ from msgspec import UNSET
 from harness.host.files import write_atomically
 from harness.results.bench_figures import FIGURES_SCHEMA, BenchFigures
 from harness.results.records import json_text
+from harness.studies.cut_short import mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from harness.results.run_header import Provenance
     from harness.studies.bench import CellTimes
+    from harness.studies.cut_short import CutShort
     from harness.studies.round_trip import RoundTrip
 
 
@@ -29,12 +31,14 @@ def write_figures(
     facts: Provenance,
     round_trip: RoundTrip,
     cells: Sequence[CellTimes] = (),
+    cut: CutShort | None = None,
 ) -> None:
     """Write the file of the times of cells and round trips. Raises OSError."""
     figures = BenchFigures(
         schema=FIGURES_SCHEMA,
         line=line,
         facts=facts,
+        cut_short=mark(cut),
         round_trip=round_trip.figures(),
         cells=tuple(cell.figures() for cell in cells) or UNSET,
     )

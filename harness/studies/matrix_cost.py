@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
+from harness.host.errors import UserError
 from harness.host.memory import peak_memory
 from harness.host.pace import Pace, duration
 from harness.judge.controls import closure
@@ -32,6 +33,7 @@ from harness.run.ledger import Ledger
 from harness.run.pool import Pool
 from harness.run.shard import Shard, planned
 from harness.scenarios import REFERENCES
+from harness.studies.cut_short import CutShort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,6 +127,23 @@ class Measured:
         )
 
 
+@dataclass(frozen=True)
+class MatrixCost:
+    """All that the study measured."""
+
+    jobs: tuple[JobsFigures, ...]
+    growth: GrowthFigures | UnsetType = UNSET
+    shards: ShardsFigures | UnsetType = UNSET
+
+    def lines(self) -> list[str]:
+        """Return the lines that `bench` prints."""
+        return [
+            *map(_jobs_line, self.jobs),
+            *(_growth_lines(self.growth) if self.growth else ()),
+            *(_shards_lines(self.shards) if self.shards else ()),
+        ]
+
+
 @dataclass
 class MatrixBench:
     """Runs cells again and again, in runs that are kept in `folder`."""
@@ -152,15 +171,26 @@ class MatrixBench:
         """What is left to do, in thousandths of a cell on one processor."""
         return self._pace.total - self._done
 
-    def by_jobs(self) -> list[JobsFigures]:
-        """Run each cell once with each number of machines, after a run that makes saved states."""
-        self._run("saved states", self.cells.first, self.jobs[-1])
-        return [
-            self._run(f"{count} at a time", self.cells.first, count).figures()
-            for count in self.jobs
-        ]
+    def measure(self) -> MatrixCost:
+        """Run each cell once with each number of machines, then the longest run and its shards.
 
-    def grown(self) -> tuple[GrowthFigures, ShardsFigures]:
+        A first run makes the saved states. Raises UserError if the results cannot be written:
+        CutShort if the cells ran with one number of machines before.
+        """
+        self._run("saved states", self.cells.first, self.jobs[-1])
+        ran: list[JobsFigures] = []
+        try:
+            for number in self.jobs:
+                ran.append(self._run(f"{number} at a time", self.cells.first, number).figures())
+            growth, shards = self._grown()
+        except UserError as error:
+            if not ran:
+                raise
+            told = f"{len(ran)} of {len(self.jobs)} numbers of machines"
+            raise CutShort(error, MatrixCost(tuple(ran)), measured=told) from error
+        return MatrixCost(tuple(ran), growth, shards)
+
+    def _grown(self) -> tuple[GrowthFigures, ShardsFigures]:
         """Run the longest run, in which each attack has several turns, and the shards of it."""
         jobs, every = self.jobs[-1], self.cells.every
         whole = self._run("the longest run", every, jobs)
@@ -270,7 +300,7 @@ def _disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*"))
 
 
-def jobs_line(one: JobsFigures) -> str:
+def _jobs_line(one: JobsFigures) -> str:
     """Return the line that `bench` prints for a number of machines."""
     return (
         f"{one.jobs} at a time: {one.cells} cells, {plural(one.errors, 'error')}, "
@@ -280,7 +310,7 @@ def jobs_line(one: JobsFigures) -> str:
     )
 
 
-def growth_lines(one: GrowthFigures) -> list[str]:
+def _growth_lines(one: GrowthFigures) -> list[str]:
     """Return the lines that `bench` prints for the growth."""
     return [
         f"{one.ended[-1]} cells, {one.jobs} at a time: {line.seconds[-1]:.1f} s {what}, "
@@ -290,7 +320,7 @@ def growth_lines(one: GrowthFigures) -> list[str]:
     ]
 
 
-def shards_lines(one: ShardsFigures) -> list[str]:
+def _shards_lines(one: ShardsFigures) -> list[str]:
     """Return the lines that `bench` prints for the shards."""
     told = (
         ("of wall time", one.shard_seconds, one.whole_seconds, one.efficiency),

@@ -118,6 +118,10 @@ def test_bench_prints_and_writes_what_it_has(here: Here) -> None:
     assert "\n6.12-baseline-nothing " in here.out
     written = json.loads((here.folder / "figures.json").read_text())
     assert len(written["round_trip"]["pairs"]) == 7
+    assert (
+        f"{LOST}; the figures are those of the round trips, and 2 of 3 cells"
+        in written["cut_short"]
+    )
     assert [one["name"] for one in written["cells"]] == [
         "6.12-baseline-nothing",
         "6.12-isolated-proc_mem_write",

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from harness.host.errors import UserError
+from harness.host.paths import CHECKOUT
 from harness.results.bench_figures import read_figures
 from harness.results.records import json_line
 from harness.results.run_header import Provenance
@@ -75,3 +76,11 @@ def test_figures_that_do_not_decode_are_refused(tmp_path: Path) -> None:
         path.write_text(text.replace(old, new))
         with pytest.raises(UserError, match=message):
             read_figures(path)
+
+
+def test_the_figures_of_the_pages_are_of_whole_studies() -> None:
+    kept = {
+        path.name: json.loads(path.read_text()) for path in (CHECKOUT / "docs/figures").iterdir()
+    }
+    assert kept
+    assert not [name for name, figures in kept.items() if "cut_short" in figures]

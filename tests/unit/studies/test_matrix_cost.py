@@ -13,20 +13,20 @@ from scripted_lab import ScriptedLab, outcome
 from small_corpus import SMALL
 
 from harness.cli.main import main
+from harness.host.errors import UserError
 from harness.host.memory import peak_memory
 from harness.model.verdict import Verdict
 from harness.run import provenance
 from harness.run.provenance import PreparedLab
 from harness.scenarios import REFERENCES
+from harness.studies.cut_short import CutShort, kept
 from harness.studies.matrix_cost import (
     MatrixBench,
+    MatrixCost,
     Measured,
-    growth_lines,
     growth_of,
     job_numbers,
-    jobs_line,
     repeated,
-    shards_lines,
     shards_of,
 )
 
@@ -60,21 +60,20 @@ def test_each_number_of_machines_runs_each_cell_and_then_all_run_several_times(
     tmp_path: Path,
 ) -> None:
     lab, told = ScriptedLab(), list[str]()
-    measured = bench(tmp_path / "runs", lab, told)
-    jobs = measured.by_jobs()
-    once = len(measured.cells.first)
-    assert [(one.jobs, one.cells) for one in jobs] == [(1, once), (2, once)]
-    assert all(one.memory_mib > 10 and one.disk_kib > 4 for one in jobs)
-    assert len(lab.ran) == 3 * once, "the first time is for the saved states"
-    growth, shards = measured.grown()
-    every = len(measured.cells.every)
-    assert growth.ended[-1] == every
-    references = len(measured.cells.rounds[0])
-    assert len(lab.ran) == 3 * once + 2 * every + references, "each shard has its references"
-    assert len(shards.shard_seconds) == 2
+    study = bench(tmp_path / "runs", lab, told)
+    found = study.measure()
+    once = len(study.cells.first)
+    assert [(one.jobs, one.cells) for one in found.jobs] == [(1, once), (2, once)]
+    assert all(one.memory_mib > 10 and one.disk_kib > 4 for one in found.jobs)
+    every = len(study.cells.every)
+    assert found.growth and found.growth.ended[-1] == every
+    references = len(study.cells.rounds[0])
+    # The first time is for the saved states. Each shard has its references.
+    assert len(lab.ran) == 3 * once + 2 * every + references
+    assert found.shards and len(found.shards.shard_seconds) == 2
     assert told[0] == f"matrix: cell 1 of {once}, saved states"
     assert any(one.endswith(" left in all") for one in told)
-    assert measured.left == 0, "the time that is left counted all that ran"
+    assert study.left == 0, "the time that is left counted all that ran"
 
 
 def took(*seconds: float, cpu: float = 1.0) -> Measured:
@@ -91,7 +90,7 @@ def test_the_line_through_the_times() -> None:
     assert slower.wall.last_over_first == 3.0
     assert slower.wall.determination < 0.95
     assert (slower.cpu.seconds_a_cell, slower.cpu.determination) == (0.5, 1.0)
-    wall, cpu = growth_lines(slower)
+    wall, cpu = MatrixCost((), growth=slower).lines()
     assert "9.0 s of wall time" in wall
     assert "the last repetition took 3.00 of the first" in wall
     assert "2.5 s of a processor, 0.500 s for each further cell, R2 1.0000" in cpu
@@ -100,16 +99,34 @@ def test_the_line_through_the_times() -> None:
 def test_the_efficiency_is_that_of_the_longer_shard() -> None:
     shards = shards_of(took(4.0, 8.0, cpu=2.0), [took(5.0, cpu=2.0), took(4.0, cpu=1.0)])
     assert (shards.efficiency, shards.cpu_efficiency) == (0.8, 1.0)
-    wall, cpu = shards_lines(shards)
+    wall, cpu = MatrixCost((), shards=shards).lines()
     assert wall == "2 shards: 5.0 and 4.0 s of wall time, in one run 8.0 s: efficiency 0.80"
     assert cpu.endswith("in one run 4.0 s: efficiency 1.00")
 
 
 def test_cells_that_end_in_an_error_are_counted(tmp_path: Path) -> None:
     lab = ScriptedLab({("isolated", "dev_mem"): outcome(Verdict.ERROR, "gone")})
-    jobs = bench(tmp_path / "runs", lab, []).by_jobs()
-    assert [one.errors for one in jobs] == [1, 1]
-    assert ", 1 error, " in jobs_line(jobs[0])
+    found = bench(tmp_path / "runs", lab, []).measure()
+    assert [one.errors for one in found.jobs] == [1, 1]
+    assert ", 1 error, " in found.lines()[0]
+
+
+def test_the_numbers_of_machines_before_a_run_that_cannot_be_written_are_kept(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "runs"
+    study = bench(folder, ScriptedLab(), [])
+    (folder / "2 at a time").touch()
+    found, cut = kept(study.measure)
+    assert [one.jobs for one in found.jobs] == [1]
+    (line,) = found.lines()
+    assert line.startswith("1 at a time: ")
+    assert "Not a directory; the figures above are those of 1 of 2 numbers of machines" in str(cut)
+    (folder / "1 at a time").rename(folder / "earlier")
+    (folder / "1 at a time").touch()
+    with pytest.raises(UserError) as error:
+        study.measure()
+    assert not isinstance(error.value, CutShort)
 
 
 @pytest.mark.parametrize(
