@@ -124,8 +124,10 @@ def multiprecision(number: int) -> bytes:
     return struct.pack(">H", bits) + number.to_bytes((bits + 7) // 8, "big")
 
 
-def openpgp(key: SigningKey) -> bytes:
-    """Return the vendor's OpenPGP packets: public key, user ID, certification of both by `key`.
+def openpgp(key: SigningKey, body: bytes = b"") -> bytes:
+    """Return OpenPGP packets: public key, user ID, certification of both by `key`.
+
+    `body` is that of the public key's packet; by default, the key is the vendor's.
 
     The signature names its issuer by the issuer fingerprint (RFC 9580, subpacket 33). The kernel
     knows no OpenPGP fingerprint of its keys. So the subject key identifier of the kernel's
@@ -136,7 +138,7 @@ def openpgp(key: SigningKey) -> bytes:
     from cryptography.x509 import SubjectKeyIdentifier
 
     signer, issuer = key.opened()
-    body = key_body(_public_key(issuer)[0])
+    body = body or key_body(_public_key(issuer)[0])
     keyid = issuer.extensions.get_extension_for_class(SubjectKeyIdentifier).value.digest
     subpackets = struct.pack(">BBI", 5, _CREATED, 1577836800)
     subpackets += struct.pack(">BBB", 2 + len(keyid), _FINGERPRINT, 4) + keyid
