@@ -186,7 +186,7 @@ class MatrixBench:
         except UserError as error:
             if not ran:
                 raise
-            told = f"{len(ran)} of {len(self.jobs)} numbers of machines"
+            told = f"{len(ran)} of {len(self.jobs)} numbers of machines, without growth and shards"
             raise CutShort(error, MatrixCost(tuple(ran)), measured=told) from error
         return MatrixCost(tuple(ran), growth, shards)
 

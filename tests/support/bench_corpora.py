@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,10 +52,12 @@ def main(folder: Path) -> None:
             "packages of rpmbuild": packages(scratch),
         }
     for name, files in corpora.items():
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         for number, file in enumerate(files):
             (folder / name / f"{number:05}").write_bytes(file)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    main(parser.parse_args().folder)

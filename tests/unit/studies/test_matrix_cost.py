@@ -63,6 +63,8 @@ def test_each_number_of_machines_runs_each_cell_and_then_all_run_several_times(
     study = bench(tmp_path / "runs", lab, told)
     found = study.measure()
     once = len(study.cells.first)
+    for run in ("saved states", "1 at a time", "2 at a time"):
+        assert sum(f" of {once}, {run}" in line for line in told) == once
     assert [(one.jobs, one.cells) for one in found.jobs] == [(1, once), (2, once)]
     assert all(one.memory_mib > 10 and one.disk_kib > 4 for one in found.jobs)
     every = len(study.cells.every)
@@ -122,6 +124,7 @@ def test_the_numbers_of_machines_before_a_run_that_cannot_be_written_are_kept(
     (line,) = found.lines()
     assert line.startswith("1 at a time: ")
     assert "Not a directory; the figures above are those of 1 of 2 numbers of machines" in str(cut)
+    assert "machines, without growth and shards; " in str(cut)
     (folder / "1 at a time").rename(folder / "earlier")
     (folder / "1 at a time").touch()
     with pytest.raises(UserError) as error:
