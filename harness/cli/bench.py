@@ -178,8 +178,8 @@ def _matrix(options: Options) -> int:
     from harness.results.matrix_figures import MatrixFigures
     from harness.scenarios.corpus import SHIPPED
     from harness.studies import matrix_cost as study
-    from harness.studies.cut_short import kept, mark
-    from harness.studies.figures import write_struct
+    from harness.studies.cut_short import kept
+    from harness.studies.figures import write_study
 
     asked = all_cells(SHIPPED, choice_of(options.kernel).line, options.variants or study.VARIANTS)
     cells = select(SHIPPED, asked, options.expression or study.EXPRESSION)
@@ -204,12 +204,11 @@ def _matrix(options: Options) -> int:
             line=kernel.line,
             facts=opened.facts,
             cells=tuple(cell.id for cell in repeated.first),
-            cut_short=mark(cut),
             jobs=found.jobs,
             growth=found.growth,
             shards=found.shards,
         )
-        write_struct(options.output, figures)
+        write_study(options.output, figures, cut)
     if cut:
         raise cut
     return 0
@@ -241,8 +240,8 @@ def _system(options: Options) -> int:
     from harness.results.system_figures import SystemFigures
     from harness.run.provenance import facts_of_lab
     from harness.studies import system_cost as study
-    from harness.studies.cut_short import kept, mark
-    from harness.studies.figures import write_struct
+    from harness.studies.cut_short import kept
+    from harness.studies.figures import write_study
     from harness.studies.round_trip import check_pairs
     from harness.vm.probe import accelerator, watching
 
@@ -272,11 +271,10 @@ def _system(options: Options) -> int:
             schema=FIGURES_SCHEMA,
             line=line,
             facts=facts_of_lab(Lab(line, {"": images[study.SERIES]}, chosen)),
-            cut_short=mark(cut),
             stock_image=images[study.STOCK].kernel.key,
             operations=tuple(operation.figures() for operation in found),
         )
-        write_struct(options.output, figures)
+        write_study(options.output, figures, cut)
     if cut:
         raise cut
     return 1 if any(operation.is_within is False for operation in found) else 0

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from msgspec import Struct
-
     from harness.cli.options import KernelOptions
     from harness.lab.lab import Lab
+    from harness.results.bench_figures import StudyFigures
     from harness.studies.cut_short import CutShort
 
     Measured = tuple[list[str], dict[str, Any], CutShort | None]
@@ -88,7 +87,7 @@ class Study:
         variants: list[str],
         handler: str,
         measure: Callable[[Lab, Callable[[str], None]], Measured],
-        figures: Callable[..., Struct],
+        figures: Callable[..., StudyFigures],
     ) -> int:
         """Measure in a lab with this handler, and print the lines. Raises UserError."""
         from harness.lab.lab import Lab
@@ -96,8 +95,7 @@ class Study:
         from harness.results.bench_figures import FIGURES_SCHEMA
         from harness.run.provenance import facts_of_lab
         from harness.scenarios.corpus import SHIPPED
-        from harness.studies.cut_short import mark
-        from harness.studies.figures import write_struct
+        from harness.studies.figures import write_study
 
         corpus = SHIPPED.with_handler(handler)
         kernel = chosen_kernel(self.kernel, corpus, variants)
@@ -110,8 +108,8 @@ class Study:
             say(text)
         if self.output:
             fields["facts"] = facts_of_lab(lab, kernel.choice, variants)
-            fields["cut_short"] = mark(cut)
-            write_struct(self.output, figures(schema=FIGURES_SCHEMA, line=kernel.line, **fields))
+            found = figures(schema=FIGURES_SCHEMA, line=kernel.line, **fields)
+            write_study(self.output, found, cut)
         if cut:
             raise cut
         return 0

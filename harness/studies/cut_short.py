@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from msgspec import UNSET, UnsetType
-
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,11 +23,6 @@ class CutShort(UserError):
         )
         self.found = found
         self.mark = f"{error.message}; the figures are those of {measured}"
-
-
-def mark(cut: CutShort | None) -> str | UnsetType:
-    """Return `cut_short` of a file of figures: why it does not have all of them."""
-    return cut.mark if cut else UNSET
 
 
 def kept(study: Callable[[], T]) -> tuple[T, CutShort | None]:

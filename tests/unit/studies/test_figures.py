@@ -28,7 +28,7 @@ CELL = CellTimes("6.12-isolated-nothing", saved=(0.25, 0.5), fresh=(1.5, 1.5))
 
 def test_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cells=[CELL])
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cells=[CELL], cut=None)
     assert json.loads(path.read_text()) == {
         "schema": 1,
         "line": "6.12",
@@ -49,23 +49,25 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     path.write_text("before")
     with pytest.raises(TypeError):
-        write_figures(path, line="6.12", facts=Provenance(choice=object()), round_trip=TRIP)
+        write_figures(
+            path, line="6.12", facts=Provenance(choice=object()), round_trip=TRIP, cut=None
+        )
     assert [(left, left.read_text()) for left in tmp_path.iterdir()] == [(path, "before")]
 
 
 def test_the_figures_come_back(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cells=[CELL])
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cells=[CELL], cut=None)
     kept = read_figures(path)
     assert (kept.line, kept.facts, kept.round_trip) == ("6.12", FACTS, TRIP.figures())
     assert kept.cells == (CELL.figures(),)
-    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP)
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cut=None)
     assert read_figures(path).cells is msgspec.UNSET
 
 
 def test_figures_that_do_not_decode_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP)
+    write_figures(path, line="6.12", facts=FACTS, round_trip=TRIP, cut=None)
     text = path.read_text()
     for old, new, message in (
         ('"schema": 1', '"schema": 2', "schema 2, and this version reads 1"),
