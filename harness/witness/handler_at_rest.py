@@ -40,6 +40,7 @@ PATIENCE = 24
 KERNEL_ENTRY = 511
 """The entry of a top-level page table that leads to the kernel's image."""
 NOBODY = "there is no handler"
+UNTOLD = "the handler has not answered a request yet"
 ANOTHER = "secret at rest"
 _NEVER = -1, -1
 
@@ -63,6 +64,8 @@ class HandlerAtRest:
     A handler that does not agree with the witness's account is looked at again with the next
     tally, because it may be about to answer a request. After `LOOKS` it is wrong. A handler that
     had its secret, and has another, is wrong at once: the secret is looked at with each tally.
+    Until a handler has answered a request, it may still be writing its secret and its first link.
+    On a busy machine, that can take seconds: so other differences do not count before.
     If `fixed`, nothing in this kernel may move the handler's pages.
     """
 
@@ -102,14 +105,19 @@ class HandlerAtRest:
             self.unseen = str(lost)
             self._absent += 1
             return
+        had_secret = tally.secret_sha256(tally.generation) in self._known
+        loses_secret = had_secret and differs == ANOTHER
+        if differs and not loses_secret and not _has_answered(tally):
+            self.unseen = UNTOLD
+            self._absent += 1
+            return
         self._absent = 0
         if not differs:
             self._settled = moment
             return
         self._doubts = self._doubts + 1 if self._doubted == moment else 1
         self._doubted = moment
-        had_secret = tally.secret_sha256(tally.generation) in self._known
-        if self._doubts > LOOKS or (had_secret and differs == ANOTHER):
+        if self._doubts > LOOKS or loses_secret:
             self.wrong = differs
 
     def settle(self, witness: Witness, *, patience: int = PATIENCE) -> None:
@@ -149,8 +157,6 @@ class HandlerAtRest:
         self._check_presence(tally)
         state = self._state(tally)
         expected = tally.secret_sha256(tally.generation)
-        if not any(state.secret + state.chain) and not _has_answered(tally):
-            raise VmLost("the handler was not told its secret")
         if sha256(state.secret).digest() != expected:
             return ANOTHER
         self._known.add(expected)

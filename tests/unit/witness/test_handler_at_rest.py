@@ -24,6 +24,7 @@ from harness.witness.handler_at_rest import (
     LOOKS,
     NOBODY,
     STARTS,
+    UNTOLD,
     HandlerAtRest,
     RestState,
     beside_the_witness,
@@ -166,10 +167,26 @@ def test_a_chain_may_be_one_link_ahead(chain: bytes, right: bool) -> None:
     assert is_link(LINK, state, HASH) is right
 
 
-def test_a_handler_without_its_secret_is_not_seen(rest: HandlerAtRest, machine: Machine) -> None:
-    machine.put(PHYSICAL + SECRET, bytes(64))
+@pytest.mark.parametrize(
+    "written",
+    [bytes(64), SECRET_BYTES[:9] + bytes(55), SECRET_BYTES + bytes(32), SECRET_BYTES + HASH[:9]],
+)
+def test_a_handler_that_still_writes_its_secret_is_not_seen(
+    rest: HandlerAtRest, machine: Machine, written: bytes
+) -> None:
+    machine.put(PHYSICAL + SECRET, written)
     watch(rest, replace(TALLY, records=()))
-    assert (rest.wrong, rest.unseen) == ("", "the handler was not told its secret")
+    assert (rest.wrong, rest.unseen) == ("", UNTOLD)
+
+
+def test_a_handler_that_had_its_secret_keeps_it_before_it_answers(
+    rest: HandlerAtRest, machine: Machine
+) -> None:
+    machine.put(PHYSICAL + CHAIN, bytes(32))
+    watch(rest, replace(TALLY, records=()))
+    machine.put(PHYSICAL + SECRET, b"S")
+    watch(rest, replace(TALLY, records=()), looks=1)
+    assert rest.wrong == "secret at rest"
 
 
 def test_a_handler_that_has_ended_is_not_seen(rest: HandlerAtRest, machine: Machine) -> None:
