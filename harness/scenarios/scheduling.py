@@ -239,8 +239,8 @@ def workers_on_starved_cpu(attacker: Attacker, handler: Handler) -> None:
     attacker.write_file(WORKERS_CPUS, b"2")
     handler.let_pass(PAST_DEADLINE_NS)
     attacker.kill(hog, SIGKILL)
+    handler.wait_for_request()  # the new handler inherits the CPUs of the worker that starts it
     attacker.write_file(WORKERS_CPUS, b"3")
-    handler.wait_for_request()
 
 
 @scenario(
