@@ -65,7 +65,8 @@ class HandlerAtRest:
     tally, because it may be about to answer a request. After `LOOKS` it is wrong. A handler that
     had its secret, and has another, is wrong at once: the secret is looked at with each tally.
     Until a handler has answered a request, it may still be writing its secret and its first link.
-    On a busy machine, that can take seconds: so other differences do not count before.
+    On a busy machine, that can take seconds. So a handler that never had its secret, or whose
+    chain differs, is not seen until then.
     If `fixed`, nothing in this kernel may move the handler's pages.
     """
 
@@ -105,19 +106,13 @@ class HandlerAtRest:
             self.unseen = str(lost)
             self._absent += 1
             return
-        had_secret = tally.secret_sha256(tally.generation) in self._known
-        loses_secret = had_secret and differs == ANOTHER
-        if differs and not loses_secret and not _has_answered(tally):
-            self.unseen = UNTOLD
-            self._absent += 1
-            return
         self._absent = 0
         if not differs:
             self._settled = moment
             return
         self._doubts = self._doubts + 1 if self._doubted == moment else 1
         self._doubted = moment
-        if self._doubts > LOOKS or loses_secret:
+        if self._doubts > LOOKS or self._had_another(tally, differs):
             self.wrong = differs
 
     def settle(self, witness: Witness, *, patience: int = PATIENCE) -> None:
@@ -156,16 +151,27 @@ class HandlerAtRest:
         """Return what differs, empty if nothing does. Raises VmLost if there is nothing to see."""
         self._check_presence(tally)
         state = self._state(tally)
+        if differs := self._compare_answers(tally, state):
+            if not self._had_another(tally, differs) and not _has_answered(tally):
+                raise VmLost(UNTOLD)
+            return differs
+        self._note_pages(tally.generation, state.pages)
+        self.secrets[tally.generation] = state.secret
+        return "memory at rest" if state.is_written else ""
+
+    def _compare_answers(self, tally: Tally, state: RestState) -> str:
+        """Return which of secret and chain differs: a handler writes both as it answers."""
         expected = tally.secret_sha256(tally.generation)
         if sha256(state.secret).digest() != expected:
             return ANOTHER
         self._known.add(expected)
         place = self._chains + tally.generation % STARTS * HASH_BYTES
-        if not is_link(self._machine.read(place, HASH_BYTES), state, expected):
-            return "chain at rest"
-        self._note_pages(tally.generation, state.pages)
-        self.secrets[tally.generation] = state.secret
-        return "memory at rest" if state.is_written else ""
+        right = is_link(self._machine.read(place, HASH_BYTES), state, expected)
+        return "" if right else "chain at rest"
+
+    def _had_another(self, tally: Tally, differs: str) -> bool:
+        """Whether a handler that differs so had the right secret before."""
+        return differs == ANOTHER and tally.secret_sha256(tally.generation) in self._known
 
     def _kernel_entry(self, table: int) -> int:
         """Return the entry of a page table that all page tables share: that of the kernel."""

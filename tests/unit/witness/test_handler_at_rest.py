@@ -169,14 +169,22 @@ def test_a_chain_may_be_one_link_ahead(chain: bytes, right: bool) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    [bytes(64), SECRET_BYTES[:9] + bytes(55), SECRET_BYTES + bytes(32), SECRET_BYTES + HASH[:9]],
+    [
+        bytes(64),
+        SECRET_BYTES[:9] + bytes(55),
+        SECRET_BYTES + bytes(32),
+        SECRET_BYTES + HASH[:9] + bytes(23),
+    ],
 )
 def test_a_handler_that_still_writes_its_secret_is_not_seen(
     rest: HandlerAtRest, machine: Machine, written: bytes
 ) -> None:
+    machine.put(CHAINS + GENERATION % STARTS * 32, HASH)
     machine.put(PHYSICAL + SECRET, written)
     watch(rest, replace(TALLY, records=()))
     assert (rest.wrong, rest.unseen) == ("", UNTOLD)
+    watch(rest)
+    assert rest.wrong
 
 
 def test_a_handler_that_had_its_secret_keeps_it_before_it_answers(
@@ -187,6 +195,14 @@ def test_a_handler_that_had_its_secret_keeps_it_before_it_answers(
     machine.put(PHYSICAL + SECRET, b"S")
     watch(rest, replace(TALLY, records=()), looks=1)
     assert rest.wrong == "secret at rest"
+
+
+def test_a_program_that_differs_is_wrong_before_the_handler_answers(
+    rest: HandlerAtRest, machine: Machine
+) -> None:
+    machine.put(PHYSICAL + POINTER, b"\1")
+    watch(rest, replace(TALLY, records=()))
+    assert rest.wrong == "memory at rest"
 
 
 def test_a_handler_that_has_ended_is_not_seen(rest: HandlerAtRest, machine: Machine) -> None:
