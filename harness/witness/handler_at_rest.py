@@ -40,7 +40,7 @@ PATIENCE = 24
 KERNEL_ENTRY = 511
 """The entry of a top-level page table that leads to the kernel's image."""
 NOBODY = "there is no handler"
-UNTOLD = "the handler has not answered a request yet"
+NO_ANSWER = "the handler has not answered a request yet"
 ANOTHER = "secret at rest"
 _NEVER = -1, -1
 
@@ -153,7 +153,7 @@ class HandlerAtRest:
         state = self._state(tally)
         if differs := self._compare_answers(tally, state):
             if not self._had_another(tally, differs) and not _has_answered(tally):
-                raise VmLost(UNTOLD)
+                raise VmLost(NO_ANSWER)
             return differs
         self._note_pages(tally.generation, state.pages)
         self.secrets[tally.generation] = state.secret

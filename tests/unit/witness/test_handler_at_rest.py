@@ -22,9 +22,9 @@ from harness.vm.paging import ACCESSED
 from harness.witness import handler_at_rest
 from harness.witness.handler_at_rest import (
     LOOKS,
+    NO_ANSWER,
     NOBODY,
     STARTS,
-    UNTOLD,
     HandlerAtRest,
     RestState,
     beside_the_witness,
@@ -182,7 +182,7 @@ def test_a_handler_that_still_writes_its_secret_is_not_seen(
     machine.put(CHAINS + GENERATION % STARTS * 32, HASH)
     machine.put(PHYSICAL + SECRET, written)
     watch(rest, replace(TALLY, records=()))
-    assert (rest.wrong, rest.unseen) == ("", UNTOLD)
+    assert (rest.wrong, rest.unseen) == ("", NO_ANSWER)
     watch(rest)
     assert rest.wrong
 
