@@ -9,7 +9,7 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import NoTarget
-from harness.attacker.tools.bpf import BpfObject, u32, u64
+from harness.attacker.tools.bpf import BpfObject, u32
 from harness.attacker.tools.throttle import allow_one_budget, write_once
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect
@@ -28,9 +28,6 @@ COMPACT = "/proc/sys/vm/compact_memory"
 LARGE = "16kB", "32kB", "64kB"
 """The sizes of large pages that fit into a stack."""
 
-SPLIT_MS = 600
-"""The CPU time of a split: enough to come to the place where a BPF program spends more."""
-SPENT_MS, SPENT_IN_SPLIT_MS = 400, 1000
 TRIES = 5
 
 NOT_LOCKED = {
@@ -60,9 +57,9 @@ def blob_split_throttled(attacker: Attacker, handler: Handler) -> None:
     handler.expect_restart()
     attacker.syscall("delete_module", handler.loader, O_NONBLOCK)
     handler.wait_for_request()
-    splitter = write_once(attacker, SPLIT, milliseconds=SPLIT_MS)
+    splitter = write_once(attacker, SPLIT)
     attacker.write_file(COMPACT, b"1")
-    if not splitter.run("dawdle_in_split", spent=SPENT_IN_SPLIT_MS):
+    if not splitter.run("dawdle_in_split"):
         raise NoTarget("there is no blob in a huge page")
     handler.restart()
     splitter.release()
@@ -86,9 +83,9 @@ def stack_split_throttled(attacker: Attacker, handler: Handler) -> None:
 
     The handler's end waits for the lock of the stack's anonymous memory.
     """
-    splitter = write_once(attacker, SPLIT, milliseconds=SPLIT_MS)
+    splitter = write_once(attacker, SPLIT)
     attacker.write_file(DROP_CACHES, b"1")  # as COMPACT, but no page of the stack moves
-    if not splitter.run("dawdle_in_split", spent=SPENT_IN_SPLIT_MS, anonymous=u32(1)):
+    if not splitter.run("dawdle_in_split", anonymous=u32(1)):
         raise NoTarget("it has no stack in large pages")
     handler.restart()
     handler.let_pass(PAST_DEADLINE_NS)
@@ -112,7 +109,7 @@ def mrelease_throttled(attacker: Attacker, handler: Handler) -> None:
     payload = attacker.payload("mrelease")
     allow_one_budget(attacker)
     for _ in range(TRIES):
-        spend = BpfObject(attacker, "dawdle_in_reap", nanoseconds=u64(SPENT_MS * 1_000_000))
+        spend = BpfObject(attacker, "dawdle_in_reap")
         with attacker.setup():
             said, writer = attacker.pipe()
             with writer:

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from harness.attacker import Attacker
     from harness.witness.handler import Handler
 
-ALLOCATE_MS, DROP_MS = 100, 100
-"""The CPU time of each errand: enough to come to the place where a BPF program spends more."""
-SPENT_MS = 400
-
 
 _throttled = partial(
     scenario,
@@ -46,8 +42,8 @@ def percpu_lock_throttled(attacker: Attacker, handler: Handler) -> None:
     No memory has to be reclaimed: the kernel looks for other processes each time it has allocated
     100 pages for its notes on the chunk.
     """
-    taker = Errand(attacker, attacker.payload("take_percpu"), milliseconds=ALLOCATE_MS)
-    if not taker.run("dawdle_in_percpu", spent=SPENT_MS):
+    taker = Errand(attacker, attacker.payload("take_percpu"))
+    if not taker.run("dawdle_in_percpu"):
         raise LookupError("no chunk was made")
     handler.restart()
     taker.release()
@@ -61,8 +57,8 @@ def unload_behind_drop_caches(attacker: Attacker, handler: Handler) -> None:
     answered.
     """
     unload = attacker.payload("unload")
-    dropper = write_once(attacker, DROP_CACHES, milliseconds=DROP_MS)
-    if not dropper.run("dawdle_in_blob", spent=SPENT_MS):
+    dropper = write_once(attacker, DROP_CACHES)
+    if not dropper.run("dawdle_in_blob"):
         raise NoTarget("there is no file system of a blob")
     handler.expect_restart()
     attacker.spawn(unload, handler.loader)

@@ -6,14 +6,15 @@ from __future__ import annotations
 from os import O_WRONLY, SCHED_OTHER
 from typing import TYPE_CHECKING
 
-from harness.attacker.tools.bpf import BpfObject, u64
+from harness.attacker.tools.bpf import BpfObject
 from harness.attacker.tools.priority import PERIOD_MAX, set_deadline
 from harness.attacker.tools.processes import state_at_rest
 
 if TYPE_CHECKING:
     from harness.attacker.agent.attacker import Attacker
 
-_MILLISECOND = 1_000_000
+_BUDGET = 1_600_000_000
+"""Nanoseconds of CPU time: enough to come to the place of a BPF program on a busy host, too."""
 _ONCE = 100_000_000_000
 """Nanoseconds between two budgets: longer than any attack."""
 
@@ -35,7 +36,6 @@ class Errand:
         attacker: Attacker,
         program: str,
         *args: str,
-        milliseconds: int,
         into: str = "/dev/null",
     ) -> None:
         """Start the program, which waits for a byte, as set-up. `into` is its standard output."""
@@ -46,16 +46,14 @@ class Errand:
             with told:
                 self._pid = attacker.spawn(program, *args, stdin=told.fd, stdout=output.fd)
             state_at_rest(attacker, self._pid)
-        set_deadline(attacker, self._pid, runtime=milliseconds * _MILLISECOND, period=_ONCE)
+        set_deadline(attacker, self._pid, runtime=_BUDGET, period=_ONCE)
 
-    def run(self, spender: str, *, spent: int, **constants: bytes) -> bool:
-        """Begin, and have the BPF object `spender` use up `spent` milliseconds at its place.
+    def run(self, spender: str, **constants: bytes) -> bool:
+        """Begin, and have the BPF object `spender` use up the budget at its place.
 
         Return whether the errand came there.
         """
-        spend = BpfObject(
-            self._attacker, spender, nanoseconds=u64(spent * _MILLISECOND), **constants
-        )
+        spend = BpfObject(self._attacker, spender, **constants)
         self._tell.write(b"1")
         return bool(spend.hits())
 
@@ -64,7 +62,7 @@ class Errand:
         self._attacker.sched_setscheduler(self._pid, SCHED_OTHER, 0)
 
 
-def write_once(attacker: Attacker, path: str, *, milliseconds: int) -> Errand:
+def write_once(attacker: Attacker, path: str) -> Errand:
     """Return an errand that writes 1 to a file."""
     words = "dd", "bs=1", "count=1"
-    return Errand(attacker, "/bin/busybox", *words, milliseconds=milliseconds, into=path)
+    return Errand(attacker, "/bin/busybox", *words, into=path)
