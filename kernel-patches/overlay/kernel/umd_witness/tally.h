@@ -131,7 +131,7 @@ struct umd_witness_tally {
 	__s32 pid;
 	__u32 violations;
 	__u32 vmforks;		/* new identities seen: the random numbers are fresh */
-	__u64 slowest;		/* nanoseconds, of an answered request */
+	__u64 slowest;		/* nanoseconds, of an answered request and its examinations */
 	__u64 page_table;	/* physical address of the handler's top-level table */
 	__u64 chain;		/* virtual address of a kernel thread's chain, or 0 */
 	struct witness_count count;
