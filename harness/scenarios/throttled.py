@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject, u32
-from harness.attacker.tools.throttle import allow_one_budget, write_once
+from harness.attacker.tools.throttle import Errand, allow_one_budget, write_once
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect
 from harness.scenarios.memory import DROP_CACHES, NO_MEMORY
@@ -37,11 +37,9 @@ NOT_LOCKED = {
 }
 
 
+_throttled = partial(scenario, effect=Effect.AVAILABILITY, answers=("L6", "R16"), target="system")
 _by_split = partial(
-    scenario,
-    effect=Effect.AVAILABILITY,
-    answers=("L6", "R16"),
-    target="system",
+    _throttled,
     surface="split-huge-pages",
     reach="split_huge_pages_write",
     needs=("TRANSPARENT_HUGEPAGE",),
@@ -92,12 +90,46 @@ def stack_split_throttled(attacker: Attacker, handler: Handler) -> None:
     splitter.release()
 
 
-@scenario(
-    effect=Effect.AVAILABILITY,
+@_throttled(
+    surface="percpu-lock",
+    reach="pcpu_alloc_noprof",
+    since="6.12",  # before 6.2, no exec allocates per-CPU memory
+)
+def percpu_lock_throttled(attacker: Attacker, handler: Handler) -> None:
+    """Throttle a process that makes a chunk of per-CPU memory. Each exec waits for its lock.
+
+    No memory has to be reclaimed: the kernel looks for other processes each time it has allocated
+    100 pages for its notes on the chunk.
+    """
+    taker = Errand(attacker, attacker.payload("take_percpu"))
+    if not taker.run("dawdle_in_percpu"):
+        raise LookupError("no chunk was made")
+    handler.restart()
+    handler.let_pass(PAST_DEADLINE_NS)
+    taker.release()
+
+
+@_throttled(surface="unmount-lock", reach="drop_caches_sysctl_handler")
+def unload_behind_drop_caches(attacker: Attacker, handler: Handler) -> None:
+    """Throttle a process in drop_caches at the blob's file system, and unload the loader.
+
+    The library waits for the lock of that file system, with its own lock held: no request is
+    answered.
+    """
+    unload = attacker.payload("unload")
+    dropper = write_once(attacker, DROP_CACHES)
+    if not dropper.run("dawdle_in_blob"):
+        raise NoTarget("there is no file system of a blob")
+    handler.expect_restart()
+    attacker.spawn(unload, handler.loader)
+    handler.let_pass(PAST_DEADLINE_NS)
+    dropper.release()
+    handler.wait_for_request()
+
+
+@_throttled(
     surface="process-mrelease",
-    answers=("L6", "R16"),
     reach="pidfd_get_task",
-    target="system",
     cpus=2,
     tries=TRIES,
 )
