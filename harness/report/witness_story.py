@@ -54,7 +54,7 @@ def witness_findings(witness: Mapping[str, Any]) -> Iterator[str]:
         return
     before, attacked, after = (witness[name] for name in _PARTS)
     yield f"violations: {', '.join(after['violations']) or 'none'}"
-    yield "slowest reply since boot: " + ", ".join(
+    yield "slowest request since boot: " + ", ".join(
         f"{tally['slowest_ns'] / _MILLION:.1f} ms {when}"
         for when, tally in (("before", before), ("during", attacked), ("after", after))
     )

@@ -121,9 +121,12 @@ def unload_behind_drop_caches(attacker: Attacker, handler: Handler) -> None:
     if not dropper.run("dawdle_in_blob"):
         raise NoTarget("there is no file system of a blob")
     handler.expect_restart()
-    attacker.spawn(unload, handler.loader)
+    unloader = attacker.spawn(unload, handler.loader)
     handler.let_pass(PAST_DEADLINE_NS)
     dropper.release()
+    _, status = attacker.waitpid(unloader)
+    if status:
+        raise LookupError("the loader was not unloaded")
     handler.wait_for_request()
 
 

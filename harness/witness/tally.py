@@ -252,7 +252,8 @@ class Tally:
     vmforks: int
     """New generation ids of the machine seen, after each of which the kernel reseeds."""
     slowest: int
-    """The longest reply time of an answered request, in nanoseconds."""
+    """The longest time of an answered request, with the witness's looks at the handler before and
+    after it, in nanoseconds."""
     page_table: int
     """Physical address of the handler's top-level page table."""
     chain: int

@@ -9,7 +9,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#define STEPS (1 << 23)
+#define STEPS (1 << 23) /* the most of bpf_loop() */
+#define ROUNDS 64
 #define PATIENCE 10000000000ULL /* nanoseconds */
 
 struct sched_dl_entity {
@@ -32,9 +33,14 @@ static long spend_step(__u32 number, void *nothing)
 	return BPF_CORE_READ_BITFIELD_PROBED(task, dl.dl_throttled) || bpf_ktime_get_ns() > end;
 }
 
+static long spend_round(__u32 number, void *nothing)
+{
+	return bpf_loop(STEPS, spend_step, NULL, 0) < STEPS;
+}
+
 static inline void spend(void)
 {
 	hits = 1;
 	end = bpf_ktime_get_ns() + PATIENCE;
-	bpf_loop(STEPS, spend_step, NULL, 0);
+	bpf_loop(ROUNDS, spend_round, NULL, 0);
 }
