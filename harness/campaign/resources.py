@@ -52,7 +52,7 @@ _OF_THE_SYSTEM = (
 
 FILES = (
     *(f"/proc/{{handler}}/{name}" for name in _OF_A_PROCESS),
-    *(f"/proc/{{parent}}/{name}" for name in ("comm", "timerslack_ns", "oom_score_adj", "stack")),
+    *(f"/proc/{{parent}}/{name}" for name in _OF_A_PROCESS),
     *_OF_THE_SYSTEM,
 )
 """The paths to choose from, as texts of programs."""

@@ -27,16 +27,25 @@ _BREAKPOINTS: Final = ((1, 8), (2, 8), (3, 4), (4, 8))
 """Type and length: read, write, both, execute."""
 
 _PROG_LOAD, _RAW_TRACEPOINT_OPEN = 5, 17
-_RAW_TRACEPOINT: Final = 17
+_KPROBE, _RAW_TRACEPOINT = 2, 17
 _TRACEPOINTS: Final = ("sys_enter", "sys_exit", "sched_switch", "sched_wakeup", "signal_deliver")
 _LOAD_ATTR, _OPEN_ATTR = 72, 16
 _GET_CURRENT_PID_TGID, _PROBE_WRITE_USER, _SEND_SIGNAL, _SEND_SIGNAL_THREAD = 14, 36, 109, 117
+_OVERRIDE_RETURN: Final = 58
 
-_SCHED_ATTR: Final = 56
+_FUNCTIONS: Final = ("__x64_sys_read", "__x64_sys_write", "should_failslab")
+"""Functions whose result a program may replace (ALLOW_ERROR_INJECTION)."""
+_KPROBE_EVENTS: Final = (6, 7, 8, 9)
+"""One of them is the type of kprobe events: /sys/bus/event_source/devices/kprobe/type."""
+_SET_BPF: Final = 0x40042408
+"""PERF_EVENT_IOC_SET_BPF (include/uapi/linux/perf_event.h)."""
+
+_SCHED_ATTR_FIRST, _SCHED_ATTR = 48, 56
 
 _FUTEX_OPS: Final = (0, 1, 3, 4, 5, 6, 6, 7, 8, 11, 12, 13)
 """FUTEX_WAIT to FUTEX_LOCK_PI2 (include/uapi/linux/futex.h), FUTEX_LOCK_PI twice."""
 _FUTEX_PRIVATE: Final = 128
+_FIFO: Final = 1
 
 
 def performance_event(random: Random, addresses: Sequence[int], _at: int) -> list[Call]:
@@ -61,32 +70,32 @@ def performance_event(random: Random, addresses: Sequence[int], _at: int) -> lis
 
 
 def bpf_program(random: Random, addresses: Sequence[int], at: int) -> list[Call]:
-    """Return the calls that load a BPF program and attach it to a tracepoint.
+    """Return the calls that load a BPF program and attach it to a tracepoint or a function.
 
     The program acts on the current process, always or if that is a certain one. `at` is the place
     of the first call in the program that is made.
     """
-    action = random.choice(
-        (
-            _signal(random, _SEND_SIGNAL),
-            _signal(random, _SEND_SIGNAL_THREAD),
-            _write(random.choice(addresses), random.choice(NUMBERS)),
-            b"",
-        )
-    )
-    code = _insn(0x85, imm=_GET_CURRENT_PID_TGID) + _insn(0x77, imm=32)
-    guard = len(code)
-    code += _insn(0x55, offset=len(action) // 8) + action
-    code += _insn(0xB7) + _insn(0x95)
-    insns = Data(code, ((guard + 4, 4, Pid(random.choice(PIDS))),))
-    load = bytearray(_LOAD_ATTR)
-    struct.pack_into("<II", load, 0, _RAW_TRACEPOINT, len(code) // 8)
-    attr = Data(bytes(load), ((8, 8, insns), (16, 8, Text("GPL"))))
-    name = Text(random.choice(_TRACEPOINTS))
-    opened = Data(bytes(_OPEN_ATTR), ((0, 8, name), (8, 4, Made(at))))
+    actions = [
+        _signal(random, _SEND_SIGNAL),
+        _signal(random, _SEND_SIGNAL_THREAD),
+        _write(random.choice(addresses), random.choice(NUMBERS)),
+        b"",
+    ]
+    if random.random() < 0.5:
+        loaded = _loaded(random, _RAW_TRACEPOINT, random.choice(actions))
+        name = Text(random.choice(_TRACEPOINTS))
+        opened = Data(bytes(_OPEN_ATTR), ((0, 8, name), (8, 4, Made(at))))
+        return [loaded, Call("bpf", (Number(_RAW_TRACEPOINT_OPEN), opened, Number(_OPEN_ATTR)))]
+    override = _override(random.randint(1, 133))
+    loaded = _loaded(random, _KPROBE, random.choice((*actions, *(override,) * len(actions))))
+    attr = bytearray(_PERF_ATTR)
+    struct.pack_into("<II", attr, 0, random.choice(_KPROBE_EVENTS), _PERF_ATTR)
+    probe = Data(bytes(attr), ((56, 8, Text(random.choice(_FUNCTIONS))),))
+    everyone, cpu, none = Number(-1), Number(0), Number(-1)
     return [
-        Call("bpf", (Number(_PROG_LOAD), attr, Number(_LOAD_ATTR))),
-        Call("bpf", (Number(_RAW_TRACEPOINT_OPEN), opened, Number(_OPEN_ATTR))),
+        loaded,
+        Call("perf_event_open", (probe, everyone, cpu, none, Number(0))),
+        Call("ioctl", (Made(at + 1), Number(_SET_BPF), Made(at))),
     ]
 
 
@@ -107,7 +116,10 @@ def scheduling(random: Random, _addresses: Sequence[int], _at: int) -> list[Call
 
 
 def futex_owned(random: Random, _addresses: Sequence[int], _at: int) -> list[Call]:
-    """Return the call on a futex whose word names a process as its owner."""
+    """Return the call on a futex whose word names a process as its owner.
+
+    The caller may have a real-time policy, which it lends to the owner.
+    """
     word = Data(bytes(8), ((0, 4, Pid(random.choice(PIDS))),))
     other = Data(bytes(8), ((0, 4, Pid(random.choice(PIDS))),))
     op = random.choice(_FUTEX_OPS) | random.choice((0, _FUTEX_PRIVATE))
@@ -119,7 +131,9 @@ def futex_owned(random: Random, _addresses: Sequence[int], _at: int) -> list[Cal
         other,
         Number(random.choice(NUMBERS)),
     )
-    return [Call("futex", args)]
+    urgent = struct.pack("<IIQiIQQQ", _SCHED_ATTR_FIRST, _FIFO, 0, 0, 1, 0, 0, 0)
+    scheduled = Call("sched_setattr", (Pid("self"), Data(urgent), Number(0)))
+    return [*([scheduled] if random.random() < 0.5 else []), Call("futex", args)]
 
 
 COMPOSED: Final[dict[str, Callable[[Random, Sequence[int], int], list[Call]]]] = {
@@ -135,6 +149,29 @@ COMPOSED: Final[dict[str, Callable[[Random, Sequence[int], int], list[Call]]]] =
 def _insn(code: int, *, to: int = 0, by: int = 0, offset: int = 0, imm: int = 0) -> bytes:
     """Return an instruction (struct bpf_insn)."""
     return struct.pack("<BBhI", code, to | by << 4, offset, imm & 0xFFFFFFFF)
+
+
+def _loaded(random: Random, kind: int, action: bytes) -> Call:
+    """Return the call that loads a program: the action if the current process is a certain one.
+
+    Register 6 has the program's context.
+    """
+    code = _insn(0xBF, to=6, by=1) + _insn(0x85, imm=_GET_CURRENT_PID_TGID) + _insn(0x77, imm=32)
+    guard = len(code)
+    code += _insn(0x55, offset=len(action) // 8) + action
+    code += _insn(0xB7) + _insn(0x95)
+    insns = Data(code, ((guard + 4, 4, Pid(random.choice(PIDS))),))
+    load = bytearray(_LOAD_ATTR)
+    struct.pack_into("<II", load, 0, kind, len(code) // 8)
+    attr = Data(bytes(load), ((8, 8, insns), (16, 8, Text("GPL"))))
+    return Call("bpf", (Number(_PROG_LOAD), attr, Number(_LOAD_ATTR)))
+
+
+def _override(errno: int) -> bytes:
+    """Return the instructions that have the probed function return an errno, and do nothing."""
+    return (
+        _insn(0xBF, to=1, by=6) + _insn(0xB7, to=2, imm=-errno) + _insn(0x85, imm=_OVERRIDE_RETURN)
+    )
 
 
 def _signal(random: Random, helper: int) -> bytes:

@@ -12,7 +12,7 @@ from harness.campaign.as_c import c_program
 from harness.campaign.call_types import CallType
 from harness.campaign.generate import Generator
 from harness.campaign.mutate import mutated
-from harness.campaign.program import Data, Made, Pid, Program, all_arguments, joined
+from harness.campaign.program import Made, Pid, Program, Text, all_arguments, joined
 from harness.campaign.structures import COMPOSED
 from harness.campaign.wire import batch_bytes
 from harness.guests.payloads import compile_attack
@@ -39,9 +39,28 @@ def test_they_name_processes_and_survive_mutation(name: str) -> None:
 
 
 def test_a_loaded_program_is_attached_wherever_it_stands() -> None:
-    _, opened = joined((made("sched_setattr", 1), made("bpf", 2))).calls[1:]
-    assert isinstance(opened.args[1], Data)
-    assert Made(1) in [field for _, _, field in opened.args[1].fields]
+    before = made("sched_setattr", 1)
+    for seed in range(20):
+        both = joined((before, made("bpf", seed)))
+        assert both.calls[1].name == "bpf"
+        assert Made(1) in all_arguments(both)
+        assert Made(0) not in all_arguments(both)
+
+
+def test_a_program_may_replace_the_result_of_a_function() -> None:
+    programs = [made("bpf", seed) for seed in range(100)]
+    probes = [one for one in programs if Text("__x64_sys_write") in all_arguments(one)]
+    assert probes
+    for one in probes:
+        loaded, opened, attached = one.calls
+        assert (loaded.name, opened.name, attached.name) == ("bpf", "perf_event_open", "ioctl")
+        assert (attached.args[0], attached.args[2]) == (Made(1), Made(0))
+
+
+def test_a_futex_may_lend_its_owner_a_real_time_priority() -> None:
+    calls = [[call.name for call in made("futex", seed).calls] for seed in range(20)]
+    assert ["futex"] in calls
+    assert ["sched_setattr", "futex"] in calls
 
 
 @pytest.mark.parametrize("name", COMPOSED)
