@@ -35,23 +35,21 @@ _HEAD = """\
 #include <sys/stat.h>
 #include <unistd.h>
 """
-_PARENT_OF = """
-/* Field 4 of /proc/<pid>/stat; 2 if it cannot be read. */
-static long parent_of(long pid)
+_WORKER_OF = """
+/* A kworker that worked last for the library's workqueue; kthreadd if there is none. */
+static long worker_of(long last)
 {
-	char path[64], text[512], *end;
-	long parent = 0;
-	FILE *file;
+	for (long pid = 3; pid <= last; pid++) {
+		char path[64], name[64] = "";
 
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	file = fopen(path, "r");
-	text[file ? fread(text, 1, sizeof(text) - 1, file) : 0] = 0;
-	end = strrchr(text, ')');
-	if (end)
-		sscanf(end + 1, " %*c %ld", &parent);
-	if (file)
-		fclose(file);
-	return parent ? parent : 2;
+		snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+		int file = open(path, O_RDONLY);
+		ssize_t got = read(file, name, sizeof(name) - 1);
+		close(file);
+		if (got > 0 && !strncmp(name, "kworker/", 8) && strstr(name, "umd_"))
+			return pid;
+	}
+	return 2;
 }
 """
 _NEXT_HANDLER = """
@@ -116,7 +114,7 @@ static void make_cgroup(void)
 _PIDS = {
     "handler": 'atol(getenv("UMD_HANDLER_PID"))',
     "group": "-handler",
-    "parent": "parent_of(handler)",
+    "worker": "worker_of(getpid())",
     "kthreadd": "2",
     "init": "1",
     "self": "getpid()",
@@ -155,18 +153,18 @@ def c_program(program: Program, *, about: str) -> str:
         body.call(at, call)
     if program.repeats:
         body.line("handler = next_handler(handler, handler_name);")
-        named = _named(program) & {"group", "parent"}
-        body.line(*(f"{whose} = {_PIDS[whose]};" for whose in sorted(named)))
+        if "group" in _named(program):
+            body.line(f"group = {_PIDS['group']};")
         body.line("close_range(3, ~0U, 0);", "}")
     elif program.stays:
         body.line("for (;;)", "\tpause();")
     else:
         body.line(f"return made[{len(program.calls) - 1}] < 0;")
     head = _HEAD.replace("{about}", about.replace("*/", "* /"))
-    parent_of = _PARENT_OF if "parent" in _named(program) else ""
+    worker_of = _WORKER_OF if "worker" in _named(program) else ""
     next_handler = _NEXT_HANDLER if program.repeats else ""
     make_cgroup = _MAKE_CGROUP if needs_cgroup else ""
-    return f"{head}{parent_of}{next_handler}{make_cgroup}\n{body}"
+    return f"{head}{worker_of}{next_handler}{make_cgroup}\n{body}"
 
 
 def _named(program: Program) -> set[str]:

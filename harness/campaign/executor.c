@@ -45,7 +45,7 @@
 enum kind { NUMBER, PID, MADE, TEXT, ROOM, DATA };
 
 /* In the order of WHOSE in program.py. */
-enum whose { HANDLER, PARENT, KTHREADD, INIT, SELF, BYSTANDER, GROUP, EVERYONE, WHOSE };
+enum whose { HANDLER, WORKER, KTHREADD, INIT, SELF, BYSTANDER, GROUP, EVERYONE, WHOSE };
 
 struct batch {
 	__u32 programs;
@@ -357,13 +357,6 @@ static unsigned long stat_field(long pid, int field)
 	return value;
 }
 
-static long parent_of(long pid)
-{
-	long parent = stat_field(pid, 4);
-
-	return parent ? parent : 2;
-}
-
 static void name_of(long pid, char name[NAME])
 {
 	char path[64] = "/proc/";
@@ -401,6 +394,32 @@ static long last_pid(void)
 	return number(text + at, 10);
 }
 
+/*
+ * A kworker that forks handlers: its name ends with that of the library's workqueue, for which it
+ * worked last. It is kthreadd if there is none.
+ */
+static long worker_of(long last)
+{
+	static const char kworker[] = "kworker/", queue[] = "umd_";
+	char path[64] = "/proc/", name[64];
+	size_t i, same, at;
+	long pid;
+
+	for (pid = 3; pid <= last; pid++) {
+		memcpy(decimal(path + 6, pid), "/comm", 6);
+		text_of(path, name, sizeof(name));
+		for (i = 0; kworker[i] && name[i] == kworker[i]; i++)
+			;
+		for (at = kworker[i] ? sizeof(name) : i; at < sizeof(name) && name[at]; at++) {
+			for (same = 0; queue[same] && name[at + same] == queue[same]; same++)
+				;
+			if (!queue[same])
+				return pid;
+		}
+	}
+	return 2;
+}
+
 /* Waits for another handler. Each pid is looked at twice, because at first it may have no files. */
 static void await_handler(void)
 {
@@ -416,7 +435,6 @@ static void await_handler(void)
 				continue;
 			pids[HANDLER] = pid;
 			pids[GROUP] = -pid;
-			pids[PARENT] = parent_of(pid);
 			return;
 		}
 		from = before < last ? before + 1 : from;
@@ -545,7 +563,6 @@ int main(int argc, char **argv, char **envp)
 		return 4;
 	pids[HANDLER] = number(value_of(envp, "UMD_HANDLER_PID="), 10);
 	pids[GROUP] = -pids[HANDLER];
-	pids[PARENT] = parent_of(pids[HANDLER]);
 	pids[KTHREADD] = 2;
 	pids[INIT] = 1;
 	pids[EVERYONE] = -1;
@@ -554,6 +571,7 @@ int main(int argc, char **argv, char **envp)
 	make_cgroup();
 	open_kcov();
 	loadavg = open_high("/proc/loadavg", O_RDONLY);
+	pids[WORKER] = worker_of(last_pid());
 	for (i = 0; i < batch->known; i++)
 		learn(known_before[i]);
 	at += (batch->known * sizeof(*known_before) + 7) & ~7UL;

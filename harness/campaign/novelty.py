@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _PC = "pc "
 
-_NEAR = ("handler", "group", "parent")
+_NEAR = ("handler", "group", "worker")
 
 
 def is_near(program: Program, call: Call) -> bool:
-    """Whether a call names the handler or its parent, itself or by what an earlier call made."""
+    """Whether a call names the handler or its worker, itself or by what an earlier call made."""
     for argument in (part for one in call.args for part in parts(one)):
         match argument:
             case Pid(whose) if whose in _NEAR:

@@ -20,13 +20,13 @@ CALLS_MAX: Final = 12
 PAGE: Final = 4096
 """Bytes in a page."""
 
-WHOSE: Final = ("handler", "parent", "kthreadd", "init", "self", "bystander", "group", "everyone")
-"""The processes that a program may name, in the order of their codes in executor.c. `parent` is the
-handler's parent, `bystander` an idle process of the attacker, `group` the handler's pid negated,
-`everyone` is -1."""
+WHOSE: Final = ("handler", "worker", "kthreadd", "init", "self", "bystander", "group", "everyone")
+"""The processes that a program may name, in the order of their codes in executor.c. `worker` is a
+kworker that forks handlers (kthreadd if there is none), `bystander` an idle process of the
+attacker, `group` the handler's pid negated, `everyone` is -1."""
 
 
-PLACE: Final = re.compile(r"\{(\w+)\}")
+PLACE: Final = re.compile(rf"\{{({'|'.join(WHOSE)})\}}")
 """How a string names one of `WHOSE`: it stands for the pid in decimal."""
 
 
@@ -40,6 +40,11 @@ class Pid(msgspec.Struct, frozen=True, tag="pid"):
     """The pid of one of `WHOSE`."""
 
     whose: str
+
+    def __post_init__(self) -> None:
+        """Refuse a process that no program may name. Raises ValueError."""
+        if self.whose not in WHOSE:
+            raise ValueError(f"programs name no process {self.whose!r}")
 
 
 class Made(msgspec.Struct, frozen=True, tag="made"):

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.campaign.call_types import CallType, Parameter
 
-PIDS = ("handler",) * 10 + ("parent", "kthreadd", "init", "self", "bystander", "group", "everyone")
+PIDS = (
+    *(("handler",) * 10),
+    *("worker", "worker", "kthreadd", "init", "self", "bystander", "group", "everyone"),
+)
 """The processes to choose from; one that is named more often is chosen more often."""
 
 SCRATCH_CGROUP = "/sys/fs/cgroup/c"
@@ -52,13 +55,13 @@ _OF_THE_SYSTEM = (
 
 FILES = (
     *(f"/proc/{{handler}}/{name}" for name in _OF_A_PROCESS),
-    *(f"/proc/{{parent}}/{name}" for name in _OF_A_PROCESS),
+    *(f"/proc/{{worker}}/{name}" for name in _OF_A_PROCESS),
     *_OF_THE_SYSTEM,
 )
 """The paths to choose from, as texts of programs."""
 
 CONTENTS = (
-    *("{handler}", "{handler}", "{parent}", "0", "1", "2", "-1", "1000", "-1000", "max", "+cpu"),
+    *("{handler}", "{handler}", "{worker}", "0", "1", "2", "-1", "1000", "-1000", "max", "+cpu"),
     *("+memory", "e", "i", "f", "k", "nop", "\n"),
 )
 """What is written to files and passed as strings."""

@@ -16,7 +16,7 @@ def writing(path: str) -> Program:
 
 def test_programs_that_open_a_file_of_a_known_hole_are_left_out() -> None:
     known = known_ways(SHIPPED, "isolated")
-    others = [writing("/proc/{parent}/oom_score_adj"), writing("/proc/{handler}/timerslack_ns")]
+    others = [writing("/proc/{worker}/oom_score_adj"), writing("/proc/{handler}/timerslack_ns")]
     holes = [writing("/proc/{handler}/oom_score_adj"), writing("/proc/sys/kernel/threads-max")]
     assert without_known([*holes, *others], known) == others
 

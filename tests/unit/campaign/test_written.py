@@ -33,7 +33,7 @@ READ = Program(
 NESTED = Program(
     (
         Call("openat", (Number(-100), Text('/dev/"null\n'), Number(1))),
-        Call("writev", (Made(0), Data(bytes(16), ((0, 8, Text("x{parent}")), (8, 8, Number(1)))))),
+        Call("writev", (Made(0), Data(bytes(16), ((0, 8, Text("x{worker}")), (8, 8, Number(1)))))),
         Call("kill", (Pid("bystander"), Number(-(1 << 63)))),
     ),
     stays=True,
