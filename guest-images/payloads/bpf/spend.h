@@ -35,6 +35,7 @@ static long spend_step(__u32 number, void *nothing)
 
 static long spend_round(__u32 number, void *nothing)
 {
+	(void)number, (void)nothing;
 	return bpf_loop(STEPS, spend_step, NULL, 0) < STEPS;
 }
 
