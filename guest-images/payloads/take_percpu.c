@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Makes a per-CPU array of BPF that takes more than a chunk of the kernel's per-CPU memory, when it has read a
- * byte. Chunks are made under one lock.
+ * Makes per-CPU arrays of BPF when it has read a byte. Each takes more than a chunk of the kernel's per-CPU
+ * memory. Chunks are made under one lock, by a worker of the kernel as well.
  */
 #include <linux/bpf.h>
 
@@ -9,6 +9,7 @@
 
 #define LARGEST	32768 /* PCPU_MIN_UNIT_SIZE: the kernel's limit on one value */
 #define VALUES	100
+#define ARRAYS	8
 
 int main(int argc, char **argv, char **envp)
 {
@@ -19,8 +20,14 @@ int main(int argc, char **argv, char **envp)
 		.max_entries = VALUES,
 	};
 	char byte;
+	int i;
 
 	(void)argc, (void)argv, (void)envp;
-	return sys(__NR_read, 0, &byte, 1) != 1 ||
-	       sys(__NR_bpf, BPF_MAP_CREATE, &array, sizeof(array)) < 0;
+	if (sys(__NR_read, 0, &byte, 1) != 1)
+		return 1;
+	for (i = 0; i < ARRAYS; i++) {
+		if (sys(__NR_bpf, BPF_MAP_CREATE, &array, sizeof(array)) < 0)
+			return 1;
+	}
+	return 0;
 }

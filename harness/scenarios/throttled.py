@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import NoTarget
 from harness.attacker.tools.bpf import BpfObject, u32
-from harness.attacker.tools.throttle import Errand, allow_one_budget, write_once
+from harness.attacker.tools.throttle import allow_one_budget, write_once
 from harness.model.variants import VARIANTS
 from harness.model.verdict import Effect
 from harness.scenarios.memory import DROP_CACHES, NO_MEMORY
@@ -88,25 +88,6 @@ def stack_split_throttled(attacker: Attacker, handler: Handler) -> None:
     handler.restart()
     handler.let_pass(PAST_DEADLINE_NS)
     splitter.release()
-
-
-@_throttled(
-    surface="percpu-lock",
-    reach="pcpu_alloc_noprof",
-    since="6.12",  # before 6.2, no exec allocates per-CPU memory
-)
-def percpu_lock_throttled(attacker: Attacker, handler: Handler) -> None:
-    """Throttle a process that makes a chunk of per-CPU memory. Each exec waits for its lock.
-
-    No memory has to be reclaimed: the kernel looks for other processes each time it has allocated
-    100 pages for its notes on the chunk.
-    """
-    taker = Errand(attacker, attacker.payload("take_percpu"))
-    if not taker.run("dawdle_in_percpu"):
-        raise LookupError("no chunk was made")
-    handler.restart()
-    handler.let_pass(PAST_DEADLINE_NS)
-    taker.release()
 
 
 @_throttled(surface="unmount-lock", reach="drop_caches_sysctl_handler")

@@ -11,7 +11,7 @@ from harness.model.verdict import Verdict
 from harness.scenarios.corpus import SHIPPED
 
 TRIALS = CHECKOUT / "tests" / "trials"
-FILES = ("starved.py",)
+FILES = "throttled.py", "starved.py"
 PAGE = CHECKOUT / "docs" / "explanation" / "isolation.md"
 
 
