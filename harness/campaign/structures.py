@@ -35,8 +35,9 @@ _OVERRIDE_RETURN: Final = 58
 
 _FUNCTIONS: Final = ("__x64_sys_read", "__x64_sys_write", "should_failslab")
 """Functions whose result a program may replace (ALLOW_ERROR_INJECTION)."""
-_KPROBE_EVENTS: Final = (6, 7, 8, 9)
-"""One of them is the type of kprobe events: /sys/bus/event_source/devices/kprobe/type."""
+_PROBE_EVENTS: Final = (6, 7, 8, 9)
+"""One is the type of kprobe events (/sys/bus/event_source/devices/kprobe/type). The kernel numbers
+event sources at boot, from PERF_TYPE_MAX on."""
 _SET_BPF: Final = 0x40042408
 """PERF_EVENT_IOC_SET_BPF (include/uapi/linux/perf_event.h)."""
 
@@ -89,7 +90,7 @@ def bpf_program(random: Random, addresses: Sequence[int], at: int) -> list[Call]
     override = _override(random.randint(1, 133))
     loaded = _loaded(random, _KPROBE, random.choice((*actions, *(override,) * len(actions))))
     attr = bytearray(_PERF_ATTR)
-    struct.pack_into("<II", attr, 0, random.choice(_KPROBE_EVENTS), _PERF_ATTR)
+    struct.pack_into("<II", attr, 0, random.choice(_PROBE_EVENTS), _PERF_ATTR)
     probe = Data(bytes(attr), ((56, 8, Text(random.choice(_FUNCTIONS))),))
     everyone, cpu, none = Number(-1), Number(0), Number(-1)
     return [

@@ -61,10 +61,14 @@ def table(told: str) -> list[str]:
 
 def test_the_kernel_takes_the_bpf_programs_and_they_act(lab: Lab) -> None:
     random = Random(1)  # noqa: S311 - it is to be repeated
-    batch = [Program(tuple(bpf_program(random, (0,), 0)), stays=True) for _ in range(24)]
+    batch = [Program(tuple(bpf_program(random, (0,), 0)), stays=True) for _ in range(48)]
     judged = BatchJudge.of(lab).judged("baseline", batch)
     assert judged.lost, "some of them send the handler a signal that ends it"
-    assert all(result > 0 for results in judged.results for result in results)
+    assert {len(results) for results in judged.results} == {2, 3}, "tracepoints, and kprobes"
+    assert all(loaded > 0 for loaded, *_ in judged.results)
+    tracepoints = [opened for _, opened, *attached in judged.results if not attached]
+    assert all(opened > 0 for opened in tracepoints)
+    assert 0 in {attached[0] for _, _, *attached in judged.results if attached}, "on a kprobe"
 
 
 def test_requests_of_an_io_uring_write_the_handlers_memory(lab: Lab) -> None:
