@@ -33,11 +33,7 @@ class Errand:
     """
 
     def __init__(
-        self,
-        attacker: Attacker,
-        program: str,
-        *args: str,
-        into: str = "/dev/null",
+        self, attacker: Attacker, program: str, *args: str, into: str = "/dev/null"
     ) -> None:
         """Start the program, which waits for a byte, as set-up. `into` is its standard output."""
         self._attacker = attacker

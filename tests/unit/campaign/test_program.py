@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from harness.campaign.novelty import features
 from harness.campaign.program import (
@@ -62,6 +63,13 @@ def test_joined_programs_stay_as_long_as_any_of_them() -> None:
 def test_a_program_survives_the_disk() -> None:
     program = Program((*PROGRAM.calls, Call("read", (Made(0), Room(8), Number(8)))), stays=True)
     assert msgspec.json.decode(msgspec.json.encode(program), type=Program) == program
+
+
+def test_a_program_that_names_an_unknown_process_is_refused() -> None:
+    """An older campaign named processes that programs no longer name."""
+    stored = msgspec.json.encode(PROGRAM).replace(b'"whose":"handler"', b'"whose":"parent"')
+    with pytest.raises(msgspec.ValidationError, match="programs name no process 'parent'"):
+        msgspec.json.decode(stored, type=Program)
 
 
 def test_only_calls_near_the_handler_do_something_new() -> None:
