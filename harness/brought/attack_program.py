@@ -133,7 +133,11 @@ class AttackProgram:
 
     def run(self, attacker: Attacker, handler: Handler) -> ProgramExit:
         """Run the program. Its environment names the handler."""
-        told = {"UMD_HANDLER_PID": str(handler.pid), "UMD_HANDLER_START": str(handler.start)}
+        told = {
+            "UMD_HANDLER_PID": str(handler.pid),
+            "UMD_HANDLER_START": str(handler.start),
+            "UMD_HANDLER_ADDRESS": str(handler.state_address()),
+        }
         return run_program(attacker, self._path, env=told, seconds=self.seconds)
 
 

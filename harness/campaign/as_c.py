@@ -10,6 +10,7 @@ from harness.campaign.program import (
     PAGE,
     PLACE,
     Data,
+    Fact,
     Made,
     Number,
     Pid,
@@ -17,11 +18,14 @@ from harness.campaign.program import (
     Room,
     Text,
     all_arguments,
+    names,
 )
 from harness.campaign.resources import SCRATCH_CGROUP, in_scratch_cgroup
 from harness.campaign.wire import signed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harness.campaign.program import Argument, Call
 
 _HEAD = """\
@@ -35,21 +39,34 @@ _HEAD = """\
 #include <sys/stat.h>
 #include <unistd.h>
 """
-_WORKER_OF = """
-/* A kworker that worked last for the library's workqueue; kthreadd if there is none. */
-static long worker_of(long last)
+_THREAD_NAMED = """
+/* The first thread whose name has this start, and this part; kthreadd if none has. */
+static long thread_named(const char *start, const char *part)
 {
-	for (long pid = 3; pid <= last; pid++) {
+	for (long pid = 3; pid <= getpid(); pid++) {
 		char path[64], name[64] = "";
 
 		snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
 		int file = open(path, O_RDONLY);
 		ssize_t got = read(file, name, sizeof(name) - 1);
 		close(file);
-		if (got > 0 && !strncmp(name, "kworker/", 8) && strstr(name, "umd_"))
+		if (got > 0 && !strncmp(name, start, strlen(start)) && strstr(name, part))
 			return pid;
 	}
 	return 2;
+}
+"""
+_NUMBER_IN = """
+static long number_in(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	long number = 0;
+
+	if (file && fscanf(file, "%ld", &number) != 1)
+		number = 0;
+	if (file)
+		fclose(file);
+	return number;
 }
 """
 _NEXT_HANDLER = """
@@ -111,23 +128,27 @@ static void make_cgroup(void)
 	mkdir("{SCRATCH_CGROUP}", 0755);
 }}
 """
-_PIDS = {
+_NAMED = {
     "handler": 'atol(getenv("UMD_HANDLER_PID"))',
     "group": "-handler",
-    "worker": "worker_of(getpid())",
+    "worker": 'thread_named("kworker/", "umd_")',
+    "caller": 'thread_named("umd_witness", "")',
     "kthreadd": "2",
     "init": "1",
     "self": "getpid()",
     "everyone": "-1",
     "bystander": "fork()",
+    "address": 'atol(getenv("UMD_HANDLER_ADDRESS") ?: "0")',
+    "frame": f'atol(getenv("UMD_HANDLER_ADDRESS") ?: "0") / {PAGE}',
+    "kprobe": 'number_in("/sys/bus/event_source/devices/kprobe/type")',
 }
-"""How the program comes by the pids. A pid stands after those that it is made from."""
+"""How the program comes by the numbers that it names. `group` stands after `handler`."""
 
 
 def c_program(program: Program, *, about: str) -> str:
     """Return the source of a program that makes the calls. `about` is one line about it."""
-    body = _Body()
-    body.pids(program)
+    body, named = _Body(), {"handler"} | names(program)
+    body.named(named)
     texts = [one.text for one in all_arguments(program) if isinstance(one, Text)]
     needs_cgroup = any(in_scratch_cgroup(text) for text in texts)
     if needs_cgroup:
@@ -144,7 +165,7 @@ def c_program(program: Program, *, about: str) -> str:
     if program.stays:
         body.line("/* It stays, with all that it has open, when its parent has ended. */")
         body.line("if (fork()) {", "\tsleep(1);", "\treturn 0;", "}")
-        if "self" in _named(program):
+        if "self" in named:
             body.line("self = getpid();")
     body.line(f"long made[{len(program.calls)}];")
     if program.repeats:
@@ -153,29 +174,19 @@ def c_program(program: Program, *, about: str) -> str:
         body.call(at, call)
     if program.repeats:
         body.line("handler = next_handler(handler, handler_name);")
-        if "group" in _named(program):
-            body.line(f"group = {_PIDS['group']};")
+        if "group" in named:
+            body.line(f"group = {_NAMED['group']};")
         body.line("close_range(3, ~0U, 0);", "}")
     elif program.stays:
         body.line("for (;;)", "\tpause();")
     else:
         body.line(f"return made[{len(program.calls) - 1}] < 0;")
     head = _HEAD.replace("{about}", about.replace("*/", "* /"))
-    worker_of = _WORKER_OF if "worker" in _named(program) else ""
+    thread_named = _THREAD_NAMED if named & {"worker", "caller"} else ""
+    number_in = _NUMBER_IN if "kprobe" in named else ""
     next_handler = _NEXT_HANDLER if program.repeats else ""
     make_cgroup = _MAKE_CGROUP if needs_cgroup else ""
-    return f"{head}{worker_of}{next_handler}{make_cgroup}\n{body}"
-
-
-def _named(program: Program) -> set[str]:
-    """Return the processes that a program names."""
-    found = {"handler"}
-    for argument in all_arguments(program):
-        if isinstance(argument, Pid):
-            found.add(argument.whose)
-        elif isinstance(argument, Text):
-            found.update(PLACE.findall(argument.text))
-    return found
+    return f"{head}{thread_named}{number_in}{next_handler}{make_cgroup}\n{body}"
 
 
 class _Body:
@@ -192,11 +203,10 @@ class _Body:
     def line(self, *lines: str) -> None:
         self._lines += lines
 
-    def pids(self, program: Program) -> None:
-        named = _named(program)
-        for whose, source in _PIDS.items():
-            if whose in named:
-                self.line(f"long {whose} = {source};")
+    def named(self, named: Collection[str]) -> None:
+        for name, source in _NAMED.items():
+            if name in named:
+                self.line(f"long {name} = {source};")
         if "bystander" in named:
             self.line("", "while (!bystander)", "\tpause();")
         self.line("", "(void)handler;")
@@ -216,8 +226,8 @@ class _Body:
         match argument:
             case Number(value):
                 return f"{_number(value)}"
-            case Pid(whose):
-                return whose
+            case Pid(name) | Fact(name):
+                return name
             case Made(at):
                 return f"made[{at}]"
         name = f"v{self._variables}"

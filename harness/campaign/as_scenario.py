@@ -6,8 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.campaign.program import (
+    PAGE,
     PLACE,
     Data,
+    Fact,
     Made,
     Number,
     Pid,
@@ -15,6 +17,7 @@ from harness.campaign.program import (
     Room,
     Text,
     all_arguments,
+    names,
 )
 from harness.campaign.resources import in_scratch_cgroup
 from harness.model.verdict import Effect, Verdict
@@ -30,13 +33,15 @@ EFFECTS = {
     Verdict.ERROR: Effect.AVAILABILITY,
 }
 """The effect of an attack, by its verdict. A finding with `error` is a fault of the kernel."""
-_PIDS = {
+_NAMED = {
     "handler": "handler.pid",
     "group": "-handler.pid",
     "kthreadd": "2",
     "init": "1",
     "everyone": "-1",
     "bystander": "attacker.fork()",
+    "address": 'handler.physical("chain")',
+    "frame": f'handler.physical("chain") // {PAGE}',
 }
 _BY_CALLS = '''\
 # SPDX-License-Identifier: GPL-2.0-only
@@ -94,23 +99,19 @@ def _is_plain(program: Program) -> bool:
     for argument in all_arguments(program):
         if isinstance(argument, Text) and in_scratch_cgroup(argument.text):
             return False
-        if isinstance(argument, Pid) and argument.whose not in _PIDS:
-            return False
-        if isinstance(argument, Text) and not set(PLACE.findall(argument.text)) <= set(_PIDS):
-            return False
         if isinstance(argument, Data) and any(
             isinstance(field, (Text, Room, Data)) for _, _, field in argument.fields
         ):
             return False
-    return not program.stays
+    return not program.stays and names(program) <= _NAMED.keys()
 
 
 def _value(argument: Argument) -> str:
     match argument:
         case Number(value):
             return str(value)
-        case Pid(whose):
-            return _PIDS[whose]
+        case Pid(name) | Fact(name):
+            return _NAMED[name]
         case Made(call):
             return f"made_{call}"
         case Room(size):
@@ -124,7 +125,7 @@ def _value(argument: Argument) -> str:
 def _text(text: str) -> str:
     if not PLACE.search(text):
         return repr(text)
-    inside = PLACE.sub(lambda at: "{" + _PIDS[at[1]] + "}", text)
+    inside = PLACE.sub(lambda at: "{" + _NAMED[at[1]] + "}", text)
     return f"f{inside!r}"
 
 

@@ -38,14 +38,19 @@
 #define STAYS 1
 #define REPEATS 2
 #define TICK_NS 1000000 /* between looks for a new handler */
-#define NAME 16 /* TASK_COMM_LEN */
+#define COMM 16 /* TASK_COMM_LEN */
 #define PF_KTHREAD 0x00200000
 #define RESERVED_PIDS 300
 
-enum kind { NUMBER, PID, MADE, TEXT, ROOM, DATA };
+enum kind { NUMBER, NAME, MADE, TEXT, ROOM, DATA };
 
-/* In the order of WHOSE in program.py. */
-enum whose { HANDLER, WORKER, KTHREADD, INIT, SELF, BYSTANDER, GROUP, EVERYONE, WHOSE };
+/* In the order of NAMES in program.py. */
+enum name {
+	HANDLER, WORKER, KTHREADD, INIT, SELF, BYSTANDER, GROUP, EVERYONE, CALLER,
+	ADDRESS, FRAME, KPROBE, NAMES
+};
+
+#define FIRST_NAME 14 /* in a string, as in wire.py */
 
 struct batch {
 	__u32 programs;
@@ -96,9 +101,9 @@ static struct new_pc new_pcs[NEW_PCS_MAX];
 static __u64 new_pcs_used;
 static __u64 *covered; /* KCOV's buffer, which all processes share: a number, then addresses */
 static long kcov, loadavg;
-static char handler_name[NAME];
+static char handler_name[COMM];
 static int is_repeated;
-static long pids[WHOSE];
+static long named[NAMES];
 
 /* In memory that all processes share. */
 static struct shared {
@@ -148,15 +153,15 @@ static char *decimal(char *to, long value)
 	return to;
 }
 
-/* A byte below WHOSE + 1 stands for a pid in decimal. */
+/* FIRST_NAME and the bytes that follow stand for numbers in decimal. */
 static __s64 expand(const unsigned char *text, size_t size)
 {
 	char *start = take(size * 20 + 1), *to = start;
 	size_t i;
 
 	for (i = 0; i < size; i++) {
-		if (text[i] && text[i] <= WHOSE)
-			to = decimal(to, pids[text[i] - 1]);
+		if (text[i] >= FIRST_NAME && text[i] < FIRST_NAME + NAMES)
+			to = decimal(to, named[text[i] - FIRST_NAME]);
 		else
 			*to++ = text[i];
 	}
@@ -200,8 +205,8 @@ static const unsigned char *resolve(const unsigned char *at, const __s64 *made, 
 
 	*value = argument->value;
 	switch (argument->kind) {
-	case PID:
-		*value = pids[argument->value];
+	case NAME:
+		*value = named[argument->value];
 		return body;
 	case MADE:
 		*value = made[argument->value] < 0 ? -1 : made[argument->value];
@@ -258,7 +263,7 @@ static void become_child(void)
 	if (nowhere > 2)
 		sys(__NR_close, nowhere);
 	sys(__NR_setpgid, 0, 0);
-	pids[SELF] = sys(__NR_getpid);
+	named[SELF] = sys(__NR_getpid);
 }
 
 /* Returns whether the address is new. If the table is full, none is. */
@@ -339,6 +344,17 @@ static long text_of(const char *path, char *text, long size)
 	return got > 0 ? got : 0;
 }
 
+/* Returns the number that is a file's only line, or 0. */
+static long number_in(const char *path)
+{
+	char text[32];
+	long size = text_of(path, text, sizeof(text));
+
+	if (size > 0 && text[size - 1] == '\n')
+		text[size - 1] = '\0';
+	return number(text, 10);
+}
+
 /* Returns a number field of a process's stat, counted as in proc(5), or 0. Names may have spaces. */
 static unsigned long stat_field(long pid, int field)
 {
@@ -357,27 +373,27 @@ static unsigned long stat_field(long pid, int field)
 	return value;
 }
 
-static void name_of(long pid, char name[NAME])
+static void name_of(long pid, char name[COMM])
 {
 	char path[64] = "/proc/";
 
-	memset(name, 0, NAME);
+	memset(name, 0, COMM);
 	memcpy(decimal(path + 6, pid), "/comm", 6);
-	text_of(path, name, NAME);
+	text_of(path, name, COMM);
 }
 
 /* Until its exec, a handler is a child of kthreadd like any other, but no kernel thread. */
 static int is_handler(long pid)
 {
-	char name[NAME];
+	char name[COMM];
 	size_t i;
 
 	name_of(pid, name);
 	if (!name[0])
 		return 0;
-	for (i = 0; i < NAME && name[i] == handler_name[i]; i++)
+	for (i = 0; i < COMM && name[i] == handler_name[i]; i++)
 		;
-	return i == NAME || (stat_field(pid, 4) == 2 && !(stat_field(pid, 9) & PF_KTHREAD));
+	return i == COMM || (stat_field(pid, 4) == 2 && !(stat_field(pid, 9) & PF_KTHREAD));
 }
 
 /* The pid that was given last, which ends /proc/loadavg. */
@@ -394,26 +410,26 @@ static long last_pid(void)
 	return number(text + at, 10);
 }
 
-/*
- * A kworker that forks handlers: its name ends with that of the library's workqueue, for which it
- * worked last. It is kthreadd if there is none.
- */
-static long worker_of(long last)
+/* Returns where a string continues after its start, or NULL if it has another start. */
+static const char *after_start(const char *text, const char *start)
 {
-	static const char kworker[] = "kworker/", queue[] = "umd_";
+	while (*start && *text == *start)
+		text++, start++;
+	return *start ? NULL : text;
+}
+
+/* Returns the first thread whose name has this start, and later this part; kthreadd if none has. */
+static long thread_named(const char *start, const char *part)
+{
 	char path[64] = "/proc/", name[64];
-	size_t i, same, at;
-	long pid;
+	long pid, last = last_pid();
+	const char *at;
 
 	for (pid = 3; pid <= last; pid++) {
 		memcpy(decimal(path + 6, pid), "/comm", 6);
 		text_of(path, name, sizeof(name));
-		for (i = 0; kworker[i] && name[i] == kworker[i]; i++)
-			;
-		for (at = kworker[i] ? sizeof(name) : i; at < sizeof(name) && name[at]; at++) {
-			for (same = 0; queue[same] && name[at + same] == queue[same]; same++)
-				;
-			if (!queue[same])
+		for (at = after_start(name, start); at; at = *at ? at + 1 : NULL) {
+			if (after_start(at, part))
 				return pid;
 		}
 	}
@@ -423,7 +439,7 @@ static long worker_of(long last)
 /* Waits for another handler. Each pid is looked at twice, because at first it may have no files. */
 static void await_handler(void)
 {
-	long tick[2] = { 0, TICK_NS }, from = pids[HANDLER] + 1, before = from - 1, pid;
+	long tick[2] = { 0, TICK_NS }, from = named[HANDLER] + 1, before = from - 1, pid;
 
 	for (;; sys(__NR_nanosleep, tick, NULL)) {
 		long last = last_pid();
@@ -431,10 +447,10 @@ static void await_handler(void)
 		if (last < before)
 			from = RESERVED_PIDS; /* they began again */
 		for (pid = from; pid <= last; pid++) {
-			if (pid == pids[HANDLER] || !is_handler(pid))
+			if (pid == named[HANDLER] || !is_handler(pid))
 				continue;
-			pids[HANDLER] = pid;
-			pids[GROUP] = -pid;
+			named[HANDLER] = pid;
+			named[GROUP] = -pid;
 			return;
 		}
 		from = before < last ? before + 1 : from;
@@ -522,12 +538,10 @@ static void make_cgroup(void)
 static const char *value_of(char **envp, const char *name)
 {
 	for (; *envp; envp++) {
-		const char *at = *envp, *wanted = name;
+		const char *value = after_start(*envp, name);
 
-		while (*wanted && *at == *wanted)
-			at++, wanted++;
-		if (!*wanted)
-			return at;
+		if (value)
+			return value;
 	}
 	return "0";
 }
@@ -561,17 +575,22 @@ int main(int argc, char **argv, char **envp)
 				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (have < sizeof(*batch) || (long)shared < 0 || batch->programs > PROGRAMS_MAX)
 		return 4;
-	pids[HANDLER] = number(value_of(envp, "UMD_HANDLER_PID="), 10);
-	pids[GROUP] = -pids[HANDLER];
-	pids[KTHREADD] = 2;
-	pids[INIT] = 1;
-	pids[EVERYONE] = -1;
-	name_of(pids[HANDLER], handler_name);
-	pids[BYSTANDER] = idle();
+	named[HANDLER] = number(value_of(envp, "UMD_HANDLER_PID="), 10);
+	named[GROUP] = -named[HANDLER];
+	named[KTHREADD] = 2;
+	named[INIT] = 1;
+	named[EVERYONE] = -1;
+	name_of(named[HANDLER], handler_name);
+	named[BYSTANDER] = idle();
 	make_cgroup();
 	open_kcov();
 	loadavg = open_high("/proc/loadavg", O_RDONLY);
-	pids[WORKER] = worker_of(last_pid());
+	/* A kworker that worked last for the library's workqueue has its name at the end. */
+	named[WORKER] = thread_named("kworker/", "umd_");
+	named[CALLER] = thread_named("umd_witness", "");
+	named[ADDRESS] = number(value_of(envp, "UMD_HANDLER_ADDRESS="), 10);
+	named[FRAME] = named[ADDRESS] / PAGE;
+	named[KPROBE] = number_in("/sys/bus/event_source/devices/kprobe/type");
 	for (i = 0; i < batch->known; i++)
 		learn(known_before[i]);
 	at += (batch->known * sizeof(*known_before) + 7) & ~7UL;

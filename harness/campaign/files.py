@@ -35,6 +35,8 @@ done <{_PATHS} 2>/dev/null
 _OPTION = re.compile(r"\[?([A-Za-z][\w.-]*)\]?")
 _OPTIONS_MAX = 16
 _OF_PIDS: Final = ("procs", "threads", "pid", "tasks")
+_OF_ADDRESSES: Final = ("offline_page", "mce-inject/addr")
+_OF_FRAMES: Final = ("-pfn",)
 _DEPTH = 4
 """How many parts of a path name its group, such as /proc/sys/net."""
 _NEVER_WRITTEN = re.compile(
@@ -75,6 +77,10 @@ class Files:
         """Return a text to write to a file."""
         if path.endswith(_OF_PIDS) and random.random() < 0.7:
             return "{handler}"
+        if path.endswith(_OF_ADDRESSES) and random.random() < 0.7:
+            return "{address}"
+        if path.endswith(_OF_FRAMES) and random.random() < 0.7:
+            return "{frame}"
         if (words := self._words.get(path)) and random.random() < 0.7:
             return random.choice(words)
         return random.choice(CONTENTS) if random.random() < 0.6 else str(random.choice(NUMBERS))

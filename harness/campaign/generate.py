@@ -9,6 +9,8 @@ from harness.attacker.agent.syscalls import NUMBERS as CALL_NUMBERS
 from harness.campaign.files import Files
 from harness.campaign.program import (
     CALLS_MAX,
+    FACTS,
+    PLACE,
     Argument,
     Call,
     Data,
@@ -185,8 +187,14 @@ def _makes(call: Call) -> str:
 
 
 def _size_of(text: Text) -> int:
-    """Return how many bytes of a text to write. Soon after a boot, a pid has up to three."""
-    return len(text.text) if "{" not in text.text else 3
+    """Return how many bytes of a text to write.
+
+    Soon after a boot, a pid has up to three. An address may be shorter than said: then zeros end
+    it, as the kernel's parsers of numbers allow.
+    """
+    if not (named := PLACE.findall(text.text)):
+        return len(text.text)
+    return 16 if set(named) & set(FACTS) else 3
 
 
 def _size(random: Random, before: Sequence[Argument]) -> int:

@@ -233,7 +233,10 @@ def _made(attacker: Attacker, handler: Handler, programs: Sequence[Program]) -> 
     A batch that ends the agent ends itself. The witness tells what came of it. Raises VmLost if
     the machine itself is lost.
     """
-    env = {"UMD_HANDLER_PID": str(handler.pid)}
+    env = {
+        "UMD_HANDLER_PID": str(handler.pid),
+        "UMD_HANDLER_ADDRESS": str(handler.state_address()),
+    }
     try:
         ended = run_program(attacker, _PLACE, env=env, seconds=SECONDS)
     except Silent as silent:

@@ -21,6 +21,7 @@ from harness.campaign.program import (
     with_argument,
     with_calls,
 )
+from harness.campaign.resources import PIDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from harness.campaign.generate import Generator
 
+_TARGETS = tuple(dict.fromkeys(PIDS))
 _PLACES = tuple(f"{{{whose}}}" for whose in WHOSE)
 
 
@@ -74,7 +76,7 @@ def _with_other_argument(generator: Generator, random: Random, program: Program)
 
 def _at_another(random: Random, program: Program) -> Program:
     """Return the program aimed at another process, wherever it names one."""
-    to = random.choice(WHOSE)
+    to = random.choice(_TARGETS)
     calls = tuple(
         Call(call.name, tuple(_aimed(argument, to) for argument in call.args))
         for call in program.calls

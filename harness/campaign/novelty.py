@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import errno_name
 from harness.attacker.agent.protocol import failed
-from harness.campaign.program import Call, Made, Pid, Text, parts
+from harness.campaign.program import Call, Fact, Made, Pid, Text, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 
 _PC = "pc "
 
-_NEAR = ("handler", "group", "worker")
+_NEAR = ("handler", "group", "worker", "caller", "address", "frame")
 
 
 def is_near(program: Program, call: Call) -> bool:
-    """Whether a call names the handler or its worker, itself or by what an earlier call made."""
+    """Whether a call names the handler, its page, its worker or its caller.
+
+    It names them itself or by what an earlier call made.
+    """
     for argument in (part for one in call.args for part in parts(one)):
         match argument:
-            case Pid(whose) if whose in _NEAR:
+            case Pid(name) | Fact(name) if name in _NEAR:
                 return True
-            case Text(text) if any(f"{{{whose}}}" in text for whose in _NEAR):
+            case Text(text) if any(f"{{{name}}}" in text for name in _NEAR):
                 return True
             case Made(at) if is_near(program, program.calls[at]):
                 return True

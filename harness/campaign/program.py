@@ -20,14 +20,23 @@ CALLS_MAX: Final = 12
 PAGE: Final = 4096
 """Bytes in a page."""
 
-WHOSE: Final = ("handler", "worker", "kthreadd", "init", "self", "bystander", "group", "everyone")
-"""The processes that a program may name, in the order of their codes in executor.c. `worker` is a
-kworker that forks handlers (kthreadd if there is none), `bystander` an idle process of the
-attacker, `group` the handler's pid negated, `everyone` is -1."""
+WHOSE: Final = (
+    *("handler", "worker", "kthreadd", "init", "self", "bystander", "group", "everyone"),
+    "caller",
+)
+"""The processes that a program may name. `worker` is a kworker that forks handlers (kthreadd if
+there is none), `bystander` an idle process of the attacker, `group` the handler's pid negated,
+`everyone` is -1, `caller` the kernel thread that sends requests to the handler."""
 
+FACTS: Final = ("address", "frame", "kprobe")
+"""The other numbers that a program may name: the physical address of the handler's state when the
+batch begins, the number of its page frame, and the type of performance events that are kprobes."""
 
-PLACE: Final = re.compile(rf"\{{({'|'.join(WHOSE)})\}}")
-"""How a string names one of `WHOSE`: it stands for the pid in decimal."""
+NAMES: Final = (*WHOSE, *FACTS)
+"""All that a program may name, in the order of executor.c."""
+
+PLACE: Final = re.compile(rf"\{{({'|'.join(NAMES)})\}}")
+"""How a string names one of `NAMES`: it stands for the number in decimal."""
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
@@ -47,6 +56,17 @@ class Pid(msgspec.Struct, frozen=True, tag="pid"):
             raise ValueError(f"programs name no process {self.whose!r}")
 
 
+class Fact(msgspec.Struct, frozen=True, tag="fact"):
+    """One of `FACTS`."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        """Refuse a fact that the executor does not know. Raises ValueError."""
+        if self.name not in FACTS:
+            raise ValueError(f"programs name no fact {self.name!r}")
+
+
 class Made(msgspec.Struct, frozen=True, tag="made"):
     """The result of an earlier call of the program, such as a descriptor; -1 if that failed."""
 
@@ -55,7 +75,7 @@ class Made(msgspec.Struct, frozen=True, tag="made"):
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
-    """A string. `{handler}` and the like stand for pids in decimal."""
+    """A string. `{handler}` and the like stand for numbers in decimal."""
 
     text: str
 
@@ -70,14 +90,14 @@ class Data(msgspec.Struct, frozen=True, tag="data"):
     """Memory with this content, of which some fields are arguments themselves."""
 
     content: bytes
-    fields: tuple[tuple[int, int, Number | Pid | Made | Text | Room | Data], ...] = ()
+    fields: tuple[tuple[int, int, Number | Pid | Fact | Made | Text | Room | Data], ...] = ()
     """Offset and width in bytes, 4 or 8, and what is there; of memory, the address."""
 
     size: int = 0
     """Bytes of memory, if more than the content. Memory of whole pages is aligned to a page."""
 
 
-Argument = Number | Pid | Made | Text | Room | Data
+Argument = Number | Pid | Fact | Made | Text | Room | Data
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -120,6 +140,18 @@ def parts(argument: Argument) -> tuple[Argument, ...]:
 def all_arguments(program: Program) -> list[Argument]:
     """Return all arguments of a program, and the arguments that are fields of them."""
     return [part for call in program.calls for one in call.args for part in parts(one)]
+
+
+def names(program: Program) -> set[str]:
+    """Return which of `NAMES` a program names."""
+    found: set[str] = set()
+    for argument in all_arguments(program):
+        match argument:
+            case Pid(name) | Fact(name):
+                found.add(name)
+            case Text(text):
+                found.update(PLACE.findall(text))
+    return found
 
 
 def _moved(argument: Argument, to: dict[int, int]) -> Argument:
@@ -165,6 +197,8 @@ def kind(argument: Argument) -> str:
     match argument:
         case Pid(whose):
             return whose
+        case Fact(name):
+            return name
         case Made(_):
             return "made"
         case Text(text):

@@ -53,10 +53,17 @@ _OF_THE_SYSTEM = (
     *("/sys/module/umd_witness_loader", "/sys/power/state", "/sys/power/pm_test"),
 )
 
+_OF_MEMORY = (
+    *("/sys/devices/system/memory/hard_offline_page", "/sys/kernel/debug/hwpoison/corrupt-pfn"),
+    *("/sys/devices/system/memory/soft_offline_page", "/sys/kernel/debug/hwpoison/unpoison-pfn"),
+    "/sys/kernel/debug/mce-inject/addr",
+)
+
 FILES = (
     *(f"/proc/{{handler}}/{name}" for name in _OF_A_PROCESS),
     *(f"/proc/{{worker}}/{name}" for name in _OF_A_PROCESS),
     *_OF_THE_SYSTEM,
+    *_OF_MEMORY,
 )
 """The paths to choose from, as texts of programs."""
 
@@ -90,7 +97,7 @@ NEVER_MADE = frozenset(
 """Calls that end the machine or load code into the kernel, whose verdicts are none, and calls that
 only stop or break the process that makes them."""
 
-_ABOUT_PROCESSES = ("bpf", "futex", "io_uring_setup")
+_ABOUT_PROCESSES = ("futex", "io_uring_setup")
 """Calls whose memory names a process or a file (structures.py)."""
 
 _PID_NAMES = frozenset(("pid", "tgid", "tid", "upid", "who", "pid1", "pid2"))
@@ -152,9 +159,12 @@ def sort(parameter: Parameter) -> str:
 def weight(call: CallType) -> int:
     """Return how often a call is chosen: more often if it names a process, or a file.
 
-    `write` has the highest weight, because procfs, sysfs, cgroups and tracefs are used by writing.
+    `write` has the highest weight, because procfs, sysfs, cgroups and tracefs are used by writing,
+    and `bpf` the second, because its programs have a grammar of their own.
     """
     sorts = {sort(parameter) for parameter in call.parameters}
+    if call.name == "bpf":
+        return 48
     if sorts & {"pid", "pidfd"} or call.name in _ABOUT_PROCESSES:
         return 16
     if call.name == "write":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from harness.campaign.program import Argument, Call, Data, Made, Number, Pid, Text
+from harness.campaign.program import Argument, Call, Data, Fact, Made, Number, Pid, Text
 from harness.campaign.resources import NUMBERS, PIDS
 from harness.campaign.rings import ring_requests
 
@@ -32,12 +32,12 @@ _TRACEPOINTS: Final = ("sys_enter", "sys_exit", "sched_switch", "sched_wakeup", 
 _LOAD_ATTR, _OPEN_ATTR = 72, 16
 _GET_CURRENT_PID_TGID, _PROBE_WRITE_USER, _SEND_SIGNAL, _SEND_SIGNAL_THREAD = 14, 36, 109, 117
 _OVERRIDE_RETURN: Final = 58
+_GUARDS: Final = (*PIDS, "caller", "caller", "caller")
+"""The processes in which a BPF program may act. Elsewhere nothing names the caller, because a
+machine gives no conclusion whose witness lost its priority."""
 
 _FUNCTIONS: Final = ("__x64_sys_read", "__x64_sys_write", "should_failslab")
 """Functions whose result a program may replace (ALLOW_ERROR_INJECTION)."""
-_PROBE_EVENTS: Final = (6, 7, 8, 9)
-"""One is the type of kprobe events (/sys/bus/event_source/devices/kprobe/type). The kernel numbers
-event sources at boot, from PERF_TYPE_MAX on."""
 _SET_BPF: Final = 0x40042408
 """PERF_EVENT_IOC_SET_BPF (include/uapi/linux/perf_event.h)."""
 
@@ -90,8 +90,9 @@ def bpf_program(random: Random, addresses: Sequence[int], at: int) -> list[Call]
     override = _override(random.randint(1, 133))
     loaded = _loaded(random, _KPROBE, random.choice((*actions, *(override,) * len(actions))))
     attr = bytearray(_PERF_ATTR)
-    struct.pack_into("<II", attr, 0, random.choice(_PROBE_EVENTS), _PERF_ATTR)
-    probe = Data(bytes(attr), ((56, 8, Text(random.choice(_FUNCTIONS))),))
+    struct.pack_into("<I", attr, 4, _PERF_ATTR)
+    function = Text(random.choice(_FUNCTIONS))
+    probe = Data(bytes(attr), ((0, 4, Fact("kprobe")), (56, 8, function)))
     everyone, cpu, none = Number(-1), Number(0), Number(-1)
     return [
         loaded,
@@ -161,7 +162,7 @@ def _loaded(random: Random, kind: int, action: bytes) -> Call:
     guard = len(code)
     code += _insn(0x55, offset=len(action) // 8) + action
     code += _insn(0xB7) + _insn(0x95)
-    insns = Data(code, ((guard + 4, 4, Pid(random.choice(PIDS))),))
+    insns = Data(code, ((guard + 4, 4, Pid(random.choice(_GUARDS))),))
     load = bytearray(_LOAD_ATTR)
     struct.pack_into("<II", load, 0, kind, len(code) // 8)
     attr = Data(bytes(load), ((8, 8, insns), (16, 8, Text("GPL"))))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.attacker.agent.syscalls import NUMBERS
 from harness.campaign.program import (
     CALLS_MAX,
+    NAMES,
     PLACE,
-    WHOSE,
     Argument,
     Data,
+    Fact,
     Made,
     Number,
     Pid,
@@ -34,7 +35,9 @@ _ARGUMENT = struct.Struct("<IIq")
 _FIELD = struct.Struct("<II")
 _OUTCOME = struct.Struct(f"<II{CALLS_MAX}q")
 _COUNT, _NEW_PC = struct.Struct("<Q"), struct.Struct("<II")
-_NUMBER, _PID, _MADE, _TEXT, _ROOM, _DATA = range(6)
+_NUMBER, _NAMED, _MADE, _TEXT, _ROOM, _DATA = range(6)
+_FIRST_NAME = 14
+"""In a string, this byte and those that follow stand for `NAMES`. No text has such a byte."""
 
 
 class Results(NamedTuple):
@@ -72,8 +75,8 @@ def _argument(argument: Argument) -> bytes:
     match argument:
         case Number(value):
             return _ARGUMENT.pack(_NUMBER, 0, signed(value))
-        case Pid(whose):
-            return _ARGUMENT.pack(_PID, 0, WHOSE.index(whose))
+        case Pid(name) | Fact(name):
+            return _ARGUMENT.pack(_NAMED, 0, NAMES.index(name))
         case Made(call):
             return _ARGUMENT.pack(_MADE, 0, call)
         case Room(size):
@@ -88,8 +91,8 @@ def _argument(argument: Argument) -> bytes:
 
 
 def encoded(text: str) -> bytes:
-    """Return a text's bytes. A byte of 1 or more stands for a pid, by its place in `WHOSE`."""
-    return PLACE.sub(lambda at: chr(WHOSE.index(at[1]) + 1), text).encode()
+    """Return a text's bytes, in the executor's format."""
+    return PLACE.sub(lambda at: chr(_FIRST_NAME + NAMES.index(at[1])), text).encode()
 
 
 def signed(value: int) -> int:

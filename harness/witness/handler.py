@@ -164,6 +164,13 @@ class Handler:
         with self._machine.paused():
             return self._physical(tally, name)
 
+    def state_address(self) -> int:
+        """Return the physical address of the handler's hash chain; 0 if no handler has it now."""
+        try:
+            return self.physical("chain")
+        except VmLost:
+            return 0
+
     def is_accessed(self, name: str) -> bool:
         """Return the accessed bit of the page that has a variable of a handler process."""
         table = self._witness.read().page_table

@@ -52,7 +52,7 @@ def contradictions(was: Tally, now: Tally) -> Iterator[str]:
     if lost := was.violations & ~now.violations:
         yield f"the violation {lost.word} vanished"
     if now.slowest < was.slowest and was.state is not WitnessState.PARKED:
-        yield "the slowest reply became faster"
+        yield "the slowest request became faster"
     kept = {record.number: record for record in now.records}
     if any(kept.get(record.number, record) != record for record in was.records if record.number):
         yield "the record of a request changed"

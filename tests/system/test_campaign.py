@@ -71,6 +71,15 @@ def test_the_kernel_takes_the_bpf_programs_and_they_act(lab: Lab) -> None:
     assert 0 in {attached[0] for _, _, *attached in judged.results if attached}, "on a kprobe"
 
 
+def test_a_program_harms_the_handlers_page_by_its_frame(lab: Lab) -> None:
+    path = Text("/sys/kernel/debug/hwpoison/corrupt-pfn")
+    opened = Call("openat", (Number(-100), path, Number(1), Number(0)))
+    write = Call("write", (Made(0), Text("{frame}"), Number(16)))
+    judge, batch = BatchJudge.of(lab), [Program((opened, write))]
+    assert judge.judged("baseline", batch).lost
+    assert not judge.judged("isolated", batch).lost
+
+
 def test_requests_of_an_io_uring_write_the_handlers_memory(lab: Lab) -> None:
     secret = lab.image.handler_symbol(HASH.program, "secret")
     opened = Call("openat", (Number(-100), Text("/proc/{handler}/mem"), Number(2), Number(0)))

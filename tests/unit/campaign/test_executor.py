@@ -15,7 +15,7 @@ import pytest
 from repeating import await_mark, marking, named_sleeper
 
 from harness.campaign.judged import EXECUTOR
-from harness.campaign.program import Call, Data, Made, Number, Pid, Program, Room, Text
+from harness.campaign.program import PAGE, Call, Data, Made, Number, Pid, Program, Room, Text
 from harness.campaign.wire import batch_bytes, results
 from harness.guests.payloads import compile_attack
 
@@ -49,7 +49,7 @@ def run(
 ) -> tuple[list[list[int]], bytes]:
     batch = tmp_path / "batch"
     batch.write_bytes(batch_bytes(programs, limit_ms=1000))
-    environment = {"UMD_HANDLER_PID": str(handler)}
+    environment = {"UMD_HANDLER_PID": str(handler), "UMD_HANDLER_ADDRESS": str(3 * PAGE + 5)}
     command = [str(executor), str(batch)]
     done = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, check=True, timeout=60, process_group=0
@@ -78,6 +78,15 @@ def test_what_a_call_made_is_there_for_the_next(
     assert made[0] >= 0
     assert made[1] == 64
     assert shown.startswith(f"{handler} (sleep)".encode())
+
+
+def test_a_text_names_processes_and_facts(executor: Path, handler: int, tmp_path: Path) -> None:
+    path = tmp_path / "said"
+    opened = Call("openat", (Number(-100), Text(str(path)), Number(0o101), Number(0o600)))
+    said = Text("\t{handler} {address} {frame}\n")
+    program = Program((opened, Call("write", (Made(0), said, Number(64)))))
+    run(executor, handler, [program], tmp_path)
+    assert path.read_text().rstrip("\0") == f"\t{handler} {3 * PAGE + 5} 3\n"
 
 
 def test_a_program_finds_the_handler_as_its_predecessor_left_it(

@@ -52,6 +52,20 @@ def test_what_a_file_lists_is_written_to_it() -> None:
     assert procs["{handler}"] > 500
 
 
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/sys/devices/system/memory/hard_offline_page", "{address}"),
+        ("/sys/kernel/debug/hwpoison/corrupt-pfn", "{frame}"),
+    ],
+)
+def test_the_handlers_page_is_written_to_files_that_take_a_page(path: str, content: str) -> None:
+    random = Random(1)  # noqa: S311 - it is to be repeated
+    assert path in FILES
+    contents = Counter(Files().content(random, path) for _ in range(1000))
+    assert contents[content] > 500
+
+
 def test_a_campaign_that_goes_on_has_the_same_files(tmp_path: Path) -> None:
     folder = CampaignFolder(tmp_path / "campaign")
     folder.begin(Subject("6.12", "image", "isolated", "", "s", 8), resume=False)

@@ -12,7 +12,7 @@ from harness.campaign.as_c import c_program
 from harness.campaign.call_types import CallType
 from harness.campaign.generate import Generator
 from harness.campaign.mutate import mutated
-from harness.campaign.program import Made, Pid, Program, Text, all_arguments, joined
+from harness.campaign.program import Fact, Made, Pid, Program, Text, all_arguments, joined
 from harness.campaign.structures import COMPOSED
 from harness.campaign.wire import batch_bytes
 from harness.guests.payloads import compile_attack
@@ -55,6 +55,8 @@ def test_a_program_may_replace_the_result_of_a_function() -> None:
         loaded, opened, attached = one.calls
         assert (loaded.name, opened.name, attached.name) == ("bpf", "perf_event_open", "ioctl")
         assert (attached.args[0], attached.args[2]) == (Made(1), Made(0))
+        assert Fact("kprobe") in all_arguments(one)
+    assert any(Pid("caller") in all_arguments(one) for one in programs)
 
 
 def test_a_futex_may_lend_its_owner_a_real_time_priority() -> None:

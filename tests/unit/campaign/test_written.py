@@ -16,7 +16,7 @@ from scripted_judge import KILL
 from harness.brought.options import Brought, corpus_with
 from harness.campaign.as_c import c_program
 from harness.campaign.finding import Finding
-from harness.campaign.program import Call, Data, Made, Number, Pid, Program, Room, Text
+from harness.campaign.program import Call, Data, Fact, Made, Number, Pid, Program, Room, Text
 from harness.campaign.writing import FindingWriter
 from harness.guests.payloads import compile_attack
 from harness.model.verdict import Effect, Verdict
@@ -33,7 +33,11 @@ READ = Program(
 NESTED = Program(
     (
         Call("openat", (Number(-100), Text('/dev/"null\n'), Number(1))),
-        Call("writev", (Made(0), Data(bytes(16), ((0, 8, Text("x{worker}")), (8, 8, Number(1)))))),
+        Call(
+            "writev",
+            (Made(0), Data(bytes(16), ((0, 8, Text("{caller}{frame}")), (8, 8, Number(1))))),
+        ),
+        Call("perf_event_open", (Data(bytes(64), ((0, 4, Fact("kprobe")),)), Pid("worker"))),
         Call("kill", (Pid("bystander"), Number(-(1 << 63)))),
     ),
     stays=True,
