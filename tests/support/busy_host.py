@@ -3,8 +3,8 @@
 
     python tests/support/busy_host.py [rounds [part ...]]
 
-A part is an environment of tox.ini. The first failure ends the rounds: the suite must pass whatever
-else the host does.
+A part is an environment of tox.ini. By default the rounds have those of `./run tests`: the whole
+suite. The first failure ends the rounds: the suite must pass whatever else the host does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKOUT = Path(__file__).parents[2]
-PARTS = ("unit", "system", "engines-few", "scenario", "rivals-few", "handlers-few")
 
 
 def burn() -> None:
@@ -51,9 +50,10 @@ def main(arguments: list[str]) -> int:
     """Run the rounds; return the status of the part that failed, 0 if none did."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rounds", type=int, nargs="?", default=5, help="default: 5")
-    parser.add_argument("parts", nargs="*", default=PARTS, help=f"default: {' '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", help="default: those of `./run tests`")
     given = parser.parse_args(arguments)
-    tox = [sys.executable, "-m", "tox", "run", "-e", ",".join(given.parts)]
+    chosen = ["-e", ",".join(given.parts)] if given.parts else []
+    tox = [sys.executable, "-m", "tox", "run", *chosen]
     for number in range(1, given.rounds + 1):
         start = time.monotonic()
         with burning(os.cpu_count() or 1):

@@ -147,6 +147,13 @@ def test_each_option_has_a_help_that_says_its_default(name: str) -> None:
             assert found[1] == text, action.option_strings
 
 
+@pytest.mark.parametrize("name", ["run", "list", "repeat"])
+def test_the_help_of_the_variant_option_names_each_variant(name: str) -> None:
+    (found,) = [one for one in parsers()[name]._actions if one.dest == "variants"]
+    assert found.help is not None
+    assert all(variant in found.help for variant in SHIPPED.variants)
+
+
 def test_the_engines_are_those_that_there_are() -> None:
     assert tuple(ENGINES) == ENGINE_NAMES
     assert MICROVM.name == DEFAULT_ENGINE

@@ -146,7 +146,10 @@ CHANGED = LINES[GUIDE].replace("line 1\n", "one\n").replace("line 15\n", "fiftee
 def test_hunks_of_documentation_are_left_out_if_asked(own: Own, theirs: Path) -> None:
     older = LINES[GUIDE].replace("line 16\n", "old\n")
     text = diff(GUIDE, CHANGED.replace("line 16\n", "old\n"), older)
-    gone = "--- a/Documentation/gone.rst\n+++ b/Documentation/gone.rst\n@@ -1 +1 @@\n-a\n+b\n"
+    gone = "".join(
+        f"--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-a\n+b\n"
+        for name in ("Documentation/gone.rst", "MAINTAINERS")
+    )
     (theirs / "1.patch").write_text(text + gone + diff(FORK, LINES[FORK] + "int more;\n"))
     with pytest.raises(
         UserError, match=rf"hunk 2 of {GUIDE}, .*leave the hunk out with --skip-docs"
@@ -158,6 +161,7 @@ def test_hunks_of_documentation_are_left_out_if_asked(own: Own, theirs: Path) ->
     assert told == [
         f"hunk 2 of {GUIDE} is left out: 1.patch",
         "the changes of Documentation/gone.rst are left out: 1.patch",
+        "the changes of MAINTAINERS are left out: 1.patch",
     ]
     assert not list(source.rglob("*.rej"))
 

@@ -47,7 +47,7 @@ READ = replace(
         (replace(READ, exits=0), "exits went back"),
         (replace(READ, demoted=0), "demoted went back"),
         (replace(READ, violations=Violation.TRACED), "the violation mapped vanished"),
-        (replace(READ, slowest=1_000_000), "the slowest reply became faster"),
+        (replace(READ, slowest=1_000_000), "the slowest request became faster"),
         (replace(READ, records=(FIRST._replace(wrong=False),)), "the record of a request changed"),
         (replace(READ, escape=replace(ESCAPED, returned=0)), "count of escapes returned went back"),
         (replace(READ, hooks=(READ.hooks[0]._replace(on_handler=2),)), "the hook at 0x100"),
