@@ -41,6 +41,10 @@ _REFUSALS = (End.LOCKED_DOWN, End.DENIED)
 TAKEN_OVER = "the guest's kernel may have been under the attacker's control"
 
 
+NO_HARM = "the handler came to no harm by what it was asked to try"
+"""Why there is no proof that a handler which misbehaved was stopped."""
+
+
 @dataclass(frozen=True)
 class CellVerdict:
     """A verdict with its axes and particulars."""
@@ -154,7 +158,7 @@ def _unproven(evidence: Evidence, end: AttemptEnd) -> str:
     if evidence.reached == 0 and not evidence.gained:
         return "the attack never reached the handler in the kernel"
     if evidence.inside and not (_was_stopped(evidence) or refused_call(evidence)):
-        return "the handler came to no harm by what it was asked to try"
+        return NO_HARM
     if evidence.whole_kernel and not (end.end in _REFUSALS and _may_be_refused(evidence.entered)):
         return "an attack on the whole kernel could have changed the witness as well"
     begun = (True, *forced_starts(evidence.after))

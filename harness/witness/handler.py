@@ -41,6 +41,11 @@ RECORD = 2048
 """Bytes at the start of a `struct task_struct` that contain the scheduler's fields."""
 
 
+_MAKE_CALL = 12
+_CALL = struct.Struct("<B?2xI3Q")
+"""struct witness_call (overlay/kernel/umd_witness/message.h), which begins with `_MAKE_CALL`."""
+
+
 class WayOut(IntEnum):
     """The escapes that a handler with a backdoor can try (overlay/kernel/umd_witness/message.h)."""
 
@@ -353,10 +358,26 @@ class Handler:
 
         The tally records whether the escape succeeded (`Tally.escape`).
         """
+        self.take_over()
+        self._try(bytes([way]))
+
+    def take_over(self) -> None:
+        """Replace the handler by one with a backdoor, which does what it is told (R13)."""
         self._witness.obey(WitnessCommand.OPEN_BACKDOOR)
         self.program = BACKDOOR
         self.wait_for_request()
-        self._witness.obey(WitnessCommand.TRY_ESCAPE, argument=way)
+
+    def make_call(self, number: int, *arguments: int, is_compat: bool = False) -> None:
+        """Make a handler with a backdoor make a system call with up to three arguments.
+
+        With `is_compat` the call is made by int 0x80. Its result is not known. The tally records
+        a call outside the allow-list that returned (`Tally.escape`).
+        """
+        words = (*(one % (1 << 64) for one in arguments), 0, 0, 0)
+        self._try(_CALL.pack(_MAKE_CALL, is_compat, number % (1 << 32), *words[:3]))
+
+    def _try(self, body: bytes) -> None:
+        self._witness.obey(WitnessCommand.TRY_ESCAPE, data=body)
 
     def _physical(self, tally: Tally, name: str) -> int:
         # A thread's chain is in a module at an unknown address, which the tally has.

@@ -8,7 +8,7 @@ import struct
 
 MAGIC = 0x5353454E54495755
 """`UWITNESS`, the tally's first 8 bytes."""
-VERSION = 6
+VERSION = 7
 """The layout's version, raised here and in tally.h with every change."""
 PHASES = 3
 """Phases of the aftermath."""

@@ -113,7 +113,7 @@ class WitnessCommand(IntEnum):
     OPEN_BACKDOOR = 4
     """Replace the handler's program by the one with a backdoor, from the next start on."""
     TRY_ESCAPE = 5
-    """Make the handler with the backdoor try a way out, a `WayOut`, the argument."""
+    """Make the handler with the backdoor try a way out, which begins with a `WayOut`."""
     RESTART = 6
     """End the handler; the next request starts another."""
     CHALLENGE = 7

@@ -14,13 +14,15 @@ import pytest
 from cells import Cells, cells, touch
 from guest_module import build_module
 
+from harness.attacker.agent.syscalls import NUMBERS
 from harness.attacker.tools.bpf import u32
 from harness.guests.payloads import BPF_LOADER, compile_bpf
 from harness.model.verdict import Verdict
 from harness.scenarios import Effect
 from harness.scenarios.corpus import SHIPPED
+from harness.witness.evidence import X32_BIT
 from harness.witness.handler import Handler, WayOut
-from harness.witness.tally import Violation, WitnessCommand
+from harness.witness.tally import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +49,7 @@ def test_an_escape_counts_whatever_the_next_call_returns(cells: Cells) -> None:
 
     def attack(_: Attacker, handler: Handler) -> None:
         handler.break_out(WayOut.OPENAT)
-        handler._witness.obey(WitnessCommand.TRY_ESCAPE, argument=WayOut.X32)
+        handler.make_call(X32_BIT | NUMBERS["getpid"])
 
     outcome = cells.run(attack, effect=Effect.ESCAPE, inside=True, call=None, reach=None)
     assert (outcome.verdict, outcome.detail) == (

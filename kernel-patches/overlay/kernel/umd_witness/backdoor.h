@@ -25,12 +25,11 @@ static long call(long nr, long a, long b, long c, long d)
 	return ret;
 }
 
-/* Of no file: that the call is made is all that counts. */
-static void int80(long nr)
+static void int80(long nr, long a, long b, long c)
 {
 	long ret;
 
-	asm volatile("int $0x80" : "=a" (ret) : "a" (nr), "b" (-1L), "c" (0L), "d" (0L)
+	asm volatile("int $0x80" : "=a" (ret) : "a" (nr), "b" (a), "c" (b), "d" (c)
 		     : "r8", "r9", "r10", "r11", "memory");
 }
 
@@ -108,6 +107,17 @@ static void send_noise(unsigned int times)
 		send(&sent.reply, sizeof(sent.reply));
 }
 
+static void make_call(void)
+{
+	struct witness_call made;
+
+	__builtin_memcpy(&made, request.body, sizeof(made));
+	if (made.is_compat)
+		int80(made.number, made.arguments[0], made.arguments[1], made.arguments[2]);
+	else
+		call(made.number, made.arguments[0], made.arguments[1], made.arguments[2], 0);
+}
+
 static void break_out(void)
 {
 	static __u64 ring_parameters[16];
@@ -120,14 +130,15 @@ static void break_out(void)
 	case WITNESS_OPENAT:
 		call(__NR_openat, -100, (long)"/", 0, 0);
 		break;
+	/* Of no file: that the call is made is all that counts. */
 	case WITNESS_INT80:
-		int80(GETPID_32);
+		int80(GETPID_32, -1, 0, 0);
 		break;
 	case WITNESS_INT80_READ:
-		int80(READ_32);
+		int80(READ_32, -1, 0, 0);
 		break;
 	case WITNESS_INT80_NONE:
-		int80(-1);
+		int80(-1, -1, 0, 0);
 		break;
 	case WITNESS_X32:
 		call(GETPID_X32, 0, 0, 0, 0);
@@ -143,6 +154,9 @@ static void break_out(void)
 		break;
 	case WITNESS_FLOOD:
 		send_noise(FLOOD_REPLIES);
+		break;
+	case WITNESS_CALL:
+		make_call();
 		break;
 	case WITNESS_LATE:
 		for (step = 0; step < LATE_STEPS; step++)

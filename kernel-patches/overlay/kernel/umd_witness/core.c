@@ -473,7 +473,7 @@ static void challenge(const u8 body[WITNESS_HASH_SIZE])
 	tally_end();
 }
 
-static void try_escape(u32 way)
+static void try_escape(const u8 body[WITNESS_HASH_SIZE])
 {
 	struct witness_message request;
 
@@ -481,7 +481,7 @@ static void try_escape(u32 way)
 		return;
 
 	make_request(&request, WITNESS_BREAK_OUT);
-	request.body[0] = way;
+	memcpy(request.body, body, WITNESS_HASH_SIZE);
 	tally_begin();
 	tally.escape.asked++;
 	tally.escape.exits = tally.exits;
@@ -599,13 +599,13 @@ static void obey(const struct umd_witness_command *command)
 		handler->open_backdoor();
 		break;
 	case WITNESS_TRY_ESCAPE:
-		try_escape(command->argument);
+		try_escape(command->body);
 		break;
 	case WITNESS_RESTART:
 		handler->stop();
 		break;
 	case WITNESS_CHALLENGE:
-		challenge(command->challenge);
+		challenge(command->body);
 		break;
 	}
 }

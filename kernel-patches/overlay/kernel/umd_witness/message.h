@@ -19,7 +19,7 @@ enum witness_kind {
 	WITNESS_PARSE = 4,	/* like ASK; an input follows, and the reply has what is in it */
 };
 
-/* What the handler with a backdoor knows to do. The host's names: harness/handler.py. */
+/* What the handler with a backdoor knows to do. The host's names: harness/witness/handler.py. */
 enum witness_way_out {
 	WITNESS_OPENAT = 1,
 	WITNESS_INT80 = 2,
@@ -32,6 +32,16 @@ enum witness_way_out {
 	WITNESS_LATE = 9,
 	WITNESS_INT80_READ = 10,
 	WITNESS_INT80_NONE = 11,
+	WITNESS_CALL = 12,	/* of which the body is a struct witness_call */
+};
+
+/* A system call that the handler with a backdoor is to make. */
+struct witness_call {
+	__u8 way;		/* WITNESS_CALL */
+	__u8 is_compat;		/* by int 0x80, where system calls have other numbers */
+	__u16 unused;
+	__u32 number;
+	__u64 arguments[3];
 };
 
 /* A reply repeats kind, number and nonce, and its body is the chain. */

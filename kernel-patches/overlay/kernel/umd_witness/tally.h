@@ -12,7 +12,7 @@
 #include "message.h"
 
 #define WITNESS_MAGIC		0x5353454e54495755ULL	/* "UWITNESS" */
-#define WITNESS_VERSION		6
+#define WITNESS_VERSION		7
 #define WITNESS_PHASES		3
 #define WITNESS_RECORDS		128
 #define WITNESS_SECRETS		16
@@ -155,9 +155,9 @@ enum witness_command_kind {
 	WITNESS_RUN_AFTERMATH = 2,
 	WITNESS_WATCH = 3,	/* count the calls of functions[]; argument: a system call */
 	WITNESS_OPEN_BACKDOOR = 4,	/* swap the handler for the one that obeys an attacker */
-	WITNESS_TRY_ESCAPE = 5,	/* have that one try argument, an enum witness_way_out */
+	WITNESS_TRY_ESCAPE = 5,	/* have that one try body[0], an enum witness_way_out */
 	WITNESS_RESTART = 6,	/* end the handler, so that the next request starts another */
-	WITNESS_CHALLENGE = 7,	/* send challenge[] to the handler */
+	WITNESS_CHALLENGE = 7,	/* send body[] to the handler */
 };
 
 struct umd_witness_command {
@@ -167,7 +167,7 @@ struct umd_witness_command {
 	__u32 unused;
 	union {
 		__s64 functions[WITNESS_NAMED];	/* as in struct witness_seen */
-		__u8 challenge[WITNESS_HASH_SIZE];
+		__u8 body[WITNESS_HASH_SIZE];	/* of a request */
 	};
 };
 
