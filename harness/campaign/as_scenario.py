@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.campaign.inside import inside_call
 from harness.campaign.program import (
     PAGE,
     PLACE,
@@ -24,6 +25,7 @@ from harness.model.verdict import Effect, Verdict
 
 if TYPE_CHECKING:
     from harness.campaign.finding import Finding
+    from harness.campaign.inside import InsideCall
     from harness.campaign.program import Argument
 
 EFFECTS = {
@@ -63,6 +65,25 @@ def {name}(attacker, handler):
     """{about}"""
 {body}
 '''
+_BY_HANDLER = '''\
+# SPDX-License-Identifier: GPL-2.0-only
+"""Found by umd-harness campaign. The handler itself makes the calls, taken over by an attacker."""
+
+from harness.scenarios import Effect, scenario
+
+
+@scenario(
+    effect=Effect.{effect},
+    surface="own",
+    answers=(),
+    inside=True,
+    not_applicable={{"kthread": "code inside a kernel thread is kernel code"}},
+)
+def {name}(attacker, handler):
+    """{about}"""
+    handler.take_over()
+{body}
+'''
 _BY_PROGRAM = '''\
 # SPDX-License-Identifier: GPL-2.0-only
 """Found by umd-harness campaign. The calls need memory that refers to memory: C makes them."""
@@ -79,6 +100,10 @@ attack_program(Path(__file__).with_name("{program}"), effect=Effect.{effect})
 def scenario_file(finding: Finding, *, name: str, program: str, about: str) -> str:
     """Return the file. `program` is the name of the finding's C program beside it."""
     effect = EFFECTS[finding.verdict].name
+    if finding.program.inside:
+        made = map(inside_call, finding.program.calls)
+        body = "\n".join(f"    handler.make_call({_told(call)})" for call in made)
+        return _BY_HANDLER.format(effect=effect, name=name, about=about, body=body)
     if not _is_plain(finding.program):
         return _BY_PROGRAM.format(program=program, effect=effect)
     lines = []
@@ -92,6 +117,12 @@ def scenario_file(finding: Finding, *, name: str, program: str, about: str) -> s
     return _BY_CALLS.format(
         effect=effect, last=calls[-1].name, name=name, about=about, body="\n".join(lines)
     )
+
+
+def _told(call: InsideCall) -> str:
+    """Return the arguments of `Handler.make_call`."""
+    words = [str(call.number), *map(str, call.arguments)]
+    return ", ".join([*words, "is_compat=True"] if call.is_compat else words)
 
 
 def _is_plain(program: Program) -> bool:

@@ -13,6 +13,7 @@ from harness.campaign.call_types import call_types
 from harness.campaign.files import Files, find_files
 from harness.campaign.generate import Generator
 from harness.campaign.holes import known_ways
+from harness.campaign.inside import Inside
 from harness.campaign.judged import BatchJudge
 from harness.campaign.kept import FINDINGS, CampaignFolder, Subject
 from harness.campaign.search import Programs, Search
@@ -21,7 +22,7 @@ from harness.host.children import kill_children
 from harness.host.end_signals import end_signals_handled
 from harness.host.errors import VmLost
 from harness.host.pace import clock, duration
-from harness.model.handlers import HASH
+from harness.model.handlers import BACKDOOR, HASH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,7 +114,11 @@ class Campaign:
         kernel = self._lab.images(self._settings.variant).kernel
         progress("campaign: reading the kernel's system calls")
         types = call_types(kernel.vmlinux, kernel.system_map)
-        addresses = [kernel.handler_symbol(HASH.program, name) for name in _VARIABLES]
+        addresses, inside_addresses = (
+            [kernel.handler_symbol(program, name) for name in _VARIABLES]
+            for program in (HASH.program, BACKDOOR)
+        )
+        confines = self._lab.corpus.variants[self._settings.variant].confines
         progress("campaign: listing the guest's files")
         files = self._folder.files(self._guest_files)
         judge = BatchJudge.of(self._lab)
@@ -129,6 +134,7 @@ class Campaign:
                 self._settings.size,
                 self._settings.seeds,
                 known_ways(self._lab.corpus, self._settings.variant),
+                Inside(inside_addresses) if confines else None,
             ),
             variant=self._settings.variant,
             reference=self._settings.reference,

@@ -15,6 +15,7 @@ import msgspec
 from harness.attacker import Attacker, Channel
 from harness.attacker.agent.errors import GuestError, SetupFailed
 from harness.attacker.agent.program import run_program
+from harness.campaign.inside import inside_call
 from harness.campaign.wire import Results, batch_bytes, results
 from harness.guests.payloads import compile_attack
 from harness.host.errors import Silent, VmLost
@@ -22,9 +23,10 @@ from harness.lab.account import Account
 from harness.lab.lab import CALM_TRIES
 from harness.lab.trial import TALLY, aftermath
 from harness.model.attempt_end import AttemptEnd, End
+from harness.model.handlers import BACKDOOR
 from harness.model.verdict import Verdict
 from harness.vm.console import escape
-from harness.witness.cell_verdict import NO_COMPLAINT, complaint, draw_verdict, no_phase
+from harness.witness.cell_verdict import NO_COMPLAINT, NO_HARM, complaint, draw_verdict, no_phase
 from harness.witness.evidence import death
 from harness.witness.handler import Handler
 from harness.witness.reader import Witness
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from harness.campaign.program import Program
+    from harness.kernel.build.images import KernelImage
     from harness.lab.lab import Lab
+    from harness.lab.plan import MachinePlan
     from harness.model.verdict import Axes
     from harness.vm.machine import Machine
     from harness.witness.cell_verdict import CellVerdict
@@ -114,7 +118,10 @@ class BatchJudge:
         A machine that is lost gives an `error` with its reason. After a machine that stood still
         the programs are made again. The `known_pcs` are not reported.
         """
-        batch = batch_bytes(programs, known_pcs=known_pcs)
+        inside = _is_inside(programs)
+        if inside and self.lab.corpus.variants[variant].is_thread:
+            return Judged(Verdict.NOT_APPLICABLE, "code inside a kernel thread is kernel code")
+        batch = b"" if inside else batch_bytes(programs, known_pcs=known_pcs)
         for _ in range(CALM_TRIES):
             judged = self._once(variant, programs, batch, fresh=fresh)
             if not judged.stood_still:
@@ -124,36 +131,38 @@ class BatchJudge:
     def _once(
         self, variant: str, programs: Sequence[Program], batch: bytes, *, fresh: bool
     ) -> Judged:
+        plan = replace(self.lab.machine_plan(variant), inside=_is_inside(programs))
         try:
-            with self.lab.machine(variant, fresh=fresh) as machine:
-                return self._judged(variant, machine, programs, batch)
+            with self.lab.machines.running(plan, fresh=fresh) as machine:
+                return self._judged(plan, machine, programs, batch)
         except VmLost as lost:
             return Judged(Verdict.ERROR, str(lost))
         except SetupFailed as failed:
             return Judged(Verdict.ERROR, str(failed))
 
     def _judged(
-        self, variant: str, machine: Machine, programs: Sequence[Program], batch: bytes
+        self, plan: MachinePlan, machine: Machine, programs: Sequence[Program], batch: bytes
     ) -> Judged:
-        plan = self.lab.machine_plan(variant)
         kernel = plan.images.kernel
         witness = Witness(machine, kernel)
         handler = Handler(plan.variant, machine, kernel, witness)
+        if plan.has_backdoor:
+            handler.program = BACKDOOR
         witness.first_request()
         with Channel(machine.agent_socket(), attempt_seconds=2 * SECONDS) as channel:
             attacker = Attacker(channel, plan.images.guest)
             handler.note_start(attacker)
-            account = Account(machine, kernel, plan.variant, witness, handler)
+            account = Account(machine, kernel, plan.variant, witness, handler, inside=plan.inside)
             with attacker.setup():
                 attacker.write_file(_PLACE, self.executor, mode=0o755)
                 attacker.write_file(_BATCH, batch, mode=0o600)
             before = witness.read()
-            made = _made(attacker, handler, programs)
+            made = (_made_inside if plan.inside else _made)(attacker, handler, programs)
             attacked = account.attacked(before, attacker)
             after, ended = aftermath(witness)
             log = _log(attacker) if witness.taint() & ~NO_COMPLAINT else ""
         evidence = account.concluded(attacked, after, ended=ended)
-        hooks = self._hooks(variant, before, attacked.attacked)
+        hooks = _hooks(kernel, before, attacked.attacked)
         judged = conclusion(evidence)
         return msgspec.structs.replace(
             judged,
@@ -163,15 +172,20 @@ class BatchJudge:
             log=log if KERNEL in judged.lost else "",
         )
 
-    def _hooks(self, variant: str, before: Tally, attacked: Tally) -> frozenset[str]:
-        kernel = self.lab.images(variant).kernel
-        tally = kernel.symbol(TALLY)
-        were = {hook.function: hook.on_handler for hook in before.hooks}
-        return frozenset(
-            kernel.symbol_at(tally + hook.function)
-            for hook in attacked.hooks
-            if hook.on_handler > were.get(hook.function, 0)
-        )
+
+def _hooks(kernel: KernelImage, before: Tally, attacked: Tally) -> frozenset[str]:
+    tally = kernel.symbol(TALLY)
+    were = {hook.function: hook.on_handler for hook in before.hooks}
+    return frozenset(
+        kernel.symbol_at(tally + hook.function)
+        for hook in attacked.hooks
+        if hook.on_handler > were.get(hook.function, 0)
+    )
+
+
+def _is_inside(programs: Sequence[Program]) -> bool:
+    """Whether the handler runs the programs, which is so for all of a batch or for none."""
+    return any(program.inside for program in programs)
 
 
 def _log(attacker: Attacker) -> str:
@@ -190,7 +204,9 @@ def conclusion(evidence: Evidence) -> Judged:
         lost = frozenset({KERNEL}) | _lost(drawn.axes)
         return Judged(drawn.verdict, drawn.detail, lost, wrongs=(complained,))
     verdict, stood_still = drawn.verdict, drawn.retry
-    if stood_still and _was_sent_a_signal(evidence):
+    if drawn.detail == NO_HARM:  # some of the calls that a filter allows do none
+        verdict = Verdict.HELD
+    if stood_still and not evidence.inside and _was_sent_a_signal(evidence):
         verdict, stood_still = drawn.axes.verdict, False
     is_error = verdict is Verdict.ERROR
     return Judged(
@@ -204,6 +220,8 @@ def conclusion(evidence: Evidence) -> Judged:
 
 
 def _early(evidence: Evidence, drawn: CellVerdict) -> frozenset[str] | None:
+    if evidence.inside:
+        return None
     if drawn.verdict is Verdict.ERROR and drawn.detail != no_phase(RELOAD):
         return None
     first, restart, _ = evidence.after.phases
@@ -250,3 +268,19 @@ def _made(attacker: Attacker, handler: Handler, programs: Sequence[Program]) -> 
     found = results(ended.output, programs)
     attacker.show_all(found.written)
     return found
+
+
+def _made_inside(_: Attacker, handler: Handler, programs: Sequence[Program]) -> Results:
+    """Have the handler make the calls itself. Raises VmLost if the machine is lost.
+
+    A call that keeps the witness too long ends the batch.
+    """
+    handler.take_over()
+    try:
+        for call in (call for program in programs for call in program.calls):
+            number, arguments, is_compat = inside_call(call)
+            handler.make_call(number, *arguments, is_compat=is_compat)
+    except Silent as silent:
+        if not silent.alive:
+            raise
+    return Results([], [], b"")

@@ -115,6 +115,8 @@ class Program(msgspec.Struct, frozen=True):
     """The process lives on, with all that it has open, through the aftermath and its restarts."""
     repeats: bool = False
     """A process that stays makes its calls again at each handler that starts, as soon as it can."""
+    inside: bool = False
+    """The handler itself makes the calls (inside.py), and no process of the attacker's."""
 
 
 def with_calls(program: Program, calls: Iterable[Call]) -> Program:
@@ -188,7 +190,10 @@ def joined(programs: Sequence[Program]) -> Program:
         shift = {place: place + len(calls) for place in range(len(program.calls))}
         calls += [_call_moved(call, shift) for call in program.calls]
     return Program(
-        tuple(calls), any(one.stays for one in programs), any(one.repeats for one in programs)
+        tuple(calls),
+        stays=any(one.stays for one in programs),
+        repeats=any(one.repeats for one in programs),
+        inside=any(one.inside for one in programs),
     )
 
 
@@ -215,7 +220,8 @@ def way(call: Call) -> str:
 
 def ways(program: Program) -> tuple[str, ...]:
     """Return the ways of all calls in order."""
-    return tuple(map(way, program.calls))
+    where = "inside " if program.inside else ""
+    return tuple(where + way(call) for call in program.calls)
 
 
 def contains(made: Sequence[str], pattern: Sequence[str]) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from harness.campaign.finding import Finding
     from harness.campaign.generate import Generator
+    from harness.campaign.inside import Inside
     from harness.campaign.investigate import How, Judge
     from harness.campaign.judged import Judged
     from harness.campaign.program import Program
@@ -35,6 +36,8 @@ Pattern = tuple[str, ...]
 LAG = 8
 """How many batches may be under way at a time."""
 _FRESH = 0.5
+_INSIDE_EVERY, _INSIDE_SIZE = 8, 8
+"""Each eighth batch has eight programs that the handler runs itself. Most end the handler."""
 
 
 class Stopped(Exception):
@@ -95,6 +98,8 @@ class Programs:
     seeds: tuple[Program, ...] = ()
     known: tuple[Pattern, ...] = ()
     """The ways of known holes, which no program takes."""
+    inside: Inside | None = None
+    """Makes programs that the handler runs itself; None if the variant does not confine it."""
 
     def batch(self, number: int, learnt: Learnt) -> list[Program]:
         """Return the programs of a batch. What it is made from must be merged."""
@@ -103,9 +108,23 @@ class Programs:
         sources = [*self.seeds, *learnt.kept[:kept]]
         patterns = [*self.known, *(finding.pattern for finding in learnt.findings[:findings])]
         made: list[Program] = []
+        if self.inside and number % _INSIDE_EVERY == _INSIDE_EVERY - 1:
+            known = [one for one in sources if one.inside]
+            new = (self._inside_program(random, self.inside, known) for _ in range(_INSIDE_SIZE))
+            made = without_known(list(new), patterns)
+        if made:
+            return made
+        outside = [one for one in sources if not one.inside]
         for _ in range(self.size):
-            made = without_known([*made, self._program(random, sources)], patterns)
+            made = without_known([*made, self._program(random, outside)], patterns)
         return made
+
+    def _inside_program(
+        self, random: Random, inside: Inside, sources: Sequence[Program]
+    ) -> Program:
+        if sources and random.random() > _FRESH:
+            return random.choice(sources)
+        return inside.program(random)
 
     def _program(self, random: Random, sources: Sequence[Program]) -> Program:
         if sources and random.random() > _FRESH:
@@ -219,7 +238,7 @@ class Search:
         lost_once = 0
         if judged.lost:
             findings, lost_once = self._investigated(batch)
-        elif judged.verdict is Verdict.HELD:
+        elif judged.verdict is Verdict.HELD and not any(one.inside for one in batch):
             kept = self._new(batch, judged, seen)
         return BatchEnd(
             number,

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A finding's folder: the finding, a C program, a scenario, and the commands that make it again."""
+"""A finding's folder: the finding, a scenario, and the commands that make it again.
+
+There is a C program as well, unless the handler makes the calls itself.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,8 @@ class FindingWriter:
         program, scenario = place / f"{name}.c", place / f"{name}.py"
         about = f"{finding.verdict}: {finding.detail}. Calls: {', '.join(finding.pattern)}."
         about = about.replace('"', "'").replace("\\", "/").replace("\n", " ")
-        write_atomically(program, c_program(finding.program, about=about))
+        if not finding.program.inside:
+            write_atomically(program, c_program(finding.program, about=about))
         write_atomically(
             scenario, scenario_file(finding, name=name, program=program.name, about=about)
         )
@@ -53,8 +57,10 @@ class FindingWriter:
 
     def _readme(self, finding: Finding, program: Path, scenario: Path) -> str:
         effect = EFFECTS[finding.verdict].value
-        attack = ("run", "--attack", str(program), "--effect", effect, *self.words)
-        same = ("run", "--scenario", str(scenario), *self.words)
+        ways: list[tuple[str, ...]] = [("--scenario", str(scenario))]
+        if not finding.program.inside:
+            ways.insert(0, ("--attack", str(program), "--effect", effect))
+        again = (("run", *way, *self.words) for way in ways)
         return "\n".join(
             (
                 f"{finding.verdict}: {finding.detail}",
@@ -65,8 +71,7 @@ class FindingWriter:
                 f"found by the campaign with --seed {shlex.quote(self.seed)}",
                 "",
                 "To make it again:",
-                f"  umd-harness {shlex.join(attack)}",
-                f"  umd-harness {shlex.join(same)}",
+                *(f"  umd-harness {shlex.join(words)}" for words in again),
                 "",
             )
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from harness.attacker.agent.syscalls import NUMBERS
 from harness.campaign.files import GuestFile
 from harness.campaign.finding import Finding
 from harness.campaign.judged import KERNEL, BatchJudge
@@ -18,7 +19,8 @@ from harness.campaign.program import Call, Made, Number, Pid, Program, Text
 from harness.campaign.rings import submitted, write_at
 from harness.campaign.structures import bpf_program
 from harness.cli.main import main
-from harness.model.handlers import HASH
+from harness.model.handlers import BACKDOOR, HASH
+from harness.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 REDISCOVER = ("defences", "--rediscover", "1h", "--without", "signals", "--jobs", "1")
 TRIES = 6
+GETPID_32 = 20
 
 
 @pytest.mark.timeout(3600)
@@ -128,3 +131,31 @@ def test_a_taint_is_a_fault_of_the_kernel_with_its_log(lab: Lab) -> None:
     judged = BatchJudge.of(lab).judged("baseline", [Program((opened, tainted))])
     assert judged.lost == {KERNEL}
     assert "Linux version" in judged.log
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call("syscall", (Number(NUMBERS["getpid"]),)),
+        Call("int80", (Number(GETPID_32),)),
+    ],
+    ids=["native", "compat"],
+)
+def test_a_handler_that_was_taken_over_gets_away_where_nothing_confines_it(
+    lab: Lab, call: Call
+) -> None:
+    check_inside(lab, call, "baseline")
+
+
+def test_a_forged_reply_of_the_handler_counts_where_messages_have_no_frame(lab: Lab) -> None:
+    reply = lab.image.handler_symbol(BACKDOOR, "reply")
+    check_inside(lab, Call("write", (Number(1), Number(reply), Number(56))), "seccomp-strict")
+
+
+def check_inside(lab: Lab, call: Call, unconfined: str) -> None:
+    """Check that a call by the handler is a loss on that variant, and none on others."""
+    batch = [Program((call,), inside=True)]
+    judge = BatchJudge.of(lab)
+    assert judge.judged(unconfined, batch).lost == {"integrity"}
+    assert judge.judged("isolated", batch).verdict is Verdict.HELD
+    assert judge.judged("kthread", batch).verdict is Verdict.NOT_APPLICABLE

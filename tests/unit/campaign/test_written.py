@@ -58,6 +58,9 @@ def made(program: Program, pid: int, tmp_path: Path) -> subprocess.CompletedProc
     )
 
 
+FROM_INSIDE = Program((Call("int80", (Number(-1), Number(0))),), inside=True)
+
+
 def test_the_c_program_makes_the_calls(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "600"]) as victim:
         read = made(READ, victim.pid, tmp_path)
@@ -102,3 +105,13 @@ def test_the_scenario_loads_and_declares_the_attack(program: Program, tmp_path: 
     told = (place / "README.txt").read_text()
     line = f"umd-harness run --attack {place / name}.c --effect availability --variant isolated"
     assert line in told
+
+
+def test_a_finding_from_inside_is_a_scenario_alone(tmp_path: Path) -> None:
+    writer = FindingWriter(tmp_path, (), "s", "kthread")
+    place = writer.write(1, a_finding(FROM_INSIDE, Verdict.TAMPERED))
+    assert {path.suffix for path in place.iterdir()} == {".py", ".json", ".txt"}
+    corpus = corpus_with(Brought(scenario_files=[place / f"{place.name}.py"]))
+    assert corpus.scenarios[place.name].inside
+    assert "handler.make_call(-1, 0, is_compat=True)" in (place / f"{place.name}.py").read_text()
+    assert "--attack" not in (place / "README.txt").read_text()
