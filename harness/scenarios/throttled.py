@@ -29,6 +29,8 @@ LARGE = "16kB", "32kB", "64kB"
 """The sizes of large pages that fit into a stack."""
 
 TRIES = 5
+UNLOADING_NS = 2 * PAST_DEADLINE_NS
+"""Longer than an unload takes on a busy host (`slowed`)."""
 
 NOT_LOCKED = {
     v.name: "nothing populates its stack, which has no large pages then"
@@ -103,7 +105,7 @@ def unload_behind_drop_caches(attacker: Attacker, handler: Handler) -> None:
         raise NoTarget("there is no file system of a blob")
     handler.expect_restart()
     unloader = attacker.spawn(unload, handler.loader)
-    handler.let_pass(PAST_DEADLINE_NS)
+    handler.let_pass(UNLOADING_NS)
     dropper.release()
     _, status = attacker.waitpid(unloader)
     if status:

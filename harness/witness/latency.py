@@ -32,16 +32,20 @@ ENOUGH = 16
 def slowed(before: Tally, after: Tally, seen: Iterable[Record] = (), *, delay: float = 1.0) -> str:
     """Return how slow the handler became, as text; empty if it is within the limits above.
 
-    The limits of the median and of the percentile are `delay` times as wide, if the host alone may
-    have delayed all replies so much. `seen` are records of earlier reads. If others have asked, a
-    tally may have few of the witness's own requests.
+    The limits are `delay` times as wide, if the host alone may have delayed all replies so much.
+    That of the longest reply is so only where no reply of a running handler was as late: a start of
+    a handler, and a wait for the lock that a start or an end keeps, are work of the CPU. `seen` are
+    records of earlier reads. If others have asked, a tally may have few of the witness's own
+    requests.
     """
-    if after.slowest > max(SLOW_NS, before.slowest):
-        return f"slowed to {after.slowest / 1e9:.1f} s"
     last = max((record.number for record in before.records), default=0)
     records = {r.number: r for r in (*seen, *before.records, *after.records) if r.number}
     earlier = _times(record for record in records.values() if record.number <= last)
     later = _times(record for record in records.values() if record.number > last)
+    limit = SLOW_NS if max(later, default=0) > SLOW_NS else SLOW_NS * delay
+    if after.slowest > max(limit, before.slowest):
+        return f"slowed to {after.slowest / 1e9:.1f} s"
+    earlier, later = earlier[-RECORDS:], later[-RECORDS:]
     if min(len(earlier), len(later)) < ENOUGH:
         return ""
     was, now = max(MEDIAN_FLOOR_NS, median(earlier)), median(later)
@@ -54,17 +58,16 @@ def slowed(before: Tally, after: Tally, seen: Iterable[Record] = (), *, delay: f
 
 
 def _times(records: Iterable[Record]) -> list[int]:
-    """Return the reply times, in ns, of the latest of the witness's own requests.
+    """Return the reply times, in ns, of the witness's own requests.
 
     Requests that failed, or that had to start a handler, are left out.
     """
     kept = sorted(records, key=lambda record: record.number)
-    times = [
+    return [
         record.nanoseconds
         for previous, record in pairwise(kept)
         if not record.error and record.generation == previous.generation and record.nanoseconds
     ]
-    return times[-RECORDS:]
 
 
 def _p95(times: Sequence[int]) -> float:

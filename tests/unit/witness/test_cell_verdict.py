@@ -155,8 +155,8 @@ def test_replies_that_the_host_alone_may_have_delayed_allow_no_conclusion() -> N
     assert drawn.verdict is Verdict.ERROR
     assert drawn.detail.startswith("the busy host made the machine's work take 1.5 times as long: ")
     assert drawn.retry
-    later = timed(AFTER, 100, 8)
-    for before, after in [(usual, later), (BEFORE, FAILED), (BEFORE, SLOW)]:
+    later, longer = timed(AFTER, 100, 8), replace(AFTER, slowest=2 * SLOW_NS)
+    for before, after in [(usual, later), (BEFORE, FAILED), (BEFORE, longer)]:
         lost = draw_verdict(evidence(before=before, after=after, delay=1.5), COMPLETED)
         assert lost.verdict is Verdict.DISRUPTED
     assert draw_verdict(evidence(delay=9.0), COMPLETED).verdict is Verdict.HELD

@@ -66,6 +66,14 @@ def test_one_reply_that_is_later_than_half_the_deadline_is_enough() -> None:
     assert not slowed(was_so_before, replace(AFTER, slowest=SLOW_NS + 1))
 
 
+def test_a_busy_host_explains_a_late_start_and_no_late_reply() -> None:
+    late = replace(tally(AFTER, 100, *[MS] * 40), slowest=SLOW_NS * 3 // 2)
+    assert slowed(USUAL, late, delay=1.4) == "slowed to 1.5 s"
+    assert not slowed(USUAL, late, delay=1.5)
+    seen = tally(AFTER, 60, *[MS] * 20, SLOW_NS + 1, *[MS] * 19).records
+    assert slowed(USUAL, late, seen, delay=9.0) == "slowed to 1.5 s"
+
+
 def test_what_was_not_answered_or_began_with_a_start_says_nothing() -> None:
     assert not slowed(USUAL, tally(AFTER, 100, *[9 * MS] * 40, error=-110))
     starts = [Record(100 + n, n, 0, False, 9 * MS) for n in range(40)]
