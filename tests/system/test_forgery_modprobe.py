@@ -39,7 +39,7 @@ def modprobe(script: bytes) -> Attack:
 
 SLOW = b"""
 [ "$1" = -r ] && exec /bin/busybox rmmod "$2"
-/bin/busybox sleep 1.5
+/bin/busybox sleep 10
 for name; do :; done
 exec /bin/busybox insmod /lib/modules/$name.ko
 """
@@ -73,6 +73,6 @@ def test_a_modprobe_that_kills_instead_is_no_reload(cells: Cells) -> None:
 
 
 def test_a_modprobe_that_is_slow_is_a_disruption(cells: Cells) -> None:
-    """The request that has the loader loaded again is answered after 1.5 s."""
+    """The load outlasts the deadline of requests (2 s). A busy host explains no failed request."""
     outcome = cells.run(modprobe(SLOW))
     assert outcome.verdict is Verdict.DISRUPTED, outcome.detail
