@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.campaign.inside import inside_call
+from harness.campaign.inside import NOT_ON_THREADS, inside_call
 from harness.campaign.program import (
     PAGE,
     PLACE,
@@ -77,7 +77,7 @@ from harness.scenarios import Effect, scenario
     surface="own",
     answers=(),
     inside=True,
-    not_applicable={{"kthread": "code inside a kernel thread is kernel code"}},
+    not_applicable={{"kthread": "{not_on_threads}"}},
 )
 def {name}(attacker, handler):
     """{about}"""
@@ -103,7 +103,9 @@ def scenario_file(finding: Finding, *, name: str, program: str, about: str) -> s
     if finding.program.inside:
         made = map(inside_call, finding.program.calls)
         body = "\n".join(f"    handler.make_call({_told(call)})" for call in made)
-        return _BY_HANDLER.format(effect=effect, name=name, about=about, body=body)
+        return _BY_HANDLER.format(
+            effect=effect, name=name, about=about, body=body, not_on_threads=NOT_ON_THREADS
+        )
     if not _is_plain(finding.program):
         return _BY_PROGRAM.format(program=program, effect=effect)
     lines = []

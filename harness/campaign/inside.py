@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NATIVE, COMPAT, X32 = "syscall", "int80", "x32"
 """The names of calls whose first argument is their number, by the way into the kernel."""
 
+NOT_ON_THREADS = "code inside a kernel thread is kernel code"
+"""Why `kthread` runs no such program."""
+
 _ALLOWED: Final = ("read", "write")
 """Calls that the handler's filter lets through. Each of them is another way in than the rest."""
 _HARMLESS: Final = ("close", "uretprobe")

@@ -146,10 +146,8 @@ class Investigator:
         """
         again = self._lost_again(program, lost)
         for longer in (Program(program.calls, stays=True), Program(program.calls, True, True)):
-            if program.inside:
-                break
             is_longer = longer.stays > program.stays or longer.repeats > program.repeats
-            if len(again) == CONFIRMATIONS or not is_longer:
+            if program.inside or len(again) == CONFIRMATIONS or not is_longer:
                 continue
             if len(more := self._lost_again(longer, lost)) > len(again):
                 program, again = longer, more

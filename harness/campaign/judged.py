@@ -15,7 +15,8 @@ import msgspec
 from harness.attacker import Attacker, Channel
 from harness.attacker.agent.errors import GuestError, SetupFailed
 from harness.attacker.agent.program import run_program
-from harness.campaign.inside import inside_call
+from harness.campaign.inside import NOT_ON_THREADS, inside_call
+from harness.campaign.program import is_inside
 from harness.campaign.wire import Results, batch_bytes, results
 from harness.guests.payloads import compile_attack
 from harness.host.errors import Silent, VmLost
@@ -118,9 +119,9 @@ class BatchJudge:
         A machine that is lost gives an `error` with its reason. After a machine that stood still
         the programs are made again. The `known_pcs` are not reported.
         """
-        inside = _is_inside(programs)
+        inside = is_inside(programs)
         if inside and self.lab.corpus.variants[variant].is_thread:
-            return Judged(Verdict.NOT_APPLICABLE, "code inside a kernel thread is kernel code")
+            return Judged(Verdict.NOT_APPLICABLE, NOT_ON_THREADS)
         batch = b"" if inside else batch_bytes(programs, known_pcs=known_pcs)
         for _ in range(CALM_TRIES):
             judged = self._once(variant, programs, batch, fresh=fresh)
@@ -131,7 +132,7 @@ class BatchJudge:
     def _once(
         self, variant: str, programs: Sequence[Program], batch: bytes, *, fresh: bool
     ) -> Judged:
-        plan = replace(self.lab.machine_plan(variant), inside=_is_inside(programs))
+        plan = replace(self.lab.machine_plan(variant), inside=is_inside(programs))
         try:
             with self.lab.machines.running(plan, fresh=fresh) as machine:
                 return self._judged(plan, machine, programs, batch)
@@ -181,11 +182,6 @@ def _hooks(kernel: KernelImage, before: Tally, attacked: Tally) -> frozenset[str
         for hook in attacked.hooks
         if hook.on_handler > were.get(hook.function, 0)
     )
-
-
-def _is_inside(programs: Sequence[Program]) -> bool:
-    """Whether the handler runs the programs, which is so for all of a batch or for none."""
-    return any(program.inside for program in programs)
 
 
 def _log(attacker: Attacker) -> str:

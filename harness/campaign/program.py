@@ -193,8 +193,13 @@ def joined(programs: Sequence[Program]) -> Program:
         tuple(calls),
         stays=any(one.stays for one in programs),
         repeats=any(one.repeats for one in programs),
-        inside=any(one.inside for one in programs),
+        inside=is_inside(programs),
     )
+
+
+def is_inside(programs: Iterable[Program]) -> bool:
+    """Whether the handler itself makes the programs, which is so for all of a batch or for none."""
+    return any(one.inside for one in programs)
 
 
 def kind(argument: Argument) -> str:

@@ -17,6 +17,7 @@ from harness.campaign.investigate import Investigator, without_known
 from harness.campaign.kept import BatchEnd, Kept
 from harness.campaign.mutate import mutated
 from harness.campaign.novelty import features, known_pcs, pc_features
+from harness.campaign.program import is_inside
 from harness.campaign.shrink import shortest_prefix
 from harness.model.verdict import Verdict
 
@@ -238,7 +239,7 @@ class Search:
         lost_once = 0
         if judged.lost:
             findings, lost_once = self._investigated(batch)
-        elif judged.verdict is Verdict.HELD and not any(one.inside for one in batch):
+        elif judged.verdict is Verdict.HELD and not is_inside(batch):
             kept = self._new(batch, judged, seen)
         return BatchEnd(
             number,
