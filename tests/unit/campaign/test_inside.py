@@ -4,16 +4,23 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 from scripted_judge import ScriptedJudge
 
 from harness.attacker.agent.syscalls import NUMBERS
 from harness.campaign.call_types import CallType, Parameter
 from harness.campaign.generate import Generator
 from harness.campaign.inside import Inside, InsideCall, inside_call
-from harness.campaign.program import Call, Number, Pid, Program, ways
+from harness.campaign.investigate import Investigator
+from harness.campaign.program import Call, Number, Pid, Program, is_inside, joined, ways
 from harness.campaign.search import Learnt, Limits, Programs, Search
+
+if TYPE_CHECKING:
+    from harness.campaign.judged import Judged
+    from harness.campaign.kept import BatchEnd
 
 TYPES = (CallType("getsid", (Parameter("pid_t", "pid"),)),)
 INSIDE = Inside([0x402000])
@@ -48,21 +55,27 @@ def test_the_handler_is_told_numbers_only() -> None:
         inside_call(Call("syscall", (Number(62), Pid("handler"))))
 
 
-@pytest.mark.parametrize(("inside", "batches"), [(INSIDE, [7, 15]), (None, [])])
-def test_each_eighth_batch_is_made_by_the_handler(
-    inside: Inside | None, batches: list[int]
-) -> None:
-    judge = ScriptedJudge(loses=lambda _: False)
+def searched(judge: ScriptedJudge, inside: Inside | None, *, batches: int) -> list[BatchEnd]:
+    ended: list[BatchEnd] = []
     search = Search(
         judge,
         Programs(Generator(TYPES), "s", 8, inside=inside),
         variant="isolated",
         reference="kthread",
         ended=[],
-        told=lambda _: None,
+        told=ended.append,
         found=lambda _, __: None,
     )
-    search.run(Limits(60, batches=16), jobs=1, beat=lambda: None)
+    search.run(Limits(60, batches=batches), jobs=1, beat=lambda: None)
+    return ended
+
+
+@pytest.mark.parametrize(("inside", "batches"), [(INSIDE, [7, 15]), (None, [])])
+def test_each_eighth_batch_is_made_by_the_handler(
+    inside: Inside | None, batches: list[int]
+) -> None:
+    judge = ScriptedJudge(loses=lambda _: False)
+    searched(judge, inside, batches=16)
     made = [{program.inside for program in programs} for _, programs, _ in judge.batches]
     assert [number for number, kinds in enumerate(made) if kinds == {True}] == batches
     assert all(kinds in ({True}, {False}) for kinds in made)
@@ -86,3 +99,30 @@ def test_seeds_from_inside_are_made_by_the_handler_and_are_not_mutated() -> None
     learnt = Learnt(merged=8, marks=[(0, 0, 0)] * 9)
     assert seed in programs.batch(7, learnt)
     assert not any(program.inside for program in programs.batch(6, learnt))
+
+
+def test_a_batch_of_the_handler_that_held_keeps_no_program() -> None:
+    judge = ScriptedJudge(loses=lambda _: False)
+
+    def sees(judged: Judged, _variant: str, _fresh: bool) -> Judged:
+        hooks = {"security_file_permission"} if is_inside(judge.batches[-1][1]) else set()
+        return structs.replace(judged, hooks=frozenset(hooks))
+
+    judge.then = sees
+    last = searched(judge, INSIDE, batches=8)[-1]
+    assert is_inside(judge.batches[-1][1])
+    assert last.kept == ()
+
+
+def test_a_loss_on_some_machines_stays_one_of_the_handler() -> None:
+    program = Program((Call("syscall", (Number(0),)),), inside=True)
+    judge = ScriptedJudge()
+    # One boot holds, and later boots lose. A program that stays would be confirmed more often.
+    judge.loses = lambda _: sum(fresh for _, _, fresh in judge.batches) != 2
+    (finding,), _ = Investigator(judge, "isolated", "kthread").findings([program], [])
+    assert (finding.program, finding.confirmed) == (program, 2)
+
+
+def test_joined_programs_of_the_handler_are_one_of_the_handler() -> None:
+    program = INSIDE.program(Random(1))  # noqa: S311 - it is to be repeated
+    assert joined([program, program]).inside
