@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from errno import EPERM
 from resource import RLIMIT_CPU
+from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from harness.attacker.agent.errors import GuestError
@@ -85,6 +86,7 @@ def global_oom(attacker: Attacker, handler: Handler) -> None:
     spare_attacker(attacker)
     filler = attacker.spawn(attacker.payload("fill_memory"))
     handler.wait_for_arrival()
+    attacker.kill(filler, SIGKILL)
     attacker.waitpid(filler)
     handler.wait_for_request()
 
