@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +18,7 @@ from harness.guests.payloads import BPF_LOADER, compile_bpf, inputs
 from harness.host.errors import UserError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -38,6 +41,26 @@ def test_every_source_is_a_payload() -> None:
     assert {"false_handler"} <= names
     assert {"write_user.bpf.o", "policy.bpf.o"} <= objects
     assert names | objects | {BPF_LOADER, "agent"} == found
+
+
+@pytest.fixture
+def filler() -> Iterator[int]:
+    """The pid of a running fill_memory, each child of which is killed: its file may not grow."""
+    with subprocess.Popen([programs() / "fill_memory"], preexec_fn=no_growth) as process:
+        yield process.pid
+        process.kill()
+
+
+def no_growth() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_memory_is_filled_anew_after_a_child_was_killed(filler: int) -> None:
+    children = Path(f"/proc/{filler}/task/{filler}/children")
+    seen: set[str] = set()
+    while len(seen) < 3:
+        seen.update(children.read_text().split())
 
 
 def test_a_bpf_object_has_what_libbpf_needs() -> None:
