@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from harness.campaign.program import Program
     from harness.lab.lab import Lab
-    from harness.results.defence_summary import DefenceSummary
+    from harness.results.defence_summary import DefenceSummary, Rediscovered
 
 _GOALS = ("integrity", "availability", "all")
 
@@ -241,7 +241,6 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
     from harness.judge.parity import SUBJECT
     from harness.lab.lab import Lab
     from harness.report.terminal import console, progress_line
-    from harness.results.defence_summary import Rediscovered
     from harness.studies.defences import DEFENCES
     from harness.studies.rediscovery import (
         Rediscovery,
@@ -265,6 +264,7 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
             f"{options.output} says what wins on {summary.alone.line}, and not on {kernel.line}",
             hint="leave out --start-from, or measure the defences on this line first",
         )
+    measured = _measured(options, summary, kernel.line, minutes=seconds / 60)
     settings = Settings(
         variant=SUBJECT,
         reference=SUBJECT,
@@ -286,18 +286,36 @@ def _rediscover(options: Options, summary: DefenceSummary) -> int:
             if stopped:
                 say("stopped; the same command goes on")
                 return 128 + stopped
+            if found[name].programs:
+                new = structs.replace(found[name], image=lab.image.key, seed_run=run)
+                measured = measured.with_result(name, new)
+                _write(options, structs.replace(summary, rediscovered=measured))
     say(markdown(found))
     say(f"results: {folder}")
-    new = Rediscovered(
-        line=lab.line,
-        image=lab.image.key,
-        minutes=seconds / 60,
-        jobs=options.jobs,
-        seed_run=run,
-        without=found,
-    )
-    _write(options, structs.replace(summary, rediscovered=new.after(summary.rediscovered)))
     return 0 if all(one.programs for one in found.values()) else 2
+
+
+def _measured(
+    options: Options, summary: DefenceSummary, line: str, *, minutes: float
+) -> Rediscovered:
+    """Return the results that --output names, to add to. Raises UserError if they are of other
+    conditions.
+    """
+    from harness.results.defence_summary import Rediscovered
+
+    old = summary.rediscovered
+    new = Rediscovered(
+        line=line, minutes=minutes, jobs=options.jobs, has_seeds=bool(options.start_from)
+    )
+    if old is None:
+        return new
+    if not new.can_add_to(old):
+        raise UserError(
+            f"{options.output} has campaigns on {old.line}, of {old.minutes:g} minutes with --jobs "
+            f"{old.jobs}, {'with' if old.has_seeds else 'without'} --start-from",
+            hint="measure the same, or name another file with --output",
+        )
+    return old
 
 
 def _seeds(

@@ -14,7 +14,7 @@ from harness.results.records import json_text, read_record
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEFENCES_SCHEMA = 4
+DEFENCES_SCHEMA = 5
 """Changes with the fields of the file, and with their meaning."""
 
 _HINT = "write it again: umd-harness defences --output FILE"
@@ -125,6 +125,13 @@ class SearchResult(Struct, frozen=True, forbid_unknown_fields=True):
     calls: tuple[str, ...] = ()
     """The calls of the finding, with the kinds of their arguments."""
 
+    image: str = ""
+    """The key of the kernel image."""
+
+    seed_run: str = ""
+    """The run from whose attacks the campaign started, without those that win where the defence is
+    missing; empty if it started without attacks."""
+
 
 class Rediscovered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether a campaign finds a way in without a defence (harness/studies/rediscovery.py)."""
@@ -132,29 +139,26 @@ class Rediscovered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     line: str
     """The kernel line."""
 
-    image: str
-    """The key of the kernel image."""
-
     minutes: float
     """The time limit of each campaign, in minutes."""
 
     jobs: int
     """The machines of each campaign at a time."""
 
-    seed_run: str = ""
-    """The run from whose attacks the campaigns started, without those that win where the defence
-    is missing; empty if they started without attacks."""
+    has_seeds: bool
+    """Whether the campaigns started from attacks."""
 
-    without: dict[str, SearchResult]
-    """By defence."""
+    without: dict[str, SearchResult] = {}
+    """By defence. They may come from several machines, each with an image and a seed run of its
+    own."""
 
-    def after(self, earlier: Rediscovered | None) -> Rediscovered:
-        """Return this with the other defences of an earlier measurement of the same kind."""
-        if earlier is None or structs.replace(earlier, without={}) != structs.replace(
-            self, without={}
-        ):
-            return self
-        return structs.replace(self, without={**earlier.without, **self.without})
+    def can_add_to(self, other: Rediscovered) -> bool:
+        """Return whether both were measured alike, whatever the defences."""
+        return structs.replace(self, without={}) == structs.replace(other, without={})
+
+    def with_result(self, defence: str, result: SearchResult) -> Rediscovered:
+        """Return the same with the result of another campaign."""
+        return structs.replace(self, without={**self.without, defence: result})
 
 
 class DefenceSummary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,15 +15,20 @@ from harness.findings.price_picture import svg
 from harness.findings.price_table import together
 from harness.host.paths import CHECKOUT
 from harness.scenarios.corpus import SHIPPED
+from harness.studies.rediscovery import markdown as table_of_searches
 from umd_site.text import code, toctree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.results.defence_summary import Rediscovered
+
 RUNS = CHECKOUT / "docs" / "runs"
 PICTURE = "price.svg"
 BEHIND = "attacks"
 """The page with the names behind the numbers."""
+SEARCHES = "searches"
+"""The page of the campaigns without a defence."""
 
 GENERATED = "<!-- Generated from docs/runs each time that the site is built. -->"
 
@@ -39,12 +44,33 @@ def pages() -> Iterator[tuple[str, str]]:
     price = shipped_prices()
     page = markdown(findings(evidence(), price, bug=kept_bug(), picture=PICTURE), link)
     behind = f"[The attacks behind the numbers]({BEHIND}.md), by variant."
-    parts = [GENERATED, page, behind, toctree([BEHIND])]
+    entries = [BEHIND]
+    if found := evidence().defences.rediscovered:
+        yield f"findings/{SEARCHES}.md", searches(found)
+        entries.append(SEARCHES)
+    parts = [GENERATED, page, behind, toctree(entries)]
     yield "findings/index.md", "\n\n".join(parts) + "\n"
     won = markdown(attacks_behind(evidence()), link)
     yield f"findings/{BEHIND}.md", f"{GENERATED}\n\n{won}\n"
     if alone := evidence().defences.alone:
         yield f"findings/{PICTURE}", svg(together(alone, price)) + "\n"
+
+
+def searches(found: Rediscovered) -> str:
+    """Return the page of what campaigns found without each defence."""
+    start = "from the attacks of a run, except those that the missing defence alone holds"
+    return "\n\n".join(
+        [
+            GENERATED,
+            "# What a campaign finds without a defence",
+            f"Linux {found.line}, {found.jobs} machines at a time, at most {found.minutes:g} "
+            "minutes for each defence. The campaigns started "
+            f"{start if found.has_seeds else 'without attacks'}. "
+            "[How the campaigns search](../how-to/campaign.md).",
+            table_of_searches(found.without),
+            "",
+        ]
+    )
 
 
 def measured(name: str) -> str:

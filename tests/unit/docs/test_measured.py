@@ -16,13 +16,14 @@ import msgspec
 import pytest
 from umd_site import parsers
 from umd_site.counts import PICTURE, TABLE, central, with_table
-from umd_site.findings import evidence, pages
+from umd_site.findings import evidence, pages, searches
 
 from harness.host.paths import CHECKOUT
 from harness.model.handlers import WITH_BUG
 from harness.model.verdict import Verdict
 from harness.report.heatmap import svg
 from harness.results.bench_figures import BenchFigures, BugFigures, FreshFigures, ParserFigures
+from harness.results.defence_summary import Rediscovered, SearchResult
 from harness.results.held_counts import count_by_class
 from harness.scenarios import SCENARIOS
 from harness.scenarios.corpus import SHIPPED
@@ -232,3 +233,13 @@ def test_the_page_has_the_line_of_the_kept_figures_of_new_handlers() -> None:
     found = msgspec.json.decode((DOCS / "figures/fresh.json").read_bytes(), type=FreshFigures)
     line = str(FreshCost(found.request, found.fresh, found.start))
     assert line in (DOCS / "explanation/parser-bug.md").read_text()
+
+
+def test_the_page_of_searches_says_how_they_were_made() -> None:
+    found = Rediscovered(line="6.12", minutes=60, jobs=2, has_seeds=True).with_result(
+        "oom", SearchResult(320, 32, 60.0, image="ab", seed_run="a-run")
+    )
+    page = searches(found)
+    assert "Linux 6.12, 2 machines at a time, at most 60 minutes" in page
+    assert "The campaigns started from the attacks of a run, except" in page
+    assert "| `oom` | nothing | 320 | 32 | 60.0 |" in page

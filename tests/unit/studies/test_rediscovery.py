@@ -19,6 +19,7 @@ from harness.results.defence_summary import (
     DefenceSummary,
     Rediscovered,
     SearchResult,
+    read_defences,
     write_defences,
 )
 from harness.studies.defences import DEFENCES
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     import pytest
 
 KILL = Program((Call("kill", (Pid("handler"), Number(9))),))
+MEASURED = Rediscovered(
+    line="6.12", minutes=60, jobs=2, has_seeds=False, without={"caps": SearchResult(2, 0, 60.0)}
+)
 
 
 def finding(*, confirmed: int = 3, also_lost: tuple[str, ...] = ()) -> Finding:
@@ -125,18 +129,19 @@ def test_seeds_that_do_not_exist_are_refused(
     assert "there is no run gone" in capsys.readouterr().err
 
 
-def test_defences_of_an_earlier_measurement_of_the_same_kind_are_kept() -> None:
-    one = Rediscovered(
-        line="6.12",
-        image="abcd",
-        minutes=60,
-        jobs=2,
-        without={"oom": SearchResult(1, 0, 60.0), "caps": SearchResult(2, 0, 60.0)},
-    )
-    other = structs.replace(one, without={"oom": SearchResult(3, 0, 1.0)})
-    assert other.after(one).without == {
-        "oom": SearchResult(3, 0, 1.0),
-        "caps": SearchResult(2, 0, 60.0),
-    }
-    assert structs.replace(other, minutes=10).after(one).without == other.without
-    assert other.after(None) == other
+def test_results_of_the_same_kind_are_added_to() -> None:
+    other = MEASURED.with_result("oom", SearchResult(3, 0, 1.0, seed_run="another"))
+    assert list(other.without) == ["caps", "oom"]
+    assert other.can_add_to(MEASURED)
+    assert not structs.replace(other, minutes=10).can_add_to(MEASURED)
+
+
+def test_results_of_other_conditions_are_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept.json"
+    write_defences(kept, DefenceSummary(rediscovered=MEASURED))
+    argv = ["defences", "--rediscover", "10min", "--jobs", "2", "--output", str(kept)]
+    assert main([*argv, "--results", str(tmp_path)]) == 2
+    assert "has campaigns on 6.12, of 60 minutes with --jobs 2, without" in capsys.readouterr().err
+    assert read_defences(kept).rediscovered == MEASURED
