@@ -68,12 +68,13 @@ def _runs(pid: int) -> bool:
     return False
 
 
-def test_another_host_key_is_refused_at_once() -> None:
+def test_another_host_key_is_refused_at_the_first_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = HandClock()
+    monkeypatch.setattr(ssh, "time", clock)
     others = Login(key=LOGIN.key, host=new_key())
     with sshd(others) as port:
-        started = time.monotonic()
         said = is_lost(port, seconds=60)
-        assert time.monotonic() - started < 30
+    assert clock.now == HandClock().now, "the time passes between the tries"
     assert "the guest's host key is not the pinned one: SHA256:" in said
 
 
@@ -87,12 +88,13 @@ def test_another_key_does_not_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Authentication" in said
 
 
-def test_who_does_not_listen_is_waited_for() -> None:
+def test_who_does_not_listen_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = HandClock()
+    monkeypatch.setattr(ssh, "time", clock)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    started = time.monotonic()
-    assert "no SSH session within 0.5 s" in is_lost(port, seconds=0.5)
-    assert 0.5 <= time.monotonic() - started < 30
+    assert "no SSH session within 60 s" in is_lost(port, seconds=60)
+    assert clock.now > HandClock().now + 60
 
 
 def _say_nothing(connection: socket.socket) -> None:
@@ -116,9 +118,7 @@ def test_who_is_no_server_is_lost_at_the_deadline(
     serve: Callable[[socket.socket], None],
 ) -> None:
     with listening(serve) as port:
-        started = time.monotonic()
-        assert is_lost(port, seconds=1)
-        assert time.monotonic() - started < 30
+        assert "no SSH session within 1 s" in is_lost(port, seconds=1)
 
 
 @settings(max_examples=25, deadline=None)
@@ -134,7 +134,7 @@ def test_whatever_comes_after_the_greeting_is_lost(said: bytes) -> None:
 
 def _never_answer(channel: paramiko.Channel) -> None:
     channel.recv(1)
-    time.sleep(60)
+    time.sleep(600)
 
 
 def _flood(channel: paramiko.Channel) -> None:
@@ -146,11 +146,9 @@ def test_silence_ends_at_the_deadline() -> None:
     with (
         sshd(LOGIN, program=_never_answer) as port,
         attacker_at(port, reply=3) as attacker,
+        pytest.raises(VmLost, match="no answer before its deadline"),
     ):
-        started = time.monotonic()
-        with pytest.raises(VmLost, match="no answer before its deadline"):
-            attacker.getpid()
-        assert time.monotonic() - started < 30
+        attacker.getpid()
 
 
 def test_a_flood_is_no_answer() -> None:
@@ -190,10 +188,8 @@ def test_who_does_not_read_is_given_up_at_the_deadline(monkeypatch: pytest.Monke
         stream.settimeout(60)
         assert stream.recv_into(memoryview(bytearray(16)))
         stream.settimeout(1)
-        started = time.monotonic()
         with pytest.raises(TimeoutError):
             stream.sendall(bytes(64 << 20))
-        assert time.monotonic() - started < 60
         stream.close()
         blocked.set()
 
@@ -224,9 +220,7 @@ def test_sftp_that_is_none_loses_the_machine(
     ):
         assert attacker.getpid()
         attacker._channel._attempt_end = time.monotonic() + 3
-        started = time.monotonic()
         with pytest.raises(VmLost, match=r"the file /tmp/burn .* written to the guest"):
             attacker.payload("burn")
-        assert time.monotonic() - started < 60
         with pytest.raises(VmLost, match=r"the file /tmp/burn .* written to the guest"):
             attacker.getpid()
