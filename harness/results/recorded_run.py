@@ -125,7 +125,7 @@ def _known(name: str, root: Path) -> str:
             return f"name one of the runs in it, such as {name.rstrip('/')}/{LATEST}"
     runs = runs_in(root)
     if not runs:
-        return f"there are no runs in {root}"
+        return f"{root} has no runs yet; make one: umd-harness run --results {root}"
     some = ", ".join(runs[-_NAMED:])
     return hint_for(name, [LATEST, *runs], otherwise=f"name one, such as {some}")
 

@@ -299,7 +299,7 @@ def test_a_run_without_its_file_of_results_was_cut_short(tmp_path: Path) -> None
 
 
 def test_no_run_at_all_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there are no runs in"):
+    with pytest.raises(UserError, match="has no runs yet; make one: umd-harness run --results"):
         read_run("latest", root=tmp_path)
     keep_run(tmp_path, "20261125T184148Z-e2c5ae")
     with pytest.raises(UserError, match=r"no run x, .*such as 20261125T184148Z-e2c5ae"):
